@@ -1,0 +1,275 @@
+//! The records in the ring.
+//!
+//! Every record starts with a [`Head`]; [`Kind`] says what it is. Times are `CLOCK_MONOTONIC`
+//! nanoseconds (`bpf_ktime_get_ns`), positions in a stream are TCP sequence numbers (they wrap at
+//! 2^32), addresses and ports are in network byte order where said.
+
+use crate::STATES;
+
+/// What a record is.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// [`Opened`]
+    Opened = 1,
+    /// [`Arrival`]
+    Arrival = 2,
+    /// [`Recv`], the last record of a receive.
+    Recv = 3,
+    /// [`Recv`], with slices that did not fit into one record; more follows.
+    RecvPart = 4,
+    /// [`HandOff`]
+    HandOff = 5,
+    /// [`Call`]
+    Call = 6,
+    /// [`Closed`]
+    Closed = 7,
+    /// [`Exit`]
+    Exit = 8,
+}
+
+impl Kind {
+    /// The kind with this number.
+    #[must_use]
+    pub const fn from_u32(n: u32) -> Option<Self> {
+        Some(match n {
+            1 => Self::Opened,
+            2 => Self::Arrival,
+            3 => Self::Recv,
+            4 => Self::RecvPart,
+            5 => Self::HandOff,
+            6 => Self::Call,
+            7 => Self::Closed,
+            8 => Self::Exit,
+            _ => return None,
+        })
+    }
+}
+
+/// Start of every record.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Head {
+    /// A [`Kind`].
+    pub kind: u32,
+    /// Records about this socket (for [`Call`] and [`Exit`]: this thread) lost so far. A change
+    /// tells the reader that something happened in between that it was not told.
+    pub lost: u32,
+    /// [`crate::Socket::id`]; 0 where no socket is meant.
+    pub socket: u64,
+}
+
+/// The counters of a thread at one instant. The differences of two snapshots of one thread sum to
+/// the time between them, exactly.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Snapshot {
+    /// The instant.
+    pub at: u64,
+    /// Nanoseconds per [`crate::State`], the state in progress included.
+    pub ns: [u64; STATES],
+    /// Whose; 0 when the thread is not known, then `ns` means nothing.
+    pub tid: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// How a socket came to be watched.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenReason {
+    /// The watched process connected it: seen from the first byte.
+    Connected = 1,
+    /// Accepted on a port the watched process listens on: seen from the first byte.
+    Accepted = 2,
+    /// It was open when the agent started.
+    Present = 3,
+    /// It was first seen when it was read.
+    Read = 4,
+}
+
+/// A socket is watched from here on.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opened {
+    /// Start.
+    pub head: Head,
+    /// Instant.
+    pub at: u64,
+    /// Local and remote address; IPv4 in the first four bytes.
+    pub local: [u8; 16],
+    /// See `local`.
+    pub remote: [u8; 16],
+    /// AF_INET (2) or AF_INET6 (10).
+    pub family: u32,
+    /// Host byte order.
+    pub local_port: u32,
+    /// Host byte order.
+    pub remote_port: u32,
+    /// Bytes up to here arrived unseen.
+    pub rcv_nxt: u32,
+    /// Bytes up to here were read before the socket was watched.
+    pub copied: u32,
+    /// Process.
+    pub tgid: u32,
+    /// An [`OpenReason`].
+    pub reason: u32,
+    /// Receive window left, bytes.
+    pub offered: u32,
+    /// See [`Arrival::mss`].
+    pub mss: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// Bytes became readable.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Arrival {
+    /// Start.
+    pub head: Head,
+    /// The reader's counters; `at` is the instant.
+    pub reader: Snapshot,
+    /// One past the last byte that arrived.
+    pub rcv_nxt: u32,
+    /// Receive window left: `rcv_wup + rcv_wnd - rcv_nxt`, bytes.
+    pub offered: u32,
+    /// The sender's segment size as the receiver estimates it (`icsk_ack.rcv_mss`), bytes: with
+    /// less than this offered the window counts as closed.
+    pub mss: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// Bits of [`Recv::flags`].
+pub mod recv_flags {
+    /// The bytes could not be followed (see `Count::BufferUnknown`, `Count::BytesUnreadable`).
+    pub const BYTES_MISSING: u32 = 1;
+}
+
+/// A receive call handed over bytes. Followed by `slices` bytes of slices.
+///
+/// A slice is its TCP sequence number (u32), its length (u32), then that many bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Recv {
+    /// Start.
+    pub head: Head,
+    /// The receiving thread's counters; `at` is the instant.
+    pub reader: Snapshot,
+    /// Process.
+    pub tgid: u32,
+    /// Descriptor.
+    pub fd: i32,
+    /// One past the last byte handed over (`copied_seq`).
+    pub end: u32,
+    /// Bytes handed over.
+    pub len: u32,
+    /// One past the last byte in the queue.
+    pub rcv_nxt: u32,
+    /// See [`Arrival::offered`].
+    pub offered: u32,
+    /// See [`Arrival::mss`].
+    pub mss: u32,
+    /// See [`recv_flags`].
+    pub flags: u32,
+    /// Bytes of slices behind this struct.
+    pub slices: u32,
+    /// The system call.
+    pub call: u32,
+}
+
+/// At most this much of a message is handed over, from its first byte.
+pub const SLICE_BYTES: usize = 256;
+/// The head of a slice.
+pub const SLICE_HEAD_BYTES: usize = 8;
+/// The largest record, slices included.
+pub const RECORD_BYTES: usize = 16 * 1024;
+
+/// What the thread did to be through with its messages.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandOffKind {
+    /// Went to sleep in a receive call on the same socket.
+    Receive = 1,
+    /// Went to sleep in poll, ppoll, select, pselect.
+    Poll = 2,
+    /// Went to sleep in epoll_wait and its kin.
+    Epoll = 3,
+    /// A receive call on the same socket returned without bytes.
+    Empty = 4,
+}
+
+/// The thread is through with what it received on this socket.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HandOff {
+    /// Start.
+    pub head: Head,
+    /// The thread's counters; `at` is the instant.
+    pub reader: Snapshot,
+    /// A [`HandOffKind`].
+    pub how: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// The function named with `--handoff` was called (or returned).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Call {
+    /// Start; no socket.
+    pub head: Head,
+    /// The calling thread's counters; `at` is the instant.
+    pub caller: Snapshot,
+}
+
+/// Why a socket is watched no longer.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// It was destroyed.
+    Destroyed = 1,
+    /// It does not carry FIX.
+    NotFix = 2,
+}
+
+/// A socket is watched no longer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Closed {
+    /// Start.
+    pub head: Head,
+    /// Instant.
+    pub at: u64,
+    /// A [`CloseReason`].
+    pub reason: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// A tracked thread ended.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Exit {
+    /// Start; no socket.
+    pub head: Head,
+    /// Instant.
+    pub at: u64,
+    /// Thread.
+    pub tid: u32,
+    /// Process.
+    pub tgid: u32,
+}
+
+const _: () = {
+    assert!(size_of::<Head>() == 16);
+    assert!(size_of::<Snapshot>() == 8 + 8 * STATES + 8);
+    assert!(size_of::<Opened>() == 16 + 8 + 32 + 40);
+    assert!(size_of::<Arrival>() == 16 + 56 + 16);
+    assert!(size_of::<Recv>() == 16 + 56 + 40);
+    assert!(size_of::<HandOff>() == 16 + 56 + 8);
+    assert!(size_of::<Call>() == 16 + 56);
+    assert!(size_of::<Closed>() == 32);
+    assert!(size_of::<Exit>() == 32);
+};

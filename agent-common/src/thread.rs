@@ -1,0 +1,95 @@
+//! The cumulative counters of one tracked thread.
+
+/// What a thread is doing; at every instant exactly one of these.
+///
+/// The discriminants index [`Thread::ns`] and [`crate::Snapshot::ns`].
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Running.
+    OnCpu = 0,
+    /// Runnable and not running, CPU time not withheld.
+    RunQueue = 1,
+    /// Runnable and not running, while its own or an ancestor cgroup's quota was used up. A thread
+    /// is never *in* this state: the share is cut out of [`State::RunQueue`] when the wait is charged.
+    Throttle = 2,
+    /// Asleep in futex(2).
+    LockWait = 3,
+    /// Asleep in anything else.
+    Blocked = 4,
+}
+
+/// How many [`State`]s there are.
+pub const STATES: usize = 5;
+
+/// How many sockets of one thread can wait for their hand-off at the same time.
+pub const PENDING: usize = 8;
+
+/// A receive call whose messages the thread has not handed off yet.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pending {
+    /// Address of the `struct sock`; 0 when the slot is free.
+    pub sk: u64,
+    /// [`crate::Socket::id`].
+    pub id: u64,
+    /// The descriptor the thread read it by.
+    pub fd: i32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// One tracked thread. Written by the scheduler probes, one writer at a time (the scheduler
+/// serialises them per task), read on any CPU under the sequence counter.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Thread {
+    /// Odd while the counters are being written.
+    pub seq: u64,
+    /// The [`State`] in progress.
+    pub state: u32,
+    /// Thread group id, initial PID namespace.
+    pub tgid: u32,
+    /// When it began, `CLOCK_MONOTONIC` ns.
+    pub since: u64,
+    /// Nanoseconds per [`State`] since the thread is tracked, the one in progress not included.
+    pub ns: [u64; STATES],
+
+    /// The throttle clock of [`Self::cfs_rq`] when this runnable stretch (or the last migration in
+    /// it) began, ns.
+    pub throttle_base: u64,
+    /// Throttled part of this runnable stretch on run queues it has left, ns.
+    pub throttle_moved: u64,
+    /// Address of the `cfs_rq` the base was read from; 0 when none was read.
+    pub cfs_rq: u64,
+    /// `CLOCK_MONOTONIC` minus the run queue's clock, ns, as of the base.
+    pub clock_offset: i64,
+
+    /// The futex address of the lock wait in progress or last seen.
+    pub wait_address: u64,
+    /// When that (joined) wait began, `CLOCK_MONOTONIC` ns.
+    pub wait_since: u64,
+    /// Lock waits that ended; consecutive timed-out waits on one address are one.
+    pub lock_waits: u64,
+    /// The longest of them, ns.
+    pub lock_wait_longest: u64,
+    /// 1 while a lock wait has not been ended by a release: asleep, or woken by its timer.
+    pub wait_open: u32,
+    /// The thread whose release ended the last lock wait; 0 before the first.
+    pub releaser: u32,
+
+    /// Records about this thread that found the ring full.
+    pub lost: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// The system call the thread sleeps (or last slept) in; -1 for an exception.
+    pub call: i64,
+    /// Its first argument.
+    pub call_arg: u64,
+    /// Receive calls to be handed off.
+    pub pending: [Pending; PENDING],
+}
+
+const _: () = assert!(
+    size_of::<Thread>() == 8 + 8 + 8 + 8 * STATES + 4 * 8 + 4 * 8 + 4 * 4 + 2 * 8 + 24 * PENDING
+);

@@ -1,0 +1,46 @@
+//! Arrivals: which bytes became readable when, and what the reader was doing.
+
+use agent_common::{Arrival, Count, Head, Kind, Phase};
+use aya_ebpf::cty::c_void;
+
+use crate::{maps::SOCKETS, ring::emit, snapshot, tcp, thread::now};
+
+/// Bytes became readable on `sk`.
+///
+/// # Safety
+/// `sk` is the tracepoint's argument.
+#[inline(always)]
+pub(crate) unsafe fn arrived(sk: *const c_void) {
+    let Some(socket) = SOCKETS.get_ptr_mut(sk as u64) else {
+        return;
+    };
+    // SAFETY: a map value, and the caller's socket.
+    unsafe {
+        let socket = &mut *socket;
+        if socket.phase == Phase::Other as u32 {
+            return;
+        }
+        let Some(tcp) = tcp::receive(sk) else {
+            return;
+        };
+        if tcp.rcv_nxt == socket.seen {
+            return;
+        }
+        socket.seen = tcp.rcv_nxt;
+        let record = Arrival {
+            head: Head {
+                kind: Kind::Arrival as u32,
+                lost: socket.lost,
+                socket: socket.id,
+            },
+            reader: snapshot::of(socket.reader, now()),
+            rcv_nxt: tcp.rcv_nxt,
+            offered: tcp.offered,
+            mss: tcp.mss,
+            reserved: 0,
+        };
+        if !emit(&record, Count::ArrivalLost) {
+            socket.lost += 1;
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Calls of the function named with `--handoff`.
+
+use agent_common::{Call, Count, Head, Kind};
+
+use crate::{
+    maps::THREADS,
+    ring::emit,
+    snapshot,
+    thread::{current, now},
+};
+
+/// The current thread entered (or left) the function.
+#[inline(always)]
+pub(crate) fn called() {
+    let at = now();
+    let (tid, _) = current();
+    let Some(thread) = THREADS.get_ptr_mut(tid) else {
+        // A thread that has read no FIX yet: its calls hand nothing off.
+        return;
+    };
+    // SAFETY: a map value.
+    let thread = unsafe { &mut *thread };
+    let record = Call {
+        head: Head {
+            kind: Kind::Call as u32,
+            lost: thread.lost,
+            socket: 0,
+        },
+        caller: snapshot::of(tid, at),
+    };
+    if !emit(&record, Count::CallLost) {
+        thread.lost += 1;
+    }
+}

@@ -1,0 +1,88 @@
+//! Lock waits: sleeps in futex(2), timed waits joined.
+//!
+//! CPython waits for its interpreter lock in a loop of timed waits; consecutive waits on one address
+//! that ended by their timer are one wait. Whether a wake-up is a release is told from the waker: a
+//! release is a futex wake (or requeue, or PI unlock) system call of the current thread, a timer
+//! fires in an interrupt on top of whatever runs.
+
+use agent_common::{State, Thread};
+use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
+
+use crate::arch::{self, Syscall, nr};
+
+/// include/uapi/linux/futex.h: the operation without `FUTEX_PRIVATE_FLAG`, `FUTEX_CLOCK_REALTIME`.
+const OPERATION: u64 = 127;
+const FUTEX_WAKE: u64 = 1;
+const FUTEX_REQUEUE: u64 = 3;
+const FUTEX_CMP_REQUEUE: u64 = 4;
+const FUTEX_WAKE_OP: u64 = 5;
+const FUTEX_UNLOCK_PI: u64 = 7;
+const FUTEX_WAKE_BITSET: u64 = 10;
+const FUTEX_CMP_REQUEUE_PI: u64 = 12;
+
+#[inline(always)]
+fn is_wait(number: i64) -> bool {
+    number == nr::FUTEX || number == nr::FUTEX_WAIT || number == nr::FUTEX_WAITV
+}
+
+#[inline(always)]
+fn is_release(call: &Syscall) -> bool {
+    if call.number == nr::FUTEX_WAKE || call.number == nr::FUTEX_REQUEUE {
+        return true;
+    }
+    if call.number != nr::FUTEX {
+        return false;
+    }
+    let operation = call.args[1] & OPERATION;
+    operation == FUTEX_WAKE
+        || operation == FUTEX_WAKE_BITSET
+        || operation == FUTEX_WAKE_OP
+        || operation == FUTEX_REQUEUE
+        || operation == FUTEX_CMP_REQUEUE
+        || operation == FUTEX_CMP_REQUEUE_PI
+        || operation == FUTEX_UNLOCK_PI
+}
+
+/// The wait in progress ends here.
+#[inline(always)]
+fn close(thread: &mut Thread, now: u64) {
+    let lasted = now.saturating_sub(thread.wait_since);
+    thread.lock_waits += 1;
+    if lasted > thread.lock_wait_longest {
+        thread.lock_wait_longest = lasted;
+    }
+    thread.wait_open = 0;
+}
+
+/// The thread goes to sleep in `call`: which state that is.
+#[inline(always)]
+pub(crate) fn slept(thread: &mut Thread, call: &Syscall, now: u64) -> State {
+    let lock = is_wait(call.number);
+    let address = call.args[0];
+    if thread.wait_open != 0 {
+        if lock && thread.wait_address == address {
+            return State::LockWait;
+        }
+        // Something else after a timed-out wait: that wait was over when its timer woke the thread.
+        let ended = thread.since;
+        close(thread, ended);
+    }
+    if !lock {
+        return State::Blocked;
+    }
+    thread.wait_address = address;
+    thread.wait_since = now;
+    thread.wait_open = 1;
+    State::LockWait
+}
+
+/// The thread, in a lock wait, is woken by whoever is current.
+#[inline(always)]
+pub(crate) fn woken(thread: &mut Thread, now: u64) {
+    // SAFETY: the current task is known to the verifier.
+    let by = unsafe { arch::syscall(bpf_get_current_task_btf()) };
+    if is_release(&by) {
+        close(thread, now);
+        thread.releaser = crate::thread::current().0;
+    }
+}

@@ -1,0 +1,73 @@
+//! The maps. Sizes are the most that is ever held; what finds a map full is counted.
+
+use agent_common::{Count, RECORD_BYTES, Socket, Thread};
+use aya_ebpf::{
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
+};
+
+/// Thread ids go up to 4,194,304 (`PID_MAX_LIMIT`); one bit each.
+pub(crate) const TRACKED_WORDS: u32 = 4_194_304 / 64;
+
+/// A bit per tracked thread: the gate of the scheduler probes. An array look-up is inlined by the
+/// JIT, so an unwatched switch costs two loads and two tests.
+#[map]
+pub(crate) static TRACKED: Array<u64> = Array::with_max_entries(TRACKED_WORDS, 0);
+
+/// The tracked threads, by thread id.
+#[map]
+pub(crate) static THREADS: HashMap<u32, Thread> = HashMap::with_max_entries(4096, 0);
+
+/// The watched sockets, by address of their `struct sock`.
+#[map]
+pub(crate) static SOCKETS: HashMap<u64, Socket> = HashMap::with_max_entries(8192, 0);
+
+/// The ports the watched process listens on, and the process.
+#[map]
+pub(crate) static LISTENING: HashMap<u32, u32> = HashMap::with_max_entries(1024, 0);
+
+/// Source of socket ids.
+#[map]
+pub(crate) static NEXT_ID: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// All records, in the order in which they happened.
+#[map]
+pub(crate) static RING: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+/// What could not be done, by [`Count`].
+#[map]
+pub(crate) static COUNTS: PerCpuArray<u64> =
+    PerCpuArray::with_max_entries(Count::ALL.len() as u32, 0);
+
+/// Where a receive record is put together: too large for the stack.
+#[repr(C, align(8))]
+pub(crate) struct RecvScratch {
+    pub(crate) bytes: [u8; RECORD_BYTES],
+    /// Bytes of the record in use.
+    pub(crate) out: u64,
+    /// Bytes of the buffer at hand that are done. Both are kept here, not on the stack: of a map
+    /// value the verifier knows nothing, so one pass over the walk's loop covers all.
+    pub(crate) pos: u64,
+}
+
+#[map]
+pub(crate) static RECV_SCRATCH: PerCpuArray<RecvScratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// How many descriptors of a poll set are looked at.
+pub(crate) const POLL_FDS: usize = 128;
+
+/// The poll set of a thread that goes to sleep, `struct pollfd`s.
+#[repr(C, align(8))]
+pub(crate) struct PollScratch {
+    pub(crate) fds: [u64; POLL_FDS],
+}
+
+#[map]
+pub(crate) static POLL_SCRATCH: PerCpuArray<PollScratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// A zeroed thread and socket to insert: too large for the stack.
+#[map]
+pub(crate) static ZERO_THREAD: PerCpuArray<Thread> = PerCpuArray::with_max_entries(1, 0);
+
+#[map]
+pub(crate) static ZERO_SOCKET: PerCpuArray<Socket> = PerCpuArray::with_max_entries(1, 0);

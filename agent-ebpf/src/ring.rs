@@ -1,0 +1,66 @@
+//! Handing records to the agent, and counting what could not be handed over.
+
+use agent_common::Count;
+use aya_ebpf::{
+    bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
+    helpers::generated::bpf_ringbuf_output,
+};
+
+use crate::{
+    globals::RING_WAKE_BYTES,
+    maps::{COUNTS, RING},
+};
+
+/// Adds one to a count.
+#[inline(always)]
+pub(crate) fn count(what: Count) {
+    if let Some(n) = COUNTS.get_ptr_mut(what as u32) {
+        // SAFETY: a map value of this CPU; a nested probe may lose one increment of another's.
+        unsafe { *n += 1 };
+    }
+}
+
+/// The agent drains the ring on a timer; it is woken only when much is waiting, so that a quiet
+/// session does not pay an interrupt and a wake-up per record.
+#[inline(always)]
+fn wake_flags() -> u64 {
+    if RING.query(u64::from(BPF_RB_AVAIL_DATA)) >= RING_WAKE_BYTES.load() {
+        u64::from(BPF_RB_FORCE_WAKEUP)
+    } else {
+        u64::from(BPF_RB_NO_WAKEUP)
+    }
+}
+
+/// Hands over a record; `false` (and counted) when the ring is full.
+#[inline(always)]
+pub(crate) fn emit<T>(record: &T, lost: Count) -> bool {
+    // SAFETY: a whole record.
+    unsafe {
+        emit_bytes(
+            core::ptr::from_ref(record).cast(),
+            size_of::<T>() as u64,
+            lost,
+        )
+    }
+}
+
+/// Hands over `len` bytes from `start`.
+///
+/// # Safety
+/// They are readable; the verifier checks.
+#[inline(always)]
+pub(crate) unsafe fn emit_bytes(start: *const u8, len: u64, lost: Count) -> bool {
+    // SAFETY: the caller's.
+    let sent = unsafe {
+        bpf_ringbuf_output(
+            (&raw const RING).cast_mut().cast(),
+            start.cast_mut().cast(),
+            len,
+            wake_flags(),
+        )
+    };
+    if sent < 0 {
+        count(lost);
+    }
+    sent == 0
+}

@@ -1,0 +1,427 @@
+//! The header walk: of all bytes received, only the first [`SLICE_BYTES`] of each message leave the
+//! kernel.
+//!
+//! BodyLength (9) says where the next message begins, so a message's body is never looked at, let
+//! alone copied. Out of step (a late start, wrong BodyLength, garbage) whole bytes are handed over
+//! until a message begins; the agent's parser does not depend on how much it is given.
+
+use agent_common::{
+    Count, Kind, PREFIX_BYTES, Phase, RECORD_BYTES, Recv, SLICE_BYTES, SLICE_HEAD_BYTES, Socket,
+    Walk, walk_mode,
+};
+use aya_ebpf::{
+    cty::{c_long, c_void},
+    helpers::generated::{bpf_loop, bpf_probe_read_user},
+};
+
+use crate::{
+    bits::opaque,
+    maps::RecvScratch,
+    ring::{count, emit_bytes},
+    user_buffer::Buffer,
+};
+
+/// Steps of one walk: a message takes two or three.
+const MAX_STEPS: u32 = 8192;
+
+const RECV_BYTES: u64 = size_of::<Recv>() as u64;
+const SLICE: u64 = SLICE_BYTES as u64;
+const SLICE_HEAD: u64 = SLICE_HEAD_BYTES as u64;
+/// A slice that starts up to here fits into the record.
+const LAST_START: u64 = RECORD_BYTES as u64 - SLICE_HEAD - SLICE;
+
+/// `total` is `prefix + BodyLength + trailer`; longer messages are taken for garbage.
+const MAX_BODY: u32 = 16 << 20;
+/// `10=ddd|`
+const TRAILER: u32 = 7;
+
+/// The state of one walk over one buffer, on the stack of the calling probe.
+pub(crate) struct Step {
+    pub(crate) socket: *mut Socket,
+    /// User address of the buffer.
+    pub(crate) user: u64,
+    /// Sequence number of its first byte.
+    pub(crate) seq: u32,
+    pub(crate) failed: u32,
+    /// Bytes in it.
+    pub(crate) len: u64,
+    pub(crate) scratch: *mut RecvScratch,
+}
+
+impl Step {
+    /// Bytes of the buffer done.
+    #[inline(always)]
+    fn pos(&self) -> u64 {
+        // SAFETY: a map value.
+        unsafe { (*self.scratch).pos }
+    }
+
+    #[inline(always)]
+    fn set_pos(&mut self, pos: u64) {
+        // SAFETY: a map value.
+        unsafe { (*self.scratch).pos = pos };
+    }
+
+    /// Bytes of the record in use.
+    #[inline(always)]
+    pub(crate) fn out(&self) -> u64 {
+        // SAFETY: a map value.
+        unsafe { (*self.scratch).out }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_out(&mut self, out: u64) {
+        // SAFETY: a map value.
+        unsafe { (*self.scratch).out = out };
+    }
+}
+
+/// Bytes of slices that a record begins with: none yet.
+pub(crate) const EMPTY: u64 = RECV_BYTES;
+
+/// Walks `len` bytes at `buffer`, the first of which is number `seq` of the stream.
+#[inline(always)]
+pub(crate) fn buffer(step: &mut Step, buffer: Buffer, seq: u32) {
+    step.user = buffer.start;
+    step.len = buffer.len;
+    step.seq = seq;
+    step.set_pos(0);
+    // SAFETY: a static function of the loop's type, and a context that outlives the call.
+    unsafe {
+        bpf_loop(
+            MAX_STEPS,
+            advance as *const () as *mut c_void,
+            core::ptr::from_mut(step).cast(),
+            0,
+        );
+    }
+    if step.pos() < step.len && step.failed == 0 {
+        count(Count::WalkTruncated);
+        step.failed = 1;
+    }
+}
+
+/// One step; returns 1 when the buffer is done.
+unsafe extern "C" fn advance(_index: u64, step: *mut c_void) -> c_long {
+    // SAFETY: the context given to bpf_loop above.
+    let step = unsafe { &mut *step.cast::<Step>() };
+    if step.pos() >= step.len || step.failed != 0 {
+        return 1;
+    }
+    // SAFETY: a map value.
+    let socket = unsafe { &mut *step.socket };
+    if socket.walk.mode == walk_mode::LOST {
+        search(step, socket)
+    } else {
+        follow(step, socket)
+    }
+}
+
+/// In step: skip the body, gather the prefix, hand over the header slice.
+#[inline(always)]
+fn follow(step: &mut Step, socket: &mut Socket) -> c_long {
+    let walk = &mut socket.walk;
+    let at = step.seq.wrapping_add(step.pos() as u32);
+    let left = step.len - step.pos();
+    if walk.mode == walk_mode::FRAMED {
+        let to_end = walk.end.wrapping_sub(at);
+        let done = at.wrapping_sub(walk.message);
+        if done >= SLICE as u32 || to_end == 0 {
+            // The rest is body: to the next message, or to the end of what is here.
+            if u64::from(to_end) > left {
+                step.set_pos(step.pos() + left);
+                return 1;
+            }
+            step.set_pos(step.pos() + u64::from(to_end));
+            walk.mode = walk_mode::PREFIX;
+            walk.message = walk.end;
+            walk.have = 0;
+            return 0;
+        }
+        return slice(step, at, min(u64::from(to_end), SLICE - u64::from(done)));
+    }
+    // PREFIX: `have` bytes of this message's beginning were seen, and handed over, before.
+    let have = opaque(u64::from(walk.have));
+    if have >= PREFIX_BYTES as u64 {
+        // Not framed after a whole prefix; `frame` would have said so.
+        walk.mode = walk_mode::LOST;
+        return 0;
+    }
+    let take = opaque(min(left, PREFIX_BYTES as u64 - have));
+    if take > PREFIX_BYTES as u64 {
+        return 1;
+    }
+    // SAFETY: `have` and `take` are at most PREFIX_BYTES each, the array holds twice that.
+    let copied = unsafe {
+        bpf_probe_read_user(
+            walk.prefix.as_mut_ptr().add(have as usize).cast(),
+            take as u32,
+            (step.user + step.pos()) as *const c_void,
+        )
+    };
+    if copied != 0 {
+        count(Count::BytesUnreadable);
+        step.failed = 1;
+        return 1;
+    }
+    let seen = have + take;
+    match frame(walk, seen) {
+        Frame::Whole(total) => {
+            walk.mode = walk_mode::FRAMED;
+            walk.end = walk.message.wrapping_add(total);
+            if socket.phase == Phase::Undecided as u32 {
+                socket.phase = Phase::Fix as u32;
+            }
+            0
+        }
+        Frame::Partial => {
+            // The read ends within the prefix: hand over what is here, go on with the next read.
+            walk.have = seen as u32;
+            slice(step, at, take)
+        }
+        Frame::Bad => {
+            walk.mode = walk_mode::LOST;
+            if socket.phase == Phase::Undecided as u32 {
+                socket.phase = Phase::Other as u32;
+                return 1;
+            }
+            0
+        }
+    }
+}
+
+/// Out of step: hand over everything up to the next `8=FIX`.
+#[inline(always)]
+fn search(step: &mut Step, socket: &mut Socket) -> c_long {
+    let at = step.seq.wrapping_add(step.pos() as u32);
+    let n = min(step.len - step.pos(), SLICE);
+    let Some(start) = put(step, at, n) else {
+        return 1;
+    };
+    // A message begins after the delimiter of the one before, or where a read begins.
+    let first = step.pos() == 0;
+    match find(step.scratch, start, n, first) {
+        Some(0) => {}
+        Some(index) => {
+            resize(step, start, n, index);
+            step.set_pos(step.pos() + index);
+            socket.walk.message = at.wrapping_add(index as u32);
+            socket.walk.mode = walk_mode::PREFIX;
+            socket.walk.have = 0;
+            return 0;
+        }
+        None => {
+            step.set_pos(step.pos() + n);
+            return 0;
+        }
+    }
+    // It begins right here: nothing to hand over as garbage.
+    resize(step, start, n, 0);
+    socket.walk.message = at;
+    socket.walk.mode = walk_mode::PREFIX;
+    socket.walk.have = 0;
+    0
+}
+
+/// Offset of `8=FIX` in the slice put at `start`.
+#[inline(always)]
+fn find(scratch: *mut RecvScratch, start: u64, n: u64, first: bool) -> Option<u64> {
+    const EIGHT_IS_FI: u32 = u32::from_le_bytes(*b"8=FI");
+    const SOH: u8 = 1;
+    const NOTHING: u64 = SLICE;
+    let start = opaque(start);
+    if start > LAST_START {
+        return None;
+    }
+    // SAFETY: the slice's bytes lie within the scratch record.
+    let bytes = unsafe { scratch.cast::<u8>().add((start + SLICE_HEAD) as usize) };
+    // Without a branch per byte, from the back, so that the first match stays: the verifier would
+    // follow every branch. SAFETY (both reads): index + 5 <= SLICE.
+    let mut found = NOTHING;
+    for index in (1..=SLICE - 5).rev() {
+        let (word, last, before) = unsafe {
+            (
+                bytes.add(index as usize).cast::<u32>().read_unaligned(),
+                *bytes.add(index as usize + 4),
+                *bytes.add(index as usize - 1),
+            )
+        };
+        let differs =
+            u64::from((word ^ EIGHT_IS_FI) | u32::from(last ^ b'X') | u32::from(before ^ SOH));
+        let same = opaque(opaque(differs).wrapping_sub(1) >> 63);
+        found = found * (1 - same) + index * same;
+    }
+    // SAFETY: as above.
+    let (word, last) = unsafe { (bytes.cast::<u32>().read_unaligned(), *bytes.add(4)) };
+    if first && word == EIGHT_IS_FI && last == b'X' {
+        found = 0;
+    }
+    // What lies behind the slice is left from before.
+    (found + 5 <= n).then_some(found)
+}
+
+/// Hands over the next `n` bytes and moves on.
+#[inline(always)]
+fn slice(step: &mut Step, at: u32, n: u64) -> c_long {
+    let n = min(n, step.len - step.pos());
+    if put(step, at, n).is_none() {
+        return 1;
+    }
+    step.set_pos(step.pos() + n);
+    0
+}
+
+/// Appends a slice of the next `n` bytes to the record, handing over the record first when it is
+/// full; returns where the slice begins in the record.
+#[inline(always)]
+fn put(step: &mut Step, at: u32, n: u64) -> Option<u64> {
+    let scratch = step.scratch.cast::<u8>();
+    let n = opaque(n);
+    if n == 0 || n > SLICE {
+        step.failed = 1;
+        return None;
+    }
+    if step.out() > LAST_START {
+        flush(step, scratch);
+    }
+    let out = opaque(step.out());
+    if out > LAST_START {
+        return None;
+    }
+    // SAFETY: out + head + n lies within the scratch record.
+    let copied = unsafe {
+        let to = scratch.add(out as usize);
+        to.cast::<u32>().write_unaligned(at);
+        to.add(4).cast::<u32>().write_unaligned(n as u32);
+        bpf_probe_read_user(
+            to.add(SLICE_HEAD_BYTES).cast(),
+            n as u32,
+            (step.user + step.pos()) as *const c_void,
+        )
+    };
+    if copied != 0 {
+        count(Count::BytesUnreadable);
+        step.failed = 1;
+        return None;
+    }
+    step.set_out(out + SLICE_HEAD + padded(n));
+    Some(out)
+}
+
+/// Shortens the slice just put from `n` to `to` bytes.
+#[inline(always)]
+fn resize(step: &mut Step, start: u64, n: u64, to: u64) {
+    let start = opaque(start);
+    if start > LAST_START {
+        return;
+    }
+    if to == 0 {
+        step.set_out(start);
+        return;
+    }
+    step.set_out(step.out() - padded(n) + padded(to));
+    // SAFETY: the slice's head lies within the scratch record.
+    unsafe {
+        step.scratch
+            .cast::<u8>()
+            .add(start as usize + 4)
+            .cast::<u32>()
+            .write_unaligned(to as u32);
+    }
+}
+
+/// Slices begin at multiples of four.
+#[inline(always)]
+const fn padded(n: u64) -> u64 {
+    (n + 3) & !3
+}
+
+/// Hands over a record that is full; more of the same receive follows.
+#[inline(always)]
+fn flush(step: &mut Step, scratch: *mut u8) {
+    let len = opaque(step.out());
+    step.set_out(EMPTY);
+    if len > RECORD_BYTES as u64 || len < RECV_BYTES {
+        return;
+    }
+    // SAFETY: the record begins the scratch; len lies within it; the socket is a map value.
+    unsafe {
+        let record = scratch.cast::<Recv>();
+        (*record).head.kind = Kind::RecvPart as u32;
+        (*record).slices = (len - RECV_BYTES) as u32;
+        if !emit_bytes(scratch, len, Count::RecvLost) {
+            (*step.socket).lost += 1;
+        }
+    }
+}
+
+enum Frame {
+    /// The message's length, prefix to trailer.
+    Whole(u32),
+    Partial,
+    Bad,
+}
+
+/// Reads `8=FIX.4.4|9=N|` or `8=FIXT.1.1|9=N|` from the bytes gathered.
+#[inline(always)]
+fn frame(walk: &Walk, seen: u64) -> Frame {
+    const BEGIN: [u8; 5] = *b"8=FIX";
+    const SOH: u8 = 1;
+    /// Where the field ends in FIX.4.0 to FIX.4.4; FIXT.1.1 is one longer.
+    const SHORT: usize = 9;
+    const MAX_DIGITS: usize = 8;
+    let at = |index: usize| {
+        // SAFETY: no index below is above SHORT + 4 + MAX_DIGITS, well within the array; a checked
+        // one would leave a panic behind.
+        unsafe { *walk.prefix.as_ptr().add(index) }
+    };
+    for index in 0..BEGIN.len() {
+        if index as u64 >= seen {
+            return Frame::Partial;
+        }
+        if at(index) != BEGIN[index] {
+            return Frame::Bad;
+        }
+    }
+    if seen <= SHORT as u64 + 1 {
+        return Frame::Partial;
+    }
+    let field = if at(SHORT) == SOH {
+        SHORT + 1
+    } else if at(SHORT + 1) == SOH {
+        SHORT + 2
+    } else {
+        return Frame::Bad;
+    };
+    if seen < field as u64 + 2 {
+        return Frame::Partial;
+    }
+    if at(field) != b'9' || at(field + 1) != b'=' {
+        return Frame::Bad;
+    }
+    let mut body = 0u32;
+    for digit in 0..=MAX_DIGITS {
+        let index = field + 2 + digit;
+        if index as u64 >= seen {
+            return Frame::Partial;
+        }
+        let byte = at(index);
+        if byte == SOH && digit > 0 {
+            return if body > MAX_BODY {
+                Frame::Bad
+            } else {
+                Frame::Whole(index as u32 + 1 + body + TRAILER)
+            };
+        }
+        if !byte.is_ascii_digit() {
+            return Frame::Bad;
+        }
+        body = body * 10 + u32::from(byte - b'0');
+    }
+    Frame::Bad
+}
+
+#[inline(always)]
+fn min(a: u64, b: u64) -> u64 {
+    if a < b { a } else { b }
+}

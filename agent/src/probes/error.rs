@@ -1,0 +1,71 @@
+//! Why the probes could not be put in place.
+
+use std::io;
+
+use aya::{EbpfError, maps::MapError, programs::ProgramError};
+use thiserror::Error;
+
+/// What stands in the way, and what to do about it.
+#[derive(Debug, Error)]
+pub enum ProbeError {
+    /// No BTF.
+    #[error(
+        "this kernel does not publish its types ({path}: {source}): tag52 needs a kernel built \
+         with CONFIG_DEBUG_INFO_BTF=y"
+    )]
+    NoBtf {
+        /// Where it was looked for.
+        path: &'static str,
+        /// What the reader said.
+        source: btf_rs::Error,
+    },
+    /// A struct field that the probes read is not there.
+    #[error("this kernel has no field {0}: this version of tag52 does not know its layout")]
+    MissingField(&'static str),
+    /// A tracepoint that the probes need is not there.
+    #[error("this kernel has no tracepoint {name}: {what} cannot be observed ({since})")]
+    MissingHook {
+        /// The tracepoint.
+        name: &'static str,
+        /// What it is for.
+        what: &'static str,
+        /// Since when kernels have it.
+        since: &'static str,
+    },
+    /// Not allowed to load probes.
+    #[error(
+        "no right to load eBPF programs: run as root, or with CAP_BPF, CAP_PERFMON and \
+         CAP_SYS_PTRACE (source: {0})"
+    )]
+    NoRight(String),
+    /// The object could not be loaded.
+    #[error("loading the probes failed: {0}")]
+    Load(#[from] EbpfError),
+    /// A program was refused.
+    #[error("the kernel refused the probe {name}: {source}")]
+    Program {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        source: Box<ProgramError>,
+    },
+    /// A map could not be used.
+    #[error("a map of the probes is not usable: {0}")]
+    Map(#[from] MapError),
+    /// The function named with `--handoff` was not found.
+    #[error("--handoff {symbol}: {why}")]
+    Function {
+        /// As given.
+        symbol: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Anything else the system refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What came back.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,200 @@
+//! Finding the function named with `--handoff` in the modules the process has mapped.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
+
+use super::ProbeError;
+
+/// Which end of a call is the hand-off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallSide {
+    /// When the function is entered.
+    Entry,
+    /// When it returns: the application is through with the message.
+    Return,
+}
+
+/// `SYMBOL`, `SYMBOL@entry` or `SYMBOL@return` (the default).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionSpec {
+    /// As in the symbol table, or demangled, with or without the parameter list.
+    pub symbol: String,
+    /// Which end counts.
+    pub side: CallSide,
+}
+
+impl FromStr for FunctionSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (symbol, side) = match text.rsplit_once('@') {
+            Some((symbol, "entry")) => (symbol, CallSide::Entry),
+            Some((symbol, "return")) => (symbol, CallSide::Return),
+            Some((_, other)) => {
+                return Err(format!("@{other} is neither @entry nor @return"));
+            }
+            None => (text, CallSide::Return),
+        };
+        if symbol.is_empty() {
+            return Err("a function name is needed".to_owned());
+        }
+        Ok(Self {
+            symbol: symbol.to_owned(),
+            side,
+        })
+    }
+}
+
+impl fmt::Display for FunctionSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = match self.side {
+            CallSide::Entry => "entry",
+            CallSide::Return => "return",
+        };
+        write!(f, "{side} of {}", self.symbol)
+    }
+}
+
+/// Where the function is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The module as the agent can open it, through the target's own root.
+    pub(super) module: PathBuf,
+    /// Byte offset in that file.
+    pub(super) file_offset: u64,
+}
+
+impl FunctionSpec {
+    /// Looks through the modules mapped by the process.
+    pub(super) fn find(&self, pid: u32) -> Result<Found, ProbeError> {
+        let mut found: BTreeMap<(PathBuf, u64), String> = BTreeMap::new();
+        let mut looked = 0;
+        for module in modules(pid).map_err(|why| self.error(why))? {
+            let Ok(bytes) = fs::read(&module) else {
+                continue;
+            };
+            looked += 1;
+            for (offset, name) in self.matches(&bytes) {
+                found.insert((module.clone(), offset), name);
+            }
+        }
+        match found.len() {
+            0 => Err(self.error(format!(
+                "no such function in the {looked} modules process {pid} has mapped \
+                 (a stripped binary keeps only its exported names)"
+            ))),
+            1 => {
+                let ((module, file_offset), _) =
+                    found.pop_first().ok_or_else(|| self.error("gone".to_owned()))?;
+                Ok(Found {
+                    module,
+                    file_offset,
+                })
+            }
+            n => {
+                let names: Vec<_> = found.into_values().collect();
+                Err(self.error(format!(
+                    "{n} functions have this name; give one with its parameters: {}",
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+
+    fn error(&self, why: String) -> ProbeError {
+        ProbeError::Function {
+            symbol: self.symbol.clone(),
+            why,
+        }
+    }
+
+    /// File offset and readable name of every function that matches.
+    fn matches(&self, bytes: &[u8]) -> Vec<(u64, String)> {
+        let Ok(file) = object::File::parse(bytes) else {
+            return Vec::new();
+        };
+        file.symbols()
+            .chain(file.dynamic_symbols())
+            .filter(|s| s.is_definition() && s.kind() == SymbolKind::Text)
+            .filter_map(|symbol| {
+                let name = symbol.name().ok()?;
+                let readable = demangled(name);
+                if !self.is(name, &readable) {
+                    return None;
+                }
+                let section = file.section_by_index(symbol.section_index()?).ok()?;
+                let (start, _) = section.file_range()?;
+                let offset = symbol.address().checked_sub(section.address())? + start;
+                Some((offset, readable))
+            })
+            .collect()
+    }
+
+    fn is(&self, mangled: &str, readable: &str) -> bool {
+        let bare = readable.split('(').next().unwrap_or(readable);
+        self.symbol == mangled || self.symbol == readable || self.symbol == bare
+    }
+}
+
+fn demangled(name: &str) -> String {
+    if let Ok(rust) = rustc_demangle::try_demangle(name) {
+        return format!("{rust:#}");
+    }
+    cpp_demangle::Symbol::new(name)
+        .ok()
+        .and_then(|symbol| symbol.demangle().ok())
+        .unwrap_or_else(|| name.to_owned())
+}
+
+/// Executable files mapped by the process, opened through its own root (it may be a container's).
+fn modules(pid: u32) -> Result<Vec<PathBuf>, String> {
+    let process = i32::try_from(pid)
+        .map_err(|_| "no such process".to_owned())
+        .and_then(|pid| procfs::process::Process::new(pid).map_err(|e| e.to_string()))?;
+    let maps = process.maps().map_err(|e| e.to_string())?;
+    let mut paths: Vec<PathBuf> = maps
+        .into_iter()
+        .filter(|m| m.perms.contains(procfs::process::MMPermissions::EXECUTE))
+        .filter_map(|m| match m.pathname {
+            procfs::process::MMapPath::Path(path) => Some(path),
+            _ => None,
+        })
+        .map(|path| {
+            let inside = path.strip_prefix("/").map_or(path.as_path(), Path::new);
+            PathBuf::from(format!("/proc/{pid}/root")).join(inside)
+        })
+        .collect();
+    paths.sort();
+    paths.dedup();
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_side_is_said_behind_the_name() {
+        let spec: FunctionSpec = "A::b@entry".parse().expect("valid");
+        assert_eq!((spec.symbol.as_str(), spec.side), ("A::b", CallSide::Entry));
+        let spec: FunctionSpec = "A::b".parse().expect("valid");
+        assert_eq!(spec.side, CallSide::Return);
+        assert!("A::b@middle".parse::<FunctionSpec>().is_err());
+        assert!("@entry".parse::<FunctionSpec>().is_err());
+    }
+
+    #[test]
+    fn a_function_of_this_very_process_is_found() {
+        let spec: FunctionSpec = "malloc".parse().expect("valid");
+        let found = spec.find(std::process::id());
+        assert!(found.is_ok(), "{found:?}");
+        let spec: FunctionSpec = "no_such_function_anywhere".parse().expect("valid");
+        assert!(spec.find(std::process::id()).is_err());
+    }
+}

@@ -1,0 +1,315 @@
+//! Loading and attaching.
+
+use std::{io::Read as _, num::NonZeroU32};
+
+use agent_common::{Count, Thread};
+use aya::{
+    Btf, Ebpf, EbpfError, EbpfLoader, include_bytes_aligned,
+    maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf},
+    programs::{BtfTracePoint, Iter, ProgramError, UProbe, uprobe::UProbeScope},
+};
+
+use super::{
+    ProbeError,
+    btf::KernelTypes,
+    cost::{self, Accounting, ProbeRun},
+    counts::Counts,
+    function::{CallSide, FunctionSpec},
+    layout::Layout,
+};
+
+/// Where kernels publish their types.
+const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+/// A quarter of the ring: time enough to drain the rest.
+const WAKE_SHARE: u64 = 4;
+
+/// What to watch, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The process (thread group id, initial PID namespace).
+    pub pid: NonZeroU32,
+    /// `--handoff`
+    pub function: Option<FunctionSpec>,
+    /// Account for the probes' run time (costs some 20-60 ns a run).
+    pub accounting: bool,
+    /// Diagnostic lines from the probes.
+    pub log: bool,
+}
+
+/// The probes in place. Dropping it takes them out of the kernel.
+pub struct Probes {
+    ebpf: Ebpf,
+    ring: RingBuf<MapData>,
+    counts: Counts,
+    threads: HashMap<MapData, u32, Thread>,
+    capabilities: Vec<(&'static str, String)>,
+    accounting: Option<Accounting>,
+}
+
+/// A BTF tracepoint that must be there.
+struct Hook {
+    program: &'static str,
+    tracepoint: &'static str,
+    arguments: usize,
+    what: &'static str,
+    since: &'static str,
+}
+
+const fn hook(
+    tracepoint: &'static str,
+    arguments: usize,
+    what: &'static str,
+    since: &'static str,
+) -> Hook {
+    Hook {
+        program: tracepoint,
+        tracepoint,
+        arguments,
+        what,
+        since,
+    }
+}
+
+const OLD: &str = "every kernel with BTF has it";
+
+/// In this order: states before the sockets that make threads tracked.
+const HOOKS: &[Hook] = &[
+    hook("sched_waking", 1, "wake-ups", OLD),
+    hook("sched_wakeup", 1, "wake-ups", OLD),
+    hook("sched_migrate_task", 2, "throttling across CPUs", OLD),
+    hook("sched_process_exit", 1, "the end of threads", OLD),
+    hook("tcp_destroy_sock", 1, "the end of sockets", OLD),
+    hook("inet_sock_set_state", 3, "new connections", OLD),
+    hook("sk_data_ready", 1, "arrivals", "Linux 6.3 and later"),
+    hook("sock_recv_length", 3, "receive calls", "Linux 6.3 and later"),
+];
+
+impl Probes {
+    /// Loads and attaches the probes.
+    ///
+    /// # Errors
+    /// [`ProbeError`]: no right, no BTF, a field, hook or function this kernel or process lacks.
+    pub fn load(options: &Options) -> Result<Self, ProbeError> {
+        let kernel = KernelTypes::read(VMLINUX).map_err(|source| ProbeError::NoBtf {
+            path: VMLINUX,
+            source,
+        })?;
+        let layout = Layout::resolve(&kernel).map_err(|f| ProbeError::MissingField(f.0))?;
+        let btf = Btf::from_sys_fs().map_err(EbpfError::BtfError)?;
+        let mut ebpf = load_object(&btf, &layout, options)?;
+        let mut capabilities = layout.capabilities;
+
+        // The ring and the maps first: a full ring before the first drain would be a loss.
+        let ring = RingBuf::try_from(take_map(&mut ebpf, "RING")?)?;
+        let counts = Counts::new(PerCpuArray::try_from(take_map(&mut ebpf, "COUNTS")?)?);
+        let threads = HashMap::try_from(take_map(&mut ebpf, "THREADS")?)?;
+
+        let passes_state = match kernel.tracepoint_arguments("sched_switch") {
+            Some(arguments) => arguments >= 4,
+            None => {
+                return Err(ProbeError::MissingHook {
+                    name: "sched_switch",
+                    what: "thread states",
+                    since: OLD,
+                });
+            }
+        };
+        let switch = if passes_state {
+            "sched_switch"
+        } else {
+            "sched_switch_old"
+        };
+        attach(&mut ebpf, switch, "sched_switch", &btf)?;
+        capabilities.push(("thread states", format!("tp_btf {switch}")));
+        for hook in HOOKS {
+            let found = kernel.tracepoint_arguments(hook.tracepoint);
+            if found.is_none_or(|n| n < hook.arguments) {
+                return Err(ProbeError::MissingHook {
+                    name: hook.tracepoint,
+                    what: hook.what,
+                    since: hook.since,
+                });
+            }
+            attach(&mut ebpf, hook.program, hook.tracepoint, &btf)?;
+            capabilities.push((hook.what, format!("tp_btf {}", hook.tracepoint)));
+        }
+        let present = match walk_open_files(&mut ebpf, &btf) {
+            Ok(()) => "iter task_file".to_owned(),
+            Err(why) => format!("not observable: {why}; found at their first read instead"),
+        };
+        capabilities.push(("sockets open at the start", present));
+        if let Some(function) = &options.function {
+            attach_function(&mut ebpf, options.pid, function)?;
+            capabilities.push(("hand-off", function.to_string()));
+        }
+        let accounting = if options.accounting {
+            Accounting::start()
+        } else {
+            None
+        };
+        Ok(Self {
+            ebpf,
+            ring,
+            counts,
+            threads,
+            capabilities,
+            accounting,
+        })
+    }
+
+    /// The ring of records.
+    pub fn ring(&mut self) -> &mut RingBuf<MapData> {
+        &mut self.ring
+    }
+
+    /// What is observed, and by which hook, or why it is not.
+    #[must_use]
+    pub fn capabilities(&self) -> &[(&'static str, String)] {
+        &self.capabilities
+    }
+
+    /// What the probes could not do, since they were loaded.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn counts(&self) -> Result<Vec<(Count, u64)>, ProbeError> {
+        self.counts.read()
+    }
+
+    /// The tracked thread's counters as stored: the state in progress is not included. `None` when
+    /// it is not tracked (any more).
+    #[must_use]
+    pub fn thread(&self, tid: u32) -> Option<Thread> {
+        self.threads.get(&tid, 0).ok()
+    }
+
+    /// What the probes cost; empty unless [`Options::accounting`].
+    #[must_use]
+    pub fn cost(&self) -> Vec<ProbeRun> {
+        match self.accounting {
+            Some(_) => cost::read(&self.ebpf),
+            None => Vec::new(),
+        }
+    }
+
+    /// The loaded object, for its log map.
+    pub fn ebpf(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+}
+
+fn load_object(btf: &Btf, layout: &Layout, options: &Options) -> Result<Ebpf, ProbeError> {
+    static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tag52-probes"));
+    const RING_BYTES: u64 = 8 << 20;
+    let pid = options.pid.get();
+    let wake = RING_BYTES / WAKE_SHARE;
+    let log = u32::from(options.log);
+    let mut loader = EbpfLoader::new();
+    loader.btf(Some(btf));
+    for (name, offset) in &layout.offsets {
+        loader.override_global(name, offset, true);
+    }
+    loader
+        .override_global("TARGET_TGID", &pid, true)
+        .override_global("RING_WAKE_BYTES", &wake, true)
+        .override_global("PROBE_LOG", &log, true);
+    loader.load(OBJECT).map_err(|error| {
+        if denied(&error) {
+            ProbeError::NoRight(error.to_string())
+        } else {
+            ProbeError::Load(error)
+        }
+    })
+}
+
+/// Whether any error in the chain is EPERM or EACCES.
+fn denied(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<std::io::Error>()
+            && io.kind() == std::io::ErrorKind::PermissionDenied
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, MapError> {
+    ebpf.take_map(name).ok_or(MapError::InvalidName {
+        name: name.to_owned(),
+    })
+}
+
+fn refused(name: &'static str) -> impl FnOnce(ProgramError) -> ProbeError {
+    move |source| ProbeError::Program {
+        name,
+        source: Box::new(source),
+    }
+}
+
+fn program<'a, T>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut T, ProbeError>
+where
+    &'a mut T: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
+{
+    ebpf.program_mut(name)
+        .ok_or(ProgramError::NotLoaded)
+        .and_then(TryInto::try_into)
+        .map_err(refused(name))
+}
+
+fn attach(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    tracepoint: &'static str,
+    btf: &Btf,
+) -> Result<(), ProbeError> {
+    let program: &mut BtfTracePoint = program(ebpf, name)?;
+    program.load(tracepoint, btf).map_err(refused(name))?;
+    program.attach().map_err(refused(name))?;
+    Ok(())
+}
+
+/// Runs the iterator once: it puts the target's open sockets on the list and tells of each.
+fn walk_open_files(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
+    const NAME: &str = "present_sockets";
+    let iter: &mut Iter = program(ebpf, NAME)?;
+    iter.load("task_file", btf).map_err(refused(NAME))?;
+    let link = iter.attach().map_err(refused(NAME))?;
+    let link = iter.take_link(link).map_err(refused(NAME))?;
+    let mut file = link.into_file().map_err(|source| ProbeError::Io {
+        what: "opening the file iterator".to_owned(),
+        source: std::io::Error::other(source),
+    })?;
+    let mut nothing = Vec::new();
+    file.read_to_end(&mut nothing)
+        .map_err(|source| ProbeError::Io {
+            what: "running the file iterator".to_owned(),
+            source,
+        })?;
+    Ok(())
+}
+
+fn attach_function(
+    ebpf: &mut Ebpf,
+    pid: NonZeroU32,
+    function: &FunctionSpec,
+) -> Result<(), ProbeError> {
+    let name = match function.side {
+        CallSide::Entry => "function_entered",
+        CallSide::Return => "function_returned",
+    };
+    let found = function.find(pid.get())?;
+    let program: &mut UProbe = program(ebpf, name)?;
+    program.load().map_err(refused(name))?;
+    program
+        .attach(
+            found.file_offset,
+            &found.module,
+            UProbeScope::OneProcess(pid),
+        )
+        .map_err(refused(name))?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! The kernel side seen from the agent: choose the hooks this kernel has, load them, attach them.
+
+mod btf;
+mod cost;
+mod counts;
+mod error;
+mod function;
+mod layout;
+mod load;
+
+pub use cost::ProbeRun;
+pub use error::ProbeError;
+pub use function::{CallSide, FunctionSpec};
+pub use load::{Options, Probes};
