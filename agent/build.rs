@@ -26,6 +26,10 @@ fn main() -> Result<()> {
     for dir in ["agent-common", "agent-ebpf"] {
         println!("cargo:rerun-if-changed={}", root.join(dir).display());
     }
+    // `cargo xtask setup` writes which nightly it chose.
+    let chosen = root.join("target/tools/toolchain");
+    println!("cargo:rerun-if-changed={}", chosen.display());
+    let nightly = std::fs::read_to_string(chosen).unwrap_or_else(|_| "nightly".to_owned());
     let probes = root.join("agent-ebpf");
     build_ebpf(
         [Package {
@@ -33,6 +37,6 @@ fn main() -> Result<()> {
             root_dir: probes.to_str().context("a path in UTF-8")?,
             ..Package::default()
         }],
-        Toolchain::Nightly,
+        Toolchain::Custom(nightly.trim()),
     )
 }

@@ -2,7 +2,7 @@
 
 use std::{io::Read as _, num::NonZeroU32};
 
-use agent_common::{Count, Thread};
+use agent_common::{Count, Snapshot, State, Thread};
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, include_bytes_aligned,
     maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf},
@@ -182,6 +182,28 @@ impl Probes {
     #[must_use]
     pub fn thread(&self, tid: u32) -> Option<Thread> {
         self.threads.get(&tid, 0).ok()
+    }
+
+    /// The tracked thread's counters as of `now` (`CLOCK_MONOTONIC`, read before the call); `None`
+    /// when it is not tracked, is being written, or is runnable (the throttled part of a wait in
+    /// progress is known to the kernel side only).
+    #[must_use]
+    pub fn snapshot(&self, tid: u32, now: u64) -> Option<Snapshot> {
+        let thread = self.thread(tid)?;
+        let again = self.thread(tid)?;
+        let stable = thread.seq % 2 == 0 && thread.seq == again.seq;
+        if !stable || thread.state == State::RunQueue as u32 {
+            return None;
+        }
+        let at = now.max(thread.since);
+        let mut ns = thread.ns;
+        *ns.get_mut(thread.state as usize)? += at - thread.since;
+        Some(Snapshot {
+            at,
+            ns,
+            tid,
+            reserved: 0,
+        })
     }
 
     /// What the probes cost; empty unless [`Options::accounting`].

@@ -1,0 +1,119 @@
+//! The command line.
+
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{outputs::Format, probes::FunctionSpec};
+
+/// Where the age of a FIX message comes from: network, run queue, throttling, locks, blocking calls.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "tag52", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Watch a process and split the age of every FIX message it reads.
+    Run(Run),
+}
+
+/// `tag52 run`
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// The process that reads FIX (its sessions, present and to come, are found by themselves).
+    #[arg(long, value_name = "PID")]
+    pub pid: NonZeroU32,
+    /// Only sessions with this local or remote port.
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// How often to tell: 500ms, 1s, 1m.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub interval: Duration,
+    /// JSON lines instead of text: one per message, or one per interval and session.
+    #[arg(long, value_name = "WHAT")]
+    pub json: Option<Json>,
+    /// A message is handed off when this function of the process returns: SYMBOL, SYMBOL@return or
+    /// SYMBOL@entry; demangled names are understood. Without it: when the thread next reads or
+    /// waits for the socket.
+    #[arg(long, value_name = "SYMBOL")]
+    pub handoff: Option<FunctionSpec>,
+    /// Serve Prometheus metrics at /metrics and health at /healthz.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Account for the probes' own run time (costs them some 20-60 ns a run); on with --listen.
+    #[arg(long)]
+    pub probe_cost: bool,
+    /// Diagnostic lines from the probes on standard error (never message content).
+    #[arg(long)]
+    pub probe_log: bool,
+}
+
+/// What a JSON line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Json {
+    /// A message.
+    Messages,
+    /// A session in an interval.
+    Intervals,
+}
+
+impl Run {
+    /// The output format asked for.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        match self.json {
+            None => Format::Human,
+            Some(Json::Messages) => Format::JsonMessages,
+            Some(Json::Intervals) => Format::JsonIntervals,
+        }
+    }
+}
+
+/// The shortest interval that still says something, and the longest before a human gives up.
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// A number and `ms`, `s`, `m` or `h`; seconds without a unit.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: f64 = digits
+        .parse()
+        .map_err(|_| format!("{text:?} is not a time: write 500ms, 1s, 1m"))?;
+    let unit = match &text[digits.len()..] {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        other => return Err(format!("unknown unit {other:?}: write 500ms, 1s, 1m")),
+    };
+    Duration::try_from_secs_f64(number * unit)
+        .ok()
+        .filter(|d| (SHORTEST..=LONGEST).contains(d))
+        .ok_or_else(|| format!("{text} is not between 10ms and 24h"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        assert_eq!(duration("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
+        for bad in ["", "0s", "1ms", "-1s", "soon", "1 day", "nan", "1e99h"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,76 @@
+//! Tests of the tap as a whole.
+
+mod oracle;
+mod properties;
+mod rules;
+mod streams;
+
+use proptest::test_runner::Config;
+
+use super::{Counts, Header, Tap};
+
+/// The default, but for files written into the source tree when a test fails: the failing input is
+/// in the test's output.
+pub(super) fn config() -> Config {
+    Config {
+        failure_persistence: None,
+        ..Config::default()
+    }
+}
+
+/// Feeds chunks to a new tap, and asserts after each that every byte is accounted for.
+fn feed_all<'a>(chunks: impl IntoIterator<Item = (u64, &'a [u8])>) -> (Vec<Header>, Counts) {
+    let mut tap = Tap::new();
+    let mut found = Vec::new();
+    let mut first = None;
+    for (offset, bytes) in chunks {
+        tap.feed(offset, bytes, &mut |h| found.push(h));
+        if !bytes.is_empty() && offset < u64::MAX {
+            first.get_or_insert(offset);
+        }
+        let counts = tap.counts();
+        assert_accounted(&counts, first, tap.expected());
+        assert_eq!(counts.messages, found.len() as u64);
+    }
+    (found, tap.counts())
+}
+
+/// The two laws of [`Counts`], and what holds among its numbers of headers.
+fn assert_accounted(c: &Counts, first: Option<u64>, expected: Option<u64>) {
+    assert_eq!(
+        c.offered_bytes,
+        c.message_bytes + c.skipped_bytes + c.overlap_bytes + c.pending_bytes,
+        "bytes: {c:?}"
+    );
+    let span = expected.unwrap_or(0).wrapping_sub(first.unwrap_or(0));
+    let accounted = (c.offered_bytes - c.overlap_bytes)
+        .wrapping_add(c.omitted_bytes)
+        .wrapping_add(c.lost_bytes)
+        .wrapping_sub(c.rewound_bytes);
+    assert_eq!(span, accounted, "offsets: {c:?}");
+    assert!(c.pending_bytes <= 24, "{c:?}");
+    let m = c.missing;
+    let any = m.seq + m.msg_type + m.sender + m.target;
+    assert!(c.withheld_headers <= any && any <= 4 * c.withheld_headers);
+    assert!(c.withheld_headers <= c.incomplete_headers);
+    assert!(c.incomplete_headers <= c.withheld_headers + m.sending_time);
+}
+
+/// A message from its fields 8 and from 35 on, with `|` for SOH.
+fn message(begin: &str, fields: &str) -> Vec<u8> {
+    framed(begin, &soh(fields))
+}
+
+/// Text with `|` for SOH.
+fn soh(text: &str) -> Vec<u8> {
+    text.replace('|', "\x01").into_bytes()
+}
+
+/// A message around the bytes BodyLength counts.
+fn framed(begin: &str, body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("8={begin}\x019={}\x01", body.len()).into_bytes();
+    bytes.extend_from_slice(body);
+    let sum = bytes.iter().fold(0u8, |sum, &b| sum.wrapping_add(b));
+    bytes.extend_from_slice(format!("10={sum:03}\x01").as_bytes());
+    bytes
+}

@@ -1,0 +1,149 @@
+//! The account of one message: from its moments and what the reader did between them to a matrix
+//! that makes up its age exactly.
+
+use std::sync::Arc;
+
+use agent_common::Snapshot;
+
+use super::{waiting::Waiting, window::Window};
+use crate::{
+    fix::Header,
+    model::{
+        Excluded, HandOff, Matrix, Message, Part, SentTime, SessionId, Split, Stage, Unbalanced,
+    },
+};
+
+/// A message that was received and is not handed off yet.
+#[derive(Clone, Debug)]
+pub struct Received {
+    header: Header,
+    sent: SentTime,
+    /// SendingTime on the monotonic clock, ns.
+    sent_at: i64,
+    /// UTC minus monotonic time, ns, when it arrived.
+    utc_offset: i64,
+    arrived_at: Option<u64>,
+    reader: Snapshot,
+    matrix: Matrix,
+}
+
+/// Which time a message's age counts from.
+///
+/// # Errors
+/// Why it has no age.
+pub fn sent_time(header: &Header) -> Result<SentTime, Excluded> {
+    if header.poss_dup {
+        header
+            .orig_sending_time
+            .ok_or(Excluded::ResendWithoutOrigTime)
+    } else {
+        header.sending_time.ok_or(Excluded::NoSendingTime)
+    }
+}
+
+impl Received {
+    /// The message of `header` came with the receive call that `reader` was taken at. `arrived` is
+    /// when its last byte became readable, if that was seen; `offset_at` gives UTC minus monotonic
+    /// time. `whole` is false when the receive call itself was not seen and `reader` is of a later
+    /// one: then its time in the queue is not known either.
+    ///
+    /// # Errors
+    /// Why the message has no age.
+    pub fn new(
+        header: Header,
+        arrived: Option<Snapshot>,
+        reader: Snapshot,
+        window: &Window,
+        offset_at: impl Fn(u64) -> i64,
+        whole: bool,
+    ) -> Result<Self, Excluded> {
+        let sent = sent_time(&header)?;
+        // Stamps of two CPUs may disagree by a little; the copy was after the arrival.
+        let arrived = arrived.map(|a| if a.at > reader.at { reader } else { a });
+        let utc_offset = offset_at(arrived.map_or(reader.at, |a| a.at));
+        let sent_at = sent.utc_ns.saturating_sub(utc_offset);
+        let mut matrix = Matrix::default();
+        match arrived {
+            Some(arrived) => {
+                let mut in_flight = arrived.at as i64 - sent_at;
+                if in_flight > 0 {
+                    let held = window.held_back(sent_at.max(0) as u64, &arrived);
+                    held.charge(&mut matrix, Stage::HeldBack);
+                    in_flight -= held.total() as i64;
+                }
+                matrix.add(Stage::InFlight, Part::Network, in_flight);
+                let queued = if whole {
+                    Waiting::between(&arrived, &reader)
+                } else {
+                    Waiting::unknown(reader.at - arrived.at)
+                };
+                queued.charge(&mut matrix, Stage::Queued);
+            }
+            None => {
+                let unseen = reader.at as i64 - sent_at;
+                let part = if unseen < 0 {
+                    // Ahead of us even when received: skew, whatever lay between.
+                    Part::Network
+                } else {
+                    Part::Unknown
+                };
+                matrix.add(Stage::InFlight, part, unseen);
+            }
+        }
+        Ok(Self {
+            header,
+            sent,
+            sent_at,
+            utc_offset,
+            arrived_at: arrived.map(|a| a.at),
+            reader,
+            matrix,
+        })
+    }
+
+    /// When it was sent, on the monotonic clock, ns; 0 when that was before the machine started.
+    #[must_use]
+    pub fn sent_at(&self) -> u64 {
+        self.sent_at.max(0) as u64
+    }
+
+    /// MsgType says that the session layer handles it: the application never sees it.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.header.msg_type.is_admin()
+    }
+
+    /// The thread was through with it at `end`.
+    ///
+    /// # Errors
+    /// [`Unbalanced`]: a defect of the agent.
+    pub fn handed_off(
+        mut self,
+        end: &Snapshot,
+        how: HandOff,
+        session: Arc<SessionId>,
+    ) -> Result<Message, Unbalanced> {
+        let end_at = end.at.max(self.reader.at);
+        let in_app = if how == HandOff::Unseen {
+            Waiting::unknown(end_at - self.reader.at)
+        } else {
+            Waiting::between(&self.reader, end)
+        };
+        in_app.charge(&mut self.matrix, Stage::InApp);
+        let utc = |at: u64| at as i64 + self.utc_offset;
+        let age = end_at as i64 - self.sent_at;
+        Ok(Message {
+            session,
+            tid: self.reader.tid,
+            seq: self.header.seq,
+            msg_type: self.header.msg_type,
+            poss_dup: self.header.poss_dup,
+            sent: self.sent,
+            arrived_ns: self.arrived_at.map(utc),
+            received_ns: utc(self.reader.at),
+            handed_off_ns: utc(end_at),
+            hand_off: how,
+            split: Split::new(age, self.matrix)?,
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! What the reader had been doing up to an instant that no probe stamped.
+//!
+//! A message that is held back was sent at a moment nobody here saw. The counters at that moment are
+//! interpolated between the snapshots around it: exact in their sum, and in their split as close as
+//! those snapshots are to each other.
+
+use std::collections::VecDeque;
+
+use agent_common::{STATES, Snapshot};
+
+/// Snapshots held; when there are more, every second one of the older half is given up.
+const MOST: usize = 8192;
+
+/// The snapshots of one thread, oldest first.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    points: VecDeque<Snapshot>,
+}
+
+impl Timeline {
+    /// Adds what was seen of the reader. Another thread's snapshot begins the line anew.
+    pub fn add(&mut self, point: Snapshot) {
+        if point.tid == 0 {
+            return;
+        }
+        match self.points.back() {
+            Some(last) if last.tid != point.tid => self.points.clear(),
+            Some(last) if last.at >= point.at => return,
+            _ => {}
+        }
+        if self.points.len() >= MOST {
+            self.thin();
+        }
+        self.points.push_back(point);
+    }
+
+    fn thin(&mut self) {
+        let half = self.points.len() / 2;
+        let mut index = 0;
+        self.points.retain(|_| {
+            index += 1;
+            index > half || index % 2 == 1
+        });
+    }
+
+    /// Forgets all but the newest.
+    pub fn forget(&mut self) {
+        if let Some(last) = self.points.pop_back() {
+            self.points.clear();
+            self.points.push_back(last);
+        }
+    }
+
+    /// The counters at `at`; `None` before the first snapshot and after the last.
+    #[must_use]
+    pub fn at(&self, at: u64) -> Option<Snapshot> {
+        let index = self.points.partition_point(|p| p.at < at);
+        let after = self.points.get(index)?;
+        if after.at == at {
+            return Some(*after);
+        }
+        let before = self.points.get(index.checked_sub(1)?)?;
+        interpolate(before, after, at)
+    }
+}
+
+/// Splits `before..after` in proportion; the rounding goes to the state that grew most, so that the
+/// sum is exact.
+fn interpolate(before: &Snapshot, after: &Snapshot, at: u64) -> Option<Snapshot> {
+    let whole = u128::from(after.at - before.at);
+    let passed = at - before.at;
+    let mut ns = before.ns;
+    let mut given = 0;
+    let mut most = (0, 0);
+    for i in 0..STATES {
+        // An estimate in progress may have been taken back: then there is nothing to share out.
+        let grown = after.ns[i].checked_sub(before.ns[i])?;
+        let share = (u128::from(grown) * u128::from(passed) / whole) as u64;
+        ns[i] += share;
+        given += share;
+        if grown > most.1 {
+            most = (i, grown);
+        }
+    }
+    ns[most.0] += passed.checked_sub(given)?;
+    Some(Snapshot {
+        at,
+        ns,
+        tid: before.tid,
+        reserved: 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(at: u64, ns: [u64; STATES]) -> Snapshot {
+        Snapshot {
+            at,
+            ns,
+            tid: 7,
+            reserved: 0,
+        }
+    }
+
+    #[test]
+    fn between_two_snapshots_the_sum_is_exact() {
+        let mut line = Timeline::default();
+        line.add(point(100, [0, 0, 0, 0, 0]));
+        line.add(point(200, [33, 0, 0, 67, 0]));
+        for at in 100..=200 {
+            let here = line.at(at).expect("inside");
+            assert_eq!(here.ns.iter().sum::<u64>(), at - 100);
+        }
+        assert!(line.at(99).is_none());
+        assert!(line.at(201).is_none());
+    }
+
+    #[test]
+    fn it_stays_small_and_keeps_the_newest() {
+        let mut line = Timeline::default();
+        for i in 0..100_000u64 {
+            line.add(point(i * 10, [i * 10, 0, 0, 0, 0]));
+        }
+        assert!(line.points.len() <= MOST);
+        assert_eq!(line.at(999_985).expect("inside").ns[0], 999_985);
+        assert_eq!(line.at(5).expect("inside").ns[0], 5);
+    }
+
+    #[test]
+    fn another_thread_begins_anew() {
+        let mut line = Timeline::default();
+        line.add(point(100, [0; STATES]));
+        let mut other = point(200, [5, 0, 0, 0, 0]);
+        other.tid = 8;
+        line.add(other);
+        assert!(line.at(150).is_none());
+        assert!(line.at(200).is_some());
+    }
+}

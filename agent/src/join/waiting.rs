@@ -1,0 +1,155 @@
+//! What a thread was doing between two instants: the difference of two snapshots.
+
+use agent_common::{STATES, Snapshot};
+
+use crate::model::{Matrix, Part, Stage};
+
+/// The parts in the order of `agent_common::State`; the last is not observed.
+const PARTS: [Part; STATES + 1] = [
+    Part::OnCpu,
+    Part::RunQueue,
+    Part::Throttle,
+    Part::LockWait,
+    Part::Blocked,
+    Part::Unknown,
+];
+
+/// Nanoseconds per thread state, and not observed. Never negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    ns: [u64; STATES + 1],
+}
+
+impl Waiting {
+    /// Time of which nothing is known.
+    #[must_use]
+    pub const fn unknown(ns: u64) -> Self {
+        let mut all = [0; STATES + 1];
+        all[STATES] = ns;
+        Self { ns: all }
+    }
+
+    /// What the thread did from `from` to `to`. All of it is unknown when the two are not of one
+    /// known thread; nothing when `to` is not after `from`.
+    ///
+    /// The sum is the time between the two, exactly. The split of a runnable stretch in progress is
+    /// an estimate until the thread runs (the throttle clock is read from another CPU), so one part
+    /// can come out a little below zero: it is then taken from the largest.
+    #[must_use]
+    pub fn between(from: &Snapshot, to: &Snapshot) -> Self {
+        let passed = to.at.saturating_sub(from.at);
+        if from.tid == 0 || from.tid != to.tid {
+            return Self::unknown(passed);
+        }
+        Self::settle(
+            std::array::from_fn(|i| to.ns[i] as i64 - from.ns[i] as i64),
+            passed,
+        )
+    }
+
+    /// Makes `parts` non-negative, keeping their sum, which must be `passed`: else it is unknown.
+    fn settle(mut parts: [i64; STATES], passed: u64) -> Self {
+        if i128::from(passed) != parts.iter().map(|&ns| i128::from(ns)).sum::<i128>() {
+            return Self::unknown(passed);
+        }
+        while let Some(low) = parts.iter().position(|&ns| ns < 0) {
+            let debt = std::mem::take(&mut parts[low]);
+            let high = (0..STATES).max_by_key(|&i| parts[i]).unwrap_or(0);
+            parts[high] += debt;
+        }
+        let mut ns = [0; STATES + 1];
+        for (to, from) in ns.iter_mut().zip(parts) {
+            *to = from as u64;
+        }
+        Self { ns }
+    }
+
+    /// The sum of all parts.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.ns.iter().sum()
+    }
+
+    /// Adds another stretch.
+    pub fn add(&mut self, other: &Self) {
+        for (to, from) in self.ns.iter_mut().zip(other.ns) {
+            *to += from;
+        }
+    }
+
+    /// What is left without `earlier`, an earlier sum of the same series.
+    #[must_use]
+    pub fn without(&self, earlier: &Self) -> Self {
+        Self {
+            ns: std::array::from_fn(|i| self.ns[i].saturating_sub(earlier.ns[i])),
+        }
+    }
+
+    /// Adds it to a stage of a message's matrix.
+    pub fn charge(&self, matrix: &mut Matrix, stage: Stage) {
+        for (part, ns) in PARTS.into_iter().zip(self.ns) {
+            matrix.add(stage, part, ns as i64);
+        }
+    }
+
+    /// The nanoseconds of one part; 0 for [`Part::Network`].
+    #[must_use]
+    pub fn part(&self, part: Part) -> u64 {
+        PARTS
+            .iter()
+            .position(|&p| p == part)
+            .map_or(0, |i| self.ns[i])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(at: u64, ns: [u64; STATES]) -> Snapshot {
+        Snapshot {
+            at,
+            ns,
+            tid: 7,
+            reserved: 0,
+        }
+    }
+
+    #[test]
+    fn a_difference_is_exact() {
+        let from = snapshot(100, [10, 20, 30, 40, 0]);
+        let to = snapshot(150, [15, 20, 30, 85, 0]);
+        let waited = Waiting::between(&from, &to);
+        assert_eq!(waited.part(Part::OnCpu), 5);
+        assert_eq!(waited.part(Part::LockWait), 45);
+        assert_eq!(waited.total(), 50);
+    }
+
+    #[test]
+    fn two_threads_have_no_difference() {
+        let from = snapshot(100, [0; STATES]);
+        let mut to = snapshot(150, [50, 0, 0, 0, 0]);
+        to.tid = 8;
+        assert_eq!(Waiting::between(&from, &to), Waiting::unknown(50));
+        assert_eq!(
+            Waiting::between(&Snapshot::default(), &Snapshot::default()),
+            Waiting::unknown(0)
+        );
+    }
+
+    #[test]
+    fn an_estimate_that_overshot_is_taken_from_the_largest() {
+        let from = snapshot(100, [0, 0, 1_000, 0, 0]);
+        let to = snapshot(200, [0, 103, 997, 0, 0]);
+        let waited = Waiting::between(&from, &to);
+        assert_eq!(waited.part(Part::Throttle), 0);
+        assert_eq!(waited.part(Part::RunQueue), 100);
+    }
+
+    #[test]
+    fn counters_that_do_not_add_up_are_unknown() {
+        let from = snapshot(100, [0; STATES]);
+        let to = snapshot(200, [99, 0, 0, 0, 0]);
+        assert_eq!(Waiting::between(&from, &to), Waiting::unknown(100));
+    }
+}

@@ -1,0 +1,310 @@
+//! Held back: when our receive window was closed, and what the reader was doing meanwhile.
+
+use std::collections::VecDeque;
+
+use agent_common::Snapshot;
+
+use super::{timeline::Timeline, waiting::Waiting};
+
+/// Closed stretches held; with more, the oldest are given up, and messages sent in them have that
+/// time unknown.
+const MOST: usize = 16_384;
+
+/// What a probe saw of the window.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// Bytes the sender may still send.
+    pub offered: u32,
+    /// The sender's segment size: less than this is a closed window.
+    pub mss: u32,
+    /// Stream position of the last byte offered.
+    pub edge: u64,
+}
+
+impl Offer {
+    fn is_closed(&self) -> bool {
+        self.offered < self.mss
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Closed {
+    from: Snapshot,
+    to: Snapshot,
+    /// The sum over all earlier stretches.
+    before: Waiting,
+}
+
+/// The window's history.
+#[derive(Debug, Default)]
+pub struct Window {
+    /// Closed stretches that ended, oldest first.
+    past: VecDeque<Closed>,
+    /// The sum over all of them, given up ones included.
+    sum: Waiting,
+    /// The stretch in progress, and the edge that was offered when it began.
+    closed: Option<(Snapshot, u64)>,
+    /// Before this nothing is known any more.
+    forgotten: u64,
+    line: Timeline,
+}
+
+impl Window {
+    /// Bytes arrived.
+    pub fn arrived(&mut self, end: u64, offer: Offer, reader: Snapshot) {
+        self.line.add(reader);
+        if let Some((_, edge)) = self.closed
+            && end > edge
+        {
+            // More came than was offered, and nothing had been read: the acknowledgement that
+            // followed the last arrival had opened the window at once. It was never closed.
+            self.closed = None;
+        }
+        if offer.is_closed() {
+            if self.closed.is_none() {
+                self.closed = Some((reader, offer.edge));
+            }
+        } else {
+            // A window that shows open now without a read was opened by an acknowledgement.
+            self.closed = None;
+        }
+        self.forget();
+    }
+
+    /// The application read.
+    pub fn read(&mut self, offer: Offer, reader: Snapshot) {
+        self.line.add(reader);
+        match (self.closed, offer.is_closed()) {
+            (Some((from, _)), false) => {
+                self.end(from, reader);
+                self.closed = None;
+            }
+            (Some((from, _)), true) => self.closed = Some((from, offer.edge)),
+            (None, true) => self.closed = Some((reader, offer.edge)),
+            (None, false) => {}
+        }
+        self.forget();
+    }
+
+    /// The reader was seen at another instant.
+    pub fn seen(&mut self, reader: Snapshot) {
+        self.line.add(reader);
+    }
+
+    /// Events were lost: whether the window was closed in between is not known, what was closed
+    /// ends where it began.
+    pub fn lost(&mut self) {
+        self.closed = None;
+    }
+
+    /// Whether it is closed as far as is known.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    fn end(&mut self, from: Snapshot, to: Snapshot) {
+        if to.at <= from.at {
+            return;
+        }
+        if self.past.len() >= MOST
+            && let Some(oldest) = self.past.pop_front()
+        {
+            self.forgotten = oldest.to.at;
+        }
+        self.past.push_back(Closed {
+            from,
+            to,
+            before: self.sum,
+        });
+        self.sum.add(&Waiting::between(&from, &to));
+    }
+
+    /// While nothing is or was closed, one snapshot is all that can be asked for.
+    fn forget(&mut self) {
+        if self.closed.is_none() && self.past.is_empty() {
+            self.line.forget();
+        }
+    }
+
+    /// Messages sent before `sent` have all arrived: stretches that ended before are done with.
+    pub fn sent_until(&mut self, sent: u64) {
+        while self.past.front().is_some_and(|c| c.to.at <= sent) {
+            self.past.pop_front();
+        }
+    }
+
+    /// What the reader did while the window was closed between `sent` and `arrived`.
+    #[must_use]
+    pub fn held_back(&self, sent: u64, arrived: &Snapshot) -> Waiting {
+        let mut held = Waiting::default();
+        let mut sent = sent;
+        if sent < self.forgotten {
+            let until = self.forgotten.min(arrived.at);
+            held.add(&Waiting::unknown(until.saturating_sub(sent)));
+            sent = until;
+        }
+        if sent >= arrived.at {
+            return held;
+        }
+        // Stretches that overlap sent..arrived.
+        let first = self.past.partition_point(|c| c.to.at <= sent);
+        let end = self.past.partition_point(|c| c.from.at < arrived.at);
+        if first < end {
+            let (head, tail) = (&self.past[first], &self.past[end - 1]);
+            // Whole stretches after the first and before the last, in one subtraction.
+            if first + 1 < end {
+                held.add(&tail.before.without(&head.before));
+                held = self.cut_head(held, head, sent);
+                held.add(&self.stretch(&tail.from, &self.earlier(&tail.to, arrived)));
+            } else {
+                let from = self.later(&head.from, sent);
+                held.add(&self.stretch(&from, &self.earlier(&head.to, arrived)));
+            }
+        }
+        if let Some((from, _)) = self.closed
+            && from.at < arrived.at
+        {
+            held.add(&self.stretch(&self.later(&from, sent), arrived));
+        }
+        held
+    }
+
+    /// Replaces the whole of `head` in `held` by what lies after `sent`.
+    fn cut_head(&self, mut held: Waiting, head: &Closed, sent: u64) -> Waiting {
+        if sent > head.from.at {
+            held = held.without(&Waiting::between(&head.from, &head.to));
+            held.add(&self.stretch(&self.later(&head.from, sent), &head.to));
+        }
+        held
+    }
+
+    fn stretch(&self, from: &Snapshot, to: &Snapshot) -> Waiting {
+        Waiting::between(from, to)
+    }
+
+    /// The later of a snapshot and an instant, the latter looked up.
+    fn later(&self, from: &Snapshot, at: u64) -> Snapshot {
+        if at <= from.at {
+            return *from;
+        }
+        self.line.at(at).unwrap_or(Snapshot {
+            at,
+            ..Snapshot::default()
+        })
+    }
+
+    fn earlier(&self, to: &Snapshot, other: &Snapshot) -> Snapshot {
+        if other.at < to.at { *other } else { *to }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Part;
+
+    /// A reader that is in lock-wait all the time.
+    fn at(at: u64) -> Snapshot {
+        Snapshot {
+            at,
+            ns: [0, 0, 0, at, 0],
+            tid: 7,
+            reserved: 0,
+        }
+    }
+
+    fn open(edge: u64) -> Offer {
+        Offer {
+            offered: 10_000,
+            mss: 1_000,
+            edge,
+        }
+    }
+
+    fn shut(edge: u64) -> Offer {
+        Offer {
+            offered: 10,
+            mss: 1_000,
+            edge,
+        }
+    }
+
+    /// Closed 100..200, 300..400, 500..600.
+    fn window() -> Window {
+        let mut window = Window::default();
+        let mut end = 0;
+        for from in [100, 300, 500] {
+            end += 100;
+            window.arrived(end, shut(end + 10), at(from));
+            window.read(open(end + 10_000), at(from + 100));
+        }
+        window
+    }
+
+    #[test]
+    fn only_closed_stretches_count() {
+        let window = window();
+        for (sent, arrived, held) in [
+            (0, 50, 0),
+            (0, 150, 50),
+            (0, 250, 100),
+            (150, 250, 50),
+            (150, 160, 10),
+            (150, 350, 100),
+            (150, 650, 250),
+            (0, 1_000, 300),
+            (250, 290, 0),
+            (310, 590, 180),
+        ] {
+            let waiting = window.held_back(sent, &at(arrived));
+            assert_eq!(waiting.total(), held, "{sent}..{arrived}");
+            assert_eq!(waiting.part(Part::LockWait), held, "{sent}..{arrived}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_fits_into_a_closed_window_is_held_back_until_it_arrives() {
+        let mut window = Window::default();
+        window.arrived(100, shut(150), at(100));
+        window.seen(at(120));
+        window.arrived(140, shut(150), at(180));
+        assert_eq!(window.held_back(110, &at(180)).total(), 70);
+    }
+
+    #[test]
+    fn a_window_opened_by_the_acknowledgement_was_never_closed() {
+        let mut window = Window::default();
+        window.arrived(100, shut(110), at(100));
+        window.arrived(500, open(10_000), at(200));
+        assert_eq!(window.held_back(50, &at(200)).total(), 0);
+        // Beyond the old edge, but small again: closed anew from here.
+        let mut window = Window::default();
+        window.arrived(100, shut(110), at(100));
+        window.arrived(500, shut(510), at(200));
+        window.read(open(9_000), at(300));
+        assert_eq!(window.held_back(50, &at(400)).total(), 100);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_unknown() {
+        let mut window = Window::default();
+        let mut end = 0;
+        for i in 0..(MOST as u64 + 10) {
+            end += 100;
+            window.arrived(end, shut(end), at(i * 100));
+            window.read(open(end + 10_000), at(i * 100 + 50));
+        }
+        let now = at((MOST as u64 + 20) * 100);
+        assert!(window.held_back(0, &now).part(Part::Unknown) > 0);
+        assert_eq!(window.held_back(5_000, &now).part(Part::Unknown), 0);
+    }
+
+    #[test]
+    fn stretches_that_nobody_can_ask_for_go() {
+        let mut window = window();
+        window.sent_until(350);
+        assert_eq!(window.past.len(), 2);
+        assert_eq!(window.held_back(350, &at(1_000)).total(), 150);
+    }
+}

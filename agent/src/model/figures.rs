@@ -1,0 +1,101 @@
+//! What the model hands to the outputs.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{health::Health, message::SessionId, tally::Figures};
+
+/// Whose figures they are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SessionName {
+    /// One session on one connection.
+    One(Arc<SessionId>),
+    /// All sessions that are open beyond the limit, together.
+    Other,
+    /// Sessions that ended and made room for new ones, together.
+    Earlier,
+}
+
+impl SessionName {
+    /// The session, when it is a single one.
+    #[must_use]
+    pub fn id(&self) -> Option<&SessionId> {
+        match self {
+            Self::One(id) => Some(id),
+            Self::Other | Self::Earlier => None,
+        }
+    }
+
+    /// SenderCompID, or the name of the group.
+    #[must_use]
+    pub fn sender(&self) -> &str {
+        match self {
+            Self::One(id) => &id.sender,
+            Self::Other => "other",
+            Self::Earlier => "earlier",
+        }
+    }
+
+    /// TargetCompID, or the name of the group.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        match self {
+            Self::One(id) => &id.target,
+            Self::Other | Self::Earlier => self.sender(),
+        }
+    }
+}
+
+/// The figures of one session, of an interval or since the start.
+#[derive(Clone, Debug)]
+pub struct SessionFigures {
+    /// The session.
+    pub name: SessionName,
+    /// The thread that received its latest message; `None` for groups.
+    pub tid: Option<u32>,
+    /// MsgSeqNum of its latest fresh message; `None` for groups.
+    pub last_seq: Option<u64>,
+    /// Connections taken together: more than 1 once ended ones had to make room.
+    pub connections: u64,
+    /// Its socket was closed.
+    pub ended: bool,
+    /// Lock waits of its ingest thread, timed-out ones joined.
+    pub lock_waits: u64,
+    /// The longest of them since the start, in nanoseconds.
+    pub longest_lock_wait_ns: u64,
+    /// What its messages add up to.
+    pub figures: Figures,
+}
+
+/// Everything since the interval before.
+#[derive(Clone, Debug)]
+pub struct Interval {
+    /// Its end, nanoseconds since 1970 UTC.
+    pub until_ns: i64,
+    /// Its length.
+    pub length: Duration,
+    /// Sessions that are open, or had something to tell, in the order of first sight.
+    pub sessions: Vec<SessionFigures>,
+    /// Sessions ever seen; 0 while the agent waits for the first.
+    pub sessions_seen: u64,
+    /// Events lost in the interval, by kind; only kinds with any.
+    pub lost: Vec<(&'static str, u64)>,
+    /// Anomalies in the interval, by kind; only kinds with any.
+    pub anomalies: Vec<(&'static str, u64)>,
+}
+
+/// Everything since the start.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// When the model was made, nanoseconds since 1970 UTC.
+    pub since_ns: i64,
+    /// When the summary was made, nanoseconds since 1970 UTC.
+    pub until_ns: i64,
+    /// The time between the two, by a clock that is never set.
+    pub length: Duration,
+    /// Every session in the order of first sight, then the groups.
+    pub sessions: Vec<SessionFigures>,
+    /// Sessions ever seen. Those that share [`SessionName::Other`] are told apart up to 4096.
+    pub sessions_seen: u64,
+    /// The agent's own losses and costs.
+    pub health: Health,
+}

@@ -1,0 +1,144 @@
+//! The agent's account of itself.
+
+use std::collections::BTreeMap;
+
+/// What a probe has cost, from the kernel's own statistics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProbeCost {
+    /// The probe.
+    pub name: String,
+    /// How often it ran.
+    pub runs: u64,
+    /// How long it ran altogether, in nanoseconds.
+    pub run_time_ns: u64,
+}
+
+impl ProbeCost {
+    /// Nanoseconds per run; `None` when it never ran.
+    #[must_use]
+    pub fn mean_ns(&self) -> Option<f64> {
+        (self.runs > 0).then(|| self.run_time_ns as f64 / self.runs as f64)
+    }
+}
+
+/// What serves a concept on this kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// The hook that was chosen.
+    Chosen(String),
+    /// There is none; why.
+    Absent(String),
+}
+
+/// A concept, such as arrivals, and what serves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capability {
+    /// The concept.
+    pub name: String,
+    /// What serves it.
+    pub hook: Hook,
+}
+
+/// The agent's own losses, oddities and costs. Kinds are names known at compile time, so that their
+/// number is bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    lost: BTreeMap<&'static str, u64>,
+    anomalies: BTreeMap<&'static str, u64>,
+    /// Probes and their costs.
+    pub probes: Vec<ProbeCost>,
+    /// What was found on this kernel.
+    pub capabilities: Vec<Capability>,
+    /// The most bytes ever found waiting in the ring.
+    pub ring_high_water_bytes: u64,
+}
+
+impl Health {
+    /// Counts lost events.
+    pub fn lose(&mut self, kind: &'static str, events: u64) {
+        *self.lost.entry(kind).or_default() += events;
+    }
+
+    /// Sets the lost events of a kind that is counted elsewhere. 0 makes the kind known; the count
+    /// never goes down.
+    pub fn set_lost(&mut self, kind: &'static str, total: u64) {
+        let count = self.lost.entry(kind).or_default();
+        *count = total.max(*count);
+    }
+
+    /// Counts anomalies: what should not happen and was survived.
+    pub fn anomaly(&mut self, kind: &'static str, times: u64) {
+        *self.anomalies.entry(kind).or_default() += times;
+    }
+
+    /// Sets the anomalies of a kind that is counted elsewhere; the count never goes down.
+    pub fn set_anomaly(&mut self, kind: &'static str, total: u64) {
+        let count = self.anomalies.entry(kind).or_default();
+        *count = total.max(*count);
+    }
+
+    /// Lost events by kind.
+    pub fn lost(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.lost.iter().map(|(&kind, &count)| (kind, count))
+    }
+
+    /// Anomalies by kind.
+    pub fn anomalies(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.anomalies.iter().map(|(&kind, &count)| (kind, count))
+    }
+}
+
+/// What had been told of the health when the interval before ended.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    lost: BTreeMap<&'static str, u64>,
+    anomalies: BTreeMap<&'static str, u64>,
+}
+
+/// Counts by kind.
+pub(super) type Kinds = Vec<(&'static str, u64)>;
+
+impl Told {
+    /// Losses and anomalies since the last call.
+    pub(super) fn since(&mut self, health: &Health) -> (Kinds, Kinds) {
+        (
+            rise(&mut self.lost, &health.lost),
+            rise(&mut self.anomalies, &health.anomalies),
+        )
+    }
+}
+
+fn rise(
+    told: &mut BTreeMap<&'static str, u64>,
+    now: &BTreeMap<&'static str, u64>,
+) -> Vec<(&'static str, u64)> {
+    now.iter()
+        .filter_map(|(&kind, &count)| {
+            let before = told.insert(kind, count).unwrap_or(0);
+            (count > before).then(|| (kind, count - before))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_told_once() {
+        let mut health = Health::default();
+        let mut told = Told::default();
+        health.set_lost("map_full", 0);
+        health.lose("ring_full", 3);
+        health.anomaly("negative_interval", 1);
+        let first = told.since(&health);
+        assert_eq!(
+            first,
+            (vec![("ring_full", 3)], vec![("negative_interval", 1)])
+        );
+        health.set_lost("ring_full", 5);
+        health.set_lost("ring_full", 4);
+        assert_eq!(told.since(&health), (vec![("ring_full", 2)], vec![]));
+        assert_eq!(told.since(&health), (vec![], vec![]));
+    }
+}

@@ -1,0 +1,31 @@
+//! What has been measured, in one place: every output reads this and nothing else.
+
+mod ages;
+mod buckets;
+mod facts;
+mod figures;
+mod health;
+mod matrix;
+mod message;
+mod session;
+mod store;
+mod sums;
+mod tally;
+
+pub use ages::Spread;
+pub use facts::{Excluded, TapDelta, ThreadFacts};
+pub use figures::{Interval, SessionFigures, SessionName, Summary};
+pub use health::{Capability, Health, Hook, ProbeCost};
+pub use matrix::{Matrix, Part, Split, Stage, Unbalanced};
+pub use message::{HandOff, Message, MsgType, SentTime, SessionId};
+pub use store::Model;
+pub use sums::Sums;
+pub use tally::{Exclusions, Figures, HandOffs, Skew};
+
+pub(crate) use session::{Histograms, Session};
+pub(crate) use store::labels;
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;

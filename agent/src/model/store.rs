@@ -1,0 +1,341 @@
+//! The one store of everything measured.
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    facts::{Excluded, TapDelta, ThreadFacts},
+    figures::{Interval, SessionName, Summary},
+    health::{Health, Told},
+    message::{Message, SessionId},
+    session::Session,
+};
+
+/// Sessions kept apart from each other.
+const MAX_SESSIONS: usize = 256;
+/// How many of the sessions beyond these are told apart in order to count them.
+const MAX_COUNTED: usize = 4096;
+/// How long the metrics of a session outlive its socket: several scrapes at the usual intervals, so
+/// that every scraper reads the final values.
+const SERIES_GRACE: Duration = Duration::from_secs(120);
+
+/// What has been measured since the start, per session, and the agent's account of itself.
+///
+/// Memory is bounded: 256 sessions are kept apart, each with at most about half a MiB (for ages up
+/// to a minute about 400 KiB), allocated as ages grow. A session beyond these takes the place of the
+/// one that ended first, which then counts under a session of the same labels, or under
+/// [`SessionName::Earlier`]; when none has ended, it counts under [`SessionName::Other`].
+///
+/// The run loop owns it and shares it with the metrics endpoint as `Arc<Mutex<Model>>`.
+#[derive(Debug)]
+pub struct Model {
+    started: Instant,
+    started_utc_ns: i64,
+    sessions: Vec<Session>,
+    index: HashMap<Arc<SessionId>, usize>,
+    /// Where the last message went: mostly the next one goes there too.
+    latest: Option<(Arc<SessionId>, usize)>,
+    other: Option<Box<Session>>,
+    earlier: Option<Box<Session>>,
+    counted: HashSet<u64>,
+    hasher: RandomState,
+    born: u64,
+    interval_from: Instant,
+    health: Health,
+    told: Told,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Model {
+    /// An empty model; time counts from here.
+    #[must_use]
+    pub fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            started: now,
+            started_utc_ns: utc_ns(),
+            sessions: Vec::new(),
+            index: HashMap::new(),
+            latest: None,
+            other: None,
+            earlier: None,
+            counted: HashSet::new(),
+            hasher: RandomState::new(),
+            born: 0,
+            interval_from: now,
+            health: Health::default(),
+            told: Told::default(),
+        }
+    }
+
+    /// Adds a joined message.
+    pub fn observe(&mut self, message: &Message) {
+        self.session(&message.session).message(message);
+    }
+
+    /// Counts a message that has no age.
+    pub fn exclude(&mut self, session: &Arc<SessionId>, why: Excluded) {
+        let session = self.session(session);
+        session.total.exclude(why);
+        session.interval.exclude(why);
+    }
+
+    /// Adds what the reader of a session's byte stream met since it was last told.
+    pub fn tap(&mut self, session: &Arc<SessionId>, delta: TapDelta) {
+        let session = self.session(session);
+        session.total.tap.absorb(&delta);
+        session.interval.tap.absorb(&delta);
+    }
+
+    /// Sets what is known of a session's ingest thread, cumulative since the session was first
+    /// seen. Not kept for sessions beyond the limit.
+    pub fn set_threads(&mut self, session: &Arc<SessionId>, facts: ThreadFacts) {
+        let session = self.session(session);
+        if session.id().is_some() {
+            session.threads = facts;
+        }
+    }
+
+    /// The session's socket was closed. It stays in the summary; its metrics go away two minutes
+    /// later, unless a session with the same labels is open. Unknown sessions are ignored.
+    pub fn end_session(&mut self, session: &Arc<SessionId>) {
+        if let Some(&slot) = self.index.get(session) {
+            self.sessions[slot].ended.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// The agent's account of itself, to be written to.
+    pub const fn health(&mut self) -> &mut Health {
+        &mut self.health
+    }
+
+    pub(crate) const fn health_ref(&self) -> &Health {
+        &self.health
+    }
+
+    /// When the model was made, nanoseconds since 1970 UTC.
+    pub(crate) const fn started_utc_ns(&self) -> i64 {
+        self.started_utc_ns
+    }
+
+    /// Takes the figures since the last call, or since the start.
+    pub fn take_interval(&mut self) -> Interval {
+        let now = Instant::now();
+        let sessions_seen = self.sessions_seen();
+        let sessions = self
+            .sessions_mut()
+            .into_iter()
+            .map(Session::take_interval)
+            .filter(|s| {
+                let open = !s.ended && s.name != SessionName::Earlier;
+                open || !s.figures.is_empty()
+            })
+            .collect();
+        let (lost, anomalies) = self.told.since(&self.health);
+        let length = now.saturating_duration_since(self.interval_from);
+        self.interval_from = now;
+        Interval {
+            until_ns: utc_ns(),
+            length,
+            sessions,
+            sessions_seen,
+            lost,
+            anomalies,
+        }
+    }
+
+    /// Everything since the start.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary {
+            since_ns: self.started_utc_ns,
+            until_ns: utc_ns(),
+            length: self.started.elapsed(),
+            sessions: self
+                .all_sessions()
+                .into_iter()
+                .map(Session::summary)
+                .collect(),
+            sessions_seen: self.sessions_seen(),
+            health: self.health.clone(),
+        }
+    }
+
+    /// The sessions with metrics: those open, those that ended a short while ago, and ended ones
+    /// whose labels one of these bears, so that the sums under a label set never fall.
+    pub(crate) fn sessions_with_metrics(&self) -> Vec<&Session> {
+        let now = Instant::now();
+        let shown: HashSet<_> = self
+            .all_sessions()
+            .into_iter()
+            .filter(|s| !expired(s, now))
+            .map(|s| labels(&s.name))
+            .collect();
+        self.all_sessions()
+            .into_iter()
+            .filter(|s| s.name != SessionName::Earlier && shown.contains(&labels(&s.name)))
+            .collect()
+    }
+
+    /// Sessions that are open, those beyond the limit as one.
+    pub(crate) fn open_sessions(&self) -> usize {
+        let open = self.sessions.iter().filter(|s| s.ended.is_none()).count();
+        open + usize::from(self.other.is_some())
+    }
+
+    fn sessions_seen(&self) -> u64 {
+        self.born + self.counted.len() as u64
+    }
+
+    fn all_sessions(&self) -> Vec<&Session> {
+        let mut all: Vec<_> = self.sessions.iter().collect();
+        all.sort_unstable_by_key(|s| s.born);
+        all.extend(self.other.as_deref());
+        all.extend(self.earlier.as_deref());
+        all
+    }
+
+    fn sessions_mut(&mut self) -> Vec<&mut Session> {
+        let mut all: Vec<_> = self.sessions.iter_mut().collect();
+        all.sort_unstable_by_key(|s| s.born);
+        all.extend(self.other.as_deref_mut());
+        all.extend(self.earlier.as_deref_mut());
+        all
+    }
+
+    fn session(&mut self, id: &Arc<SessionId>) -> &mut Session {
+        let latest = match &self.latest {
+            Some((latest, slot)) if Arc::ptr_eq(latest, id) => Some(*slot),
+            _ => None,
+        };
+        match latest.or_else(|| self.slot(id)) {
+            Some(slot) => {
+                if latest.is_none() {
+                    self.latest = Some((Arc::clone(id), slot));
+                }
+                let session = &mut self.sessions[slot];
+                if session.ended.is_some() && expired(session, Instant::now()) {
+                    // The same addresses again: the session is back.
+                    session.ended = None;
+                }
+                session
+            }
+            None => {
+                if self.counted.len() < MAX_COUNTED {
+                    self.counted.insert(self.hasher.hash_one(id));
+                }
+                self.other
+                    .get_or_insert_with(|| Box::new(Session::new(SessionName::Other, 0)))
+            }
+        }
+    }
+
+    /// The place of a session, made if there is room.
+    fn slot(&mut self, id: &Arc<SessionId>) -> Option<usize> {
+        if let Some(&slot) = self.index.get(id) {
+            return Some(slot);
+        }
+        let slot = if self.sessions.len() < MAX_SESSIONS {
+            self.sessions.len()
+        } else {
+            self.make_room()?
+        };
+        let session = Session::new(SessionName::One(Arc::clone(id)), self.born);
+        self.born += 1;
+        if slot == self.sessions.len() {
+            self.sessions.push(session);
+        } else {
+            self.sessions[slot] = session;
+        }
+        self.index.insert(Arc::clone(id), slot);
+        Some(slot)
+    }
+
+    /// Folds the session that ended first into another, and gives its place.
+    fn make_room(&mut self) -> Option<usize> {
+        let (slot, _) = self
+            .sessions
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, s)| Some((slot, s.ended?)))
+            .min_by_key(|&(_, ended)| ended)?;
+        let gone = self.sessions[slot].clone();
+        if let Some(id) = gone.id() {
+            self.index.remove(id);
+        }
+        self.latest = None;
+        let heir = self
+            .sessions
+            .iter_mut()
+            .enumerate()
+            .find(|(other, s)| *other != slot && labels(&s.name) == labels(&gone.name))
+            .map(|(_, s)| s);
+        match heir {
+            Some(heir) => heir.absorb(&gone),
+            None => match &mut self.earlier {
+                Some(earlier) => earlier.absorb(&gone),
+                None => {
+                    let mut earlier = Session::new(SessionName::Earlier, 0);
+                    earlier.connections = 0;
+                    earlier.absorb(&gone);
+                    self.earlier = Some(Box::new(earlier));
+                }
+            },
+        }
+        Some(slot)
+    }
+}
+
+#[cfg(test)]
+impl Model {
+    pub(super) fn index_of(&self, session: &Arc<SessionId>) -> usize {
+        self.index[session]
+    }
+
+    pub(super) fn age_end(&mut self, slot: usize, ended: Instant) {
+        self.sessions[slot].ended = Some(ended);
+    }
+
+    /// Bytes held for all sessions.
+    pub(super) fn session_bytes(&self) -> usize {
+        self.sessions.iter().map(Session::bytes).sum()
+    }
+}
+
+/// Whether a session ended so long ago that its metrics are gone.
+fn expired(session: &Session, now: Instant) -> bool {
+    session
+        .ended
+        .is_some_and(|ended| now.saturating_duration_since(ended) > SERIES_GRACE)
+}
+
+/// What tells sessions apart in the metrics: sender, target, pid, local port.
+type Labels<'a> = (&'a str, &'a str, Option<u32>, Option<u16>);
+
+/// The labels of a session in the metrics; a reconnect from elsewhere bears the same.
+pub(crate) fn labels(name: &SessionName) -> Labels<'_> {
+    let id = name.id();
+    (
+        name.sender(),
+        name.target(),
+        id.map(|id| id.pid),
+        id.map(|id| id.local.port()),
+    )
+}
+
+fn utc_ns() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|d| i64::try_from(d.as_nanos()).ok())
+        .unwrap_or(0)
+}

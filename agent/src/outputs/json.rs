@@ -1,0 +1,510 @@
+//! The machine-readable lines, in the names of the accounting model.
+//!
+//! Written by hand into one reused buffer: at tens of thousands of messages a second a tree of
+//! values per line would be most of the agent's work.
+
+use std::io::Write as _;
+
+use crate::model::{
+    Health, Hook, Interval, Message, SessionFigures, SessionId, Spread, Stage, Summary,
+};
+
+/// A line under construction.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    bytes: Vec<u8>,
+}
+
+impl Line {
+    /// The line for one message.
+    pub(super) fn message(&mut self, m: &Message) -> &[u8] {
+        self.start("message");
+        self.key("session");
+        self.session(&m.session, Some(m.tid));
+        self.int("seq", m.seq);
+        self.text("msg_type", m.msg_type.as_str());
+        self.bool("poss_dup", m.poss_dup);
+        self.int("sent_ns", m.sent.utc_ns);
+        self.int("sent_resolution_ns", m.sent.resolution_ns);
+        match m.arrived_ns {
+            Some(ns) => self.int("arrived_ns", ns),
+            None => self.null("arrived_ns"),
+        }
+        self.int("received_ns", m.received_ns);
+        self.int("handed_off_ns", m.handed_off_ns);
+        self.int("age_ns", m.split.age_ns());
+        if m.sent.resolution_ns > 1_000 {
+            // The venue may have stamped it up to one resolution after what it wrote.
+            let age_min_ns = m.split.age_ns().saturating_sub(m.sent.resolution_ns);
+            self.int("age_min_ns", age_min_ns);
+        }
+        self.text("hand_off", m.hand_off.name());
+        let matrix = m.split.matrix();
+        self.matrix(
+            matrix
+                .nonzero()
+                .map(|(s, p, ns)| (s, p.name(), i128::from(ns))),
+        );
+        self.finish()
+    }
+
+    /// The line for one session in an interval.
+    pub(super) fn interval(&mut self, interval: &Interval, s: &SessionFigures) -> &[u8] {
+        self.start("interval");
+        self.int("until_ns", interval.until_ns);
+        self.int("length_ns", interval.length.as_nanos());
+        self.figures(s);
+        self.finish()
+    }
+
+    /// The line for the agent's own losses in an interval; `None` when there were none.
+    pub(super) fn agent(&mut self, interval: &Interval) -> Option<&[u8]> {
+        if interval.lost.is_empty() && interval.anomalies.is_empty() {
+            return None;
+        }
+        self.start("agent");
+        self.int("until_ns", interval.until_ns);
+        self.int("length_ns", interval.length.as_nanos());
+        self.counts("lost", interval.lost.iter().copied());
+        self.counts("anomalies", interval.anomalies.iter().copied());
+        Some(self.finish())
+    }
+
+    /// The last line.
+    pub(super) fn summary(&mut self, summary: &Summary) -> &[u8] {
+        self.start("summary");
+        self.int("since_ns", summary.since_ns);
+        self.int("until_ns", summary.until_ns);
+        self.int("length_ns", summary.length.as_nanos());
+        self.int("sessions_seen", summary.sessions_seen);
+        self.key("sessions");
+        self.open(b'[');
+        for s in &summary.sessions {
+            self.comma();
+            self.open(b'{');
+            self.figures(s);
+            self.close(b'}');
+        }
+        self.close(b']');
+        self.health(&summary.health);
+        self.finish()
+    }
+
+    fn figures(&mut self, s: &SessionFigures) {
+        let f = &s.figures;
+        self.key("session");
+        match s.name.id() {
+            Some(id) => self.session(id, s.tid),
+            None => {
+                self.open(b'{');
+                self.text("sender", s.name.sender());
+                self.text("target", s.name.target());
+                for key in ["local", "remote", "pid", "tid"] {
+                    self.null(key);
+                }
+                self.close(b'}');
+            }
+        }
+        self.bool("ended", s.ended);
+        self.int("connections", s.connections);
+        match s.last_seq {
+            Some(seq) => self.int("last_seq", seq),
+            None => self.null("last_seq"),
+        }
+        self.int("messages", f.messages);
+        self.int("age_ns", f.sums.total());
+        self.spread("age", f.age.as_ref());
+        self.matrix(f.sums.nonzero().map(|(s, p, ns)| (s, p.name(), ns)));
+        self.int("unknown_messages", f.unknown_messages);
+        self.int("uncertainty_ns", f.coarse_ns);
+        self.key("skew");
+        self.open(b'{');
+        self.int("messages", f.skew.messages);
+        self.int("largest_ns", f.skew.largest_ns);
+        self.int("latest_ns", f.skew.latest_ns);
+        self.int("sum_ns", f.skew.sum_ns);
+        self.close(b'}');
+        self.counts("hand_offs", f.hand_offs.iter().map(|(k, n)| (k.name(), n)));
+        self.int("resends", f.resends);
+        self.spread("resend_age", f.resend_age.as_ref());
+        self.counts("excluded", f.excluded.iter().map(|(k, n)| (k.name(), n)));
+        self.counts(
+            "tap",
+            [
+                ("garbled", f.tap.garbled),
+                ("skipped_bytes", f.tap.skipped_bytes),
+                ("lost_bytes", f.tap.lost_bytes),
+                ("incomplete_headers", f.tap.incomplete_headers),
+            ],
+        );
+        self.int("lock_waits", s.lock_waits);
+        self.int("longest_lock_wait_ns", s.longest_lock_wait_ns);
+    }
+
+    fn health(&mut self, health: &Health) {
+        self.key("health");
+        self.open(b'{');
+        self.counts("lost", health.lost());
+        self.counts("anomalies", health.anomalies());
+        self.int("ring_high_water_bytes", health.ring_high_water_bytes);
+        self.key("capabilities");
+        self.open(b'{');
+        for capability in &health.capabilities {
+            self.key(&capability.name);
+            self.open(b'{');
+            match &capability.hook {
+                Hook::Chosen(hook) => self.text("hook", hook),
+                Hook::Absent(why) => {
+                    self.null("hook");
+                    self.text("absent", why);
+                }
+            }
+            self.close(b'}');
+        }
+        self.close(b'}');
+        self.key("probes");
+        self.open(b'[');
+        for probe in &health.probes {
+            self.comma();
+            self.open(b'{');
+            self.text("name", &probe.name);
+            self.int("runs", probe.runs);
+            self.int("run_time_ns", probe.run_time_ns);
+            self.close(b'}');
+        }
+        self.close(b']');
+        self.close(b'}');
+    }
+
+    fn session(&mut self, id: &SessionId, tid: Option<u32>) {
+        self.open(b'{');
+        self.text("sender", &id.sender);
+        self.text("target", &id.target);
+        self.shown("local", id.local);
+        self.shown("remote", id.remote);
+        self.int("pid", id.pid);
+        match tid {
+            Some(tid) => self.int("tid", tid),
+            None => self.null("tid"),
+        }
+        self.close(b'}');
+    }
+
+    fn spread(&mut self, key: &str, spread: Option<&Spread>) {
+        let Some(s) = spread else {
+            return self.null(key);
+        };
+        self.key(key);
+        self.open(b'{');
+        self.int("p50_ns", s.p50_ns);
+        self.int("p90_ns", s.p90_ns);
+        self.int("p99_ns", s.p99_ns);
+        self.int("p999_ns", s.p999_ns);
+        self.int("min_ns", s.min_ns);
+        self.int("max_ns", s.max_ns);
+        self.close(b'}');
+    }
+
+    /// All four stages, and the cells given, which must come stage by stage.
+    fn matrix(&mut self, cells: impl Iterator<Item = (Stage, &'static str, i128)>) {
+        let mut cells = cells.peekable();
+        self.key("matrix");
+        self.open(b'{');
+        for stage in Stage::ALL {
+            self.key(stage.name());
+            self.open(b'{');
+            while let Some((_, part, ns)) = cells.next_if(|&(s, ..)| s == stage) {
+                self.int(part, ns);
+            }
+            self.close(b'}');
+        }
+        self.close(b'}');
+    }
+
+    fn counts(&mut self, key: &str, counts: impl IntoIterator<Item = (&'static str, u64)>) {
+        self.key(key);
+        self.open(b'{');
+        for (kind, count) in counts {
+            self.int(kind, count);
+        }
+        self.close(b'}');
+    }
+
+    fn start(&mut self, kind: &str) {
+        self.bytes.clear();
+        self.open(b'{');
+        self.text("type", kind);
+    }
+
+    fn finish(&mut self) -> &[u8] {
+        self.close(b'}');
+        self.bytes.push(b'\n');
+        &self.bytes
+    }
+
+    fn open(&mut self, bracket: u8) {
+        self.bytes.push(bracket);
+    }
+
+    fn close(&mut self, bracket: u8) {
+        self.bytes.push(bracket);
+    }
+
+    /// Separates from what came before on the same level, if anything did.
+    fn comma(&mut self) {
+        if !matches!(self.bytes.last(), Some(b'{' | b'[')) {
+            self.bytes.push(b',');
+        }
+    }
+
+    fn key(&mut self, key: &str) {
+        self.comma();
+        self.string(key);
+        self.bytes.push(b':');
+    }
+
+    fn int(&mut self, key: &str, value: impl Integer) {
+        self.key(key);
+        value.write(&mut self.bytes);
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.string(value);
+    }
+
+    fn bool(&mut self, key: &str, value: bool) {
+        self.key(key);
+        let word: &[u8] = if value { b"true" } else { b"false" };
+        self.bytes.extend_from_slice(word);
+    }
+
+    fn null(&mut self, key: &str) {
+        self.key(key);
+        self.bytes.extend_from_slice(b"null");
+    }
+
+    /// A value whose text needs no escaping.
+    fn shown(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.key(key);
+        self.bytes.push(b'"');
+        print(&mut self.bytes, value);
+        self.bytes.push(b'"');
+    }
+
+    fn string(&mut self, text: &str) {
+        self.bytes.push(b'"');
+        let plain = |b: &u8| *b >= 0x20 && !matches!(b, b'"' | b'\\');
+        if text.as_bytes().iter().all(plain) {
+            self.bytes.extend_from_slice(text.as_bytes());
+        } else {
+            for c in text.chars() {
+                match c {
+                    '"' | '\\' => self.bytes.extend_from_slice(&[b'\\', c as u8]),
+                    '\0'..='\x1f' => {
+                        print(&mut self.bytes, format_args!("\\u{:04x}", c as u32));
+                    }
+                    _ => print(&mut self.bytes, c),
+                }
+            }
+        }
+        self.bytes.push(b'"');
+    }
+}
+
+fn print(bytes: &mut Vec<u8>, value: impl std::fmt::Display) {
+    // Writing to memory does not fail.
+    let _ = write!(bytes, "{value}");
+}
+
+/// What is written as a JSON integer. Summed ages may exceed 64 bits.
+trait Integer {
+    fn write(self, bytes: &mut Vec<u8>);
+}
+
+macro_rules! integers {
+    ($($t:ty)*) => {$(
+        impl Integer for $t {
+            fn write(self, bytes: &mut Vec<u8>) {
+                print(bytes, self);
+            }
+        }
+    )*};
+}
+
+integers!(u32 u64 u128 i64 i128);
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Instant};
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::model::{
+        Capability, Excluded, Model, Part, ProbeCost,
+        samples::{any_message, message, session},
+    };
+
+    fn parse(line: &[u8]) -> Value {
+        assert_eq!(line.iter().filter(|&&b| b == b'\n').count(), 1);
+        serde_json::from_slice(line).expect("a line is JSON")
+    }
+
+    fn cell_sum(matrix: &Value) -> i64 {
+        let stages = matrix.as_object().expect("an object");
+        assert_eq!(
+            stages.keys().map(String::as_str).collect::<Vec<_>>(),
+            ["held_back", "in_app", "in_flight", "queued"] // sorted by the parser
+        );
+        stages
+            .values()
+            .flat_map(|parts| parts.as_object().expect("an object").values())
+            .map(|ns| ns.as_i64().expect("an integer"))
+            .sum()
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_line_reads_back_and_sums(m in any_message(0)) {
+            let mut line = Line::default();
+            let v = parse(line.message(&m));
+            prop_assert_eq!(&v["type"], "message");
+            prop_assert_eq!(v["seq"].as_u64(), Some(m.seq));
+            prop_assert_eq!(v["poss_dup"].as_bool(), Some(m.poss_dup));
+            prop_assert_eq!(v["sent_ns"].as_i64(), Some(m.sent.utc_ns));
+            prop_assert_eq!(v["arrived_ns"].as_i64(), m.arrived_ns);
+            prop_assert!(v.get("arrived_ns").is_some());
+            prop_assert_eq!(v["received_ns"].as_i64(), Some(m.received_ns));
+            prop_assert_eq!(v["handed_off_ns"].as_i64(), Some(m.handed_off_ns));
+            let age = v["age_ns"].as_i64().expect("an integer");
+            prop_assert_eq!(age, m.split.age_ns());
+            prop_assert_eq!(cell_sum(&v["matrix"]), age);
+            prop_assert_eq!(
+                v["handed_off_ns"].as_i64().unwrap() - v["sent_ns"].as_i64().unwrap(), age
+            );
+            let age_min = (m.sent.resolution_ns > 1_000).then(|| age - m.sent.resolution_ns);
+            prop_assert_eq!(v.get("age_min_ns").and_then(Value::as_i64), age_min);
+            for (stage, part, ns) in m.split.matrix().nonzero() {
+                prop_assert_eq!(v["matrix"][stage.name()][part.name()].as_i64(), Some(ns));
+            }
+        }
+
+        #[test]
+        fn any_name_survives(sender in any::<String>(), target in "[\\x00-\\x7f]*") {
+            let mut m = message(&session(0), 1, &[]);
+            let mut id = (*m.session).clone();
+            (id.sender, id.target) = (sender, target);
+            m.session = Arc::new(id);
+            let mut line = Line::default();
+            let v = parse(line.message(&m));
+            prop_assert_eq!(v["session"]["sender"].as_str(), Some(&*m.session.sender));
+            prop_assert_eq!(v["session"]["target"].as_str(), Some(&*m.session.target));
+        }
+    }
+
+    #[test]
+    fn the_message_line_is_the_one_of_the_accounting_model() {
+        let m = message(
+            &session(0),
+            17,
+            &[
+                (Stage::Queued, Part::LockWait, 5),
+                (Stage::InApp, Part::OnCpu, 2),
+            ],
+        );
+        let line = String::from_utf8(Line::default().message(&m).to_vec()).expect("UTF-8");
+        assert_eq!(
+            line,
+            concat!(
+                r#"{"type":"message","session":{"sender":"VENUE","target":"DROP","#,
+                r#""local":"127.0.0.1:5002","remote":"127.0.0.1:40112","pid":411,"tid":412},"#,
+                r#""seq":17,"msg_type":"8","poss_dup":false,"sent_ns":1700000000000000000,"#,
+                r#""sent_resolution_ns":1000000,"arrived_ns":1700000000000000000,"#,
+                r#""received_ns":1700000000000000005,"handed_off_ns":1700000000000000007,"#,
+                r#""age_ns":7,"age_min_ns":-999993,"hand_off":"wait","#,
+                r#""matrix":{"in_flight":{},"held_back":{},"queued":{"lock_wait":5},"#,
+                r#""in_app":{"on_cpu":2}}}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn intervals_and_summary_read_back() {
+        let mut model = Model::new();
+        let s = session(0);
+        for seq in 0..10 {
+            model.observe(&message(
+                &s,
+                seq,
+                &[(Stage::HeldBack, Part::Throttle, 1_000)],
+            ));
+        }
+        model.exclude(&s, Excluded::NoSendingTime);
+        model.health().lose("ring_full", 3);
+        model.health().probes.push(ProbeCost {
+            name: "sched_switch".to_owned(),
+            runs: 5,
+            run_time_ns: 300,
+        });
+        model.health().capabilities.push(Capability {
+            name: "throttle".to_owned(),
+            hook: Hook::Absent("no \"field\"".to_owned()),
+        });
+        let interval = model.take_interval();
+        let mut line = Line::default();
+        let v = parse(line.interval(&interval, &interval.sessions[0]));
+        assert_eq!(v["type"], "interval");
+        assert_eq!(v["age_ns"], 10_000);
+        assert_eq!(cell_sum(&v["matrix"]), 10_000);
+        assert_eq!(v["excluded"]["no_sending_time"], 1);
+        let v = parse(line.agent(&interval).expect("there are losses"));
+        assert_eq!(v["lost"]["ring_full"], 3);
+        assert!(line.agent(&model.take_interval()).is_none());
+        let v = parse(line.summary(&model.summary()));
+        assert_eq!(v["type"], "summary");
+        assert_eq!(v["sessions"][0]["messages"], 10);
+        assert_eq!(v["sessions"][0]["session"]["tid"], 412);
+        assert_eq!(v["health"]["lost"]["ring_full"], 3);
+        assert_eq!(v["health"]["probes"][0]["run_time_ns"], 300);
+        assert_eq!(
+            v["health"]["capabilities"]["throttle"]["absent"],
+            "no \"field\""
+        );
+    }
+
+    /// Not a test of correctness: `cargo test --release -- --ignored --nocapture lines_a_second`.
+    #[test]
+    #[ignore = "a measurement"]
+    fn lines_a_second() {
+        let m = message(
+            &session(0),
+            1_234_567,
+            &[
+                (Stage::InFlight, Part::Network, 123_456),
+                (Stage::HeldBack, Part::LockWait, 1_123_456_789),
+                (Stage::Queued, Part::LockWait, 5_123_456_789),
+                (Stage::Queued, Part::RunQueue, 123_456),
+                (Stage::Queued, Part::OnCpu, 123_456),
+                (Stage::InApp, Part::OnCpu, 23_456),
+                (Stage::InApp, Part::LockWait, 5_123_456),
+            ],
+        );
+        let (mut line, mut model) = (Line::default(), Model::new());
+        let rounds = 1_000_000;
+        let started = Instant::now();
+        let bytes: usize = (0..rounds).map(|_| line.message(&m).len()).sum();
+        let json = started.elapsed();
+        let started = Instant::now();
+        (0..rounds).for_each(|_| model.observe(&m));
+        let observed = started.elapsed();
+        println!(
+            "{:.0} JSON lines/s of {} bytes; {:.0} messages/s observed",
+            f64::from(rounds) / json.as_secs_f64(),
+            bytes / rounds as usize,
+            f64::from(rounds) / observed.as_secs_f64()
+        );
+    }
+}

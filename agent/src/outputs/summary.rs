@@ -1,0 +1,344 @@
+//! The closing account, for humans.
+
+use std::fmt::Write as _;
+
+use super::{
+    terminal::{Style, label},
+    units::{Bytes, Rate, Share, Time, humanly},
+};
+use crate::model::{Figures, Health, Hook, Part, SessionFigures, Spread, Stage, Summary};
+
+/// Sessions described in full; the rest is counted (and whole in JSON).
+const SESSIONS_IN_FULL: usize = 16;
+
+/// The whole text.
+pub(super) fn summary(summary: &Summary, style: Style) -> String {
+    let mut text = String::new();
+    let seconds = summary.length.as_secs_f64();
+    let _ = writeln!(
+        text,
+        "\n{} {} watched, {} session{}",
+        style.bold("tag52 summary:"),
+        Time((seconds * 1e9) as i128),
+        summary.sessions_seen,
+        if summary.sessions_seen == 1 { "" } else { "s" }
+    );
+    let mut sessions: Vec<_> = summary.sessions.iter().collect();
+    // With more than can be read, those that waited most.
+    if sessions.len() > SESSIONS_IN_FULL {
+        sessions.sort_by_key(|s| std::cmp::Reverse(outside_network(&s.figures)));
+    }
+    for s in sessions.iter().take(SESSIONS_IN_FULL) {
+        session(&mut text, s, seconds, style);
+    }
+    if let Some(rest) = sessions.len().checked_sub(SESSIONS_IN_FULL + 1) {
+        let _ = writeln!(text, "\nand {} more, whose messages waited less", rest + 1);
+    }
+    health(&mut text, &summary.health, style);
+    text
+}
+
+fn session(text: &mut String, s: &SessionFigures, seconds: f64, style: Style) {
+    let f = &s.figures;
+    let rate = Rate {
+        events: f.messages,
+        seconds,
+    };
+    let _ = write!(
+        text,
+        "\n{}  {} messages, {rate} msg/s",
+        style.bold(&label(s)),
+        f.messages
+    );
+    if let Some(seq) = s.last_seq {
+        let _ = write!(text, ", last seq {seq}");
+    }
+    if s.connections > 1 {
+        let _ = write!(text, ", {} connections", s.connections);
+    }
+    text.push_str(if s.ended { ", ended\n" } else { "\n" });
+    if let Some(age) = &f.age {
+        spread(text, "age", age);
+        matrix(text, f, style);
+    }
+    counts(text, s);
+    let sentence = sentence(f);
+    let _ = writeln!(text, "  {}", style.bold(&sentence));
+}
+
+fn spread(text: &mut String, name: &str, age: &Spread) {
+    let _ = writeln!(
+        text,
+        "  {name}: p50 {}  p90 {}  p99 {}  p99.9 {}  min {}  max {}",
+        Time::from(age.p50_ns),
+        Time::from(age.p90_ns),
+        Time::from(age.p99_ns),
+        Time::from(age.p999_ns),
+        Time::from(age.min_ns),
+        Time::from(age.max_ns),
+    );
+}
+
+/// Stages down, parts across, each with its share of the summed age; parts without any are left
+/// out.
+fn matrix(text: &mut String, f: &Figures, style: Style) {
+    let sums = f.sums_without_skew();
+    let whole = sums.total();
+    let parts: Vec<_> = Part::ALL
+        .into_iter()
+        .filter(|&part| sums.part(part) != 0)
+        .collect();
+    let cell = |ns: i128| {
+        if ns == 0 {
+            "-".to_owned()
+        } else {
+            format!("{} {:>6}", Time(ns), Share { part: ns, whole })
+        }
+    };
+    let _ = write!(text, "  {:<10}", "");
+    for part in &parts {
+        let _ = write!(text, " {:>14}", humanly(part.name()));
+    }
+    let _ = writeln!(text, " {:>14}", "all");
+    for stage in Stage::ALL {
+        let _ = write!(text, "  {:<10}", humanly(stage.name()));
+        for &part in &parts {
+            let _ = write!(text, " {:>14}", cell(sums.get(stage, part)));
+        }
+        let _ = writeln!(text, " {:>14}", cell(sums.stage(stage)));
+    }
+    let _ = write!(text, "  {:<10}", "all");
+    for &part in &parts {
+        let text_of = format!("{:>14}", cell(sums.part(part)));
+        let major = part != Part::Network && sums.part(part) * 2 >= whole;
+        let shown = if major {
+            style.alarm(&text_of)
+        } else {
+            text_of
+        };
+        let _ = write!(text, " {shown}");
+    }
+    let _ = writeln!(text, " {:>14}", cell(whole));
+}
+
+fn counts(text: &mut String, s: &SessionFigures) {
+    let f = &s.figures;
+    let mut facts = vec![format!("unknown in {} messages", f.unknown_messages)];
+    if f.coarse_ns > 0 {
+        facts.push(format!(
+            "tag 52 is in steps of {}: ages are upper bounds, true ones up to that much less",
+            Time::from(f.coarse_ns)
+        ));
+    }
+    if f.skew.messages > 0 {
+        facts.push(format!(
+            "the venue's clock was ahead of ours in {} messages, by at most {} ({} in all)",
+            f.skew.messages,
+            Time::from(f.skew.largest_ns),
+            Time(f.skew.sum_ns)
+        ));
+    }
+    if s.lock_waits > 0 {
+        facts.push(format!(
+            "{} lock waits, the longest {}",
+            s.lock_waits,
+            Time(i128::from(s.longest_lock_wait_ns))
+        ));
+    }
+    let named = |counts: Vec<(&str, u64)>| {
+        let each: Vec<_> = counts
+            .into_iter()
+            .filter(|&(_, count)| count > 0)
+            .map(|(name, count)| format!("{} {count}", humanly(name)))
+            .collect();
+        (!each.is_empty()).then(|| each.join(", "))
+    };
+    if let Some(kinds) = named(f.hand_offs.iter().map(|(k, n)| (k.name(), n)).collect()) {
+        facts.push(format!("hand-offs: {kinds}"));
+    }
+    if let Some(reasons) = named(f.excluded.iter().map(|(k, n)| (k.name(), n)).collect()) {
+        facts.push(format!("without an age: {reasons}"));
+    }
+    if let Some(tap) = named(vec![
+        ("garbled messages", f.tap.garbled),
+        ("skipped bytes", f.tap.skipped_bytes),
+        ("lost bytes", f.tap.lost_bytes),
+        ("incomplete headers", f.tap.incomplete_headers),
+    ]) {
+        facts.push(format!("stream: {tap}"));
+    }
+    let _ = writeln!(text, "  {}", facts.join("; "));
+    if let Some(age) = &f.resend_age {
+        let name = format!("{} resends, age since first sent", f.resends);
+        spread(text, &name, age);
+    }
+}
+
+fn outside_network(f: &Figures) -> i128 {
+    f.sums.total() - f.sums.part(Part::Network)
+}
+
+/// Names the part to look at.
+fn sentence(f: &Figures) -> String {
+    let outside = outside_network(f);
+    let worst = Part::ALL
+        .into_iter()
+        .filter(|&part| part != Part::Network)
+        .max_by_key(|&part| f.sums.part(part));
+    let Some(part) = worst.filter(|_| outside > 0) else {
+        return if f.messages == 0 {
+            "No fresh message was seen.".to_owned()
+        } else {
+            "No time was spent outside of the network.".to_owned()
+        };
+    };
+    let ns = f.sums.part(part);
+    let mut text = format!(
+        "{} of the age outside the network ({} of {}) was {}: {}.",
+        Share {
+            part: ns,
+            whole: outside
+        },
+        Time(ns),
+        Time(outside),
+        humanly(part.name()),
+        meaning(part)
+    );
+    let held_back = Share {
+        part: f.sums.stage(Stage::HeldBack),
+        whole: outside,
+    };
+    if held_back.shows() {
+        let _ = write!(
+            text,
+            " {held_back} of it passed at the sender, held back because the process did not read."
+        );
+    }
+    text
+}
+
+const fn meaning(part: Part) -> &'static str {
+    match part {
+        Part::Network => "the venue and the network held the messages",
+        Part::OnCpu => "the ingest thread was running, so the work itself takes that long",
+        Part::RunQueue => "the ingest thread was ready to run while others had the CPU",
+        Part::Throttle => "the CPU quota of the ingest thread's cgroup was used up",
+        Part::LockWait => "the ingest thread slept, waiting for a lock that another thread held",
+        Part::Blocked => {
+            "the ingest thread slept in the kernel, in something else than a lock (a pipe, a disk, \
+             another socket, a page fault)"
+        }
+        Part::Unknown => "not observed, so nothing is to be concluded from it",
+    }
+}
+
+fn health(text: &mut String, health: &Health, style: Style) {
+    let list = |kinds: &mut dyn Iterator<Item = (&'static str, u64)>| {
+        let each: Vec<_> = kinds
+            .filter(|&(_, count)| count > 0)
+            .map(|(kind, count)| format!("{} {count}", humanly(kind)))
+            .collect();
+        (!each.is_empty()).then(|| each.join(", "))
+    };
+    let _ = write!(text, "\n{} ", style.bold("The agent itself:"));
+    match list(&mut health.lost()) {
+        Some(lost) => text.push_str(&style.warn(&format!("lost events: {lost}"))),
+        None => text.push_str("no events lost"),
+    }
+    if let Some(anomalies) = list(&mut health.anomalies()) {
+        let _ = write!(text, "; anomalies: {anomalies}");
+    }
+    let _ = writeln!(
+        text,
+        "; at most {} waiting in the ring",
+        Bytes(health.ring_high_water_bytes)
+    );
+    let names = health
+        .capabilities
+        .iter()
+        .map(|c| c.name.len())
+        .chain(health.probes.iter().map(|p| p.name.len()))
+        .max()
+        .unwrap_or(0);
+    for capability in &health.capabilities {
+        let hook = match &capability.hook {
+            Hook::Chosen(hook) => hook.clone(),
+            Hook::Absent(why) => style.warn(&format!("absent: {why}")),
+        };
+        let _ = writeln!(text, "  {:<names$}  {hook}", capability.name);
+    }
+    for probe in &health.probes {
+        let _ = write!(
+            text,
+            "  {:<names$}  {:>12} runs  {:>8}",
+            probe.name,
+            probe.runs,
+            Time(i128::from(probe.run_time_ns))
+        );
+        if let Some(mean) = probe.mean_ns() {
+            let _ = write!(text, "  {mean:.0}ns each");
+        }
+        text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        Capability, Model, ProbeCost,
+        samples::{message, session as session_id},
+    };
+
+    #[test]
+    fn the_summary_names_the_part() {
+        let mut model = Model::new();
+        let s = session_id(0);
+        for seq in 0..100 {
+            model.observe(&message(
+                &s,
+                seq,
+                &[
+                    (Stage::InFlight, Part::Network, 900_000_000),
+                    (Stage::HeldBack, Part::LockWait, 10_000_000),
+                    (Stage::Queued, Part::LockWait, 80_000_000),
+                    (Stage::InApp, Part::OnCpu, 10_000_000),
+                ],
+            ));
+        }
+        model.health().lose("ring_full", 2);
+        model.health().probes.push(ProbeCost {
+            name: "sched_switch".to_owned(),
+            runs: 100,
+            run_time_ns: 9_000,
+        });
+        model.health().capabilities.push(Capability {
+            name: "arrivals".to_owned(),
+            hook: Hook::Chosen("sk_data_ready".to_owned()),
+        });
+        let text = summary(&model.summary(), Style::Plain);
+        println!("{text}");
+        assert!(text.contains(
+            "90.0% of the age outside the network (9.00s of 10.0s) was lock-wait: the ingest \
+             thread slept, waiting for a lock that another thread held. 10.0% of it passed at the \
+             sender"
+        ));
+        assert!(text.contains("lost events: ring-full 2"));
+        assert!(text.contains("90ns each"));
+        assert!(
+            text.lines()
+                .all(|l| l.starts_with("  9") || l.chars().count() <= 130)
+        );
+    }
+
+    #[test]
+    fn nothing_seen_is_said() {
+        let text = summary(&Model::new().summary(), Style::Plain);
+        assert!(text.contains("0 sessions"));
+        assert!(text.contains("no events lost"));
+        let mut model = Model::new();
+        model.observe(&message(&session_id(0), 1, &[]));
+        let text = summary(&model.summary(), Style::Plain);
+        assert!(text.contains("No time was spent outside of the network."));
+    }
+}

@@ -1,0 +1,319 @@
+//! One readable line per session and interval.
+
+use std::{fmt::Write as _, io::IsTerminal};
+
+use super::units::{Bytes, Rate, Share, Time, humanly, tame};
+use crate::model::{Interval, Part, SessionFigures, SessionName, Stage};
+
+/// Idle sessions listed one by one; more are only counted.
+const IDLE_LISTED: usize = 4;
+
+/// Whether to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// No control sequences at all.
+    Plain,
+    /// ANSI colours.
+    Colour,
+}
+
+impl Style {
+    /// Colours on a terminal, unless `NO_COLOR` is set or the terminal is a dumb one.
+    #[must_use]
+    pub fn of_stdout() -> Self {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let dumb = set("TERM").is_some_and(|term| term == "dumb");
+        if std::io::stdout().is_terminal() && set("NO_COLOR").is_none() && !dumb {
+            Self::Colour
+        } else {
+            Self::Plain
+        }
+    }
+
+    pub(super) fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Colour => format!("\x1b[{code}m{text}\x1b[0m"),
+        }
+    }
+
+    pub(super) fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    pub(super) fn warn(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    pub(super) fn alarm(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+}
+
+/// A session as humans tell it apart: `VENUE>DROP :5002 411/412`.
+pub(super) fn label(s: &SessionFigures) -> String {
+    match &s.name {
+        SessionName::One(id) => {
+            let mut text = format!(
+                "{}>{} :{} {}",
+                tame(&id.sender),
+                tame(&id.target),
+                id.local.port(),
+                id.pid
+            );
+            if let Some(tid) = s.tid {
+                let _ = write!(text, "/{tid}");
+            }
+            text
+        }
+        SessionName::Other => "other sessions".to_owned(),
+        SessionName::Earlier => "earlier sessions".to_owned(),
+    }
+}
+
+/// The lines of one interval, each ended by a newline; empty when there is nothing to tell.
+pub(super) fn interval(interval: &Interval, style: Style) -> String {
+    let (idle, busy): (Vec<_>, Vec<_>) =
+        interval.sessions.iter().partition(|s| s.figures.is_empty());
+    let listed = if idle.len() <= IDLE_LISTED {
+        interval.sessions.iter().collect()
+    } else {
+        busy
+    };
+    let width = listed.iter().map(|s| label(s).chars().count()).max();
+    let mut text = String::new();
+    for s in &listed {
+        session(&mut text, interval, s, width.unwrap_or(0), style);
+    }
+    if listed.len() < interval.sessions.len() {
+        let _ = writeln!(text, "{} sessions without messages", idle.len());
+    }
+    if let Some(losses) = losses(interval) {
+        let _ = writeln!(text, "{}", style.warn(&losses));
+    }
+    text
+}
+
+/// What the agent itself lost or met in the interval.
+pub(super) fn losses(interval: &Interval) -> Option<String> {
+    let list = |kinds: &[(&str, u64)]| {
+        let each: Vec<_> = kinds
+            .iter()
+            .map(|(kind, count)| format!("{} {count}", humanly(kind)))
+            .collect();
+        each.join(", ")
+    };
+    let mut text = String::new();
+    if !interval.lost.is_empty() {
+        let _ = write!(
+            text,
+            "tag52: lost events: {}; the messages they touched count as unknown",
+            list(&interval.lost)
+        );
+    }
+    if !interval.anomalies.is_empty() {
+        let lead = if text.is_empty() { "tag52: " } else { "; " };
+        let _ = write!(text, "{lead}anomalies: {}", list(&interval.anomalies));
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+fn session(text: &mut String, interval: &Interval, s: &SessionFigures, width: usize, style: Style) {
+    let f = &s.figures;
+    let name = format!("{:width$}", label(s));
+    let rate = Rate {
+        events: f.messages,
+        seconds: interval.length.as_secs_f64(),
+    };
+    let _ = write!(text, "{}  {rate} msg/s  ", style.bold(&name));
+    match &f.age {
+        Some(age) => {
+            let _ = write!(
+                text,
+                "age p50 {} p99 {} max {} | {} | held-back {} | ",
+                Time::from(age.p50_ns),
+                Time::from(age.p99_ns),
+                Time::from(age.max_ns),
+                parts(s, style),
+                Share {
+                    part: f.sums.stage(Stage::HeldBack),
+                    whole: f.sums_without_skew().total(),
+                },
+            );
+            let unknown = format!("unknown {}", f.unknown_messages);
+            if f.unknown_messages > 0 {
+                text.push_str(&style.warn(&unknown));
+            } else {
+                text.push_str(&unknown);
+            }
+        }
+        None => text.push_str("no fresh messages"),
+    }
+    for note in notes(s) {
+        let _ = write!(text, " {}", style.warn(&format!("[{note}]")));
+    }
+    text.push('\n');
+}
+
+/// Every part that shows, the largest first.
+fn parts(s: &SessionFigures, style: Style) -> String {
+    let sums = s.figures.sums_without_skew();
+    let whole = sums.total();
+    let mut shares: Vec<_> = Part::ALL
+        .into_iter()
+        .map(|part| {
+            let share = Share {
+                part: sums.part(part),
+                whole,
+            };
+            (part, share)
+        })
+        .filter(|(_, share)| share.shows())
+        .collect();
+    shares.sort_by_key(|(_, share)| std::cmp::Reverse(share.part));
+    let each: Vec<_> = shares
+        .into_iter()
+        .map(|(part, share)| {
+            let text = format!("{} {share}", humanly(part.name()));
+            if part != Part::Network && share.ratio() >= 0.5 {
+                style.alarm(&text)
+            } else {
+                text
+            }
+        })
+        .collect();
+    each.join(" ")
+}
+
+/// What makes the figures less than the whole truth.
+fn notes(s: &SessionFigures) -> Vec<String> {
+    let f = &s.figures;
+    let mut notes = Vec::new();
+    if f.coarse_ns > 0 {
+        notes.push(format!("\u{b1}{}s", f.coarse_ns / 1_000_000_000));
+    }
+    if f.skew.messages > 0 {
+        notes.push(format!("skew {}", Time::from(f.skew.largest_ns)));
+    }
+    if f.resends > 0 {
+        notes.push(format!("resends {}", f.resends));
+    }
+    if f.excluded.total() > 0 {
+        notes.push(format!("excluded {}", f.excluded.total()));
+    }
+    if f.tap.garbled > 0 {
+        notes.push(format!("garbled {}", f.tap.garbled));
+    }
+    if f.tap.skipped_bytes > 0 {
+        notes.push(format!("skipped {}", Bytes(f.tap.skipped_bytes)));
+    }
+    if f.tap.lost_bytes > 0 {
+        notes.push(format!("lost {}", Bytes(f.tap.lost_bytes)));
+    }
+    if f.tap.incomplete_headers > 0 {
+        notes.push(format!("incomplete headers {}", f.tap.incomplete_headers));
+    }
+    if s.ended {
+        notes.push("ended".to_owned());
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::model::{
+        Model, TapDelta,
+        samples::{message, session as session_id},
+    };
+
+    fn one(model: &mut Model) -> Interval {
+        let mut interval = model.take_interval();
+        interval.length = Duration::from_secs(1);
+        interval
+    }
+
+    #[test]
+    fn a_line_is_readable() {
+        let mut model = Model::new();
+        let s = session_id(0);
+        for seq in 0..600 {
+            model.observe(&message(
+                &s,
+                seq,
+                &[
+                    (Stage::InFlight, Part::Network, 100_000),
+                    (Stage::HeldBack, Part::LockWait, 1_000_000),
+                    (Stage::Queued, Part::LockWait, 8_700_000),
+                    (Stage::InApp, Part::OnCpu, 200_000),
+                ],
+            ));
+        }
+        let line = interval(&one(&mut model), Style::Plain);
+        assert_eq!(
+            line,
+            "VENUE>DROP :5002 411/412  600 msg/s  age p50 10.0ms p99 10.0ms max 10.0ms | \
+             lock-wait 97.0% on-cpu 2.0% network 1.0% | held-back 10.0% | unknown 0\n"
+        );
+        assert!(line.len() <= 160);
+        assert_eq!(
+            interval(&one(&mut model), Style::Plain),
+            "VENUE>DROP :5002 411/412  0 msg/s  no fresh messages\n"
+        );
+    }
+
+    #[test]
+    fn what_limits_the_figures_is_noted() {
+        let mut model = Model::new();
+        let s = session_id(0);
+        let mut m = message(&s, 1, &[(Stage::InFlight, Part::Network, -5_000_000)]);
+        m.sent.resolution_ns = 1_000_000_000;
+        model.observe(&m);
+        m.poss_dup = true;
+        model.observe(&m);
+        model.tap(
+            &s,
+            TapDelta {
+                lost_bytes: 2048,
+                ..TapDelta::default()
+            },
+        );
+        model.health().lose("ring_full", 7);
+        let text = interval(&one(&mut model), Style::Plain);
+        assert!(text.contains("[\u{b1}1s] [skew 5.00ms] [resends 1] [lost 2.0 KiB]\n"));
+        assert!(text.contains("tag52: lost events: ring-full 7; "));
+    }
+
+    #[test]
+    fn plain_text_has_no_control_sequences() {
+        let mut model = Model::new();
+        let mut id = (*session_id(0)).clone();
+        id.sender = "EVIL\x1b]0;x\x07".to_owned();
+        let id = Arc::new(id);
+        model.observe(&message(&id, 1, &[(Stage::Queued, Part::LockWait, 5)]));
+        let taken = one(&mut model);
+        let plain = interval(&taken, Style::Plain);
+        assert!(
+            plain.chars().all(|c| c == '\n' || !c.is_control()),
+            "{plain:?}"
+        );
+        let coloured = interval(&taken, Style::Colour);
+        assert!(coloured.contains("\x1b[1;31mlock-wait 100%\x1b[0m"));
+        assert!(!coloured.contains("\x1b]"));
+    }
+
+    #[test]
+    fn many_idle_sessions_are_counted() {
+        let mut model = Model::new();
+        for n in 0..9 {
+            model.observe(&message(&session_id(n), 1, &[]));
+        }
+        model.take_interval();
+        model.observe(&message(&session_id(3), 2, &[]));
+        let text = interval(&one(&mut model), Style::Plain);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.ends_with("8 sessions without messages\n"));
+    }
+}

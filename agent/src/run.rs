@@ -1,0 +1,175 @@
+//! The run loop: drains the ring, feeds the sessions, tells the outputs.
+
+mod collector;
+mod error;
+mod threads;
+
+use std::{
+    io,
+    os::fd::{AsFd as _, AsRawFd},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    cli::Run,
+    model::Model,
+    outputs::{Endpoint, Heartbeat, OutputError, Outputs},
+    probes::{Options, Probes},
+    target::Target,
+};
+use collector::Collector;
+
+pub use error::RunError;
+
+/// How often the ring is drained when nothing presses: the probes wake the agent only when much is
+/// waiting.
+const DRAIN_EVERY: Duration = Duration::from_millis(50);
+
+/// How long the metrics endpoint may take to end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Watches a process until it ends or a signal comes.
+///
+/// # Errors
+/// [`RunError`]
+pub fn run(arguments: &Run) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::Runtime)?;
+    runtime.block_on(watch(arguments))
+}
+
+async fn watch(arguments: &Run) -> Result<(), RunError> {
+    let target = Target::open(arguments.pid)?;
+    let endpoint = match arguments.listen {
+        Some(address) => Some(Endpoint::bind(address).await?),
+        None => None,
+    };
+    let mut probes = Probes::load(&Options {
+        pid: arguments.pid,
+        function: arguments.handoff.clone(),
+        accounting: arguments.listen.is_some() || arguments.probe_cost,
+        log: arguments.probe_log,
+    })?;
+    if arguments.probe_log {
+        probe_log(&mut probes)?;
+    }
+    let model = Arc::new(Mutex::new(Model::new()));
+    let heartbeat = Arc::new(Heartbeat::default());
+    heartbeat.beat();
+    let server = endpoint.map(|e| serve(e, &model, &heartbeat));
+    let watched = format!("pid {}", arguments.pid);
+    let mut outputs = Outputs::stdout(arguments.format(), watched.clone());
+    let mut collector = Collector::new(probes, arguments, Arc::clone(&model));
+    eprintln!("tag52: watching {watched}");
+    let told = follow(&mut collector, &mut outputs, &target, arguments, &heartbeat).await;
+    let told = told.and_then(|()| {
+        collector.drain(&mut outputs)?;
+        collector.finish(&mut outputs)
+    });
+    if let Some((stop, server)) = server {
+        // It may have ended by itself.
+        let _ended = stop.send(());
+        let _late = tokio::time::timeout(GRACE, server).await;
+    }
+    match told {
+        // Nobody reads any more: a reason to end, not a failure.
+        Err(OutputError::Closed) | Ok(()) => Ok(()),
+        Err(failed) => Err(failed.into()),
+    }
+}
+
+type Server = (oneshot::Sender<()>, JoinHandle<()>);
+
+fn serve(endpoint: Endpoint, model: &Arc<Mutex<Model>>, heartbeat: &Arc<Heartbeat>) -> Server {
+    let (stop, stopped) = oneshot::channel::<()>();
+    eprintln!("tag52: metrics on http://{}/metrics", endpoint.address());
+    let (model, heartbeat) = (Arc::clone(model), Arc::clone(heartbeat));
+    let server = tokio::spawn(async move {
+        let shutdown = async {
+            let _stopped = stopped.await;
+        };
+        if let Err(error) = endpoint.serve(model, heartbeat, shutdown).await {
+            eprintln!("tag52: the metrics endpoint has ended: {error}");
+        }
+    });
+    (stop, server)
+}
+
+/// Tells when a descriptor can be read.
+fn readiness<T: AsRawFd>(fd: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: every caller's descriptor is open, and stays the same, for as long as it is held.
+    let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+    registered.map_err(Into::into)
+}
+
+/// Prints what the probes log.
+fn probe_log(probes: &mut Probes) -> Result<(), RunError> {
+    let logger = aya_log::EbpfLogger::init(probes.ebpf()).map_err(RunError::ProbeLog)?;
+    let logger = readiness(logger).map_err(RunError::Runtime)?;
+    tokio::spawn(async move {
+        let mut logger = logger;
+        while let Ok(mut guard) = logger.readable_mut().await {
+            guard.get_inner_mut().flush();
+            guard.clear_ready();
+        }
+    });
+    Ok(())
+}
+
+/// Until the process ends, a signal comes or nobody reads the output.
+async fn follow(
+    collector: &mut Collector,
+    outputs: &mut Outputs,
+    target: &Target,
+    arguments: &Run,
+    heartbeat: &Heartbeat,
+) -> Result<(), OutputError> {
+    let io = |e: io::Error| OutputError::Failed(e);
+    let ring = readiness(collector.ring_fd()?).map_err(io)?;
+    let ended = readiness(target.as_fd()).map_err(io)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
+    let mut drain = interval(DRAIN_EVERY);
+    drain.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tell = interval(arguments.interval);
+    tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick of an interval is at once.
+    tell.tick().await;
+    loop {
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            pressed = ring.readable() => {
+                if let Ok(mut guard) = pressed {
+                    guard.clear_ready();
+                }
+                collector.drain(outputs)?;
+            }
+            _ = drain.tick() => {
+                collector.drain(outputs)?;
+                collector.look_at_starving_readers();
+            }
+            _ = tell.tick() => {
+                collector.drain(outputs)?;
+                collector.interval(outputs)?;
+            }
+            _ = ended.readable() => {
+                eprintln!("tag52: pid {} has ended", arguments.pid);
+                return Ok(());
+            }
+        }
+        heartbeat.beat();
+    }
+}

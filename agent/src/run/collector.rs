@@ -1,0 +1,206 @@
+//! From the ring to the model and the outputs.
+
+use std::{
+    os::fd::{AsFd as _, OwnedFd},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    cli::Run,
+    events::Event,
+    join::clock::{SystemTime, UtcClock},
+    model::{Capability, Hook, Model, ProbeCost},
+    outputs::{OutputError, Outputs},
+    probes::{ProbeError, Probes},
+    sessions::{Fact, Filter, Sessions},
+};
+
+use super::threads::LockWaits;
+
+/// Owns everything between the probes and the outputs.
+pub(super) struct Collector {
+    probes: Probes,
+    sessions: Sessions,
+    clock: UtcClock,
+    model: Arc<Mutex<Model>>,
+    lock_waits: LockWaits,
+    malformed: u64,
+    unmatched: u64,
+    ring_high_water: u64,
+}
+
+impl Collector {
+    pub(super) fn new(probes: Probes, arguments: &Run, model: Arc<Mutex<Model>>) -> Self {
+        let sessions = Sessions::new(Filter {
+            port: arguments.port,
+            by_function: arguments.handoff.is_some(),
+        });
+        let collector = Self {
+            probes,
+            sessions,
+            clock: UtcClock::new(SystemTime),
+            model,
+            lock_waits: LockWaits::default(),
+            malformed: 0,
+            unmatched: 0,
+            ring_high_water: 0,
+        };
+        collector.lock().health().capabilities = collector
+            .probes
+            .capabilities()
+            .iter()
+            .map(|(name, how)| Capability {
+                name: (*name).to_owned(),
+                hook: match how.strip_prefix("not observable: ") {
+                    Some(why) => Hook::Absent(why.to_owned()),
+                    None => Hook::Chosen(how.clone()),
+                },
+            })
+            .collect();
+        collector
+    }
+
+    /// A panic elsewhere leaves figures that are still the best there are.
+    fn lock(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A descriptor that is readable when the probes press.
+    pub(super) fn ring_fd(&mut self) -> Result<OwnedFd, OutputError> {
+        let ring = self.probes.ring().as_fd().try_clone_to_owned();
+        ring.map_err(OutputError::Failed)
+    }
+
+    /// Takes in what waits in the ring.
+    pub(super) fn drain(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
+        self.clock.track();
+        let mut told = Ok(());
+        let mut bytes = 0;
+        let Self {
+            probes,
+            sessions,
+            clock,
+            model,
+            lock_waits,
+            malformed,
+            unmatched,
+            ..
+        } = self;
+        let mut model = model.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tell = |fact| {
+            if let Some(message) = apply(fact, &mut model, lock_waits, unmatched)
+                && told.is_ok()
+            {
+                told = outputs.message(&message);
+            }
+        };
+        while let Some(record) = probes.ring().next() {
+            bytes += record.len() as u64;
+            match Event::decode(&record) {
+                Ok(event) => sessions.handle(event, clock, &mut tell),
+                Err(_) => *malformed += 1,
+            }
+        }
+        drop(model);
+        self.ring_high_water = self.ring_high_water.max(bytes);
+        told
+    }
+
+    /// Looks at the readers of sessions whose window is closed.
+    pub(super) fn look_at_starving_readers(&mut self) {
+        let readers: Vec<u32> = self.sessions.closed_window_readers().collect();
+        for tid in readers {
+            let now = self.clock.monotonic();
+            if let Some(snapshot) = self.probes.snapshot(tid, now) {
+                self.sessions.seen(snapshot);
+            }
+        }
+    }
+
+    /// Tells of the interval that ends now.
+    pub(super) fn interval(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
+        self.read_health();
+        let interval = self.lock().take_interval();
+        outputs.interval(&interval)
+    }
+
+    /// Tells of the whole run.
+    pub(super) fn finish(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
+        self.read_health();
+        let now = self.clock.monotonic();
+        let mut told = Ok(());
+        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let (lock_waits, unmatched) = (&mut self.lock_waits, &mut self.unmatched);
+        self.sessions.ended(now, &mut |fact| {
+            if let Some(message) = apply(fact, &mut model, lock_waits, unmatched)
+                && told.is_ok()
+            {
+                told = outputs.message(&message);
+            }
+        });
+        told?;
+        outputs.finish(&model.summary())
+    }
+
+    /// Brings the model's account of the agent itself up to date.
+    fn read_health(&mut self) {
+        let counts = self.probes.counts();
+        let costs = self.probes.cost();
+        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        for (session, tid) in self.sessions.readers() {
+            if let Some(thread) = self.probes.thread(tid) {
+                let facts = self.lock_waits.look(session, tid, &thread);
+                model.set_threads(session, facts);
+            }
+        }
+        let health = model.health();
+        match counts {
+            Ok(counts) => {
+                for (count, n) in counts {
+                    if count.is_loss() {
+                        health.set_lost(count.name(), n);
+                    } else {
+                        health.set_anomaly(count.name(), n);
+                    }
+                }
+            }
+            Err(ProbeError::Map(_) | _) => health.anomaly("counts_unreadable", 1),
+        }
+        health.set_lost("malformed", self.malformed);
+        health.set_lost("socket_unknown", self.sessions.stray());
+        health.set_anomaly("hand_off_unmatched", self.unmatched);
+        health.set_anomaly("clock_steps", self.clock.steps());
+        health.ring_high_water_bytes = self.ring_high_water;
+        health.probes = costs
+            .into_iter()
+            .map(|run| ProbeCost {
+                name: run.name,
+                runs: run.runs,
+                run_time_ns: u64::try_from(run.time.as_nanos()).unwrap_or(u64::MAX),
+            })
+            .collect();
+    }
+}
+
+/// Puts a fact into the model; a message is returned for the outputs.
+fn apply(
+    fact: Fact,
+    model: &mut Model,
+    lock_waits: &mut LockWaits,
+    unmatched: &mut u64,
+) -> Option<Box<crate::model::Message>> {
+    match fact {
+        Fact::Message(message) => {
+            model.observe(&message);
+            return Some(message);
+        }
+        Fact::Excluded(session, why) => model.exclude(&session, why),
+        Fact::Tap(session, delta) => model.tap(&session, delta),
+        Fact::Ended(session) => {
+            lock_waits.forget(&session);
+            model.end_session(&session);
+        }
+        Fact::Unmatched(messages) => *unmatched += messages,
+    }
+    None
+}

@@ -1,0 +1,42 @@
+//! Why a run could not begin, or had to end.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::{
+    outputs::{BindError, OutputError},
+    probes::ProbeError,
+    target::TargetError,
+};
+
+/// Why a run could not begin, or had to end.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The process.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The probes.
+    #[error(transparent)]
+    Probes(#[from] ProbeError),
+    /// The metrics endpoint.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The probes' log.
+    #[error("the probes' log cannot be read: {0}")]
+    ProbeLog(#[source] aya_log::Error),
+    /// Timers, signals, descriptors.
+    #[error("the run loop could not be set up: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+impl RunError {
+    /// Whether another call (or another machine) would mend it, as opposed to a failure on the way.
+    #[must_use]
+    pub const fn is_bad_use(&self) -> bool {
+        matches!(self, Self::Target(_) | Self::Probes(_) | Self::Bind(_))
+    }
+}

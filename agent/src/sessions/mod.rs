@@ -1,0 +1,149 @@
+//! Sockets, their streams and the threads that read them: every event goes to the one it is about,
+//! and messages come out joined.
+
+mod address;
+mod socket;
+
+use std::{collections::HashMap, sync::Arc};
+
+use agent_common::{CloseReason, Snapshot};
+
+use crate::{
+    events::Event,
+    join::clock::{TimeSource, UtcClock},
+    model::{HandOff, SessionId},
+};
+use socket::Socket;
+
+pub use socket::Fact;
+
+/// Sockets held at the most; the probes' own list is smaller.
+const MOST_SOCKETS: usize = 16_384;
+
+/// What is to be watched.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter {
+    /// Only sessions with this local or remote port.
+    pub port: Option<u16>,
+    /// A hand-off function is attached.
+    pub by_function: bool,
+}
+
+/// All sockets of the watched process.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    sockets: HashMap<u64, Socket>,
+    filter: Filter,
+    /// Records lost per thread, as last told.
+    threads: HashMap<u32, u32>,
+    stray: u64,
+}
+
+impl Sessions {
+    /// No socket yet.
+    #[must_use]
+    pub fn new(filter: Filter) -> Self {
+        Self {
+            filter,
+            ..Self::default()
+        }
+    }
+
+    /// Takes one event in; `tell` is given what follows from it.
+    pub fn handle<T: TimeSource>(
+        &mut self,
+        event: Event<'_>,
+        clock: &UtcClock<T>,
+        tell: &mut dyn FnMut(Fact),
+    ) {
+        match event {
+            Event::Opened(opened) => {
+                if self.sockets.len() >= MOST_SOCKETS {
+                    self.stray += 1;
+                } else if let Some(socket) = Socket::open(&opened, self.filter) {
+                    self.sockets.insert(opened.head.socket, socket);
+                }
+            }
+            Event::Arrival(arrival) => {
+                if let Some(socket) = self.sockets.get_mut(&arrival.head.socket) {
+                    socket.arrived(&arrival);
+                }
+            }
+            Event::RecvPart(recv, slices) => {
+                if let Some(socket) = self.sockets.get_mut(&recv.head.socket) {
+                    socket.bytes(&recv, slices);
+                }
+            }
+            Event::Recv(recv, slices) => {
+                if let Some(socket) = self.sockets.get_mut(&recv.head.socket) {
+                    socket.bytes(&recv, slices);
+                    socket.received(&recv, clock, tell);
+                } else {
+                    self.stray += 1;
+                }
+            }
+            Event::HandOff(hand_off) => {
+                if let Some(socket) = self.sockets.get_mut(&hand_off.head.socket) {
+                    socket.lost_so_far(hand_off.head.lost);
+                    socket.handed_off(&hand_off.reader, HandOff::Wait, tell);
+                }
+            }
+            Event::Call(call) => self.called(call.head.lost, &call.caller),
+            Event::Closed(closed) => {
+                if let Some(mut socket) = self.sockets.remove(&closed.head.socket) {
+                    socket.lost_so_far(closed.head.lost);
+                    if closed.reason != CloseReason::NotFix as u32 {
+                        socket.closed(closed.at, tell);
+                    }
+                }
+            }
+            Event::Exit(exit) => {
+                for socket in self.sockets.values_mut() {
+                    socket.thread_ended(exit.tid, exit.at, tell);
+                }
+                self.threads.remove(&exit.tid);
+            }
+        }
+    }
+
+    fn called(&mut self, lost: u32, caller: &Snapshot) {
+        let before = self.threads.insert(caller.tid, lost);
+        let missed = before.unwrap_or(0) != lost;
+        for socket in self.sockets.values_mut() {
+            socket.called(caller, missed);
+        }
+    }
+
+    /// The process has ended: what was received and not handed off never will be.
+    pub fn ended(&mut self, at: u64, tell: &mut dyn FnMut(Fact)) {
+        for (_, mut socket) in self.sockets.drain() {
+            socket.closed(at, tell);
+        }
+    }
+
+    /// Threads that read a session whose window is closed: a look at them now and then keeps the
+    /// split of held-back time fine.
+    pub fn closed_window_readers(&self) -> impl Iterator<Item = u32> + '_ {
+        self.sockets.values().filter_map(Socket::starving_reader)
+    }
+
+    /// A thread was looked at.
+    pub fn seen(&mut self, reader: Snapshot) {
+        for socket in self.sockets.values_mut() {
+            socket.seen(reader);
+        }
+    }
+
+    /// Sessions and the threads that read them last.
+    pub fn readers(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<SessionId>, u32)> + '_ {
+        self.sockets.values().filter_map(Socket::reader)
+    }
+
+    /// Records about sockets that are not known (the record that announced them was lost).
+    #[must_use]
+    pub const fn stray(&self) -> u64 {
+        self.stray
+    }
+}

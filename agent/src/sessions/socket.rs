@@ -1,0 +1,368 @@
+//! One socket: its stream, its arrivals, its window and what was read from it.
+
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
+
+use agent_common::{Arrival, Opened, Recv, Snapshot, recv_flags};
+
+use super::{Filter, address::address};
+use crate::{
+    events::Slices,
+    fix::{Header, Tap},
+    join::{
+        account::Received,
+        arrivals::Arrivals,
+        batch::Batch,
+        clock::{TimeSource, UtcClock},
+        stream::Stream,
+        window::{Offer, Window},
+    },
+    model::{Excluded, HandOff, Message, SessionId, TapDelta},
+};
+
+/// Threads of one socket with something to hand off; more is no sane program.
+const MOST_BATCHES: usize = 64;
+
+/// Headers whose message is not read to its end: one in sane streams.
+const MOST_AWAITED: usize = 4096;
+
+/// What follows from the events.
+#[derive(Debug)]
+pub enum Fact {
+    /// A message, joined.
+    Message(Box<Message>),
+    /// A message without an age.
+    Excluded(Arc<SessionId>, Excluded),
+    /// What the tap met since it was last told.
+    Tap(Arc<SessionId>, TapDelta),
+    /// The session's socket is closed.
+    Ended(Arc<SessionId>),
+    /// Messages whose `--handoff` calls could not be told apart; they end with their batch.
+    Unmatched(u64),
+}
+
+#[derive(Debug)]
+struct Moments {
+    arrivals: Arrivals,
+    window: Window,
+    batches: Vec<(u32, Batch)>,
+}
+
+impl Moments {
+    /// What the thread has in hand; `None` when too many threads have something.
+    fn batch_of(&mut self, tid: u32) -> Option<&mut Batch> {
+        let known = self.batches.iter().position(|b| b.0 == tid);
+        if known.is_none() && self.batches.len() >= MOST_BATCHES {
+            return None;
+        }
+        let index = known.unwrap_or_else(|| {
+            self.batches.push((tid, Batch::default()));
+            self.batches.len() - 1
+        });
+        self.batches.get_mut(index).map(|b| &mut b.1)
+    }
+}
+
+/// One watched socket.
+pub(super) struct Socket {
+    local: SocketAddr,
+    remote: SocketAddr,
+    pid: u32,
+    filter: Filter,
+    /// Known from the first message on.
+    session: Option<Arc<SessionId>>,
+    reader: u32,
+    stream: Stream,
+    tap: Tap,
+    tapped: TapDelta,
+    /// Headers read, of messages not received to their end.
+    awaited: VecDeque<Header>,
+    /// The application has read up to here.
+    read: u64,
+    moments: Moments,
+    /// Records lost, as last told.
+    lost: u32,
+    /// A receive may have been lost since the last one seen.
+    recv_lost: bool,
+}
+
+/// Without the tap's bytes.
+impl std::fmt::Debug for Socket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Socket")
+            .field("session", &self.session)
+            .field("reader", &self.reader)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Socket {
+    /// `None` when the filter is not for it.
+    pub(super) fn open(opened: &Opened, filter: Filter) -> Option<Self> {
+        let local = address(opened.family, opened.local, opened.local_port);
+        let remote = address(opened.family, opened.remote, opened.remote_port);
+        if filter
+            .port
+            .is_some_and(|port| port != local.port() && port != remote.port())
+        {
+            return None;
+        }
+        let mut stream = Stream::at(opened.copied);
+        let read = stream.position(opened.copied);
+        let mut arrivals = Arrivals::default();
+        arrivals.unseen_until(stream.position(opened.rcv_nxt));
+        Some(Self {
+            local,
+            remote,
+            pid: opened.tgid,
+            filter,
+            session: None,
+            reader: 0,
+            stream,
+            tap: Tap::new(),
+            tapped: TapDelta::default(),
+            awaited: VecDeque::new(),
+            read,
+            moments: Moments {
+                arrivals,
+                window: Window::default(),
+                batches: Vec::new(),
+            },
+            lost: opened.head.lost,
+            recv_lost: false,
+        })
+    }
+
+    /// The probes' count of lost records about this socket: when it has moved, nothing that spans
+    /// the loss is believed.
+    pub(super) fn lost_so_far(&mut self, lost: u32) {
+        if lost == self.lost {
+            return;
+        }
+        self.lost = lost;
+        self.recv_lost = true;
+        self.moments.arrivals.lost();
+        self.moments.window.lost();
+        for (_, batch) in &mut self.moments.batches {
+            batch.lost();
+        }
+    }
+
+    fn offer(&mut self, rcv_nxt: u32, offered: u32, mss: u32) -> (u64, Offer) {
+        let end = self.stream.position(rcv_nxt);
+        let edge = end + u64::from(offered);
+        (end, Offer { offered, mss, edge })
+    }
+
+    pub(super) fn arrived(&mut self, arrival: &Arrival) {
+        self.lost_so_far(arrival.head.lost);
+        let (end, offer) = self.offer(arrival.rcv_nxt, arrival.offered, arrival.mss);
+        self.moments.arrivals.arrived(end, arrival.reader);
+        self.moments.window.arrived(end, offer, arrival.reader);
+    }
+
+    /// Feeds the tap.
+    pub(super) fn bytes(&mut self, recv: &Recv, slices: Slices<'_>) {
+        self.lost_so_far(recv.head.lost);
+        let Self {
+            tap,
+            stream,
+            awaited,
+            ..
+        } = self;
+        for (seq, bytes) in slices {
+            tap.feed(stream.position(seq), bytes, &mut |header| {
+                if awaited.len() < MOST_AWAITED {
+                    awaited.push_back(header);
+                }
+            });
+        }
+    }
+
+    /// A receive call is through.
+    pub(super) fn received<T: TimeSource>(
+        &mut self,
+        recv: &Recv,
+        clock: &UtcClock<T>,
+        tell: &mut dyn FnMut(Fact),
+    ) {
+        let reader = recv.reader;
+        self.reader = reader.tid;
+        self.pid = recv.tgid;
+        // The next receive call of the thread ends what its last one returned.
+        self.handed_off(&reader, HandOff::Receive, tell);
+        let end = self.stream.position(recv.end);
+        let start = end.saturating_sub(u64::from(recv.len));
+        let (_, offer) = self.offer(recv.rcv_nxt, recv.offered, recv.mss);
+        let lost = std::mem::take(&mut self.recv_lost)
+            || start != self.read
+            || recv.flags & recv_flags::BYTES_MISSING != 0;
+        self.read = end;
+
+        while self.awaited.front().is_some_and(|h| h.end <= end) {
+            let Some(header) = self.awaited.pop_front() else {
+                break;
+            };
+            // Read to its end by a call that was not seen, if its last byte is not of this one.
+            let whole = !(lost && header.end <= start);
+            self.message(header, reader, whole, clock, tell);
+        }
+        self.moments.arrivals.read_until(end);
+        // Last: the messages were held back by the window as it was before this read.
+        self.moments.window.read(offer, reader);
+        self.tell_tap(tell);
+    }
+
+    fn message<T: TimeSource>(
+        &mut self,
+        header: Header,
+        reader: Snapshot,
+        whole: bool,
+        clock: &UtcClock<T>,
+        tell: &mut dyn FnMut(Fact),
+    ) {
+        let session = self.session_of(&header);
+        let arrived = self.moments.arrivals.of(header.end);
+        let window = &self.moments.window;
+        let offset_at = |at| clock.offset_at(at);
+        match Received::new(header, arrived, reader, window, offset_at, whole) {
+            Ok(received) => {
+                if !header.poss_dup {
+                    // Sends are in order: nothing older will arrive any more.
+                    self.moments.window.sent_until(received.sent_at());
+                }
+                match self.moments.batch_of(reader.tid) {
+                    Some(batch) => batch.add(received),
+                    None => tell(Fact::Excluded(session, Excluded::ReceiveUnseen)),
+                }
+            }
+            Err(why) => tell(Fact::Excluded(session, why)),
+        }
+    }
+
+    fn session_of(&mut self, header: &Header) -> Arc<SessionId> {
+        if let Some(known) = &self.session
+            && known.sender == header.sender.as_str()
+            && known.target == header.target.as_str()
+            && known.pid == self.pid
+        {
+            return Arc::clone(known);
+        }
+        let session = Arc::new(SessionId {
+            sender: header.sender.as_str().to_owned(),
+            target: header.target.as_str().to_owned(),
+            local: self.local,
+            remote: self.remote,
+            pid: self.pid,
+        });
+        self.session = Some(Arc::clone(&session));
+        session
+    }
+
+    /// The thread of `end` is through with what it read here.
+    pub(super) fn handed_off(
+        &mut self,
+        end: &Snapshot,
+        how: HandOff,
+        tell: &mut dyn FnMut(Fact),
+    ) {
+        self.moments.window.seen(*end);
+        self.close_batch(end.tid, end, how, tell);
+    }
+
+    fn close_batch(
+        &mut self,
+        tid: u32,
+        end: &Snapshot,
+        how: HandOff,
+        tell: &mut dyn FnMut(Fact),
+    ) {
+        let Some(session) = &self.session else {
+            return;
+        };
+        let Some((_, batch)) = self.moments.batches.iter_mut().find(|b| b.0 == tid) else {
+            return;
+        };
+        if batch.is_empty() {
+            return;
+        }
+        let by_function = self.filter.by_function;
+        let unmatched = batch.handed_off(end, how, by_function, session, |joined| {
+            tell(match joined {
+                Ok(message) => Fact::Message(Box::new(message)),
+                Err(_) => Fact::Excluded(Arc::clone(session), Excluded::Unbalanced),
+            });
+        });
+        if unmatched > 0 {
+            tell(Fact::Unmatched(unmatched));
+        }
+    }
+
+    /// The function named with `--handoff` was called by `caller`.
+    pub(super) fn called(&mut self, caller: &Snapshot, missed: bool) {
+        if let Some((_, batch)) = self.moments.batches.iter_mut().find(|b| b.0 == caller.tid) {
+            if missed {
+                batch.lost();
+            }
+            batch.called(*caller);
+        }
+    }
+
+    /// The thread has ended with messages in hand.
+    pub(super) fn thread_ended(&mut self, tid: u32, at: u64, tell: &mut dyn FnMut(Fact)) {
+        let end = Snapshot {
+            at,
+            ..Snapshot::default()
+        };
+        self.close_batch(tid, &end, HandOff::Unseen, tell);
+        self.moments.batches.retain(|b| b.0 != tid);
+    }
+
+    /// The socket is gone.
+    pub(super) fn closed(&mut self, at: u64, tell: &mut dyn FnMut(Fact)) {
+        let threads: Vec<u32> = self.moments.batches.iter().map(|b| b.0).collect();
+        for tid in threads {
+            self.thread_ended(tid, at, tell);
+        }
+        self.tell_tap(tell);
+        if let Some(session) = self.session.take() {
+            tell(Fact::Ended(session));
+        }
+    }
+
+    fn tell_tap(&mut self, tell: &mut dyn FnMut(Fact)) {
+        let Some(session) = &self.session else {
+            return;
+        };
+        let counts = self.tap.counts();
+        let now = TapDelta {
+            garbled: counts.garbled,
+            skipped_bytes: counts.skipped_bytes,
+            lost_bytes: counts.lost_bytes,
+            incomplete_headers: counts.incomplete_headers,
+        };
+        let delta = TapDelta {
+            garbled: now.garbled - self.tapped.garbled,
+            skipped_bytes: now.skipped_bytes - self.tapped.skipped_bytes,
+            lost_bytes: now.lost_bytes - self.tapped.lost_bytes,
+            incomplete_headers: now.incomplete_headers - self.tapped.incomplete_headers,
+        };
+        if !delta.is_empty() {
+            self.tapped = now;
+            tell(Fact::Tap(Arc::clone(session), delta));
+        }
+    }
+
+    pub(super) fn seen(&mut self, reader: Snapshot) {
+        if reader.tid == self.reader {
+            self.moments.window.seen(reader);
+        }
+    }
+
+    pub(super) fn starving_reader(&self) -> Option<u32> {
+        (self.reader != 0 && self.moments.window.is_closed()).then_some(self.reader)
+    }
+
+    pub(super) fn reader(&self) -> Option<(&Arc<SessionId>, u32)> {
+        (self.reader != 0).then_some((self.session.as_ref()?, self.reader))
+    }
+}

@@ -1,0 +1,85 @@
+"""The co-resident processor: a round trip to the database, then large lists turned into JSON.
+
+In the incident this ran as a second thread of the ingest process. It holds the GIL for nearly all of its
+cycle, in pieces of up to one `json.dumps` call, and the ingest thread waits for it in futex(2).
+"""
+
+import argparse
+import json
+import os
+import socket
+import sys
+import threading
+
+
+def name_thread(name):
+    """Sets the kernel's name of the calling thread (what `top -H` shows). Best effort."""
+    try:
+        with open("/proc/self/task/%d/comm" % threading.get_native_id(), "w") as comm:
+            comm.write(name)
+    except OSError:
+        pass
+
+
+def settle(name, cpu):
+    """Names the calling thread, pins it to one CPU (-1: any) and asks for a better nice value.
+
+    The nice value (root only, best effort) keeps other load on the machine from deciding who gets the GIL.
+    """
+    # In Linux pid 0 means the calling thread here, not the process.
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
+    except OSError:
+        pass
+    name_thread(name)
+    if cpu < 0:
+        return
+    try:
+        os.sched_setaffinity(0, {cpu})
+    except OSError as error:
+        print("warning: cannot pin a thread to CPU %d: %s" % (cpu, error.strerror), file=sys.stderr, flush=True)
+
+
+def round_trip(database, request):
+    """One request line out, one answer of the same length back."""
+    database.sendall(request)
+    missing = len(request)
+    while missing:
+        answer = database.recv(missing)
+        if not answer:
+            raise ConnectionError("the database closed the connection")
+        missing -= len(answer)
+
+
+def run(port, cpu, holds, elements, stopped):
+    """Cycles until `stopped()`: one round trip, then `holds` lists of `elements` elements, each dumped."""
+    settle("processor", cpu)
+    cycle = 0
+    with socket.create_connection(("127.0.0.1", port)) as database:
+        database.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while not stopped():
+            round_trip(database, b"select positions %08d\n" % cycle)
+            for hold in range(holds):
+                if stopped():
+                    return
+                rows = list(range(hold, hold + elements))
+                len(json.dumps(rows))
+            cycle += 1
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--database", type=int, required=True, help="port on 127.0.0.1")
+    arguments.add_argument("--cpu", type=int, default=-1)
+    arguments.add_argument("--holds", type=int, default=200)
+    arguments.add_argument("--elements", type=int, default=200000)
+    options = arguments.parse_args()
+    parent = os.getppid()
+    try:
+        run(options.database, options.cpu, options.holds, options.elements, lambda: os.getppid() != parent)
+    except (ConnectionError, KeyboardInterrupt):
+        pass
+
+
+if __name__ == "__main__":
+    main()

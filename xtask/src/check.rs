@@ -1,0 +1,83 @@
+//! `cargo xtask test`: everything that must hold before a change goes in.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use xtask::{toolchain, workspace};
+
+/// Format, lints, build, then all tests. `filter` goes to the test binaries.
+pub(crate) fn run(filter: &[String]) -> Result<()> {
+    toolchain::ensure()?;
+    toolchain::ensure_checkers()?;
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--exclude",
+        "agent-ebpf",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
+    let binary = workspace::build_agent()?;
+
+    let tests = |arguments: &[&str]| {
+        let mut command = workspace::command("cargo");
+        command
+            .arg("test")
+            .args(arguments)
+            .env("TAG52_BIN", &binary);
+        command
+    };
+    let with_filter = |command: &mut Command| {
+        if !filter.is_empty() {
+            command.arg("--").args(filter);
+        }
+        workspace::run(command)
+    };
+    if workspace::is_root() {
+        return with_filter(&mut tests(&["--workspace", "--exclude", "agent-ebpf"]));
+    }
+    // Only the live tests load probes; only their binary runs as root, and nothing is built as root.
+    with_filter(&mut tests(&[
+        "--workspace",
+        "--exclude",
+        "agent-ebpf",
+        "--exclude",
+        "xtask",
+    ]))?;
+    with_filter(&mut tests(&[
+        "--package",
+        "xtask",
+        "--lib",
+        "--bins",
+        "--test",
+        "lab",
+    ]))?;
+    workspace::warm_sudo()?;
+    let mut live = tests(&["--package", "xtask", "--test", "live"]);
+    let runner = "sudo -n --preserve-env=TAG52_BIN,CARGO_MANIFEST_DIR,CARGO_TARGET_DIR";
+    live.env(
+        format!(
+            "CARGO_TARGET_{}_RUNNER",
+            host()?.to_uppercase().replace('-', "_")
+        ),
+        runner,
+    );
+    with_filter(&mut live)
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    workspace::run(workspace::command("cargo").args(arguments))
+}
+
+/// The host's target triple.
+fn host() -> Result<String> {
+    let output = Command::new("rustc").arg("-vV").output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned)
+        .ok_or_else(|| anyhow::anyhow!("`rustc -vV` names no host"))
+}

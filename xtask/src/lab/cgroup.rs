@@ -1,0 +1,125 @@
+//! A cgroup of our own with a CPU quota, on v1 or v2, gone when dropped.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+/// A cgroup named `tag52-test-PID`, where PID is ours.
+#[derive(Debug)]
+pub struct Cgroup {
+    path: PathBuf,
+    unified: bool,
+}
+
+/// `cpu.stat`, as far as both versions have it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuStat {
+    /// Periods in which the group ran out of quota.
+    pub throttled_periods: u64,
+    /// Time the group's run queues stood throttled, summed over CPUs, nanoseconds.
+    pub throttled_ns: u64,
+}
+
+impl Cgroup {
+    /// Creates the group where the cpu controller is and gives it `quota` in every `period`.
+    pub fn with_quota(quota: Duration, period: Duration) -> Result<Self> {
+        let (mount, unified) = cpu_controller()?;
+        if unified {
+            // Not there yet on a fresh machine; refused inside some containers, and then the write below fails.
+            let _ = fs::write(mount.join("cgroup.subtree_control"), "+cpu");
+        }
+        let group = Self {
+            path: mount.join(format!("tag52-test-{}", std::process::id())),
+            unified,
+        };
+        fs::create_dir_all(&group.path)
+            .with_context(|| format!("cannot create {}", group.path.display()))?;
+        let (quota, period) = (quota.as_micros(), period.as_micros());
+        if unified {
+            group.write("cpu.max", &format!("{quota} {period}"))?;
+        } else {
+            group.write("cpu.cfs_period_us", &period.to_string())?;
+            group.write("cpu.cfs_quota_us", &quota.to_string())?;
+        }
+        Ok(group)
+    }
+
+    /// Moves a process, with all its threads, into the group.
+    pub fn add(&self, pid: i32) -> Result<()> {
+        self.write("cgroup.procs", &pid.to_string())
+    }
+
+    /// Reads `cpu.stat`.
+    pub fn stat(&self) -> Result<CpuStat> {
+        let text =
+            fs::read_to_string(self.path.join("cpu.stat")).context("cannot read cpu.stat")?;
+        let value = |name: &str| {
+            text.lines().find_map(|line| {
+                line.strip_prefix(name)?
+                    .strip_prefix(' ')?
+                    .parse::<u64>()
+                    .ok()
+            })
+        };
+        let throttled_ns = if self.unified {
+            value("throttled_usec").map(|micros| micros * 1000)
+        } else {
+            value("throttled_time")
+        };
+        Ok(CpuStat {
+            throttled_periods: value("nr_throttled").context("cpu.stat without nr_throttled")?,
+            throttled_ns: throttled_ns.context("cpu.stat without throttled time")?,
+        })
+    }
+
+    fn write(&self, file: &str, value: &str) -> Result<()> {
+        let path = self.path.join(file);
+        fs::write(&path, value)
+            .with_context(|| format!("cannot write {value} to {}", path.display()))
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // Processes that are still dying keep the group busy for a moment.
+        for _ in 0..100 {
+            if fs::remove_dir(&self.path).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        eprintln!("warning: {} could not be removed", self.path.display());
+    }
+}
+
+/// Where the cpu controller is mounted, and whether that is cgroup v2.
+fn cpu_controller() -> Result<(PathBuf, bool)> {
+    let mounts =
+        fs::read_to_string("/proc/self/mountinfo").context("cannot read /proc/self/mountinfo")?;
+    for line in mounts.lines() {
+        let Some((left, right)) = line.split_once(" - ") else {
+            continue;
+        };
+        let Some(mount) = left.split(' ').nth(4).map(PathBuf::from) else {
+            continue;
+        };
+        let mut right = right.split(' ');
+        let (kind, options) = (right.next(), right.nth(1).unwrap_or_default());
+        let unified = kind == Some("cgroup2");
+        let has_cpu = if unified {
+            let controllers =
+                fs::read_to_string(mount.join("cgroup.controllers")).unwrap_or_default();
+            controllers
+                .split_whitespace()
+                .any(|controller| controller == "cpu")
+        } else {
+            kind == Some("cgroup") && options.split(',').any(|option| option == "cpu")
+        };
+        if has_cpu {
+            return Ok((mount, unified));
+        }
+    }
+    bail!("no cgroup hierarchy with the cpu controller is mounted")
+}

@@ -1,0 +1,40 @@
+//! Which CPUs this process may use, and pinning.
+
+use anyhow::{Context as _, Result};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// The CPUs the calling thread may run on, ascending.
+pub fn allowed() -> Vec<usize> {
+    let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else {
+        return Vec::new();
+    };
+    (0..CpuSet::count())
+        .filter(|&cpu| set.is_set(cpu).unwrap_or(false))
+        .collect()
+}
+
+/// Pins the calling thread to one CPU.
+pub fn pin(cpu: usize) -> Result<()> {
+    let mut set = CpuSet::new();
+    set.set(cpu)
+        .with_context(|| format!("CPU {cpu} is out of range"))?;
+    sched_setaffinity(Pid::from_raw(0), &set)
+        .with_context(|| format!("cannot pin a thread to CPU {cpu}"))
+}
+
+/// Two different CPUs, one for the ingest thread and one for its rival, or `None` on a one-CPU machine.
+pub fn pair() -> Option<(usize, usize)> {
+    match allowed().as_slice() {
+        [first, .., last] => Some((*first, *last)),
+        _ => None,
+    }
+}
+
+/// Asks for sleeps that end when they should: the calling thread's timer slack becomes 1 ns (50 us by default).
+pub fn precise_sleeps() {
+    // SAFETY: PR_SET_TIMERSLACK takes one integer and touches only the calling thread's own setting.
+    unsafe {
+        libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64);
+    }
+}

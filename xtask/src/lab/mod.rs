@@ -1,0 +1,17 @@
+//! The laboratory: real processes on loopback with known behaviour, for the demo, the live tests and the
+//! accuracy lab.
+//!
+//! A [`venue`] sends FIX, a [`victim`] (or the demo's ingest process) reads it, [`agent`] is the agent under
+//! test. Every part keeps its own record of what it did and when, which is the ground truth.
+
+pub mod agent;
+pub mod cgroup;
+pub mod child;
+pub mod clock;
+pub mod cpu;
+pub mod database;
+pub mod fix;
+pub mod sched;
+pub mod spin;
+pub mod venue;
+pub mod victim;

@@ -1,0 +1,43 @@
+//! What the kernel itself says about a thread: the ground truth for on-CPU and runnable time.
+
+use anyhow::{Context as _, Result};
+
+/// `/proc/PID/task/TID/schedstat`, nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Schedstat {
+    /// Time on a CPU.
+    pub on_cpu_ns: u64,
+    /// Time runnable but not running; CPU time withheld by a quota is in here too.
+    pub run_delay_ns: u64,
+    /// Time slices run.
+    pub slices: u64,
+}
+
+impl Schedstat {
+    /// Reads the counters of one thread.
+    pub fn of(pid: i32, tid: i32) -> Result<Self> {
+        let path = format!("/proc/{pid}/task/{tid}/schedstat");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let mut numbers = text.split_whitespace().map(str::parse);
+        let mut next = || {
+            numbers
+                .next()
+                .and_then(Result::ok)
+                .with_context(|| format!("{path} reads oddly"))
+        };
+        Ok(Self {
+            on_cpu_ns: next()?,
+            run_delay_ns: next()?,
+            slices: next()?,
+        })
+    }
+
+    /// What was added since `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            on_cpu_ns: self.on_cpu_ns.saturating_sub(earlier.on_cpu_ns),
+            run_delay_ns: self.run_delay_ns.saturating_sub(earlier.run_delay_ns),
+            slices: self.slices.saturating_sub(earlier.slices),
+        }
+    }
+}

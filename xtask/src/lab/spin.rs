@@ -1,0 +1,23 @@
+//! `xtask spin`: a rival that never sleeps, pinned to one CPU.
+
+use anyhow::Result;
+
+use crate::lab::{child, cpu};
+
+/// Options of the hidden subcommand.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// The CPU to burn.
+    #[arg(long)]
+    pub cpu: usize,
+}
+
+/// Burns the CPU until the process is ended; it ends with its parent.
+pub fn run(options: &Options) -> Result<()> {
+    child::die_with_parent();
+    cpu::pin(options.cpu)?;
+    let mut counter = 0_u64;
+    loop {
+        counter = std::hint::black_box(counter.wrapping_add(1));
+    }
+}

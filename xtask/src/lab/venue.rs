@@ -1,0 +1,382 @@
+//! A FIX 4.4 venue on loopback for one client: logon, an even stream of ExecutionReports, heartbeats.
+//!
+//! Tag 52 is taken right before the send call, TCP_NODELAY is set, and a receiver whose window is closed
+//! stalls the stream but never the venue: [`Venue::stop`] always gets through.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::ops::RangeInclusive;
+use std::os::fd::AsFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
+
+use crate::lab::clock::{self, Resolution, SECOND};
+use crate::lab::cpu;
+use crate::lab::fix::{Cutter, Writer, execution_report};
+
+/// How often a waiting venue looks whether it should stop.
+const STOP_CHECK_NS: i64 = 50_000_000;
+
+/// What the venue sends, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// ExecutionReports per second.
+    pub rate: f64,
+    /// End of the stream after so many ExecutionReports (those of `prequeue` included); `None`: until stopped.
+    pub count: Option<u64>,
+    /// ExecutionReports sent in one go right after the logon, before the gate opens.
+    pub prequeue: u64,
+    /// Size of an ExecutionReport in bytes, about.
+    pub size: RangeInclusive<usize>,
+    /// How finely tag 52 is written.
+    pub resolution: Resolution,
+    /// SO_SNDBUF in bytes; `None`: the kernel's own tuning.
+    pub send_buffer: Option<usize>,
+    /// HeartBtInt: a Heartbeat is sent when nothing else was for so long.
+    pub heartbeat: Duration,
+    /// Half-close the connection after `count`, so that the receiver sees the end once it has read everything.
+    pub close_at_end: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            rate: 600.0,
+            count: None,
+            prequeue: 0,
+            size: 300..=450,
+            resolution: Resolution::Micros,
+            send_buffer: None,
+            heartbeat: Duration::from_secs(5),
+            close_at_end: false,
+        }
+    }
+}
+
+/// One message as the venue sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// MsgSeqNum.
+    pub seq: u64,
+    /// Tag 35.
+    pub msg_type: &'static str,
+    /// Tag 52 as written, UTC nanoseconds.
+    pub sent_ns: i64,
+    /// The same instant on the monotonic clock, nanoseconds, not cut to the resolution.
+    pub sent_monotonic_ns: i64,
+    /// How long the send buffer was full before the message's last byte was taken, nanoseconds.
+    pub blocked_ns: i64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    gate: AtomicBool,
+    logged_on: AtomicBool,
+    finished: AtomicBool,
+    blocked: AtomicBool,
+    sent: AtomicU64,
+}
+
+/// A running venue; dropping it ends it.
+#[derive(Debug)]
+pub struct Venue {
+    port: u16,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Result<Vec<Sent>>>>,
+}
+
+impl Venue {
+    /// Listens on a free loopback port. The stream starts when a client has logged on and
+    /// [`open_gate`](Self::open_gate) was called.
+    pub fn start(options: Options) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen for the venue")?;
+        let port = listener.local_addr()?.port();
+        let shared = Arc::new(Shared::default());
+        let session_shared = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("venue".into())
+            .spawn(move || {
+                let result = serve(&listener, &options, &session_shared);
+                session_shared.finished.store(true, Ordering::Release);
+                result
+            })?;
+        Ok(Self {
+            port,
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Lets the stream begin.
+    pub fn open_gate(&self) {
+        self.shared.gate.store(true, Ordering::Release);
+    }
+
+    /// Whether a client has logged on.
+    pub fn logged_on(&self) -> bool {
+        self.shared.logged_on.load(Ordering::Acquire)
+    }
+
+    /// Whether the session is over.
+    pub fn finished(&self) -> bool {
+        self.shared.finished.load(Ordering::Acquire)
+    }
+
+    /// Whether the send buffer is full right now because the receiver's window is closed.
+    pub fn blocked(&self) -> bool {
+        self.shared.blocked.load(Ordering::Relaxed)
+    }
+
+    /// ExecutionReports sent so far.
+    pub fn sent(&self) -> u64 {
+        self.shared.sent.load(Ordering::Relaxed)
+    }
+
+    /// Logs out, closes, and returns everything that was sent whole.
+    pub fn stop(mut self) -> Result<Vec<Sent>> {
+        self.shared.stop.store(true, Ordering::Release);
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(log)) => log,
+            _ => anyhow::bail!("the venue's thread panicked"),
+        }
+    }
+}
+
+impl Drop for Venue {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(listener: &TcpListener, options: &Options, shared: &Shared) -> Result<Vec<Sent>> {
+    cpu::precise_sleeps();
+    while !shared.stop.load(Ordering::Acquire) {
+        if wait(listener, PollFlags::POLLIN, STOP_CHECK_NS)?.contains(PollFlags::POLLIN) {
+            let stream = listener.accept().context("the venue cannot accept")?.0;
+            let mut session = Session::new(stream, options, shared)?;
+            session.run()?;
+            return Ok(session.log);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Waits for at most `timeout_ns`; returns what is ready.
+fn wait(socket: &impl std::os::fd::AsFd, flags: PollFlags, timeout_ns: i64) -> Result<PollFlags> {
+    let mut fds = [PollFd::new(socket.as_fd(), flags)];
+    let timeout = TimeSpec::from(Duration::from_nanos(timeout_ns.max(0).cast_unsigned()));
+    match ppoll(&mut fds, Some(timeout), None) {
+        Ok(_) | Err(nix::Error::EINTR) => Ok(fds[0].revents().unwrap_or(PollFlags::empty())),
+        Err(error) => Err(error).context("poll"),
+    }
+}
+
+struct Session<'a> {
+    stream: TcpStream,
+    options: &'a Options,
+    shared: &'a Shared,
+    writer: Writer,
+    cutter: Cutter,
+    log: Vec<Sent>,
+    fields: String,
+    reports: u64,
+    last_sent: i64,
+    closed: bool,
+}
+
+impl<'a> Session<'a> {
+    fn new(stream: TcpStream, options: &'a Options, shared: &'a Shared) -> Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        if let Some(bytes) = options.send_buffer {
+            setsockopt(&stream.as_fd(), sockopt::SndBuf, &bytes).context("SO_SNDBUF")?;
+        }
+        Ok(Self {
+            stream,
+            options,
+            shared,
+            writer: Writer::new("VENUE", "DROP", options.resolution),
+            cutter: Cutter::default(),
+            log: Vec::new(),
+            fields: String::new(),
+            reports: 0,
+            last_sent: clock::monotonic_ns(),
+            closed: false,
+        })
+    }
+
+    fn over(&self) -> bool {
+        self.closed || self.shared.stop.load(Ordering::Acquire)
+    }
+
+    fn run(&mut self) -> Result<()> {
+        while !self.shared.logged_on.load(Ordering::Acquire) && !self.over() {
+            self.listen_until(clock::monotonic_ns() + STOP_CHECK_NS)?;
+        }
+        while self.reports < self.options.prequeue && !self.over() {
+            self.report()?;
+        }
+        while !self.shared.gate.load(Ordering::Acquire) && !self.over() {
+            self.listen_until(clock::monotonic_ns() + STOP_CHECK_NS / 10)?;
+        }
+        self.stream_reports()?;
+        if self.options.close_at_end && !self.over() {
+            let _ = self.stream.shutdown(Shutdown::Write);
+        }
+        while !self.over() {
+            self.listen_until(clock::monotonic_ns() + STOP_CHECK_NS)?;
+            if !self.options.close_at_end {
+                self.beat()?;
+            }
+        }
+        if !self.closed && !self.options.close_at_end {
+            self.send("5", "")?;
+        }
+        Ok(())
+    }
+
+    /// Sends the reports at an even pace.
+    fn stream_reports(&mut self) -> Result<()> {
+        let step = SECOND as f64 / self.options.rate;
+        let mut start = clock::monotonic_ns();
+        let mut number = 0_u64;
+        while self.options.count.is_none_or(|count| self.reports < count) && !self.over() {
+            let due = start + (number as f64 * step) as i64;
+            self.listen_until(due)?;
+            let late = clock::monotonic_ns() - due;
+            if late > SECOND {
+                // Stalled by a closed window: go on at the same pace instead of sending a burst.
+                start += late;
+            }
+            if clock::monotonic_ns() >= due && !self.over() {
+                self.report()?;
+                number += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one ExecutionReport.
+    fn report(&mut self) -> Result<()> {
+        let (low, high) = (*self.options.size.start(), *self.options.size.end());
+        // Sizes that look random and are the same in every run.
+        let size =
+            low + (self.reports.wrapping_mul(2_654_435_761) >> 7) as usize % (high - low + 1);
+        let mut fields = std::mem::take(&mut self.fields);
+        execution_report(self.reports + 1, size, &mut fields);
+        self.send("8", &fields)?;
+        self.fields = fields;
+        self.reports += 1;
+        self.shared.sent.store(self.reports, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Sends a Heartbeat if nothing was sent for HeartBtInt.
+    fn beat(&mut self) -> Result<()> {
+        if clock::monotonic_ns() - self.last_sent > self.options.heartbeat.as_nanos() as i64 {
+            self.send("0", "")?;
+        }
+        Ok(())
+    }
+
+    /// Sends one message, whatever the window: gives up only when the venue stops or the client is gone.
+    fn send(&mut self, msg_type: &'static str, fields: &str) -> Result<()> {
+        let seq = self.writer.next_seq();
+        let (monotonic, utc) = (clock::monotonic_ns(), clock::utc_ns());
+        let mut rest = self.writer.message(msg_type, utc, fields);
+        let mut blocked_since = None;
+        while !rest.is_empty() {
+            match self.stream.write(rest) {
+                Ok(length) => rest = &rest[length..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    blocked_since.get_or_insert_with(clock::monotonic_ns);
+                    self.shared.blocked.store(true, Ordering::Relaxed);
+                    if self.shared.stop.load(Ordering::Acquire) {
+                        self.closed = true;
+                        return Ok(());
+                    }
+                    wait(&self.stream, PollFlags::POLLOUT, STOP_CHECK_NS)?;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.closed = true;
+                    return Ok(());
+                }
+            }
+        }
+        self.shared.blocked.store(false, Ordering::Relaxed);
+        self.last_sent = clock::monotonic_ns();
+        self.log.push(Sent {
+            seq,
+            msg_type,
+            sent_ns: self.options.resolution.truncate(utc),
+            sent_monotonic_ns: monotonic,
+            blocked_ns: blocked_since.map_or(0, |since| clock::monotonic_ns() - since),
+        });
+        Ok(())
+    }
+
+    /// Answers the client until the monotonic instant `until`.
+    fn listen_until(&mut self, until: i64) -> Result<()> {
+        loop {
+            let left = until - clock::monotonic_ns();
+            if left <= 0 || self.over() {
+                return Ok(());
+            }
+            let ready = wait(&self.stream, PollFlags::POLLIN, left.min(STOP_CHECK_NS))?;
+            if !ready.is_empty() {
+                self.answer()?;
+                if !self.shared.gate.load(Ordering::Acquire) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Reads what the client sent and answers it.
+    fn answer(&mut self) -> Result<()> {
+        let mut buffer = [0; 4096];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => self.closed = true,
+            Ok(length) => self.cutter.push(&buffer[..length]),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => self.closed = true,
+        }
+        while let Some(message) = self.cutter.next_message() {
+            match message.msg_type.as_str() {
+                "A" => {
+                    let interval = self.options.heartbeat.as_secs();
+                    self.send("A", &format!("98=0\u{1}108={interval}\u{1}"))?;
+                    self.shared.logged_on.store(true, Ordering::Release);
+                }
+                "1" => {
+                    let id = message.test_req_id.unwrap_or_default();
+                    self.send("0", &format!("112={id}\u{1}"))?;
+                }
+                "5" => {
+                    self.send("5", "")?;
+                    self.closed = true;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! `xtask victim`: a small FIX receiver that waits for one known reason, and writes down when.
+//!
+//! Per message it logs MsgSeqNum, the return of the receive call that completed it, its hand-off instant
+//! (through with everything the call returned, right before the next entry into a receive call or a wait)
+//! and the time spent around the injected wait. It ends when the venue closes the connection.
+
+mod inject;
+mod log;
+mod read;
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use nix::sys::socket::{setsockopt, sockopt};
+
+pub use self::inject::Inject;
+pub use self::log::{Record, Usage, VictimLog};
+pub use self::read::ReadCall;
+use crate::lab::clock::{self, Resolution};
+use crate::lab::cpu;
+use crate::lab::fix::{Cutter, Writer};
+
+/// Options of the hidden subcommand.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// The venue's port on 127.0.0.1.
+    #[arg(long)]
+    pub venue: u16,
+    /// Where the log goes.
+    #[arg(long)]
+    pub log: PathBuf,
+    /// How it reads.
+    #[arg(long, default_value = "recv")]
+    pub read: ReadCall,
+    /// Bytes asked for per receive call.
+    #[arg(long, default_value_t = 65536)]
+    pub read_size: usize,
+    /// The injected cause of waiting.
+    #[arg(long, default_value = "none")]
+    pub inject: Inject,
+    /// CPU time burnt per message, microseconds.
+    #[arg(long, default_value_t = 0)]
+    pub work_us: u64,
+    /// `mutex`: how long the rival holds the lock; `sleep`: how long a message sleeps; `rcvbuf`: how long it
+    /// stops reading; `pipe`: how long the drain takes per message. Microseconds.
+    #[arg(long, default_value_t = 5000)]
+    pub hold_us: u64,
+    /// `mutex`: how long the lock is free in between; `rcvbuf`: how long it reads in between. Microseconds.
+    #[arg(long, default_value_t = 1000)]
+    pub gap_us: u64,
+    /// SO_RCVBUF in bytes, set before connecting.
+    #[arg(long)]
+    pub receive_buffer: Option<usize>,
+    /// The database's port on 127.0.0.1 (`db`).
+    #[arg(long)]
+    pub database: Option<u16>,
+    /// Pin the reading thread to this CPU.
+    #[arg(long)]
+    pub cpu: Option<usize>,
+}
+
+/// Called once per message when it is through with it; a symbol for `--handoff`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn tag52_victim_handed_off(seq: u64) {
+    std::hint::black_box(seq);
+}
+
+/// Runs the receiver until the venue closes.
+pub fn run(options: &Options) -> Result<()> {
+    let mut inject = inject::Injection::start(options)?;
+    if let Some(cpu) = options.cpu {
+        cpu::pin(cpu)?;
+    }
+    let stream = connect(options)?;
+    let mut receiver = read::Receiver::new(options.read, &stream, options.read_size)?;
+    let mut writer = Writer::new("DROP", "VENUE", Resolution::Micros);
+    (&stream).write_all(writer.message("A", clock::utc_ns(), "98=0\u{1}108=30\u{1}"))?;
+    let tid = nix::unistd::gettid().as_raw();
+    println!("connected {tid}");
+
+    let mut cutter = Cutter::default();
+    let mut log = VictimLog::default();
+    loop {
+        // Records without a hand-off yet are stamped after the call, so that nothing stands before it.
+        let (utc, monotonic) = (clock::utc_ns(), clock::monotonic_ns());
+        let bytes = receiver.receive().context("the receive call failed")?;
+        let received_ns = clock::monotonic_ns();
+        for record in log
+            .records
+            .iter_mut()
+            .rev()
+            .take_while(|record| record.handed_off_ns == 0)
+        {
+            record.handed_off_utc_ns = utc;
+            record.handed_off_ns = monotonic;
+        }
+        if bytes.is_empty() {
+            break;
+        }
+        cutter.push(bytes);
+        while let Some(message) = cutter.next_message() {
+            let work = clock::thread_cpu_ns();
+            while clock::thread_cpu_ns() - work < (options.work_us * 1000).cast_signed() {
+                std::hint::spin_loop();
+            }
+            let injected_ns = inject.wait()?;
+            log.records.push(Record {
+                seq: message.seq,
+                received_ns,
+                called_ns: clock::monotonic_ns(),
+                injected_ns,
+                handed_off_ns: 0,
+                handed_off_utc_ns: 0,
+            });
+            tag52_victim_handed_off(message.seq);
+        }
+    }
+    log.usage = Usage::now(tid)?;
+    log.write(&options.log)
+}
+
+fn connect(options: &Options) -> Result<TcpStream> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, connect, socket};
+    let socket = socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    if let Some(bytes) = options.receive_buffer {
+        setsockopt(&socket.as_fd(), sockopt::RcvBuf, &bytes).context("SO_RCVBUF")?;
+    }
+    connect(
+        socket.as_raw_fd(),
+        &SockaddrIn::new(127, 0, 0, 1, options.venue),
+    )
+    .context("cannot reach the venue")?;
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}

@@ -1,0 +1,145 @@
+//! The injected causes of waiting.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::fd::AsFd as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::Options;
+use crate::lab::{clock, cpu};
+
+/// What a message has to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Inject {
+    /// nothing
+    None,
+    /// a mutex that another thread of the process holds most of the time
+    Mutex,
+    /// nothing here: the test puts the process into a cgroup with a quota
+    Throttle,
+    /// nothing here: the test starts a rival on the same CPU
+    Rival,
+    /// a full pipe that another thread drains at a known pace
+    Pipe,
+    /// the process stops reading for stretches, behind a small receive buffer
+    Rcvbuf,
+    /// a sleep
+    Sleep,
+    /// a round trip on another socket, with a poll and a recv of its own
+    Db,
+}
+
+/// Bytes in the pipe, and bytes written to it per message.
+const PIPE_BYTES: usize = 4096;
+
+/// One injected cause, ready to be waited for.
+pub(super) enum Injection {
+    None,
+    Mutex(Arc<Mutex<u64>>),
+    Pipe(std::io::PipeWriter),
+    Pause {
+        every_ns: i64,
+        pause: Duration,
+        last: i64,
+    },
+    Sleep(Duration),
+    Database(TcpStream),
+}
+
+impl Injection {
+    pub(super) fn start(options: &Options) -> Result<Self> {
+        let hold = Duration::from_micros(options.hold_us);
+        let gap = Duration::from_micros(options.gap_us);
+        Ok(match options.inject {
+            Inject::None | Inject::Throttle | Inject::Rival => Self::None,
+            Inject::Mutex => {
+                let lock = Arc::new(Mutex::new(0));
+                let rival = Arc::clone(&lock);
+                spawn("rival", move || {
+                    loop {
+                        if let Ok(mut holds) = rival.lock() {
+                            *holds += 1;
+                            std::thread::sleep(hold);
+                        }
+                        std::thread::sleep(gap);
+                    }
+                })?;
+                Self::Mutex(lock)
+            }
+            Inject::Pipe => {
+                let (mut reader, writer) = std::io::pipe()?;
+                fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES as i32))
+                    .context("F_SETPIPE_SZ")?;
+                spawn("drain", move || {
+                    let mut buffer = [0; PIPE_BYTES];
+                    while reader.read(&mut buffer).is_ok_and(|length| length > 0) {
+                        std::thread::sleep(hold);
+                    }
+                })?;
+                Self::Pipe(writer)
+            }
+            Inject::Rcvbuf => Self::Pause {
+                every_ns: gap.as_nanos() as i64,
+                pause: hold,
+                last: clock::monotonic_ns(),
+            },
+            Inject::Sleep => Self::Sleep(hold),
+            Inject::Db => {
+                let port = options.database.context("--inject db needs --database")?;
+                let stream =
+                    TcpStream::connect(("127.0.0.1", port)).context("cannot reach the database")?;
+                stream.set_nodelay(true)?;
+                Self::Database(stream)
+            }
+        })
+    }
+
+    /// Waits for the injected cause; returns the time that took, nanoseconds.
+    pub(super) fn wait(&mut self) -> Result<i64> {
+        let start = clock::monotonic_ns();
+        match self {
+            Self::None => return Ok(0),
+            Self::Mutex(lock) => {
+                let _ = lock.lock().map(|mut holds| *holds += 1);
+            }
+            Self::Pipe(writer) => writer.write_all(&[0; PIPE_BYTES])?,
+            Self::Pause {
+                every_ns,
+                pause,
+                last,
+            } => {
+                if start - *last > *every_ns {
+                    std::thread::sleep(*pause);
+                    *last = clock::monotonic_ns();
+                }
+            }
+            Self::Sleep(duration) => std::thread::sleep(*duration),
+            Self::Database(stream) => {
+                let request = [0x51; 64];
+                stream.write_all(&request)?;
+                poll(
+                    &mut [PollFd::new(stream.as_fd(), PollFlags::POLLIN)],
+                    PollTimeout::NONE,
+                )?;
+                stream.read_exact(&mut [0; 64])?;
+            }
+        }
+        Ok(clock::monotonic_ns() - start)
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(move || {
+            cpu::precise_sleeps();
+            body();
+        })
+        .map(drop)
+        .context("cannot start a thread")
+}

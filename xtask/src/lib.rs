@@ -1,0 +1,6 @@
+//! What `cargo xtask` and the live tests share.
+
+pub mod demo;
+pub mod lab;
+pub mod toolchain;
+pub mod workspace;

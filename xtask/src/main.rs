@@ -1,0 +1,94 @@
+//! `cargo xtask`: builds, runs, demonstrates and tests tag52.
+
+mod check;
+mod run;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use xtask::lab::{spin, victim};
+use xtask::{demo, toolchain, workspace};
+
+/// Builds, runs, demonstrates and tests tag52.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set up the eBPF toolchain and nothing else
+    Setup,
+    /// Build the agent (release)
+    Build,
+    /// Build the agent and run it: `cargo xtask run -- --pid N`
+    Run {
+        /// Arguments of `tag52 run`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Show the incident: a CPython process whose messages grow old while it waits for the GIL
+    Demo(demo::Options),
+    /// Format, lints, build, unit tests and live tests
+    Test {
+        /// Arguments for the test binaries, such as a name filter
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        filter: Vec<String>,
+    },
+    #[command(hide = true)]
+    Victim(victim::Options),
+    #[command(hide = true)]
+    Spin(spin::Options),
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<()> {
+    match command {
+        Command::Setup => toolchain::ensure().map(drop),
+        Command::Build => {
+            toolchain::ensure()?;
+            workspace::build_agent().map(drop)
+        }
+        Command::Run { arguments } => run::run(&arguments),
+        Command::Demo(options) => show_demo(&options),
+        Command::Test { filter } => check::run(&filter),
+        Command::Victim(options) => victim::run(&options),
+        Command::Spin(options) => spin::run(&options),
+    }
+}
+
+fn show_demo(options: &demo::Options) -> Result<()> {
+    let binary = match &options.agent {
+        _ if options.no_agent => None,
+        Some(agent) => Some(agent.clone()),
+        None => {
+            toolchain::ensure()?;
+            Some(workspace::build_agent()?)
+        }
+    };
+    let show = |line: &str| {
+        if options.json {
+            eprintln!("{line}");
+        } else {
+            println!("{line}");
+        }
+    };
+    let summary = demo::run(options, binary.as_deref(), show)?;
+    show(&summary.text());
+    if options.json {
+        println!("{}", serde_json::to_string(&summary)?);
+    }
+    Ok(())
+}

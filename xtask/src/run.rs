@@ -1,0 +1,24 @@
+//! `cargo xtask run`: the agent with the rights it needs.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use xtask::{toolchain, workspace};
+
+/// Builds the agent and becomes `tag52 run ARGS`, through sudo when not root. Returns only on failure.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    toolchain::ensure()?;
+    let binary = workspace::build_agent()?;
+    let mut command = if workspace::is_root() {
+        Command::new(&binary)
+    } else {
+        workspace::warm_sudo()?;
+        let mut command = Command::new("sudo");
+        command.arg("--").arg(&binary);
+        command
+    };
+    Err(command.arg("run").args(arguments).exec())
+        .with_context(|| format!("cannot run {}", binary.display()))
+}

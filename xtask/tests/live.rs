@@ -1,0 +1,579 @@
+//! Live tests: the real probes in the running kernel, real processes, known causes of waiting.
+//!
+//! They need root and the agent's binary: run them with `cargo xtask test`. Times are never compared with
+//! constants tighter than sanity, only with what the same run says about itself: other load on the machine
+//! makes every one of them longer.
+
+mod common;
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Bench, Truth, median, one_at_a_time, rival};
+use nix::sys::signal::Signal;
+use xtask::demo::{self, Mode};
+use xtask::lab::agent::{Agent, Launch, Message, Outcome};
+use xtask::lab::cgroup::Cgroup;
+use xtask::lab::child::Guarded;
+use xtask::lab::cpu;
+use xtask::lab::victim::Record;
+use xtask::workspace;
+
+/// How far the agent's UTC may be from the victim's, nanoseconds: two readings of two clocks.
+const CLOCK_SLACK_NS: i64 = 100_000;
+
+/// The agent under test, or a clear line why there is none.
+fn agent_binary() -> PathBuf {
+    assert!(
+        workspace::is_root(),
+        "the live tests load probes into the kernel: run `cargo xtask test`"
+    );
+    let binary = std::env::var_os("TAG52_BIN").map_or_else(workspace::agent, PathBuf::from);
+    assert!(
+        binary.is_file(),
+        "{} is missing: run `cargo xtask build`",
+        binary.display()
+    );
+    binary
+}
+
+fn watch(pid: i32) -> Agent {
+    let binary = agent_binary();
+    let arguments = vec![
+        "--pid".into(),
+        pid.to_string(),
+        "--json".into(),
+        "messages".into(),
+    ];
+    let mut agent = Agent::start(&Launch {
+        binary: &binary,
+        arguments,
+        sudo: false,
+        echo: false,
+    })
+    .expect("the agent starts");
+    agent
+        .wait_watching(Duration::from_secs(20))
+        .expect("the agent attaches");
+    agent
+}
+
+/// A finished experiment.
+struct Run {
+    messages: Vec<Message>,
+    truth: Truth,
+}
+
+/// Watches the victim from before the first message to its end, and checks what holds in every run.
+fn observe(bench: Bench) -> Run {
+    let agent = watch(bench.victim.pid());
+    let truth = bench.finish();
+    let Outcome {
+        status,
+        messages,
+        errors,
+        stderr,
+    } = agent
+        .finish(Duration::from_secs(15))
+        .expect("the agent ends with the process it watches");
+    assert!(status.success(), "{status}: {stderr:?}");
+    assert_eq!(errors, Vec::<String>::new());
+    let messages: Vec<Message> = messages
+        .into_iter()
+        .filter(|message| message.msg_type == "8")
+        .collect();
+    let run = Run { messages, truth };
+    for message in &run.messages {
+        exact(message);
+    }
+    run.joins();
+    run
+}
+
+/// Stages and parts sum to the age, to the nanosecond, and nothing but the network is negative.
+fn exact(message: &Message) {
+    assert_eq!(message.total(), message.age_ns, "{message:?}");
+    assert_eq!(
+        message.handed_off_ns - message.sent_ns,
+        message.age_ns,
+        "{message:?}"
+    );
+    assert_eq!(
+        message.stage("in_app"),
+        message.handed_off_ns - message.received_ns,
+        "{message:?}"
+    );
+    if let Some(arrived) = message.arrived_ns {
+        assert_eq!(
+            message.stage("queued"),
+            message.received_ns - arrived,
+            "{message:?}"
+        );
+        let before = message.stage("in_flight") + message.stage("held_back");
+        assert_eq!(before, arrived - message.sent_ns, "{message:?}");
+    }
+    for (stage, parts) in &message.matrix {
+        let known = ["in_flight", "held_back", "queued", "in_app"].contains(&stage.as_str());
+        assert!(known, "unknown stage {stage}");
+        for (part, ns) in parts {
+            let may_be_negative = stage == "in_flight" && part == "network";
+            assert!(
+                *ns >= 0 || may_be_negative,
+                "{stage}.{part} is {ns}: {message:?}"
+            );
+        }
+    }
+}
+
+impl Run {
+    /// Every message is there once, with the venue's tag 52, and was not handed off before the victim says so.
+    fn joins(&self) {
+        let ours: HashMap<u64, &Message> = self
+            .messages
+            .iter()
+            .map(|message| (message.seq, message))
+            .collect();
+        assert_eq!(
+            ours.len(),
+            self.messages.len(),
+            "a message was reported twice"
+        );
+        let sent: BTreeSet<u64> = self.truth.sent.iter().map(|message| message.seq).collect();
+        let seen: BTreeSet<u64> = ours.keys().copied().collect();
+        let missing: Vec<_> = sent.difference(&seen).take(5).collect();
+        assert_eq!(sent, seen, "missing, among others: {missing:?}");
+        for message in &self.truth.sent {
+            assert_eq!(
+                ours[&message.seq].sent_ns, message.sent_ns,
+                "MsgSeqNum {}",
+                message.seq
+            );
+        }
+        for record in &self.truth.victim.records {
+            let message = ours[&record.seq];
+            let early = record.handed_off_utc_ns - message.handed_off_ns;
+            assert!(
+                early < CLOCK_SLACK_NS,
+                "handed off {early} ns early: {message:?} {record:?}"
+            );
+        }
+        let unknown = self
+            .messages
+            .iter()
+            .filter(|message| message.part("unknown") > 0)
+            .count();
+        assert!(
+            unknown * 50 <= self.messages.len(),
+            "{unknown} messages with unknown time"
+        );
+    }
+
+    /// The agent's hand-off minus the victim's, median, nanoseconds.
+    fn hand_off_error(&self) -> i64 {
+        let truth: HashMap<u64, i64> = self
+            .truth
+            .victim
+            .records
+            .iter()
+            .map(|record| (record.seq, record.handed_off_utc_ns))
+            .collect();
+        let late = |message: &Message| (message.handed_off_ns - truth[&message.seq]).abs();
+        median(self.messages.iter().map(late).collect())
+    }
+
+    fn median_age(&self) -> i64 {
+        median(self.messages.iter().map(|message| message.age_ns).collect())
+    }
+
+    fn total(&self, part: &str) -> i64 {
+        self.messages.iter().map(|message| message.part(part)).sum()
+    }
+
+    /// Everything but the network.
+    fn outside_network(&self) -> i64 {
+        self.messages
+            .iter()
+            .map(|message| message.age_ns - message.part("network"))
+            .sum()
+    }
+
+    /// A part's share of the age outside the network.
+    fn share(&self, part: &str) -> f64 {
+        self.total(part) as f64 / self.outside_network() as f64
+    }
+
+    fn shares(&self) -> String {
+        [
+            "on_cpu",
+            "run_queue",
+            "throttle",
+            "lock_wait",
+            "blocked",
+            "unknown",
+        ]
+        .map(|part| format!("{part} {:.3}", self.share(part)))
+        .join(", ")
+    }
+
+    /// The injected waiting inside the application, as the victim measured it: a message waits for everything
+    /// that is done for the messages of its receive call.
+    fn injected(&self) -> i64 {
+        let mut calls: HashMap<i64, Vec<&Record>> = HashMap::new();
+        for record in &self.truth.victim.records {
+            calls.entry(record.received_ns).or_default().push(record);
+        }
+        let waited = |records: &Vec<&Record>| {
+            records.iter().map(|record| record.injected_ns).sum::<i64>() * records.len() as i64
+        };
+        calls.values().map(waited).sum()
+    }
+
+    /// The part in the application beside the victim's own measurement, which also holds the time from being
+    /// woken to running again.
+    fn agrees_in_app(&self, part: &str) {
+        let found: i64 = self
+            .messages
+            .iter()
+            .filter_map(|message| message.matrix.get("in_app")?.get(part))
+            .sum();
+        let ratio = found as f64 / self.injected() as f64;
+        assert!(
+            (0.5..1.05).contains(&ratio),
+            "{part} in app is {ratio:.3} of the injected waiting"
+        );
+    }
+
+    fn dominated_by(&self, part: &str) {
+        assert!(
+            self.share(part) > 0.5,
+            "{part} does not dominate: {}",
+            self.shares()
+        );
+    }
+}
+
+/// A plain victim that reads in one way: everything is joined and the hand-off is the victim's own.
+fn reads(call: &str, size: &str) {
+    let _guard = one_at_a_time();
+    let victim = ["--read", call, "--read-size", size, "--work-us", "300"];
+    let run = observe(Bench::start(500.0, 500, &victim));
+    let (error, age) = (run.hand_off_error(), run.median_age());
+    // Each message costs at least 300 us, so a hand-off taken at the wrong instant is off by a large part of that.
+    assert!(
+        error * 3 < age,
+        "{call}: the hand-off is off by {error} ns, the age is {age} ns"
+    );
+    assert!(run.share("throttle") < 0.01, "{}", run.shares());
+}
+
+macro_rules! reading {
+    ($($name:ident: $call:literal, $size:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            reads($call, $size);
+        })*
+    };
+}
+
+reading! {
+    reads_with_recv: "recv", "65536";
+    reads_with_read: "read", "65536";
+    reads_with_readv: "readv", "65536";
+    reads_with_recvmsg: "recvmsg", "65536";
+    reads_with_recvmmsg: "recvmmsg", "65536";
+    reads_with_poll_and_recv: "poll+recv", "65536";
+    reads_with_epoll_and_recv: "epoll+recv", "65536";
+    reads_with_select_and_recv: "select+recv", "65536";
+    reads_a_message_in_several_pieces: "recv", "100";
+}
+
+#[test]
+fn a_contended_mutex_is_lock_wait() {
+    let _guard = one_at_a_time();
+    let victim = ["--inject", "mutex", "--hold-us", "5000", "--gap-us", "1000"];
+    let run = observe(Bench::start(300.0, 900, &victim));
+    run.dominated_by("lock_wait");
+    run.agrees_in_app("lock_wait");
+    assert!(run.share("blocked") < 0.05, "{}", run.shares());
+}
+
+#[test]
+fn a_full_pipe_is_blocked() {
+    let _guard = one_at_a_time();
+    let run = observe(Bench::start(
+        300.0,
+        600,
+        &["--inject", "pipe", "--hold-us", "4000"],
+    ));
+    run.dominated_by("blocked");
+    run.agrees_in_app("blocked");
+    assert!(run.share("lock_wait") < 0.05, "{}", run.shares());
+}
+
+#[test]
+fn a_sleep_is_blocked() {
+    let _guard = one_at_a_time();
+    let run = observe(Bench::start(
+        300.0,
+        600,
+        &["--inject", "sleep", "--hold-us", "4000"],
+    ));
+    run.dominated_by("blocked");
+    run.agrees_in_app("blocked");
+    assert!(run.share("lock_wait") < 0.05, "{}", run.shares());
+}
+
+#[test]
+fn a_quota_is_throttle_and_not_run_queue() {
+    let _guard = one_at_a_time();
+    let group = Cgroup::with_quota(Duration::from_millis(20), Duration::from_millis(100))
+        .expect("a cgroup with a quota");
+    let cpu = cpu::allowed()[0].to_string();
+    // 300 ms of work per second, 200 ms of quota: it is used up in every period.
+    let bench = Bench::start(300.0, 900, &["--work-us", "1000", "--cpu", &cpu]);
+    group
+        .add(bench.victim.pid())
+        .expect("the victim joins the cgroup");
+    let run = observe(bench);
+    run.dominated_by("throttle");
+    assert!(
+        run.share("throttle") > 2.0 * run.share("run_queue"),
+        "{}",
+        run.shares()
+    );
+    let stat = group.stat().expect("cpu.stat");
+    let longest = run
+        .messages
+        .iter()
+        .map(|message| message.part("throttle"))
+        .max()
+        .unwrap_or(0);
+    assert!(stat.throttled_periods > 0);
+    assert!(
+        longest <= stat.throttled_ns.cast_signed(),
+        "a message was throttled for {longest} ns, the whole group for {} ns",
+        stat.throttled_ns
+    );
+}
+
+#[test]
+fn rivals_on_the_cpu_are_run_queue_and_not_throttle() {
+    let _guard = one_at_a_time();
+    let cpu = cpu::allowed()[0];
+    let _rivals = [rival(cpu), rival(cpu), rival(cpu)];
+    let bench = Bench::start(
+        300.0,
+        700,
+        &["--work-us", "1000", "--cpu", &cpu.to_string()],
+    );
+    let run = observe(bench);
+    run.dominated_by("run_queue");
+    assert!(run.share("throttle") < 0.01, "{}", run.shares());
+    assert!(
+        run.share("lock_wait") + run.share("blocked") < 0.1,
+        "{}",
+        run.shares()
+    );
+    let longest = run
+        .messages
+        .iter()
+        .map(|message| message.part("run_queue"))
+        .max()
+        .unwrap_or(0);
+    let delay = run.truth.victim.usage.schedstat.run_delay_ns;
+    assert!(
+        longest as f64 <= 1.05 * delay as f64,
+        "a message waited {longest} ns, the kernel says {delay} ns for the thread's whole life"
+    );
+}
+
+#[test]
+fn a_closed_window_is_held_back_and_not_network() {
+    let _guard = one_at_a_time();
+    let victim = [
+        "--inject",
+        "rcvbuf",
+        "--receive-buffer",
+        "8192",
+        "--hold-us",
+        "150000",
+        "--gap-us",
+        "50000",
+    ];
+    let run = observe(Bench::start(600.0, 1500, &victim));
+    let held_back: i64 = run
+        .messages
+        .iter()
+        .map(|message| message.stage("held_back"))
+        .sum();
+    let outside = run.outside_network();
+    assert!(
+        held_back * 2 > outside,
+        "held back {held_back} ns of {outside} ns; {}",
+        run.shares()
+    );
+    // While the window was closed the victim slept.
+    run.dominated_by("blocked");
+    assert!(
+        run.total("network") * 2 < outside,
+        "network {} ns beside {outside} ns",
+        run.total("network")
+    );
+}
+
+#[test]
+fn a_database_round_trip_is_not_a_hand_off() {
+    let _guard = one_at_a_time();
+    let database =
+        xtask::lab::database::Database::start(Duration::from_millis(2)).expect("a database");
+    for call in ["recv", "poll+recv"] {
+        let port = database.port().to_string();
+        let victim = ["--read", call, "--inject", "db", "--database", &port];
+        let run = observe(Bench::start(200.0, 400, &victim));
+        run.dominated_by("blocked");
+        run.agrees_in_app("blocked");
+        let round_trip = median(
+            run.truth
+                .victim
+                .records
+                .iter()
+                .map(|record| record.injected_ns)
+                .collect(),
+        );
+        let error = run.hand_off_error();
+        assert!(
+            error * 4 < round_trip,
+            "{call}: off by {error} ns, a round trip takes {round_trip} ns"
+        );
+    }
+}
+
+/// Runs the agent to its end and returns its exit code and its standard error.
+fn refuse(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(agent_binary())
+        .arg("run")
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the agent runs");
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+#[test]
+fn bad_use_gets_one_line_and_exit_code_2() {
+    let _guard = one_at_a_time();
+    let (code, text) = refuse(&["--pid", "4194303"]);
+    assert_eq!((code, text.trim().lines().count()), (Some(2), 1), "{text}");
+    assert!(text.contains("4194303"), "{text}");
+
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let pid = std::process::id().to_string();
+    let (code, text) = refuse(&["--pid", &pid, "--listen", &address]);
+    assert_eq!((code, text.trim().lines().count()), (Some(2), 1), "{text}");
+    assert!(text.contains(&address), "{text}");
+}
+
+#[test]
+fn a_process_without_fix_is_waited_for_and_its_end_is_no_error() {
+    let _guard = one_at_a_time();
+    let mut command = Command::new("sleep");
+    let sleeper = Guarded::spawn(command.arg("60"), "sleep").expect("a process");
+    let mut agent = watch(sleeper.pid());
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(agent.ended().is_none(), "the agent did not wait");
+    drop(sleeper);
+    let outcome = agent
+        .finish(Duration::from_secs(10))
+        .expect("the agent ends");
+    assert!(outcome.status.success(), "{}", outcome.status);
+    let said = outcome
+        .stderr
+        .iter()
+        .any(|line| line.contains("no FIX session"));
+    assert!(
+        said,
+        "it did not say that there is no FIX session: {:?}",
+        outcome.stderr
+    );
+    assert_eq!(outcome.messages.len(), 0);
+}
+
+#[test]
+fn an_interrupt_ends_it_with_exit_code_0() {
+    let _guard = one_at_a_time();
+    let bench = Bench::start(500.0, 100_000, &[]);
+    let agent = watch(bench.victim.pid());
+    bench.venue.open_gate();
+    std::thread::sleep(Duration::from_secs(1));
+    agent.interrupt();
+    let start = Instant::now();
+    let outcome = agent
+        .finish(Duration::from_secs(10))
+        .expect("the agent ends");
+    assert!(outcome.status.success(), "{}", outcome.status);
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(
+        outcome.messages.len() > 100,
+        "{} messages in a second",
+        outcome.messages.len()
+    );
+    bench.victim.signal(Signal::SIGKILL);
+}
+
+fn demonstrate(mode: Mode, seconds: u64) -> (demo::Summary, demo::AgentSummary) {
+    let options = demo::Options {
+        mode,
+        seconds,
+        ..demo::Options::default()
+    };
+    let summary = demo::run(&options, Some(&agent_binary()), |_| {}).expect("the demo runs");
+    let agent = summary.agent.clone().expect("the agent's summary");
+    assert_eq!(agent.inexact, 0);
+    (summary, agent)
+}
+
+#[test]
+fn the_demo_tells_the_incident_from_the_cure() {
+    let _guard = one_at_a_time();
+    let (summary, incident) = demonstrate(Mode::Thread, 12);
+    assert_eq!(incident.dominant.as_deref(), Some("lock_wait"));
+    assert!(
+        incident.parts["lock_wait"].share >= 0.9,
+        "{:?}",
+        incident.parts
+    );
+    let grown = incident.age_last_ns - incident.age_first_ns;
+    assert!(grown > 1_000_000_000, "the age grew by {grown} ns only");
+    let age = summary.app_lag.p50_ns;
+    let difference = incident.join.difference;
+    assert!(
+        incident.join.joined * 10 >= summary.handed_off * 9,
+        "{:?}",
+        incident.join
+    );
+    assert!(
+        difference.p50_ns * 100 < age && difference.p99_ns * 10 < age,
+        "{difference:?}, lag {age} ns"
+    );
+
+    let (summary, cure) = demonstrate(Mode::Process, 6);
+    assert!(cure.parts["lock_wait"].share < 0.05, "{:?}", cure.parts);
+    assert!(
+        cure.age.p50_ns * 10 < incident.age.p50_ns,
+        "{:?} beside {:?}",
+        cure.age,
+        incident.age
+    );
+    assert!(
+        cure.join.joined * 10 >= summary.handed_off * 9,
+        "{:?}",
+        cure.join
+    );
+}
