@@ -16,10 +16,7 @@ fn main() -> Result<()> {
     let path = env::var_os("PATH").unwrap_or_default();
     let found = tools.join("bpf-linker").exists()
         || env::split_paths(&path).any(|dir| dir.join("bpf-linker").exists());
-    ensure!(
-        found,
-        "bpf-linker is missing: run `cargo xtask setup` once"
-    );
+    ensure!(found, "bpf-linker is missing: run `cargo xtask setup` once");
     let path = env::join_paths(std::iter::once(tools).chain(env::split_paths(&path)))?;
     // SAFETY: a build script's main thread, before any other is started.
     unsafe { env::set_var("PATH", path) };

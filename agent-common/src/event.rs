@@ -116,8 +116,8 @@ pub struct Opened {
     pub reason: u32,
     /// Receive window left, bytes.
     pub offered: u32,
-    /// See [`Arrival::mss`].
-    pub mss: u32,
+    /// See [`Arrival::least`].
+    pub least: u32,
     /// Always 0.
     pub reserved: u32,
 }
@@ -134,11 +134,13 @@ pub struct Arrival {
     pub rcv_nxt: u32,
     /// Receive window left: `rcv_wup + rcv_wnd - rcv_nxt`, bytes.
     pub offered: u32,
-    /// The sender's segment size as the receiver estimates it (`icsk_ack.rcv_mss`), bytes: with
-    /// less than this offered the window counts as closed.
-    pub mss: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// The least the window must offer for the sender to use it, bytes: one segment, or half the
+    /// largest window ever offered where that is less (RFC 1122 section 4.2.3.4). With less than
+    /// this offered the window counts as closed.
+    pub least: u32,
+    /// One past the last byte the application has copied (`copied_seq`): ahead of the last
+    /// [`Recv::end`] while a receive call is under way.
+    pub copied: u32,
 }
 
 /// Bits of [`Recv::flags`].
@@ -169,8 +171,8 @@ pub struct Recv {
     pub rcv_nxt: u32,
     /// See [`Arrival::offered`].
     pub offered: u32,
-    /// See [`Arrival::mss`].
-    pub mss: u32,
+    /// See [`Arrival::least`].
+    pub least: u32,
     /// See [`recv_flags`].
     pub flags: u32,
     /// Bytes of slices behind this struct.

@@ -67,9 +67,13 @@ pub struct Socket {
     pub from_start: u32,
     /// Reads looked at while undecided.
     pub looked: u32,
+    /// The largest window announced so far, bytes.
+    pub max_window: u32,
+    /// Always 0.
+    pub reserved: u32,
     /// The header walk.
     pub walk: Walk,
 }
 
 const _: () = assert!(size_of::<Walk>() == 16 + PREFIX_ROOM);
-const _: () = assert!(size_of::<Socket>() == 8 + 8 * 4 + size_of::<Walk>());
+const _: () = assert!(size_of::<Socket>() == 8 + 10 * 4 + size_of::<Walk>());

@@ -36,8 +36,8 @@ pub(crate) unsafe fn arrived(sk: *const c_void) {
             reader: snapshot::of(socket.reader, now()),
             rcv_nxt: tcp.rcv_nxt,
             offered: tcp.offered,
-            mss: tcp.mss,
-            reserved: 0,
+            least: tcp.least(socket),
+            copied: tcp.copied,
         };
         if !emit(&record, Count::ArrivalLost) {
             socket.lost += 1;

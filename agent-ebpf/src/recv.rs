@@ -197,7 +197,7 @@ unsafe fn bytes(
         (*record).len = len;
         (*record).rcv_nxt = tcp.rcv_nxt;
         (*record).offered = tcp.offered;
-        (*record).mss = tcp.mss;
+        (*record).least = tcp.least(socket);
         (*record).flags = missing;
         (*record).slices = (total - EMPTY) as u32;
         (*record).call = call.number as u32;

@@ -110,7 +110,7 @@ unsafe fn open(sk: *const c_void, socket: &mut Socket, reason: OpenReason) {
             tgid: socket.tgid,
             reason: reason as u32,
             offered: tcp.offered,
-            mss: tcp.mss,
+            least: tcp.least(socket),
             reserved: 0,
         };
         if family == AF_INET6 && SOCK_V6_DADDR.load() != ABSENT {

@@ -1,11 +1,11 @@
 //! What is read from a TCP socket.
 
-use agent_common::ABSENT;
+use agent_common::Socket;
 use aya_ebpf::{bindings::tcp_sock, cty::c_void, helpers::generated::bpf_skc_to_tcp_sock};
 
 use crate::{
     bits::field,
-    globals::{TCP_COPIED_SEQ, TCP_RCV_MSS, TCP_RCV_NXT, TCP_RCV_WND, TCP_RCV_WUP},
+    globals::{TCP_ADVMSS, TCP_COPIED_SEQ, TCP_RCV_NXT, TCP_RCV_WND, TCP_RCV_WUP},
 };
 
 /// The receive side of a TCP socket (include/linux/tcp.h `struct tcp_sock`).
@@ -17,8 +17,9 @@ pub(crate) struct Receive {
     pub(crate) copied: u32,
     /// Bytes of window still offered.
     pub(crate) offered: u32,
-    /// The sender's segment size as estimated by the receiver; below it the kernel itself would
-    /// announce a closed window (net/ipv4/tcp_output.c `__tcp_select_window`).
+    /// The window as last announced, bytes.
+    pub(crate) window: u32,
+    /// The largest segment the sender may send.
     pub(crate) mss: u32,
 }
 
@@ -36,19 +37,35 @@ pub(crate) unsafe fn receive(sk: *const c_void) -> Option<Receive> {
         }
         let tcp = tcp.cast::<u8>();
         let rcv_nxt: u32 = field(tcp, TCP_RCV_NXT.load());
-        let edge = field::<u32>(tcp, TCP_RCV_WUP.load())
-            .wrapping_add(field::<u32>(tcp, TCP_RCV_WND.load()));
+        let window: u32 = field(tcp, TCP_RCV_WND.load());
+        let edge = field::<u32>(tcp, TCP_RCV_WUP.load()).wrapping_add(window);
         let left = edge.wrapping_sub(rcv_nxt) as i32;
-        let mss = if TCP_RCV_MSS.load() == ABSENT {
-            1
-        } else {
-            u32::from(field::<u16>(tcp, TCP_RCV_MSS.load()))
-        };
         Some(Receive {
             rcv_nxt,
             copied: field(tcp, TCP_COPIED_SEQ.load()),
             offered: if left > 0 { left as u32 } else { 0 },
-            mss,
+            window,
+            mss: u32::from(field::<u16>(tcp, TCP_ADVMSS.load())),
         })
+    }
+}
+
+impl Receive {
+    /// The least the window must offer for the sender to use it: a segment, or half the largest
+    /// window it was ever offered (RFC 1122 section 4.2.3.4, the sender's side of avoiding silly
+    /// windows; net/ipv4 `tcp_bound_to_half_wnd`). Keeps that largest window in `socket`.
+    #[inline(always)]
+    pub(crate) fn least(&self, socket: &mut Socket) -> u32 {
+        /// include/net/tcp.h
+        const TCP_MSS_DEFAULT: u32 = 536;
+        if self.window > socket.max_window {
+            socket.max_window = self.window;
+        }
+        let half = if socket.max_window > TCP_MSS_DEFAULT {
+            socket.max_window / 2
+        } else {
+            socket.max_window
+        };
+        if half < self.mss { half } else { self.mss }
     }
 }

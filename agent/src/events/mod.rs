@@ -79,24 +79,22 @@ impl<'a> Event<'a> {
     /// [`Malformed`] when it is not one of ours.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let kind = read::<Head>(bytes, 0)?.kind;
-        Ok(
-            match Kind::from_u32(kind).ok_or(Malformed::Kind(kind))? {
-                Kind::Opened => Self::Opened(read(bytes, kind)?),
-                Kind::Arrival => Self::Arrival(read(bytes, kind)?),
-                Kind::Recv => {
-                    let recv: Recv = read(bytes, kind)?;
-                    Self::Recv(recv, Slices::behind(bytes, &recv))
-                }
-                Kind::RecvPart => {
-                    let recv: Recv = read(bytes, kind)?;
-                    Self::RecvPart(recv, Slices::behind(bytes, &recv))
-                }
-                Kind::HandOff => Self::HandOff(read(bytes, kind)?),
-                Kind::Call => Self::Call(read(bytes, kind)?),
-                Kind::Closed => Self::Closed(read(bytes, kind)?),
-                Kind::Exit => Self::Exit(read(bytes, kind)?),
-            },
-        )
+        Ok(match Kind::from_u32(kind).ok_or(Malformed::Kind(kind))? {
+            Kind::Opened => Self::Opened(read(bytes, kind)?),
+            Kind::Arrival => Self::Arrival(read(bytes, kind)?),
+            Kind::Recv => {
+                let recv: Recv = read(bytes, kind)?;
+                Self::Recv(recv, Slices::behind(bytes, &recv))
+            }
+            Kind::RecvPart => {
+                let recv: Recv = read(bytes, kind)?;
+                Self::RecvPart(recv, Slices::behind(bytes, &recv))
+            }
+            Kind::HandOff => Self::HandOff(read(bytes, kind)?),
+            Kind::Call => Self::Call(read(bytes, kind)?),
+            Kind::Closed => Self::Closed(read(bytes, kind)?),
+            Kind::Exit => Self::Exit(read(bytes, kind)?),
+        })
     }
 }
 

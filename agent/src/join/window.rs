@@ -15,15 +15,15 @@ const MOST: usize = 16_384;
 pub struct Offer {
     /// Bytes the sender may still send.
     pub offered: u32,
-    /// The sender's segment size: less than this is a closed window.
-    pub mss: u32,
+    /// Less than this and the sender does not use it.
+    pub least: u32,
     /// Stream position of the last byte offered.
     pub edge: u64,
 }
 
 impl Offer {
     fn is_closed(&self) -> bool {
-        self.offered < self.mss
+        self.offered < self.least
     }
 }
 
@@ -50,23 +50,23 @@ pub struct Window {
 }
 
 impl Window {
-    /// Bytes arrived.
-    pub fn arrived(&mut self, end: u64, offer: Offer, reader: Snapshot) {
+    /// Bytes up to `end` arrived. `reading` says that a receive call is under way: its record comes
+    /// after this one, but it has made room already.
+    pub fn arrived(&mut self, end: u64, offer: Offer, reading: bool, reader: Snapshot) {
         self.line.add(reader);
-        if let Some((_, edge)) = self.closed
-            && end > edge
+        if let Some((from, edge)) = self.closed
+            && (end > edge || !offer.is_closed())
         {
-            // More came than was offered, and nothing had been read: the acknowledgement that
-            // followed the last arrival had opened the window at once. It was never closed.
+            // More came than was offered. Either a receive call opened the window just now, or the
+            // acknowledgement that followed the last arrival had done so at once: then it was never
+            // closed.
+            if reading {
+                self.end(from, reader);
+            }
             self.closed = None;
         }
-        if offer.is_closed() {
-            if self.closed.is_none() {
-                self.closed = Some((reader, offer.edge));
-            }
-        } else {
-            // A window that shows open now without a read was opened by an acknowledgement.
-            self.closed = None;
+        if self.closed.is_none() && offer.is_closed() {
+            self.closed = Some((reader, offer.edge));
         }
         self.forget();
     }
@@ -217,7 +217,7 @@ mod tests {
     fn open(edge: u64) -> Offer {
         Offer {
             offered: 10_000,
-            mss: 1_000,
+            least: 1_000,
             edge,
         }
     }
@@ -225,7 +225,7 @@ mod tests {
     fn shut(edge: u64) -> Offer {
         Offer {
             offered: 10,
-            mss: 1_000,
+            least: 1_000,
             edge,
         }
     }
@@ -236,7 +236,7 @@ mod tests {
         let mut end = 0;
         for from in [100, 300, 500] {
             end += 100;
-            window.arrived(end, shut(end + 10), at(from));
+            window.arrived(end, shut(end + 10), false, at(from));
             window.read(open(end + 10_000), at(from + 100));
         }
         window
@@ -266,24 +266,34 @@ mod tests {
     #[test]
     fn a_message_that_fits_into_a_closed_window_is_held_back_until_it_arrives() {
         let mut window = Window::default();
-        window.arrived(100, shut(150), at(100));
+        window.arrived(100, shut(150), false, at(100));
         window.seen(at(120));
-        window.arrived(140, shut(150), at(180));
+        window.arrived(140, shut(150), false, at(180));
         assert_eq!(window.held_back(110, &at(180)).total(), 70);
     }
 
     #[test]
     fn a_window_opened_by_the_acknowledgement_was_never_closed() {
         let mut window = Window::default();
-        window.arrived(100, shut(110), at(100));
-        window.arrived(500, open(10_000), at(200));
+        window.arrived(100, shut(110), false, at(100));
+        window.arrived(500, open(10_000), false, at(200));
         assert_eq!(window.held_back(50, &at(200)).total(), 0);
         // Beyond the old edge, but small again: closed anew from here.
         let mut window = Window::default();
-        window.arrived(100, shut(110), at(100));
-        window.arrived(500, shut(510), at(200));
+        window.arrived(100, shut(110), false, at(100));
+        window.arrived(500, shut(510), false, at(200));
         window.read(open(9_000), at(300));
         assert_eq!(window.held_back(50, &at(400)).total(), 100);
+    }
+
+    #[test]
+    fn a_receive_call_under_way_opens_the_window_before_it_is_told() {
+        let mut window = Window::default();
+        window.arrived(100, shut(110), false, at(100));
+        window.arrived(500, shut(500), true, at(200));
+        window.read(shut(500), at(201));
+        assert_eq!(window.held_back(50, &at(200)).total(), 100);
+        assert!(window.is_closed());
     }
 
     #[test]
@@ -292,7 +302,7 @@ mod tests {
         let mut end = 0;
         for i in 0..(MOST as u64 + 10) {
             end += 100;
-            window.arrived(end, shut(end), at(i * 100));
+            window.arrived(end, shut(end), false, at(i * 100));
             window.read(open(end + 10_000), at(i * 100 + 50));
         }
         let now = at((MOST as u64 + 20) * 100);

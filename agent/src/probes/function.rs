@@ -90,8 +90,9 @@ impl FunctionSpec {
                  (a stripped binary keeps only its exported names)"
             ))),
             1 => {
-                let ((module, file_offset), _) =
-                    found.pop_first().ok_or_else(|| self.error("gone".to_owned()))?;
+                let ((module, file_offset), _) = found
+                    .pop_first()
+                    .ok_or_else(|| self.error("gone".to_owned()))?;
                 Ok(Found {
                     module,
                     file_offset,

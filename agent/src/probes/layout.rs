@@ -38,7 +38,11 @@ const fn may(global: &'static str, paths: &'static [&'static str], size: u32) ->
 const WANTED: &[Wanted] = &[
     must("TASK_PID", &["task_struct.pid"], 4),
     must("TASK_TGID", &["task_struct.tgid"], 4),
-    must("TASK_STATE", &["task_struct.__state", "task_struct.state"], 0),
+    must(
+        "TASK_STATE",
+        &["task_struct.__state", "task_struct.state"],
+        0,
+    ),
     must("TASK_POLICY", &["task_struct.policy"], 4),
     must("TASK_FILES", &["task_struct.files"], 8),
     may("TASK_CFS_RQ", &["task_struct.se.cfs_rq"], 8),
@@ -49,14 +53,18 @@ const WANTED: &[Wanted] = &[
     must("TCP_COPIED_SEQ", &["tcp_sock.copied_seq"], 4),
     must("TCP_RCV_WND", &["tcp_sock.rcv_wnd"], 4),
     must("TCP_RCV_WUP", &["tcp_sock.rcv_wup"], 4),
-    must("TCP_RCV_MSS", &["tcp_sock.inet_conn.icsk_ack.rcv_mss"], 2),
+    must("TCP_ADVMSS", &["tcp_sock.advmss"], 2),
     must("SOCK_FAMILY", &["sock.__sk_common.skc_family"], 2),
     must("SOCK_STATE", &["sock.__sk_common.skc_state"], 1),
     must("SOCK_NUM", &["sock.__sk_common.skc_num"], 2),
     must("SOCK_DPORT", &["sock.__sk_common.skc_dport"], 2),
     must("SOCK_RCV_SADDR", &["sock.__sk_common.skc_rcv_saddr"], 4),
     must("SOCK_DADDR", &["sock.__sk_common.skc_daddr"], 4),
-    may("SOCK_V6_RCV_SADDR", &["sock.__sk_common.skc_v6_rcv_saddr"], 0),
+    may(
+        "SOCK_V6_RCV_SADDR",
+        &["sock.__sk_common.skc_v6_rcv_saddr"],
+        0,
+    ),
     may("SOCK_V6_DADDR", &["sock.__sk_common.skc_v6_daddr"], 0),
     must("SOCK_SOCKET", &["sock.sk_socket"], 8),
     must("SOCKET_SK", &["socket.sk"], 8),
@@ -129,7 +137,9 @@ impl Layout {
             if found.is_none() && wanted.required {
                 return Err(MissingField(wanted.paths[0]));
             }
-            layout.offsets.push((wanted.global, found.unwrap_or(ABSENT)));
+            layout
+                .offsets
+                .push((wanted.global, found.unwrap_or(ABSENT)));
         }
         layout.throttle(kernel);
         layout.epoll();
@@ -221,7 +231,11 @@ mod tests {
         let both = kernel.field("task_struct.se.cfs_rq").expect("both");
         assert_eq!(both.offset, se.offset + cfs_rq.offset);
         assert_eq!(both.size, Some(8));
-        assert!(kernel.field("tcp_sock.inet_conn.icsk_ack.rcv_mss").is_some());
+        assert!(
+            kernel
+                .field("tcp_sock.inet_conn.icsk_ack.rcv_mss")
+                .is_some()
+        );
         assert!(kernel.field("sock.__sk_common.skc_num").is_some());
     }
 

@@ -82,7 +82,12 @@ const HOOKS: &[Hook] = &[
     hook("tcp_destroy_sock", 1, "the end of sockets", OLD),
     hook("inet_sock_set_state", 3, "new connections", OLD),
     hook("sk_data_ready", 1, "arrivals", "Linux 6.3 and later"),
-    hook("sock_recv_length", 3, "receive calls", "Linux 6.3 and later"),
+    hook(
+        "sock_recv_length",
+        3,
+        "receive calls",
+        "Linux 6.3 and later",
+    ),
 ];
 
 impl Probes {

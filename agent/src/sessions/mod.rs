@@ -135,9 +135,7 @@ impl Sessions {
     }
 
     /// Sessions and the threads that read them last.
-    pub fn readers(
-        &self,
-    ) -> impl Iterator<Item = (&Arc<SessionId>, u32)> + '_ {
+    pub fn readers(&self) -> impl Iterator<Item = (&Arc<SessionId>, u32)> + '_ {
         self.sockets.values().filter_map(Socket::reader)
     }
 

@@ -147,17 +147,27 @@ impl Socket {
         }
     }
 
-    fn offer(&mut self, rcv_nxt: u32, offered: u32, mss: u32) -> (u64, Offer) {
+    fn offer(&mut self, rcv_nxt: u32, offered: u32, least: u32) -> (u64, Offer) {
         let end = self.stream.position(rcv_nxt);
         let edge = end + u64::from(offered);
-        (end, Offer { offered, mss, edge })
+        (
+            end,
+            Offer {
+                offered,
+                least,
+                edge,
+            },
+        )
     }
 
     pub(super) fn arrived(&mut self, arrival: &Arrival) {
         self.lost_so_far(arrival.head.lost);
-        let (end, offer) = self.offer(arrival.rcv_nxt, arrival.offered, arrival.mss);
+        let (end, offer) = self.offer(arrival.rcv_nxt, arrival.offered, arrival.least);
         self.moments.arrivals.arrived(end, arrival.reader);
-        self.moments.window.arrived(end, offer, arrival.reader);
+        let reading = self.stream.position(arrival.copied) != self.read;
+        self.moments
+            .window
+            .arrived(end, offer, reading, arrival.reader);
     }
 
     /// Feeds the tap.
@@ -192,7 +202,7 @@ impl Socket {
         self.handed_off(&reader, HandOff::Receive, tell);
         let end = self.stream.position(recv.end);
         let start = end.saturating_sub(u64::from(recv.len));
-        let (_, offer) = self.offer(recv.rcv_nxt, recv.offered, recv.mss);
+        let (_, offer) = self.offer(recv.rcv_nxt, recv.offered, recv.least);
         let lost = std::mem::take(&mut self.recv_lost)
             || start != self.read
             || recv.flags & recv_flags::BYTES_MISSING != 0;
@@ -259,23 +269,12 @@ impl Socket {
     }
 
     /// The thread of `end` is through with what it read here.
-    pub(super) fn handed_off(
-        &mut self,
-        end: &Snapshot,
-        how: HandOff,
-        tell: &mut dyn FnMut(Fact),
-    ) {
+    pub(super) fn handed_off(&mut self, end: &Snapshot, how: HandOff, tell: &mut dyn FnMut(Fact)) {
         self.moments.window.seen(*end);
         self.close_batch(end.tid, end, how, tell);
     }
 
-    fn close_batch(
-        &mut self,
-        tid: u32,
-        end: &Snapshot,
-        how: HandOff,
-        tell: &mut dyn FnMut(Fact),
-    ) {
+    fn close_batch(&mut self, tid: u32, end: &Snapshot, how: HandOff, tell: &mut dyn FnMut(Fact)) {
         let Some(session) = &self.session else {
             return;
         };
