@@ -147,6 +147,11 @@ pub struct Arrival {
 pub mod recv_flags {
     /// The bytes could not be followed (see `Count::BufferUnknown`, `Count::BytesUnreadable`).
     pub const BYTES_MISSING: u32 = 1;
+    /// It was one of several messages of a recvmmsg(2): which one is told by a hook on the entry of
+    /// system calls, attached only once this was seen.
+    pub const CALL_HOOK_WANTED: u32 = 2;
+    /// The same recvmmsg(2) has handed over messages before: this is no new entry into a call.
+    pub const CONTINUED: u32 = 4;
 }
 
 /// A receive call handed over bytes. Followed by `slices` bytes of slices.

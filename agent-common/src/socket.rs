@@ -41,6 +41,10 @@ pub struct Walk {
     pub end: u32,
     /// How many bytes of `prefix` are filled.
     pub have: u32,
+    /// Where the next read should begin.
+    pub at: u32,
+    /// Always 0.
+    pub reserved: u32,
     /// The message's first bytes, gathered over as many reads as it takes.
     pub prefix: [u8; PREFIX_ROOM],
 }
@@ -75,5 +79,5 @@ pub struct Socket {
     pub walk: Walk,
 }
 
-const _: () = assert!(size_of::<Walk>() == 16 + PREFIX_ROOM);
+const _: () = assert!(size_of::<Walk>() == 24 + PREFIX_ROOM);
 const _: () = assert!(size_of::<Socket>() == 8 + 10 * 4 + size_of::<Walk>());

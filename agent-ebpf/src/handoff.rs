@@ -18,6 +18,7 @@ use crate::{
     maps::{POLL_FDS, POLL_SCRATCH, SOCKETS, THREADS},
     ring::{count, emit},
     snapshot,
+    user_buffer::continues,
 };
 
 /// include/uapi/asm-generic/poll.h: POLLIN, POLLRDNORM.
@@ -152,6 +153,9 @@ pub(crate) unsafe fn slept(
         owed |= thread.pending[index].sk != 0;
     }
     if !owed {
+        return;
+    }
+    if continues(call, tid) {
         return;
     }
     // SAFETY: the caller's task.

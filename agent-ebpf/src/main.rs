@@ -122,6 +122,16 @@ fn sock_recv_length(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
+/// A system call begins. Costs every system call on the machine, so it is attached only once a
+/// watched process receives several messages with one recvmmsg(2).
+///
+/// Binds to `sys_enter(struct pt_regs *regs, long id)`, kernel/entry/common.c.
+#[btf_tracepoint(function = "sys_enter")]
+fn sys_enter(ctx: BtfTracePointContext) -> i32 {
+    user_buffer::entered(ctx.arg(1));
+    0
+}
+
 /// A TCP socket changes its state.
 ///
 /// Binds to `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`,

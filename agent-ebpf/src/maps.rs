@@ -3,7 +3,7 @@
 use agent_common::{Count, RECORD_BYTES, Socket, Thread};
 use aya_ebpf::{
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 
 /// Thread ids go up to 4,194,304 (`PID_MAX_LIMIT`); one bit each.
@@ -39,15 +39,39 @@ pub(crate) static RING: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 pub(crate) static COUNTS: PerCpuArray<u64> =
     PerCpuArray::with_max_entries(Count::ALL.len() as u32, 0);
 
+/// Which message of a recvmmsg(2) comes next, by thread. Only threads that use it are here.
+#[map]
+pub(crate) static NEXT_MESSAGE: LruHashMap<u32, u32> = LruHashMap::with_max_entries(1024, 0);
+
 /// Where a receive record is put together: too large for the stack.
 #[repr(C, align(8))]
 pub(crate) struct RecvScratch {
     pub(crate) bytes: [u8; RECORD_BYTES],
+    pub(crate) walk: Progress,
+}
+
+/// How far a walk has come. Kept in a map, not on the stack: of a map value the verifier knows
+/// nothing, so one pass over the walk's loop covers all.
+#[repr(C)]
+pub(crate) struct Progress {
     /// Bytes of the record in use.
     pub(crate) out: u64,
-    /// Bytes of the buffer at hand that are done. Both are kept here, not on the stack: of a map
-    /// value the verifier knows nothing, so one pass over the walk's loop covers all.
+    /// User address of the buffer at hand.
+    pub(crate) user: u64,
+    /// Bytes received into it.
+    pub(crate) len: u64,
+    /// Of these, bytes that are done.
     pub(crate) pos: u64,
+    /// Bytes received into the buffers after it.
+    pub(crate) left: u64,
+    /// User address of the next `struct iovec`.
+    pub(crate) next: u64,
+    /// How many there are.
+    pub(crate) buffers: u64,
+    /// Sequence number of the first byte of the buffer at hand.
+    pub(crate) seq: u32,
+    /// 1: the bytes could not be followed to their end.
+    pub(crate) failed: u32,
 }
 
 #[map]

@@ -6,7 +6,7 @@ use agent_common::{
 use aya_ebpf::{cty::c_void, helpers::generated::bpf_get_current_task_btf};
 
 use crate::{
-    arch::{self, Syscall},
+    arch::{self, Syscall, nr},
     bits::opaque,
     handoff,
     maps::{RECV_SCRATCH, SOCKETS},
@@ -14,8 +14,8 @@ use crate::{
     snapshot, socket, tcp,
     tcp::Receive,
     thread::{self, current, now},
-    user_buffer::{Buffer, Buffers, MAX_BUFFERS},
-    walk::{self, EMPTY, Step},
+    user_buffer::{Buffers, continues},
+    walk,
 };
 
 /// include/linux/socket.h
@@ -54,8 +54,13 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) {
         return;
     }
     let at = now();
+    // SAFETY: the current task is known to the verifier.
+    let call = unsafe { arch::syscall(bpf_get_current_task_btf()) };
+    let continued = continues(&call, tid);
     if ret <= 0 {
-        handoff::empty(socket, tid, at);
+        if !continued {
+            handoff::empty(socket, tid, at);
+        }
         return;
     }
     if !socket::wanted(tgid) {
@@ -69,7 +74,6 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) {
         let Some(tcp) = tcp::receive(sk) else {
             return;
         };
-        let call = arch::syscall(bpf_get_current_task_btf());
         bytes(
             socket,
             sk as u64,
@@ -100,8 +104,13 @@ unsafe fn bytes(
     at: u64,
 ) {
     let start = tcp.copied.wrapping_sub(len);
+    if start != socket.walk.at {
+        // Bytes went by unseen (splice, a lost hook): where a message begins is not known.
+        socket.walk.mode = walk_mode::LOST;
+    }
     if socket.phase == Phase::Undecided as u32
         && socket.from_start != 0
+        && socket.walk.at == start
         && socket.walk.mode == walk_mode::LOST
     {
         // The first byte of the stream: either a message begins here, or it is not FIX.
@@ -109,79 +118,57 @@ unsafe fn bytes(
         socket.walk.message = start;
         socket.walk.have = 0;
     }
+    socket.walk.at = tcp.copied;
     let Some(scratch) = RECV_SCRATCH.get_ptr_mut(0) else {
         return;
     };
-    let mut step = Step {
-        socket: core::ptr::from_mut(socket),
-        user: 0,
-        seq: start,
-        failed: 0,
-        len: 0,
-        scratch,
-    };
-    step.set_out(EMPTY);
-    let mut missing = 0;
-    if flags & MSG_TRUNC != 0 {
-        count(Count::BufferUnknown);
-        missing = recv_flags::BYTES_MISSING;
+    let mut flagged = if continues(call, tid) {
+        recv_flags::CONTINUED
     } else {
-        match Buffers::of(call) {
-            Some(buffers) => {
-                let mut done = 0u32;
-                for index in 0..MAX_BUFFERS {
-                    if done >= len {
-                        break;
-                    }
-                    let left = len - done;
-                    let Some(buffer) = buffers.get(index, u64::from(left)) else {
-                        break;
-                    };
-                    let n = if buffer.len < u64::from(left) {
-                        buffer.len
-                    } else {
-                        u64::from(left)
-                    };
-                    let part = Buffer {
-                        start: buffer.start,
-                        len: n,
-                    };
-                    walk::buffer(&mut step, part, start.wrapping_add(done));
-                    done += n as u32;
-                }
-                if done < len {
-                    count(Count::BufferUnknown);
-                    missing = recv_flags::BYTES_MISSING;
-                }
-            }
-            None => {
-                count(Count::BufferUnknown);
-                missing = recv_flags::BYTES_MISSING;
-            }
+        0
+    };
+    let buffers = if flags & MSG_TRUNC == 0 {
+        Buffers::of(call)
+    } else {
+        None
+    };
+    if buffers.is_none() {
+        count(Count::BufferUnknown);
+        if call.number == nr::RECVMMSG {
+            flagged |= recv_flags::CALL_HOOK_WANTED;
         }
     }
-    if missing != 0 || step.failed != 0 {
-        missing = recv_flags::BYTES_MISSING;
+    let (total, followed) = walk::walk(socket, scratch, buffers, start, len);
+    let mut first_byte_seen = false;
+    if !followed {
+        flagged |= recv_flags::BYTES_MISSING;
         socket.walk.mode = walk_mode::LOST;
+        // What comes next is no longer the first byte of the stream.
+        first_byte_seen = socket.from_start != 0;
+        socket.from_start = 0;
     }
     if socket.phase == Phase::Other as u32 {
         socket::closed(socket, CloseReason::NotFix);
         return;
     }
-    if socket.phase == Phase::Undecided as u32 && socket.from_start == 0 {
-        // Found in mid-stream, no message begun yet: it may be anything, so nothing is tracked.
+    // Found in mid-stream, no message begun yet: it may be anything, so nothing is tracked.
+    let undecided =
+        socket.phase == Phase::Undecided as u32 && socket.from_start == 0 && !first_byte_seen;
+    if undecided && flagged & recv_flags::CALL_HOOK_WANTED == 0 {
         socket.looked += 1;
         return;
     }
-    if let Some(thread) = thread::track(tid, tgid, at) {
-        // SAFETY: a map value.
-        handoff::expect(unsafe { &mut *thread }, sk, socket.id, call.args[0] as i32);
+    if !undecided {
+        if let Some(thread) = thread::track(tid, tgid, at) {
+            // SAFETY: a map value.
+            handoff::expect(unsafe { &mut *thread }, sk, socket.id, call.args[0] as i32);
+        }
+        socket.reader = tid;
+        socket.tgid = tgid;
+        socket.fd = call.args[0] as i32;
     }
-    socket.reader = tid;
-    socket.tgid = tgid;
-    socket.fd = call.args[0] as i32;
-    let total = opaque(step.out());
-    if total > RECORD_BYTES as u64 || total < EMPTY {
+    let total = opaque(total);
+    if total > RECORD_BYTES as u64 || total < size_of::<Recv>() as u64 {
         return;
     }
     // SAFETY: the record begins the scratch; total lies within it.
@@ -198,8 +185,8 @@ unsafe fn bytes(
         (*record).rcv_nxt = tcp.rcv_nxt;
         (*record).offered = tcp.offered;
         (*record).least = tcp.least(socket);
-        (*record).flags = missing;
-        (*record).slices = (total - EMPTY) as u32;
+        (*record).flags = flagged;
+        (*record).slices = (total - size_of::<Recv>() as u64) as u32;
         (*record).call = call.number as u32;
         if !emit_bytes(scratch.cast(), total, Count::RecvLost) {
             socket.lost += 1;

@@ -91,6 +91,7 @@ unsafe fn open(sk: *const c_void, socket: &mut Socket, reason: OpenReason) {
         socket.seen = tcp.rcv_nxt;
         socket.from_start = u32::from(from_start);
         socket.walk.mode = walk_mode::LOST;
+        socket.walk.at = tcp.copied;
         let base = sk.cast::<u8>();
         let family = u32::from(field::<u16>(base, SOCK_FAMILY.load()));
         let mut record = Opened {

@@ -2,10 +2,12 @@
 
 use aya_ebpf::helpers::bpf_probe_read_user;
 
-use crate::arch::{Syscall, nr};
-
-/// How many buffers of one scattered read are followed.
-pub(crate) const MAX_BUFFERS: u64 = 8;
+use crate::{
+    arch::{Syscall, nr},
+    maps::NEXT_MESSAGE,
+    socket::wanted,
+    thread::current,
+};
 
 /// One buffer.
 #[derive(Clone, Copy)]
@@ -16,16 +18,73 @@ pub(crate) struct Buffer {
 
 /// The buffers of one call.
 #[derive(Clone, Copy)]
-pub(crate) enum Buffers {
-    /// recv, recvfrom, read: one buffer, at least as long as what was received.
-    One(u64),
-    /// readv, recvmsg: an array of `struct iovec`, and how many.
-    Many(u64, u64),
+pub(crate) struct Buffers {
+    /// The buffer (recv, recvfrom, read: as long as what was received), or an array of `struct
+    /// iovec` (readv, recvmsg, recvmmsg).
+    pub(crate) start: u64,
+    /// Entries of the array; 0 for a plain buffer.
+    pub(crate) count: u64,
+}
+
+/// `struct iovec`: start, length.
+pub(crate) const IOVEC_BYTES: u64 = 16;
+
+/// Reads one entry of an array of buffers.
+#[inline(always)]
+pub(crate) fn iovec(address: u64) -> Option<Buffer> {
+    Some(Buffer {
+        start: word(address)?,
+        len: word(address + 8)?,
+    })
 }
 
 /// include/linux/socket.h `struct user_msghdr`: name, namelen, iov, iovlen, ..
 const MSGHDR_IOV: u64 = 16;
 const MSGHDR_IOVLEN: u64 = 24;
+
+/// include/linux/socket.h `struct mmsghdr`: a msghdr of 56 bytes, msg_len, padding.
+const MMSGHDR_BYTES: u64 = 64;
+
+/// The current thread enters a system call.
+#[inline(always)]
+pub(crate) fn entered(number: i64) {
+    if number != nr::RECVMMSG {
+        return;
+    }
+    let (tid, tgid) = current();
+    if wanted(tgid) {
+        // An LRU map takes what it is given.
+        let _kept = NEXT_MESSAGE.insert(tid, 0u32, 0);
+    }
+}
+
+/// Which message of its recvmmsg(2) the current thread has just got; `None` when the call was
+/// entered before anybody looked.
+#[inline(always)]
+fn next_message() -> Option<u32> {
+    let (tid, _) = current();
+    let next = NEXT_MESSAGE.get_ptr_mut(tid)?;
+    // SAFETY: a map value that only this thread uses.
+    unsafe {
+        let index = *next;
+        *next = index + 1;
+        Some(index)
+    }
+}
+
+/// Whether `call`, of thread `tid`, is a recvmmsg(2) that has handed over a message already: what it
+/// does next is no new entry into a receive call.
+#[inline(always)]
+pub(crate) fn continues(call: &Syscall, tid: u32) -> bool {
+    if call.number != nr::RECVMMSG || call.args[2] <= 1 {
+        return false;
+    }
+    match NEXT_MESSAGE.get_ptr(tid) {
+        // SAFETY: a map value.
+        Some(next) => unsafe { *next > 0 },
+        None => false,
+    }
+}
 
 /// Reads a word of user memory.
 #[inline(always)]
@@ -39,38 +98,34 @@ impl Buffers {
     #[inline(always)]
     pub(crate) fn of(call: &Syscall) -> Option<Self> {
         if call.number == nr::RECVFROM || call.number == nr::READ {
-            Some(Self::One(call.args[1]))
+            Some(Self {
+                start: call.args[1],
+                count: 0,
+            })
         } else if call.number == nr::READV {
-            Some(Self::Many(call.args[1], call.args[2]))
-        } else if call.number == nr::RECVMSG || (call.number == nr::RECVMMSG && call.args[2] == 1) {
-            let header = call.args[1];
-            Some(Self::Many(
-                word(header + MSGHDR_IOV)?,
-                word(header + MSGHDR_IOVLEN)?,
-            ))
+            Some(Self {
+                start: call.args[1],
+                count: call.args[2],
+            })
+        } else if call.number == nr::RECVMSG {
+            Self::of_header(call.args[1])
+        } else if call.number == nr::RECVMMSG {
+            let index = if call.args[2] == 1 {
+                0
+            } else {
+                next_message()?
+            };
+            Self::of_header(call.args[1] + u64::from(index) * MMSGHDR_BYTES)
         } else {
             None
         }
     }
 
-    /// The buffer with this number; `None` past the last.
     #[inline(always)]
-    pub(crate) fn get(&self, index: u64, received: u64) -> Option<Buffer> {
-        match *self {
-            Self::One(start) => (index == 0).then_some(Buffer {
-                start,
-                len: received,
-            }),
-            Self::Many(array, count) => {
-                if index >= count {
-                    return None;
-                }
-                let entry = array + index * 16;
-                Some(Buffer {
-                    start: word(entry)?,
-                    len: word(entry + 8)?,
-                })
-            }
-        }
+    fn of_header(header: u64) -> Option<Self> {
+        Some(Self {
+            start: word(header + MSGHDR_IOV)?,
+            count: word(header + MSGHDR_IOVLEN)?,
+        })
     }
 }

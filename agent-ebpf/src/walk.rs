@@ -16,9 +16,9 @@ use aya_ebpf::{
 
 use crate::{
     bits::opaque,
-    maps::RecvScratch,
+    maps::{Progress, RecvScratch},
     ring::{count, emit_bytes},
-    user_buffer::Buffer,
+    user_buffer::{self, Buffers, IOVEC_BYTES},
 };
 
 /// Steps of one walk: a message takes two or three.
@@ -35,78 +35,82 @@ const MAX_BODY: u32 = 16 << 20;
 /// `10=ddd|`
 const TRAILER: u32 = 7;
 
-/// The state of one walk over one buffer, on the stack of the calling probe.
+/// What the loop's steps share: both are map values.
 pub(crate) struct Step {
-    pub(crate) socket: *mut Socket,
-    /// User address of the buffer.
-    pub(crate) user: u64,
-    /// Sequence number of its first byte.
-    pub(crate) seq: u32,
-    pub(crate) failed: u32,
-    /// Bytes in it.
-    pub(crate) len: u64,
-    pub(crate) scratch: *mut RecvScratch,
+    socket: *mut Socket,
+    scratch: *mut RecvScratch,
 }
 
 impl Step {
-    /// Bytes of the buffer done.
     #[inline(always)]
-    fn pos(&self) -> u64 {
-        // SAFETY: a map value.
-        unsafe { (*self.scratch).pos }
-    }
-
-    #[inline(always)]
-    fn set_pos(&mut self, pos: u64) {
-        // SAFETY: a map value.
-        unsafe { (*self.scratch).pos = pos };
-    }
-
-    /// Bytes of the record in use.
-    #[inline(always)]
-    pub(crate) fn out(&self) -> u64 {
-        // SAFETY: a map value.
-        unsafe { (*self.scratch).out }
-    }
-
-    #[inline(always)]
-    pub(crate) fn set_out(&mut self, out: u64) {
-        // SAFETY: a map value.
-        unsafe { (*self.scratch).out = out };
+    fn progress(&mut self) -> &mut Progress {
+        // SAFETY: a map value of this CPU, in use by this probe only.
+        unsafe { &mut (*self.scratch).walk }
     }
 }
 
-/// Bytes of slices that a record begins with: none yet.
-pub(crate) const EMPTY: u64 = RECV_BYTES;
+/// Bytes that a record begins with: no slice yet.
+const EMPTY: u64 = RECV_BYTES;
 
-/// Walks `len` bytes at `buffer`, the first of which is number `seq` of the stream.
+/// Walks the `len` bytes that `buffers` received, the first of which is number `seq` of the stream.
+/// Returns the bytes of the record in use, and whether all could be followed.
 #[inline(always)]
-pub(crate) fn buffer(step: &mut Step, buffer: Buffer, seq: u32) {
-    step.user = buffer.start;
-    step.len = buffer.len;
-    step.seq = seq;
-    step.set_pos(0);
+pub(crate) fn walk(
+    socket: *mut Socket,
+    scratch: *mut RecvScratch,
+    buffers: Option<Buffers>,
+    seq: u32,
+    len: u32,
+) -> (u64, bool) {
+    let mut step = Step { socket, scratch };
+    let progress = step.progress();
+    progress.out = EMPTY;
+    progress.pos = 0;
+    progress.seq = seq;
+    progress.failed = 0;
+    let Some(buffers) = buffers else {
+        return (EMPTY, false);
+    };
+    progress.user = buffers.start;
+    progress.len = if buffers.count == 0 {
+        u64::from(len)
+    } else {
+        0
+    };
+    progress.left = if buffers.count == 0 {
+        0
+    } else {
+        u64::from(len)
+    };
+    progress.next = buffers.start;
+    progress.buffers = buffers.count;
     // SAFETY: a static function of the loop's type, and a context that outlives the call.
     unsafe {
         bpf_loop(
             MAX_STEPS,
             advance as *const () as *mut c_void,
-            core::ptr::from_mut(step).cast(),
+            (&raw mut step).cast(),
             0,
         );
     }
-    if step.pos() < step.len && step.failed == 0 {
+    let progress = step.progress();
+    if progress.failed == 0 && (progress.pos < progress.len || progress.left > 0) {
         count(Count::WalkTruncated);
-        step.failed = 1;
+        progress.failed = 1;
     }
+    (progress.out, progress.failed == 0)
 }
 
-/// One step; returns 1 when the buffer is done.
+/// One step; returns 1 when all is done.
 unsafe extern "C" fn advance(_index: u64, step: *mut c_void) -> c_long {
     // SAFETY: the context given to bpf_loop above.
     let step = unsafe { &mut *step.cast::<Step>() };
-    if step.pos() >= step.len || step.failed != 0 {
+    let progress = step.progress();
+    if progress.failed != 0 {
         return 1;
+    }
+    if progress.pos >= progress.len {
+        return next_buffer(progress);
     }
     // SAFETY: a map value.
     let socket = unsafe { &mut *step.socket };
@@ -117,22 +121,46 @@ unsafe extern "C" fn advance(_index: u64, step: *mut c_void) -> c_long {
     }
 }
 
+/// Goes on with the next of several buffers.
+#[inline(always)]
+fn next_buffer(progress: &mut Progress) -> c_long {
+    if progress.left == 0 {
+        return 1;
+    }
+    let Some(buffer) = (progress.buffers > 0)
+        .then(|| user_buffer::iovec(progress.next))
+        .flatten()
+    else {
+        count(Count::BufferUnknown);
+        progress.failed = 1;
+        return 1;
+    };
+    progress.seq = progress.seq.wrapping_add(progress.len as u32);
+    progress.user = buffer.start;
+    progress.len = min(buffer.len, progress.left);
+    progress.left -= progress.len;
+    progress.pos = 0;
+    progress.next += IOVEC_BYTES;
+    progress.buffers -= 1;
+    0
+}
+
 /// In step: skip the body, gather the prefix, hand over the header slice.
 #[inline(always)]
 fn follow(step: &mut Step, socket: &mut Socket) -> c_long {
     let walk = &mut socket.walk;
-    let at = step.seq.wrapping_add(step.pos() as u32);
-    let left = step.len - step.pos();
+    let at = step.progress().seq.wrapping_add(step.progress().pos as u32);
+    let left = step.progress().len - step.progress().pos;
     if walk.mode == walk_mode::FRAMED {
         let to_end = walk.end.wrapping_sub(at);
         let done = at.wrapping_sub(walk.message);
         if done >= SLICE as u32 || to_end == 0 {
             // The rest is body: to the next message, or to the end of what is here.
             if u64::from(to_end) > left {
-                step.set_pos(step.pos() + left);
+                step.progress().pos += left;
                 return 1;
             }
-            step.set_pos(step.pos() + u64::from(to_end));
+            step.progress().pos += u64::from(to_end);
             walk.mode = walk_mode::PREFIX;
             walk.message = walk.end;
             walk.have = 0;
@@ -156,12 +184,12 @@ fn follow(step: &mut Step, socket: &mut Socket) -> c_long {
         bpf_probe_read_user(
             walk.prefix.as_mut_ptr().add(have as usize).cast(),
             take as u32,
-            (step.user + step.pos()) as *const c_void,
+            (step.progress().user + step.progress().pos) as *const c_void,
         )
     };
     if copied != 0 {
         count(Count::BytesUnreadable);
-        step.failed = 1;
+        step.progress().failed = 1;
         return 1;
     }
     let seen = have + take;
@@ -193,25 +221,25 @@ fn follow(step: &mut Step, socket: &mut Socket) -> c_long {
 /// Out of step: hand over everything up to the next `8=FIX`.
 #[inline(always)]
 fn search(step: &mut Step, socket: &mut Socket) -> c_long {
-    let at = step.seq.wrapping_add(step.pos() as u32);
-    let n = min(step.len - step.pos(), SLICE);
+    let at = step.progress().seq.wrapping_add(step.progress().pos as u32);
+    let n = min(step.progress().len - step.progress().pos, SLICE);
     let Some(start) = put(step, at, n) else {
         return 1;
     };
     // A message begins after the delimiter of the one before, or where a read begins.
-    let first = step.pos() == 0;
+    let first = step.progress().pos == 0;
     match find(step.scratch, start, n, first) {
         Some(0) => {}
         Some(index) => {
             resize(step, start, n, index);
-            step.set_pos(step.pos() + index);
+            step.progress().pos += index;
             socket.walk.message = at.wrapping_add(index as u32);
             socket.walk.mode = walk_mode::PREFIX;
             socket.walk.have = 0;
             return 0;
         }
         None => {
-            step.set_pos(step.pos() + n);
+            step.progress().pos += n;
             return 0;
         }
     }
@@ -263,11 +291,11 @@ fn find(scratch: *mut RecvScratch, start: u64, n: u64, first: bool) -> Option<u6
 /// Hands over the next `n` bytes and moves on.
 #[inline(always)]
 fn slice(step: &mut Step, at: u32, n: u64) -> c_long {
-    let n = min(n, step.len - step.pos());
+    let n = min(n, step.progress().len - step.progress().pos);
     if put(step, at, n).is_none() {
         return 1;
     }
-    step.set_pos(step.pos() + n);
+    step.progress().pos += n;
     0
 }
 
@@ -278,13 +306,13 @@ fn put(step: &mut Step, at: u32, n: u64) -> Option<u64> {
     let scratch = step.scratch.cast::<u8>();
     let n = opaque(n);
     if n == 0 || n > SLICE {
-        step.failed = 1;
+        step.progress().failed = 1;
         return None;
     }
-    if step.out() > LAST_START {
+    if step.progress().out > LAST_START {
         flush(step, scratch);
     }
-    let out = opaque(step.out());
+    let out = opaque(step.progress().out);
     if out > LAST_START {
         return None;
     }
@@ -296,15 +324,15 @@ fn put(step: &mut Step, at: u32, n: u64) -> Option<u64> {
         bpf_probe_read_user(
             to.add(SLICE_HEAD_BYTES).cast(),
             n as u32,
-            (step.user + step.pos()) as *const c_void,
+            (step.progress().user + step.progress().pos) as *const c_void,
         )
     };
     if copied != 0 {
         count(Count::BytesUnreadable);
-        step.failed = 1;
+        step.progress().failed = 1;
         return None;
     }
-    step.set_out(out + SLICE_HEAD + padded(n));
+    step.progress().out = out + SLICE_HEAD + padded(n);
     Some(out)
 }
 
@@ -316,10 +344,11 @@ fn resize(step: &mut Step, start: u64, n: u64, to: u64) {
         return;
     }
     if to == 0 {
-        step.set_out(start);
+        step.progress().out = start;
         return;
     }
-    step.set_out(step.out() - padded(n) + padded(to));
+    let out = step.progress().out;
+    step.progress().out = out - padded(n) + padded(to);
     // SAFETY: the slice's head lies within the scratch record.
     unsafe {
         step.scratch
@@ -339,8 +368,8 @@ const fn padded(n: u64) -> u64 {
 /// Hands over a record that is full; more of the same receive follows.
 #[inline(always)]
 fn flush(step: &mut Step, scratch: *mut u8) {
-    let len = opaque(step.out());
-    step.set_out(EMPTY);
+    let len = opaque(step.progress().out);
+    step.progress().out = EMPTY;
     if len > RECORD_BYTES as u64 || len < RECV_BYTES {
         return;
     }

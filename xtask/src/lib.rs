@@ -3,4 +3,5 @@
 pub mod demo;
 pub mod lab;
 pub mod toolchain;
+pub mod vm;
 pub mod workspace;

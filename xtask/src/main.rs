@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use xtask::lab::{spin, victim};
-use xtask::{demo, toolchain, workspace};
+use xtask::{demo, toolchain, vm, workspace};
 
 /// Builds, runs, demonstrates and tests tag52.
 #[derive(Debug, Parser)]
@@ -38,6 +38,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         filter: Vec<String>,
     },
+    /// Run the live tests in virtual machines with other kernels: `cargo xtask vm --kernel 6.12 -- FILTER`
+    Vm(vm::Options),
     #[command(hide = true)]
     Victim(victim::Options),
     #[command(hide = true)]
@@ -64,6 +66,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Run { arguments } => run::run(&arguments),
         Command::Demo(options) => show_demo(&options),
         Command::Test { filter } => check::run(&filter),
+        Command::Vm(options) => vm::run(&options),
         Command::Victim(options) => victim::run(&options),
         Command::Spin(options) => spin::run(&options),
     }

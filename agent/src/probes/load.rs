@@ -45,6 +45,7 @@ pub struct Probes {
     threads: HashMap<MapData, u32, Thread>,
     capabilities: Vec<(&'static str, String)>,
     accounting: Option<Accounting>,
+    follows_calls: bool,
 }
 
 /// A BTF tracepoint that must be there.
@@ -160,7 +161,25 @@ impl Probes {
             threads,
             capabilities,
             accounting,
+            follows_calls: false,
         })
+    }
+
+    /// Follows the entry of system calls, which tells the messages of one recvmmsg(2) apart. It costs
+    /// every system call on the machine some tens of nanoseconds, so it is for processes that use it.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn follow_calls(&mut self) -> Result<(), ProbeError> {
+        if self.follows_calls {
+            return Ok(());
+        }
+        self.follows_calls = true;
+        let btf = Btf::from_sys_fs().map_err(EbpfError::BtfError)?;
+        attach(&mut self.ebpf, "sys_enter", "sys_enter", &btf)?;
+        self.capabilities
+            .push(("messages of a recvmmsg", "tp_btf sys_enter".to_owned()));
+        Ok(())
     }
 
     /// The ring of records.

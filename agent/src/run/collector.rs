@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use agent_common::recv_flags;
+
 use crate::{
     cli::Run,
     events::Event,
@@ -94,14 +96,21 @@ impl Collector {
                 told = outputs.message(&message);
             }
         };
+        let mut call_hook = false;
         while let Some(record) = probes.ring().next() {
             bytes += record.len() as u64;
             match Event::decode(&record) {
-                Ok(event) => sessions.handle(event, clock, &mut tell),
+                Ok(event) => {
+                    call_hook |= wants_call_hook(&event);
+                    sessions.handle(event, clock, &mut tell);
+                }
                 Err(_) => *malformed += 1,
             }
         }
         drop(model);
+        if call_hook && let Err(error) = self.probes.follow_calls() {
+            eprintln!("tag52: the messages of a recvmmsg cannot be told apart: {error}");
+        }
         self.ring_high_water = self.ring_high_water.max(bytes);
         told
     }
@@ -180,6 +189,10 @@ impl Collector {
             })
             .collect();
     }
+}
+
+fn wants_call_hook(event: &Event<'_>) -> bool {
+    matches!(event, Event::Recv(recv, _) if recv.flags & recv_flags::CALL_HOOK_WANTED != 0)
 }
 
 /// Puts a fact into the model; a message is returned for the outputs.

@@ -198,8 +198,10 @@ impl Socket {
         let reader = recv.reader;
         self.reader = reader.tid;
         self.pid = recv.tgid;
-        // The next receive call of the thread ends what its last one returned.
-        self.handed_off(&reader, HandOff::Receive, tell);
+        if recv.flags & recv_flags::CONTINUED == 0 {
+            // The next receive call of the thread ends what its last one returned.
+            self.handed_off(&reader, HandOff::Receive, tell);
+        }
         let end = self.stream.position(recv.end);
         let start = end.saturating_sub(u64::from(recv.len));
         let (_, offer) = self.offer(recv.rcv_nxt, recv.offered, recv.least);
