@@ -90,6 +90,10 @@ unsafe fn open(sk: *const c_void, socket: &mut Socket, reason: OpenReason) {
         socket.phase = Phase::Undecided as u32;
         socket.seen = tcp.rcv_nxt;
         socket.from_start = u32::from(from_start);
+        if !from_start {
+            // The largest window announced so far was not seen; it is near the most there may be.
+            socket.max_window = tcp.clamp;
+        }
         socket.walk.mode = walk_mode::LOST;
         socket.walk.at = tcp.copied;
         let base = sk.cast::<u8>();

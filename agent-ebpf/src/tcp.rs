@@ -5,7 +5,9 @@ use aya_ebpf::{bindings::tcp_sock, cty::c_void, helpers::generated::bpf_skc_to_t
 
 use crate::{
     bits::field,
-    globals::{TCP_ADVMSS, TCP_COPIED_SEQ, TCP_RCV_NXT, TCP_RCV_WND, TCP_RCV_WUP},
+    globals::{
+        TCP_ADVMSS, TCP_COPIED_SEQ, TCP_RCV_NXT, TCP_RCV_WND, TCP_RCV_WUP, TCP_WINDOW_CLAMP,
+    },
 };
 
 /// The receive side of a TCP socket (include/linux/tcp.h `struct tcp_sock`).
@@ -19,6 +21,8 @@ pub(crate) struct Receive {
     pub(crate) offered: u32,
     /// The window as last announced, bytes.
     pub(crate) window: u32,
+    /// The most it may grow to, bytes.
+    pub(crate) clamp: u32,
     /// The largest segment the sender may send.
     pub(crate) mss: u32,
 }
@@ -45,6 +49,7 @@ pub(crate) unsafe fn receive(sk: *const c_void) -> Option<Receive> {
             copied: field(tcp, TCP_COPIED_SEQ.load()),
             offered: if left > 0 { left as u32 } else { 0 },
             window,
+            clamp: field(tcp, TCP_WINDOW_CLAMP.load()),
             mss: u32::from(field::<u16>(tcp, TCP_ADVMSS.load())),
         })
     }

@@ -67,9 +67,13 @@ impl Received {
             Some(arrived) => {
                 let mut in_flight = arrived.at as i64 - sent_at;
                 if in_flight > 0 {
+                    // Before the window was watched there is no telling network from held back.
+                    let known_since = window.known_since().min(arrived.at) as i64;
+                    let unseen = (known_since - sent_at).max(0);
+                    matrix.add(Stage::InFlight, Part::Unknown, unseen);
                     let held = window.held_back(sent_at.max(0) as u64, &arrived);
                     held.charge(&mut matrix, Stage::HeldBack);
-                    in_flight -= held.total() as i64;
+                    in_flight -= unseen + held.total() as i64;
                 }
                 matrix.add(Stage::InFlight, Part::Network, in_flight);
                 let queued = if whole {

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use agent_common::{STATES, Snapshot};
+use agent_common::Snapshot;
 
 /// Snapshots held; when there are more, every second one of the older half is given up.
 const MOST: usize = 8192;
@@ -72,11 +72,11 @@ fn interpolate(before: &Snapshot, after: &Snapshot, at: u64) -> Option<Snapshot>
     let mut ns = before.ns;
     let mut given = 0;
     let mut most = (0, 0);
-    for i in 0..STATES {
+    for (i, (ns, after)) in ns.iter_mut().zip(after.ns).enumerate() {
         // An estimate in progress may have been taken back: then there is nothing to share out.
-        let grown = after.ns[i].checked_sub(before.ns[i])?;
+        let grown = after.checked_sub(*ns)?;
         let share = (u128::from(grown) * u128::from(passed) / whole) as u64;
-        ns[i] += share;
+        *ns += share;
         given += share;
         if grown > most.1 {
             most = (i, grown);
@@ -93,6 +93,8 @@ fn interpolate(before: &Snapshot, after: &Snapshot, at: u64) -> Option<Snapshot>
 
 #[cfg(test)]
 mod tests {
+    use agent_common::STATES;
+
     use super::*;
 
     fn point(at: u64, ns: [u64; STATES]) -> Snapshot {

@@ -44,16 +44,31 @@ pub struct Window {
     sum: Waiting,
     /// The stretch in progress, and the edge that was offered when it began.
     closed: Option<(Snapshot, u64)>,
-    /// Before this nothing is known any more.
-    forgotten: u64,
+    /// Before this nothing is known (any more).
+    known_since: u64,
+    /// Events were lost: nothing before the next one is known.
+    lost: bool,
     line: Timeline,
 }
 
 impl Window {
+    /// The window is watched from `at` on, when it was as `offer` says.
+    pub fn watched(&mut self, at: u64, offer: Offer) {
+        self.known_since = at;
+        if offer.is_closed() {
+            // What the reader is doing is not known yet.
+            let nobody = Snapshot {
+                at,
+                ..Snapshot::default()
+            };
+            self.closed = Some((nobody, offer.edge));
+        }
+    }
+
     /// Bytes up to `end` arrived. `reading` says that a receive call is under way: its record comes
     /// after this one, but it has made room already.
     pub fn arrived(&mut self, end: u64, offer: Offer, reading: bool, reader: Snapshot) {
-        self.line.add(reader);
+        self.begin(reader);
         if let Some((from, edge)) = self.closed
             && (end > edge || !offer.is_closed())
         {
@@ -73,7 +88,7 @@ impl Window {
 
     /// The application read.
     pub fn read(&mut self, offer: Offer, reader: Snapshot) {
-        self.line.add(reader);
+        self.begin(reader);
         match (self.closed, offer.is_closed()) {
             (Some((from, _)), false) => {
                 self.end(from, reader);
@@ -91,10 +106,32 @@ impl Window {
         self.line.add(reader);
     }
 
-    /// Events were lost: whether the window was closed in between is not known, what was closed
-    /// ends where it began.
+    /// Events were lost: whether the window was closed before the next one is not known.
     pub fn lost(&mut self) {
-        self.closed = None;
+        self.lost = true;
+    }
+
+    fn begin(&mut self, reader: Snapshot) {
+        if std::mem::take(&mut self.lost) {
+            self.closed = None;
+            self.past.clear();
+            self.known_since = reader.at;
+        }
+        if let Some((from, edge)) = self.closed
+            && reader.tid != 0
+            && from.tid != reader.tid
+        {
+            // From here on it is known what the reader (or the new reader) does.
+            self.end(from, reader);
+            self.closed = Some((reader, edge));
+        }
+        self.line.add(reader);
+    }
+
+    /// The instant before which nothing is known of the window, `CLOCK_MONOTONIC` ns.
+    #[must_use]
+    pub const fn known_since(&self) -> u64 {
+        self.known_since
     }
 
     /// Whether it is closed as far as is known.
@@ -110,7 +147,7 @@ impl Window {
         if self.past.len() >= MOST
             && let Some(oldest) = self.past.pop_front()
         {
-            self.forgotten = oldest.to.at;
+            self.known_since = oldest.to.at;
         }
         self.past.push_back(Closed {
             from,
@@ -134,16 +171,12 @@ impl Window {
         }
     }
 
-    /// What the reader did while the window was closed between `sent` and `arrived`.
+    /// What the reader did while the window was closed between `sent` and `arrived`. Nothing is said
+    /// of the time before [`Self::known_since`].
     #[must_use]
     pub fn held_back(&self, sent: u64, arrived: &Snapshot) -> Waiting {
         let mut held = Waiting::default();
-        let mut sent = sent;
-        if sent < self.forgotten {
-            let until = self.forgotten.min(arrived.at);
-            held.add(&Waiting::unknown(until.saturating_sub(sent)));
-            sent = until;
-        }
+        let sent = sent.max(self.known_since);
         if sent >= arrived.at {
             return held;
         }
@@ -297,6 +330,17 @@ mod tests {
     }
 
     #[test]
+    fn closed_when_first_looked_at_is_unknown_until_the_reader_is_known() {
+        let mut window = Window::default();
+        window.watched(100, shut(50));
+        window.read(shut(60), at(150));
+        window.read(open(9_000), at(200));
+        let held = window.held_back(10, &at(300));
+        assert_eq!((held.part(Part::Unknown), held.total()), (50, 100));
+        assert_eq!(held.part(Part::LockWait), 50);
+    }
+
+    #[test]
     fn what_is_forgotten_is_unknown() {
         let mut window = Window::default();
         let mut end = 0;
@@ -306,8 +350,18 @@ mod tests {
             window.read(open(end + 10_000), at(i * 100 + 50));
         }
         let now = at((MOST as u64 + 20) * 100);
-        assert!(window.held_back(0, &now).part(Part::Unknown) > 0);
-        assert_eq!(window.held_back(5_000, &now).part(Part::Unknown), 0);
+        assert_eq!(window.past.len(), MOST);
+        assert_eq!(window.known_since(), 9 * 100 + 50);
+        assert_eq!(window.held_back(0, &now), window.held_back(950, &now));
+    }
+
+    #[test]
+    fn a_loss_makes_what_was_before_unknown() {
+        let mut window = window();
+        window.lost();
+        window.arrived(400, open(20_000), false, at(700));
+        assert_eq!(window.known_since(), 700);
+        assert_eq!(window.held_back(0, &at(800)).total(), 0);
     }
 
     #[test]

@@ -54,6 +54,7 @@ const WANTED: &[Wanted] = &[
     must("TCP_RCV_WND", &["tcp_sock.rcv_wnd"], 4),
     must("TCP_RCV_WUP", &["tcp_sock.rcv_wup"], 4),
     must("TCP_ADVMSS", &["tcp_sock.advmss"], 2),
+    must("TCP_WINDOW_CLAMP", &["tcp_sock.window_clamp"], 4),
     must("SOCK_FAMILY", &["sock.__sk_common.skc_family"], 2),
     must("SOCK_STATE", &["sock.__sk_common.skc_state"], 1),
     must("SOCK_NUM", &["sock.__sk_common.skc_num"], 2),

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 
-use agent_common::{Arrival, Opened, Recv, Snapshot, recv_flags};
+use agent_common::{Arrival, OpenReason, Opened, Recv, Snapshot, recv_flags};
 
 use super::{Filter, address::address};
 use crate::{
@@ -109,7 +109,22 @@ impl Socket {
         let mut stream = Stream::at(opened.copied);
         let read = stream.position(opened.copied);
         let mut arrivals = Arrivals::default();
-        arrivals.unseen_until(stream.position(opened.rcv_nxt));
+        let end = stream.position(opened.rcv_nxt);
+        arrivals.unseen_until(end);
+        let mut window = Window::default();
+        let (offered, least) = (opened.offered, opened.least);
+        let edge = end + u64::from(offered);
+        let offer = Offer {
+            offered,
+            least,
+            edge,
+        };
+        // A connection seen from its first byte had an open window before.
+        let whole_life =
+            [OpenReason::Connected as u32, OpenReason::Accepted as u32].contains(&opened.reason);
+        if !whole_life {
+            window.watched(opened.at, offer);
+        }
         Some(Self {
             local,
             remote,
@@ -124,7 +139,7 @@ impl Socket {
             read,
             moments: Moments {
                 arrivals,
-                window: Window::default(),
+                window,
                 batches: Vec::new(),
             },
             lost: opened.head.lost,

@@ -22,7 +22,8 @@ kill $sleeper 2>/dev/null
 wait $agent
 code=$?
 cat /tmp/agent.out
-sed 's/^/@@ said /' /tmp/agent.out
+echo "@@ said $(head -n 1 /tmp/agent.out)"
+echo "@@ lines $(grep -c . /tmp/agent.out)"
 echo "@@ agent $code $start $attached"
 for name in $NAMES; do
     start=$(now)

@@ -99,8 +99,7 @@ impl Kernel {
 
     /// The kernel itself.
     pub(super) fn image(&self) -> PathBuf {
-        let name = format!("vmlinuz-{}", self.release);
-        self.folder.join("files/boot").join(name)
+        image(&self.folder.join("files"), &self.release)
     }
 
     /// The initramfs.
@@ -151,13 +150,23 @@ fn module_folder(files: &Path) -> PathBuf {
         .unwrap_or_else(|| files.join("lib/modules"))
 }
 
+/// Older packages have it in /boot, newer ones beside the modules.
+fn image(files: &Path, release: &str) -> PathBuf {
+    let old = files.join(format!("boot/vmlinuz-{release}"));
+    if old.is_file() {
+        old
+    } else {
+        module_folder(files).join(release).join("vmlinuz")
+    }
+}
+
 fn release(files: &Path) -> Result<String> {
     for entry in module_folder(files)
         .read_dir()
         .context("no modules in it")?
     {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if files.join(format!("boot/vmlinuz-{name}")).is_file() {
+        if image(files, &name).is_file() {
             return Ok(name);
         }
     }

@@ -117,8 +117,8 @@ fn ended(words: &str) -> Option<(i32, u64)> {
 
 /// On its own the agent attaches and ends well; without its hooks it says one line and ends with 2.
 fn agent(report: &str, supported: bool) -> Check {
-    let said: Vec<&str> = marks(report, "said").collect();
-    let line = || said.last().copied().unwrap_or_default().to_owned();
+    let said = marks(report, "said").next().unwrap_or_default();
+    let one_line = marks(report, "lines").next() == Some("1");
     let (name, (code, seconds)) = (
         if supported {
             "the agent attaches"
@@ -133,8 +133,8 @@ fn agent(report: &str, supported: bool) -> Check {
     let verdict = match (supported, code) {
         (_, -1) => Verdict::Failed("the guest did not get that far".into()),
         (true, 0) => Verdict::Passed,
-        (false, 2) if said.len() == 1 && said[0].contains("tracepoint") => Verdict::Passed,
-        _ => Verdict::Failed(format!("exit code {code}: {}", line())),
+        (false, 2) if one_line && said.contains("has no tracepoint") => Verdict::Passed,
+        _ => Verdict::Failed(format!("exit code {code}: {said}")),
     };
     Check {
         name: name.into(),
@@ -199,10 +199,10 @@ mod tests {
     fn a_refusal_is_right_only_where_hooks_are_missing() {
         assert_eq!(agent(REPORT, true).verdict, Verdict::Passed);
         assert_ne!(agent(REPORT, false).verdict, Verdict::Passed);
-        let refusal = "@@ said error: no tracepoint x\n@@ agent 2 1 2\n";
+        let refusal = "@@ said error: it has no tracepoint x\n@@ lines 1\n@@ agent 2 1 2\n";
         assert_eq!(agent(refusal, false).verdict, Verdict::Passed);
         assert_ne!(agent(refusal, true).verdict, Verdict::Passed);
-        let chatty = format!("@@ said more\n{refusal}");
+        let chatty = refusal.replace("lines 1", "lines 2");
         assert_ne!(agent(&chatty, false).verdict, Verdict::Passed);
         assert_ne!(agent("", false).verdict, Verdict::Passed);
     }
