@@ -13,6 +13,7 @@ mod futex;
 mod globals;
 mod handoff;
 mod maps;
+mod note;
 mod recv;
 mod ring;
 mod snapshot;
@@ -118,7 +119,8 @@ fn sk_data_ready(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sock_recv_length")]
 fn sock_recv_length(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's socket argument.
-    unsafe { recv::received(ctx.arg(0), ctx.arg(1), ctx.arg(2)) };
+    let note = unsafe { recv::received(ctx.arg(0), ctx.arg(1), ctx.arg(2)) };
+    note::log(&ctx, note);
     0
 }
 
@@ -139,7 +141,8 @@ fn sys_enter(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn inet_sock_set_state(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's socket argument.
-    unsafe { socket::changed_state(ctx.arg(0), ctx.arg(1), ctx.arg(2)) };
+    let note = unsafe { socket::changed_state(ctx.arg(0), ctx.arg(1), ctx.arg(2)) };
+    note::log(&ctx, note);
     0
 }
 

@@ -10,6 +10,7 @@ use crate::{
     bits::opaque,
     handoff,
     maps::{RECV_SCRATCH, SOCKETS},
+    note::Note,
     ring::{count, emit_bytes},
     snapshot, socket, tcp,
     tcp::Receive,
@@ -28,30 +29,30 @@ const MSG_TRUNC: i32 = 0x20;
 /// # Safety
 /// `sk` is the tracepoint's argument.
 #[inline(always)]
-pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) {
+pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) -> Note {
     let found = SOCKETS.get_ptr_mut(sk as u64);
     let (tid, tgid) = current();
     let socket = match found {
         Some(known) => known,
         None => {
             if !socket::wanted(tgid) || ret <= 0 {
-                return;
+                return Note::Nothing;
             }
             // SAFETY: the caller's.
             match unsafe { socket::found_by_read(sk, tgid) } {
                 Some(new) => new,
-                None => return,
+                None => return Note::Nothing,
             }
         }
     };
     // SAFETY: a map value.
     let socket = unsafe { &mut *socket };
     if socket.phase == Phase::Other as u32 || flags & MSG_OOB != 0 {
-        return;
+        return Note::Nothing;
     }
     if flags & MSG_PEEK != 0 {
         count(Count::Peeked);
-        return;
+        return Note::Nothing;
     }
     let at = now();
     // SAFETY: the current task is known to the verifier.
@@ -61,19 +62,20 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) {
         if !continued {
             handoff::empty(socket, tid, at);
         }
-        return;
+        return Note::Nothing;
     }
     if !socket::wanted(tgid) {
         // Another process on the same port (another network namespace).
         socket.phase = Phase::Other as u32;
         socket::closed(socket, CloseReason::NotFix);
-        return;
+        return Note::Other(socket.id);
     }
     // SAFETY: the caller's; the current task is known to the verifier.
     unsafe {
         let Some(tcp) = tcp::receive(sk) else {
-            return;
+            return Note::Nothing;
         };
+        let (phase, mode) = (socket.phase, socket.walk.mode);
         bytes(
             socket,
             sk as u64,
@@ -84,7 +86,20 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) {
             (tid, tgid),
             at,
         );
+        if phase != socket.phase {
+            if socket.phase == Phase::Fix as u32 {
+                return Note::Fix(socket.id);
+            }
+            return Note::Other(socket.id);
+        }
+        if socket.phase == Phase::Fix as u32
+            && mode != walk_mode::LOST
+            && socket.walk.mode == walk_mode::LOST
+        {
+            return Note::OutOfStep(socket.id);
+        }
     }
+    Note::Nothing
 }
 
 /// Looks at the bytes and hands over the record.

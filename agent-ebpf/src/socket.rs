@@ -15,6 +15,7 @@ use crate::{
         SOCK_V6_RCV_SADDR, SOCKET_SK, TARGET_TGID, TASK_TGID,
     },
     maps::{LISTENING, NEXT_ID, SOCKETS, ZERO_SOCKET},
+    note::Note,
     ring::{count, emit},
     tcp,
     thread::{current, now},
@@ -202,7 +203,7 @@ unsafe fn listen(sk: *const c_void, tgid: u32) {
 /// # Safety
 /// `sk` is the tracepoint's argument.
 #[inline(always)]
-pub(crate) unsafe fn changed_state(sk: *const c_void, old: u32, new: u32) {
+pub(crate) unsafe fn changed_state(sk: *const c_void, old: u32, new: u32) -> Note {
     // SAFETY: the caller's.
     unsafe {
         match new {
@@ -222,6 +223,7 @@ pub(crate) unsafe fn changed_state(sk: *const c_void, old: u32, new: u32) {
             TCP_ESTABLISHED if old == TCP_SYN_SENT => {
                 if let Some(socket) = SOCKETS.get_ptr_mut(sk as u64) {
                     open(sk, &mut *socket, OpenReason::Connected);
+                    return Note::Watched((*socket).id);
                 }
             }
             TCP_ESTABLISHED if old == TCP_SYN_RECV => {
@@ -230,11 +232,13 @@ pub(crate) unsafe fn changed_state(sk: *const c_void, old: u32, new: u32) {
                     && let Some(socket) = insert(sk, *tgid, Phase::Undecided)
                 {
                     open(sk, &mut *socket, OpenReason::Accepted);
+                    return Note::Watched((*socket).id);
                 }
             }
             _ => {}
         }
     }
+    Note::Nothing
 }
 
 /// Tells the agent that the socket is watched no longer.

@@ -2,6 +2,7 @@
 
 mod collector;
 mod error;
+mod probe_log;
 mod threads;
 
 use std::{
@@ -62,7 +63,7 @@ async fn watch(arguments: &Run) -> Result<(), RunError> {
         log: arguments.probe_log,
     })?;
     if arguments.probe_log {
-        probe_log(&mut probes)?;
+        probe_log::follow(&mut probes)?;
     }
     let model = Arc::new(Mutex::new(Model::new()));
     let heartbeat = Arc::new(Heartbeat::default());
@@ -111,20 +112,6 @@ fn readiness<T: AsRawFd>(fd: T) -> io::Result<AsyncFd<T>> {
     // SAFETY: every caller's descriptor is open, and stays the same, for as long as it is held.
     let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
     registered.map_err(Into::into)
-}
-
-/// Prints what the probes log.
-fn probe_log(probes: &mut Probes) -> Result<(), RunError> {
-    let logger = aya_log::EbpfLogger::init(probes.ebpf()).map_err(RunError::ProbeLog)?;
-    let logger = readiness(logger).map_err(RunError::Runtime)?;
-    tokio::spawn(async move {
-        let mut logger = logger;
-        while let Ok(mut guard) = logger.readable_mut().await {
-            guard.get_inner_mut().flush();
-            guard.clear_ready();
-        }
-    });
-    Ok(())
 }
 
 /// Until the process ends, a signal comes or nobody reads the output.

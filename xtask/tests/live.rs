@@ -40,14 +40,14 @@ fn agent_binary() -> PathBuf {
     binary
 }
 
-fn watch(pid: i32) -> Agent {
+fn watch(pid: i32, more: &[&str]) -> Agent {
     let binary = agent_binary();
-    let arguments = vec![
-        "--pid".into(),
-        pid.to_string(),
-        "--json".into(),
-        "messages".into(),
-    ];
+    let pid = pid.to_string();
+    let arguments = ["--pid", &pid, "--json", "messages"]
+        .iter()
+        .chain(more)
+        .map(|&word| word.to_owned())
+        .collect();
     let mut agent = Agent::start(&Launch {
         binary: &binary,
         arguments,
@@ -69,12 +69,12 @@ struct Run {
 
 /// Watches the victim from before the first message to its end, and checks what holds in every run.
 fn observe(bench: Bench) -> Run {
-    observe_from(bench, 0)
+    observe_from(bench, 0, &[])
 }
 
-/// The same, but messages before `from` may be missing.
-fn observe_from(bench: Bench, from: u64) -> Run {
-    let agent = watch(bench.victim.pid());
+/// The same with more options for the agent; messages before `from` may be missing.
+fn observe_from(bench: Bench, from: u64, more: &[&str]) -> Run {
+    let agent = watch(bench.victim.pid(), more);
     let truth = bench.finish();
     let Outcome {
         status,
@@ -162,7 +162,13 @@ impl Run {
         }
         for record in &self.truth.victim.records {
             let message = ours[&record.seq];
-            let early = record.handed_off_utc_ns - message.handed_off_ns;
+            // By function, a message may be handed off before its batch is.
+            let end = if message.hand_off == "function" {
+                record.called_ns + record.handed_off_utc_ns - record.handed_off_ns
+            } else {
+                record.handed_off_utc_ns
+            };
+            let early = end - message.handed_off_ns;
             assert!(
                 early < CLOCK_SLACK_NS,
                 "handed off {early} ns early: {message:?} {record:?}"
@@ -267,7 +273,7 @@ impl Run {
 fn reads(call: &str, size: &str, from: u64) {
     let _guard = one_at_a_time();
     let victim = ["--read", call, "--read-size", size, "--work-us", "300"];
-    let run = observe_from(Bench::start(500.0, 500, &victim), from);
+    let run = observe_from(Bench::start(500.0, 500, &victim), from, &[]);
     let (error, age) = (run.hand_off_error(), run.median_age());
     // Each message costs at least 300 us, so a hand-off taken at the wrong instant is off by a large part of that.
     assert!(
@@ -297,6 +303,46 @@ reading! {
     reads_with_epoll_and_recv: "epoll+recv", "65536";
     reads_with_select_and_recv: "select+recv", "65536";
     reads_a_message_in_several_pieces: "recv", "100";
+}
+
+#[test]
+fn a_named_function_is_the_hand_off_of_each_message() {
+    let _guard = one_at_a_time();
+    // More than it can do: reads return many messages, so the end of a batch is far from each.
+    let victim = ["--work-us", "1000"];
+    let run = observe_from(
+        Bench::start(2000.0, 1500, &victim),
+        0,
+        &["--handoff", "tag52_victim_handed_off"],
+    );
+    let truth: HashMap<u64, (i64, i64)> = run
+        .truth
+        .victim
+        .records
+        .iter()
+        .map(|r| {
+            let to_utc = r.handed_off_utc_ns - r.handed_off_ns;
+            (r.seq, (r.called_ns + to_utc, r.handed_off_utc_ns))
+        })
+        .collect();
+    let function = run.messages.iter().filter(|m| m.hand_off == "function");
+    let (mut late, mut rest_of_batch) = (Vec::new(), Vec::new());
+    for message in function {
+        let (called, batch_end) = truth[&message.seq];
+        late.push((message.handed_off_ns - called).abs());
+        rest_of_batch.push(batch_end - called);
+    }
+    assert!(
+        late.len() * 100 >= run.messages.len() * 98,
+        "{} of {} by function",
+        late.len(),
+        run.messages.len()
+    );
+    let (late, rest_of_batch) = (median(late), median(rest_of_batch));
+    assert!(
+        late * 20 < rest_of_batch,
+        "{late} ns off, the batch goes on for {rest_of_batch} ns"
+    );
 }
 
 #[test]
@@ -494,7 +540,7 @@ fn a_process_without_fix_is_waited_for_and_its_end_is_no_error() {
     let _guard = one_at_a_time();
     let mut command = Command::new("sleep");
     let sleeper = Guarded::spawn(command.arg("60"), "sleep").expect("a process");
-    let mut agent = watch(sleeper.pid());
+    let mut agent = watch(sleeper.pid(), &[]);
     std::thread::sleep(Duration::from_secs(3));
     assert!(agent.ended().is_none(), "the agent did not wait");
     drop(sleeper);
@@ -518,7 +564,7 @@ fn a_process_without_fix_is_waited_for_and_its_end_is_no_error() {
 fn an_interrupt_ends_it_with_exit_code_0() {
     let _guard = one_at_a_time();
     let bench = Bench::start(500.0, 100_000, &[]);
-    let agent = watch(bench.victim.pid());
+    let agent = watch(bench.victim.pid(), &[]);
     bench.venue.open_gate();
     std::thread::sleep(Duration::from_secs(1));
     agent.interrupt();

@@ -17,7 +17,7 @@ impl std::fmt::Debug for Slices<'_> {
 
 impl<'a> Slices<'a> {
     /// Those of `record`, which `recv` begins.
-    pub(super) fn behind(record: &'a [u8], recv: &Recv) -> Self {
+    pub(crate) fn behind(record: &'a [u8], recv: &Recv) -> Self {
         let start = size_of::<Recv>().min(record.len());
         let end = (start + recv.slices as usize).min(record.len());
         Self {

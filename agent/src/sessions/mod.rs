@@ -3,6 +3,8 @@
 
 mod address;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::HashMap, sync::Arc};
 

@@ -30,6 +30,9 @@ pub struct Message {
     pub handed_off_ns: i64,
     /// Handed off - sent.
     pub age_ns: i64,
+    /// What the hand-off was taken from.
+    #[serde(default)]
+    pub hand_off: String,
     /// Stage, then part.
     pub matrix: BTreeMap<String, BTreeMap<String, i64>>,
 }

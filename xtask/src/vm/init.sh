@@ -9,6 +9,7 @@ mount -t devtmpfs dev /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
+ln -s /proc/self/fd /dev/fd
 for module in $(cat /modules/order); do
     insmod "$module" || echo "cannot load $module"
 done
