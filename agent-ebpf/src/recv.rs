@@ -72,9 +72,15 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) -> Note {
     }
     // SAFETY: the caller's; the current task is known to the verifier.
     unsafe {
-        let Some(tcp) = tcp::receive(sk) else {
+        let Some(mut tcp) = tcp::receive(sk) else {
             return Note::Nothing;
         };
+        // A FIN takes a sequence number of its own (net/ipv4/tcp.c `tcp_recvmsg_locked`,
+        // found_fin_ok): it is no byte of the stream.
+        let start = tcp.copied.wrapping_sub(ret as u32);
+        if start == socket.walk.at.wrapping_add(1) && tcp::fin_received(sk) {
+            tcp.copied = tcp.copied.wrapping_sub(1);
+        }
         let (phase, mode) = (socket.phase, socket.walk.mode);
         bytes(
             socket,

@@ -6,7 +6,8 @@ use aya_ebpf::{bindings::tcp_sock, cty::c_void, helpers::generated::bpf_skc_to_t
 use crate::{
     bits::field,
     globals::{
-        TCP_ADVMSS, TCP_COPIED_SEQ, TCP_RCV_NXT, TCP_RCV_WND, TCP_RCV_WUP, TCP_WINDOW_CLAMP,
+        SOCK_STATE, TCP_ADVMSS, TCP_COPIED_SEQ, TCP_RCV_NXT, TCP_RCV_WND, TCP_RCV_WUP,
+        TCP_WINDOW_CLAMP,
     },
 };
 
@@ -53,6 +54,20 @@ pub(crate) unsafe fn receive(sk: *const c_void) -> Option<Receive> {
             mss: u32::from(field::<u16>(tcp, TCP_ADVMSS.load())),
         })
     }
+}
+
+/// Whether the peer has sent its FIN (include/net/tcp_states.h).
+///
+/// # Safety
+/// `sk` is a socket the verifier knows.
+#[inline(always)]
+pub(crate) unsafe fn fin_received(sk: *const c_void) -> bool {
+    const ESTABLISHED: u8 = 1;
+    const FIN_WAIT1: u8 = 4;
+    const FIN_WAIT2: u8 = 5;
+    // SAFETY: the caller's.
+    let state: u8 = unsafe { field(sk.cast(), SOCK_STATE.load()) };
+    state != ESTABLISHED && state != FIN_WAIT1 && state != FIN_WAIT2
 }
 
 impl Receive {
