@@ -6,7 +6,11 @@
 //! database connection, is none.
 
 use agent_common::{ABSENT, Count, HandOff, HandOffKind, Head, Kind, PENDING, Socket, Thread};
-use aya_ebpf::{bindings::task_struct, cty::c_void, helpers::generated::bpf_probe_read_user};
+use aya_ebpf::{
+    bindings::task_struct,
+    cty::{c_long, c_void},
+    helpers::generated::{bpf_loop, bpf_probe_read_user},
+};
 
 use crate::{
     arch::{Syscall, nr},
@@ -215,22 +219,47 @@ fn load_poll_set(fds: u64, n: u64) -> bool {
     copied == 0
 }
 
+/// Looks for a descriptor in the poll set; on the stack of [`in_poll_set`].
+struct Search {
+    fd: i32,
+    found: u32,
+}
+
 #[inline(always)]
 fn in_poll_set(fd: i32, n: u64) -> bool {
-    let Some(scratch) = POLL_SCRATCH.get(0) else {
-        return false;
-    };
-    for index in 0..POLL_FDS {
-        if index as u64 >= n {
-            break;
-        }
-        let entry = scratch.fds[index];
-        // struct pollfd { int fd; short events; short revents; }
-        if entry as i32 == fd && (entry >> 32) as u16 & READABLE != 0 {
-            return true;
-        }
+    let mut search = Search { fd, found: 0 };
+    // A loop of its own: unrolled eight times, a plain one takes the verifier seconds.
+    // SAFETY: a static function of the loop's type, and a context that outlives the call.
+    unsafe {
+        bpf_loop(
+            n as u32,
+            polls as *const () as *mut c_void,
+            (&raw mut search).cast(),
+            0,
+        );
     }
-    false
+    search.found != 0
+}
+
+/// Looks at one entry; returns 1 when it is the one.
+unsafe extern "C" fn polls(index: u64, search: *mut c_void) -> c_long {
+    // SAFETY: the context given to bpf_loop above.
+    let search = unsafe { &mut *search.cast::<Search>() };
+    let index = opaque(index);
+    let Some(scratch) = POLL_SCRATCH.get(0) else {
+        return 1;
+    };
+    if index >= POLL_FDS as u64 {
+        return 1;
+    }
+    // SAFETY: within the array.
+    let entry = unsafe { *scratch.fds.as_ptr().add(index as usize) };
+    // struct pollfd { int fd; short events; short revents; }
+    if entry as i32 == search.fd && (entry >> 32) as u16 & READABLE != 0 {
+        search.found = 1;
+        return 1;
+    }
+    0
 }
 
 #[inline(always)]

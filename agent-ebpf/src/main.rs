@@ -27,8 +27,8 @@ mod walk;
 use aya_ebpf::{
     bindings::task_struct,
     cty::c_void,
-    macros::{btf_tracepoint, uprobe, uretprobe},
-    programs::{BtfTracePointContext, ProbeContext, RetProbeContext},
+    macros::{btf_tracepoint, fentry, fexit, uprobe, uretprobe},
+    programs::{BtfTracePointContext, FEntryContext, FExitContext, ProbeContext, RetProbeContext},
 };
 
 /// A context switch, kernels whose tracepoint passes the state (5.18 and later).
@@ -120,6 +120,40 @@ fn sk_data_ready(ctx: BtfTracePointContext) -> i32 {
 fn sock_recv_length(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's socket argument.
     let note = unsafe { recv::received(ctx.arg(0), ctx.arg(1), ctx.arg(2)) };
+    note::log(&ctx, note);
+    0
+}
+
+/// Bytes became readable on a socket, kernels without [`sk_data_ready`].
+///
+/// Binds to the entry of `sock_def_readable(struct sock *sk)`, net/core/sock.c.
+#[fentry(function = "sock_def_readable")]
+fn sock_def_readable(ctx: FEntryContext) -> i32 {
+    // SAFETY: the function's socket argument.
+    unsafe { arrival::arrived(ctx.arg(0)) };
+    0
+}
+
+/// A receive call is through, kernels without [`sock_recv_length`].
+///
+/// Binds to the return of `tcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int flags,
+/// int *addr_len)` (5.19 and later), net/ipv4/tcp.c.
+#[fexit(function = "tcp_recvmsg")]
+fn tcp_recvmsg(ctx: FExitContext) -> i32 {
+    // SAFETY: the function's socket argument; the result follows the arguments.
+    let note = unsafe { recv::received(ctx.arg(0), ctx.arg(5), ctx.arg(3)) };
+    note::log(&ctx, note);
+    0
+}
+
+/// A receive call is through, kernels before 5.19.
+///
+/// Binds to the return of `tcp_recvmsg(struct sock *sk, struct msghdr *msg, size_t len, int
+/// nonblock, int flags, int *addr_len)`, net/ipv4/tcp.c.
+#[fexit(function = "tcp_recvmsg")]
+fn tcp_recvmsg_old(ctx: FExitContext) -> i32 {
+    // SAFETY: the function's socket argument; the result follows the arguments.
+    let note = unsafe { recv::received(ctx.arg(0), ctx.arg(6), ctx.arg(4)) };
     note::log(&ctx, note);
     0
 }

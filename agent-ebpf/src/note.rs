@@ -1,6 +1,6 @@
 //! Rare diagnostics (`--probe-log`): what became of a socket. Never a byte of its stream.
 
-use aya_ebpf::programs::BtfTracePointContext;
+use aya_ebpf::EbpfContext;
 use aya_log_ebpf::info;
 
 use crate::globals::PROBE_LOG;
@@ -21,7 +21,7 @@ pub(crate) enum Note {
 
 /// Logs it when that was asked for.
 #[inline(always)]
-pub(crate) fn log(ctx: &BtfTracePointContext, note: Note) {
+pub(crate) fn log(ctx: &impl EbpfContext, note: Note) {
     if PROBE_LOG.load() == 0 {
         return;
     }

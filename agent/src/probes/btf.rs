@@ -67,6 +67,28 @@ impl KernelTypes {
         }
     }
 
+    /// How many arguments a kernel function takes; `None` when there is no such function.
+    pub(super) fn function_arguments(&self, name: &str) -> Option<usize> {
+        let types = self.btf.resolve_types_by_name(name).ok()?;
+        let function = types.into_iter().find(|t| matches!(t, Type::Func(_)))?;
+        match self.target(&function)? {
+            Type::FuncProto(proto) => Some(proto.parameters.len()),
+            _ => None,
+        }
+    }
+
+    /// Whether an enum has this member.
+    pub(super) fn has_enumerator(&self, name: &str, member: &str) -> bool {
+        let types = self.btf.resolve_types_by_name(name).unwrap_or_default();
+        types.into_iter().any(|t| match t {
+            Type::Enum(e) => e
+                .members
+                .iter()
+                .any(|m| self.btf.resolve_name(m).is_ok_and(|n| n == member)),
+            _ => false,
+        })
+    }
+
     fn record_named(&self, name: &str) -> Option<Struct> {
         self.btf
             .resolve_types_by_name(name)

@@ -32,6 +32,14 @@ pub enum ProbeError {
         /// Since when kernels have it.
         since: &'static str,
     },
+    /// A helper function that the probes call is not there.
+    #[error("this kernel's eBPF has no {name} ({since})")]
+    MissingHelper {
+        /// The helper.
+        name: &'static str,
+        /// Since when kernels have it.
+        since: &'static str,
+    },
     /// Not allowed to load probes.
     #[error(
         "no right to load eBPF programs: run as root, or with CAP_BPF, CAP_PERFMON and \
@@ -42,7 +50,7 @@ pub enum ProbeError {
     #[error("loading the probes failed: {0}")]
     Load(#[from] EbpfError),
     /// A program was refused.
-    #[error("the kernel refused the probe {name}: {source}")]
+    #[error("the kernel refused the probe {name}: {}", reason(source))]
     Program {
         /// Which.
         name: &'static str,
@@ -68,4 +76,26 @@ pub enum ProbeError {
         /// What came back.
         source: io::Error,
     },
+}
+
+/// One line of a program's refusal: of the verifier's log, which can be thousands of lines long, the
+/// last that is a finding.
+fn reason(error: &ProgramError) -> String {
+    let ProgramError::LoadError {
+        io_error,
+        verifier_log,
+    } = error
+    else {
+        return error.to_string();
+    };
+    const FIGURES: [&str; 3] = ["processed ", "verification time ", "stack depth "];
+    let log = verifier_log.to_string();
+    let finding = log
+        .lines()
+        .map(str::trim)
+        .rfind(|line| !line.is_empty() && !FIGURES.iter().any(|f| line.starts_with(f)));
+    match finding {
+        Some(finding) => format!("{io_error}: {finding}"),
+        None => io_error.to_string(),
+    }
 }

@@ -6,7 +6,7 @@ use agent_common::{Count, Snapshot, State, Thread};
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, include_bytes_aligned,
     maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{BtfTracePoint, Iter, ProgramError, UProbe, uprobe::UProbeScope},
+    programs::{Iter, ProgramError, UProbe, uprobe::UProbeScope},
 };
 
 use super::{
@@ -15,7 +15,9 @@ use super::{
     cost::{self, Accounting, ProbeRun},
     counts::Counts,
     function::{CallSide, FunctionSpec},
+    hooks::{CALL_ENTRY, HOOKS},
     layout::Layout,
+    misses,
 };
 
 /// Where kernels publish their types.
@@ -48,49 +50,6 @@ pub struct Probes {
     follows_calls: bool,
 }
 
-/// A BTF tracepoint that must be there.
-struct Hook {
-    program: &'static str,
-    tracepoint: &'static str,
-    arguments: usize,
-    what: &'static str,
-    since: &'static str,
-}
-
-const fn hook(
-    tracepoint: &'static str,
-    arguments: usize,
-    what: &'static str,
-    since: &'static str,
-) -> Hook {
-    Hook {
-        program: tracepoint,
-        tracepoint,
-        arguments,
-        what,
-        since,
-    }
-}
-
-const OLD: &str = "every kernel with BTF has it";
-
-/// In this order: states before the sockets that make threads tracked.
-const HOOKS: &[Hook] = &[
-    hook("sched_waking", 1, "wake-ups", OLD),
-    hook("sched_wakeup", 1, "wake-ups", OLD),
-    hook("sched_migrate_task", 2, "throttling across CPUs", OLD),
-    hook("sched_process_exit", 1, "the end of threads", OLD),
-    hook("tcp_destroy_sock", 1, "the end of sockets", OLD),
-    hook("inet_sock_set_state", 3, "new connections", OLD),
-    hook("sk_data_ready", 1, "arrivals", "Linux 6.3 and later"),
-    hook(
-        "sock_recv_length",
-        3,
-        "receive calls",
-        "Linux 6.3 and later",
-    ),
-];
-
 impl Probes {
     /// Loads and attaches the probes.
     ///
@@ -101,7 +60,18 @@ impl Probes {
             path: VMLINUX,
             source,
         })?;
+        if !kernel.has_enumerator("bpf_func_id", "BPF_FUNC_loop") {
+            return Err(ProbeError::MissingHelper {
+                name: "bpf_loop",
+                since: "Linux 5.17 and later",
+            });
+        }
         let layout = Layout::resolve(&kernel).map_err(|f| ProbeError::MissingField(f.0))?;
+        // All are chosen before any is loaded: a kernel that lacks one is told so, and left alone.
+        let places = HOOKS
+            .iter()
+            .map(|hook| Ok((hook.what, hook.choose(&kernel)?)))
+            .collect::<Result<Vec<_>, ProbeError>>()?;
         let btf = Btf::from_sys_fs().map_err(EbpfError::BtfError)?;
         let mut ebpf = load_object(&btf, &layout, options)?;
         let mut capabilities = layout.capabilities;
@@ -111,34 +81,9 @@ impl Probes {
         let counts = Counts::new(PerCpuArray::try_from(take_map(&mut ebpf, "COUNTS")?)?);
         let threads = HashMap::try_from(take_map(&mut ebpf, "THREADS")?)?;
 
-        let passes_state = match kernel.tracepoint_arguments("sched_switch") {
-            Some(arguments) => arguments >= 4,
-            None => {
-                return Err(ProbeError::MissingHook {
-                    name: "sched_switch",
-                    what: "thread states",
-                    since: OLD,
-                });
-            }
-        };
-        let switch = if passes_state {
-            "sched_switch"
-        } else {
-            "sched_switch_old"
-        };
-        attach(&mut ebpf, switch, "sched_switch", &btf)?;
-        capabilities.push(("thread states", format!("tp_btf {switch}")));
-        for hook in HOOKS {
-            let found = kernel.tracepoint_arguments(hook.tracepoint);
-            if found.is_none_or(|n| n < hook.arguments) {
-                return Err(ProbeError::MissingHook {
-                    name: hook.tracepoint,
-                    what: hook.what,
-                    since: hook.since,
-                });
-            }
-            attach(&mut ebpf, hook.program, hook.tracepoint, &btf)?;
-            capabilities.push((hook.what, format!("tp_btf {}", hook.tracepoint)));
+        for (what, place) in &places {
+            place.attach(&mut ebpf, &btf)?;
+            capabilities.push((what, place.to_string()));
         }
         let present = match walk_open_files(&mut ebpf, &btf) {
             Ok(()) => "iter task_file".to_owned(),
@@ -176,9 +121,9 @@ impl Probes {
         }
         self.follows_calls = true;
         let btf = Btf::from_sys_fs().map_err(EbpfError::BtfError)?;
-        attach(&mut self.ebpf, "sys_enter", "sys_enter", &btf)?;
+        CALL_ENTRY.attach(&mut self.ebpf, &btf)?;
         self.capabilities
-            .push(("messages of a recvmmsg", "tp_btf sys_enter".to_owned()));
+            .push(("messages of a recvmmsg", CALL_ENTRY.to_string()));
         Ok(())
     }
 
@@ -199,6 +144,12 @@ impl Probes {
     /// When the map cannot be read.
     pub fn counts(&self) -> Result<Vec<(Count, u64)>, ProbeError> {
         self.counts.read()
+    }
+
+    /// Runs of probes that the kernel left out: each an event that was not seen.
+    #[must_use]
+    pub fn missed_runs(&self) -> u64 {
+        misses::read(&self.ebpf)
     }
 
     /// The tracked thread's counters as stored: the state in progress is not included. `None` when
@@ -289,14 +240,17 @@ fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, MapEr
     })
 }
 
-fn refused(name: &'static str) -> impl FnOnce(ProgramError) -> ProbeError {
+pub(super) fn refused(name: &'static str) -> impl FnOnce(ProgramError) -> ProbeError {
     move |source| ProbeError::Program {
         name,
         source: Box::new(source),
     }
 }
 
-fn program<'a, T>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut T, ProbeError>
+pub(super) fn program<'a, T>(
+    ebpf: &'a mut Ebpf,
+    name: &'static str,
+) -> Result<&'a mut T, ProbeError>
 where
     &'a mut T: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
 {
@@ -304,18 +258,6 @@ where
         .ok_or(ProgramError::NotLoaded)
         .and_then(TryInto::try_into)
         .map_err(refused(name))
-}
-
-fn attach(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-    tracepoint: &'static str,
-    btf: &Btf,
-) -> Result<(), ProbeError> {
-    let program: &mut BtfTracePoint = program(ebpf, name)?;
-    program.load(tracepoint, btf).map_err(refused(name))?;
-    program.attach().map_err(refused(name))?;
-    Ok(())
 }
 
 /// Runs the iterator once: it puts the target's open sockets on the list and tells of each.

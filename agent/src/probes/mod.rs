@@ -5,8 +5,10 @@ mod cost;
 mod counts;
 mod error;
 mod function;
+mod hooks;
 mod layout;
 mod load;
+mod misses;
 
 pub use cost::ProbeRun;
 pub use error::ProbeError;

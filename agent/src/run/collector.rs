@@ -155,6 +155,7 @@ impl Collector {
     fn read_health(&mut self) {
         let counts = self.probes.counts();
         let costs = self.probes.cost();
+        let missed = self.probes.missed_runs();
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
         for (session, tid) in self.sessions.readers() {
             if let Some(thread) = self.probes.thread(tid) {
@@ -175,6 +176,7 @@ impl Collector {
             }
             Err(ProbeError::Map(_) | _) => health.anomaly("counts_unreadable", 1),
         }
+        health.set_lost("probe_run", missed);
         health.set_lost("malformed", self.malformed);
         health.set_lost("socket_unknown", self.sessions.stray());
         health.set_anomaly("hand_off_unmatched", self.unmatched);

@@ -78,6 +78,8 @@ pub(super) struct Socket {
     awaited: VecDeque<Header>,
     /// The application has read up to here.
     read: u64,
+    /// Bytes read before the tap was given any.
+    unseen: u64,
     moments: Moments,
     /// Records lost, as last told.
     lost: u32,
@@ -137,6 +139,7 @@ impl Socket {
             tapped: TapDelta::default(),
             awaited: VecDeque::new(),
             read,
+            unseen: 0,
             moments: Moments {
                 arrivals,
                 window,
@@ -192,9 +195,15 @@ impl Socket {
             tap,
             stream,
             awaited,
+            read,
+            unseen,
             ..
         } = self;
         for (seq, bytes) in slices {
+            if tap.expected().is_none() {
+                // The tap knows of gaps from its first byte on only.
+                *unseen += stream.position(seq).saturating_sub(*read);
+            }
             tap.feed(stream.position(seq), bytes, &mut |header| {
                 if awaited.len() < MOST_AWAITED {
                     awaited.push_back(header);
@@ -353,7 +362,7 @@ impl Socket {
         let now = TapDelta {
             garbled: counts.garbled,
             skipped_bytes: counts.skipped_bytes,
-            lost_bytes: counts.lost_bytes,
+            lost_bytes: counts.lost_bytes + self.unseen,
             incomplete_headers: counts.incomplete_headers,
         };
         let delta = TapDelta {

@@ -46,12 +46,15 @@ impl fmt::Display for Series {
 }
 
 impl Series {
-    /// Whether the series has all hooks the agent needs: `sk_data_ready` and `sock_recv_length` came with 6.3.
+    /// Whether the series has all the agent needs: `bpf_loop` came with 5.17.
     pub(super) fn supported(self) -> bool {
-        self >= Self { major: 6, minor: 3 }
+        self >= Self {
+            major: 5,
+            minor: 17,
+        }
     }
 
-    /// The suite that has it, if any has.
+    /// The suite to look in.
     fn suite(self) -> &'static str {
         match (self.major, self.minor) {
             (5, 10) => "bullseye-security",
@@ -163,14 +166,14 @@ fn image(files: &Path, release: &str) -> PathBuf {
 fn release(files: &Path) -> Result<String> {
     for entry in module_folder(files)
         .read_dir()
-        .context("no modules in it")?
+        .context("the archive has it without its modules")?
     {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if image(files, &name).is_file() {
             return Ok(name);
         }
     }
-    bail!("no vmlinuz in it")
+    bail!("its packages have no vmlinuz")
 }
 
 /// The packages of the series' newest kernel: one, or from 6.19 on several.

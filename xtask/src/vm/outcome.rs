@@ -133,7 +133,7 @@ fn agent(report: &str, supported: bool) -> Check {
     let verdict = match (supported, code) {
         (_, -1) => Verdict::Failed("the guest did not get that far".into()),
         (true, 0) => Verdict::Passed,
-        (false, 2) if one_line && said.contains("has no tracepoint") => Verdict::Passed,
+        (false, 2) if one_line && said.contains("this kernel") => Verdict::Passed,
         _ => Verdict::Failed(format!("exit code {code}: {said}")),
     };
     Check {
@@ -199,7 +199,7 @@ mod tests {
     fn a_refusal_is_right_only_where_hooks_are_missing() {
         assert_eq!(agent(REPORT, true).verdict, Verdict::Passed);
         assert_ne!(agent(REPORT, false).verdict, Verdict::Passed);
-        let refusal = "@@ said error: it has no tracepoint x\n@@ lines 1\n@@ agent 2 1 2\n";
+        let refusal = "@@ said tag52: this kernel has no x\n@@ lines 1\n@@ agent 2 1 2\n";
         assert_eq!(agent(refusal, false).verdict, Verdict::Passed);
         assert_ne!(agent(refusal, true).verdict, Verdict::Passed);
         let chatty = refusal.replace("lines 1", "lines 2");

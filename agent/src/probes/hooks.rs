@@ -1,0 +1,213 @@
+//! Which hook of the kernel serves each concept: BTF tracepoints first, then functions.
+
+use std::fmt;
+
+use aya::{
+    Btf, Ebpf,
+    programs::{BtfTracePoint, FEntry, FExit},
+};
+
+use super::{
+    ProbeError,
+    btf::KernelTypes,
+    load::{program, refused},
+};
+
+/// How a program is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    TpBtf,
+    FEntry,
+    FExit,
+}
+
+/// A program and where it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    program: &'static str,
+    way: Way,
+    /// The tracepoint or function.
+    target: &'static str,
+    /// How many arguments the program reads: a tracepoint must pass at least as many, a function
+    /// exactly as many (its result follows them).
+    arguments: usize,
+}
+
+/// A concept and the places that serve it, best first.
+#[derive(Debug)]
+pub(super) struct Hook {
+    pub(super) what: &'static str,
+    places: &'static [Place],
+    since: &'static str,
+}
+
+const fn tracepoint(program: &'static str, target: &'static str, arguments: usize) -> Place {
+    Place {
+        program,
+        way: Way::TpBtf,
+        target,
+        arguments,
+    }
+}
+
+const fn function(
+    program: &'static str,
+    way: Way,
+    target: &'static str,
+    arguments: usize,
+) -> Place {
+    Place {
+        program,
+        way,
+        target,
+        arguments,
+    }
+}
+
+const OLD: &str = "every kernel with BTF has it";
+
+/// In this order: states before the sockets that make threads tracked.
+pub(super) const HOOKS: &[Hook] = &[
+    Hook {
+        what: "thread states",
+        places: &[
+            tracepoint("sched_switch", "sched_switch", 4),
+            tracepoint("sched_switch_old", "sched_switch", 3),
+        ],
+        since: OLD,
+    },
+    Hook {
+        what: "wake-ups, by whom",
+        places: &[tracepoint("sched_waking", "sched_waking", 1)],
+        since: OLD,
+    },
+    Hook {
+        what: "wake-ups, on which run queue",
+        places: &[tracepoint("sched_wakeup", "sched_wakeup", 1)],
+        since: OLD,
+    },
+    Hook {
+        what: "throttling across CPUs",
+        places: &[tracepoint("sched_migrate_task", "sched_migrate_task", 2)],
+        since: OLD,
+    },
+    Hook {
+        what: "the end of threads",
+        places: &[tracepoint("sched_process_exit", "sched_process_exit", 1)],
+        since: OLD,
+    },
+    Hook {
+        what: "the end of sockets",
+        places: &[tracepoint("tcp_destroy_sock", "tcp_destroy_sock", 1)],
+        since: OLD,
+    },
+    Hook {
+        what: "new connections",
+        places: &[tracepoint("inet_sock_set_state", "inet_sock_set_state", 3)],
+        since: OLD,
+    },
+    Hook {
+        what: "arrivals",
+        places: &[
+            tracepoint("sk_data_ready", "sk_data_ready", 1),
+            function("sock_def_readable", Way::FEntry, "sock_def_readable", 1),
+        ],
+        since: "a tracepoint since Linux 6.3",
+    },
+    Hook {
+        what: "receive calls",
+        places: &[
+            tracepoint("sock_recv_length", "sock_recv_length", 3),
+            function("tcp_recvmsg", Way::FExit, "tcp_recvmsg", 5),
+            function("tcp_recvmsg_old", Way::FExit, "tcp_recvmsg", 6),
+        ],
+        since: "a tracepoint since Linux 6.3",
+    },
+];
+
+/// The entry of every system call: on demand only.
+pub(super) const CALL_ENTRY: Place = tracepoint("sys_enter", "sys_enter", 2);
+
+impl Hook {
+    /// The best place this kernel has.
+    pub(super) fn choose(&self, kernel: &KernelTypes) -> Result<Place, ProbeError> {
+        self.places
+            .iter()
+            .find(|place| place.is_there(kernel))
+            .copied()
+            .ok_or(ProbeError::MissingHook {
+                name: self.places[0].target,
+                what: self.what,
+                since: self.since,
+            })
+    }
+}
+
+impl Place {
+    fn is_there(&self, kernel: &KernelTypes) -> bool {
+        match self.way {
+            Way::TpBtf => kernel
+                .tracepoint_arguments(self.target)
+                .is_some_and(|n| n >= self.arguments),
+            Way::FEntry | Way::FExit => {
+                kernel.function_arguments(self.target) == Some(self.arguments)
+            }
+        }
+    }
+
+    /// Loads the program and attaches it.
+    pub(super) fn attach(&self, ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
+        let name = self.program;
+        match self.way {
+            Way::TpBtf => {
+                let program: &mut BtfTracePoint = program(ebpf, name)?;
+                program.load(self.target, btf).map_err(refused(name))?;
+                program.attach().map_err(refused(name))?;
+            }
+            Way::FEntry => {
+                let program: &mut FEntry = program(ebpf, name)?;
+                program.load(self.target, btf).map_err(refused(name))?;
+                program.attach().map_err(refused(name))?;
+            }
+            Way::FExit => {
+                let program: &mut FExit = program(ebpf, name)?;
+                program.load(self.target, btf).map_err(refused(name))?;
+                program.attach().map_err(refused(name))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = match self.way {
+            Way::TpBtf => "tp_btf",
+            Way::FEntry => "fentry",
+            Way::FExit => "fexit",
+        };
+        write!(f, "{way} {}", self.target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_with_other_arguments_is_not_taken() {
+        let kernel = KernelTypes::read("/sys/kernel/btf/vmlinux").expect("BTF");
+        assert!(tracepoint("x", "sched_waking", 1).is_there(&kernel));
+        assert!(!tracepoint("x", "sched_waking", 2).is_there(&kernel));
+        assert!(!tracepoint("x", "no_such_tracepoint", 0).is_there(&kernel));
+        assert!(function("x", Way::FEntry, "sock_def_readable", 1).is_there(&kernel));
+        assert!(!function("x", Way::FEntry, "sock_def_readable", 2).is_there(&kernel));
+    }
+
+    #[test]
+    fn helpers_are_told_by_name() {
+        let kernel = KernelTypes::read("/sys/kernel/btf/vmlinux").expect("BTF");
+        assert!(kernel.has_enumerator("bpf_func_id", "BPF_FUNC_loop"));
+        assert!(!kernel.has_enumerator("bpf_func_id", "BPF_FUNC_no_such"));
+    }
+}
