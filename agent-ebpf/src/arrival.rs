@@ -3,7 +3,7 @@
 use agent_common::{Arrival, Count, Head, Kind, Phase};
 use aya_ebpf::cty::c_void;
 
-use crate::{maps::SOCKETS, ring::emit, snapshot, tcp, thread::now};
+use crate::{current::now, maps::SOCKETS, ring::emit, snapshot, tcp};
 
 /// Bytes became readable on `sk`.
 ///

@@ -3,10 +3,10 @@
 use agent_common::{Call, Count, Head, Kind};
 
 use crate::{
+    current::{current, now},
     maps::THREADS,
     ring::emit,
     snapshot,
-    thread::{current, now},
 };
 
 /// The current thread entered (or left) the function.

@@ -83,6 +83,6 @@ pub(crate) fn woken(thread: &mut Thread, now: u64) {
     let by = unsafe { arch::syscall(bpf_get_current_task_btf()) };
     if is_release(&by) {
         close(thread, now);
-        thread.releaser = crate::thread::current().0;
+        thread.releaser = crate::current::current().0;
     }
 }

@@ -8,13 +8,14 @@ use aya_ebpf::{cty::c_void, helpers::generated::bpf_get_current_task_btf};
 use crate::{
     arch::{self, Syscall, nr},
     bits::opaque,
+    current::{current, now, wanted},
     handoff,
     maps::{RECV_SCRATCH, SOCKETS},
     note::Note,
     ring::{count, emit_bytes},
     snapshot, socket, tcp,
     tcp::Receive,
-    thread::{self, current, now},
+    thread,
     user_buffer::{Buffers, continues},
     walk,
 };
@@ -35,7 +36,7 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) -> Note {
     let socket = match found {
         Some(known) => known,
         None => {
-            if !socket::wanted(tgid) || ret <= 0 {
+            if !wanted(tgid) || ret <= 0 {
                 return Note::Nothing;
             }
             // SAFETY: the caller's.
@@ -64,7 +65,7 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) -> Note {
         }
         return Note::Nothing;
     }
-    if !socket::wanted(tgid) {
+    if !wanted(tgid) {
         // Another process on the same port (another network namespace).
         socket.phase = Phase::Other as u32;
         socket::closed(socket, CloseReason::NotFix);

@@ -10,15 +10,15 @@ use aya_ebpf::{
 
 use crate::{
     bits::field,
+    current::{current, now, wanted},
     globals::{
         SOCK_DADDR, SOCK_DPORT, SOCK_FAMILY, SOCK_NUM, SOCK_RCV_SADDR, SOCK_STATE, SOCK_V6_DADDR,
-        SOCK_V6_RCV_SADDR, SOCKET_SK, TARGET_TGID, TASK_TGID,
+        SOCK_V6_RCV_SADDR, SOCKET_SK, TASK_TGID,
     },
     maps::{LISTENING, NEXT_ID, SOCKETS, ZERO_SOCKET},
     note::Note,
     ring::{count, emit},
     tcp,
-    thread::{current, now},
 };
 
 /// include/net/tcp_states.h
@@ -29,13 +29,6 @@ const TCP_CLOSE_WAIT: u32 = 8;
 const TCP_LISTEN: u32 = 10;
 
 const AF_INET6: u32 = 10;
-
-/// Whether the process is one to watch.
-#[inline(always)]
-pub(crate) fn wanted(tgid: u32) -> bool {
-    let target = TARGET_TGID.load();
-    target == 0 || target == tgid
-}
 
 /// A number no other socket gets: this CPU's count, and the CPU.
 #[inline(always)]

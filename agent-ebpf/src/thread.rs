@@ -6,33 +6,19 @@
 
 use agent_common::{Count, Exit, Head, Kind, State, Thread};
 use aya_ebpf::bindings::task_struct;
-use aya_ebpf::helpers::generated::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
 
 use crate::{
     arch,
     bits::field,
+    current::now,
     futex,
     globals::TASK_PID,
     handoff,
     maps::{THREADS, TRACKED, TRACKED_WORDS, ZERO_THREAD},
     ring::{count, emit},
+    seqlock::{begin_write, end_write},
     throttle,
 };
-
-/// `CLOCK_MONOTONIC`, ns.
-#[inline(always)]
-pub(crate) fn now() -> u64 {
-    // SAFETY: no arguments.
-    unsafe { bpf_ktime_get_ns() }
-}
-
-/// (thread, thread group) of the current task, initial PID namespace.
-#[inline(always)]
-pub(crate) fn current() -> (u32, u32) {
-    // SAFETY: no arguments.
-    let both = unsafe { bpf_get_current_pid_tgid() };
-    (both as u32, (both >> 32) as u32)
-}
 
 /// The gate: whether the thread is tracked.
 #[inline(always)]
@@ -90,41 +76,6 @@ fn flip(tid: u32, on: bool) {
         unsafe {
             core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) word, in(reg) change);
         }
-    }
-}
-
-/// Opens a write section: readers on other CPUs see an odd sequence and try again.
-#[inline(always)]
-pub(crate) fn begin_write(thread: &mut Thread) {
-    bump(thread);
-}
-
-/// Closes a write section.
-#[inline(always)]
-pub(crate) fn end_write(thread: &mut Thread) {
-    bump(thread);
-}
-
-/// x86 keeps stores in order (TSO), so the compiler is all there is to restrain.
-#[cfg(not(bpf_target_arch = "aarch64"))]
-#[inline(always)]
-fn bump(thread: &mut Thread) {
-    use core::sync::atomic::{Ordering, compiler_fence};
-    compiler_fence(Ordering::SeqCst);
-    let seq = &raw mut thread.seq;
-    // SAFETY: a field of a map value.
-    unsafe { seq.write_volatile(seq.read_volatile().wrapping_add(1)) };
-    compiler_fence(Ordering::SeqCst);
-}
-
-/// A fetching atomic is a full barrier (arch/arm64/net/bpf_jit_comp.c).
-#[cfg(bpf_target_arch = "aarch64")]
-#[inline(always)]
-fn bump(thread: &mut Thread) {
-    let seq = &raw mut thread.seq;
-    // SAFETY: an aligned field of a map value.
-    unsafe {
-        core::arch::asm!("{1} = atomic_fetch_add((u64 *)({0} + 0), {1})", in(reg) seq, inout(reg) 1u64 => _);
     }
 }
 

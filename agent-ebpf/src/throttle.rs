@@ -19,7 +19,7 @@ use crate::{
         CFS_RQ_THROTTLED_TOTAL, RQ_CLOCK, TASK_CFS_RQ, TASK_GROUP_CFS_RQ, TASK_POLICY,
     },
     ring::count,
-    thread::{begin_write, end_write},
+    seqlock::{begin_write, end_write},
 };
 
 /// include/uapi/linux/sched.h: the policies of the fair class.

@@ -4,9 +4,8 @@ use aya_ebpf::helpers::bpf_probe_read_user;
 
 use crate::{
     arch::{Syscall, nr},
+    current::{current, wanted},
     maps::NEXT_MESSAGE,
-    socket::wanted,
-    thread::current,
 };
 
 /// One buffer.

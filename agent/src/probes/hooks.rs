@@ -10,7 +10,7 @@ use aya::{
 use super::{
     ProbeError,
     btf::KernelTypes,
-    load::{program, refused},
+    program::{program, refused},
 };
 
 /// How a program is attached.
@@ -42,20 +42,10 @@ pub(super) struct Hook {
 }
 
 const fn tracepoint(program: &'static str, target: &'static str, arguments: usize) -> Place {
-    Place {
-        program,
-        way: Way::TpBtf,
-        target,
-        arguments,
-    }
+    place(program, Way::TpBtf, target, arguments)
 }
 
-const fn function(
-    program: &'static str,
-    way: Way,
-    target: &'static str,
-    arguments: usize,
-) -> Place {
+const fn place(program: &'static str, way: Way, target: &'static str, arguments: usize) -> Place {
     Place {
         program,
         way,
@@ -110,7 +100,7 @@ pub(super) const HOOKS: &[Hook] = &[
         what: "arrivals",
         places: &[
             tracepoint("sk_data_ready", "sk_data_ready", 1),
-            function("sock_def_readable", Way::FEntry, "sock_def_readable", 1),
+            place("sock_def_readable", Way::FEntry, "sock_def_readable", 1),
         ],
         since: "a tracepoint since Linux 6.3",
     },
@@ -118,8 +108,8 @@ pub(super) const HOOKS: &[Hook] = &[
         what: "receive calls",
         places: &[
             tracepoint("sock_recv_length", "sock_recv_length", 3),
-            function("tcp_recvmsg", Way::FExit, "tcp_recvmsg", 5),
-            function("tcp_recvmsg_old", Way::FExit, "tcp_recvmsg", 6),
+            place("tcp_recvmsg", Way::FExit, "tcp_recvmsg", 5),
+            place("tcp_recvmsg_old", Way::FExit, "tcp_recvmsg", 6),
         ],
         since: "a tracepoint since Linux 6.3",
     },
@@ -200,8 +190,8 @@ mod tests {
         assert!(tracepoint("x", "sched_waking", 1).is_there(&kernel));
         assert!(!tracepoint("x", "sched_waking", 2).is_there(&kernel));
         assert!(!tracepoint("x", "no_such_tracepoint", 0).is_there(&kernel));
-        assert!(function("x", Way::FEntry, "sock_def_readable", 1).is_there(&kernel));
-        assert!(!function("x", Way::FEntry, "sock_def_readable", 2).is_there(&kernel));
+        assert!(place("x", Way::FEntry, "sock_def_readable", 1).is_there(&kernel));
+        assert!(!place("x", Way::FEntry, "sock_def_readable", 2).is_there(&kernel));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use agent_common::{Count, Snapshot, State, Thread};
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, include_bytes_aligned,
     maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{Iter, ProgramError, UProbe, uprobe::UProbeScope},
+    programs::{Iter, UProbe, uprobe::UProbeScope},
 };
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
     hooks::{CALL_ENTRY, HOOKS},
     layout::Layout,
     misses,
+    program::{program, refused},
 };
 
 /// Where kernels publish their types.
@@ -238,26 +239,6 @@ fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, MapEr
     ebpf.take_map(name).ok_or(MapError::InvalidName {
         name: name.to_owned(),
     })
-}
-
-pub(super) fn refused(name: &'static str) -> impl FnOnce(ProgramError) -> ProbeError {
-    move |source| ProbeError::Program {
-        name,
-        source: Box::new(source),
-    }
-}
-
-pub(super) fn program<'a, T>(
-    ebpf: &'a mut Ebpf,
-    name: &'static str,
-) -> Result<&'a mut T, ProbeError>
-where
-    &'a mut T: TryFrom<&'a mut aya::programs::Program, Error = ProgramError>,
-{
-    ebpf.program_mut(name)
-        .ok_or(ProgramError::NotLoaded)
-        .and_then(TryInto::try_into)
-        .map_err(refused(name))
 }
 
 /// Runs the iterator once: it puts the target's open sockets on the list and tells of each.

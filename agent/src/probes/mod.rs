@@ -9,6 +9,7 @@ mod hooks;
 mod layout;
 mod load;
 mod misses;
+mod program;
 
 pub use cost::ProbeRun;
 pub use error::ProbeError;

@@ -1,0 +1,27 @@
+//! The current task and the current time.
+
+use aya_ebpf::helpers::generated::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
+
+use crate::globals::TARGET_TGID;
+
+/// `CLOCK_MONOTONIC`, ns.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: no arguments.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// (thread, thread group) of the current task, initial PID namespace.
+#[inline(always)]
+pub(crate) fn current() -> (u32, u32) {
+    // SAFETY: no arguments.
+    let both = unsafe { bpf_get_current_pid_tgid() };
+    (both as u32, (both >> 32) as u32)
+}
+
+/// Whether the process is one to watch.
+#[inline(always)]
+pub(crate) fn wanted(tgid: u32) -> bool {
+    let target = TARGET_TGID.load();
+    target == 0 || target == tgid
+}
