@@ -69,7 +69,7 @@ pub struct Socket {
     pub seen: u32,
     /// 1 when the stream was watched from its first byte.
     pub from_start: u32,
-    /// Reads looked at while undecided.
+    /// Bytes looked at while undecided.
     pub looked: u32,
     /// The largest window announced so far, bytes.
     pub max_window: u32,

@@ -20,6 +20,9 @@ use crate::{
     walk,
 };
 
+/// Bytes of a stream found in its middle without the beginning of a message: it is not FIX.
+const ENOUGH_LOOKED: u32 = 256 << 10;
+
 /// include/linux/socket.h
 const MSG_OOB: i32 = 1;
 const MSG_PEEK: i32 = 2;
@@ -177,7 +180,11 @@ unsafe fn bytes(
     let undecided =
         socket.phase == Phase::Undecided as u32 && socket.from_start == 0 && !first_byte_seen;
     if undecided && flagged & recv_flags::CALL_HOOK_WANTED == 0 {
-        socket.looked += 1;
+        socket.looked = socket.looked.saturating_add(len);
+        if socket.looked >= ENOUGH_LOOKED {
+            socket.phase = Phase::Other as u32;
+            socket::closed(socket, CloseReason::NotFix);
+        }
         return;
     }
     if !undecided {

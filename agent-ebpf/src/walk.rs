@@ -373,13 +373,21 @@ fn flush(step: &mut Step, scratch: *mut u8) {
     if len > RECORD_BYTES as u64 || len < RECV_BYTES {
         return;
     }
-    // SAFETY: the record begins the scratch; len lies within it; the socket is a map value.
+    // SAFETY: a map value.
+    let socket = unsafe { &mut *step.socket };
+    if socket.phase == Phase::Undecided as u32 {
+        // Not known to be FIX: nothing of it leaves the kernel.
+        return;
+    }
+    // SAFETY: the record begins the scratch; len lies within it.
     unsafe {
         let record = scratch.cast::<Recv>();
         (*record).head.kind = Kind::RecvPart as u32;
+        (*record).head.lost = socket.lost;
+        (*record).head.socket = socket.id;
         (*record).slices = (len - RECV_BYTES) as u32;
         if !emit_bytes(scratch, len, Count::RecvLost) {
-            (*step.socket).lost += 1;
+            socket.lost += 1;
         }
     }
 }

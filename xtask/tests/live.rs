@@ -7,7 +7,8 @@
 mod common;
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,7 +19,9 @@ use xtask::demo::{self, Mode};
 use xtask::lab::agent::{Agent, Launch, Message, Outcome};
 use xtask::lab::cgroup::Cgroup;
 use xtask::lab::child::Guarded;
+use xtask::lab::clock::{self, Resolution};
 use xtask::lab::cpu;
+use xtask::lab::fix::{Writer, execution_report};
 use xtask::lab::victim::Record;
 use xtask::workspace;
 
@@ -354,6 +357,68 @@ fn a_named_function_is_the_hand_off_of_each_message() {
         late * 20 < rest_of_batch,
         "{late} ns off, the batch goes on for {rest_of_batch} ns"
     );
+}
+
+/// One thread of this very process reads two sessions in turn, hundreds of messages with each call.
+#[test]
+fn two_sessions_of_one_thread_are_not_mixed() {
+    const EACH: u64 = 400;
+    let _guard = one_at_a_time();
+    let agent = watch(std::process::id().cast_signed(), &[]);
+    let pairs: Vec<_> = ["LEFT", "RIGHT"].map(|sender| (sender, connected())).into();
+    let mut senders = Vec::new();
+    let mut receivers = Vec::new();
+    for (sender, (mut venue, application)) in pairs {
+        let mut writer = Writer::new(sender, "DROP", Resolution::Micros);
+        for number in 1..=EACH {
+            let mut fields = String::new();
+            execution_report(number, 120, &mut fields);
+            let message = writer.message("8", clock::utc_ns(), &fields);
+            venue.write_all(message).expect("room in the buffers");
+        }
+        senders.push(venue);
+        receivers.push(application);
+    }
+    let reader = std::thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            let read: usize = receivers
+                .iter_mut()
+                .map(|socket| socket.read(&mut buffer).expect("a read"))
+                .sum();
+            if read == 0 {
+                break;
+            }
+        }
+    });
+    drop(senders);
+    reader.join().expect("no panic");
+    std::thread::sleep(Duration::from_millis(300));
+    agent.interrupt();
+    let outcome = agent.finish(Duration::from_secs(15)).expect("it ends");
+    assert!(outcome.status.success(), "{:?}", outcome.stderr);
+    for sender in ["LEFT", "RIGHT"] {
+        let seqs: Vec<u64> = outcome
+            .messages
+            .iter()
+            .filter(|message| message.session.sender == sender)
+            .map(|message| message.seq)
+            .collect();
+        let all: Vec<u64> = (1..=EACH).collect();
+        assert_eq!(seqs, all, "{sender}");
+    }
+    for message in &outcome.messages {
+        exact(message);
+        assert!(message.arrived_ns.is_some(), "{message:?}");
+    }
+}
+
+/// Both ends of a connection on loopback.
+fn connected() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let venue = TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+    let (application, _) = listener.accept().expect("accepted");
+    (venue, application)
 }
 
 #[test]

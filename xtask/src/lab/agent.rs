@@ -16,6 +16,9 @@ use crate::lab::child::Guarded;
 /// A line of `--json messages` of type `message`, as far as it is used here. Nanoseconds, instants UTC.
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct Message {
+    /// Where it came in.
+    #[serde(default)]
+    pub session: Session,
     /// MsgSeqNum.
     pub seq: u64,
     /// Tag 35.
@@ -35,6 +38,13 @@ pub struct Message {
     pub hand_off: String,
     /// Stage, then part.
     pub matrix: BTreeMap<String, BTreeMap<String, i64>>,
+}
+
+/// The session of a message, as far as the lab looks at it.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+pub struct Session {
+    /// SenderCompID.
+    pub sender: String,
 }
 
 impl Message {
