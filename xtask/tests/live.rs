@@ -491,6 +491,26 @@ fn a_quota_is_throttle_and_not_run_queue() {
 }
 
 #[test]
+fn a_thread_that_is_woken_is_blocked_no_longer() {
+    let _guard = one_at_a_time();
+    let cpu = cpu::allowed()[0];
+    let _rival = rival(cpu);
+    // Rare messages: each finds the thread asleep, wakes it, and waits until it gets the CPU.
+    let bench = Bench::start(100.0, 200, &["--cpu", &cpu.to_string()]);
+    let run = observe(bench);
+    let blocked: i64 = run
+        .messages
+        .iter()
+        .filter_map(|message| message.matrix.get("queued")?.get("blocked"))
+        .sum();
+    let queued: i64 = run.messages.iter().map(|m| m.stage("queued")).sum();
+    assert!(
+        blocked * 3 < queued,
+        "asleep for {blocked} ns of the {queued} ns in the queue"
+    );
+}
+
+#[test]
 fn rivals_on_the_cpu_are_run_queue_and_not_throttle() {
     let _guard = one_at_a_time();
     let cpu = cpu::allowed()[0];
