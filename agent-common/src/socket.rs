@@ -59,8 +59,6 @@ pub struct Socket {
     pub tgid: u32,
     /// The thread that read it last; 0 before the first read.
     pub reader: u32,
-    /// The descriptor it was last read by; -1 before the first read.
-    pub fd: i32,
     /// A [`Phase`].
     pub phase: u32,
     /// Records about this socket that found the ring full.
@@ -73,11 +71,9 @@ pub struct Socket {
     pub looked: u32,
     /// The largest window announced so far, bytes.
     pub max_window: u32,
-    /// Always 0.
-    pub reserved: u32,
     /// The header walk.
     pub walk: Walk,
 }
 
 const _: () = assert!(size_of::<Walk>() == 24 + PREFIX_ROOM);
-const _: () = assert!(size_of::<Socket>() == 8 + 10 * 4 + size_of::<Walk>());
+const _: () = assert!(size_of::<Socket>() == 8 + 8 * 4 + size_of::<Walk>());

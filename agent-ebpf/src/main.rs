@@ -202,9 +202,9 @@ extern "C" fn present_sockets(ctx: *mut c_void) -> i32 {
     let ctx = ctx.cast::<*const c_void>();
     // SAFETY: the layout of `bpf_iter__task_file`, above.
     unsafe {
-        let (task, fd, file) = (*ctx.add(1), *ctx.add(2).cast::<u32>(), *ctx.add(3));
+        let (task, file) = (*ctx.add(1), *ctx.add(3));
         if !task.is_null() && !file.is_null() {
-            socket::present(task.cast(), fd as i32, file);
+            socket::present(task.cast(), file);
         }
     }
     0

@@ -61,9 +61,8 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) -> Note {
     let at = now();
     // SAFETY: the current task is known to the verifier.
     let call = unsafe { arch::syscall(bpf_get_current_task_btf()) };
-    let continued = continues(&call, tid);
     if ret <= 0 {
-        if !continued {
+        if !continues(&call, tid) {
             handoff::empty(socket, tid, at);
         }
         return Note::Nothing;
@@ -194,7 +193,6 @@ unsafe fn bytes(
         }
         socket.reader = tid;
         socket.tgid = tgid;
-        socket.fd = call.args[0] as i32;
     }
     let total = opaque(total);
     if total > RECORD_BYTES as u64 || total < size_of::<Recv>() as u64 {
@@ -208,7 +206,7 @@ unsafe fn bytes(
         (*record).head.socket = socket.id;
         (*record).reader = snapshot::of(tid, at);
         (*record).tgid = tgid;
-        (*record).fd = socket.fd;
+        (*record).fd = call.args[0] as i32;
         (*record).end = tcp.copied;
         (*record).len = len;
         (*record).rcv_nxt = tcp.rcv_nxt;

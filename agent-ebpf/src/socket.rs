@@ -62,7 +62,6 @@ unsafe fn insert(sk: *const c_void, tgid: u32, phase: Phase) -> Option<*mut Sock
     unsafe {
         (*socket).id = next_id();
         (*socket).tgid = tgid;
-        (*socket).fd = -1;
         (*socket).phase = phase as u32;
     }
     Some(socket)
@@ -153,7 +152,7 @@ pub(crate) unsafe fn found_by_read(sk: *const c_void, tgid: u32) -> Option<*mut 
 /// # Safety
 /// `task` and `file` are the iterator's.
 #[inline(always)]
-pub(crate) unsafe fn present(task: *const u8, fd: i32, file: *const c_void) {
+pub(crate) unsafe fn present(task: *const u8, file: *const c_void) {
     // SAFETY: the caller's; the helper checks that the file is a socket.
     unsafe {
         let tgid: u32 = field(task, TASK_TGID.load());
@@ -175,7 +174,6 @@ pub(crate) unsafe fn present(task: *const u8, fd: i32, file: *const c_void) {
             && SOCKETS.get_ptr(sk as u64).is_none()
             && let Some(new) = insert(sk, tgid, Phase::Undecided)
         {
-            (*new).fd = fd;
             open(sk, &mut *new, OpenReason::Present);
         }
     }

@@ -72,15 +72,11 @@ pub(crate) fn walk(
         return (EMPTY, false);
     };
     progress.user = buffers.start;
-    progress.len = if buffers.count == 0 {
-        u64::from(len)
+    // An array's first buffer is fetched like the ones after it.
+    (progress.len, progress.left) = if buffers.count == 0 {
+        (u64::from(len), 0)
     } else {
-        0
-    };
-    progress.left = if buffers.count == 0 {
-        0
-    } else {
-        u64::from(len)
+        (0, u64::from(len))
     };
     progress.next = buffers.start;
     progress.buffers = buffers.count;

@@ -71,11 +71,7 @@ impl Arrivals {
         while self.queue.front().is_some_and(|a| a.end <= end) {
             self.queue.pop_front();
         }
-        self.unseen_below(end);
-    }
-
-    /// Bytes read that no arrival covers (a socket with SO_RCVLOWAT, a lost record).
-    fn unseen_below(&mut self, end: u64) {
+        // Bytes read that no arrival covers: a socket with SO_RCVLOWAT, a lost record.
         self.end = self.end.max(end);
     }
 

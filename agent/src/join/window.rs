@@ -189,16 +189,16 @@ impl Window {
             if first + 1 < end {
                 held.add(&tail.before.without(&head.before));
                 held = self.cut_head(held, head, sent);
-                held.add(&self.stretch(&tail.from, &self.earlier(&tail.to, arrived)));
+                held.add(&Waiting::between(&tail.from, earlier(&tail.to, arrived)));
             } else {
                 let from = self.later(&head.from, sent);
-                held.add(&self.stretch(&from, &self.earlier(&head.to, arrived)));
+                held.add(&Waiting::between(&from, earlier(&head.to, arrived)));
             }
         }
         if let Some((from, _)) = self.closed
             && from.at < arrived.at
         {
-            held.add(&self.stretch(&self.later(&from, sent), arrived));
+            held.add(&Waiting::between(&self.later(&from, sent), arrived));
         }
         held
     }
@@ -207,13 +207,9 @@ impl Window {
     fn cut_head(&self, mut held: Waiting, head: &Closed, sent: u64) -> Waiting {
         if sent > head.from.at {
             held = held.without(&Waiting::between(&head.from, &head.to));
-            held.add(&self.stretch(&self.later(&head.from, sent), &head.to));
+            held.add(&Waiting::between(&self.later(&head.from, sent), &head.to));
         }
         held
-    }
-
-    fn stretch(&self, from: &Snapshot, to: &Snapshot) -> Waiting {
-        Waiting::between(from, to)
     }
 
     /// The later of a snapshot and an instant, the latter looked up.
@@ -226,10 +222,10 @@ impl Window {
             ..Snapshot::default()
         })
     }
+}
 
-    fn earlier(&self, to: &Snapshot, other: &Snapshot) -> Snapshot {
-        if other.at < to.at { *other } else { *to }
-    }
+fn earlier<'a>(a: &'a Snapshot, b: &'a Snapshot) -> &'a Snapshot {
+    if b.at < a.at { b } else { a }
 }
 
 #[cfg(test)]

@@ -54,48 +54,48 @@ const fn place(program: &'static str, way: Way, target: &'static str, arguments:
     }
 }
 
-const OLD: &str = "every kernel with BTF has it";
+/// A concept whose tracepoint is older than BTF.
+const fn everywhere(what: &'static str, places: &'static [Place]) -> Hook {
+    Hook {
+        what,
+        places,
+        since: "every kernel with BTF has it",
+    }
+}
 
 /// In this order: states before the sockets that make threads tracked.
 pub(super) const HOOKS: &[Hook] = &[
-    Hook {
-        what: "thread states",
-        places: &[
+    everywhere(
+        "thread states",
+        &[
             tracepoint("sched_switch", "sched_switch", 4),
             tracepoint("sched_switch_old", "sched_switch", 3),
         ],
-        since: OLD,
-    },
-    Hook {
-        what: "wake-ups, by whom",
-        places: &[tracepoint("sched_waking", "sched_waking", 1)],
-        since: OLD,
-    },
-    Hook {
-        what: "wake-ups, on which run queue",
-        places: &[tracepoint("sched_wakeup", "sched_wakeup", 1)],
-        since: OLD,
-    },
-    Hook {
-        what: "throttling across CPUs",
-        places: &[tracepoint("sched_migrate_task", "sched_migrate_task", 2)],
-        since: OLD,
-    },
-    Hook {
-        what: "the end of threads",
-        places: &[tracepoint("sched_process_exit", "sched_process_exit", 1)],
-        since: OLD,
-    },
-    Hook {
-        what: "the end of sockets",
-        places: &[tracepoint("tcp_destroy_sock", "tcp_destroy_sock", 1)],
-        since: OLD,
-    },
-    Hook {
-        what: "new connections",
-        places: &[tracepoint("inet_sock_set_state", "inet_sock_set_state", 3)],
-        since: OLD,
-    },
+    ),
+    everywhere(
+        "wake-ups, by whom",
+        &[tracepoint("sched_waking", "sched_waking", 1)],
+    ),
+    everywhere(
+        "wake-ups, on which run queue",
+        &[tracepoint("sched_wakeup", "sched_wakeup", 1)],
+    ),
+    everywhere(
+        "throttling across CPUs",
+        &[tracepoint("sched_migrate_task", "sched_migrate_task", 2)],
+    ),
+    everywhere(
+        "the end of threads",
+        &[tracepoint("sched_process_exit", "sched_process_exit", 1)],
+    ),
+    everywhere(
+        "the end of sockets",
+        &[tracepoint("tcp_destroy_sock", "tcp_destroy_sock", 1)],
+    ),
+    everywhere(
+        "new connections",
+        &[tracepoint("inet_sock_set_state", "inet_sock_set_state", 3)],
+    ),
     Hook {
         what: "arrivals",
         places: &[

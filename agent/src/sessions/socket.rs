@@ -22,7 +22,8 @@ use crate::{
 /// Threads of one socket with something to hand off; more is no sane program.
 const MOST_BATCHES: usize = 64;
 
-/// Headers whose message is not read to its end: one in sane streams.
+/// Headers whose message is not read to its end: more than one walk of the probes can find. Only
+/// when the end of a receive is lost do those of several come together.
 const MOST_AWAITED: usize = 4096;
 
 /// What follows from the events.
@@ -62,6 +63,18 @@ impl Moments {
     }
 }
 
+/// The end of what arrived, and the window behind it.
+fn offer(stream: &mut Stream, rcv_nxt: u32, offered: u32, least: u32) -> (u64, Offer) {
+    let end = stream.position(rcv_nxt);
+    let edge = end + u64::from(offered);
+    let offer = Offer {
+        offered,
+        least,
+        edge,
+    };
+    (end, offer)
+}
+
 /// One watched socket.
 pub(super) struct Socket {
     local: SocketAddr,
@@ -80,6 +93,8 @@ pub(super) struct Socket {
     read: u64,
     /// Bytes read before the tap was given any.
     unseen: u64,
+    /// Headers that found `awaited` full.
+    dropped: u64,
     moments: Moments,
     /// Records lost, as last told.
     lost: u32,
@@ -111,16 +126,9 @@ impl Socket {
         let mut stream = Stream::at(opened.copied);
         let read = stream.position(opened.copied);
         let mut arrivals = Arrivals::default();
-        let end = stream.position(opened.rcv_nxt);
+        let (end, offer) = offer(&mut stream, opened.rcv_nxt, opened.offered, opened.least);
         arrivals.unseen_until(end);
         let mut window = Window::default();
-        let (offered, least) = (opened.offered, opened.least);
-        let edge = end + u64::from(offered);
-        let offer = Offer {
-            offered,
-            least,
-            edge,
-        };
         // A connection seen from its first byte had an open window before.
         let whole_life =
             [OpenReason::Connected as u32, OpenReason::Accepted as u32].contains(&opened.reason);
@@ -140,6 +148,7 @@ impl Socket {
             awaited: VecDeque::new(),
             read,
             unseen: 0,
+            dropped: 0,
             moments: Moments {
                 arrivals,
                 window,
@@ -165,22 +174,10 @@ impl Socket {
         }
     }
 
-    fn offer(&mut self, rcv_nxt: u32, offered: u32, least: u32) -> (u64, Offer) {
-        let end = self.stream.position(rcv_nxt);
-        let edge = end + u64::from(offered);
-        (
-            end,
-            Offer {
-                offered,
-                least,
-                edge,
-            },
-        )
-    }
-
     pub(super) fn arrived(&mut self, arrival: &Arrival) {
         self.lost_so_far(arrival.head.lost);
-        let (end, offer) = self.offer(arrival.rcv_nxt, arrival.offered, arrival.least);
+        let stream = &mut self.stream;
+        let (end, offer) = offer(stream, arrival.rcv_nxt, arrival.offered, arrival.least);
         self.moments.arrivals.arrived(end, arrival.reader);
         let reading = self.stream.position(arrival.copied) != self.read;
         self.moments
@@ -197,6 +194,7 @@ impl Socket {
             awaited,
             read,
             unseen,
+            dropped,
             ..
         } = self;
         for (seq, bytes) in slices {
@@ -207,6 +205,8 @@ impl Socket {
             tap.feed(stream.position(seq), bytes, &mut |header| {
                 if awaited.len() < MOST_AWAITED {
                     awaited.push_back(header);
+                } else {
+                    *dropped += 1;
                 }
             });
         }
@@ -228,7 +228,7 @@ impl Socket {
         }
         let end = self.stream.position(recv.end);
         let start = end.saturating_sub(u64::from(recv.len));
-        let (_, offer) = self.offer(recv.rcv_nxt, recv.offered, recv.least);
+        let (_, offer) = offer(&mut self.stream, recv.rcv_nxt, recv.offered, recv.least);
         let lost = std::mem::take(&mut self.recv_lost)
             || start != self.read
             || recv.flags & recv_flags::BYTES_MISSING != 0;
@@ -241,6 +241,11 @@ impl Socket {
             // Read to its end by a call that was not seen, if its last byte is not of this one.
             let whole = !(lost && header.end <= start);
             self.message(header, reader, whole, clock, tell);
+        }
+        if let Some(session) = &self.session {
+            for _ in 0..std::mem::take(&mut self.dropped) {
+                tell(Fact::Excluded(Arc::clone(session), Excluded::ReceiveUnseen));
+            }
         }
         self.moments.arrivals.read_until(end);
         // Last: the messages were held back by the window as it was before this read.
