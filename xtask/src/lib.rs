@@ -3,5 +3,6 @@
 pub mod demo;
 pub mod lab;
 pub mod toolchain;
+pub mod verify;
 pub mod vm;
 pub mod workspace;

@@ -5,10 +5,10 @@ mod run;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use xtask::lab::{spin, victim};
-use xtask::{demo, toolchain, vm, workspace};
+use xtask::{demo, toolchain, verify, vm, workspace};
 
 /// Builds, runs, demonstrates and tests tag52.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ enum Command {
     },
     /// Show the incident: a CPython process whose messages grow old while it waits for the GIL
     Demo(demo::Options),
+    /// Measure how exact the agent is: known causes of waiting against a truth taken outside of it
+    Verify(verify::Options),
     /// Format, lints, build, unit tests and live tests
     Test {
         /// Arguments for the test binaries, such as a name filter
@@ -65,6 +67,7 @@ fn dispatch(command: Command) -> Result<()> {
         }
         Command::Run { arguments } => run::run(&arguments),
         Command::Demo(options) => show_demo(&options),
+        Command::Verify(options) => verify_accuracy(&options),
         Command::Test { filter } => check::run(&filter),
         Command::Vm(options) => vm::run(&options),
         Command::Victim(options) => victim::run(&options),
@@ -93,5 +96,34 @@ fn show_demo(options: &demo::Options) -> Result<()> {
     if options.json {
         println!("{}", serde_json::to_string(&summary)?);
     }
+    Ok(())
+}
+
+fn verify_accuracy(options: &verify::Options) -> Result<()> {
+    let experiments = verify::chosen(&options.only)?;
+    if options.list {
+        for experiment in experiments {
+            println!("{:<12} {}", experiment.name, experiment.about);
+        }
+        return Ok(());
+    }
+    ensure!(
+        workspace::is_root(),
+        "the lab loads probes, makes cgroups and pins threads: become root"
+    );
+    let binary = match &options.agent {
+        Some(agent) => agent.clone(),
+        None => {
+            toolchain::ensure()?;
+            workspace::build_agent()?
+        }
+    };
+    let report = verify::run(options, &binary, |line| eprintln!("{line}"))?;
+    if options.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        println!("{}", report.text());
+    }
+    ensure!(report.passes(), "a bar was missed");
     Ok(())
 }

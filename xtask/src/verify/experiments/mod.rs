@@ -1,0 +1,6 @@
+//! The experiments, one file per cause.
+
+use crate::verify::Experiment;
+
+/// All of them, in the order of the table.
+pub(super) const ALL: &[Experiment] = &[];

@@ -1,0 +1,91 @@
+//! One line of the table: what was injected, what was found, and which bars that meets.
+
+use crate::verify::errors::Errors;
+
+/// A bar, and the figure held against it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Check {
+    /// What is compared.
+    pub name: &'static str,
+    /// The figure, in `unit`.
+    pub figure: f64,
+    /// The figure may be no larger.
+    pub at_most: f64,
+    /// `%`, `us`, `ms` or a plain noun.
+    pub unit: &'static str,
+    /// Why this bar is not the usual one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'static str>,
+}
+
+impl Check {
+    /// `figure` may be at most `at_most`.
+    pub fn at_most(name: &'static str, figure: f64, at_most: f64, unit: &'static str) -> Self {
+        Self {
+            name,
+            figure,
+            at_most,
+            unit,
+            note: None,
+        }
+    }
+
+    /// A count that must be zero.
+    pub fn none(name: &'static str, count: usize) -> Self {
+        Self::at_most(name, count as f64, 0.0, "")
+    }
+
+    /// Says why the bar is not the usual one.
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.note = Some(reason);
+        self
+    }
+
+    /// Whether the figure is below the bar. A figure that is no number is not.
+    pub fn passes(&self) -> bool {
+        self.figure <= self.at_most
+    }
+}
+
+/// What one case of an experiment found.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Row {
+    /// The experiment, as `--only` names it.
+    pub experiment: &'static str,
+    /// What was injected.
+    pub case: String,
+    /// Where the truth comes from.
+    pub truth: &'static str,
+    /// What is compared: a part, a stage, `age`.
+    pub quantity: &'static str,
+    /// Messages compared.
+    pub messages: usize,
+    /// The total over all messages by the truth, nanoseconds.
+    pub truth_ns: i64,
+    /// The total over all messages by the agent, nanoseconds.
+    pub found_ns: i64,
+    /// |found - truth| per message.
+    pub errors: Errors,
+    /// The other part whose total is farthest from its own truth, and by how much, nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leak: Option<(&'static str, i64)>,
+    /// Messages with unknown time.
+    pub unknown: usize,
+    /// The bars.
+    pub checks: Vec<Check>,
+    /// Other figures worth telling.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+impl Row {
+    /// Whether it meets every bar.
+    pub fn passes(&self) -> bool {
+        self.checks.iter().all(Check::passes)
+    }
+
+    /// The agent's total beside the true one.
+    pub fn ratio(&self) -> f64 {
+        self.found_ns as f64 / self.truth_ns as f64
+    }
+}

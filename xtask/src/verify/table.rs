@@ -1,0 +1,119 @@
+//! The table as text.
+
+use std::fmt::Write as _;
+
+use crate::verify::{Check, Report, Row};
+
+/// One line per row, then what failed, the reasons for other bars, and the remarks.
+pub(super) fn text(report: &Report) -> String {
+    let mut lines = vec![
+        [
+            "experiment",
+            "case",
+            "of",
+            "messages",
+            "truth",
+            "agent",
+            "total",
+            "p50",
+            "p99",
+            "others",
+            "unknown",
+            "",
+        ]
+        .map(str::to_owned),
+    ];
+    lines.extend(report.rows.iter().map(cells));
+    let mut widths = [0; 12];
+    for line in &lines {
+        for (width, cell) in widths.iter_mut().zip(line) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = format!("{}\n\n", report.machine);
+    for line in &lines {
+        for (index, (cell, width)) in line.iter().zip(widths).enumerate() {
+            // Words to the left, figures to the right.
+            let _ = if (3..11).contains(&index) {
+                write!(text, "{cell:>width$}  ")
+            } else {
+                write!(text, "{cell:<width$}  ")
+            };
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+    for row in &report.rows {
+        notes(&mut text, row);
+    }
+    for (experiment, error) in &report.failed {
+        let _ = writeln!(text, "{experiment} could not be run: {error}");
+    }
+    text
+}
+
+fn cells(row: &Row) -> [String; 12] {
+    let others = row
+        .leak
+        .map_or_else(String::new, |(_, ns)| per_cent(ns, row.truth_ns));
+    let verdict = if row.passes() { "pass" } else { "FAIL" };
+    [
+        row.experiment.to_owned(),
+        row.case.clone(),
+        row.quantity.to_owned(),
+        row.messages.to_string(),
+        seconds(row.truth_ns),
+        seconds(row.found_ns),
+        per_cent(row.found_ns - row.truth_ns, row.truth_ns),
+        time(row.errors.p50_ns),
+        time(row.errors.p99_ns),
+        others,
+        row.unknown.to_string(),
+        verdict.to_owned(),
+    ]
+}
+
+fn notes(text: &mut String, row: &Row) {
+    let name = format!("{} {}", row.experiment, row.case);
+    for Check {
+        name: what,
+        figure,
+        at_most,
+        unit,
+        note,
+    } in row
+        .checks
+        .iter()
+        .filter(|check| !check.passes() || check.note.is_some())
+    {
+        let failed = if figure <= at_most { "" } else { "FAIL " };
+        let reason = note.map_or_else(String::new, |note| format!(" ({note})"));
+        let _ = writeln!(
+            text,
+            "{failed}{name}: {what} {figure:.4}{unit}, bar {at_most}{unit}{reason}"
+        );
+    }
+    for remark in &row.remarks {
+        let _ = writeln!(text, "{name}: {remark}");
+    }
+}
+
+fn seconds(ns: i64) -> String {
+    format!("{:.3}s", ns as f64 / 1e9)
+}
+
+fn per_cent(ns: i64, of: i64) -> String {
+    if of == 0 {
+        return String::new();
+    }
+    format!("{:+.2}%", 100.0 * ns as f64 / of as f64)
+}
+
+fn time(ns: i64) -> String {
+    match ns {
+        ..1_000 => format!("{ns}ns"),
+        ..1_000_000 => format!("{:.1}us", ns as f64 / 1e3),
+        ..1_000_000_000 => format!("{:.1}ms", ns as f64 / 1e6),
+        _ => format!("{:.1}s", ns as f64 / 1e9),
+    }
+}
