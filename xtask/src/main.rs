@@ -118,7 +118,9 @@ fn verify_accuracy(options: &verify::Options) -> Result<()> {
             workspace::build_agent()?
         }
     };
-    let report = verify::run(options, &binary, |line| eprintln!("{line}"))?;
+    let report = verify::run(options, &binary, &std::env::current_exe()?, |line| {
+        eprintln!("{line}")
+    })?;
     if options.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {

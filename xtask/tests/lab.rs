@@ -138,6 +138,6 @@ fn a_venue_whose_client_does_not_read_can_be_stopped() {
     bench.venue.open_gate();
     std::thread::sleep(std::time::Duration::from_millis(300));
     let start = std::time::Instant::now();
-    bench.venue.stop().expect("the venue's log");
+    bench.0.venue.stop().expect("the venue's log");
     assert!(start.elapsed() < std::time::Duration::from_secs(2));
 }

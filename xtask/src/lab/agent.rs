@@ -63,6 +63,40 @@ impl Message {
             .sum()
     }
 
+    /// What is wrong with its sums; `None` when parts and stages make up the age to the nanosecond and nothing but
+    /// the network is negative.
+    pub fn inexact(&self) -> Option<String> {
+        let mut wrong = Vec::new();
+        let mut equal = |name: &str, found: i64, expected: i64| {
+            if found != expected {
+                wrong.push(format!("{name} is {found}, not {expected}"));
+            }
+        };
+        equal("the sum of the parts", self.total(), self.age_ns);
+        equal("the age", self.age_ns, self.handed_off_ns - self.sent_ns);
+        equal(
+            "in_app",
+            self.stage("in_app"),
+            self.handed_off_ns - self.received_ns,
+        );
+        if let Some(arrived) = self.arrived_ns {
+            equal("queued", self.stage("queued"), self.received_ns - arrived);
+            let before = self.stage("in_flight") + self.stage("held_back");
+            equal("what came before", before, arrived - self.sent_ns);
+        }
+        for (stage, parts) in &self.matrix {
+            if !["in_flight", "held_back", "queued", "in_app"].contains(&stage.as_str()) {
+                wrong.push(format!("unknown stage {stage}"));
+            }
+            for (part, ns) in parts {
+                if *ns < 0 && (stage.as_str(), part.as_str()) != ("in_flight", "network") {
+                    wrong.push(format!("{stage}.{part} is {ns}"));
+                }
+            }
+        }
+        (!wrong.is_empty()).then(|| format!("{}: {self:?}", wrong.join(", ")))
+    }
+
     /// Sum of all cells.
     pub fn total(&self) -> i64 {
         self.matrix.values().flat_map(BTreeMap::values).sum()
@@ -83,9 +117,23 @@ pub fn parse_line(line: &str) -> Result<Option<Message>> {
 
 #[derive(Debug, Default)]
 struct Seen {
+    /// Lines not looked at yet: while it measures, the lab only takes them in.
+    lines: Vec<String>,
     messages: Vec<Message>,
     errors: Vec<String>,
     stderr: Vec<String>,
+}
+
+impl Seen {
+    fn parse(&mut self) {
+        for line in self.lines.drain(..) {
+            match parse_line(&line) {
+                Ok(Some(message)) => self.messages.push(message),
+                Ok(None) => {}
+                Err(error) => self.errors.push(format!("{error:#}")),
+            }
+        }
+    }
 }
 
 /// How to start the agent.
@@ -153,11 +201,7 @@ impl Agent {
         let echo = launch.echo;
         let readers = vec![
             follow(stdout, Arc::clone(&seen), |seen, line| {
-                match parse_line(&line) {
-                    Ok(Some(message)) => seen.messages.push(message),
-                    Ok(None) => {}
-                    Err(error) => seen.errors.push(format!("{error:#}")),
-                }
+                seen.lines.push(line);
             })?,
             follow(stderr, Arc::clone(&seen), move |seen, line| {
                 if echo {
@@ -207,8 +251,9 @@ impl Agent {
 
     /// The messages from the `from`th on.
     pub fn messages_from(&self, from: usize) -> Vec<Message> {
-        self.seen()
-            .messages
+        let mut seen = self.seen();
+        seen.parse();
+        seen.messages
             .get(from..)
             .map(<[Message]>::to_vec)
             .unwrap_or_default()
@@ -232,11 +277,14 @@ impl Agent {
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
+        let mut seen = std::mem::take(&mut *self.seen());
+        seen.parse();
         let Seen {
             messages,
             errors,
             stderr,
-        } = std::mem::take(&mut *self.seen());
+            ..
+        } = seen;
         Ok(Outcome {
             status,
             messages,

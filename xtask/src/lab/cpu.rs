@@ -38,3 +38,11 @@ pub fn precise_sleeps() {
         libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64);
     }
 }
+
+/// Sets the nice value of the calling thread: -20 (takes the most) to 19.
+pub fn nice(value: i32) -> Result<()> {
+    // SAFETY: two integers; `who` 0 means the calling thread (setpriority(2), "C library/kernel differences").
+    let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, value) };
+    nix::errno::Errno::result(result).context("setpriority")?;
+    Ok(())
+}

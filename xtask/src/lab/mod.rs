@@ -5,6 +5,7 @@
 //! test. Every part keeps its own record of what it did and when, which is the ground truth.
 
 pub mod agent;
+pub mod bench;
 pub mod cgroup;
 pub mod child;
 pub mod clock;

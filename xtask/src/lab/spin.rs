@@ -10,12 +10,16 @@ pub struct Options {
     /// The CPU to burn.
     #[arg(long)]
     pub cpu: usize,
+    /// Its nice value.
+    #[arg(long, default_value_t = 0)]
+    pub nice: i32,
 }
 
 /// Burns the CPU until the process is ended; it ends with its parent.
 pub fn run(options: &Options) -> Result<()> {
     child::die_with_parent();
     cpu::pin(options.cpu)?;
+    cpu::nice(options.nice)?;
     let mut counter = 0_u64;
     loop {
         counter = std::hint::black_box(counter.wrapping_add(1));

@@ -60,6 +60,18 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// `count` messages at `rate` a second, then the end of the stream.
+    pub fn of(rate: f64, count: u64) -> Self {
+        Self {
+            rate,
+            count: Some(count),
+            close_at_end: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// One message as the venue sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
@@ -71,6 +83,9 @@ pub struct Sent {
     pub sent_ns: i64,
     /// The same instant on the monotonic clock, nanoseconds, not cut to the resolution.
     pub sent_monotonic_ns: i64,
+    /// The return of the send call that took its last byte, monotonic, nanoseconds. On loopback the message is in
+    /// the receiver's queue by then if its window was open.
+    pub taken_monotonic_ns: i64,
     /// How long the send buffer was full before the message's last byte was taken, nanoseconds.
     pub blocked_ns: i64,
 }
@@ -327,6 +342,7 @@ impl<'a> Session<'a> {
             msg_type,
             sent_ns: self.options.resolution.truncate(utc),
             sent_monotonic_ns: monotonic,
+            taken_monotonic_ns: self.last_sent,
             blocked_ns: blocked_since.map_or(0, |since| clock::monotonic_ns() - since),
         });
         Ok(())

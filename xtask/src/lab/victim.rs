@@ -6,6 +6,7 @@
 
 mod inject;
 mod log;
+mod marks;
 mod read;
 
 use std::io::Write as _;
@@ -18,6 +19,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 pub use self::inject::Inject;
 pub use self::log::{Record, Usage, VictimLog};
+pub use self::marks::{Did, Mark};
 pub use self::read::ReadCall;
 use crate::lab::clock::{self, Resolution};
 use crate::lab::cpu;
@@ -38,9 +40,15 @@ pub struct Options {
     /// Bytes asked for per receive call.
     #[arg(long, default_value_t = 65536)]
     pub read_size: usize,
-    /// The injected cause of waiting.
-    #[arg(long, default_value = "none")]
-    pub inject: Inject,
+    /// The injected causes of waiting, taken in turn, one a message.
+    #[arg(long, default_value = "none", value_delimiter = ',')]
+    pub inject: Vec<Inject>,
+    /// Keep an account of the reading thread.
+    #[arg(long)]
+    pub marks: bool,
+    /// Threads that do nothing but use CPU time.
+    #[arg(long, default_value_t = 0)]
+    pub burners: usize,
     /// CPU time burnt per message, microseconds.
     #[arg(long, default_value_t = 0)]
     pub work_us: u64,
@@ -71,7 +79,14 @@ pub extern "C" fn tag52_victim_handed_off(seq: u64) {
 
 /// Runs the receiver until the venue closes.
 pub fn run(options: &Options) -> Result<()> {
-    let mut inject = inject::Injection::start(options)?;
+    let mut injections = inject::Injection::all(options)?;
+    for _ in 0..options.burners {
+        std::thread::spawn(|| {
+            loop {
+                std::hint::spin_loop();
+            }
+        });
+    }
     if let Some(cpu) = options.cpu {
         cpu::pin(cpu)?;
     }
@@ -84,11 +99,14 @@ pub fn run(options: &Options) -> Result<()> {
 
     let mut cutter = Cutter::default();
     let mut log = VictimLog::default();
+    let mut marks = marks::Marks::of_this_thread(options.marks)?;
     loop {
+        marks.mark(Did::Work)?;
         // Records without a hand-off yet are stamped after the call, so that nothing stands before it.
         let (utc, monotonic) = (clock::utc_ns(), clock::monotonic_ns());
         let bytes = receiver.receive().context("the receive call failed")?;
         let received_ns = clock::monotonic_ns();
+        marks.mark(Did::Receive)?;
         for record in log
             .records
             .iter_mut()
@@ -103,11 +121,17 @@ pub fn run(options: &Options) -> Result<()> {
         }
         cutter.push(bytes);
         while let Some(message) = cutter.next_message() {
-            let work = clock::thread_cpu_ns();
-            while clock::thread_cpu_ns() - work < (options.work_us * 1000).cast_signed() {
-                std::hint::spin_loop();
+            marks.work((options.work_us * 1000).cast_signed())?;
+            let turn = log.records.len() % injections.len();
+            let injection = &mut injections[turn];
+            let kind = injection.kind();
+            if kind.is_some() {
+                marks.mark(Did::Work)?;
             }
-            let injected_ns = inject.wait()?;
+            let injected_ns = injection.wait()?;
+            if let Some(kind) = kind {
+                marks.mark(kind)?;
+            }
             log.records.push(Record {
                 seq: message.seq,
                 received_ns,
@@ -120,6 +144,7 @@ pub fn run(options: &Options) -> Result<()> {
         }
     }
     log.usage = Usage::now(tid)?;
+    log.marks = marks.into_vec();
     log.write(&options.log)
 }
 

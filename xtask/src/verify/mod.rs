@@ -4,11 +4,14 @@
 //! (the application's own clock, the kernel's own accounts), joins it by MsgSeqNum with the agent's lines of
 //! `--json messages`, and holds the difference against its bars.
 
+mod compare;
 mod errors;
 mod experiments;
 mod machine;
+mod observe;
 mod row;
 mod table;
+mod truth;
 
 use std::path::{Path, PathBuf};
 
@@ -52,6 +55,8 @@ pub struct Experiment {
 pub struct Context<'a> {
     /// The agent's binary.
     pub agent: &'a Path,
+    /// The binary that has the victims as hidden subcommands.
+    pub xtask: &'a Path,
     /// How long a case is asked to inject, if that was asked.
     seconds: Option<f64>,
 }
@@ -91,10 +96,16 @@ impl Report {
     }
 }
 
-/// Runs the experiments asked for; `progress` gets a line when one starts.
-pub fn run(options: &Options, agent: &Path, mut progress: impl FnMut(&str)) -> Result<Report> {
+/// Runs the experiments asked for; `xtask` is the binary with the victims, `progress` gets a line when one starts.
+pub fn run(
+    options: &Options,
+    agent: &Path,
+    xtask: &Path,
+    mut progress: impl FnMut(&str),
+) -> Result<Report> {
     let context = Context {
         agent,
+        xtask,
         seconds: options.seconds,
     };
     let mut report = Report {

@@ -1,5 +1,6 @@
 //! The injected causes of waiting.
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::fd::AsFd as _;
@@ -11,6 +12,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Options;
+use super::marks::Did;
 use crate::lab::{clock, cpu};
 
 /// What a message has to wait for.
@@ -32,6 +34,8 @@ pub enum Inject {
     Sleep,
     /// a round trip on another socket, with a poll and a recv of its own
     Db,
+    /// a write to a file and fsync(2)
+    Fsync,
 }
 
 /// Bytes in the pipe, and bytes written to it per message.
@@ -49,13 +53,20 @@ pub(super) enum Injection {
     },
     Sleep(Duration),
     Database(TcpStream),
+    File(File),
 }
 
 impl Injection {
-    pub(super) fn start(options: &Options) -> Result<Self> {
+    /// All causes asked for, to be waited for in turn.
+    pub(super) fn all(options: &Options) -> Result<Vec<Self>> {
+        let start = |&inject| Self::start(inject, options);
+        options.inject.iter().map(start).collect()
+    }
+
+    fn start(inject: Inject, options: &Options) -> Result<Self> {
         let hold = Duration::from_micros(options.hold_us);
         let gap = Duration::from_micros(options.gap_us);
-        Ok(match options.inject {
+        Ok(match inject {
             Inject::None | Inject::Throttle | Inject::Rival => Self::None,
             Inject::Mutex => {
                 let lock = Arc::new(Mutex::new(0));
@@ -96,7 +107,17 @@ impl Injection {
                 stream.set_nodelay(true)?;
                 Self::Database(stream)
             }
+            Inject::Fsync => Self::File(File::create(options.log.with_extension("synced"))?),
         })
+    }
+
+    /// What a stretch of waiting for it is, if it can take any time.
+    pub(super) fn kind(&self) -> Option<Did> {
+        match self {
+            Self::None => None,
+            Self::Mutex(_) => Some(Did::Lock),
+            _ => Some(Did::Block),
+        }
     }
 
     /// Waits for the injected cause; returns the time that took, nanoseconds.
@@ -127,6 +148,10 @@ impl Injection {
                     PollTimeout::NONE,
                 )?;
                 stream.read_exact(&mut [0; 64])?;
+            }
+            Self::File(file) => {
+                file.write_all(&[0; PIPE_BYTES])?;
+                file.sync_all()?;
             }
         }
         Ok(clock::monotonic_ns() - start)

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use nix::sys::resource::{UsageWho, getrusage};
 
+use super::marks::{Did, Mark};
 use crate::lab::sched::Schedstat;
 
 /// One message. All instants are nanoseconds, on the monotonic clock unless said otherwise.
@@ -53,6 +54,8 @@ impl Usage {
 pub struct VictimLog {
     /// One entry per message.
     pub records: Vec<Record>,
+    /// The account of the reading thread, if it was asked for.
+    pub marks: Vec<Mark>,
     /// The thread's account at the end.
     pub usage: Usage,
 }
@@ -75,6 +78,15 @@ impl VictimLog {
                 "{seq} {received_ns} {called_ns} {injected_ns} {handed_off_ns} {handed_off_utc_ns}"
             );
         }
+        for mark in &self.marks {
+            let Mark {
+                did,
+                at_ns,
+                cpu_ns,
+                delay_ns,
+            } = mark;
+            let _ = writeln!(text, "{} {at_ns} {cpu_ns} {delay_ns}", did.letter());
+        }
         let Usage {
             schedstat,
             switches,
@@ -93,13 +105,24 @@ impl VictimLog {
             .with_context(|| format!("cannot read {}", path.display()))?;
         let mut log = Self::default();
         for line in text.lines() {
-            let numbers: Vec<i64> = line
-                .trim_start_matches("end ")
+            let (did, figures) = match line.split_once(' ') {
+                Some((letter, rest)) if letter.parse::<u64>().is_err() => {
+                    (Did::from_letter(letter), rest)
+                }
+                _ => (None, line),
+            };
+            let numbers: Vec<i64> = figures
                 .split(' ')
                 .map(str::parse)
                 .collect::<Result<_, _>>()
                 .with_context(|| format!("odd line in a victim's log: {line}"))?;
             match numbers[..] {
+                [at_ns, cpu_ns, delay_ns] => log.marks.push(Mark {
+                    did: did.with_context(|| format!("odd line in a victim's log: {line}"))?,
+                    at_ns,
+                    cpu_ns,
+                    delay_ns,
+                }),
                 [
                     seq,
                     received_ns,
@@ -152,8 +175,16 @@ mod tests {
             run_delay_ns: 9,
             slices: 10,
         };
+        let mark = |did| Mark {
+            did,
+            at_ns: 13,
+            cpu_ns: 14,
+            delay_ns: 15,
+        };
+        let all = [Did::Receive, Did::Work, Did::Gap, Did::Lock, Did::Block];
         let log = VictimLog {
             records: vec![record; 3],
+            marks: all.map(mark).to_vec(),
             usage: Usage {
                 schedstat,
                 switches: (11, 12),

@@ -1,0 +1,93 @@
+//! One venue and one victim, from the logon to the end of the stream.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use tempfile::TempDir;
+
+use crate::lab::child::Guarded;
+use crate::lab::venue::{self, Sent, Venue};
+use crate::lab::victim::VictimLog;
+
+/// A victim that has logged on to its venue, whose gate is still closed.
+#[derive(Debug)]
+pub struct Bench {
+    /// The sender.
+    pub venue: Venue,
+    /// The receiver.
+    pub victim: Guarded,
+    folder: TempDir,
+}
+
+/// What the venue and the victim wrote down.
+#[derive(Clone, Debug)]
+pub struct Truth {
+    /// The venue's ExecutionReports.
+    pub sent: Vec<Sent>,
+    /// The victim's log, administrative messages left out.
+    pub victim: VictimLog,
+}
+
+impl Bench {
+    /// Starts both; `xtask` is the binary that has the victims, `victim` their options.
+    pub fn start(xtask: &Path, options: venue::Options, victim: &[&str]) -> Result<Self> {
+        let venue = Venue::start(options)?;
+        let folder = tempfile::tempdir()?;
+        let mut command = Command::new(xtask);
+        command
+            .args(["victim", "--venue", &venue.port().to_string(), "--log"])
+            .arg(log_in(&folder))
+            .args(victim)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let mut victim = Guarded::spawn(&mut command, "the victim")?;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !venue.logged_on() {
+            ensure!(
+                victim.ended().is_none(),
+                "the victim ended before its logon"
+            );
+            ensure!(Instant::now() < deadline, "no logon");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // The victim is back in its receive call, waiting for the first message.
+        std::thread::sleep(Duration::from_millis(20));
+        Ok(Self {
+            venue,
+            victim,
+            folder,
+        })
+    }
+
+    /// Opens the gate and waits for at most `limit` until the victim has read everything and is gone.
+    pub fn finish(mut self, limit: Duration) -> Result<Truth> {
+        self.venue.open_gate();
+        let status = self.victim.wait(limit)?;
+        ensure!(status.success(), "the victim failed: {status}");
+        let mut sent = self.venue.stop()?;
+        sent.retain(|message| message.msg_type == "8");
+        let mut victim = VictimLog::read(&log_in(&self.folder))?;
+        let reports: HashSet<u64> = sent.iter().map(|message| message.seq).collect();
+        victim
+            .records
+            .retain(|record| reports.contains(&record.seq));
+        Ok(Truth { sent, victim })
+    }
+}
+
+fn log_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("victim")
+}
+
+/// Starts a rival that burns one CPU, at a nice value; `xtask` is the binary that has it.
+pub fn rival(xtask: &Path, cpu: usize, nice: i32) -> Result<Guarded> {
+    let mut command = Command::new(xtask);
+    command
+        .args(["spin", "--cpu", &cpu.to_string()])
+        .arg(format!("--nice={nice}"))
+        .stdin(Stdio::null());
+    Guarded::spawn(&mut command, "a rival")
+}

@@ -1,0 +1,148 @@
+//! The victim's own account of its reading thread: a chain of instants with the kernel's counters at each.
+//!
+//! Between two marks the thread was on a CPU for the difference of `cpu_ns`, runnable without one for that of
+//! `delay_ns`, and asleep for the rest. All of it comes from the clocks and from /proc, none of it from probes.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use anyhow::{Context as _, Result};
+
+use crate::lab::clock;
+
+/// What the thread was doing up to a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// In a receive call, or a wait for one: it may have slept for want of bytes.
+    Receive,
+    /// Computing: it did not sleep.
+    Work,
+    /// Without the CPU, found by two readings of the clock in a loop that does not sleep.
+    Gap,
+    /// Around a lock.
+    Lock,
+    /// Around anything else that sleeps.
+    Block,
+}
+
+impl Did {
+    /// The letter in the log.
+    pub(super) fn letter(self) -> char {
+        match self {
+            Self::Receive => 'r',
+            Self::Work => 'w',
+            Self::Gap => 'g',
+            Self::Lock => 'l',
+            Self::Block => 'b',
+        }
+    }
+
+    /// The one with this letter in the log.
+    pub fn from_letter(letter: &str) -> Option<Self> {
+        Some(match letter {
+            "r" => Self::Receive,
+            "w" => Self::Work,
+            "g" => Self::Gap,
+            "l" => Self::Lock,
+            "b" => Self::Block,
+            _ => return None,
+        })
+    }
+}
+
+/// The end of a stretch. Nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// What the thread did since the mark before.
+    pub did: Did,
+    /// `CLOCK_MONOTONIC`.
+    pub at_ns: i64,
+    /// `CLOCK_THREAD_CPUTIME_ID`.
+    pub cpu_ns: i64,
+    /// `run_delay` of /proc/PID/task/TID/schedstat: runnable, not running, since the thread began.
+    pub delay_ns: i64,
+}
+
+/// The clock may go on by so much between two readings of it in a loop, nanoseconds.
+const LOOP_NS: i64 = 30_000;
+
+/// Takes marks of the calling thread, or none at all.
+pub(super) struct Marks {
+    schedstat: Option<File>,
+    marks: Vec<Mark>,
+}
+
+impl Marks {
+    /// Marks of the calling thread, if they are `wanted`.
+    pub(super) fn of_this_thread(wanted: bool) -> Result<Self> {
+        let path = "/proc/thread-self/schedstat";
+        let schedstat = wanted
+            .then(|| File::open(path).with_context(|| format!("cannot open {path}")))
+            .transpose()?;
+        let mut marks = Self {
+            schedstat,
+            marks: Vec::new(),
+        };
+        marks.mark(Did::Work)?;
+        Ok(marks)
+    }
+
+    /// The thread has done this until now.
+    pub(super) fn mark(&mut self, did: Did) -> Result<()> {
+        let (at_ns, cpu_ns) = (clock::monotonic_ns(), clock::thread_cpu_ns());
+        self.push(did, at_ns, cpu_ns)
+    }
+
+    fn push(&mut self, did: Did, at_ns: i64, cpu_ns: i64) -> Result<()> {
+        if let Some(file) = &self.schedstat {
+            let delay_ns = run_delay(file)?;
+            self.marks.push(Mark {
+                did,
+                at_ns,
+                cpu_ns,
+                delay_ns,
+            });
+        }
+        Ok(())
+    }
+
+    /// Uses `ns` of CPU time; marks the stretches in which the thread did not have the CPU.
+    pub(super) fn work(&mut self, ns: i64) -> Result<()> {
+        if ns == 0 {
+            return Ok(());
+        }
+        let begin = clock::thread_cpu_ns();
+        let (mut last, mut last_cpu) = (clock::monotonic_ns(), begin);
+        while last_cpu - begin < ns {
+            let (now, cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
+            if now - last > LOOP_NS
+                && let Some(before) = self.marks.last()
+            {
+                // Up to the gap the delay is as it was: it only grows in gaps.
+                let before = Mark {
+                    did: Did::Work,
+                    at_ns: last,
+                    cpu_ns: last_cpu,
+                    delay_ns: before.delay_ns,
+                };
+                self.marks.push(before);
+                self.push(Did::Gap, now, cpu)?;
+            }
+            (last, last_cpu) = (now, cpu);
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Mark> {
+        self.marks
+    }
+}
+
+fn run_delay(schedstat: &File) -> Result<i64> {
+    let mut buffer = [0; 96];
+    let length = schedstat.read_at(&mut buffer, 0)?;
+    std::str::from_utf8(&buffer[..length])
+        .ok()
+        .and_then(|text| text.split(' ').nth(1)?.parse().ok())
+        .context("schedstat reads oddly")
+}

@@ -1,0 +1,135 @@
+//! The agent's parts beside the true ones, message by message.
+
+use crate::verify::observe::{Joined, Run};
+use crate::verify::truth::{Spent, Timeline};
+use crate::verify::{Check, Errors, Row};
+
+/// Totals may differ by this much of the truth, per cent.
+pub(super) const TOTAL: f64 = 2.0;
+/// Other parts may differ by this much of the injected amount, per cent.
+pub(super) const OTHERS: f64 = 2.0;
+/// The error of a message: median and 99th percentile, microseconds.
+pub(super) const MEDIAN_US: f64 = 200.0;
+pub(super) const P99_US: f64 = 2_000.0;
+
+/// What runnable time truly is in an experiment: the kernel's run_delay does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delay {
+    /// Nothing has a quota.
+    RunQueue,
+    /// The victim has its CPU for itself, up to its quota.
+    Throttle,
+    /// Both at once: only their sum is known.
+    Both,
+}
+
+/// A case, as far as the comparison needs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case<'a> {
+    pub(super) experiment: &'static str,
+    pub(super) case: &'a str,
+    pub(super) truth: &'static str,
+    /// The injected part.
+    pub(super) part: &'static str,
+    pub(super) delay: Delay,
+}
+
+/// A part's name, what the agent found and what is true, nanoseconds.
+type Compared = (&'static str, i64, i64);
+
+/// One line of the table.
+pub(super) fn row(run: &Run, case: Case<'_>) -> Row {
+    let timeline = Timeline::of(&run.truth.victim.marks);
+    let joined = run.joined();
+    let mut totals: Vec<Compared> = Vec::new();
+    let mut differences = Vec::with_capacity(joined.len());
+    for message in &joined {
+        let parts = parts(message, &timeline, case.delay);
+        if totals.is_empty() {
+            totals = parts.map(|(name, _, _)| (name, 0, 0)).to_vec();
+        }
+        for (total, (name, found, truth)) in totals.iter_mut().zip(parts) {
+            total.1 += found;
+            total.2 += truth;
+            if name == case.part {
+                differences.push(found - truth);
+            }
+        }
+    }
+    let of = |name: &str| totals.iter().find(|total| total.0 == name);
+    let (found_ns, truth_ns) = of(case.part).map_or((0, 0), |total| (total.1, total.2));
+    let others = totals.iter().filter(|total| total.0 != case.part);
+    let leak = others
+        .map(|&(name, found, truth)| (name, found - truth))
+        .max_by_key(|(_, ns)| ns.abs());
+    let mut row = Row {
+        experiment: case.experiment,
+        case: case.case.to_owned(),
+        truth: case.truth,
+        quantity: case.part,
+        messages: joined.len(),
+        truth_ns,
+        found_ns,
+        errors: Errors::of(differences),
+        leak,
+        unknown: run.unknown(),
+        checks: vec![
+            Check::none("sums that do not hold", run.inexact()),
+            Check::none(
+                "messages the agent missed",
+                run.truth.sent.len().saturating_sub(joined.len()),
+            ),
+            Check::none("messages with unknown time, after the first", run.unknown()),
+        ],
+        remarks: Vec::new(),
+    };
+    row.checks.extend(bars(&row));
+    row
+}
+
+/// The usual bars.
+pub(super) fn bars(row: &Row) -> Vec<Check> {
+    let per_cent = |ns: i64| 100.0 * ns.abs() as f64 / row.truth_ns as f64;
+    let micros = |ns: i64| ns as f64 / 1e3;
+    let mut checks = vec![
+        Check::at_most("total", per_cent(row.found_ns - row.truth_ns), TOTAL, "%"),
+        Check::at_most("median error", micros(row.errors.p50_ns), MEDIAN_US, "us"),
+        Check::at_most("p99 error", micros(row.errors.p99_ns), P99_US, "us"),
+    ];
+    if let Some((_, ns)) = row.leak {
+        checks.push(Check::at_most("other parts", per_cent(ns), OTHERS, "%"));
+    }
+    checks
+}
+
+fn parts(message: &Joined<'_>, timeline: &Timeline, delay: Delay) -> [Compared; 6] {
+    let start = message.out_of_flight_ns();
+    let Spent {
+        on_cpu,
+        runnable,
+        lock,
+        asleep,
+    } = timeline.between(start, message.record.handed_off_ns);
+    let found = |part: &str| message.found.part(part);
+    let (queue, throttle) = (found("run_queue"), found("throttle"));
+    let [first, second] = match delay {
+        Delay::RunQueue => [("run_queue", queue, runnable), ("throttle", throttle, 0)],
+        Delay::Throttle => [("run_queue", queue, 0), ("throttle", throttle, runnable)],
+        Delay::Both => [
+            ("run_queue+throttle", queue + throttle, runnable),
+            ("throttle", 0, 0),
+        ],
+    };
+    [
+        first,
+        second,
+        ("on_cpu", found("on_cpu"), on_cpu),
+        ("lock_wait", found("lock_wait"), lock),
+        ("blocked", found("blocked"), asleep),
+        (
+            "network",
+            message.found.stage("in_flight"),
+            start - message.sent.sent_monotonic_ns,
+        ),
+    ]
+}

@@ -1,0 +1,49 @@
+//! Lock-wait: another thread of the victim holds a mutex for known times.
+
+use anyhow::Result;
+
+use crate::lab::bench::Bench;
+use crate::lab::venue;
+use crate::verify::compare::{self, Case, Delay};
+use crate::verify::observe::observe;
+use crate::verify::{Context, Experiment, Row};
+
+pub(super) const MUTEX: Experiment = Experiment {
+    name: "mutex",
+    about: "a rival thread holds a mutex for 2 ms of every 3, and for 20 ms of every 25",
+    run: mutex,
+};
+
+fn mutex(context: &Context<'_>) -> Result<Vec<Row>> {
+    let run = |(case, rate, hold, gap): (&str, f64, &str, &str)| {
+        let options = venue::Options::of(rate, context.messages(rate, 4.0));
+        let victim = [
+            "--marks",
+            "--inject",
+            "mutex",
+            "--hold-us",
+            hold,
+            "--gap-us",
+            gap,
+        ];
+        let bench = Bench::start(context.xtask, options, &victim)?;
+        let run = observe(context, bench, &[])?;
+        Ok(compare::row(
+            &run,
+            Case {
+                experiment: MUTEX.name,
+                case,
+                truth: "the victim's clock around the lock, less its CPU time and run_delay there",
+                part: "lock_wait",
+                delay: Delay::RunQueue,
+            },
+        ))
+    };
+    [
+        ("held 2 ms of 3", 200.0, "2000", "1000"),
+        ("held 20 ms of 25", 50.0, "20000", "5000"),
+    ]
+    .map(run)
+    .into_iter()
+    .collect()
+}

@@ -1,0 +1,128 @@
+//! One run: the agent watches a victim, and both accounts of every message are joined.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::lab::agent::{Agent, Launch, Message, Outcome};
+use crate::lab::bench::{Bench, Truth};
+use crate::lab::venue::Sent;
+use crate::lab::victim::Record;
+use crate::verify::Context;
+
+/// The longest a victim may take to get through its stream.
+const STREAM: Duration = Duration::from_secs(90);
+
+/// Everything known of one message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Joined<'a> {
+    /// By the agent.
+    pub(super) found: &'a Message,
+    /// By the venue.
+    pub(super) sent: &'a Sent,
+    /// By the victim.
+    pub(super) record: &'a Record,
+}
+
+impl Joined<'_> {
+    /// The message was in the victim's receive queue, or with a venue that could not send it on: the start of all
+    /// that is not in flight, monotonic, nanoseconds.
+    pub(super) fn out_of_flight_ns(&self) -> i64 {
+        if self.sent.blocked_ns > 0 {
+            return self.sent.sent_monotonic_ns;
+        }
+        // Where the victim was faster than the return of the send call.
+        self.sent.taken_monotonic_ns.min(self.record.received_ns)
+    }
+}
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    /// The agent's lines, ExecutionReports only.
+    pub(super) messages: Vec<Message>,
+    pub(super) truth: Truth,
+}
+
+/// Starts the agent on the victim.
+pub(super) fn attach(context: &Context<'_>, pid: i32, more: &[&str]) -> Result<Agent> {
+    let pid = pid.to_string();
+    let words = ["--pid", &pid, "--json", "messages"];
+    let arguments = words.iter().chain(more).map(|&word| word.to_owned());
+    let mut agent = Agent::start(&Launch {
+        binary: context.agent,
+        arguments: arguments.collect(),
+        sudo: false,
+        echo: false,
+    })?;
+    agent.wait_watching(Duration::from_secs(30))?;
+    Ok(agent)
+}
+
+/// Watches the victim from before its first message to its end.
+pub(super) fn observe(context: &Context<'_>, bench: Bench, more: &[&str]) -> Result<Run> {
+    let agent = attach(context, bench.victim.pid(), more)?;
+    conclude(agent, bench)
+}
+
+/// Lets the stream run to its end; the agent is attached already.
+pub(super) fn conclude(agent: Agent, bench: Bench) -> Result<Run> {
+    let truth = bench.finish(STREAM)?;
+    let messages = messages(agent)?;
+    Ok(Run { messages, truth })
+}
+
+/// Waits for the agent's end and takes its lines.
+pub(super) fn messages(agent: Agent) -> Result<Vec<Message>> {
+    let Outcome {
+        status,
+        mut messages,
+        errors,
+        stderr,
+    } = agent.finish(Duration::from_secs(30))?;
+    ensure!(
+        status.success(),
+        "the agent ended with {status}: {}",
+        stderr.join(" | ")
+    );
+    ensure!(
+        errors.is_empty(),
+        "the agent wrote lines that cannot be read: {}",
+        errors[0]
+    );
+    messages.retain(|message| message.msg_type == "8");
+    Ok(messages)
+}
+
+impl Run {
+    /// Messages that venue, victim and agent know, in the order of the agent's lines.
+    pub(super) fn joined(&self) -> Vec<Joined<'_>> {
+        let sent: HashMap<u64, &Sent> = self.truth.sent.iter().map(|s| (s.seq, s)).collect();
+        let records: HashMap<u64, &Record> =
+            (self.truth.victim.records.iter().map(|r| (r.seq, r))).collect();
+        let mut joined = Vec::with_capacity(self.messages.len());
+        for found in &self.messages {
+            if let (Some(sent), Some(record)) = (sent.get(&found.seq), records.get(&found.seq)) {
+                joined.push(Joined {
+                    found,
+                    sent,
+                    record,
+                });
+            }
+        }
+        joined
+    }
+
+    /// Messages whose sums do not hold.
+    pub(super) fn inexact(&self) -> usize {
+        let broken = |message: &&Message| message.inexact().is_some();
+        self.messages.iter().filter(broken).count()
+    }
+
+    /// Messages with unknown time, after the first: who reads a socket is known from the first receive call on.
+    pub(super) fn unknown(&self) -> usize {
+        let unknown = |message: &&Message| message.part("unknown") > 0;
+        self.messages.iter().skip(1).filter(unknown).count()
+    }
+}
