@@ -63,6 +63,15 @@ impl Message {
             .sum()
     }
 
+    /// One cell.
+    pub fn cell(&self, stage: &str, part: &str) -> i64 {
+        let parts = self.matrix.get(stage);
+        parts
+            .and_then(|parts| parts.get(part))
+            .copied()
+            .unwrap_or(0)
+    }
+
     /// What is wrong with its sums; `None` when parts and stages make up the age to the nanosecond and nothing but
     /// the network is negative.
     pub fn inexact(&self) -> Option<String> {

@@ -63,8 +63,13 @@ impl Bench {
     }
 
     /// Opens the gate and waits for at most `limit` until the victim has read everything and is gone.
-    pub fn finish(mut self, limit: Duration) -> Result<Truth> {
+    pub fn finish(self, limit: Duration) -> Result<Truth> {
         self.venue.open_gate();
+        self.conclude(limit)
+    }
+
+    /// Waits for at most `limit` until the victim has read everything and is gone; the gate is open already.
+    pub fn conclude(mut self, limit: Duration) -> Result<Truth> {
         let status = self.victim.wait(limit)?;
         ensure!(status.success(), "the victim failed: {status}");
         let mut sent = self.venue.stop()?;

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-/// A cgroup named `tag52-test-PID`, where PID is ours.
+/// A cgroup named `tag52-test-PID-N`, where PID is ours.
 #[derive(Debug)]
 pub struct Cgroup {
     path: PathBuf,
@@ -22,16 +23,38 @@ pub struct CpuStat {
     pub throttled_ns: u64,
 }
 
+impl CpuStat {
+    /// Reads the text of a `cpu.stat`, of either version.
+    pub fn parse(text: &str) -> Result<Self> {
+        let value = |name: &str| {
+            text.lines().find_map(|line| {
+                line.strip_prefix(name)?
+                    .strip_prefix(' ')?
+                    .parse::<u64>()
+                    .ok()
+            })
+        };
+        let throttled_ns =
+            value("throttled_time").or_else(|| value("throttled_usec").map(|micros| micros * 1000));
+        Ok(Self {
+            throttled_periods: value("nr_throttled").context("cpu.stat without nr_throttled")?,
+            throttled_ns: throttled_ns.context("cpu.stat without throttled time")?,
+        })
+    }
+}
+
 impl Cgroup {
     /// Creates the group where the cpu controller is and gives it `quota` in every `period`.
     pub fn with_quota(quota: Duration, period: Duration) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (mount, unified) = cpu_controller()?;
         if unified {
             // Not there yet on a fresh machine; refused inside some containers, and then the write below fails.
             let _ = fs::write(mount.join("cgroup.subtree_control"), "+cpu");
         }
         let group = Self {
-            path: mount.join(format!("tag52-test-{}", std::process::id())),
+            path: mount.join(format!("tag52-test-{}-{number}", std::process::id())),
             unified,
         };
         fs::create_dir_all(&group.path)
@@ -46,32 +69,30 @@ impl Cgroup {
         Ok(group)
     }
 
+    /// A group below this one, without a quota of its own. To be dropped first.
+    pub fn child(&self, name: &str) -> Result<Self> {
+        let group = Self {
+            path: self.path.join(name),
+            unified: self.unified,
+        };
+        fs::create_dir(&group.path)
+            .with_context(|| format!("cannot create {}", group.path.display()))?;
+        Ok(group)
+    }
+
     /// Moves a process, with all its threads, into the group.
     pub fn add(&self, pid: i32) -> Result<()> {
         self.write("cgroup.procs", &pid.to_string())
     }
 
+    /// Its `cpu.stat`.
+    pub fn cpu_stat(&self) -> PathBuf {
+        self.path.join("cpu.stat")
+    }
+
     /// Reads `cpu.stat`.
     pub fn stat(&self) -> Result<CpuStat> {
-        let text =
-            fs::read_to_string(self.path.join("cpu.stat")).context("cannot read cpu.stat")?;
-        let value = |name: &str| {
-            text.lines().find_map(|line| {
-                line.strip_prefix(name)?
-                    .strip_prefix(' ')?
-                    .parse::<u64>()
-                    .ok()
-            })
-        };
-        let throttled_ns = if self.unified {
-            value("throttled_usec").map(|micros| micros * 1000)
-        } else {
-            value("throttled_time")
-        };
-        Ok(CpuStat {
-            throttled_periods: value("nr_throttled").context("cpu.stat without nr_throttled")?,
-            throttled_ns: throttled_ns.context("cpu.stat without throttled time")?,
-        })
+        CpuStat::parse(&fs::read_to_string(self.cpu_stat()).context("cannot read cpu.stat")?)
     }
 
     fn write(&self, file: &str, value: &str) -> Result<()> {

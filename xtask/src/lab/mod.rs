@@ -14,5 +14,6 @@ pub mod database;
 pub mod fix;
 pub mod sched;
 pub mod spin;
+mod unsent;
 pub mod venue;
 pub mod victim;

@@ -18,8 +18,13 @@ pub struct Options {
 /// Burns the CPU until the process is ended; it ends with its parent.
 pub fn run(options: &Options) -> Result<()> {
     child::die_with_parent();
-    cpu::pin(options.cpu)?;
     cpu::nice(options.nice)?;
+    burn(options.cpu)
+}
+
+/// Burns a CPU with the calling thread, for ever.
+pub(super) fn burn(cpu: usize) -> Result<()> {
+    cpu::pin(cpu)?;
     let mut counter = 0_u64;
     loop {
         counter = std::hint::black_box(counter.wrapping_add(1));

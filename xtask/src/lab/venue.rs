@@ -20,6 +20,7 @@ use nix::sys::time::TimeSpec;
 use crate::lab::clock::{self, Resolution, SECOND};
 use crate::lab::cpu;
 use crate::lab::fix::{Cutter, Writer, execution_report};
+use crate::lab::unsent::Watch;
 
 /// How often a waiting venue looks whether it should stop.
 const STOP_CHECK_NS: i64 = 50_000_000;
@@ -41,6 +42,8 @@ pub struct Options {
     pub send_buffer: Option<usize>,
     /// HeartBtInt: a Heartbeat is sent when nothing else was for so long.
     pub heartbeat: Duration,
+    /// Look all the time how much of the stream has left the send buffer.
+    pub watch_unsent: bool,
     /// Half-close the connection after `count`, so that the receiver sees the end once it has read everything.
     pub close_at_end: bool,
 }
@@ -55,6 +58,7 @@ impl Default for Options {
             resolution: Resolution::Micros,
             send_buffer: None,
             heartbeat: Duration::from_secs(5),
+            watch_unsent: false,
             close_at_end: false,
         }
     }
@@ -86,6 +90,9 @@ pub struct Sent {
     /// The return of the send call that took its last byte, monotonic, nanoseconds. On loopback the message is in
     /// the receiver's queue by then if its window was open.
     pub taken_monotonic_ns: i64,
+    /// When its last byte was seen to have left for the receiver, monotonic, nanoseconds; with
+    /// [`Options::watch_unsent`].
+    pub left_monotonic_ns: Option<i64>,
     /// How long the send buffer was full before the message's last byte was taken, nanoseconds.
     pub blocked_ns: i64,
 }
@@ -186,7 +193,7 @@ fn serve(listener: &TcpListener, options: &Options, shared: &Shared) -> Result<V
             let stream = listener.accept().context("the venue cannot accept")?.0;
             let mut session = Session::new(stream, options, shared)?;
             session.run()?;
-            return Ok(session.log);
+            return session.into_log();
         }
     }
     Ok(Vec::new())
@@ -212,6 +219,10 @@ struct Session<'a> {
     fields: String,
     reports: u64,
     last_sent: i64,
+    /// Bytes given to the socket, and where each message of the log ended.
+    written: u64,
+    ends: Vec<u64>,
+    unsent: Option<Watch>,
     closed: bool,
 }
 
@@ -222,10 +233,14 @@ impl<'a> Session<'a> {
         if let Some(bytes) = options.send_buffer {
             setsockopt(&stream.as_fd(), sockopt::SndBuf, &bytes).context("SO_SNDBUF")?;
         }
+        let unsent = options.watch_unsent.then(|| Watch::start(&stream));
         Ok(Self {
             stream,
             options,
             shared,
+            written: 0,
+            ends: Vec::new(),
+            unsent: unsent.transpose()?,
             writer: Writer::new("VENUE", "DROP", options.resolution),
             cutter: Cutter::default(),
             log: Vec::new(),
@@ -318,7 +333,13 @@ impl<'a> Session<'a> {
         let mut blocked_since = None;
         while !rest.is_empty() {
             match self.stream.write(rest) {
-                Ok(length) => rest = &rest[length..],
+                Ok(length) => {
+                    rest = &rest[length..];
+                    self.written += length as u64;
+                    if let Some(watch) = &self.unsent {
+                        watch.written(self.written);
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     blocked_since.get_or_insert_with(clock::monotonic_ns);
                     self.shared.blocked.store(true, Ordering::Relaxed);
@@ -337,15 +358,29 @@ impl<'a> Session<'a> {
         }
         self.shared.blocked.store(false, Ordering::Relaxed);
         self.last_sent = clock::monotonic_ns();
+        self.ends.push(self.written);
         self.log.push(Sent {
             seq,
             msg_type,
             sent_ns: self.options.resolution.truncate(utc),
             sent_monotonic_ns: monotonic,
             taken_monotonic_ns: self.last_sent,
+            left_monotonic_ns: None,
             blocked_ns: blocked_since.map_or(0, |since| clock::monotonic_ns() - since),
         });
         Ok(())
+    }
+
+    /// The log, with what was seen of the send buffer.
+    fn into_log(mut self) -> Result<Vec<Sent>> {
+        if let Some(watch) = self.unsent {
+            let left = watch.stop()?;
+            for (sent, end) in self.log.iter_mut().zip(self.ends) {
+                let index = left.partition_point(|(position, _)| *position < end);
+                sent.left_monotonic_ns = left.get(index).map(|(_, at)| *at);
+            }
+        }
+        Ok(self.log)
     }
 
     /// Answers the client until the monotonic instant `until`.

@@ -15,6 +15,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::socket::{setsockopt, sockopt};
 
 pub use self::inject::Inject;
@@ -22,8 +23,8 @@ pub use self::log::{Record, Usage, VictimLog};
 pub use self::marks::{Did, Mark};
 pub use self::read::ReadCall;
 use crate::lab::clock::{self, Resolution};
-use crate::lab::cpu;
 use crate::lab::fix::{Cutter, Writer};
+use crate::lab::{cpu, spin};
 
 /// Options of the hidden subcommand.
 #[derive(Clone, Debug, clap::Args)]
@@ -46,9 +47,12 @@ pub struct Options {
     /// Keep an account of the reading thread.
     #[arg(long)]
     pub marks: bool,
-    /// Threads that do nothing but use CPU time.
-    #[arg(long, default_value_t = 0)]
-    pub burners: usize,
+    /// The cpu.stat of the cgroup with the quota, for the account.
+    #[arg(long)]
+    pub cpu_stat: Option<PathBuf>,
+    /// A second thread does nothing but burn this CPU.
+    #[arg(long)]
+    pub burner_cpu: Option<usize>,
     /// CPU time burnt per message, microseconds.
     #[arg(long, default_value_t = 0)]
     pub work_us: u64,
@@ -59,9 +63,12 @@ pub struct Options {
     /// `mutex`: how long the lock is free in between; `rcvbuf`: how long it reads in between. Microseconds.
     #[arg(long, default_value_t = 1000)]
     pub gap_us: u64,
-    /// SO_RCVBUF in bytes, set before connecting.
+    /// SO_RCVBUF in bytes, set before connecting; more than net.core.rmem_max as root only.
     #[arg(long)]
     pub receive_buffer: Option<usize>,
+    /// After its logon it waits for SIGUSR1 before it reads.
+    #[arg(long)]
+    pub wait_for_signal: bool,
     /// The database's port on 127.0.0.1 (`db`).
     #[arg(long)]
     pub database: Option<u16>,
@@ -79,13 +86,13 @@ pub extern "C" fn tag52_victim_handed_off(seq: u64) {
 
 /// Runs the receiver until the venue closes.
 pub fn run(options: &Options) -> Result<()> {
+    // Blocked in all threads, so that it stays pending until it is waited for.
+    let mut go = SigSet::empty();
+    go.add(Signal::SIGUSR1);
+    go.thread_block()?;
     let mut injections = inject::Injection::all(options)?;
-    for _ in 0..options.burners {
-        std::thread::spawn(|| {
-            loop {
-                std::hint::spin_loop();
-            }
-        });
+    if let Some(cpu) = options.burner_cpu {
+        std::thread::spawn(move || spin::burn(cpu));
     }
     if let Some(cpu) = options.cpu {
         cpu::pin(cpu)?;
@@ -96,10 +103,13 @@ pub fn run(options: &Options) -> Result<()> {
     (&stream).write_all(writer.message("A", clock::utc_ns(), "98=0\u{1}108=30\u{1}"))?;
     let tid = nix::unistd::gettid().as_raw();
     println!("connected {tid}");
+    if options.wait_for_signal {
+        go.wait()?;
+    }
 
     let mut cutter = Cutter::default();
     let mut log = VictimLog::default();
-    let mut marks = marks::Marks::of_this_thread(options.marks)?;
+    let mut marks = marks::Marks::of_this_thread(options.marks, options.cpu_stat.as_deref())?;
     loop {
         marks.mark(Did::Work)?;
         // Records without a hand-off yet are stamped after the call, so that nothing stands before it.
@@ -157,7 +167,9 @@ fn connect(options: &Options) -> Result<TcpStream> {
         None,
     )?;
     if let Some(bytes) = options.receive_buffer {
-        setsockopt(&socket.as_fd(), sockopt::RcvBuf, &bytes).context("SO_RCVBUF")?;
+        if setsockopt(&socket.as_fd(), sockopt::RcvBufForce, &bytes).is_err() {
+            setsockopt(&socket.as_fd(), sockopt::RcvBuf, &bytes).context("SO_RCVBUF")?;
+        }
     }
     connect(
         socket.as_raw_fd(),

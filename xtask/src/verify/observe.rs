@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::lab::agent::{Agent, Launch, Message, Outcome};
 use crate::lab::bench::{Bench, Truth};
-use crate::lab::venue::Sent;
+use crate::lab::venue::{self, Sent};
 use crate::lab::victim::Record;
 use crate::verify::Context;
 
@@ -60,6 +60,18 @@ pub(super) fn attach(context: &Context<'_>, pid: i32, more: &[&str]) -> Result<A
     Ok(agent)
 }
 
+/// A victim that keeps an account of itself, watched while it gets messages at `rate`, for `seconds` by default.
+pub(super) fn victim(
+    context: &Context<'_>,
+    rate: f64,
+    seconds: f64,
+    options: &[&str],
+) -> Result<Run> {
+    let venue = venue::Options::of(rate, context.messages(rate, seconds));
+    let options = [&["--marks"], options].concat();
+    observe(context, Bench::start(context.xtask, venue, &options)?, &[])
+}
+
 /// Watches the victim from before its first message to its end.
 pub(super) fn observe(context: &Context<'_>, bench: Bench, more: &[&str]) -> Result<Run> {
     let agent = attach(context, bench.victim.pid(), more)?;
@@ -68,7 +80,8 @@ pub(super) fn observe(context: &Context<'_>, bench: Bench, more: &[&str]) -> Res
 
 /// Lets the stream run to its end; the agent is attached already.
 pub(super) fn conclude(agent: Agent, bench: Bench) -> Result<Run> {
-    let truth = bench.finish(STREAM)?;
+    bench.venue.open_gate();
+    let truth = bench.conclude(STREAM)?;
     let messages = messages(agent)?;
     Ok(Run { messages, truth })
 }
@@ -120,9 +133,13 @@ impl Run {
         self.messages.iter().filter(broken).count()
     }
 
-    /// Messages with unknown time, after the first: who reads a socket is known from the first receive call on.
+    /// Messages with unknown time, of those that arrived after the first receive call: from that on it is known who
+    /// reads the socket.
     pub(super) fn unknown(&self) -> usize {
-        let unknown = |message: &&Message| message.part("unknown") > 0;
-        self.messages.iter().skip(1).filter(unknown).count()
+        let records = &self.truth.victim.records;
+        let first = records.first().map_or(0, |record| record.received_ns);
+        let unknown =
+            |m: &&Joined<'_>| m.found.part("unknown") > 0 && m.sent.sent_monotonic_ns > first;
+        self.joined().iter().filter(unknown).count()
     }
 }

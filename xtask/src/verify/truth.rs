@@ -12,65 +12,60 @@ use crate::lab::victim::{Did, Mark};
 pub(super) struct Spent {
     /// On a CPU.
     pub(super) on_cpu: i64,
-    /// Runnable, without one: run queue and throttling together, as the kernel's run_delay has it.
-    pub(super) runnable: i64,
+    /// Runnable, without one.
+    pub(super) run_queue: i64,
+    /// Runnable, while its cgroup was throttled.
+    pub(super) throttle: i64,
     /// Asleep around a lock.
     pub(super) lock: i64,
     /// Asleep around anything else, a receive call included.
     pub(super) asleep: i64,
+    /// Neither asleep nor runnable, and yet no CPU time of the thread: interrupts, the hypervisor.
+    pub(super) stolen: i64,
 }
 
 impl Spent {
-    fn of(did: Did, asleep: i64, runnable: i64, on_cpu: i64) -> Self {
-        let (lock, asleep) = match did {
-            Did::Lock => (asleep, 0),
-            _ => (0, asleep),
-        };
-        Self {
+    /// Nanoseconds per state, in the order in which they are passed through: a call that sleeps sleeps first, then
+    /// waits for a CPU, then returns; a quota is waited for before the CPU.
+    fn states(&mut self) -> [&mut i64; 6] {
+        let Self {
             on_cpu,
-            runnable,
+            run_queue,
+            throttle,
             lock,
             asleep,
-        }
+            stolen,
+        } = self;
+        [lock, asleep, throttle, run_queue, on_cpu, stolen]
     }
 
-    /// A part of it: the first `ns` of a stretch laid out as asleep, runnable, on-cpu.
-    fn first(self, ns: i64) -> Self {
+    /// A part of it: the first `ns`.
+    fn first(mut self, ns: i64) -> Self {
         let mut left = ns;
-        let mut take = |of: i64| {
-            let taken = of.min(left);
-            left -= taken;
-            taken
-        };
-        let (lock, asleep, runnable) = (take(self.lock), take(self.asleep), take(self.runnable));
-        Self {
-            on_cpu: take(self.on_cpu),
-            runnable,
-            lock,
-            asleep,
+        for state in self.states() {
+            *state = left.min(*state);
+            left -= *state;
         }
+        self
     }
 }
 
 impl AddAssign for Spent {
-    fn add_assign(&mut self, other: Self) {
-        self.on_cpu += other.on_cpu;
-        self.runnable += other.runnable;
-        self.lock += other.lock;
-        self.asleep += other.asleep;
+    fn add_assign(&mut self, mut other: Self) {
+        for (state, more) in self.states().into_iter().zip(other.states()) {
+            *state += *more;
+        }
     }
 }
 
 impl Sub for Spent {
     type Output = Self;
 
-    fn sub(self, other: Self) -> Self {
-        Self {
-            on_cpu: self.on_cpu - other.on_cpu,
-            runnable: self.runnable - other.runnable,
-            lock: self.lock - other.lock,
-            asleep: self.asleep - other.asleep,
+    fn sub(mut self, mut other: Self) -> Self {
+        for (state, less) in self.states().into_iter().zip(other.states()) {
+            *state -= *less;
         }
+        self
     }
 }
 
@@ -127,59 +122,65 @@ impl Timeline {
 fn spent(from: &Mark, to: &Mark) -> Spent {
     let length = to.at_ns - from.at_ns;
     let delay = (to.delay_ns - from.delay_ns).clamp(0, length);
+    let throttle = (to.throttled_ns - from.throttled_ns).clamp(0, delay);
+    let on_cpu = (to.cpu_ns - from.cpu_ns).clamp(0, length - delay);
+    let mut spent = Spent {
+        on_cpu,
+        run_queue: delay - throttle,
+        throttle,
+        ..Spent::default()
+    };
+    let rest = length - delay - on_cpu;
     match to.did {
-        // It did not sleep: what was no delay was work. (Time the hypervisor took counts as on-cpu here, as it
-        // does for anyone who looks at switches.)
-        Did::Work | Did::Gap => Spent::of(to.did, 0, delay, length - delay),
-        Did::Receive | Did::Lock | Did::Block => {
-            let cpu = (to.cpu_ns - from.cpu_ns).clamp(0, length - delay);
-            Spent::of(to.did, length - delay - cpu, delay, cpu)
-        }
+        Did::Work | Did::Gap => spent.stolen = rest,
+        Did::Lock => spent.lock = rest,
+        Did::Receive | Did::Block => spent.asleep = rest,
     }
+    spent
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn mark(did: Did, at_ns: i64, cpu_ns: i64, delay_ns: i64) -> Mark {
+    fn mark(did: Did, at_ns: i64, cpu_ns: i64, delay_ns: i64, throttled_ns: i64) -> Mark {
         Mark {
             did,
             at_ns,
             cpu_ns,
             delay_ns,
+            throttled_ns,
         }
     }
 
     #[test]
     fn a_stretch_sleeps_first_and_sums_to_its_length() {
         let line = Timeline::of(&[
-            mark(Did::Work, 100, 0, 0),
-            mark(Did::Lock, 200, 10, 20),
-            mark(Did::Work, 250, 60, 20),
-            mark(Did::Gap, 300, 60, 70),
-            mark(Did::Receive, 400, 70, 70),
+            mark(Did::Work, 100, 0, 0, 0),
+            mark(Did::Lock, 200, 10, 20, 0),
+            mark(Did::Work, 250, 55, 20, 0),
+            mark(Did::Gap, 300, 55, 70, 30),
+            mark(Did::Receive, 400, 65, 70, 30),
         ]);
         let all = line.between(100, 400);
-        assert_eq!(
-            all,
-            Spent {
-                on_cpu: 10 + 50 + 10,
-                runnable: 20 + 50,
-                lock: 70,
-                asleep: 90
-            }
-        );
-        assert_eq!(
-            line.between(160, 200),
-            Spent {
-                on_cpu: 10,
-                runnable: 20,
-                lock: 10,
-                asleep: 0
-            }
-        );
-        assert_eq!(line.between(250, 300).runnable, 50);
+        let expected = Spent {
+            on_cpu: 10 + 45 + 10,
+            run_queue: 20 + 20,
+            throttle: 30,
+            lock: 70,
+            asleep: 90,
+            stolen: 5,
+        };
+        assert_eq!(all, expected);
+        let end_of_lock = Spent {
+            on_cpu: 10,
+            run_queue: 20,
+            lock: 10,
+            ..Spent::default()
+        };
+        assert_eq!(line.between(160, 200), end_of_lock);
+        let gap = line.between(270, 300);
+        assert_eq!((gap.throttle, gap.run_queue), (10, 20));
         assert_eq!(line.between(275, 275), Spent::default());
         assert_eq!(line.between(0, 100), Spent::default());
     }

@@ -84,8 +84,10 @@ impl VictimLog {
                 at_ns,
                 cpu_ns,
                 delay_ns,
+                throttled_ns,
             } = mark;
-            let _ = writeln!(text, "{} {at_ns} {cpu_ns} {delay_ns}", did.letter());
+            let did = did.letter();
+            let _ = writeln!(text, "{did} {at_ns} {cpu_ns} {delay_ns} {throttled_ns}");
         }
         let Usage {
             schedstat,
@@ -117,11 +119,12 @@ impl VictimLog {
                 .collect::<Result<_, _>>()
                 .with_context(|| format!("odd line in a victim's log: {line}"))?;
             match numbers[..] {
-                [at_ns, cpu_ns, delay_ns] => log.marks.push(Mark {
+                [at_ns, cpu_ns, delay_ns, throttled_ns] => log.marks.push(Mark {
                     did: did.with_context(|| format!("odd line in a victim's log: {line}"))?,
                     at_ns,
                     cpu_ns,
                     delay_ns,
+                    throttled_ns,
                 }),
                 [
                     seq,
@@ -180,6 +183,7 @@ mod tests {
             at_ns: 13,
             cpu_ns: 14,
             delay_ns: 15,
+            throttled_ns: 16,
         };
         let all = [Did::Receive, Did::Work, Did::Gap, Did::Lock, Did::Block];
         let log = VictimLog {

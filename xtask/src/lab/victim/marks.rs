@@ -5,9 +5,11 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::lab::cgroup::CpuStat;
 use crate::lab::clock;
 
 /// What the thread was doing up to a mark.
@@ -61,6 +63,8 @@ pub struct Mark {
     pub cpu_ns: i64,
     /// `run_delay` of /proc/PID/task/TID/schedstat: runnable, not running, since the thread began.
     pub delay_ns: i64,
+    /// Time the cgroup named with `--cpu-stat` was throttled.
+    pub throttled_ns: i64,
 }
 
 /// The clock may go on by so much between two readings of it in a loop, nanoseconds.
@@ -69,18 +73,20 @@ const LOOP_NS: i64 = 30_000;
 /// Takes marks of the calling thread, or none at all.
 pub(super) struct Marks {
     schedstat: Option<File>,
+    cpu_stat: Option<File>,
     marks: Vec<Mark>,
 }
 
 impl Marks {
-    /// Marks of the calling thread, if they are `wanted`.
-    pub(super) fn of_this_thread(wanted: bool) -> Result<Self> {
-        let path = "/proc/thread-self/schedstat";
-        let schedstat = wanted
-            .then(|| File::open(path).with_context(|| format!("cannot open {path}")))
-            .transpose()?;
+    /// Marks of the calling thread, if they are `wanted`; `cpu_stat` is that of the cgroup with the quota.
+    pub(super) fn of_this_thread(wanted: bool, cpu_stat: Option<&Path>) -> Result<Self> {
+        let open = |path: &Path| {
+            File::open(path).with_context(|| format!("cannot open {}", path.display()))
+        };
+        let schedstat = Path::new("/proc/thread-self/schedstat");
         let mut marks = Self {
-            schedstat,
+            schedstat: wanted.then(|| open(schedstat)).transpose()?,
+            cpu_stat: cpu_stat.map(open).transpose()?,
             marks: Vec::new(),
         };
         marks.mark(Did::Work)?;
@@ -89,21 +95,24 @@ impl Marks {
 
     /// The thread has done this until now.
     pub(super) fn mark(&mut self, did: Did) -> Result<()> {
-        let (at_ns, cpu_ns) = (clock::monotonic_ns(), clock::thread_cpu_ns());
-        self.push(did, at_ns, cpu_ns)
-    }
-
-    fn push(&mut self, did: Did, at_ns: i64, cpu_ns: i64) -> Result<()> {
-        if let Some(file) = &self.schedstat {
-            let delay_ns = run_delay(file)?;
-            self.marks.push(Mark {
+        let Some(schedstat) = &self.schedstat else {
+            return Ok(());
+        };
+        loop {
+            let (at_ns, cpu_ns) = (clock::monotonic_ns(), clock::thread_cpu_ns());
+            let mark = Mark {
                 did,
                 at_ns,
                 cpu_ns,
-                delay_ns,
-            });
+                delay_ns: run_delay(schedstat)?,
+                throttled_ns: self.cpu_stat.as_ref().map_or(Ok(0), throttled)?,
+            };
+            // Preempted in between, the readings would not be of one instant.
+            if clock::monotonic_ns() - at_ns < LOOP_NS {
+                self.marks.push(mark);
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Uses `ns` of CPU time; marks the stretches in which the thread did not have the CPU.
@@ -114,19 +123,20 @@ impl Marks {
         let begin = clock::thread_cpu_ns();
         let (mut last, mut last_cpu) = (clock::monotonic_ns(), begin);
         while last_cpu - begin < ns {
-            let (now, cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
+            let (mut now, mut cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
             if now - last > LOOP_NS
                 && let Some(before) = self.marks.last()
             {
-                // Up to the gap the delay is as it was: it only grows in gaps.
+                // Up to the gap the delays are as they were: they only grow in gaps.
                 let before = Mark {
                     did: Did::Work,
                     at_ns: last,
                     cpu_ns: last_cpu,
-                    delay_ns: before.delay_ns,
+                    ..*before
                 };
                 self.marks.push(before);
-                self.push(Did::Gap, now, cpu)?;
+                self.mark(Did::Gap)?;
+                (now, cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
             }
             (last, last_cpu) = (now, cpu);
         }
@@ -138,11 +148,19 @@ impl Marks {
     }
 }
 
+fn read<'a>(file: &File, buffer: &'a mut [u8]) -> Result<&'a str> {
+    let length = file.read_at(buffer, 0)?;
+    Ok(std::str::from_utf8(&buffer[..length])?)
+}
+
 fn run_delay(schedstat: &File) -> Result<i64> {
     let mut buffer = [0; 96];
-    let length = schedstat.read_at(&mut buffer, 0)?;
-    std::str::from_utf8(&buffer[..length])
-        .ok()
-        .and_then(|text| text.split(' ').nth(1)?.parse().ok())
-        .context("schedstat reads oddly")
+    let mut words = read(schedstat, &mut buffer)?.split(' ');
+    let delay = words.nth(1).and_then(|word| word.parse().ok());
+    delay.context("schedstat reads oddly")
+}
+
+fn throttled(cpu_stat: &File) -> Result<i64> {
+    let mut buffer = [0; 1024];
+    CpuStat::parse(read(cpu_stat, &mut buffer)?).map(|stat| stat.throttled_ns.cast_signed())
 }

@@ -2,10 +2,8 @@
 
 use anyhow::Result;
 
-use crate::lab::bench::Bench;
-use crate::lab::venue;
-use crate::verify::compare::{self, Case, Delay};
-use crate::verify::observe::observe;
+use crate::verify::compare::{self, Case};
+use crate::verify::observe::victim;
 use crate::verify::{Context, Experiment, Row};
 
 pub(super) const MUTEX: Experiment = Experiment {
@@ -16,18 +14,8 @@ pub(super) const MUTEX: Experiment = Experiment {
 
 fn mutex(context: &Context<'_>) -> Result<Vec<Row>> {
     let run = |(case, rate, hold, gap): (&str, f64, &str, &str)| {
-        let options = venue::Options::of(rate, context.messages(rate, 4.0));
-        let victim = [
-            "--marks",
-            "--inject",
-            "mutex",
-            "--hold-us",
-            hold,
-            "--gap-us",
-            gap,
-        ];
-        let bench = Bench::start(context.xtask, options, &victim)?;
-        let run = observe(context, bench, &[])?;
+        let options = ["--inject", "mutex", "--hold-us", hold, "--gap-us", gap];
+        let run = victim(context, rate, 4.0, &options)?;
         Ok(compare::row(
             &run,
             Case {
@@ -35,7 +23,6 @@ fn mutex(context: &Context<'_>) -> Result<Vec<Row>> {
                 case,
                 truth: "the victim's clock around the lock, less its CPU time and run_delay there",
                 part: "lock_wait",
-                delay: Delay::RunQueue,
             },
         ))
     };

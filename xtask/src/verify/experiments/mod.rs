@@ -1,8 +1,26 @@
 //! The experiments, one file per cause.
 
+mod backlog;
+mod blocked;
+mod everything;
+mod held_back;
+mod late_attach;
 mod lock;
+mod on_cpu;
+mod run_queue;
+mod throttle;
 
 use crate::verify::Experiment;
 
 /// All of them, in the order of the table.
-pub(super) const ALL: &[Experiment] = &[lock::MUTEX];
+pub(super) const ALL: &[Experiment] = &[
+    lock::MUTEX,
+    run_queue::RIVALS,
+    throttle::QUOTA,
+    blocked::BLOCKED,
+    on_cpu::WORK,
+    held_back::HELD_BACK,
+    backlog::BACKLOG,
+    everything::EVERYTHING,
+    late_attach::LATE,
+];

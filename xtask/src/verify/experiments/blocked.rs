@@ -1,0 +1,53 @@
+//! Blocked: a slow log sink, a disk, a database, a sleep.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::lab::database::Database;
+use crate::verify::compare::{self, Case};
+use crate::verify::observe::victim;
+use crate::verify::{Context, Experiment, Row};
+
+pub(super) const BLOCKED: Experiment = Experiment {
+    name: "blocked",
+    about: "a full pipe drained at a known pace, fsync, a database round trip, a sleep",
+    run: blocked,
+};
+
+fn blocked(context: &Context<'_>) -> Result<Vec<Row>> {
+    let database = Database::start(Duration::from_millis(2))?;
+    let port = database.port().to_string();
+    let run = |(case, rate, options): (&str, f64, &[&str])| {
+        let run = victim(context, rate, 3.0, options)?;
+        Ok(compare::row(
+            &run,
+            Case {
+                experiment: BLOCKED.name,
+                case,
+                truth: "the victim's clock around the call, less its CPU time and run_delay there",
+                part: "blocked",
+            },
+        ))
+    };
+    let database = ["--inject", "db", "--database", &port];
+    let polled = ["--read", "poll+recv", "--inject", "db", "--database", &port];
+    [
+        (
+            "pipe, 4 ms",
+            300.0,
+            &["--inject", "pipe", "--hold-us", "4000"][..],
+        ),
+        ("fsync", 100.0, &["--inject", "fsync"]),
+        ("database, 2 ms", 200.0, &database),
+        ("database, poll", 200.0, &polled),
+        (
+            "sleep, 4 ms",
+            150.0,
+            &["--inject", "sleep", "--hold-us", "4000"],
+        ),
+    ]
+    .map(run)
+    .into_iter()
+    .collect()
+}

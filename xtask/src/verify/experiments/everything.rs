@@ -1,0 +1,65 @@
+//! All causes in turn on one session, under a quota and beside a rival.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::lab::bench::{Bench, rival};
+use crate::lab::cgroup::Cgroup;
+use crate::lab::database::Database;
+use crate::lab::{cpu, venue};
+use crate::verify::compare::{self, Case};
+use crate::verify::observe::observe;
+use crate::verify::{Context, Experiment, Row};
+
+pub(super) const EVERYTHING: Experiment = Experiment {
+    name: "everything",
+    about: "mutex, pipe, sleep, database and fsync in turn, with work, under a quota, beside a rival",
+    run: everything,
+};
+
+const RATE: f64 = 150.0;
+const PARTS: [&str; 5] = ["lock_wait", "blocked", "run_queue", "throttle", "on_cpu"];
+
+fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
+    let cpu = *cpu::allowed().first().context("no CPU to run on")?;
+    let database = Database::start(Duration::from_millis(2))?;
+    let (pin, port) = (cpu.to_string(), database.port().to_string());
+    let group = Cgroup::with_quota(Duration::from_millis(8), Duration::from_millis(50))?;
+    let cpu_stat = group.cpu_stat();
+    let cpu_stat = cpu_stat.to_string_lossy();
+    let _rival = rival(context.xtask, cpu, 5)?;
+    let venue = venue::Options::of(RATE, context.messages(RATE, 8.0));
+    let options = [
+        "--marks",
+        "--inject",
+        "mutex,pipe,sleep,db,fsync",
+        "--hold-us",
+        "3000",
+        "--gap-us",
+        "1000",
+        "--work-us",
+        "1000",
+        "--cpu",
+        &pin,
+        "--database",
+        &port,
+        "--cpu-stat",
+        &cpu_stat,
+    ];
+    let bench = Bench::start(context.xtask, venue, &options)?;
+    group.add(bench.victim.pid())?;
+    let run = observe(context, bench, &[])?;
+    let row = |part| {
+        compare::row(
+            &run,
+            Case {
+                experiment: EVERYTHING.name,
+                case: "in turn",
+                truth: "the victim's own account",
+                part,
+            },
+        )
+    };
+    Ok(PARTS.map(row).to_vec())
+}

@@ -1,0 +1,95 @@
+//! Held back: a victim that stops reading, until the venue may not send any more.
+
+use anyhow::Result;
+
+use crate::lab::bench::Bench;
+use crate::lab::venue;
+use crate::verify::observe::{Run, observe};
+use crate::verify::{Check, Context, Errors, Experiment, Row, compare};
+
+pub(super) const HELD_BACK: Experiment = Experiment {
+    name: "held-back",
+    about: "a victim that stops reading for stretches: behind a small buffer, and behind the default 6 MiB",
+    run: held_back,
+};
+
+fn held_back(context: &Context<'_>) -> Result<Vec<Row>> {
+    let run = |(case, rate, seconds, options): (&str, f64, f64, &[&str])| {
+        let venue = venue::Options {
+            watch_unsent: true,
+            ..venue::Options::of(rate, context.messages(rate, seconds))
+        };
+        let bench = Bench::start(context.xtask, venue, options)?;
+        Ok(row(case, &observe(context, bench, &[])?))
+    };
+    let small = [
+        "--inject",
+        "rcvbuf",
+        "--receive-buffer",
+        "8192",
+        "--hold-us",
+        "400000",
+        "--gap-us",
+        "50000",
+    ];
+    // First it reads, so that the kernel lets the buffer grow; then not for long.
+    let default = [
+        "--inject",
+        "rcvbuf",
+        "--hold-us",
+        "3000000",
+        "--gap-us",
+        "2000000",
+    ];
+    [
+        ("8 KiB buffer", 600.0, 4.0, &small[..]),
+        ("6 MiB buffer", 15_000.0, 5.0, &default),
+    ]
+    .map(run)
+    .into_iter()
+    .collect()
+}
+
+fn row(case: &str, run: &Run) -> Row {
+    let joined = run.joined();
+    let (mut found_ns, mut truth_ns, mut network) = (0, 0, 0);
+    let mut differences = Vec::with_capacity(joined.len());
+    for message in &joined {
+        let sent = message.sent.sent_monotonic_ns;
+        let left = message.sent.left_monotonic_ns.unwrap_or(sent);
+        // What took no longer than the send call itself was not held back.
+        let truth = if left <= message.sent.taken_monotonic_ns && message.sent.blocked_ns == 0 {
+            0
+        } else {
+            left - sent
+        };
+        let found = message.found.stage("held_back");
+        found_ns += found;
+        truth_ns += truth;
+        network += message.found.stage("in_flight");
+        differences.push(found - truth);
+    }
+    let mut row = Row {
+        experiment: HELD_BACK.name,
+        case: case.to_owned(),
+        truth: "the venue's own unsent bytes (SIOCOUTQNSD), looked at every 200 us",
+        quantity: "held_back",
+        messages: joined.len(),
+        truth_ns,
+        found_ns,
+        errors: Errors::of(differences),
+        leak: Some(("in_flight", network)),
+        unknown: run.unknown(),
+        checks: vec![
+            Check::none("sums that do not hold", run.inexact()),
+            Check::none(
+                "messages the agent missed",
+                run.truth.sent.len().saturating_sub(joined.len()),
+            ),
+            Check::none("messages with unknown time", run.unknown()),
+        ],
+        remarks: Vec::new(),
+    };
+    row.checks.extend(compare::bars(&row));
+    row
+}

@@ -1,0 +1,24 @@
+//! On-cpu: a handler that works.
+
+use anyhow::Result;
+
+use crate::verify::compare::{self, Case};
+use crate::verify::observe::victim;
+use crate::verify::{Context, Experiment, Row};
+
+pub(super) const WORK: Experiment = Experiment {
+    name: "work",
+    about: "2.5 ms of CPU time per message",
+    run: work,
+};
+
+fn work(context: &Context<'_>) -> Result<Vec<Row>> {
+    let run = victim(context, 200.0, 4.0, &["--work-us", "2500"])?;
+    let case = Case {
+        experiment: WORK.name,
+        case: "2.5 ms",
+        truth: "CLOCK_THREAD_CPUTIME_ID",
+        part: "on_cpu",
+    };
+    Ok(vec![compare::row(&run, case)])
+}

@@ -1,0 +1,43 @@
+//! Run queue: rivals that never sleep, on the victim's CPU.
+
+use anyhow::{Context as _, Result};
+
+use crate::lab::bench::rival;
+use crate::lab::cpu;
+use crate::verify::compare::{self, Case};
+use crate::verify::observe::victim;
+use crate::verify::{Context, Experiment, Row};
+
+pub(super) const RIVALS: Experiment = Experiment {
+    name: "rivals",
+    about: "busy processes of several niceness levels on the victim's CPU",
+    run: rivals,
+};
+
+fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
+    let cpu = *cpu::allowed().first().context("no CPU to run on")?;
+    let run = |(case, rate, count, nice): (&str, f64, usize, i32)| {
+        let _rivals: Vec<_> = (0..count)
+            .map(|_| rival(context.xtask, cpu, nice))
+            .collect::<Result<_>>()?;
+        let options = ["--work-us", "1000", "--cpu", &cpu.to_string()];
+        let run = victim(context, rate, 4.0, &options)?;
+        Ok(compare::row(
+            &run,
+            Case {
+                experiment: RIVALS.name,
+                case,
+                truth: "run_delay of the thread's schedstat",
+                part: "run_queue",
+            },
+        ))
+    };
+    [
+        ("2, nice 0", 200.0, 2, 0),
+        ("1, nice -5", 150.0, 1, -5),
+        ("4, nice 5", 200.0, 4, 5),
+    ]
+    .map(run)
+    .into_iter()
+    .collect()
+}

@@ -1,0 +1,101 @@
+//! Throttle: a CPU quota, on the victim's cgroup or above it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::lab::bench::{Bench, rival};
+use crate::lab::cgroup::Cgroup;
+use crate::lab::{cpu, venue};
+use crate::verify::compare::{self, Case};
+use crate::verify::observe::{Run, observe};
+use crate::verify::{Check, Context, Errors, Experiment, Row};
+
+pub(super) const QUOTA: Experiment = Experiment {
+    name: "quota",
+    about: "a CPU quota on the victim's cgroup, on its parent, shared with other threads, and with rivals",
+    run: quota,
+};
+
+const PERIOD: Duration = Duration::from_millis(100);
+
+fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
+    let (cpu, other) = cpu::pair().context("needs two CPUs")?;
+    let (pin, other) = (cpu.to_string(), other.to_string());
+    let alone = ["--work-us", "1000", "--cpu", &pin];
+    let shared = [&alone[..], &["--burner-cpu", &other]].concat();
+    // 300 ms of work a second, and 200 of quota; with another thread beside it 700 of quota for 1300.
+    let own = run(context, 20, false, &alone)?;
+    let parent = run(context, 20, true, &alone)?;
+    let threads = run(context, 70, false, &shared)?;
+    let rivals = [rival(context.xtask, cpu, 0)?, rival(context.xtask, cpu, 0)?];
+    let both = run(context, 20, false, &alone)?;
+    drop(rivals);
+    let row = |name, part, (run, _): &Throttled| {
+        compare::row(
+            run,
+            Case {
+                experiment: QUOTA.name,
+                case: name,
+                truth: "run_delay of the thread's schedstat, and throttled time of the cgroup's cpu.stat meanwhile",
+                part,
+            },
+        )
+    };
+    Ok(vec![
+        row("20 of 100 ms", "throttle", &own),
+        row("on the parent", "throttle", &parent),
+        row("shared by 2 threads", "throttle", &threads),
+        row("and 2 rivals", "throttle", &both),
+        row("and 2 rivals", "run_queue", &both),
+        of_cgroup("20 of 100 ms", &own),
+        of_cgroup("and 2 rivals", &both),
+    ])
+}
+
+/// The run, and how long the cgroup was throttled in it, nanoseconds.
+type Throttled = (Run, i64);
+
+fn run(context: &Context<'_>, quota_ms: u64, above: bool, options: &[&str]) -> Result<Throttled> {
+    const RATE: f64 = 300.0;
+    let group = Cgroup::with_quota(Duration::from_millis(quota_ms), PERIOD)?;
+    let child = above.then(|| group.child("pod")).transpose()?;
+    let venue = venue::Options::of(RATE, context.messages(RATE, 4.0));
+    let cpu_stat = group.cpu_stat();
+    let cpu_stat = cpu_stat.to_string_lossy();
+    let options = [&["--marks", "--cpu-stat", &cpu_stat], options].concat();
+    let bench = Bench::start(context.xtask, venue, &options)?;
+    child.as_ref().unwrap_or(&group).add(bench.victim.pid())?;
+    let run = observe(context, bench, &[])?;
+    Ok((run, group.stat()?.throttled_ns.cast_signed()))
+}
+
+/// The thread's throttled time, by the agent and by the cgroup. The victim is behind all the time, so what it does
+/// between its reads is in one of them and nothing is in two.
+fn of_cgroup(case: &str, (run, throttled_ns): &Throttled) -> Row {
+    let reads: BTreeMap<i64, i64> = run
+        .joined()
+        .iter()
+        .map(|m| (m.record.received_ns, m.found.cell("in_app", "throttle")))
+        .collect();
+    let found_ns = reads.values().sum();
+    let mut row = Row {
+        experiment: QUOTA.name,
+        case: format!("{case}, the thread"),
+        truth: "throttled time of the cgroup's cpu.stat",
+        quantity: "throttle",
+        messages: run.messages.len(),
+        truth_ns: *throttled_ns,
+        found_ns,
+        errors: Errors::default(),
+        leak: None,
+        unknown: run.unknown(),
+        checks: Vec::new(),
+        remarks: Vec::new(),
+    };
+    let off = 100.0 * (found_ns - throttled_ns).abs() as f64 / *throttled_ns as f64;
+    row.checks
+        .push(Check::at_most("total", off, compare::TOTAL, "%"));
+    row
+}
