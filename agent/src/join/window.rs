@@ -44,6 +44,8 @@ pub struct Window {
     sum: Waiting,
     /// The stretch in progress, and the edge that was offered when it began.
     closed: Option<(Snapshot, u64)>,
+    /// One past the last byte that arrived.
+    arrived: u64,
     /// Before this nothing is known (any more).
     known_since: u64,
     /// Events were lost: nothing before the next one is known.
@@ -55,6 +57,7 @@ impl Window {
     /// The window is watched from `at` on, when it was as `offer` says.
     pub fn watched(&mut self, at: u64, offer: Offer) {
         self.known_since = at;
+        self.arrived = offer.edge.saturating_sub(u64::from(offer.offered));
         if offer.is_closed() {
             // What the reader is doing is not known yet.
             let nobody = Snapshot {
@@ -69,19 +72,24 @@ impl Window {
     /// after this one, but it has made room already.
     pub fn arrived(&mut self, end: u64, offer: Offer, reading: bool, reader: Snapshot) {
         self.begin(reader);
+        let before = std::mem::replace(&mut self.arrived, end);
         if let Some((from, edge)) = self.closed
             && (end > edge || !offer.is_closed())
         {
-            // More came than was offered. Either a receive call opened the window just now, or the
-            // acknowledgement that followed the last arrival had done so at once: then it was never
-            // closed.
+            // More came than was offered. Either a receive call opened the window just now, or an
+            // acknowledgement moved the edge since the last arrival: by enough, then the window was
+            // never closed, or by so little that the sender waited for its persist timer to use it
+            // (tcp_send_probe0 in net/ipv4/tcp_output.c), then it still was.
             if reading {
                 self.end(from, reader);
+                self.closed = None;
+            } else if offer.edge.saturating_sub(before) >= u64::from(offer.least) {
+                self.closed = None;
             }
-            self.closed = None;
         }
-        if self.closed.is_none() && offer.is_closed() {
-            self.closed = Some((reader, offer.edge));
+        if offer.is_closed() {
+            let from = self.closed.map_or(reader, |(from, _)| from);
+            self.closed = Some((from, offer.edge));
         }
         self.forget();
     }
@@ -310,9 +318,20 @@ mod tests {
         // Beyond the old edge, but small again: closed anew from here.
         let mut window = Window::default();
         window.arrived(100, shut(110), false, at(100));
-        window.arrived(500, shut(510), false, at(200));
+        window.arrived(1_500, shut(1_510), false, at(200));
         window.read(open(9_000), at(300));
         assert_eq!(window.held_back(50, &at(400)).total(), 100);
+    }
+
+    #[test]
+    fn an_edge_moved_by_too_little_leaves_the_window_closed() {
+        let mut window = Window::default();
+        window.arrived(100, shut(110), false, at(100));
+        // 526 bytes past what was offered: less than the sender uses before its persist timer fires.
+        window.arrived(636, shut(636), false, at(320));
+        assert_eq!(window.held_back(110, &at(320)).total(), 210);
+        window.read(open(9_000), at(400));
+        assert_eq!(window.held_back(110, &at(400)).total(), 290);
     }
 
     #[test]

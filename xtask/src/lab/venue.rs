@@ -42,7 +42,7 @@ pub struct Options {
     pub send_buffer: Option<usize>,
     /// HeartBtInt: a Heartbeat is sent when nothing else was for so long.
     pub heartbeat: Duration,
-    /// Look all the time how much of the stream has left the send buffer.
+    /// Look all the time how much of the stream has left the send buffer, and what keeps the rest.
     pub watch_unsent: bool,
     /// Half-close the connection after `count`, so that the receiver sees the end once it has read everything.
     pub close_at_end: bool,
@@ -90,9 +90,8 @@ pub struct Sent {
     /// The return of the send call that took its last byte, monotonic, nanoseconds. On loopback the message is in
     /// the receiver's queue by then if its window was open.
     pub taken_monotonic_ns: i64,
-    /// When its last byte was seen to have left for the receiver, monotonic, nanoseconds; with
-    /// [`Options::watch_unsent`].
-    pub left_monotonic_ns: Option<i64>,
+    /// For how long the receiver's window kept it from being sent, nanoseconds; with [`Options::watch_unsent`].
+    pub limited_ns: Option<i64>,
     /// How long the send buffer was full before the message's last byte was taken, nanoseconds.
     pub blocked_ns: i64,
 }
@@ -365,7 +364,7 @@ impl<'a> Session<'a> {
             sent_ns: self.options.resolution.truncate(utc),
             sent_monotonic_ns: monotonic,
             taken_monotonic_ns: self.last_sent,
-            left_monotonic_ns: None,
+            limited_ns: None,
             blocked_ns: blocked_since.map_or(0, |since| clock::monotonic_ns() - since),
         });
         Ok(())
@@ -374,10 +373,10 @@ impl<'a> Session<'a> {
     /// The log, with what was seen of the send buffer.
     fn into_log(mut self) -> Result<Vec<Sent>> {
         if let Some(watch) = self.unsent {
-            let left = watch.stop()?;
+            let looks = watch.stop()?;
             for (sent, end) in self.log.iter_mut().zip(self.ends) {
-                let index = left.partition_point(|(position, _)| *position < end);
-                sent.left_monotonic_ns = left.get(index).map(|(_, at)| *at);
+                let left = looks.left(end);
+                sent.limited_ns = left.map(|left| looks.limited(sent.sent_monotonic_ns, left));
             }
         }
         Ok(self.log)
