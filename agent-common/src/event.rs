@@ -186,8 +186,16 @@ pub struct Recv {
     pub call: u32,
 }
 
+/// The size of the ring: room for a burst of 100,000 messages read at once.
+pub const RING_BYTES: u64 = 16 << 20;
+/// With this much waiting in the ring the agent is woken at once.
+pub const RING_WAKE_BYTES: u64 = RING_BYTES / 8;
+
 /// At most this much of a message is handed over, from its first byte.
 pub const SLICE_BYTES: usize = 256;
+/// The same while much is waiting in the ring: enough for the fields that are read of any usual header, so that a
+/// burst costs half the room. A header that does not fit is counted as incomplete.
+pub const SHORT_SLICE_BYTES: usize = 128;
 /// The head of a slice.
 pub const SLICE_HEAD_BYTES: usize = 8;
 /// The largest record, slices included.

@@ -15,8 +15,6 @@ macro_rules! globals {
 globals! {
     /// The watched process; 0 for every process.
     TARGET_TGID: u32 = 0;
-    /// Ring bytes waiting at which the agent is woken at once.
-    RING_WAKE_BYTES: u64 = 0;
     /// 1: a diagnostic line per socket found or lost (`--probe-log`).
     PROBE_LOG: u32 = 0;
 

@@ -1,6 +1,6 @@
 //! The maps. Sizes are the most that is ever held; what finds a map full is counted.
 
-use agent_common::{Count, RECORD_BYTES, Socket, Thread};
+use agent_common::{Count, RECORD_BYTES, RING_BYTES, Socket, Thread};
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
@@ -32,7 +32,7 @@ pub(crate) static NEXT_ID: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0
 
 /// All records, in the order in which they happened.
 #[map]
-pub(crate) static RING: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+pub(crate) static RING: RingBuf = RingBuf::with_byte_size(RING_BYTES as u32, 0);
 
 /// What could not be done, by [`Count`].
 #[map]
@@ -68,6 +68,8 @@ pub(crate) struct Progress {
     pub(crate) next: u64,
     /// How many there are.
     pub(crate) buffers: u64,
+    /// At most this much of a message is handed over, bytes.
+    pub(crate) limit: u64,
     /// Sequence number of the first byte of the buffer at hand.
     pub(crate) seq: u32,
     /// 1: the bytes could not be followed to their end.

@@ -1,15 +1,12 @@
 //! Handing records to the agent, and counting what could not be handed over.
 
-use agent_common::Count;
+use agent_common::{Count, RING_WAKE_BYTES};
 use aya_ebpf::{
     bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
     helpers::generated::bpf_ringbuf_output,
 };
 
-use crate::{
-    globals::RING_WAKE_BYTES,
-    maps::{COUNTS, RING},
-};
+use crate::maps::{COUNTS, RING};
 
 /// Adds one to a count.
 #[inline(always)]
@@ -20,11 +17,17 @@ pub(crate) fn count(what: Count) {
     }
 }
 
+/// Much is waiting in the ring.
+#[inline(always)]
+pub(crate) fn is_pressed() -> bool {
+    RING.query(u64::from(BPF_RB_AVAIL_DATA)) >= RING_WAKE_BYTES
+}
+
 /// The agent drains the ring on a timer; it is woken only when much is waiting, so that a quiet
 /// session does not pay an interrupt and a wake-up per record.
 #[inline(always)]
 fn wake_flags() -> u64 {
-    if RING.query(u64::from(BPF_RB_AVAIL_DATA)) >= RING_WAKE_BYTES.load() {
+    if is_pressed() {
         u64::from(BPF_RB_FORCE_WAKEUP)
     } else {
         u64::from(BPF_RB_NO_WAKEUP)

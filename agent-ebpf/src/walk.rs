@@ -6,8 +6,8 @@
 //! until a message begins; the agent's parser does not depend on how much it is given.
 
 use agent_common::{
-    Count, Kind, PREFIX_BYTES, Phase, RECORD_BYTES, Recv, SLICE_BYTES, SLICE_HEAD_BYTES, Socket,
-    Walk, walk_mode,
+    Count, Kind, PREFIX_BYTES, Phase, RECORD_BYTES, Recv, SHORT_SLICE_BYTES, SLICE_BYTES,
+    SLICE_HEAD_BYTES, Socket, Walk, walk_mode,
 };
 use aya_ebpf::{
     cty::{c_long, c_void},
@@ -17,7 +17,7 @@ use aya_ebpf::{
 use crate::{
     bits::opaque,
     maps::{Progress, RecvScratch},
-    ring::{count, emit_bytes},
+    ring::{count, emit_bytes, is_pressed},
     user_buffer::{self, Buffers, IOVEC_BYTES},
 };
 
@@ -26,6 +26,7 @@ const MAX_STEPS: u32 = 8192;
 
 const RECV_BYTES: u64 = size_of::<Recv>() as u64;
 const SLICE: u64 = SLICE_BYTES as u64;
+const SHORT_SLICE: u64 = SHORT_SLICE_BYTES as u64;
 const SLICE_HEAD: u64 = SLICE_HEAD_BYTES as u64;
 /// A slice that starts up to here fits into the record.
 const LAST_START: u64 = RECORD_BYTES as u64 - SLICE_HEAD - SLICE;
@@ -68,6 +69,7 @@ pub(crate) fn walk(
     progress.pos = 0;
     progress.seq = seq;
     progress.failed = 0;
+    progress.limit = if is_pressed() { SHORT_SLICE } else { SLICE };
     let Some(buffers) = buffers else {
         return (EMPTY, false);
     };
@@ -150,7 +152,8 @@ fn follow(step: &mut Step, socket: &mut Socket) -> c_long {
     if walk.mode == walk_mode::FRAMED {
         let to_end = walk.end.wrapping_sub(at);
         let done = at.wrapping_sub(walk.message);
-        if done >= SLICE as u32 || to_end == 0 {
+        let limit = min(step.progress().limit, SLICE);
+        if u64::from(done) >= limit || to_end == 0 {
             // The rest is body: to the next message, or to the end of what is here.
             if u64::from(to_end) > left {
                 step.progress().pos += left;
@@ -162,7 +165,7 @@ fn follow(step: &mut Step, socket: &mut Socket) -> c_long {
             walk.have = 0;
             return 0;
         }
-        return slice(step, at, min(u64::from(to_end), SLICE - u64::from(done)));
+        return slice(step, at, min(u64::from(to_end), limit - u64::from(done)));
     }
     // PREFIX: `have` bytes of this message's beginning were seen, and handed over, before.
     let have = opaque(u64::from(walk.have));

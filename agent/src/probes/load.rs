@@ -24,9 +24,6 @@ use super::{
 /// Where kernels publish their types.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
-/// A quarter of the ring: time enough to drain the rest.
-const WAKE_SHARE: u64 = 4;
-
 /// What to watch, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -199,9 +196,7 @@ impl Probes {
 
 fn load_object(btf: &Btf, layout: &Layout, options: &Options) -> Result<Ebpf, ProbeError> {
     static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tag52-probes"));
-    const RING_BYTES: u64 = 8 << 20;
     let pid = options.pid.get();
-    let wake = RING_BYTES / WAKE_SHARE;
     let log = u32::from(options.log);
     let mut loader = EbpfLoader::new();
     loader.btf(Some(btf));
@@ -210,7 +205,6 @@ fn load_object(btf: &Btf, layout: &Layout, options: &Options) -> Result<Ebpf, Pr
     }
     loader
         .override_global("TARGET_TGID", &pid, true)
-        .override_global("RING_WAKE_BYTES", &wake, true)
         .override_global("PROBE_LOG", &log, true);
     loader.load(OBJECT).map_err(|error| {
         if denied(&error) {
