@@ -72,7 +72,7 @@ pub struct Options {
     /// The database's port on 127.0.0.1 (`db`).
     #[arg(long)]
     pub database: Option<u16>,
-    /// Pin the reading thread to this CPU.
+    /// Pin the reading thread, and those that make it wait, to this CPU.
     #[arg(long)]
     pub cpu: Option<usize>,
 }
@@ -90,13 +90,13 @@ pub fn run(options: &Options) -> Result<()> {
     let mut go = SigSet::empty();
     go.add(Signal::SIGUSR1);
     go.thread_block()?;
-    let mut injections = inject::Injection::all(options)?;
     if let Some(cpu) = options.burner_cpu {
         std::thread::spawn(move || spin::burn(cpu));
     }
     if let Some(cpu) = options.cpu {
         cpu::pin(cpu)?;
     }
+    let mut injections = inject::Injection::all(options)?;
     let stream = connect(options)?;
     let mut receiver = read::Receiver::new(options.read, &stream, options.read_size)?;
     let mut writer = Writer::new("DROP", "VENUE", Resolution::Micros);

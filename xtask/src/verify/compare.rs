@@ -8,6 +8,10 @@ use crate::verify::{Check, Errors, Row};
 pub(super) const TOTAL: f64 = 2.0;
 /// Other parts may differ by this much of the injected amount, per cent.
 pub(super) const OTHERS: f64 = 2.0;
+/// Run queue and throttle in one, where the truth does not tell them apart by message.
+pub(super) const RUNNABLE: &str = "run_queue+throttle";
+/// The name of that check.
+pub(super) const OTHER_PARTS: &str = "other parts";
 /// The error of a message: median and 99th percentile, microseconds.
 pub(super) const MEDIAN_US: f64 = 200.0;
 pub(super) const P99_US: f64 = 2_000.0;
@@ -32,7 +36,7 @@ pub(super) fn row(run: &Run, case: Case<'_>) -> Row {
     let mut totals: Vec<Compared> = Vec::new();
     let mut differences = Vec::with_capacity(joined.len());
     for message in &joined {
-        let parts = parts(message, &timeline);
+        let parts = parts(message, &timeline, case.part == RUNNABLE);
         if totals.is_empty() {
             totals = parts.map(|(name, _, _)| (name, 0, 0)).to_vec();
         }
@@ -103,18 +107,26 @@ pub(super) fn bars(row: &Row) -> Vec<Check> {
         Check::at_most("p99 error", micros(row.errors.p99_ns), P99_US, "us"),
     ];
     if let Some((_, ns)) = row.leak {
-        checks.push(Check::at_most("other parts", per_cent(ns), OTHERS, "%"));
+        checks.push(Check::at_most(OTHER_PARTS, per_cent(ns), OTHERS, "%"));
     }
     checks
 }
 
-fn parts(message: &Joined<'_>, timeline: &Timeline) -> [Compared; 6] {
+fn parts(message: &Joined<'_>, timeline: &Timeline, merged: bool) -> [Compared; 6] {
     let start = message.out_of_flight_ns();
     let truth = timeline.between(start, message.record.handed_off_ns);
     let found = |part: &'static str, truth: i64| (part, message.found.part(part), truth);
-    [
+    let (mut queue, mut throttle) = (
         found("run_queue", truth.run_queue),
         found("throttle", truth.throttle),
+    );
+    if merged {
+        queue = (RUNNABLE, queue.1 + throttle.1, queue.2 + throttle.2);
+        throttle = ("throttle", 0, 0);
+    }
+    [
+        queue,
+        throttle,
         found("on_cpu", truth.on_cpu + truth.stolen),
         found("lock_wait", truth.lock),
         found("blocked", truth.asleep),

@@ -53,9 +53,9 @@ pub(super) fn text(report: &Report) -> String {
 }
 
 fn cells(row: &Row) -> [String; 12] {
-    let others = row
-        .leak
-        .map_or_else(String::new, |(_, ns)| per_cent(ns, row.truth_ns));
+    let others = row.leak.map_or_else(String::new, |(part, ns)| {
+        format!("{} {part}", per_cent(ns, row.truth_ns))
+    });
     let verdict = if row.passes() { "pass" } else { "FAIL" };
     [
         row.experiment.to_owned(),

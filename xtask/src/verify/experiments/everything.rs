@@ -18,18 +18,18 @@ pub(super) const EVERYTHING: Experiment = Experiment {
     run: everything,
 };
 
-const RATE: f64 = 150.0;
-const PARTS: [&str; 5] = ["lock_wait", "blocked", "run_queue", "throttle", "on_cpu"];
+const RATE: f64 = 100.0;
+const PARTS: [&str; 4] = ["lock_wait", "blocked", compare::RUNNABLE, "on_cpu"];
 
 fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
     let cpu = *cpu::allowed().first().context("no CPU to run on")?;
     let database = Database::start(Duration::from_millis(2))?;
     let (pin, port) = (cpu.to_string(), database.port().to_string());
-    let group = Cgroup::with_quota(Duration::from_millis(8), Duration::from_millis(50))?;
+    let group = Cgroup::with_quota(Duration::from_millis(6), Duration::from_millis(50))?;
     let cpu_stat = group.cpu_stat();
     let cpu_stat = cpu_stat.to_string_lossy();
     let _rival = rival(context.xtask, cpu, 5)?;
-    let venue = venue::Options::of(RATE, context.messages(RATE, 8.0));
+    let venue = venue::Options::of(RATE, context.messages(RATE, 6.0));
     let options = [
         "--marks",
         "--inject",
@@ -51,15 +51,13 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
     group.add(bench.victim.pid())?;
     let run = observe(context, bench, &[])?;
     let row = |part| {
-        compare::row(
-            &run,
-            Case {
-                experiment: EVERYTHING.name,
-                case: "in turn",
-                truth: "the victim's own account",
-                part,
-            },
-        )
+        let case = Case {
+            experiment: EVERYTHING.name,
+            case: "in turn",
+            truth: "the victim's own account",
+            part,
+        };
+        compare::row(&run, case).alone()
     };
     Ok(PARTS.map(row).to_vec())
 }

@@ -46,8 +46,16 @@ fn late(context: &Context<'_>) -> Result<Vec<Row>> {
 fn row(run: &Run, attached: i64) -> Row {
     let timeline = Timeline::of(&run.truth.victim.marks);
     let joined = run.joined();
+    // Who reads the socket is known from the first receive call on.
+    let reads = run
+        .truth
+        .victim
+        .records
+        .iter()
+        .map(|record| record.received_ns);
+    let known = reads.filter(|&at| at > attached).min().unwrap_or(attached);
     let unknown = |m: &Joined<'_>| m.found.part("unknown");
-    let early = |m: &&Joined<'_>| m.sent.sent_monotonic_ns < attached;
+    let early = |m: &&Joined<'_>| m.sent.sent_monotonic_ns < known;
     let (before, after): (Vec<&Joined<'_>>, Vec<&Joined<'_>>) = joined.iter().partition(early);
     // Of a part no more may be found than there was.
     let excess = |m: &Joined<'_>| {
