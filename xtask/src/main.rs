@@ -119,7 +119,7 @@ fn verify_accuracy(options: &verify::Options) -> Result<()> {
         }
     };
     let report = verify::run(options, &binary, &std::env::current_exe()?, |line| {
-        eprintln!("{line}")
+        eprintln!("{line}");
     })?;
     if options.json {
         println!("{}", serde_json::to_string(&report)?);

@@ -4,16 +4,16 @@
 //! constants tighter than sanity, only with what the same run says about itself: other load on the machine
 //! makes every one of them longer.
 
+mod accuracy;
 mod common;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Bench, Truth, median, one_at_a_time, rival};
+use common::{Bench, Truth, agent_binary, median, one_at_a_time, rival};
 use nix::sys::signal::Signal;
 use xtask::demo::{self, Mode};
 use xtask::lab::agent::{Agent, Launch, Message, Outcome};
@@ -23,25 +23,9 @@ use xtask::lab::clock::{self, Resolution};
 use xtask::lab::cpu;
 use xtask::lab::fix::{Writer, execution_report};
 use xtask::lab::victim::Record;
-use xtask::workspace;
 
 /// How far the agent's UTC may be from the victim's, nanoseconds: two readings of two clocks.
 const CLOCK_SLACK_NS: i64 = 100_000;
-
-/// The agent under test, or a clear line why there is none.
-fn agent_binary() -> PathBuf {
-    assert!(
-        workspace::is_root(),
-        "the live tests load probes into the kernel: run `cargo xtask test`"
-    );
-    let binary = std::env::var_os("TAG52_BIN").map_or_else(workspace::agent, PathBuf::from);
-    assert!(
-        binary.is_file(),
-        "{} is missing: run `cargo xtask build`",
-        binary.display()
-    );
-    binary
-}
 
 fn watch(pid: i32, more: &[&str]) -> Agent {
     let binary = agent_binary();

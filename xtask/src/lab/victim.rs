@@ -166,10 +166,10 @@ fn connect(options: &Options) -> Result<TcpStream> {
         SockFlag::SOCK_CLOEXEC,
         None,
     )?;
-    if let Some(bytes) = options.receive_buffer {
-        if setsockopt(&socket.as_fd(), sockopt::RcvBufForce, &bytes).is_err() {
-            setsockopt(&socket.as_fd(), sockopt::RcvBuf, &bytes).context("SO_RCVBUF")?;
-        }
+    if let Some(bytes) = options.receive_buffer
+        && setsockopt(&socket.as_fd(), sockopt::RcvBufForce, &bytes).is_err()
+    {
+        setsockopt(&socket.as_fd(), sockopt::RcvBuf, &bytes).context("SO_RCVBUF")?;
     }
     connect(
         socket.as_raw_fd(),

@@ -112,8 +112,8 @@ fn per_cent(ns: i64, of: i64) -> String {
 fn time(ns: i64) -> String {
     match ns {
         ..1_000 => format!("{ns}ns"),
-        ..1_000_000 => format!("{:.1}us", ns as f64 / 1e3),
-        ..1_000_000_000 => format!("{:.1}ms", ns as f64 / 1e6),
+        1_000..1_000_000 => format!("{:.1}us", ns as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1}ms", ns as f64 / 1e6),
         _ => format!("{:.1}s", ns as f64 / 1e9),
     }
 }

@@ -1,16 +1,32 @@
 //! One experiment: a venue, a victim that waits for a known reason, and (for the live tests) the agent.
 
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub(crate) use xtask::lab::bench::Truth;
 use xtask::lab::child::Guarded;
 use xtask::lab::{self, venue};
+use xtask::workspace;
 
 /// xtask's own binary, which has the victims as hidden subcommands.
 pub(crate) const XTASK: &str = env!("CARGO_BIN_EXE_xtask");
+
+/// The agent under test, or a clear line why there is none.
+pub(crate) fn agent_binary() -> PathBuf {
+    assert!(
+        workspace::is_root(),
+        "the live tests load probes into the kernel: run `cargo xtask test`"
+    );
+    let binary = std::env::var_os("TAG52_BIN").map_or_else(workspace::agent, PathBuf::from);
+    assert!(
+        binary.is_file(),
+        "{} is missing: run `cargo xtask build`",
+        binary.display()
+    );
+    binary
+}
 
 /// Experiments run one at a time: they measure waiting, and two of them would wait for each other.
 pub(crate) fn one_at_a_time() -> MutexGuard<'static, ()> {

@@ -19,9 +19,9 @@ pub(super) const BACKLOG: Experiment = Experiment {
 const MESSAGES: u64 = 100_000;
 
 fn backlog(context: &Context<'_>) -> Result<Vec<Row>> {
-    [("64 B", "64"), ("4 KiB", "4096"), ("64 KiB", "65536")]
+    context
+        .cases([("64 B", "64"), ("4 KiB", "4096"), ("64 KiB", "65536")])
         .map(|(case, size)| Ok(row(case, &run(context, size)?)))
-        .into_iter()
         .collect()
 }
 

@@ -32,22 +32,22 @@ fn blocked(context: &Context<'_>) -> Result<Vec<Row>> {
     };
     let database = ["--inject", "db", "--database", &port];
     let polled = ["--read", "poll+recv", "--inject", "db", "--database", &port];
-    [
-        (
-            "pipe, 4 ms",
-            300.0,
-            &["--inject", "pipe", "--hold-us", "4000"][..],
-        ),
-        ("fsync", 100.0, &["--inject", "fsync"]),
-        ("database, 2 ms", 200.0, &database),
-        ("database, poll", 200.0, &polled),
-        (
-            "sleep, 4 ms",
-            150.0,
-            &["--inject", "sleep", "--hold-us", "4000"],
-        ),
-    ]
-    .map(run)
-    .into_iter()
-    .collect()
+    context
+        .cases([
+            (
+                "pipe, 4 ms",
+                300.0,
+                &["--inject", "pipe", "--hold-us", "4000"][..],
+            ),
+            ("fsync", 100.0, &["--inject", "fsync"]),
+            ("database, 2 ms", 200.0, &database),
+            ("database, poll", 200.0, &polled),
+            (
+                "sleep, 4 ms",
+                150.0,
+                &["--inject", "sleep", "--hold-us", "4000"],
+            ),
+        ])
+        .map(run)
+        .collect()
 }

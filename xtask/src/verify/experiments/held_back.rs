@@ -41,13 +41,13 @@ fn held_back(context: &Context<'_>) -> Result<Vec<Row>> {
         "--gap-us",
         "2000000",
     ];
-    [
-        ("8 KiB buffer", 600.0, 4.0, &small[..]),
-        ("6 MiB buffer", 15_000.0, 5.0, &default),
-    ]
-    .map(run)
-    .into_iter()
-    .collect()
+    context
+        .cases([
+            ("8 KiB buffer", 600.0, 4.0, &small[..]),
+            ("6 MiB buffer", 15_000.0, 5.0, &default),
+        ])
+        .map(run)
+        .collect()
 }
 
 fn row(case: &str, run: &Run) -> Row {

@@ -22,7 +22,7 @@ const SLACK_NS: i64 = 200_000;
 fn late(context: &Context<'_>) -> Result<Vec<Row>> {
     const RATE: f64 = 400.0;
     // 4 ms of every message: four times as much as there is time for, then the backlog is worked off.
-    let venue = venue::Options::of(RATE, context.messages(RATE, 3.0));
+    let venue = venue::Options::of(RATE, (RATE * context.seconds(3.0).max(3.0)) as u64);
     let options = [
         "--marks",
         "--inject",
@@ -37,13 +37,14 @@ fn late(context: &Context<'_>) -> Result<Vec<Row>> {
     let bench = Bench::start(context.xtask, venue, &options)?;
     bench.venue.open_gate();
     std::thread::sleep(Duration::from_millis(1200));
+    let attaching = clock::monotonic_ns();
     let agent = attach(context, bench.victim.pid(), &[])?;
     let attached = clock::monotonic_ns();
     let run = observe::conclude(agent, bench)?;
-    Ok(vec![row(&run, attached)])
+    Ok(vec![row(&run, attaching, attached)])
 }
 
-fn row(run: &Run, attached: i64) -> Row {
+fn row(run: &Run, attaching: i64, attached: i64) -> Row {
     let timeline = Timeline::of(&run.truth.victim.marks);
     let joined = run.joined();
     // Who reads the socket is known from the first receive call on.
@@ -75,7 +76,9 @@ fn row(run: &Run, attached: i64) -> Row {
     };
     let wrong = |m: &&Joined<'_>| excess(m) > SLACK_NS + m.found.age_ns / 50;
     let seen = |m: &&&Joined<'_>| {
-        m.found.arrived_ns.is_some() && m.sent.taken_monotonic_ns + 500_000_000 < attached
+        let offset = m.record.handed_off_utc_ns - m.record.handed_off_ns;
+        let arrived = m.found.arrived_ns.map(|utc| utc - offset);
+        arrived.is_some_and(|at| at < attaching - SLACK_NS)
     };
     Row {
         experiment: LATE.name,

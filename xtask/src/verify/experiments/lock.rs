@@ -26,11 +26,11 @@ fn mutex(context: &Context<'_>) -> Result<Vec<Row>> {
             },
         ))
     };
-    [
-        ("held 2 ms of 3", 200.0, "2000", "1000"),
-        ("held 20 ms of 25", 50.0, "20000", "5000"),
-    ]
-    .map(run)
-    .into_iter()
-    .collect()
+    context
+        .cases([
+            ("held 2 ms of 3", 200.0, "2000", "1000"),
+            ("held 20 ms of 25", 50.0, "20000", "5000"),
+        ])
+        .map(run)
+        .collect()
 }

@@ -32,12 +32,12 @@ fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
             },
         ))
     };
-    [
-        ("2, nice 0", 200.0, 2, 0),
-        ("1, nice -5", 150.0, 1, -5),
-        ("4, nice 5", 200.0, 4, 5),
-    ]
-    .map(run)
-    .into_iter()
-    .collect()
+    context
+        .cases([
+            ("2, nice 0", 200.0, 2, 0),
+            ("1, nice -5", 150.0, 1, -5),
+            ("4, nice 5", 200.0, 4, 5),
+        ])
+        .map(run)
+        .collect()
 }

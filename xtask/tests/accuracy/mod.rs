@@ -1,0 +1,74 @@
+//! The accuracy lab in short: every cause of waiting once, for a second or two. Times depend on the machine, so
+//! what is asserted is what does not: exact sums, nothing missing, and the right parts in the right proportion.
+//! The real bars are those of `cargo xtask verify`.
+
+use std::path::Path;
+
+use crate::common::{XTASK, agent_binary, one_at_a_time};
+use xtask::verify::{self, Row};
+
+fn quick(experiment: &str) {
+    let _guard = one_at_a_time();
+    let options = verify::Options {
+        only: vec![experiment.to_owned()],
+        quick: true,
+        ..verify::Options::default()
+    };
+    let report = verify::run(&options, &agent_binary(), Path::new(XTASK), |_| {})
+        .expect("the experiment is known");
+    assert_eq!(report.failed, Vec::new());
+    assert!(!report.rows.is_empty());
+    for row in &report.rows {
+        check(row, &report.text());
+    }
+}
+
+fn check(row: &Row, text: &str) {
+    assert!(row.messages > 0, "{text}");
+    let counts = row.checks.iter().filter(|check| check.unit.is_empty());
+    for check in counts {
+        assert!(check.passes(), "{}: {}\n{text}", check.name, check.figure);
+    }
+    assert!((0.75..1.3).contains(&row.ratio()), "{text}");
+    let (part, leak) = row.leak.unwrap_or(("none", 0));
+    assert!(
+        leak.abs() * 4 < row.truth_ns,
+        "{part} is off by {leak} ns\n{text}"
+    );
+}
+
+macro_rules! experiments {
+    ($($test:ident: $name:literal;)*) => {
+        $(#[test]
+        fn $test() {
+            quick($name);
+        })*
+    };
+}
+
+experiments! {
+    a_held_mutex: "mutex";
+    rivals_on_the_cpu: "rivals";
+    a_quota: "quota";
+    a_full_pipe: "blocked";
+    work: "work";
+    a_closed_window: "held-back";
+    a_backlog: "backlog";
+    everything_in_turn: "everything";
+    a_late_attach: "late-attach";
+}
+
+/// Every experiment is in the list above, or takes too long for it.
+#[test]
+fn none_is_forgotten() {
+    const LONG: &[&str] = &[];
+    let source = include_str!("mod.rs");
+    for experiment in verify::chosen(&[]).expect("there are some") {
+        let listed = source.contains(&format!(": \"{}\";", experiment.name));
+        assert!(
+            listed || LONG.contains(&experiment.name),
+            "{} has no test",
+            experiment.name
+        );
+    }
+}
