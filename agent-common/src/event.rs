@@ -74,6 +74,20 @@ pub struct Snapshot {
     pub reserved: u32,
 }
 
+/// What we have acknowledged of a stream, and when something was last sent on its socket. Every
+/// segment sent acknowledges all that has arrived.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Acked {
+    /// When the last segment was sent, acknowledgements without data included; 0 where the kernel
+    /// does not tell.
+    pub sent_at: u64,
+    /// One past the last byte acknowledged.
+    pub end: u32,
+    /// Segments sent so far (wraps).
+    pub segments: u32,
+}
+
 /// How a socket came to be watched.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +114,8 @@ pub struct Opened {
     pub local: [u8; 16],
     /// See `local`.
     pub remote: [u8; 16],
+    /// As of `at`.
+    pub acked: Acked,
     /// AF_INET (2) or AF_INET6 (10).
     pub family: u32,
     /// Host byte order.
@@ -130,6 +146,9 @@ pub struct Arrival {
     pub head: Head,
     /// The reader's counters; `at` is the instant.
     pub reader: Snapshot,
+    /// As of that instant. The kernel may acknowledge an arrival just before it tells of it, or
+    /// just after.
+    pub acked: Acked,
     /// One past the last byte that arrived.
     pub rcv_nxt: u32,
     /// Receive window left: `rcv_wup + rcv_wnd - rcv_nxt`, bytes.
@@ -164,6 +183,8 @@ pub struct Recv {
     pub head: Head,
     /// The receiving thread's counters; `at` is the instant.
     pub reader: Snapshot,
+    /// After the call, which may have acknowledged what it read.
+    pub acked: Acked,
     /// Process.
     pub tgid: u32,
     /// Descriptor.
@@ -280,9 +301,10 @@ pub struct Exit {
 const _: () = {
     assert!(size_of::<Head>() == 16);
     assert!(size_of::<Snapshot>() == 8 + 8 * STATES + 8);
-    assert!(size_of::<Opened>() == 16 + 8 + 32 + 40);
-    assert!(size_of::<Arrival>() == 16 + 56 + 16);
-    assert!(size_of::<Recv>() == 16 + 56 + 40);
+    assert!(size_of::<Acked>() == 16);
+    assert!(size_of::<Opened>() == 16 + 8 + 32 + 16 + 40);
+    assert!(size_of::<Arrival>() == 16 + 56 + 16 + 16);
+    assert!(size_of::<Recv>() == 16 + 56 + 16 + 40);
     assert!(size_of::<HandOff>() == 16 + 56 + 8);
     assert!(size_of::<Call>() == 16 + 56);
     assert!(size_of::<Closed>() == 32);

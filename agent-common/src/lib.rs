@@ -11,8 +11,8 @@ mod thread;
 
 pub use count::Count;
 pub use event::{
-    Arrival, Call, CloseReason, Closed, Exit, HandOff, HandOffKind, Head, Kind, OpenReason, Opened,
-    RECORD_BYTES, RING_BYTES, RING_WAKE_BYTES, Recv, SHORT_SLICE_BYTES, SLICE_BYTES,
+    Acked, Arrival, Call, CloseReason, Closed, Exit, HandOff, HandOffKind, Head, Kind, OpenReason,
+    Opened, RECORD_BYTES, RING_BYTES, RING_WAKE_BYTES, Recv, SHORT_SLICE_BYTES, SLICE_BYTES,
     SLICE_HEAD_BYTES, Snapshot, recv_flags,
 };
 pub use socket::{PREFIX_BYTES, PREFIX_ROOM, Phase, Socket, Walk, walk_mode};

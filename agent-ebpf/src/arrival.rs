@@ -34,6 +34,7 @@ pub(crate) unsafe fn arrived(sk: *const c_void) {
                 socket: socket.id,
             },
             reader: snapshot::of(socket.reader, now()),
+            acked: tcp.acked,
             rcv_nxt: tcp.rcv_nxt,
             offered: tcp.offered,
             least: tcp.least(socket),

@@ -42,6 +42,10 @@ globals! {
     TCP_COPIED_SEQ: u32 = ABSENT;
     TCP_RCV_WND: u32 = ABSENT;
     TCP_RCV_WUP: u32 = ABSENT;
+    /// When the last segment was sent.
+    TCP_WSTAMP: u32 = ABSENT;
+    /// Segments sent.
+    TCP_SEGS_OUT: u32 = ABSENT;
     TCP_ADVMSS: u32 = ABSENT;
     TCP_WINDOW_CLAMP: u32 = ABSENT;
 

@@ -205,6 +205,7 @@ unsafe fn bytes(
         (*record).head.lost = socket.lost;
         (*record).head.socket = socket.id;
         (*record).reader = snapshot::of(tid, at);
+        (*record).acked = tcp.acked;
         (*record).tgid = tgid;
         (*record).fd = call.args[0] as i32;
         (*record).end = tcp.copied;

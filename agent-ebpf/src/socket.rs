@@ -100,6 +100,7 @@ unsafe fn open(sk: *const c_void, socket: &mut Socket, reason: OpenReason) {
             at: now(),
             local: [0; 16],
             remote: [0; 16],
+            acked: tcp.acked,
             family,
             local_port: u32::from(field::<u16>(base, SOCK_NUM.load())),
             remote_port: u32::from(u16::from_be(field::<u16>(base, SOCK_DPORT.load()))),

@@ -1,13 +1,13 @@
 //! What is read from a TCP socket.
 
-use agent_common::Socket;
+use agent_common::{ABSENT, Acked, Socket};
 use aya_ebpf::{bindings::tcp_sock, cty::c_void, helpers::generated::bpf_skc_to_tcp_sock};
 
 use crate::{
     bits::field,
     globals::{
         SOCK_STATE, TCP_ADVMSS, TCP_COPIED_SEQ, TCP_RCV_NXT, TCP_RCV_WND, TCP_RCV_WUP,
-        TCP_WINDOW_CLAMP,
+        TCP_SEGS_OUT, TCP_WINDOW_CLAMP, TCP_WSTAMP,
     },
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct Receive {
     pub(crate) clamp: u32,
     /// The largest segment the sender may send.
     pub(crate) mss: u32,
+    /// What is acknowledged.
+    pub(crate) acked: Acked,
 }
 
 /// The receive side; `None` when it is not a TCP socket.
@@ -43,7 +45,8 @@ pub(crate) unsafe fn receive(sk: *const c_void) -> Option<Receive> {
         let tcp = tcp.cast::<u8>();
         let rcv_nxt: u32 = field(tcp, TCP_RCV_NXT.load());
         let window: u32 = field(tcp, TCP_RCV_WND.load());
-        let edge = field::<u32>(tcp, TCP_RCV_WUP.load()).wrapping_add(window);
+        let acked = acked(tcp);
+        let edge = acked.end.wrapping_add(window);
         let left = edge.wrapping_sub(rcv_nxt) as i32;
         Some(Receive {
             rcv_nxt,
@@ -52,7 +55,35 @@ pub(crate) unsafe fn receive(sk: *const c_void) -> Option<Receive> {
             window,
             clamp: field(tcp, TCP_WINDOW_CLAMP.load()),
             mss: u32::from(field::<u16>(tcp, TCP_ADVMSS.load())),
+            acked,
         })
+    }
+}
+
+/// What is acknowledged (net/ipv4/tcp_output.c `__tcp_transmit_skb`): every segment sent, with data
+/// or without, stamps `tcp_wstamp_ns` from CLOCK_MONOTONIC, sets `rcv_wup` to `rcv_nxt`
+/// (`tcp_select_window`) and counts in `segs_out`.
+///
+/// # Safety
+/// `tcp` is a `struct tcp_sock` the verifier knows.
+#[inline(always)]
+unsafe fn acked(tcp: *const u8) -> Acked {
+    // SAFETY: the caller's; offsets are the running kernel's.
+    unsafe {
+        let told = TCP_WSTAMP.load() != ABSENT && TCP_SEGS_OUT.load() != ABSENT;
+        Acked {
+            sent_at: if told {
+                field(tcp, TCP_WSTAMP.load())
+            } else {
+                0
+            },
+            end: field(tcp, TCP_RCV_WUP.load()),
+            segments: if told {
+                field(tcp, TCP_SEGS_OUT.load())
+            } else {
+                0
+            },
+        }
     }
 }
 

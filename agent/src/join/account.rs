@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use agent_common::Snapshot;
 
-use super::{waiting::Waiting, window::Window};
+use super::{acks::Acks, waiting::Waiting, window::Window};
 use crate::{
     fix::Header,
     model::{
@@ -25,6 +25,7 @@ pub struct Received {
     arrived_at: Option<u64>,
     reader: Snapshot,
     matrix: Matrix,
+    ack_pending: u64,
 }
 
 /// Which time a message's age counts from.
@@ -53,7 +54,7 @@ impl Received {
         header: Header,
         arrived: Option<Snapshot>,
         reader: Snapshot,
-        window: &Window,
+        (window, acks): (&Window, &Acks),
         offset_at: impl Fn(u64) -> i64,
         whole: bool,
     ) -> Result<Self, Excluded> {
@@ -63,6 +64,7 @@ impl Received {
         let utc_offset = offset_at(arrived.map_or(reader.at, |a| a.at));
         let sent_at = sent.utc_ns.saturating_sub(utc_offset);
         let mut matrix = Matrix::default();
+        let mut ack_pending = 0;
         match arrived {
             Some(arrived) => {
                 let mut in_flight = arrived.at as i64 - sent_at;
@@ -74,6 +76,14 @@ impl Received {
                     let held = window.held_back(sent_at.max(0) as u64, &arrived);
                     held.charge(&mut matrix, Stage::HeldBack);
                     in_flight -= unseen + held.total() as i64;
+                    if !header.poss_dup {
+                        // It was sent no later than the next stamp of its precision would say. What
+                        // was held back may overlap with what was pending: only the rest is known to
+                        // be of the time in flight.
+                        let latest = sent_at.saturating_add(sent.resolution_ns - 1).max(0) as u64;
+                        let pending = acks.pending(latest, arrived.at);
+                        ack_pending = pending.saturating_sub(held.total());
+                    }
                 }
                 matrix.add(Stage::InFlight, Part::Network, in_flight);
                 let queued = if whole {
@@ -102,6 +112,7 @@ impl Received {
             arrived_at: arrived.map(|a| a.at),
             reader,
             matrix,
+            ack_pending,
         })
     }
 
@@ -147,6 +158,7 @@ impl Received {
             received_ns: utc(self.reader.at),
             handed_off_ns: utc(end_at),
             hand_off: how,
+            ack_pending_ns: self.ack_pending,
             split: Split::new(age, self.matrix)?,
         })
     }

@@ -117,6 +117,9 @@ pub struct Message {
     pub handed_off_ns: i64,
     /// What the hand-off was taken from.
     pub hand_off: HandOff,
+    /// For so long of its time in flight (network) an acknowledgement of ours is known to have been
+    /// pending, ns: a venue without TCP_NODELAY waits for it. 0 for resends.
+    pub ack_pending_ns: u64,
     /// The age and the parts that make it up.
     pub split: Split,
 }

@@ -41,6 +41,7 @@ pub(crate) fn message(session: &Arc<SessionId>, seq: u64, cells: &[(Stage, Part,
         received_ns: handed_off_ns - in_app,
         handed_off_ns,
         hand_off: HandOff::Wait,
+        ack_pending_ns: 0,
         split: Split::new(age_ns, matrix).expect("the age is the sum"),
     }
 }

@@ -38,6 +38,9 @@ pub struct Figures {
     pub sums: Sums,
     /// Messages with any nanosecond not observed.
     pub unknown_messages: u64,
+    /// For so long of their time in flight an acknowledgement of ours is known to have been pending,
+    /// in nanoseconds.
+    pub ack_pending_ns: u128,
     /// Clock skew.
     pub skew: Skew,
     /// The distance between two stamps of tag 52, in nanoseconds, when that is 1 s or more, else
@@ -120,6 +123,7 @@ pub(crate) struct Tally<C: Counter> {
     resends: Ages<C, 2>,
     pub(crate) sums: Sums,
     pub(crate) unknown_messages: u64,
+    pub(crate) ack_pending_ns: u128,
     pub(crate) skew: Skew,
     coarse_ns: i64,
     hand_offs: HandOffs,
@@ -134,6 +138,7 @@ impl<C: Counter> Default for Tally<C> {
             resends: Ages::default(),
             sums: Sums::default(),
             unknown_messages: 0,
+            ack_pending_ns: 0,
             skew: Skew::default(),
             coarse_ns: 0,
             hand_offs: HandOffs::default(),
@@ -155,6 +160,7 @@ impl<C: Counter> Tally<C> {
         if split.matrix().part(Part::Unknown) != 0 {
             self.unknown_messages += 1;
         }
+        self.ack_pending_ns += u128::from(message.ack_pending_ns);
         let skew_ns = split.skew_ns();
         self.skew.messages += u64::from(skew_ns > 0);
         self.skew.largest_ns = self.skew.largest_ns.max(skew_ns);
@@ -190,6 +196,7 @@ impl<C: Counter> Tally<C> {
             age: self.ages.spread(),
             sums: self.sums,
             unknown_messages: self.unknown_messages,
+            ack_pending_ns: self.ack_pending_ns,
             skew: self.skew,
             coarse_ns: self.coarse_ns,
             hand_offs: self.hand_offs,
@@ -217,6 +224,7 @@ impl<C: Counter> Tally<C> {
         self.resends.absorb(&other.resends);
         self.sums.absorb(&other.sums);
         self.unknown_messages += other.unknown_messages;
+        self.ack_pending_ns += other.ack_pending_ns;
         self.skew.messages += other.skew.messages;
         self.skew.largest_ns = self.skew.largest_ns.max(other.skew.largest_ns);
         self.skew.sum_ns += other.skew.sum_ns;

@@ -39,6 +39,9 @@ impl Line {
             self.int("age_min_ns", age_min_ns);
         }
         self.text("hand_off", m.hand_off.name());
+        if m.ack_pending_ns > 0 {
+            self.int("ack_pending_ns", m.ack_pending_ns);
+        }
         let matrix = m.split.matrix();
         self.matrix(
             matrix
@@ -116,6 +119,7 @@ impl Line {
         self.spread("age", f.age.as_ref());
         self.matrix(f.sums.nonzero().map(|(s, p, ns)| (s, p.name(), ns)));
         self.int("unknown_messages", f.unknown_messages);
+        self.int("ack_pending_ns", f.ack_pending_ns);
         self.int("uncertainty_ns", f.coarse_ns);
         self.key("skew");
         self.open(b'{');
@@ -429,6 +433,24 @@ mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn an_acknowledgement_pending_is_a_field_of_its_own() {
+        let mut m = message(&session(0), 17, &[(Stage::InFlight, Part::Network, 50)]);
+        m.ack_pending_ns = 40;
+        let mut line = Line::default();
+        let v = parse(line.message(&m));
+        assert_eq!(v["ack_pending_ns"], 40);
+        assert_eq!(cell_sum(&v["matrix"]), 50);
+        let mut model = Model::new();
+        model.observe(&m);
+        model.observe(&m);
+        let interval = model.take_interval();
+        let v = parse(line.interval(&interval, &interval.sessions[0]));
+        assert_eq!(v["ack_pending_ns"], 80);
+        let v = parse(line.summary(&model.summary()));
+        assert_eq!(v["sessions"][0]["ack_pending_ns"], 80);
     }
 
     #[test]

@@ -95,6 +95,7 @@ struct Group {
     messages: u64,
     resends: u64,
     unknown: u64,
+    ack_pending_ns: u128,
     skewed: u64,
     skew_latest_ns: i64,
     excluded: Exclusions,
@@ -112,6 +113,7 @@ impl Group {
         self.messages += total.messages();
         self.resends += total.resends();
         self.unknown += total.unknown_messages;
+        self.ack_pending_ns += total.ack_pending_ns;
         self.skewed += total.skew.messages;
         // Sessions come in the order of first sight: the latest connection's stays.
         self.skew_latest_ns = total.skew.latest_ns;
@@ -291,6 +293,14 @@ fn rest(encoder: &mut DescriptorEncoder, groups: &[Group]) -> fmt::Result {
         "Fresh messages with any time that was not observed",
         None,
         |g| g.unknown as f64,
+    )?;
+    counters(
+        encoder,
+        groups,
+        "tag52_ack_pending",
+        "Time of fresh messages in flight during which an acknowledgement of ours was pending",
+        Some(&Unit::Seconds),
+        |g| seconds(g.ack_pending_ns as i128),
     )?;
     counters(
         encoder,
@@ -603,6 +613,7 @@ mod tests {
             "tag52_messages_unknown_total",
             "tag52_messages_excluded_total",
             "tag52_messages_skewed_total",
+            "tag52_ack_pending_seconds_total",
             "tag52_clock_skew_seconds",
             "tag52_tap_skipped_bytes_total",
             "tag52_tap_garbled_total",

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    terminal::{Style, label},
+    terminal::{Style, ack_pending, label},
     units::{Bytes, Rate, Share, Time, humanly},
 };
 use crate::model::{Figures, Health, Hook, Part, SessionFigures, Spread, Stage, Summary};
@@ -136,6 +136,12 @@ fn counts(text: &mut String, s: &SessionFigures) {
             f.skew.messages,
             Time::from(f.skew.largest_ns),
             Time(f.skew.sum_ns)
+        ));
+    }
+    if let Some(share) = ack_pending(f) {
+        facts.push(format!(
+            "an ACK of ours was pending for {share} of the time in the network (a venue without \
+             TCP_NODELAY waits for it)"
         ));
     }
     if s.lock_waits > 0 {

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, io::IsTerminal};
 
 use super::units::{Bytes, Rate, Share, Time, humanly, tame};
-use crate::model::{Interval, Part, SessionFigures, SessionName, Stage};
+use crate::model::{Figures, Interval, Part, SessionFigures, SessionName, Stage};
 
 /// Idle sessions listed one by one; more are only counted.
 const IDLE_LISTED: usize = 4;
@@ -130,11 +130,14 @@ fn session(text: &mut String, interval: &Interval, s: &SessionFigures, width: us
         Some(age) => {
             let _ = write!(
                 text,
-                "age p50 {} p99 {} max {} | {} | held-back {} | ",
+                "age p50 {} p99 {} max {} | {}{} | held-back {} | ",
                 Time::from(age.p50_ns),
                 Time::from(age.p99_ns),
                 Time::from(age.max_ns),
                 parts(s, style),
+                ack_pending(f)
+                    .map(|share| format!(" (our ACK pending {share} of network)"))
+                    .unwrap_or_default(),
                 Share {
                     part: f.sums.stage(Stage::HeldBack),
                     whole: f.sums_without_skew().total(),
@@ -183,6 +186,23 @@ fn parts(s: &SessionFigures, style: Style) -> String {
         })
         .collect();
     each.join(" ")
+}
+
+/// The share of the network's time in which an acknowledgement of ours was pending, where that is
+/// worth a word: a tenth of it, and the network itself a hundredth of the age.
+pub(super) fn ack_pending(f: &Figures) -> Option<Share> {
+    let sums = f.sums_without_skew();
+    let network = sums.part(Part::Network);
+    let pending = Share {
+        part: i128::try_from(f.ack_pending_ns).unwrap_or(i128::MAX),
+        whole: network,
+    };
+    let whole = sums.total();
+    let of_age = Share {
+        part: network,
+        whole,
+    };
+    (pending.ratio() >= 0.1 && of_age.ratio() >= 0.01).then_some(pending)
 }
 
 /// What makes the figures less than the whole truth.
@@ -262,6 +282,30 @@ mod tests {
             interval(&one(&mut model), Style::Plain),
             "VENUE>DROP :5002 411/412  0 msg/s  no fresh messages\n"
         );
+    }
+
+    #[test]
+    fn an_acknowledgement_pending_is_said_where_it_matters() {
+        let line = |network, pending| {
+            let mut model = Model::new();
+            let mut m = message(
+                &session_id(0),
+                1,
+                &[
+                    (Stage::InFlight, Part::Network, network),
+                    (Stage::InApp, Part::OnCpu, 1_000_000),
+                ],
+            );
+            m.ack_pending_ns = pending;
+            model.observe(&m);
+            interval(&one(&mut model), Style::Plain)
+        };
+        let text = line(39_000_000, 31_200_000);
+        assert!(text.contains("network 97.5% on-cpu 2.5% (our ACK pending 80.0% of network) | h"));
+        for (network, pending) in [(39_000_000, 3_800_000), (9_000, 9_000), (-5_000, 0), (0, 0)] {
+            let text = line(network, pending);
+            assert!(!text.contains("ACK"), "{text}");
+        }
     }
 
     #[test]

@@ -53,6 +53,8 @@ const WANTED: &[Wanted] = &[
     must("TCP_COPIED_SEQ", &["tcp_sock.copied_seq"], 4),
     must("TCP_RCV_WND", &["tcp_sock.rcv_wnd"], 4),
     must("TCP_RCV_WUP", &["tcp_sock.rcv_wup"], 4),
+    may("TCP_WSTAMP", &["tcp_sock.tcp_wstamp_ns"], 8),
+    may("TCP_SEGS_OUT", &["tcp_sock.segs_out"], 4),
     must("TCP_ADVMSS", &["tcp_sock.advmss"], 2),
     must("TCP_WINDOW_CLAMP", &["tcp_sock.window_clamp"], 4),
     must("SOCK_FAMILY", &["sock.__sk_common.skc_family"], 2),
@@ -144,6 +146,7 @@ impl Layout {
         }
         layout.throttle(kernel);
         layout.epoll();
+        layout.acknowledgements();
         Ok(layout)
     }
 
@@ -207,6 +210,18 @@ impl Layout {
             "not observable: a thread that sleeps in epoll_wait hands off at its next receive"
         };
         self.capabilities.push(("epoll hand-off", how.to_owned()));
+    }
+
+    fn acknowledgements(&mut self) {
+        let told = ["TCP_WSTAMP", "TCP_SEGS_OUT"]
+            .iter()
+            .all(|name| self.offset(name).is_some());
+        let how = if told {
+            "tcp_sock.tcp_wstamp_ns"
+        } else {
+            "not observable: this kernel does not tell when a segment was last sent"
+        };
+        self.capabilities.push(("acknowledgements", how.to_owned()));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 
-use agent_common::{Arrival, OpenReason, Opened, Recv, Snapshot, recv_flags};
+use agent_common::{Acked, Arrival, OpenReason, Opened, Recv, Snapshot, recv_flags};
 
 use super::{Filter, address::address};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     fix::{Header, Tap},
     join::{
         account::Received,
+        acks::Acks,
         arrivals::Arrivals,
         batch::Batch,
         clock::{TimeSource, UtcClock},
@@ -45,10 +46,17 @@ pub enum Fact {
 struct Moments {
     arrivals: Arrivals,
     window: Window,
+    acks: Acks,
     batches: Vec<(u32, Batch)>,
 }
 
 impl Moments {
+    /// What is acknowledged of the bytes up to `end`, at `at`.
+    fn acked(&mut self, stream: &mut Stream, at: u64, end: u64, told: &Acked) {
+        let acked = stream.position(told.end);
+        self.acks.told(at, end, acked, told);
+    }
+
     /// What the thread has in hand; `None` when too many threads have something.
     fn batch_of(&mut self, tid: u32) -> Option<&mut Batch> {
         let known = self.batches.iter().position(|b| b.0 == tid);
@@ -135,6 +143,13 @@ impl Socket {
         if !whole_life {
             window.watched(opened.at, offer);
         }
+        let mut moments = Moments {
+            arrivals,
+            window,
+            acks: Acks::default(),
+            batches: Vec::new(),
+        };
+        moments.acked(&mut stream, opened.at, end, &opened.acked);
         Some(Self {
             local,
             remote,
@@ -149,11 +164,7 @@ impl Socket {
             read,
             unseen: 0,
             dropped: 0,
-            moments: Moments {
-                arrivals,
-                window,
-                batches: Vec::new(),
-            },
+            moments,
             lost: opened.head.lost,
             recv_lost: false,
         })
@@ -169,6 +180,7 @@ impl Socket {
         self.recv_lost = true;
         self.moments.arrivals.lost();
         self.moments.window.lost();
+        self.moments.acks.lost();
         for (_, batch) in &mut self.moments.batches {
             batch.lost();
         }
@@ -179,6 +191,8 @@ impl Socket {
         let stream = &mut self.stream;
         let (end, offer) = offer(stream, arrival.rcv_nxt, arrival.offered, arrival.least);
         self.moments.arrivals.arrived(end, arrival.reader);
+        let (at, acked) = (arrival.reader.at, &arrival.acked);
+        self.moments.acked(stream, at, end, acked);
         let reading = self.stream.position(arrival.copied) != self.read;
         self.moments
             .window
@@ -228,7 +242,9 @@ impl Socket {
         }
         let end = self.stream.position(recv.end);
         let start = end.saturating_sub(u64::from(recv.len));
-        let (_, offer) = offer(&mut self.stream, recv.rcv_nxt, recv.offered, recv.least);
+        let stream = &mut self.stream;
+        let (queued, offer) = offer(stream, recv.rcv_nxt, recv.offered, recv.least);
+        self.moments.acked(stream, reader.at, queued, &recv.acked);
         let lost = std::mem::take(&mut self.recv_lost)
             || start != self.read
             || recv.flags & recv_flags::BYTES_MISSING != 0;
@@ -263,13 +279,14 @@ impl Socket {
     ) {
         let session = self.session_of(&header);
         let arrived = self.moments.arrivals.of(header.end);
-        let window = &self.moments.window;
+        let moments = (&self.moments.window, &self.moments.acks);
         let offset_at = |at| clock.offset_at(at);
-        match Received::new(header, arrived, reader, window, offset_at, whole) {
+        match Received::new(header, arrived, reader, moments, offset_at, whole) {
             Ok(received) => {
                 if !header.poss_dup {
                     // Sends are in order: nothing older will arrive any more.
                     self.moments.window.sent_until(received.sent_at());
+                    self.moments.acks.sent_until(received.sent_at());
                 }
                 match self.moments.batch_of(reader.tid) {
                     Some(batch) => batch.add(received),

@@ -2,8 +2,8 @@
 //! lost. The same is seen on a live kernel in `xtask/tests/live.rs`.
 
 use agent_common::{
-    Arrival, CloseReason, Closed, Exit, HandOff, Head, OpenReason, Opened, Recv, STATES, Snapshot,
-    State, recv_flags,
+    Acked, Arrival, CloseReason, Closed, Exit, HandOff, Head, OpenReason, Opened, Recv, STATES,
+    Snapshot, State, recv_flags,
 };
 use proptest::prelude::*;
 
@@ -43,6 +43,8 @@ struct Script {
     stream: Vec<u8>,
     arrived: usize,
     read: usize,
+    /// Bytes acknowledged, segments sent, and when the last was.
+    acked: (usize, u32, u64),
     messages: Vec<Message>,
     excluded: Vec<Excluded>,
     ended: usize,
@@ -59,6 +61,7 @@ impl Script {
             stream: Vec::new(),
             arrived: 0,
             read: 0,
+            acked: (0, 0, 0),
             messages: Vec::new(),
             excluded: Vec::new(),
             ended: 0,
@@ -68,6 +71,7 @@ impl Script {
             at: script.at,
             family: 2,
             local: [127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            acked: script.told(),
             rcv_nxt: FIRST,
             copied: FIRST,
             tgid: 60,
@@ -113,6 +117,20 @@ impl Script {
         }
     }
 
+    fn told(&self) -> Acked {
+        let (end, segments, sent_at) = self.acked;
+        Acked {
+            sent_at,
+            end: FIRST.wrapping_add(end as u32),
+            segments,
+        }
+    }
+
+    /// The kernel acknowledges what has arrived.
+    fn acknowledge(&mut self) {
+        self.acked = (self.arrived, self.acked.1 + 1, self.at);
+    }
+
     /// The venue writes a message now; `extra` comes before the body.
     fn send(&mut self, seq: u64, extra: &str) {
         let utc = self.at as i64 + UTC;
@@ -133,12 +151,18 @@ impl Script {
 
     /// The next `n` bytes (or what there is) become readable.
     fn arrive(&mut self, n: usize) {
+        self.arrive_offering(n, 60_000);
+    }
+
+    /// The same, with a receive window of `offered` bytes left.
+    fn arrive_offering(&mut self, n: usize, offered: u32) {
         self.arrived = (self.arrived + n).min(self.stream.len());
         let event = Event::Arrival(Arrival {
             head: self.head(),
             reader: self.now(),
+            acked: self.told(),
             rcv_nxt: FIRST.wrapping_add(self.arrived as u32),
-            offered: 60_000,
+            offered,
             least: 1_000,
             copied: FIRST.wrapping_add(self.read as u32),
         });
@@ -162,6 +186,7 @@ impl Script {
         let recv = Recv {
             head: self.head(),
             reader: self.now(),
+            acked: self.told(),
             tgid: 60,
             fd: 3,
             end: FIRST.wrapping_add(to as u32),
@@ -348,6 +373,46 @@ fn a_venue_ahead_of_us_is_skew() {
     assert_eq!(script.cell(0, Stage::InFlight, Part::Network), -9_000);
     assert_eq!(script.messages[0].split.skew_ns(), 9_000);
     assert_eq!(script.messages[0].split.age_ns(), 10 - 9_000);
+}
+
+#[test]
+fn an_acknowledgement_pending_is_told_beside_the_matrix() {
+    let mut script = Script::new();
+    script.send(1, "");
+    script.pass(State::Blocked, 500);
+    script.arrive(usize::MAX / 2);
+    script.pass(State::Blocked, 1_000);
+    // The second message and a resend wait at the venue for the acknowledgement of the first.
+    script.send(2, "");
+    script.send(3, "43=Y\x01122=19700101-01:00:00.500000000\x01");
+    script.pass(State::Blocked, 39_000);
+    script.acknowledge();
+    script.pass(State::Blocked, 20);
+    script.arrive(usize::MAX / 2);
+    script.read(65_536);
+    script.hand_off();
+    let pending: Vec<_> = script.messages.iter().map(|m| m.ack_pending_ns).collect();
+    assert_eq!(pending, [0, 39_000, 0]);
+    assert_eq!(script.cell(1, Stage::InFlight, Part::Network), 39_020);
+}
+
+#[test]
+fn what_was_held_back_is_no_time_in_flight_that_an_acknowledgement_could_explain() {
+    let mut script = Script::new();
+    script.send(1, "");
+    script.arrive_offering(usize::MAX / 2, 10);
+    script.send(2, "");
+    script.pass(State::Blocked, 30_000);
+    script.acknowledge();
+    script.pass(State::LockWait, 70_000);
+    script.read(65_536);
+    script.pass(State::OnCpu, 400);
+    script.arrive(usize::MAX / 2);
+    script.read(65_536);
+    script.hand_off();
+    assert_eq!(script.cell(1, Stage::HeldBack, Part::LockWait), 70_000);
+    assert_eq!(script.cell(1, Stage::InFlight, Part::Network), 400);
+    assert_eq!(script.messages[1].ack_pending_ns, 0);
 }
 
 #[test]
