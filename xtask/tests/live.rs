@@ -22,6 +22,7 @@ use xtask::lab::child::Guarded;
 use xtask::lab::clock::{self, Resolution};
 use xtask::lab::cpu;
 use xtask::lab::fix::{Writer, execution_report};
+use xtask::lab::venue;
 use xtask::lab::victim::Record;
 
 /// How far the agent's UTC may be from the victim's, nanoseconds: two readings of two clocks.
@@ -526,6 +527,45 @@ fn a_closed_window_is_held_back_and_not_network() {
         run.total("network") * 2 < outside,
         "network {} ns beside {outside} ns",
         run.total("network")
+    );
+}
+
+#[test]
+fn a_venue_that_waits_for_our_acknowledgement_is_told_from_the_network() {
+    let _guard = one_at_a_time();
+    let run = |nodelay, victim: &[&str]| {
+        let options = venue::Options {
+            nodelay,
+            ..venue::Options::of(300.0, 900)
+        };
+        let run = observe(Bench::with(options, victim));
+        let pending: i64 = run.messages.iter().map(|m| m.ack_pending_ns).sum();
+        let network = run.total("network");
+        for message in &run.messages {
+            let in_flight = message.stage("in_flight");
+            assert!(message.ack_pending_ns <= in_flight.max(0), "{message:?}");
+        }
+        (pending, network)
+    };
+    // While it does not read, the kernel acknowledges late, and the venue sends nothing before that.
+    let pauses = [
+        "--inject",
+        "rcvbuf",
+        "--hold-us",
+        "200000",
+        "--gap-us",
+        "100000",
+    ];
+    let (pending, network) = run(false, &pauses);
+    assert!(
+        pending * 10 > network * 8,
+        "an ACK was pending for {pending} ns of {network} ns in the network"
+    );
+    let (quick, quick_network) = run(true, &[]);
+    println!("{pending} of {network}; {quick} of {quick_network}");
+    assert!(
+        quick * 20 < pending && quick * 2 < quick_network,
+        "{quick} ns of {quick_network} ns beside {pending} ns"
     );
 }
 

@@ -36,6 +36,9 @@ pub struct Message {
     /// What the hand-off was taken from.
     #[serde(default)]
     pub hand_off: String,
+    /// For so long of its time in flight an acknowledgement of ours was pending.
+    #[serde(default)]
+    pub ack_pending_ns: i64,
     /// Stage, then part.
     pub matrix: BTreeMap<String, BTreeMap<String, i64>>,
 }

@@ -35,10 +35,16 @@ impl Bench {
     /// Starts both; `xtask` is the binary that has the victims, `victim` their options.
     pub fn start(xtask: &Path, options: venue::Options, victim: &[&str]) -> Result<Self> {
         let venue = Venue::start(options)?;
+        let port = venue.port();
+        Self::at(xtask, venue, port, victim)
+    }
+
+    /// The same with a venue that is there already and is reached through `port`.
+    pub fn at(xtask: &Path, venue: Venue, port: u16, victim: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut command = Command::new(xtask);
         command
-            .args(["victim", "--venue", &venue.port().to_string(), "--log"])
+            .args(["victim", "--venue", &port.to_string(), "--log"])
             .arg(log_in(&folder))
             .args(victim)
             .stdin(Stdio::null())

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod cpu;
 pub mod database;
 pub mod fix;
+pub mod relay;
 pub mod sched;
 pub mod spin;
 mod unsent;

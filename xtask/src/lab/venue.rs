@@ -1,6 +1,6 @@
 //! A FIX 4.4 venue on loopback for one client: logon, an even stream of ExecutionReports, heartbeats.
 //!
-//! Tag 52 is taken right before the send call, TCP_NODELAY is set, and a receiver whose window is closed
+//! Tag 52 is taken right before the send call, TCP_NODELAY is set unless asked otherwise, and a receiver whose window is closed
 //! stalls the stream but never the venue: [`Venue::stop`] always gets through.
 
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -38,6 +38,8 @@ pub struct Options {
     pub size: RangeInclusive<usize>,
     /// How finely tag 52 is written.
     pub resolution: Resolution,
+    /// TCP_NODELAY. Without it a message waits for the acknowledgement of the one before.
+    pub nodelay: bool,
     /// SO_SNDBUF in bytes; `None`: the kernel's own tuning.
     pub send_buffer: Option<usize>,
     /// HeartBtInt: a Heartbeat is sent when nothing else was for so long.
@@ -56,6 +58,7 @@ impl Default for Options {
             prequeue: 0,
             size: 300..=450,
             resolution: Resolution::Micros,
+            nodelay: true,
             send_buffer: None,
             heartbeat: Duration::from_secs(5),
             watch_unsent: false,
@@ -83,6 +86,8 @@ pub struct Sent {
     pub seq: u64,
     /// Tag 35.
     pub msg_type: &'static str,
+    /// One past its last byte, counted from the beginning of the stream.
+    pub end: u64,
     /// Tag 52 as written, UTC nanoseconds.
     pub sent_ns: i64,
     /// The same instant on the monotonic clock, nanoseconds, not cut to the resolution.
@@ -217,6 +222,7 @@ struct Session<'a> {
     log: Vec<Sent>,
     fields: String,
     reports: u64,
+    bytes: u64,
     last_sent: i64,
     /// Bytes given to the socket, and where each message of the log ended.
     written: u64,
@@ -227,7 +233,7 @@ struct Session<'a> {
 
 impl<'a> Session<'a> {
     fn new(stream: TcpStream, options: &'a Options, shared: &'a Shared) -> Result<Self> {
-        stream.set_nodelay(true)?;
+        stream.set_nodelay(options.nodelay)?;
         stream.set_nonblocking(true)?;
         if let Some(bytes) = options.send_buffer {
             setsockopt(&stream.as_fd(), sockopt::SndBuf, &bytes).context("SO_SNDBUF")?;
@@ -245,6 +251,7 @@ impl<'a> Session<'a> {
             log: Vec::new(),
             fields: String::new(),
             reports: 0,
+            bytes: 0,
             last_sent: clock::monotonic_ns(),
             closed: false,
         })
@@ -329,6 +336,7 @@ impl<'a> Session<'a> {
         let seq = self.writer.next_seq();
         let (monotonic, utc) = (clock::monotonic_ns(), clock::utc_ns());
         let mut rest = self.writer.message(msg_type, utc, fields);
+        self.bytes += rest.len() as u64;
         let mut blocked_since = None;
         while !rest.is_empty() {
             match self.stream.write(rest) {
@@ -361,6 +369,7 @@ impl<'a> Session<'a> {
         self.log.push(Sent {
             seq,
             msg_type,
+            end: self.bytes,
             sent_ns: self.options.resolution.truncate(utc),
             sent_monotonic_ns: monotonic,
             taken_monotonic_ns: self.last_sent,

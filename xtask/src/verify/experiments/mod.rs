@@ -6,6 +6,7 @@ mod everything;
 mod held_back;
 mod late_attach;
 mod lock;
+mod network;
 mod on_cpu;
 mod run_queue;
 mod throttle;
@@ -20,6 +21,7 @@ pub(super) const ALL: &[Experiment] = &[
     blocked::BLOCKED,
     on_cpu::WORK,
     held_back::HELD_BACK,
+    network::NETWORK,
     backlog::BACKLOG,
     everything::EVERYTHING,
     late_attach::LATE,
