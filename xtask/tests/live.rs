@@ -70,6 +70,7 @@ fn observe_from(bench: Bench, from: u64, more: &[&str]) -> Run {
         messages,
         errors,
         stderr,
+        ..
     } = agent
         .finish(Duration::from_secs(15))
         .expect("the agent ends with the process it watches");

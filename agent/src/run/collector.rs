@@ -148,6 +148,11 @@ impl Collector {
             }
         });
         told?;
+        // What came since the last interval: all of them add up to the summary.
+        let rest = model.take_interval();
+        if rest.sessions.iter().any(|s| !s.figures.is_empty()) {
+            outputs.interval(&rest)?;
+        }
         outputs.finish(&model.summary())
     }
 

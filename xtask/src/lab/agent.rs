@@ -23,7 +23,10 @@ pub struct Message {
     pub seq: u64,
     /// Tag 35.
     pub msg_type: String,
-    /// Tag 52.
+    /// 43=Y.
+    #[serde(default)]
+    pub poss_dup: bool,
+    /// Tag 52; of a resend tag 122.
     pub sent_ns: i64,
     /// The last byte became readable; `None` when that was not seen.
     pub arrived_ns: Option<i64>,
@@ -132,6 +135,7 @@ struct Seen {
     /// Lines not looked at yet: while it measures, the lab only takes them in.
     lines: Vec<String>,
     messages: Vec<Message>,
+    others: Vec<String>,
     errors: Vec<String>,
     stderr: Vec<String>,
 }
@@ -141,7 +145,7 @@ impl Seen {
         for line in self.lines.drain(..) {
             match parse_line(&line) {
                 Ok(Some(message)) => self.messages.push(message),
-                Ok(None) => {}
+                Ok(None) => self.others.push(line),
                 Err(error) => self.errors.push(format!("{error:#}")),
             }
         }
@@ -177,6 +181,8 @@ pub struct Outcome {
     pub status: ExitStatus,
     /// All message lines.
     pub messages: Vec<Message>,
+    /// Lines of other types: intervals, the summary.
+    pub others: Vec<String>,
     /// Lines that could not be read; there must be none.
     pub errors: Vec<String>,
     /// Its standard error.
@@ -293,6 +299,7 @@ impl Agent {
         seen.parse();
         let Seen {
             messages,
+            others,
             errors,
             stderr,
             ..
@@ -300,6 +307,7 @@ impl Agent {
         Ok(Outcome {
             status,
             messages,
+            others,
             errors,
             stderr,
         })

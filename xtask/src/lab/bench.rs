@@ -25,7 +25,7 @@ pub struct Bench {
 /// What the venue and the victim wrote down.
 #[derive(Clone, Debug)]
 pub struct Truth {
-    /// The venue's ExecutionReports.
+    /// The venue's ExecutionReports ([`Bench::conclude_all`]: everything it sent).
     pub sent: Vec<Sent>,
     /// The victim's log, administrative messages left out.
     pub victim: VictimLog,
@@ -75,16 +75,25 @@ impl Bench {
     }
 
     /// Waits for at most `limit` until the victim has read everything and is gone; the gate is open already.
-    pub fn conclude(mut self, limit: Duration) -> Result<Truth> {
-        let status = self.victim.wait(limit)?;
-        ensure!(status.success(), "the victim failed: {status}");
-        let mut sent = self.venue.stop()?;
+    pub fn conclude(self, limit: Duration) -> Result<Truth> {
+        let Truth {
+            mut sent,
+            mut victim,
+        } = self.conclude_all(limit)?;
         sent.retain(|message| message.msg_type == "8");
-        let mut victim = VictimLog::read(&log_in(&self.folder))?;
         let reports: HashSet<u64> = sent.iter().map(|message| message.seq).collect();
         victim
             .records
             .retain(|record| reports.contains(&record.seq));
+        Ok(Truth { sent, victim })
+    }
+
+    /// The same, administrative messages kept: what the venue sent and what the victim received, in the same order.
+    pub fn conclude_all(mut self, limit: Duration) -> Result<Truth> {
+        let status = self.victim.wait(limit)?;
+        ensure!(status.success(), "the victim failed: {status}");
+        let sent = self.venue.stop()?;
+        let victim = VictimLog::read(&log_in(&self.folder))?;
         Ok(Truth { sent, victim })
     }
 }

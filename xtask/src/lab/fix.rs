@@ -36,6 +36,11 @@ impl Writer {
         self.next
     }
 
+    /// The next message has this MsgSeqNum.
+    pub fn go_on_with(&mut self, seq: u64) {
+        self.next = seq;
+    }
+
     /// One whole message; `fields` is the body after the header, each field ended by SOH.
     /// `utc` is tag 52 before it is cut to the resolution.
     pub fn message(&mut self, msg_type: &str, utc: i64, fields: &str) -> &[u8] {

@@ -1,7 +1,9 @@
 //! A FIX 4.4 venue on loopback for one client: logon, an even stream of ExecutionReports, heartbeats.
 //!
-//! Tag 52 is taken right before the send call, TCP_NODELAY is set unless asked otherwise, and a receiver whose window is closed
-//! stalls the stream but never the venue: [`Venue::stop`] always gets through.
+//! Tag 52 is taken right before the send call, TCP_NODELAY is set unless asked otherwise, and a receiver whose window
+//! is closed stalls the stream but never the venue: [`Venue::stop`] always gets through.
+
+mod extras;
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -17,6 +19,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 
+pub use self::extras::{Extra, Resend, What};
 use crate::lab::clock::{self, Resolution, SECOND};
 use crate::lab::cpu;
 use crate::lab::fix::{Cutter, Writer, execution_report};
@@ -46,6 +49,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// Look all the time how much of the stream has left the send buffer, and what keeps the rest.
     pub watch_unsent: bool,
+    /// Sent besides the stream.
+    pub extras: Vec<Extra>,
     /// Half-close the connection after `count`, so that the receiver sees the end once it has read everything.
     pub close_at_end: bool,
 }
@@ -62,6 +67,7 @@ impl Default for Options {
             send_buffer: None,
             heartbeat: Duration::from_secs(5),
             watch_unsent: false,
+            extras: Vec::new(),
             close_at_end: false,
         }
     }
@@ -86,6 +92,8 @@ pub struct Sent {
     pub seq: u64,
     /// Tag 35.
     pub msg_type: &'static str,
+    /// Whether it is a copy of an earlier one.
+    pub resend: Resend,
     /// One past its last byte, counted from the beginning of the stream.
     pub end: u64,
     /// Tag 52 as written, UTC nanoseconds.
@@ -302,6 +310,7 @@ impl<'a> Session<'a> {
             }
             if clock::monotonic_ns() >= due && !self.over() {
                 self.report()?;
+                self.extras()?;
                 number += 1;
             }
         }
@@ -369,6 +378,7 @@ impl<'a> Session<'a> {
         self.log.push(Sent {
             seq,
             msg_type,
+            resend: Resend::No,
             end: self.bytes,
             sent_ns: self.options.resolution.truncate(utc),
             sent_monotonic_ns: monotonic,

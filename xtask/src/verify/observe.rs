@@ -12,7 +12,7 @@ use crate::lab::victim::Record;
 use crate::verify::Context;
 
 /// The longest a victim may take to get through its stream.
-const STREAM: Duration = Duration::from_secs(90);
+pub(super) const STREAM: Duration = Duration::from_secs(90);
 
 /// Everything known of one message.
 #[derive(Clone, Copy, Debug)]
@@ -86,26 +86,28 @@ pub(super) fn conclude(agent: Agent, bench: Bench) -> Result<Run> {
     Ok(Run { messages, truth })
 }
 
-/// Waits for the agent's end and takes its lines.
+/// Waits for the agent's end and takes its lines of ExecutionReports.
 pub(super) fn messages(agent: Agent) -> Result<Vec<Message>> {
-    let Outcome {
-        status,
-        mut messages,
-        errors,
-        stderr,
-    } = agent.finish(Duration::from_secs(30))?;
-    ensure!(
-        status.success(),
-        "the agent ended with {status}: {}",
-        stderr.join(" | ")
-    );
-    ensure!(
-        errors.is_empty(),
-        "the agent wrote lines that cannot be read: {}",
-        errors[0]
-    );
+    let mut messages = outcome(agent)?.messages;
     messages.retain(|message| message.msg_type == "8");
     Ok(messages)
+}
+
+/// Waits for the agent's end, which must be an orderly one, and takes all its lines.
+pub(super) fn outcome(agent: Agent) -> Result<Outcome> {
+    let outcome = agent.finish(Duration::from_secs(30))?;
+    ensure!(
+        outcome.status.success(),
+        "the agent ended with {}: {}",
+        outcome.status,
+        outcome.stderr.join(" | ")
+    );
+    ensure!(
+        outcome.errors.is_empty(),
+        "the agent wrote lines that cannot be read: {}",
+        outcome.errors[0]
+    );
+    Ok(outcome)
 }
 
 impl Run {

@@ -8,6 +8,7 @@ mod late_attach;
 mod lock;
 mod network;
 mod on_cpu;
+mod resends;
 mod run_queue;
 mod throttle;
 
@@ -22,6 +23,7 @@ pub(super) const ALL: &[Experiment] = &[
     on_cpu::WORK,
     held_back::HELD_BACK,
     network::NETWORK,
+    resends::RESENDS,
     backlog::BACKLOG,
     everything::EVERYTHING,
     late_attach::LATE,
