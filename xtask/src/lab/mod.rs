@@ -15,6 +15,7 @@ pub mod fix;
 pub mod relay;
 pub mod sched;
 pub mod spin;
+pub mod tun;
 mod unsent;
 pub mod venue;
 pub mod victim;

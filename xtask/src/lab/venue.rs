@@ -6,7 +6,7 @@
 mod extras;
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub struct Options {
     pub size: RangeInclusive<usize>,
     /// How finely tag 52 is written.
     pub resolution: Resolution,
+    /// Where it listens.
+    pub address: Ipv4Addr,
     /// TCP_NODELAY. Without it a message waits for the acknowledgement of the one before.
     pub nodelay: bool,
     /// SO_SNDBUF in bytes; `None`: the kernel's own tuning.
@@ -63,6 +65,7 @@ impl Default for Options {
             prequeue: 0,
             size: 300..=450,
             resolution: Resolution::Micros,
+            address: Ipv4Addr::LOCALHOST,
             nodelay: true,
             send_buffer: None,
             heartbeat: Duration::from_secs(5),
@@ -128,10 +131,11 @@ pub struct Venue {
 }
 
 impl Venue {
-    /// Listens on a free loopback port. The stream starts when a client has logged on and
+    /// Listens on a free port. The stream starts when a client has logged on and
     /// [`open_gate`](Self::open_gate) was called.
     pub fn start(options: Options) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen for the venue")?;
+        let listener =
+            TcpListener::bind((options.address, 0)).context("cannot listen for the venue")?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared::default());
         let session_shared = Arc::clone(&shared);
@@ -149,7 +153,7 @@ impl Venue {
         })
     }
 
-    /// Its port on 127.0.0.1.
+    /// Its port.
     pub fn port(&self) -> u16 {
         self.port
     }

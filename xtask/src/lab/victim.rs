@@ -10,7 +10,7 @@ mod marks;
 mod read;
 
 use std::io::Write as _;
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::PathBuf;
 
@@ -29,9 +29,12 @@ use crate::lab::{cpu, spin};
 /// Options of the hidden subcommand.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// The venue's port on 127.0.0.1.
+    /// The venue's port.
     #[arg(long)]
     pub venue: u16,
+    /// The venue's address.
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
+    pub host: Ipv4Addr,
     /// Where the log goes.
     #[arg(long)]
     pub log: PathBuf,
@@ -173,7 +176,7 @@ fn connect(options: &Options) -> Result<TcpStream> {
     }
     connect(
         socket.as_raw_fd(),
-        &SockaddrIn::new(127, 0, 0, 1, options.venue),
+        &SockaddrIn::from(SocketAddrV4::new(options.host, options.venue)),
     )
     .context("cannot reach the venue")?;
     let stream = TcpStream::from(socket);

@@ -12,6 +12,7 @@ mod observe;
 mod row;
 mod table;
 mod truth;
+mod wired;
 
 use std::path::{Path, PathBuf};
 

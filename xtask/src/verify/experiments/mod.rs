@@ -1,5 +1,6 @@
 //! The experiments, one file per cause.
 
+mod acks;
 mod backlog;
 mod blocked;
 mod everything;
@@ -23,6 +24,7 @@ pub(super) const ALL: &[Experiment] = &[
     on_cpu::WORK,
     held_back::HELD_BACK,
     network::NETWORK,
+    acks::ACKS,
     resends::RESENDS,
     backlog::BACKLOG,
     everything::EVERYTHING,

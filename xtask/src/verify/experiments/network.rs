@@ -1,4 +1,4 @@
-//! Network: a relay between venue and victim keeps what the venue sent for a known time.
+//! Network: a relay between venue and victim keeps what the venue sent for a known time, or a wire does.
 
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use crate::lab::bench::Bench;
 use crate::lab::relay::{Delay, Relay, passed_on};
 use crate::lab::venue::{self, Venue};
 use crate::verify::compare::{self, Case};
-use crate::verify::observe::observe;
+use crate::verify::observe::{Run, observe};
+use crate::verify::wired::wired;
 use crate::verify::{Context, Errors, Experiment, Row};
 
 pub(super) const NETWORK: Experiment = Experiment {
     name: "network",
-    about: "a relay delays the venue's messages: 5 ms, 40 ms, 5 then 40 ms, 2 to 20 ms",
+    about: "a relay delays the venue's messages: 5 ms, 40 ms, 5 then 40 ms, 2 to 20 ms; a wire of 20 ms",
     run,
 };
 
@@ -29,15 +30,15 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
         then: ms(40),
         after: half,
     };
-    [
+    let relayed = [
         ("5 ms", Delay::Constant(ms(5))),
         ("40 ms", Delay::Constant(ms(40))),
         ("5 ms, then 40 ms", changing),
         ("2 to 20 ms", Delay::Jitter(ms(2), ms(20))),
     ]
-    .into_iter()
-    .map(|(case, delay)| relayed(context, case, delay))
-    .collect()
+    .map(|(case, delay)| relayed(context, case, delay));
+    let wired = wired_row(context, "a wire of 20 ms", ms(20));
+    relayed.into_iter().chain([wired]).collect()
 }
 
 fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<Row> {
@@ -52,14 +53,10 @@ fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<Row> {
         sent.taken_monotonic_ns =
             passed_on(&log, sent.end).context("bytes that were never passed on")?;
     }
-    let mut row = compare::row(
+    let mut row = row(
         &run,
-        Case {
-            experiment: NETWORK.name,
-            case,
-            truth: "the relay's log: when a message's last byte was passed on, less the venue's clock before its send",
-            part: "network",
-        },
+        case,
+        "the relay's log: when a message's last byte was passed on, less the venue's clock before its send",
     );
     let late = Errors::of(log.iter().map(|passed| passed.out_ns - passed.due_ns));
     row.remarks.push(format!(
@@ -68,4 +65,37 @@ fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<Row> {
         late.p99_ns / 1000
     ));
     Ok(row)
+}
+
+/// Real TCP over a wire that carries every packet for `delay`, each way.
+fn wired_row(context: &Context<'_>, case: &str, delay: Duration) -> Result<Row> {
+    let options = venue::Options::of(RATE, context.messages(RATE, SECONDS));
+    let (run, log) = wired(context, delay, options, &["--marks"])?;
+    let truth = "the wire's log: when a message's last byte came out, less the venue's clock before its send";
+    let mut row = row(&run, case, truth);
+    let data = log
+        .packets
+        .iter()
+        .filter(|packet| packet.to_victim && packet.payload > 0);
+    let carried = Errors::of(data.map(|packet| packet.out_ns - packet.in_ns));
+    row.remarks.push(format!(
+        "the wire carried packets for {} us at the median, {} us at the 99th percentile",
+        carried.p50_ns / 1000,
+        carried.p99_ns / 1000
+    ));
+    Ok(row)
+}
+
+fn row(run: &Run, case: &str, truth: &'static str) -> Row {
+    let experiment = NETWORK.name;
+    let part = "network";
+    compare::row(
+        run,
+        Case {
+            experiment,
+            case,
+            truth,
+            part,
+        },
+    )
 }
