@@ -9,7 +9,8 @@ use super::{acks::Acks, waiting::Waiting, window::Window};
 use crate::{
     fix::Header,
     model::{
-        Excluded, HandOff, Matrix, Message, Part, SentTime, SessionId, Split, Stage, Unbalanced,
+        Excluded, HandOff, Matrix, Message, Part, SentBetween, SentTime, SessionId, Split, Stage,
+        Unbalanced,
     },
 };
 
@@ -18,6 +19,7 @@ use crate::{
 pub struct Received {
     header: Header,
     sent: SentTime,
+    sent_between: Option<SentBetween>,
     /// SendingTime on the monotonic clock, ns.
     sent_at: i64,
     /// UTC minus monotonic time, ns, when it arrived.
@@ -107,6 +109,7 @@ impl Received {
         Ok(Self {
             header,
             sent,
+            sent_between: None,
             sent_at,
             utc_offset,
             arrived_at: arrived.map(|a| a.at),
@@ -120,6 +123,13 @@ impl Received {
     #[must_use]
     pub fn sent_at(&self) -> u64 {
         self.sent_at.max(0) as u64
+    }
+
+    /// More is known of when it was sent than its stamp says.
+    #[must_use]
+    pub fn sent_between(mut self, between: Option<SentBetween>) -> Self {
+        self.sent_between = between;
+        self
     }
 
     /// MsgType says that the session layer handles it: the application never sees it.
@@ -154,6 +164,7 @@ impl Received {
             msg_type: self.header.msg_type,
             poss_dup: self.header.poss_dup,
             sent: self.sent,
+            sent_between: self.sent_between,
             arrived_ns: self.arrived_at.map(utc),
             received_ns: utc(self.reader.at),
             handed_off_ns: utc(end_at),

@@ -66,6 +66,16 @@ pub struct SentTime {
     pub resolution_ns: i64,
 }
 
+/// Between which instants a message was sent, by the venue's clock, nanoseconds since 1970 UTC: within
+/// what its [`SentTime`] says, and narrower. Rests on what [`crate::join::phase`] assumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentBetween {
+    /// Not before.
+    pub earliest_ns: i64,
+    /// Not after.
+    pub latest_ns: i64,
+}
+
 /// What ended the stage in app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum HandOff {
@@ -109,6 +119,8 @@ pub struct Message {
     pub poss_dup: bool,
     /// SendingTime (52); of a resend OrigSendingTime (122).
     pub sent: SentTime,
+    /// The same, narrowed; `None` when there is nothing narrower to say.
+    pub sent_between: Option<SentBetween>,
     /// Its last byte became readable; `None` when that was not seen.
     pub arrived_ns: Option<i64>,
     /// The receive call that handed over its last byte returned.
@@ -122,4 +134,18 @@ pub struct Message {
     pub ack_pending_ns: u64,
     /// The age and the parts that make it up.
     pub split: Split,
+}
+
+impl Message {
+    /// The narrowed lower and upper bound of the age, nanoseconds; within the rigorous ones, the age less
+    /// one resolution and the age.
+    #[must_use]
+    pub fn age_narrowed(&self) -> Option<(i64, i64)> {
+        let between = self.sent_between?;
+        let age_if_sent = |at: i64| self.split.age_ns() - (at - self.sent.utc_ns);
+        Some((
+            age_if_sent(between.latest_ns),
+            age_if_sent(between.earliest_ns),
+        ))
+    }
 }

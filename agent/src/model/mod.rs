@@ -17,10 +17,10 @@ pub use facts::{Excluded, TapDelta, ThreadFacts};
 pub use figures::{Interval, SessionFigures, SessionName, Summary};
 pub use health::{Capability, Health, Hook, ProbeCost};
 pub use matrix::{Matrix, Part, Split, Stage, Unbalanced};
-pub use message::{HandOff, Message, MsgType, SentTime, SessionId};
+pub use message::{HandOff, Message, MsgType, SentBetween, SentTime, SessionId};
 pub use store::Model;
 pub use sums::Sums;
-pub use tally::{Exclusions, Figures, HandOffs, Skew};
+pub use tally::{Exclusions, Figures, HandOffs, Narrowed, Skew};
 
 pub(crate) use session::{Histograms, Session};
 pub(crate) use store::labels;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{HandOff, Matrix, Message, MsgType, Part, SentTime, SessionId, Split, Stage};
+use super::{
+    HandOff, Matrix, Message, MsgType, Part, SentBetween, SentTime, SessionId, Split, Stage,
+};
 
 /// A session told apart by its number, each with a local port of its own.
 pub(crate) fn session(n: u16) -> Arc<SessionId> {
@@ -37,6 +39,7 @@ pub(crate) fn message(session: &Arc<SessionId>, seq: u64, cells: &[(Stage, Part,
             utc_ns: sent_ns,
             resolution_ns: 1_000_000,
         },
+        sent_between: None,
         arrived_ns: Some(handed_off_ns - in_app - matrix.stage(Stage::Queued)),
         received_ns: handed_off_ns - in_app,
         handed_off_ns,
@@ -69,6 +72,7 @@ prop_compose! {
         seq in any::<u64>(),
         poss_dup in prop::bool::weighted(0.2),
         arrived in any::<bool>(),
+        narrowed in prop::option::of((0_i64..1_000_000_000, 0_i64..1_000_000_000)),
         resolution_ns in prop::sample::select(&[1_i64, 1_000, 1_000_000, 1_000_000_000]),
         hand_off in prop::sample::select(
             &[HandOff::Wait, HandOff::Receive, HandOff::Function, HandOff::Unseen]
@@ -77,6 +81,13 @@ prop_compose! {
         let mut m = message(&session(n), seq, &cells);
         m.poss_dup = poss_dup;
         m.sent.resolution_ns = resolution_ns;
+        // Within the second, in order.
+        m.sent_between = narrowed
+            .filter(|_| resolution_ns == 1_000_000_000 && !poss_dup)
+            .map(|(a, b)| SentBetween {
+                earliest_ns: m.sent.utc_ns + a.min(b),
+                latest_ns: m.sent.utc_ns + a.max(b),
+            });
         m.hand_off = hand_off;
         if !arrived {
             m.arrived_ns = None;

@@ -26,6 +26,37 @@ pub struct Skew {
     pub sum_ns: i128,
 }
 
+/// Messages with whole-second stamps whose age is known more exactly: see [`crate::join::phase`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Narrowed {
+    /// Messages concerned.
+    pub messages: u64,
+    /// Their narrowed lower bounds, summed, in nanoseconds.
+    pub min_sum_ns: i128,
+    /// Their narrowed upper bounds, summed, in nanoseconds.
+    pub max_sum_ns: i128,
+    /// The most that the two are apart in any message, in nanoseconds.
+    pub widest_ns: i64,
+}
+
+impl Narrowed {
+    /// Between which ages the mean of these messages lies, nanoseconds; `None` without any.
+    #[must_use]
+    pub fn mean_ns(&self) -> Option<(i128, i128)> {
+        let messages = i128::from(self.messages);
+        (messages > 0).then(|| (self.min_sum_ns / messages, self.max_sum_ns / messages))
+    }
+
+    const fn absorb(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.min_sum_ns += other.min_sum_ns;
+        self.max_sum_ns += other.max_sum_ns;
+        if other.widest_ns > self.widest_ns {
+            self.widest_ns = other.widest_ns;
+        }
+    }
+}
+
 /// Figures over a number of messages. Unless said otherwise they are of fresh messages: resends
 /// (43=Y) only enter `resends` and `resend_age`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +77,8 @@ pub struct Figures {
     /// The distance between two stamps of tag 52, in nanoseconds, when that is 1 s or more, else
     /// 0. True ages are less than the ones reported by up to this.
     pub coarse_ns: i64,
+    /// What is known more exactly than that.
+    pub narrowed: Narrowed,
     /// Messages per kind of hand-off.
     pub hand_offs: HandOffs,
     /// Resends with OrigSendingTime.
@@ -126,6 +159,7 @@ pub(crate) struct Tally<C: Counter> {
     pub(crate) ack_pending_ns: u128,
     pub(crate) skew: Skew,
     coarse_ns: i64,
+    narrowed: Narrowed,
     hand_offs: HandOffs,
     pub(crate) excluded: Exclusions,
     pub(crate) tap: TapDelta,
@@ -141,6 +175,7 @@ impl<C: Counter> Default for Tally<C> {
             ack_pending_ns: 0,
             skew: Skew::default(),
             coarse_ns: 0,
+            narrowed: Narrowed::default(),
             hand_offs: HandOffs::default(),
             excluded: Exclusions::default(),
             tap: TapDelta::default(),
@@ -168,6 +203,14 @@ impl<C: Counter> Tally<C> {
         self.skew.sum_ns += i128::from(skew_ns);
         if message.sent.resolution_ns >= COARSE_NS {
             self.coarse_ns = self.coarse_ns.max(message.sent.resolution_ns);
+        }
+        if let Some((min_ns, max_ns)) = message.age_narrowed() {
+            self.narrowed.absorb(&Narrowed {
+                messages: 1,
+                min_sum_ns: min_ns.into(),
+                max_sum_ns: max_ns.into(),
+                widest_ns: max_ns - min_ns,
+            });
         }
         self.hand_offs.0[message.hand_off as usize] += 1;
     }
@@ -199,6 +242,7 @@ impl<C: Counter> Tally<C> {
             ack_pending_ns: self.ack_pending_ns,
             skew: self.skew,
             coarse_ns: self.coarse_ns,
+            narrowed: self.narrowed,
             hand_offs: self.hand_offs,
             resends: self.resends.count(),
             resend_age: self.resends.spread(),
@@ -229,6 +273,7 @@ impl<C: Counter> Tally<C> {
         self.skew.largest_ns = self.skew.largest_ns.max(other.skew.largest_ns);
         self.skew.sum_ns += other.skew.sum_ns;
         self.coarse_ns = self.coarse_ns.max(other.coarse_ns);
+        self.narrowed.absorb(&other.narrowed);
         for (mine, theirs) in self.hand_offs.0.iter_mut().zip(&other.hand_offs.0) {
             *mine += theirs;
         }

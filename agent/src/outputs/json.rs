@@ -38,6 +38,13 @@ impl Line {
             let age_min_ns = m.split.age_ns().saturating_sub(m.sent.resolution_ns);
             self.int("age_min_ns", age_min_ns);
         }
+        if let Some((min_ns, max_ns)) = m.age_narrowed() {
+            self.key("age_narrowed_ns");
+            self.open(b'{');
+            self.int("min", min_ns);
+            self.int("max", max_ns);
+            self.close(b'}');
+        }
         self.text("hand_off", m.hand_off.name());
         if m.ack_pending_ns > 0 {
             self.int("ack_pending_ns", m.ack_pending_ns);
@@ -121,6 +128,18 @@ impl Line {
         self.int("unknown_messages", f.unknown_messages);
         self.int("ack_pending_ns", f.ack_pending_ns);
         self.int("uncertainty_ns", f.coarse_ns);
+        let narrowed = &f.narrowed;
+        if narrowed.messages == 0 {
+            self.null("narrowed");
+        } else {
+            self.key("narrowed");
+            self.open(b'{');
+            self.int("messages", narrowed.messages);
+            self.int("age_min_ns", narrowed.min_sum_ns);
+            self.int("age_max_ns", narrowed.max_sum_ns);
+            self.int("widest_ns", narrowed.widest_ns);
+            self.close(b'}');
+        }
         self.key("skew");
         self.open(b'{');
         self.int("messages", f.skew.messages);
@@ -347,7 +366,7 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Capability, Excluded, Model, Part, ProbeCost,
+        Capability, Excluded, Model, Part, ProbeCost, SentBetween,
         samples::{any_message, message, session},
     };
 
@@ -390,6 +409,13 @@ mod tests {
             );
             let age_min = (m.sent.resolution_ns > 1_000).then(|| age - m.sent.resolution_ns);
             prop_assert_eq!(v.get("age_min_ns").and_then(Value::as_i64), age_min);
+            let narrowed = v.get("age_narrowed_ns");
+            prop_assert_eq!(narrowed.is_some(), m.sent_between.is_some());
+            if let Some(narrowed) = narrowed {
+                let bound = |key: &str| narrowed[key].as_i64().expect("an integer");
+                prop_assert!(age - m.sent.resolution_ns <= bound("min"));
+                prop_assert!(bound("min") <= bound("max") && bound("max") <= age);
+            }
             for (stage, part, ns) in m.split.matrix().nonzero() {
                 prop_assert_eq!(v["matrix"][stage.name()][part.name()].as_i64(), Some(ns));
             }
@@ -464,6 +490,13 @@ mod tests {
                 &[(Stage::HeldBack, Part::Throttle, 1_000)],
             ));
         }
+        let mut coarse = message(&s, 10, &[(Stage::HeldBack, Part::Throttle, 900_000_000)]);
+        coarse.sent.resolution_ns = 1_000_000_000;
+        coarse.sent_between = Some(SentBetween {
+            earliest_ns: coarse.sent.utc_ns + 100_000_000,
+            latest_ns: coarse.sent.utc_ns + 130_000_000,
+        });
+        model.observe(&coarse);
         model.exclude(&s, Excluded::NoSendingTime);
         model.health().lose("ring_full", 3);
         model.health().probes.push(ProbeCost {
@@ -479,15 +512,20 @@ mod tests {
         let mut line = Line::default();
         let v = parse(line.interval(&interval, &interval.sessions[0]));
         assert_eq!(v["type"], "interval");
-        assert_eq!(v["age_ns"], 10_000);
-        assert_eq!(cell_sum(&v["matrix"]), 10_000);
+        assert_eq!(v["age_ns"], 900_010_000);
+        assert_eq!(cell_sum(&v["matrix"]), 900_010_000);
+        assert_eq!(v["uncertainty_ns"], 1_000_000_000);
+        assert_eq!(v["narrowed"]["messages"], 1);
+        assert_eq!(v["narrowed"]["age_min_ns"], 770_000_000);
+        assert_eq!(v["narrowed"]["age_max_ns"], 800_000_000);
+        assert_eq!(v["narrowed"]["widest_ns"], 30_000_000);
         assert_eq!(v["excluded"]["no_sending_time"], 1);
         let v = parse(line.agent(&interval).expect("there are losses"));
         assert_eq!(v["lost"]["ring_full"], 3);
         assert!(line.agent(&model.take_interval()).is_none());
         let v = parse(line.summary(&model.summary()));
         assert_eq!(v["type"], "summary");
-        assert_eq!(v["sessions"][0]["messages"], 10);
+        assert_eq!(v["sessions"][0]["messages"], 11);
         assert_eq!(v["sessions"][0]["session"]["tid"], 412);
         assert_eq!(v["health"]["lost"]["ring_full"], 3);
         assert_eq!(v["health"]["probes"][0]["run_time_ns"], 300);

@@ -130,6 +130,15 @@ fn counts(text: &mut String, s: &SessionFigures) {
             Time::from(f.coarse_ns)
         ));
     }
+    if let Some((min, max)) = f.narrowed.mean_ns() {
+        facts.push(format!(
+            "the order of the venue's sends narrows that to {} or less in {} messages, whose mean age is {} to {}",
+            Time::from(f.narrowed.widest_ns),
+            f.narrowed.messages,
+            Time(min),
+            Time(max)
+        ));
+    }
     if f.skew.messages > 0 {
         facts.push(format!(
             "the venue's clock was ahead of ours in {} messages, by at most {} ({} in all)",

@@ -210,7 +210,19 @@ fn notes(s: &SessionFigures) -> Vec<String> {
     let f = &s.figures;
     let mut notes = Vec::new();
     if f.coarse_ns > 0 {
-        notes.push(format!("\u{b1}{}s", f.coarse_ns / 1_000_000_000));
+        let mut note = format!("\u{b1}{}s", f.coarse_ns / 1_000_000_000);
+        if let Some((min, max)) = f.narrowed.mean_ns() {
+            note.push_str(", narrowed");
+            if f.narrowed.messages < f.messages {
+                let share = Share {
+                    part: f.narrowed.messages.into(),
+                    whole: f.messages.into(),
+                };
+                let _ = write!(note, " for {share}");
+            }
+            let _ = write!(note, ": mean age {} to {}", Time(min), Time(max));
+        }
+        notes.push(note);
     }
     if f.skew.messages > 0 {
         notes.push(format!("skew {}", Time::from(f.skew.largest_ns)));
@@ -245,7 +257,7 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Model, TapDelta,
+        Model, SentBetween, TapDelta,
         samples::{message, session as session_id},
     };
 
@@ -328,6 +340,31 @@ mod tests {
         let text = interval(&one(&mut model), Style::Plain);
         assert!(text.contains("[\u{b1}1s] [skew 5.00ms] [resends 1] [lost 2.0 KiB]\n"));
         assert!(text.contains("tag52: lost events: ring-full 7; "));
+    }
+
+    #[test]
+    fn what_narrows_whole_seconds_is_noted() {
+        let mut model = Model::new();
+        let mut m = message(
+            &session_id(0),
+            1,
+            &[(Stage::Queued, Part::LockWait, 700_000_000)],
+        );
+        m.sent.resolution_ns = 1_000_000_000;
+        m.sent_between = Some(SentBetween {
+            earliest_ns: m.sent.utc_ns + 650_000_000,
+            latest_ns: m.sent.utc_ns + 690_000_000,
+        });
+        model.observe(&m);
+        let text = interval(&one(&mut model), Style::Plain);
+        let note = "[\u{b1}1s, narrowed: mean age 10.0ms to 50.0ms]";
+        assert!(text.contains(note), "{text}");
+        model.observe(&m);
+        m.sent_between = None;
+        model.observe(&m);
+        let text = interval(&one(&mut model), Style::Plain);
+        let note = "[\u{b1}1s, narrowed for 50.0%: mean age 10.0ms to 50.0ms]";
+        assert!(text.contains(note), "{text}");
     }
 
     #[test]

@@ -14,10 +14,11 @@ use crate::{
         arrivals::Arrivals,
         batch::Batch,
         clock::{TimeSource, UtcClock},
+        phase::{Arrived, Phase},
         stream::Stream,
         window::{Offer, Window},
     },
-    model::{Excluded, HandOff, Message, SessionId, TapDelta},
+    model::{Excluded, HandOff, Message, SentBetween, SessionId, TapDelta},
 };
 
 /// Threads of one socket with something to hand off; more is no sane program.
@@ -47,6 +48,7 @@ struct Moments {
     arrivals: Arrivals,
     window: Window,
     acks: Acks,
+    phase: Phase,
     batches: Vec<(u32, Batch)>,
 }
 
@@ -55,6 +57,33 @@ impl Moments {
     fn acked(&mut self, stream: &mut Stream, at: u64, end: u64, told: &Acked) {
         let acked = stream.position(told.end);
         self.acks.told(at, end, acked, told);
+    }
+
+    /// More of when the message was sent than its stamp says.
+    fn narrow(
+        &mut self,
+        header: &Header,
+        arrived: Option<Snapshot>,
+        offset_at: impl Fn(u64) -> i64,
+    ) -> Option<SentBetween> {
+        let Some(arrived) = arrived else {
+            self.phase.unseen();
+            return None;
+        };
+        let since = self.phase.latest_arrival();
+        let held_back = since.map_or(0, |at| self.window.held_back(at, &arrived).total()) > 0;
+        let arrived = Arrived {
+            at: arrived.at,
+            utc_offset: offset_at(arrived.at),
+            held_back,
+        };
+        match header.sending_time {
+            Some(stamp) if !header.poss_dup => self.phase.fresh(stamp, arrived),
+            _ => {
+                self.phase.passed(arrived);
+                None
+            }
+        }
     }
 
     /// What the thread has in hand; `None` when too many threads have something.
@@ -147,6 +176,7 @@ impl Socket {
             arrivals,
             window,
             acks: Acks::default(),
+            phase: Phase::default(),
             batches: Vec::new(),
         };
         moments.acked(&mut stream, opened.at, end, &opened.acked);
@@ -279,15 +309,19 @@ impl Socket {
     ) {
         let session = self.session_of(&header);
         let arrived = self.moments.arrivals.of(header.end);
-        let moments = (&self.moments.window, &self.moments.acks);
         let offset_at = |at| clock.offset_at(at);
+        let between = self.moments.narrow(&header, arrived, offset_at);
+        let moments = (&self.moments.window, &self.moments.acks);
         match Received::new(header, arrived, reader, moments, offset_at, whole) {
             Ok(received) => {
                 if !header.poss_dup {
-                    // Sends are in order: nothing older will arrive any more.
-                    self.moments.window.sent_until(received.sent_at());
-                    self.moments.acks.sent_until(received.sent_at());
+                    // Sends are in order: nothing older will arrive any more. With a venue ahead of us what
+                    // is to come may have been sent before what its stamp says.
+                    let since = arrived.map_or(u64::MAX, |a| a.at).min(received.sent_at());
+                    self.moments.window.sent_until(since);
+                    self.moments.acks.sent_until(since);
                 }
+                let received = received.sent_between(between);
                 match self.moments.batch_of(reader.tid) {
                     Some(batch) => batch.add(received),
                     None => tell(Fact::Excluded(session, Excluded::ReceiveUnseen)),

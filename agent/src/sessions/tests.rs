@@ -133,14 +133,22 @@ impl Script {
 
     /// The venue writes a message now; `extra` comes before the body.
     fn send(&mut self, seq: u64, extra: &str) {
+        self.send_stamped(seq, extra, true);
+    }
+
+    /// The same, with a stamp in whole seconds unless it is `exact`.
+    fn send_stamped(&mut self, seq: u64, extra: &str, exact: bool) {
         let utc = self.at as i64 + UTC;
         let (seconds, ns) = (utc / 1_000_000_000, utc % 1_000_000_000);
-        let time = format!(
-            "19700101-{:02}:{:02}:{:02}.{ns:09}",
+        let mut time = format!(
+            "19700101-{:02}:{:02}:{:02}",
             seconds / 3600,
             seconds / 60 % 60,
             seconds % 60
         );
+        if exact {
+            time.push_str(&format!(".{ns:09}"));
+        }
         let body = format!(
             "35=8\x0149=VENUE\x0156=DROP\x0134={seq}\x0152={time}\x01{extra}55=ABC\x0158={}\x01",
             "x".repeat(200)
@@ -413,6 +421,31 @@ fn what_was_held_back_is_no_time_in_flight_that_an_acknowledgement_could_explain
     assert_eq!(script.cell(1, Stage::HeldBack, Part::LockWait), 70_000);
     assert_eq!(script.cell(1, Stage::InFlight, Part::Network), 400);
     assert_eq!(script.messages[1].ack_pending_ns, 0);
+}
+
+#[test]
+fn whole_seconds_are_narrowed() {
+    let mut script = Script::new();
+    let mut sent = Vec::new();
+    for seq in 1..=1_200 {
+        sent.push(script.at as i64 + UTC);
+        script.send_stamped(seq, "", false);
+        script.pass(State::Blocked, 300_000);
+        script.arrive(usize::MAX / 2);
+        script.pass(State::OnCpu, 20_000);
+        script.read(65_536);
+        script.pass(State::LockWait, 2_000_000);
+        script.hand_off();
+        script.pass(State::Blocked, 7_680_000);
+    }
+    assert_eq!(script.messages.len(), sent.len());
+    for (message, sent) in script.messages.iter().zip(sent).skip(1_000) {
+        let (min, max) = message.age_narrowed().expect("narrowed after 10 s");
+        let age = message.handed_off_ns - sent;
+        assert!(min <= age && age <= max, "{min}..{max}, {age}");
+        assert!(max - min < 100_000_000, "{min}..{max}");
+        assert!(message.split.age_ns() - 1_000_000_000 <= min && max <= message.split.age_ns());
+    }
 }
 
 #[test]
