@@ -48,9 +48,22 @@ pub struct Run {
     /// Account for the probes' own run time (costs them some 20-60 ns a run); on with --listen.
     #[arg(long)]
     pub probe_cost: bool,
+    /// For the accuracy lab: the wall clock as the agent reads it steps by BY, AFTER it began to watch
+    /// (`3s:-2s`). The machine's clock is left alone; the instant is told on standard error.
+    #[arg(long, value_name = "AFTER:BY", hide = true, value_parser = clock_step)]
+    pub simulate_clock_step: Option<ClockStep>,
     /// Diagnostic lines from the probes on standard error (never message content).
     #[arg(long)]
     pub probe_log: bool,
+}
+
+/// A step of the wall clock to simulate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockStep {
+    /// From the beginning of the watch.
+    pub after: Duration,
+    /// By how much, ns; forwards when positive.
+    pub by_ns: i64,
 }
 
 /// What a JSON line is about.
@@ -97,6 +110,22 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("{text} is not between 10ms and 24h"))
 }
 
+/// `AFTER:BY`
+fn clock_step(text: &str) -> Result<ClockStep, String> {
+    let (after, by) = text
+        .split_once(':')
+        .ok_or("write AFTER:BY, such as 3s:-2s")?;
+    let magnitude = |text| duration(text).map(|d| d.as_nanos() as i64);
+    let by_ns = match by.strip_prefix('-') {
+        Some(back) => -magnitude(back)?,
+        None => magnitude(by)?,
+    };
+    Ok(ClockStep {
+        after: duration(after)?,
+        by_ns,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +137,21 @@ mod tests {
         assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
         for bad in ["", "0s", "1ms", "-1s", "soon", "1 day", "nan", "1e99h"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn steps_of_the_clock() {
+        let step = |after_ms, by_ns| {
+            Ok(ClockStep {
+                after: Duration::from_millis(after_ms),
+                by_ns,
+            })
+        };
+        assert_eq!(clock_step("3s:-2s"), step(3_000, -2_000_000_000));
+        assert_eq!(clock_step("500ms:250ms"), step(500, 250_000_000));
+        for bad in ["", "3s", "3s:", ":1s", "-1s:1s", "1s:--1s", "1s:1d"] {
+            assert!(clock_step(bad).is_err(), "{bad}");
         }
     }
 

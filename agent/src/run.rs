@@ -1,5 +1,6 @@
 //! The run loop: drains the ring, feeds the sessions, tells the outputs.
 
+mod clock_set;
 mod collector;
 mod error;
 mod probe_log;
@@ -22,11 +23,13 @@ use tokio::{
 
 use crate::{
     cli::Run,
+    join::clock::{RunTime, SteppedTime, SystemTime, TimeSource as _},
     model::Model,
     outputs::{Endpoint, Heartbeat, OutputError, Outputs},
     probes::{Options, Probes},
     target::Target,
 };
+use clock_set::ClockSet;
 use collector::Collector;
 
 pub use error::RunError;
@@ -72,9 +75,19 @@ async fn watch(arguments: &Run) -> Result<(), RunError> {
     let server = endpoint.map(|e| serve(e, &model, &heartbeat));
     let watched = format!("pid {}", arguments.pid);
     let mut outputs = Outputs::stdout(arguments.format(), watched.clone());
-    let mut collector = Collector::new(probes, arguments, Arc::clone(&model));
+    let time = run_time(arguments);
+    let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;
+    let mut collector = Collector::new(probes, arguments, time, Arc::clone(&model));
     eprintln!("tag52: watching {watched}");
-    let told = follow(&mut collector, &mut outputs, &target, arguments, &heartbeat).await;
+    let told = follow(
+        &mut collector,
+        &mut outputs,
+        &target,
+        &clock_set,
+        arguments,
+        &heartbeat,
+    )
+    .await;
     let told = told.and_then(|()| {
         collector.drain(&mut outputs)?;
         collector.finish(&mut outputs)
@@ -89,6 +102,19 @@ async fn watch(arguments: &Run) -> Result<(), RunError> {
         Err(OutputError::Closed) | Ok(()) => Ok(()),
         Err(failed) => Err(failed.into()),
     }
+}
+
+/// The clocks to read, and a line on a simulated step, which whoever asked for it has to follow.
+fn run_time(arguments: &Run) -> RunTime {
+    let Some(step) = arguments.simulate_clock_step else {
+        return RunTime::System(SystemTime);
+    };
+    let at = SystemTime.monotonic() + step.after.as_nanos() as u64;
+    eprintln!(
+        "tag52: simulating a step of the wall clock by {} ns at {at} ns",
+        step.by_ns
+    );
+    RunTime::Stepped(SteppedTime { at, by: step.by_ns })
 }
 
 /// Reading the kernel's types took tens of MiB that are not needed again.
@@ -129,6 +155,7 @@ async fn follow(
     collector: &mut Collector,
     outputs: &mut Outputs,
     target: &Target,
+    clock_set: &ClockSet,
     arguments: &Run,
     heartbeat: &Heartbeat,
 ) -> Result<(), OutputError> {
@@ -148,6 +175,7 @@ async fn follow(
             biased;
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
+            () = clock_set.set() => collector.clock_set(),
             pressed = ring.readable() => {
                 if let Ok(mut guard) = pressed {
                     guard.clear_ready();

@@ -10,7 +10,7 @@ use agent_common::recv_flags;
 use crate::{
     cli::Run,
     events::Event,
-    join::clock::{SystemTime, UtcClock},
+    join::clock::{RunTime, UtcClock},
     model::{Capability, Hook, Model, ProbeCost},
     outputs::{OutputError, Outputs},
     probes::{ProbeError, Probes},
@@ -23,7 +23,7 @@ use super::threads::LockWaits;
 pub(super) struct Collector {
     probes: Probes,
     sessions: Sessions,
-    clock: UtcClock,
+    clock: UtcClock<RunTime>,
     model: Arc<Mutex<Model>>,
     lock_waits: LockWaits,
     malformed: u64,
@@ -32,7 +32,12 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    pub(super) fn new(probes: Probes, arguments: &Run, model: Arc<Mutex<Model>>) -> Self {
+    pub(super) fn new(
+        probes: Probes,
+        arguments: &Run,
+        time: RunTime,
+        model: Arc<Mutex<Model>>,
+    ) -> Self {
         let sessions = Sessions::new(Filter {
             port: arguments.port,
             by_function: arguments.handoff.is_some(),
@@ -40,7 +45,7 @@ impl Collector {
         let collector = Self {
             probes,
             sessions,
-            clock: UtcClock::new(SystemTime),
+            clock: UtcClock::new(time),
             model,
             lock_waits: LockWaits::default(),
             malformed: 0,
@@ -71,6 +76,11 @@ impl Collector {
     pub(super) fn ring_fd(&mut self) -> Result<OwnedFd, OutputError> {
         let ring = self.probes.ring().as_fd().try_clone_to_owned();
         ring.map_err(OutputError::Failed)
+    }
+
+    /// The wall clock was set: what arrives from now on has another UTC.
+    pub(super) fn clock_set(&mut self) {
+        self.clock.track();
     }
 
     /// Takes in what waits in the ring.

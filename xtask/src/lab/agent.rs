@@ -28,6 +28,9 @@ pub struct Message {
     pub poss_dup: bool,
     /// Tag 52; of a resend tag 122.
     pub sent_ns: i64,
+    /// One step of tag 52 as written.
+    #[serde(default)]
+    pub sent_resolution_ns: i64,
     /// The last byte became readable; `None` when that was not seen.
     pub arrived_ns: Option<i64>,
     /// The receive call returned.
@@ -36,6 +39,9 @@ pub struct Message {
     pub handed_off_ns: i64,
     /// Handed off - sent.
     pub age_ns: i64,
+    /// The bounds narrowed by the order of the venue's sends, where there is something narrower than the step.
+    #[serde(default)]
+    pub age_narrowed_ns: Option<Bounds>,
     /// What the hand-off was taken from.
     #[serde(default)]
     pub hand_off: String,
@@ -44,6 +50,15 @@ pub struct Message {
     pub ack_pending_ns: i64,
     /// Stage, then part.
     pub matrix: BTreeMap<String, BTreeMap<String, i64>>,
+}
+
+/// A lower and an upper bound.
+#[derive(Clone, Copy, Debug, serde::Deserialize)]
+pub struct Bounds {
+    /// Not below.
+    pub min: i64,
+    /// Not above.
+    pub max: i64,
 }
 
 /// The session of a message, as far as the lab looks at it.
@@ -183,6 +198,8 @@ pub struct Outcome {
     pub messages: Vec<Message>,
     /// Lines of other types: intervals, the summary.
     pub others: Vec<String>,
+    /// The line of type `summary`.
+    pub summary: Option<serde_json::Value>,
     /// Lines that could not be read; there must be none.
     pub errors: Vec<String>,
     /// Its standard error.
@@ -267,6 +284,11 @@ impl Agent {
         }
     }
 
+    /// What it has written to standard error.
+    pub fn notes(&self) -> Vec<String> {
+        self.seen().stderr.clone()
+    }
+
     /// The messages from the `from`th on.
     pub fn messages_from(&self, from: usize) -> Vec<Message> {
         let mut seen = self.seen();
@@ -304,10 +326,15 @@ impl Agent {
             stderr,
             ..
         } = seen;
+        let summary = others
+            .iter()
+            .find(|line| line.starts_with(r#"{"type":"summary""#));
+        let summary = summary.and_then(|line| serde_json::from_str(line).ok());
         Ok(Outcome {
             status,
             messages,
             others,
+            summary,
             errors,
             stderr,
         })

@@ -9,8 +9,8 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::os::fd::AsFd as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -33,6 +33,8 @@ const STOP_CHECK_NS: i64 = 50_000_000;
 pub struct Options {
     /// ExecutionReports per second.
     pub rate: f64,
+    /// How many of them are sent in one go.
+    pub burst: u64,
     /// End of the stream after so many ExecutionReports (those of `prequeue` included); `None`: until stopped.
     pub count: Option<u64>,
     /// ExecutionReports sent in one go right after the logon, before the gate opens.
@@ -45,6 +47,8 @@ pub struct Options {
     pub address: Ipv4Addr,
     /// TCP_NODELAY. Without it a message waits for the acknowledgement of the one before.
     pub nodelay: bool,
+    /// How far the venue's clock is ahead of this machine's, nanoseconds.
+    pub clock_offset_ns: i64,
     /// SO_SNDBUF in bytes; `None`: the kernel's own tuning.
     pub send_buffer: Option<usize>,
     /// HeartBtInt: a Heartbeat is sent when nothing else was for so long.
@@ -61,12 +65,14 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             rate: 600.0,
+            burst: 1,
             count: None,
             prequeue: 0,
             size: 300..=450,
             resolution: Resolution::Micros,
             address: Ipv4Addr::LOCALHOST,
             nodelay: true,
+            clock_offset_ns: 0,
             send_buffer: None,
             heartbeat: Duration::from_secs(5),
             watch_unsent: false,
@@ -101,7 +107,9 @@ pub struct Sent {
     pub end: u64,
     /// Tag 52 as written, UTC nanoseconds.
     pub sent_ns: i64,
-    /// The same instant on the monotonic clock, nanoseconds, not cut to the resolution.
+    /// Tag 52 before it was cut to the resolution: the venue's clock.
+    pub stamped_ns: i64,
+    /// The instant on the monotonic clock, nanoseconds, not cut to the resolution.
     pub sent_monotonic_ns: i64,
     /// The return of the send call that took its last byte, monotonic, nanoseconds. On loopback the message is in
     /// the receiver's queue by then if its window was open.
@@ -120,6 +128,16 @@ struct Shared {
     finished: AtomicBool,
     blocked: AtomicBool,
     sent: AtomicU64,
+    /// A step of the venue's clock: from which monotonic instant on, and by how much, nanoseconds.
+    step: Mutex<Option<(i64, i64)>>,
+}
+
+impl Shared {
+    /// By how much the venue's clock has been stepped at a monotonic instant.
+    fn stepped(&self, monotonic: i64) -> i64 {
+        let step = *self.step.lock().unwrap_or_else(PoisonError::into_inner);
+        step.map_or(0, |(at, by)| if monotonic >= at { by } else { 0 })
+    }
 }
 
 /// A running venue; dropping it ends it.
@@ -161,6 +179,16 @@ impl Venue {
     /// Lets the stream begin.
     pub fn open_gate(&self) {
         self.shared.gate.store(true, Ordering::Release);
+    }
+
+    /// Steps the venue's clock by `by_ns` from the monotonic instant `at_ns` on.
+    pub fn step_clock(&self, at_ns: i64, by_ns: i64) {
+        let mut step = self
+            .shared
+            .step
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *step = Some((at_ns, by_ns));
     }
 
     /// Whether a client has logged on.
@@ -302,10 +330,11 @@ impl<'a> Session<'a> {
     /// Sends the reports at an even pace.
     fn stream_reports(&mut self) -> Result<()> {
         let step = SECOND as f64 / self.options.rate;
+        let burst = self.options.burst.max(1);
         let mut start = clock::monotonic_ns();
         let mut number = 0_u64;
         while self.options.count.is_none_or(|count| self.reports < count) && !self.over() {
-            let due = start + (number as f64 * step) as i64;
+            let due = start + ((number / burst * burst) as f64 * step) as i64;
             self.listen_until(due)?;
             let late = clock::monotonic_ns() - due;
             if late > SECOND {
@@ -348,6 +377,7 @@ impl<'a> Session<'a> {
     fn send(&mut self, msg_type: &'static str, fields: &str) -> Result<()> {
         let seq = self.writer.next_seq();
         let (monotonic, utc) = (clock::monotonic_ns(), clock::utc_ns());
+        let utc = utc + self.options.clock_offset_ns + self.shared.stepped(monotonic);
         let mut rest = self.writer.message(msg_type, utc, fields);
         self.bytes += rest.len() as u64;
         let mut blocked_since = None;
@@ -385,6 +415,7 @@ impl<'a> Session<'a> {
             resend: Resend::No,
             end: self.bytes,
             sent_ns: self.options.resolution.truncate(utc),
+            stamped_ns: utc,
             sent_monotonic_ns: monotonic,
             taken_monotonic_ns: self.last_sent,
             limited_ns: None,

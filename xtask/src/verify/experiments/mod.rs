@@ -3,6 +3,7 @@
 mod acks;
 mod backlog;
 mod blocked;
+mod clocks;
 mod everything;
 mod held_back;
 mod late_attach;
@@ -29,4 +30,5 @@ pub(super) const ALL: &[Experiment] = &[
     backlog::BACKLOG,
     everything::EVERYTHING,
     late_attach::LATE,
+    clocks::CLOCKS,
 ];
