@@ -178,15 +178,24 @@ fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
         .map(|m| Aged::new(m, step))
         .collect();
     ensure!(!aged.is_empty(), "no message was joined");
+    // Of whole seconds those that come after the time it takes to narrow them.
+    let settles = if case.resolution == Resolution::Seconds {
+        SETTLED_NS
+    } else {
+        0
+    };
+    let begin = aged[0].message.sent.sent_monotonic_ns;
+    let settled = |m: &&Aged<'_>| m.message.sent.sent_monotonic_ns - begin >= settles;
+    let compared: Vec<&Aged<'_>> = aged.iter().filter(settled).collect();
     let mut row = Row {
         experiment: CLOCKS.name,
         case: case.name.to_owned(),
         truth: "the victim's clock at the hand-off, the venue's at the stamp before it was cut",
         quantity: "age",
-        messages: aged.len(),
-        truth_ns: aged.iter().map(|m| m.truth).sum(),
-        found_ns: aged.iter().map(Aged::found).sum(),
-        errors: Errors::of(aged.iter().map(|m| m.found() - m.truth)),
+        messages: compared.len(),
+        truth_ns: compared.iter().map(|m| m.truth).sum(),
+        found_ns: compared.iter().map(|m| m.found()).sum(),
+        errors: Errors::of(compared.iter().map(|m| m.found() - m.truth)),
         leak: None,
         unknown: run.unknown(),
         checks: vec![
@@ -199,7 +208,7 @@ fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
         remarks: vec![hand_offs(&aged, step)],
     };
     if case.resolution == Resolution::Seconds {
-        coarse(&mut row, &aged, case);
+        coarse(&mut row, &aged, &compared, case);
     } else {
         fine(&mut row, &aged, step);
     }
@@ -282,8 +291,8 @@ fn hand_offs(aged: &[Aged<'_>], step: Option<(i64, i64)>) -> String {
     )
 }
 
-/// Stamps in whole seconds: rigorous bounds and narrowed ones.
-fn coarse(row: &mut Row, aged: &[Aged<'_>], case: Case) {
+/// Stamps in whole seconds: rigorous bounds and narrowed ones, whose width counts of `settled` messages.
+fn coarse(row: &mut Row, aged: &[Aged<'_>], settled: &[&Aged<'_>], case: Case) {
     let rigorous = |m: &&Aged<'_>| {
         let found = m.message.found;
         !m.within((found.age_ns - found.sent_resolution_ns, found.age_ns))
@@ -293,12 +302,7 @@ fn coarse(row: &mut Row, aged: &[Aged<'_>], case: Case) {
         .filter(|m| m.message.found.age_narrowed_ns.is_some())
         .collect();
     let wrong = narrowed.iter().filter(|m| !m.within(m.bounds())).count();
-    let begin = aged[0].message.sent.sent_monotonic_ns;
-    let widths = Errors::of(
-        aged.iter()
-            .filter(|m| m.message.sent.sent_monotonic_ns - begin > SETTLED_NS)
-            .map(|m| m.bounds().1 - m.bounds().0),
-    );
+    let widths = Errors::of(settled.iter().map(|m| m.bounds().1 - m.bounds().0));
     let ms = |ns: i64| ns as f64 / 1e6;
     row.checks.extend([
         Check::none(
