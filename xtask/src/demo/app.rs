@@ -13,45 +13,9 @@ use nix::sys::signal::Signal;
 use super::{Mode, Options};
 use crate::lab::child::Guarded;
 use crate::lab::clock;
+use crate::lab::cpython::Interpreter;
 use crate::lab::venue::Venue;
 use crate::workspace;
-
-/// A usable Python interpreter.
-#[derive(Clone, Debug)]
-pub(super) struct Interpreter {
-    path: PathBuf,
-    /// For people: `CPython 3.11.7`.
-    pub(super) version: String,
-}
-
-/// Looks behind wrapper scripts for the real binary and checks its version.
-pub(super) fn interpreter(python: &Path) -> Result<Interpreter> {
-    const QUESTION: &str = "import platform, sys; print(sys.executable, platform.python_implementation(), \
-                            platform.python_version(), sys.version_info >= (3, 9), sep='\\n')";
-    let missing = || {
-        format!(
-            "{} is missing; on Debian or Ubuntu install it with: apt-get install -y python3",
-            python.display()
-        )
-    };
-    let output = Command::new(python)
-        .args(["-c", QUESTION])
-        .output()
-        .with_context(missing)?;
-    let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-    let [path, kind, version, recent] = answer.lines().collect::<Vec<_>>()[..] else {
-        bail!("{} is no working Python interpreter", python.display())
-    };
-    ensure!(
-        kind == "CPython" && recent == "True",
-        "{} is {kind} {version}; the demo needs CPython 3.9 or later (--python PATH)",
-        python.display()
-    );
-    Ok(Interpreter {
-        path: path.into(),
-        version: format!("{kind} {version}"),
-    })
-}
 
 /// The application's own view: the newest message it was through with.
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,10 +96,7 @@ impl App {
             options.elements.to_string(),
         ];
         let script = |name: &str| {
-            let mut command = Command::new(&python.path);
-            command
-                .arg("-B")
-                .arg(workspace::root().join("xtask/demo").join(name));
+            let mut command = python.script(&workspace::root().join("xtask/demo").join(name));
             command
                 .args(["--database", &database.to_string()])
                 .args(&load)

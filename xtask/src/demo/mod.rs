@@ -20,6 +20,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::lab::agent::{Agent, Launch, Outcome};
 use crate::lab::cpu;
+use crate::lab::cpython::Interpreter;
 use crate::lab::database::Database;
 use crate::lab::venue::{self, Venue};
 use crate::workspace;
@@ -104,7 +105,7 @@ pub fn run(
     if sudo {
         workspace::warm_sudo()?;
     }
-    let python = app::interpreter(&options.python)?;
+    let python = Interpreter::find(&options.python)?;
     let cpus = cpu::pair();
     if cpus.is_none() {
         show(

@@ -41,14 +41,21 @@ impl Bench {
 
     /// The same with a venue that is there already and is reached through `port`.
     pub fn at(xtask: &Path, venue: Venue, port: u16, victim: &[&str]) -> Result<Self> {
+        Self::of(venue, |log| {
+            let mut command = Command::new(xtask);
+            command
+                .args(["victim", "--venue", &port.to_string(), "--log"])
+                .arg(log)
+                .args(victim);
+            command
+        })
+    }
+
+    /// The same with a victim of another kind; `victim` makes the command, from where its log belongs.
+    pub fn of(venue: Venue, victim: impl FnOnce(&Path) -> Command) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let mut command = Command::new(xtask);
-        command
-            .args(["victim", "--venue", &port.to_string(), "--log"])
-            .arg(log_in(&folder))
-            .args(victim)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
+        let mut command = victim(&log_in(&folder));
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         let mut victim = Guarded::spawn(&mut command, "the victim")?;
         let deadline = Instant::now() + Duration::from_secs(10);
         while !venue.logged_on() {

@@ -39,6 +39,9 @@ pub struct Options {
     /// List the experiments and what they inject
     #[arg(long)]
     pub list: bool,
+    /// The Python interpreter of the experiments with the GIL (CPython 3.9 or later)
+    #[arg(long, value_name = "PATH", default_value = "python3")]
+    pub python: PathBuf,
     /// The agent to verify (default: build it)
     #[arg(long, value_name = "PATH")]
     pub agent: Option<PathBuf>,
@@ -61,6 +64,8 @@ pub struct Context<'a> {
     pub agent: &'a Path,
     /// The binary that has the victims as hidden subcommands.
     pub xtask: &'a Path,
+    /// The Python interpreter of the experiments with the GIL.
+    pub python: &'a Path,
     /// How long a case is asked to inject, if that was asked.
     seconds: Option<f64>,
     quick: bool,
@@ -123,6 +128,7 @@ pub fn run(
     let context = Context {
         agent,
         xtask,
+        python: &options.python,
         seconds: options.seconds,
         quick: options.quick,
     };

@@ -5,6 +5,7 @@ mod backlog;
 mod blocked;
 mod clocks;
 mod everything;
+mod gil;
 mod held_back;
 mod late_attach;
 mod lock;
@@ -19,6 +20,7 @@ use crate::verify::Experiment;
 /// All of them, in the order of the table.
 pub(super) const ALL: &[Experiment] = &[
     lock::MUTEX,
+    gil::GIL,
     run_queue::RIVALS,
     throttle::QUOTA,
     blocked::BLOCKED,

@@ -1,0 +1,222 @@
+"""A CPython process that waits for the GIL, with an account of its ingest thread: `cargo xtask verify --only gil`.
+
+The ingest thread is the demo's: it receives, parses without the GIL and handles each message in Python. Around every
+release of the GIL gil_marks.c takes marks: before and after the receive call or the parse, and back in the
+interpreter. The stretch up to the latter is the re-entry, and what the thread slept in it, it slept for the GIL.
+
+The rival thread holds the GIL in bytecode (it hands it off when asked, after the switch interval) or in C calls that
+do not yield, whose beginnings and ends are logged.
+
+Standard output: `connected`. At the end --log is written in the format of the lab's victims (`Record`, `Mark` and
+`Usage` in xtask/src/lab/victim), and --holds with one `START END` per call of the rival, CLOCK_MONOTONIC nanoseconds.
+"""
+
+import argparse
+import ctypes
+import os
+import resource
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "demo"))
+
+import ingest
+import processor
+
+
+class Mark(ctypes.Structure):
+    """`struct mark` of gil_marks.c."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in ("did", "at", "utc", "cpu", "delay", "slices")]
+
+
+# The rival's nice value (root only, best effort): other load on the machine has no say.
+NICE = -20
+
+# MsgSeqNum of the venue's Logon.
+LOGON = 1
+
+# In gil_marks.c: marks that fit.
+ROOM = 1 << 18
+
+
+class Marks:
+    """gil_marks.c, loaded for calls without and with the GIL."""
+
+    def __init__(self, library):
+        free, held = ctypes.CDLL(library), ctypes.PyDLL(library)
+        self.receive, self.work = free.lab_receive, free.lab_work
+        self.receive.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)
+        self.receive.restype = ctypes.c_ssize_t
+        self.work.argtypes = (ctypes.c_int64,)
+        self.work.restype = None
+        self.begin, self.entered, self.hold = held.lab_begin, held.lab_entered, held.lab_hold
+        self.entered.restype = None
+        self.hold.argtypes = (ctypes.c_int64,)
+        self.hold.restype = None
+        self.counter = ctypes.c_long.in_dll(held, "lab_used")
+        self.marks = (Mark * ROOM).in_dll(held, "lab_marks")
+
+    def used(self):
+        """Marks taken; the index of the next."""
+        return self.counter.value
+
+    def taken(self):
+        """All of them."""
+        if self.used() >= ROOM:
+            raise RuntimeError("there is no room for so many marks")
+        return self.marks[: self.used()]
+
+
+class Victim(ingest.Ingest):
+    """The ingest thread, with marks."""
+
+    def __init__(self, options, marks, streaming):
+        super().__init__(options)
+        self.marks = marks
+        self.streaming = streaming
+        self.handled = []
+        self.batches = []
+        self.usage = ()
+
+    def parse(self):
+        self.marks.work(self.options.work_us * 1000)
+        self.marks.entered()
+        self.handled.append(self.marks.used() - 1)
+
+    def handle(self, message):
+        sequence, stamp = super().handle(message)
+        if sequence > LOGON:
+            self.streaming.set()
+        return sequence, stamp
+
+    def run(self):
+        processor.settle("ingest", self.options.cpu_ingest)
+        try:
+            # It runs little, and as soon as it can: where in a long wait it stood in the run queue nobody could say.
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        except OSError:
+            pass
+        if self.marks.begin() < 0:
+            raise RuntimeError("the thread's schedstat cannot be read")
+        self.send(b"A", b"98=0\x01108=30\x01")
+        print("connected", flush=True)
+        room = ctypes.create_string_buffer(8192)
+        descriptor, address = self.socket.fileno(), ctypes.addressof(room)
+        buffer, done, received = b"", [], None
+        while True:
+            # The first thing it does is to mark the end of the messages in hand, then it is in recv(2).
+            ended = self.marks.used()
+            length = self.marks.receive(descriptor, address, 8192)
+            self.marks.entered()
+            if done:
+                self.batches.append((done, self.handled, received, ended))
+            if length <= 0:
+                break
+            done, self.handled, received = [], [], ended + 1
+            buffer = self.cut(buffer + ctypes.string_at(address, length), done)
+        with open("/proc/thread-self/schedstat") as account:
+            usage = resource.getrusage(resource.RUSAGE_THREAD)
+            self.usage = (*account.read().split(), usage.ru_nvcsw, usage.ru_nivcsw)
+
+    def write_log(self):
+        """Writes everything down."""
+        marks = self.marks.taken()
+        with open(self.options.log, "w") as log:
+            for done, handled, received, ended in self.batches:
+                for (sequence, _), back in zip(done, handled):
+                    # Around the message's own re-entry.
+                    waited = marks[back].at - marks[back - 1].at
+                    moments = (marks[received].at, marks[back].at, waited, marks[ended].at, marks[ended].utc)
+                    log.write("%d %d %d %d %d %d\n" % (sequence, *moments))
+            for mark in marks:
+                # It has no quota.
+                log.write("%c %d %d %d 0\n" % (mark.did, mark.at, mark.cpu, mark.delay))
+            log.write("end %s %s %s %d %d\n" % self.usage)
+
+
+class Rival(threading.Thread):
+    """The thread that holds the GIL, from the first message of the stream on: until then others have work to do."""
+
+    def __init__(self, options, hold, streaming):
+        super().__init__(daemon=True)
+        self.options = options
+        self.hold = hold
+        self.streaming = streaming
+        self.stopped = False
+        self.holds = []
+
+    def run(self):
+        processor.settle("rival", self.options.cpu_rival, NICE)
+        self.streaming.wait()
+        if self.options.rival == "calls":
+            self.call()
+        else:
+            self.compute()
+
+    def compute(self):
+        """Bytecode: hands the GIL off whenever it is asked to."""
+        count = 0
+        while not self.stopped:
+            count += 1
+
+    def call(self):
+        """C calls that do not yield, one after the other."""
+        while not self.stopped:
+            start = time.monotonic_ns()
+            self.hold(self.options.hold_us * 1000)
+            self.holds.append((start, time.monotonic_ns()))
+            if self.options.gap_us:
+                time.sleep(self.options.gap_us / 1e6)
+
+    def write_log(self):
+        """Writes the holds down."""
+        with open(self.options.holds, "w") as log:
+            for hold in self.holds:
+                log.write("%d %d\n" % hold)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--venue", type=int, required=True, help="port on 127.0.0.1")
+    arguments.add_argument("--marks", required=True, help="gil_marks.c as a shared library")
+    arguments.add_argument("--log", required=True)
+    arguments.add_argument("--holds", required=True)
+    arguments.add_argument("--cpu-ingest", type=int, default=-1)
+    arguments.add_argument("--cpu-rival", type=int, default=-1)
+    arguments.add_argument("--work-us", type=int, default=40, help="CPU time without the GIL per message")
+    arguments.add_argument("--rival", choices=("bytecode", "calls"), default="bytecode")
+    arguments.add_argument("--hold-us", type=int, default=25000, help="`calls`: how long one takes")
+    arguments.add_argument("--gap-us", type=int, default=0, help="`calls`: sleep in between")
+    arguments.add_argument("--switch-us", type=int, default=5000, help="sys.setswitchinterval")
+    arguments.set_defaults(hash_bytes=0)
+    options = arguments.parse_args()
+
+    sys.setswitchinterval(options.switch_us / 1e6)
+    marks = Marks(options.marks)
+    streaming = threading.Event()
+    victim, rival = Victim(options, marks, streaming), Rival(options, marks.hold, streaming)
+    failed = []
+
+    def read():
+        try:
+            victim.run()
+        except Exception as error:
+            failed.append(error)
+
+    reader = threading.Thread(target=read, daemon=True)
+    rival.start()
+    reader.start()
+    reader.join()
+    rival.stopped = True
+    streaming.set()
+    rival.join()
+    for error in failed:
+        sys.exit("the ingest thread failed: %s" % error)
+    victim.write_log()
+    rival.write_log()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+//! The victim whose cause of waiting is the GIL: a CPython process with an ingest thread and a rival
+//! (`xtask/lab/gil_victim.py`).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+
+use crate::lab::bench::Bench;
+use crate::lab::cpu;
+use crate::lab::cpython::Interpreter;
+use crate::lab::venue::{self, Venue};
+use crate::lab::victim::{Did, Mark};
+use crate::workspace;
+
+/// How the rival thread holds the GIL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rival {
+    /// In bytecode: it hands the GIL off when asked, which is after the switch interval.
+    Bytecode,
+    /// In C calls that do not yield.
+    Calls {
+        /// How long one takes, about, microseconds.
+        hold_us: u32,
+        /// How long it sleeps in between, microseconds.
+        gap_us: u32,
+    },
+}
+
+/// What such processes are started with.
+#[derive(Debug)]
+pub struct Set {
+    /// The interpreter.
+    pub python: Interpreter,
+    folder: TempDir,
+}
+
+/// One call of the rival, monotonic, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Right before the call.
+    pub from_ns: i64,
+    /// Right after it.
+    pub to_ns: i64,
+}
+
+impl Set {
+    /// Finds the interpreter and compiles what takes the marks.
+    pub fn prepare(python: &Path) -> Result<Self> {
+        let set = Self {
+            python: Interpreter::find(python)?,
+            folder: tempfile::tempdir()?,
+        };
+        let output = Command::new("cc")
+            .args(["-O2", "-shared", "-fPIC", "-o"])
+            .arg(set.marks())
+            .arg(source("gil_marks.c"))
+            .output()
+            .context(
+                "cc is missing; on Debian or Ubuntu install it with: apt-get install -y gcc",
+            )?;
+        ensure!(
+            output.status.success(),
+            "cc failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(set)
+    }
+
+    /// Starts one and its venue. `switch_us` is sys.setswitchinterval in microseconds. Its threads are pinned to one
+    /// CPU each, where there are two.
+    pub fn bench(&self, options: venue::Options, rival: Rival, switch_us: u32) -> Result<Bench> {
+        let venue = Venue::start(options)?;
+        let port = venue.port().to_string();
+        Bench::of(venue, |log| {
+            let mut command = self.python.script(&source("gil_victim.py"));
+            let mut option = |name: &str, value: &str| {
+                command.arg(name).arg(value);
+            };
+            option("--venue", &port);
+            match rival {
+                Rival::Bytecode => option("--rival", "bytecode"),
+                Rival::Calls { hold_us, gap_us } => {
+                    option("--rival", "calls");
+                    option("--hold-us", &hold_us.to_string());
+                    option("--gap-us", &gap_us.to_string());
+                }
+            }
+            option("--switch-us", &switch_us.to_string());
+            if let Some((ingest, rival)) = cpu::pair() {
+                option("--cpu-ingest", &ingest.to_string());
+                option("--cpu-rival", &rival.to_string());
+            }
+            command.arg("--log").arg(log);
+            command.arg("--marks").arg(self.marks());
+            command.arg("--holds").arg(self.folder.path().join("holds"));
+            command
+        })
+    }
+
+    /// The calls of the rival in the last run.
+    pub fn holds(&self) -> Result<Vec<Hold>> {
+        let text = std::fs::read_to_string(self.folder.path().join("holds"))
+            .context("the victim left no log of its rival")?;
+        parse_holds(&text)
+    }
+
+    fn marks(&self) -> PathBuf {
+        self.folder.path().join("gil_marks.so")
+    }
+}
+
+/// The same marks, with waits for the GIL told apart in turns: CPython waits for it with a timeout, again and again,
+/// and a turn is asleep first and then runs. `interval_ns` is the switch interval, which is the timeout.
+pub fn in_turns(marks: &[Mark], interval_ns: i64) -> Vec<Mark> {
+    let mut turns: Vec<Mark> = Vec::with_capacity(marks.len());
+    for mark in marks {
+        if let Some(from) = turns.last().copied()
+            && mark.did == Did::Lock
+        {
+            turns.extend(timeouts(&from, mark, interval_ns));
+        }
+        turns.push(*mark);
+    }
+    turns
+}
+
+/// The ends of all turns but the last between two marks. What the thread did not sleep is the same in each.
+fn timeouts(from: &Mark, to: &Mark, interval_ns: i64) -> impl Iterator<Item = Mark> {
+    let (cpu, delay) = (to.cpu_ns - from.cpu_ns, to.delay_ns - from.delay_ns);
+    let asleep = to.at_ns - from.at_ns - cpu - delay;
+    let timeouts = asleep / interval_ns;
+    let from = *from;
+    (1..=timeouts).map(move |turn| {
+        let part = |of: i64| of * turn / (timeouts + 1);
+        Mark {
+            did: Did::Lock,
+            at_ns: from.at_ns + turn * interval_ns + part(cpu) + part(delay),
+            cpu_ns: from.cpu_ns + part(cpu),
+            delay_ns: from.delay_ns + part(delay),
+            throttled_ns: from.throttled_ns,
+        }
+    })
+}
+
+fn source(name: &str) -> PathBuf {
+    workspace::root().join("xtask/lab").join(name)
+}
+
+fn parse_holds(text: &str) -> Result<Vec<Hold>> {
+    let hold = |line: &str| {
+        let (from, to) = line.split_once(' ')?;
+        let (from_ns, to_ns) = (from.parse().ok()?, to.parse().ok()?);
+        (from_ns <= to_ns).then_some(Hold { from_ns, to_ns })
+    };
+    text.lines()
+        .map(|line| hold(line).with_context(|| format!("odd line in the rival's log: {line}")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_are_read_and_oddities_are_not_taken_for_holds() {
+        let hold = |from_ns, to_ns| Hold { from_ns, to_ns };
+        assert_eq!(
+            parse_holds("5 9\n10 30\n").expect("two"),
+            [hold(5, 9), hold(10, 30)]
+        );
+        assert_eq!(parse_holds("").expect("none"), []);
+        for odd in ["5", "9 5", "5 x", "5 9 1"] {
+            assert!(parse_holds(odd).is_err(), "{odd}");
+        }
+    }
+
+    fn mark(did: Did, at_ns: i64, cpu_ns: i64, delay_ns: i64) -> Mark {
+        Mark {
+            did,
+            at_ns,
+            cpu_ns,
+            delay_ns,
+            throttled_ns: 0,
+        }
+    }
+
+    #[test]
+    fn a_wait_with_timeouts_is_told_apart_in_turns() {
+        // 12 asleep in turns of 5, 5 and 2; each runs for 2 and stands in the run queue for 1.
+        let marks = [
+            mark(Did::Receive, 100, 10, 0),
+            mark(Did::Lock, 121, 16, 3),
+            mark(Did::Work, 130, 25, 3),
+        ];
+        let turns = [
+            marks[0],
+            mark(Did::Lock, 108, 12, 1),
+            mark(Did::Lock, 116, 14, 2),
+            marks[1],
+            marks[2],
+        ];
+        assert_eq!(in_turns(&marks, 5), turns);
+        // Shorter than the interval, and other things than locks, stay as they are.
+        assert_eq!(in_turns(&marks, 13), marks);
+        let asleep = [mark(Did::Work, 0, 0, 0), mark(Did::Receive, 100, 0, 0)];
+        assert_eq!(in_turns(&asleep, 5), asleep);
+        assert_eq!(in_turns(&[], 5), []);
+    }
+}
