@@ -57,6 +57,8 @@ pub struct Options {
     pub watch_unsent: bool,
     /// Sent besides the stream.
     pub extras: Vec<Extra>,
+    /// Pin its thread to this CPU.
+    pub cpu: Option<usize>,
     /// Half-close the connection after `count`, so that the receiver sees the end once it has read everything.
     pub close_at_end: bool,
 }
@@ -77,6 +79,7 @@ impl Default for Options {
             heartbeat: Duration::from_secs(5),
             watch_unsent: false,
             extras: Vec::new(),
+            cpu: None,
             close_at_end: false,
         }
     }
@@ -232,6 +235,9 @@ impl Drop for Venue {
 
 fn serve(listener: &TcpListener, options: &Options, shared: &Shared) -> Result<Vec<Sent>> {
     cpu::precise_sleeps();
+    if let Some(cpu) = options.cpu {
+        cpu::pin(cpu)?;
+    }
     while !shared.stop.load(Ordering::Acquire) {
         if wait(listener, PollFlags::POLLIN, STOP_CHECK_NS)?.contains(PollFlags::POLLIN) {
             let stream = listener.accept().context("the venue cannot accept")?.0;

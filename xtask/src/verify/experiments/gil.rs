@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 
-use crate::lab::bench::rival;
 use crate::lab::gil::{self, Hold, Rival, Set};
 use crate::lab::{cpu, venue};
 use crate::verify::compare::{self, Case, TOTAL};
@@ -50,11 +49,11 @@ fn case(
     holder: Rival,
     switch_us: u32,
 ) -> Result<Row> {
-    // The ingest thread's CPU never idles: the way out of the idle state (tens of microseconds in a virtual machine,
-    // at every wake-up) is CPU time of the woken thread by the kernel's account, and is none.
-    let awake = cpu::pair().map(|(ingest, _)| rival(context.xtask, ingest, 19));
-    let _awake = awake.transpose()?;
-    let options = venue::Options::of(RATE, context.messages(RATE, 6.0));
+    let options = venue::Options {
+        // On the rival's CPU a message could be sent and have to wait for its softirq until the rival makes room.
+        cpu: cpu::pair().map(|(ingest, _)| ingest),
+        ..venue::Options::of(RATE, context.messages(RATE, 6.0))
+    };
     let mut run = observe(context, set.bench(options, holder, switch_us)?, &[])?;
     let marks = &mut run.truth.victim.marks;
     *marks = gil::in_turns(marks, i64::from(switch_us) * 1_000);
