@@ -21,14 +21,14 @@ def name_thread(name):
         pass
 
 
-def settle(name, cpu, nice=-10):
+def settle(name, cpu):
     """Names the calling thread, pins it to one CPU (-1: any) and asks for a better nice value.
 
     The nice value (root only, best effort) keeps other load on the machine from deciding who gets the GIL.
     """
     # In Linux pid 0 means the calling thread here, not the process.
     try:
-        os.setpriority(os.PRIO_PROCESS, 0, nice)
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
     except OSError:
         pass
     name_thread(name)

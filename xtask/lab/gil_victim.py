@@ -31,9 +31,6 @@ class Mark(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int64) for name in ("did", "at", "utc", "cpu", "delay", "slices")]
 
 
-# The rival's nice value (root only, best effort): other load on the machine has no say.
-NICE = -20
-
 # MsgSeqNum of the venue's Logon.
 LOGON = 1
 
@@ -51,10 +48,11 @@ class Marks:
         self.receive.restype = ctypes.c_ssize_t
         self.work.argtypes = (ctypes.c_int64,)
         self.work.restype = None
-        self.begin, self.entered, self.hold = held.lab_begin, held.lab_entered, held.lab_hold
+        self.begin, self.entered = held.lab_begin, held.lab_entered
         self.entered.restype = None
-        self.hold.argtypes = (ctypes.c_int64,)
-        self.hold.restype = None
+        self.hold, self.prompt = held.lab_hold, held.lab_prompt
+        self.hold.argtypes = (ctypes.c_int64, ctypes.POINTER(ctypes.c_int64))
+        self.hold.restype = self.prompt.restype = None
         self.counter = ctypes.c_long.in_dll(held, "lab_used")
         self.marks = (Mark * ROOM).in_dll(held, "lab_marks")
 
@@ -87,14 +85,15 @@ class Victim(ingest.Ingest):
 
     def handle(self, message):
         sequence, stamp = super().handle(message)
-        if sequence > LOGON:
+        if sequence > LOGON and not self.streaming.is_set():
             self.streaming.set()
         return sequence, stamp
 
     def run(self):
         processor.settle("ingest", self.options.cpu_ingest)
         try:
-            # It runs little, and as soon as it can: where in a long wait it stood in the run queue nobody could say.
+            # It runs little, and as soon as it can (root only, best effort): how much of a long wait was for a CPU
+            # is known, where in it that was is not.
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
         except OSError:
             pass
@@ -139,16 +138,17 @@ class Victim(ingest.Ingest):
 class Rival(threading.Thread):
     """The thread that holds the GIL, from the first message of the stream on: until then others have work to do."""
 
-    def __init__(self, options, hold, streaming):
+    def __init__(self, options, marks, streaming):
         super().__init__(daemon=True)
         self.options = options
-        self.hold = hold
+        self.hold, self.prompt = marks.hold, marks.prompt
         self.streaming = streaming
         self.stopped = False
         self.holds = []
 
     def run(self):
-        processor.settle("rival", self.options.cpu_rival, NICE)
+        processor.settle("rival", self.options.cpu_rival)
+        self.prompt()
         self.streaming.wait()
         if self.options.rival == "calls":
             self.call()
@@ -164,9 +164,9 @@ class Rival(threading.Thread):
     def call(self):
         """C calls that do not yield, one after the other."""
         while not self.stopped:
-            start = time.monotonic_ns()
-            self.hold(self.options.hold_us * 1000)
-            self.holds.append((start, time.monotonic_ns()))
+            span = (ctypes.c_int64 * 2)()
+            self.hold(self.options.hold_us * 1000, span)
+            self.holds.append(span)
             if self.options.gap_us:
                 time.sleep(self.options.gap_us / 1e6)
 
@@ -174,7 +174,7 @@ class Rival(threading.Thread):
         """Writes the holds down."""
         with open(self.options.holds, "w") as log:
             for hold in self.holds:
-                log.write("%d %d\n" % hold)
+                log.write("%d %d\n" % tuple(hold))
 
 
 def main():
@@ -196,7 +196,7 @@ def main():
     sys.setswitchinterval(options.switch_us / 1e6)
     marks = Marks(options.marks)
     streaming = threading.Event()
-    victim, rival = Victim(options, marks, streaming), Rival(options, marks.hold, streaming)
+    victim, rival = Victim(options, marks, streaming), Rival(options, marks, streaming)
     failed = []
 
     def read():

@@ -3,11 +3,15 @@
 #[expect(dead_code, reason = "shared with the live tests, which use more of it")]
 mod common;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::time::Duration;
 
 use common::{Bench, Truth, median, one_at_a_time};
 use xtask::lab::clock::Resolution;
+use xtask::lab::gil::{Rival, Set};
 use xtask::lab::venue;
+use xtask::lab::victim::Did;
 
 /// Every message arrives once, in order, and its moments are in order.
 fn check(truth: &Truth, count: usize) {
@@ -136,8 +140,55 @@ fn a_venue_whose_client_does_not_read_can_be_stopped() {
     ];
     let bench = Bench::with(options, &victim);
     bench.venue.open_gate();
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     let start = std::time::Instant::now();
     bench.0.venue.stop().expect("the venue's log");
-    assert!(start.elapsed() < std::time::Duration::from_secs(2));
+    assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn a_python_victim_accounts_for_its_waits_for_the_gil() {
+    let _guard = one_at_a_time();
+    let hold_us = 10_000;
+    let calls = Rival::Calls {
+        hold_us,
+        gap_us: 2_000,
+    };
+    let set = Set::prepare(Path::new("python3")).expect("CPython and a C compiler");
+    for rival in [Rival::Bytecode, calls] {
+        let options = venue::Options::of(100.0, 100);
+        let bench = set.bench(options, rival, 5_000).expect("a victim");
+        let truth = bench
+            .finish(Duration::from_secs(30))
+            .expect("it ends with the stream");
+        check(&truth, 100);
+        let marks = &truth.victim.marks;
+        let (mut asleep, mut stamped) = (0, HashSet::new());
+        for pair in marks.windows(2) {
+            let passed = pair[1].at_ns - pair[0].at_ns;
+            let awake = pair[1].cpu_ns - pair[0].cpu_ns + pair[1].delay_ns - pair[0].delay_ns;
+            assert!(passed > 0, "{pair:?}");
+            if pair[1].did == Did::Lock {
+                asleep += passed - awake;
+            }
+            stamped.insert(pair[1].at_ns);
+        }
+        // Every moment of a message is one of the account.
+        for record in &truth.victim.records {
+            assert!(stamped.contains(&record.received_ns), "{record:?}");
+            assert!(stamped.contains(&record.handed_off_ns), "{record:?}");
+        }
+        let (first, last) = (marks[0].at_ns, marks[marks.len() - 1].at_ns);
+        assert!(
+            asleep > (last - first) / 10,
+            "{rival:?}: {asleep} ns asleep"
+        );
+    }
+    let holds = set.holds().expect("the rival's log");
+    assert!(!holds.is_empty());
+    assert!(
+        holds
+            .iter()
+            .all(|hold| hold.to_ns - hold.from_ns >= i64::from(hold_us) * 1_000)
+    );
 }
