@@ -138,9 +138,21 @@ impl FunctionSpec {
     }
 
     fn is(&self, mangled: &str, readable: &str) -> bool {
+        if self.symbol == mangled {
+            return true;
+        }
         let bare = readable.split('(').next().unwrap_or(readable);
-        self.symbol == mangled || self.symbol == readable || self.symbol == bare
+        !is_fragment(mangled) && (self.symbol == readable || self.symbol == bare)
     }
+}
+
+/// Compilers move unlikely branches of a function out of it, as symbols of their own that are never
+/// called: `NAME.cold` (GCC and LLVM), `NAME.part.0` (GCC).
+fn is_fragment(mangled: &str) -> bool {
+    mangled
+        .split('.')
+        .skip(1)
+        .any(|suffix| suffix == "cold" || suffix == "part")
 }
 
 fn demangled(name: &str) -> String {
@@ -188,6 +200,18 @@ mod tests {
         assert_eq!(spec.side, CallSide::Return);
         assert!("A::b@middle".parse::<FunctionSpec>().is_err());
         assert!("@entry".parse::<FunctionSpec>().is_err());
+    }
+
+    #[test]
+    fn a_function_is_not_mistaken_for_a_piece_of_itself() {
+        let spec: FunctionSpec = "A::b".parse().expect("valid");
+        let is = |mangled: &str| spec.is(mangled, &demangled(mangled));
+        assert!(is("_ZN1A1bEi"));
+        assert!(is("_ZN1A1bEi.constprop.0"));
+        assert!(!is("_ZN1A1bEi.cold"));
+        assert!(!is("_ZN1A1bEi.part.0.cold"));
+        let spec: FunctionSpec = "_ZN1A1bEi.cold".parse().expect("valid");
+        assert!(spec.is("_ZN1A1bEi.cold", "whatever"));
     }
 
     #[test]
