@@ -132,6 +132,19 @@ impl Received {
         self
     }
 
+    /// MsgSeqNum.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.header.seq
+    }
+
+    /// Whether it may be what an engine has waited for while it kept later messages back: a resend or
+    /// a SequenceReset.
+    #[must_use]
+    pub fn may_fill_a_gap(&self) -> bool {
+        self.header.poss_dup || self.header.msg_type.as_str() == "4"
+    }
+
     /// MsgType says that the session layer handles it: the application never sees it.
     #[must_use]
     pub fn is_admin(&self) -> bool {

@@ -18,29 +18,46 @@ pub struct Batch {
     calls: Vec<Snapshot>,
     /// Events were lost since: how it ended was not seen.
     lost: bool,
+    /// The calls need not follow the messages: see [`Batch::add`].
+    out_of_step: bool,
+    /// What an earlier batch told of the function.
+    called_for: Option<CalledFor>,
 }
 
-/// How the calls of a batch belong to its messages.
+/// Which messages the function is called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Match {
-    /// One per message.
+enum CalledFor {
+    /// All of them.
     All,
-    /// One per application message; the session layer handles the others itself.
+    /// Those for the application; the session layer handles the others itself.
     Application,
-    /// Cannot be told.
-    None,
+}
+
+impl CalledFor {
+    fn has(self, message: &Received) -> bool {
+        self == Self::All || !message.is_admin()
+    }
 }
 
 impl Batch {
     /// Adds a message of this receive call.
+    ///
+    /// An engine passes on what comes in order. After a gap it keeps what follows until the gap is
+    /// filled, and then passes on messages of earlier receive calls; resends it has already it drops.
+    /// Calls and messages may then be equal in number and not belong together. So a number that does
+    /// not follow, a resend or a SequenceReset puts the whole batch out of step.
     pub fn add(&mut self, message: Received) {
+        let follows = match self.messages.last() {
+            Some(last) => message.seq() == last.seq().wrapping_add(1),
+            None => true,
+        };
+        self.out_of_step |= !follows || message.may_fill_a_gap();
         self.messages.push(message);
     }
 
-    /// Whether nothing waits to be handed off.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+    /// This receive call had another message, of which nothing can be said.
+    pub fn skip(&mut self) {
+        self.out_of_step = true;
     }
 
     /// The function was called by the thread that holds this batch.
@@ -55,18 +72,29 @@ impl Batch {
         self.lost = true;
     }
 
-    fn matched(&self, by_function: bool) -> Match {
+    /// Which messages the calls of this batch belong to, in order; `None` when that cannot be told.
+    fn matched(&mut self) -> Option<CalledFor> {
+        if self.lost || self.out_of_step {
+            return None;
+        }
         let all = self.messages.len();
         let application = self.messages.iter().filter(|m| !m.is_admin()).count();
-        if !by_function || self.lost {
-            Match::None
-        } else if self.calls.len() == all {
-            Match::All
-        } else if self.calls.len() == application {
-            Match::Application
-        } else {
-            Match::None
+        let fits = |called_for| match called_for {
+            CalledFor::All => self.calls.len() == all,
+            CalledFor::Application => self.calls.len() == application,
+        };
+        if all == application {
+            // Does not tell the two apart.
+            return fits(CalledFor::All).then_some(CalledFor::All);
         }
+        let matched = match self.called_for {
+            Some(known) => fits(known).then_some(known),
+            None => [CalledFor::All, CalledFor::Application]
+                .into_iter()
+                .find(|&called_for| fits(called_for)),
+        };
+        self.called_for = self.called_for.or(matched);
+        matched
     }
 
     /// The thread is through with all of it at `end`. `by_function` says that a hand-off function
@@ -80,16 +108,15 @@ impl Batch {
         session: &Arc<SessionId>,
         mut done: impl FnMut(Result<Message, Unbalanced>),
     ) -> u64 {
-        let matched = self.matched(by_function);
+        let matched = if by_function { self.matched() } else { None };
         let how = if self.lost { HandOff::Unseen } else { how };
         let mut calls = self.calls.drain(..);
         let mut unmatched = 0;
         for message in self.messages.drain(..) {
             let call = match matched {
-                Match::All => calls.next(),
-                Match::Application if !message.is_admin() => calls.next(),
-                Match::Application => None,
-                Match::None => {
+                Some(called_for) if called_for.has(&message) => calls.next(),
+                Some(_) => None,
+                None => {
                     unmatched += u64::from(by_function);
                     None
                 }
@@ -102,6 +129,7 @@ impl Batch {
         }
         drop(calls);
         self.lost = false;
+        self.out_of_step = false;
         unmatched
     }
 }

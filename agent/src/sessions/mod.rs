@@ -31,13 +31,22 @@ pub struct Filter {
     pub by_function: bool,
 }
 
+/// What is known of a thread for the calls of the hand-off function.
+#[derive(Clone, Copy, Debug, Default)]
+struct Thread {
+    /// The socket it read from last: its calls are about what it got there.
+    reads: Option<u64>,
+    /// Records of its calls that were lost, as last told.
+    lost: u32,
+}
+
 /// All sockets of the watched process.
 #[derive(Debug, Default)]
 pub struct Sessions {
     sockets: HashMap<u64, Socket>,
     filter: Filter,
-    /// Records lost per thread, as last told.
-    threads: HashMap<u32, u32>,
+    /// Threads that read FIX, or that called the hand-off function.
+    threads: HashMap<u32, Thread>,
     stray: u64,
 }
 
@@ -80,6 +89,10 @@ impl Sessions {
                 if let Some(socket) = self.sockets.get_mut(&recv.head.socket) {
                     socket.bytes(&recv, slices);
                     socket.received(&recv, clock, tell);
+                    if self.filter.by_function {
+                        let thread = self.threads.entry(recv.reader.tid).or_default();
+                        thread.reads = Some(recv.head.socket);
+                    }
                 } else {
                     self.stray += 1;
                 }
@@ -109,10 +122,15 @@ impl Sessions {
     }
 
     fn called(&mut self, lost: u32, caller: &Snapshot) {
-        let before = self.threads.insert(caller.tid, lost);
-        let missed = before.unwrap_or(0) != lost;
-        for socket in self.sockets.values_mut() {
-            socket.called(caller, missed);
+        let thread = self.threads.entry(caller.tid).or_default();
+        if std::mem::replace(&mut thread.lost, lost) != lost {
+            for socket in self.sockets.values_mut() {
+                socket.calls_lost(caller.tid);
+            }
+        }
+        let read = thread.reads.and_then(|id| self.sockets.get_mut(&id));
+        if let Some(socket) = read {
+            socket.called(caller);
         }
     }
 

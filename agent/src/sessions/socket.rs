@@ -327,7 +327,12 @@ impl Socket {
                     None => tell(Fact::Excluded(session, Excluded::ReceiveUnseen)),
                 }
             }
-            Err(why) => tell(Fact::Excluded(session, why)),
+            Err(why) => {
+                if let Some(batch) = self.moments.batch_of(reader.tid) {
+                    batch.skip();
+                }
+                tell(Fact::Excluded(session, why));
+            }
         }
     }
 
@@ -363,9 +368,6 @@ impl Socket {
         let Some((_, batch)) = self.moments.batches.iter_mut().find(|b| b.0 == tid) else {
             return;
         };
-        if batch.is_empty() {
-            return;
-        }
         let by_function = self.filter.by_function;
         let unmatched = batch.handed_off(end, how, by_function, session, |joined| {
             tell(match joined {
@@ -378,14 +380,23 @@ impl Socket {
         }
     }
 
-    /// The function named with `--handoff` was called by `caller`.
-    pub(super) fn called(&mut self, caller: &Snapshot, missed: bool) {
-        if let Some((_, batch)) = self.moments.batches.iter_mut().find(|b| b.0 == caller.tid) {
-            if missed {
-                batch.lost();
-            }
+    /// The function named with `--handoff` was called by `caller`, which read from here last.
+    pub(super) fn called(&mut self, caller: &Snapshot) {
+        if let Some(batch) = self.batch_in_hand(caller.tid) {
             batch.called(*caller);
         }
+    }
+
+    /// Calls of the thread were lost.
+    pub(super) fn calls_lost(&mut self, tid: u32) {
+        if let Some(batch) = self.batch_in_hand(tid) {
+            batch.lost();
+        }
+    }
+
+    fn batch_in_hand(&mut self, tid: u32) -> Option<&mut Batch> {
+        let mut batches = self.moments.batches.iter_mut();
+        batches.find(|b| b.0 == tid).map(|b| &mut b.1)
     }
 
     /// The thread has ended with messages in hand.

@@ -2,8 +2,8 @@
 //! lost. The same is seen on a live kernel in `xtask/tests/live.rs`.
 
 use agent_common::{
-    Acked, Arrival, CloseReason, Closed, Exit, HandOff, Head, OpenReason, Opened, Recv, STATES,
-    Snapshot, State, recv_flags,
+    Acked, Arrival, Call, CloseReason, Closed, Exit, HandOff, Head, OpenReason, Opened, Recv,
+    STATES, Snapshot, State, recv_flags,
 };
 use proptest::prelude::*;
 
@@ -30,6 +30,7 @@ impl TimeSource for Fixed {
 }
 
 const SOCKET: u64 = 9;
+const OTHER_SOCKET: u64 = 10;
 const TID: u32 = 70;
 const FIRST: u32 = u32::MAX - 1_000;
 
@@ -40,38 +41,62 @@ struct Script {
     at: u64,
     ns: [u64; STATES],
     lost: u32,
+    socket: u64,
     stream: Vec<u8>,
     arrived: usize,
     read: usize,
     /// Bytes acknowledged, segments sent, and when the last was.
     acked: (usize, u32, u64),
+    /// The same four of another socket.
+    other: (u64, Vec<u8>, usize, usize),
     messages: Vec<Message>,
     excluded: Vec<Excluded>,
+    unmatched: u64,
     ended: usize,
 }
 
 impl Script {
     fn new() -> Self {
+        Self::with(Filter::default())
+    }
+
+    /// With a hand-off function.
+    fn by_function() -> Self {
+        Self::with(Filter {
+            by_function: true,
+            ..Filter::default()
+        })
+    }
+
+    fn with(filter: Filter) -> Self {
         let mut script = Self {
-            sessions: Sessions::new(Filter::default()),
+            sessions: Sessions::new(filter),
             clock: UtcClock::new(Fixed),
             at: 1_000_000_000,
             ns: [0; STATES],
             lost: 0,
+            socket: SOCKET,
             stream: Vec::new(),
             arrived: 0,
             read: 0,
             acked: (0, 0, 0),
+            other: (OTHER_SOCKET, Vec::new(), 0, 0),
             messages: Vec::new(),
             excluded: Vec::new(),
+            unmatched: 0,
             ended: 0,
         };
-        script.give(Event::Opened(Opened {
-            head: script.head(),
-            at: script.at,
+        script.open();
+        script
+    }
+
+    fn open(&mut self) {
+        self.give(Event::Opened(Opened {
+            head: self.head(),
+            at: self.at,
             family: 2,
             local: [127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-            acked: script.told(),
+            acked: self.told(),
             rcv_nxt: FIRST,
             copied: FIRST,
             tgid: 60,
@@ -80,25 +105,34 @@ impl Script {
             least: 1_000,
             ..Opened::default()
         }));
-        script
+    }
+
+    /// What follows is about the other socket.
+    fn turn(&mut self) {
+        std::mem::swap(&mut self.socket, &mut self.other.0);
+        std::mem::swap(&mut self.stream, &mut self.other.1);
+        std::mem::swap(&mut self.arrived, &mut self.other.2);
+        std::mem::swap(&mut self.read, &mut self.other.3);
     }
 
     fn head(&self) -> Head {
         Head {
             kind: 0,
             lost: self.lost,
-            socket: SOCKET,
+            socket: self.socket,
         }
     }
 
     fn give(&mut self, event: Event<'_>) {
         let (messages, excluded, ended) = (&mut self.messages, &mut self.excluded, &mut self.ended);
+        let unmatched = &mut self.unmatched;
         self.sessions
             .handle(event, &self.clock, &mut |fact| match fact {
                 Fact::Message(message) => messages.push(*message),
                 Fact::Excluded(_, why) => excluded.push(why),
                 Fact::Ended(_) => *ended += 1,
-                Fact::Tap(..) | Fact::Unmatched(_) => {}
+                Fact::Unmatched(n) => *unmatched += n,
+                Fact::Tap(..) => {}
             });
     }
 
@@ -133,11 +167,20 @@ impl Script {
 
     /// The venue writes a message now; `extra` comes before the body.
     fn send(&mut self, seq: u64, extra: &str) {
-        self.send_stamped(seq, extra, true);
+        self.send_written("8", seq, extra, true);
     }
 
-    /// The same, with a stamp in whole seconds unless it is `exact`.
-    fn send_stamped(&mut self, seq: u64, extra: &str, exact: bool) {
+    /// The same, with a stamp in whole seconds.
+    fn send_whole_second(&mut self, seq: u64) {
+        self.send_written("8", seq, "", false);
+    }
+
+    /// The same of another type.
+    fn send_as(&mut self, msg_type: &str, seq: u64, extra: &str) {
+        self.send_written(msg_type, seq, extra, true);
+    }
+
+    fn send_written(&mut self, msg_type: &str, seq: u64, extra: &str, exact: bool) {
         let utc = self.at as i64 + UTC;
         let (seconds, ns) = (utc / 1_000_000_000, utc % 1_000_000_000);
         let mut time = format!(
@@ -150,7 +193,7 @@ impl Script {
             time.push_str(&format!(".{ns:09}"));
         }
         let body = format!(
-            "35=8\x0149=VENUE\x0156=DROP\x0134={seq}\x0152={time}\x01{extra}55=ABC\x0158={}\x01",
+            "35={msg_type}\x0149=VENUE\x0156=DROP\x0134={seq}\x0152={time}\x01{extra}55=ABC\x0158={}\x01",
             "x".repeat(200)
         );
         let text = format!("8=FIX.4.4\x019={}\x01{body}10=000\x01", body.len());
@@ -229,6 +272,54 @@ impl Script {
             reserved: 0,
         });
         self.give(event);
+    }
+
+    /// The function returns, 100 ns later.
+    fn call(&mut self) {
+        self.pass(State::OnCpu, 100);
+        self.give(Event::Call(Call {
+            head: Head {
+                kind: 0,
+                lost: 0,
+                socket: 0,
+            },
+            caller: self.now(),
+        }));
+    }
+
+    /// One read of messages of these types and numbers (`8 17`, with `dup` behind it a resend), then
+    /// so many calls, then the hand-off.
+    fn read_and_call(&mut self, messages: &[&str], calls: usize) {
+        self.receive(messages);
+        for _ in 0..calls {
+            self.call();
+        }
+        self.pass(State::OnCpu, 1_000);
+        self.hand_off();
+    }
+
+    fn receive(&mut self, messages: &[&str]) {
+        for message in messages {
+            let mut words = message.split(' ');
+            let msg_type = words.next().expect("a type");
+            let seq = words.next().and_then(|n| n.parse().ok()).expect("a number");
+            let extra = match words.next() {
+                Some("dup") => "43=Y\x01122=19700101-01:00:00.500000000\x01",
+                Some("dup-without-122") => "43=Y\x01",
+                _ => "",
+            };
+            self.send_as(msg_type, seq, extra);
+        }
+        self.arrive(usize::MAX / 2);
+        self.read(1 << 20);
+    }
+
+    /// For every message its number, and how long after the end of its read it was handed off when
+    /// that was by a call of the function.
+    fn called(&self) -> Vec<(u64, Option<i64>)> {
+        let call =
+            |m: &Message| (m.hand_off == How::Function).then_some(m.handed_off_ns - m.received_ns);
+        self.messages.iter().map(|m| (m.seq, call(m))).collect()
     }
 
     fn cell(&self, index: usize, stage: Stage, part: Part) -> i64 {
@@ -429,7 +520,7 @@ fn whole_seconds_are_narrowed() {
     let mut sent = Vec::new();
     for seq in 1..=1_200 {
         sent.push(script.at as i64 + UTC);
-        script.send_stamped(seq, "", false);
+        script.send_whole_second(seq);
         script.pass(State::Blocked, 300_000);
         script.arrive(usize::MAX / 2);
         script.pass(State::OnCpu, 20_000);
@@ -475,6 +566,139 @@ fn a_closed_socket_ends_its_session_once() {
     script.give(Event::Closed(closed));
     script.give(Event::Closed(closed));
     assert_eq!(script.ended, 1);
+}
+
+#[test]
+fn every_message_gets_its_own_call() {
+    let mut script = Script::by_function();
+    script.read_and_call(&["8 1", "8 2", "8 3"], 3);
+    // The session layer handles the Heartbeat itself.
+    script.read_and_call(&["8 4", "0 5", "8 6"], 2);
+    let calls = [(1, 100), (2, 200), (3, 300), (4, 100), (6, 200)];
+    let called: Vec<_> = script.called();
+    for (seq, after) in calls {
+        assert!(called.contains(&(seq, Some(after))), "{seq}: {called:?}");
+    }
+    assert!(called.contains(&(5, None)), "{called:?}");
+    assert_eq!(script.messages[4].hand_off, How::Wait);
+    assert_eq!(script.unmatched, 0);
+}
+
+#[test]
+fn a_function_that_is_called_for_all_messages() {
+    let mut script = Script::by_function();
+    script.read_and_call(&["8 1", "0 2", "8 3"], 3);
+    assert_eq!(
+        script.called(),
+        [(1, Some(100)), (2, Some(200)), (3, Some(300))]
+    );
+}
+
+#[test]
+fn a_message_in_two_reads_is_called_after_the_second() {
+    let mut script = Script::by_function();
+    script.send(1, "");
+    script.send(2, "");
+    script.arrive(usize::MAX / 2);
+    script.read(script.stream.len() - 10);
+    script.call();
+    script.pass(State::OnCpu, 50);
+    script.read(1 << 20);
+    script.call();
+    script.hand_off();
+    assert_eq!(script.called(), [(1, Some(100)), (2, Some(100))]);
+}
+
+/// The engine's calls when message 2 is lost, as QuickFIX makes them: what comes after it is kept
+/// until it has been sent again.
+#[test]
+fn after_a_gap_no_message_gets_the_call_of_another() {
+    let mut script = Script::by_function();
+    script.read_and_call(&["8 1", "8 3"], 1);
+    script.read_and_call(&["8 4", "8 5"], 0);
+    // Now 2 is passed on, and with it 3, 4 and 5: as many calls as messages, of which only the
+    // first is of one of them.
+    script.read_and_call(&["8 2 dup", "4 3 dup", "8 6", "8 7"], 4);
+    assert!(script.called().iter().all(|(_, call)| call.is_none()));
+    assert_eq!(script.unmatched, 8);
+    // In step again.
+    script.read_and_call(&["8 8", "8 9"], 2);
+    assert_eq!(script.called()[8..], [(8, Some(100)), (9, Some(200))]);
+    assert_eq!(script.unmatched, 8);
+}
+
+#[test]
+fn a_gap_is_filled_in_the_read_that_shows_it() {
+    let mut script = Script::by_function();
+    // 3 waits for 2: the first call is of the second message, the second of the first.
+    script.read_and_call(&["8 3", "8 2 dup"], 2);
+    script.read_and_call(&["8 5", "8 4"], 2);
+    assert!(script.called().iter().all(|(_, call)| call.is_none()));
+    assert_eq!(script.unmatched, 4);
+}
+
+#[test]
+fn a_message_the_engine_rejects_has_no_call() {
+    let mut script = Script::by_function();
+    script.read_and_call(&["8 1", "8 2", "8 3", "0 4"], 2);
+    assert!(script.called().iter().all(|(_, call)| call.is_none()));
+    assert_eq!(script.unmatched, 4);
+}
+
+#[test]
+fn an_application_that_does_not_mind_a_gap_keeps_its_calls() {
+    let mut script = Script::by_function();
+    script.read_and_call(&["8 1", "8 2"], 2);
+    script.read_and_call(&["8 7", "8 8"], 2);
+    assert_eq!(script.called()[2..], [(7, Some(100)), (8, Some(200))]);
+}
+
+#[test]
+fn a_message_without_an_age_has_calls_too() {
+    let mut script = Script::by_function();
+    // The call is of the resend, and the new message waits: one call, one message with an age.
+    script.read_and_call(&["8 2 dup-without-122", "8 9"], 1);
+    assert_eq!(script.excluded, [Excluded::ResendWithoutOrigTime]);
+    assert_eq!((script.called(), script.unmatched), (vec![(9, None)], 1));
+    // On its own it says nothing of the next read.
+    script.read_and_call(&["8 10 dup-without-122"], 1);
+    script.read_and_call(&["8 11"], 1);
+    assert_eq!(script.called()[1], (11, Some(100)));
+}
+
+#[test]
+fn what_the_function_is_called_for_does_not_change() {
+    let mut script = Script::by_function();
+    script.read_and_call(&["0 1", "8 2"], 1);
+    // Two calls for a Heartbeat and a message: one is of something that was not seen.
+    script.read_and_call(&["0 3", "8 4"], 2);
+    assert_eq!(
+        script.called(),
+        [(1, None), (2, Some(100)), (3, None), (4, None)]
+    );
+    assert_eq!(script.unmatched, 2);
+}
+
+/// One engine thread serves two sessions: it reads the first, works it off, reads the second.
+#[test]
+fn a_call_belongs_to_the_socket_read_last() {
+    let mut script = Script::by_function();
+    script.turn();
+    script.open();
+    script.receive(&["8 1", "8 2"]);
+    script.call();
+    script.call();
+    script.turn();
+    script.receive(&["8 1"]);
+    script.call();
+    script.hand_off();
+    script.turn();
+    script.hand_off();
+    assert_eq!(
+        script.called(),
+        [(1, Some(100)), (1, Some(100)), (2, Some(200))]
+    );
+    assert_eq!(script.unmatched, 0);
 }
 
 #[derive(Clone, Debug)]
