@@ -4,13 +4,16 @@
 mod common;
 
 use std::collections::{HashMap, HashSet};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Bench, Truth, median, one_at_a_time};
-use xtask::lab::clock::Resolution;
+use xtask::lab::clock::{self, Resolution};
+use xtask::lab::fix::{Cutter, Writer};
 use xtask::lab::gil::{Rival, Set};
-use xtask::lab::venue;
+use xtask::lab::venue::{self, Venue};
 use xtask::lab::victim::Did;
 
 /// Every message arrives once, in order, and its moments are in order.
@@ -141,7 +144,7 @@ fn a_venue_whose_client_does_not_read_can_be_stopped() {
     let bench = Bench::with(options, &victim);
     bench.venue.open_gate();
     std::thread::sleep(Duration::from_millis(300));
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     bench.0.venue.stop().expect("the venue's log");
     assert!(start.elapsed() < Duration::from_secs(2));
 }
@@ -191,4 +194,71 @@ fn a_python_victim_accounts_for_its_waits_for_the_gil() {
             .iter()
             .all(|hold| hold.to_ns - hold.from_ns >= i64::from(hold_us) * 1_000)
     );
+}
+
+/// A client asks for the message that was lost, rejects another one and logs out.
+#[test]
+fn the_venue_sends_a_lost_message_again_and_hears_its_client() {
+    const TIME: i64 = 1_772_341_199_123_456_000;
+    let venue = Venue::start(venue::Options {
+        rate: 1000.0,
+        count: Some(20),
+        beat_every: Some(8),
+        lose: Some(5),
+        ..venue::Options::default()
+    })
+    .expect("a venue");
+    venue.open_gate();
+    let mut stream = TcpStream::connect(("127.0.0.1", venue.port())).expect("a connection");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a timeout");
+    let mut writer = Writer::new("DROP", "VENUE", Resolution::Micros);
+    let mut say = |stream: &mut TcpStream, msg_type: &str, fields: &str| {
+        let message = writer.message(msg_type, TIME, fields);
+        stream.write_all(message).expect("the venue reads");
+    };
+    say(&mut stream, "A", "98=0\u{1}108=5\u{1}");
+    let (mut cutter, mut buffer, mut seen) = (Cutter::default(), [0; 4096], Vec::new());
+    let mut expected = 1;
+    // 1 Logon, 20 ExecutionReports, 2 Heartbeats, the gap fill, Logout.
+    while seen.last() != Some(&("5".to_owned(), 24)) {
+        let length = stream.read(&mut buffer).expect("the venue goes on");
+        assert_ne!(length, 0, "the venue closed the connection: {seen:?}");
+        cutter.push(&buffer[..length]);
+        while let Some(message) = cutter.next_message() {
+            if message.seq == expected + 1 {
+                say(&mut stream, "2", &format!("7={expected}\u{1}16=0\u{1}"));
+            }
+            expected = expected.max(message.seq + 1);
+            seen.push((message.msg_type, message.seq));
+            if seen.len() == 24 {
+                say(&mut stream, "3", "45=9\u{1}");
+                say(&mut stream, "5", "");
+            }
+        }
+    }
+    drop(stream);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !venue.finished() {
+        assert!(Instant::now() < deadline, "the venue waits for nobody");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let count = |msg_type: &str| seen.iter().filter(|(kind, _)| kind == msg_type).count();
+    assert_eq!(
+        [count("A"), count("8"), count("0"), count("4"), count("5")],
+        [1, 20, 2, 1, 1]
+    );
+    // The report of that number comes after those that follow it, and the rest is filled with nothing.
+    let at = |seq: u64| seen.iter().position(|(_, number)| *number == seq);
+    assert!(at(6) > at(7), "{seen:?}");
+    assert_eq!(seen[at(6).expect("sent again") + 1].0, "4");
+    let heard = venue.heard();
+    let kinds: Vec<&str> = heard.iter().map(|heard| heard.msg_type.as_str()).collect();
+    assert_eq!(kinds, ["A", "2", "3", "5"]);
+    assert_eq!(heard[2].ref_seq, Some(9));
+    assert!(heard.iter().all(|heard| heard.sent_ns == Some(TIME)));
+    let sent = venue.stop().expect("the venue's log");
+    assert_eq!(sent.len(), seen.len());
+    assert!(sent.iter().all(|sent| sent.sent_ns <= clock::utc_ns()));
 }

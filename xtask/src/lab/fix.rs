@@ -101,6 +101,8 @@ pub struct Header {
     pub sending_time: String,
     /// Tag 112, for the answer to a TestRequest.
     pub test_req_id: Option<String>,
+    /// Tag 45: the MsgSeqNum a Reject is about.
+    pub ref_seq: Option<u64>,
 }
 
 impl Cutter {
@@ -129,6 +131,7 @@ impl Cutter {
             seq: field(message, "34")?.parse().ok()?,
             sending_time: field(message, "52")?,
             test_req_id: field(message, "112"),
+            ref_seq: field(message, "45").and_then(|seq| seq.parse().ok()),
         };
         self.start += end;
         Some(header)

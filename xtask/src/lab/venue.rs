@@ -22,7 +22,7 @@ use nix::sys::time::TimeSpec;
 pub use self::extras::{Extra, Resend, What};
 use crate::lab::clock::{self, Resolution, SECOND};
 use crate::lab::cpu;
-use crate::lab::fix::{Cutter, Writer, execution_report};
+use crate::lab::fix::{Cutter, SOH, Writer, execution_report};
 use crate::lab::unsent::Watch;
 
 /// How often a waiting venue looks whether it should stop.
@@ -61,6 +61,11 @@ pub struct Options {
     pub cpu: Option<usize>,
     /// Half-close the connection after `count`, so that the receiver sees the end once it has read everything.
     pub close_at_end: bool,
+    /// A Heartbeat after every so many ExecutionReports.
+    pub beat_every: Option<u64>,
+    /// This ExecutionReport (counted from 1) uses up its MsgSeqNum and is not sent; a ResendRequest is answered
+    /// with it and a gap fill for the rest.
+    pub lose: Option<u64>,
 }
 
 impl Default for Options {
@@ -81,6 +86,8 @@ impl Default for Options {
             extras: Vec::new(),
             cpu: None,
             close_at_end: false,
+            beat_every: None,
+            lose: None,
         }
     }
 }
@@ -123,6 +130,17 @@ pub struct Sent {
     pub blocked_ns: i64,
 }
 
+/// One message of the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Tag 35.
+    pub msg_type: String,
+    /// Tag 52, UTC nanoseconds.
+    pub sent_ns: Option<i64>,
+    /// Tag 45: the MsgSeqNum a Reject is about.
+    pub ref_seq: Option<u64>,
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     stop: AtomicBool,
@@ -131,6 +149,7 @@ struct Shared {
     finished: AtomicBool,
     blocked: AtomicBool,
     sent: AtomicU64,
+    heard: Mutex<Vec<Heard>>,
     /// A step of the venue's clock: from which monotonic instant on, and by how much, nanoseconds.
     step: Mutex<Option<(i64, i64)>>,
 }
@@ -214,6 +233,15 @@ impl Venue {
         self.shared.sent.load(Ordering::Relaxed)
     }
 
+    /// What the client has sent so far.
+    pub fn heard(&self) -> Vec<Heard> {
+        self.shared
+            .heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// Logs out, closes, and returns everything that was sent whole.
     pub fn stop(mut self) -> Result<Vec<Sent>> {
         self.shared.stop.store(true, Ordering::Release);
@@ -270,10 +298,13 @@ struct Session<'a> {
     reports: u64,
     bytes: u64,
     last_sent: i64,
-    /// Bytes given to the socket, and where each message of the log ended.
+    /// Bytes given to the socket.
     written: u64,
-    ends: Vec<u64>,
     unsent: Option<Watch>,
+    /// The report that was not sent: its MsgSeqNum, its time in UTC nanoseconds, its fields.
+    lost: Option<(u64, i64, String)>,
+    /// The client has logged out; it closes the connection.
+    left: bool,
     closed: bool,
 }
 
@@ -290,20 +321,24 @@ impl<'a> Session<'a> {
             options,
             shared,
             written: 0,
-            ends: Vec::new(),
             unsent: unsent.transpose()?,
             writer: Writer::new("VENUE", "DROP", options.resolution),
             cutter: Cutter::default(),
             log: Vec::new(),
             fields: String::new(),
             reports: 0,
-            bytes: 0,
             last_sent: clock::monotonic_ns(),
+            lost: None,
+            left: false,
             closed: false,
         })
     }
 
     fn over(&self) -> bool {
+        self.left || self.gone()
+    }
+
+    fn gone(&self) -> bool {
         self.closed || self.shared.stop.load(Ordering::Acquire)
     }
 
@@ -327,7 +362,12 @@ impl<'a> Session<'a> {
                 self.beat()?;
             }
         }
-        if !self.closed && !self.options.close_at_end {
+        while self.left && !self.gone() {
+            if !wait(&self.stream, PollFlags::POLLIN, STOP_CHECK_NS)?.is_empty() {
+                self.answer()?;
+            }
+        }
+        if !self.closed && !self.left && !self.options.close_at_end {
             self.send("5", "")?;
         }
         Ok(())
@@ -364,10 +404,40 @@ impl<'a> Session<'a> {
             low + (self.reports.wrapping_mul(2_654_435_761) >> 7) as usize % (high - low + 1);
         let mut fields = std::mem::take(&mut self.fields);
         execution_report(self.reports + 1, size, &mut fields);
-        self.send("8", &fields)?;
+        if self.options.lose == Some(self.reports + 1) {
+            let seq = self.writer.next_seq();
+            self.writer.go_on_with(seq + 1);
+            self.lost = Some((seq, clock::utc_ns(), fields.clone()));
+        } else {
+            self.send("8", &fields)?;
+        }
         self.fields = fields;
         self.reports += 1;
+        if self
+            .options
+            .beat_every
+            .is_some_and(|every| self.reports.is_multiple_of(every))
+        {
+            self.send("0", "")?;
+        }
         self.shared.sent.store(self.reports, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Sends what was not sent, and fills the rest of the gap with nothing.
+    fn give_again(&mut self) -> Result<()> {
+        let Some((seq, utc, fields)) = self.lost.take() else {
+            return Ok(());
+        };
+        let next = self.writer.next_seq();
+        let mut again = format!("43=Y{SOH}122=");
+        self.options.resolution.write(utc, &mut again);
+        again.push(SOH);
+        again.push_str(&fields);
+        self.writer.go_on_with(seq);
+        self.send("8", &again)?;
+        self.send("4", &format!("43=Y{SOH}123=Y{SOH}36={next}{SOH}"))?;
+        self.writer.go_on_with(next);
         Ok(())
     }
 
@@ -385,7 +455,6 @@ impl<'a> Session<'a> {
         let (monotonic, utc) = (clock::monotonic_ns(), clock::utc_ns());
         let utc = utc + self.options.clock_offset_ns + self.shared.stepped(monotonic);
         let mut rest = self.writer.message(msg_type, utc, fields);
-        self.bytes += rest.len() as u64;
         let mut blocked_since = None;
         while !rest.is_empty() {
             match self.stream.write(rest) {
@@ -414,12 +483,11 @@ impl<'a> Session<'a> {
         }
         self.shared.blocked.store(false, Ordering::Relaxed);
         self.last_sent = clock::monotonic_ns();
-        self.ends.push(self.written);
         self.log.push(Sent {
             seq,
             msg_type,
             resend: Resend::No,
-            end: self.bytes,
+            end: self.written,
             sent_ns: self.options.resolution.truncate(utc),
             stamped_ns: utc,
             sent_monotonic_ns: monotonic,
@@ -434,8 +502,8 @@ impl<'a> Session<'a> {
     fn into_log(mut self) -> Result<Vec<Sent>> {
         if let Some(watch) = self.unsent {
             let looks = watch.stop()?;
-            for (sent, end) in self.log.iter_mut().zip(self.ends) {
-                let left = looks.left(end);
+            for sent in &mut self.log {
+                let left = looks.left(sent.end);
                 sent.limited_ns = left.map(|left| looks.limited(sent.sent_monotonic_ns, left));
             }
         }
@@ -470,7 +538,17 @@ impl<'a> Session<'a> {
             Err(_) => self.closed = true,
         }
         while let Some(message) = self.cutter.next_message() {
+            self.shared
+                .heard
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(Heard {
+                    msg_type: message.msg_type.clone(),
+                    sent_ns: clock::parse_utc(&message.sending_time),
+                    ref_seq: message.ref_seq,
+                });
             match message.msg_type.as_str() {
+                _ if self.left => {}
                 "A" => {
                     let interval = self.options.heartbeat.as_secs();
                     self.send("A", &format!("98=0\u{1}108={interval}\u{1}"))?;
@@ -480,9 +558,10 @@ impl<'a> Session<'a> {
                     let id = message.test_req_id.unwrap_or_default();
                     self.send("0", &format!("112={id}\u{1}"))?;
                 }
+                "2" => self.give_again()?,
                 "5" => {
                     self.send("5", "")?;
-                    self.closed = true;
+                    self.left = true;
                 }
                 _ => {}
             }
