@@ -14,6 +14,7 @@ pub mod cpython;
 pub mod database;
 pub mod fix;
 pub mod gil;
+pub mod quickfix;
 pub mod relay;
 pub mod sched;
 pub mod spin;

@@ -296,7 +296,6 @@ struct Session<'a> {
     log: Vec<Sent>,
     fields: String,
     reports: u64,
-    bytes: u64,
     last_sent: i64,
     /// Bytes given to the socket.
     written: u64,

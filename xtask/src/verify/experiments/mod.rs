@@ -4,6 +4,7 @@ mod acks;
 mod backlog;
 mod blocked;
 mod clocks;
+mod engine;
 mod everything;
 mod gil;
 mod held_back;
@@ -33,4 +34,5 @@ pub(super) const ALL: &[Experiment] = &[
     everything::EVERYTHING,
     late_attach::LATE,
     clocks::CLOCKS,
+    engine::ENGINE,
 ];

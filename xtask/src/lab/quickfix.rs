@@ -1,0 +1,9 @@
+//! A real FIX engine on our side of the session: QuickFIX for Python.
+//!
+//! [`package`] builds it once and caches it, [`app`] runs the client whose own record is the ground truth.
+
+mod app;
+mod package;
+
+pub use self::app::{App, Delivered, Processor, Setup};
+pub use self::package::{Engine, engine};

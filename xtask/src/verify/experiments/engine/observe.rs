@@ -1,0 +1,140 @@
+//! One run: the venue, the client on QuickFIX, and the agent beside it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::lab::agent::{Agent, Launch, Message};
+use crate::lab::cpu;
+use crate::lab::database::Database;
+use crate::lab::quickfix::{App, Delivered, Engine, Processor, Setup};
+use crate::lab::venue::{self, Heard, Sent, Venue};
+use crate::verify::Context;
+
+/// ExecutionReports per second.
+const RATE: f64 = 600.0;
+
+/// Messages of the session layer come in between, so often.
+const BEAT_EVERY: u64 = 50;
+
+/// What is run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case {
+    /// For the table.
+    pub(super) name: &'static str,
+    /// Where the processor runs.
+    pub(super) processor: Processor,
+    /// The agent's `--handoff`.
+    pub(super) handoff: Option<&'static str>,
+    /// MaxLatency in seconds; the stream then goes on until the engine logs out.
+    pub(super) max_latency: Option<u32>,
+    /// Length of the stream.
+    pub(super) seconds: f64,
+    /// One message is lost on its way after a quarter of the stream.
+    pub(super) loses: bool,
+}
+
+impl Case {
+    /// A stream of so many seconds with nothing special.
+    pub(super) const fn new(
+        name: &'static str,
+        processor: Processor,
+        seconds: f64,
+        handoff: Option<&'static str>,
+    ) -> Self {
+        Self {
+            name,
+            processor,
+            handoff,
+            max_latency: None,
+            seconds,
+            loses: false,
+        }
+    }
+}
+
+/// What all sides said.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// What was run.
+    pub(super) case: Case,
+    /// The venue's messages, logon answer included.
+    pub(super) sent: Vec<Sent>,
+    /// The engine's messages.
+    pub(super) heard: Vec<Heard>,
+    /// What reached the application.
+    pub(super) delivered: Vec<Delivered>,
+    /// What the agent says.
+    pub(super) messages: Vec<Message>,
+}
+
+/// Runs one case.
+pub(super) fn observe(context: &Context<'_>, engine: &Engine, case: Case) -> Result<Run> {
+    let until_logout = case.max_latency.is_some();
+    let count = if until_logout {
+        (RATE * case.seconds) as u64
+    } else {
+        context.messages(RATE, case.seconds)
+    };
+    let database = Database::start(Duration::from_millis(1))?;
+    let venue = Venue::start(venue::Options {
+        rate: RATE,
+        count: Some(count),
+        beat_every: Some(BEAT_EVERY),
+        lose: case.loses.then_some(count / 4),
+        ..venue::Options::default()
+    })?;
+    let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let setup = Setup {
+        processor: case.processor,
+        max_latency: case.max_latency,
+        cpus: cpu::pair(),
+    };
+    let mut app = App::start(engine, setup, &venue, database.port(), folder.path())?;
+    let mut arguments: Vec<String> = vec!["--pid".into(), app.pid().to_string()];
+    arguments.extend(["--json".into(), "messages".into()]);
+    if let Some(function) = case.handoff {
+        arguments.extend(["--handoff".into(), function.into()]);
+    }
+    let mut agent = Agent::start(&Launch {
+        binary: context.agent,
+        arguments,
+        sudo: false,
+        echo: false,
+    })?;
+    agent.wait_watching(Duration::from_secs(30))?;
+
+    venue.open_gate();
+    let deadline = Instant::now() + Duration::from_secs_f64(count as f64 / RATE + 20.0);
+    while venue.sent() < count && !venue.finished() {
+        ensure!(
+            app.ended().is_none(),
+            "the QuickFIX client ended in mid-stream"
+        );
+        ensure!(Instant::now() < deadline, "the stream did not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let delivered = app.stop()?;
+    // It ends with the process it watches.
+    let outcome = agent.finish(Duration::from_secs(20))?;
+    ensure!(
+        outcome.status.success(),
+        "the agent ended with {}: {}",
+        outcome.status,
+        outcome.stderr.join(" | ")
+    );
+    ensure!(
+        outcome.errors.is_empty(),
+        "the agent wrote lines that cannot be read: {}",
+        outcome.errors.join(" | ")
+    );
+    let heard = venue.heard();
+    let sent = venue.stop()?;
+    Ok(Run {
+        case,
+        sent,
+        heard,
+        delivered,
+        messages: outcome.messages,
+    })
+}
