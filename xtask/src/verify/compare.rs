@@ -12,6 +12,9 @@ pub(super) const OTHERS: f64 = 2.0;
 pub(super) const RUNNABLE: &str = "run_queue+throttle";
 /// The name of that check.
 pub(super) const OTHER_PARTS: &str = "other parts";
+/// The names of the checks of a message's error.
+pub(super) const MEDIAN: &str = "median error";
+pub(super) const P99: &str = "p99 error";
 /// The error of a message: median and 99th percentile, microseconds.
 pub(super) const MEDIAN_US: f64 = 200.0;
 pub(super) const P99_US: f64 = 2_000.0;
@@ -124,8 +127,8 @@ pub(super) fn bars(row: &Row) -> Vec<Check> {
     let micros = |ns: i64| ns as f64 / 1e3;
     let mut checks = vec![
         Check::at_most("total", per_cent(row.found_ns - row.truth_ns), TOTAL, "%"),
-        Check::at_most("median error", micros(row.errors.p50_ns), MEDIAN_US, "us"),
-        Check::at_most("p99 error", micros(row.errors.p99_ns), P99_US, "us"),
+        Check::at_most(MEDIAN, micros(row.errors.p50_ns), MEDIAN_US, "us"),
+        Check::at_most(P99, micros(row.errors.p99_ns), P99_US, "us"),
     ];
     if let Some((_, ns)) = row.leak {
         checks.push(Check::at_most(OTHER_PARTS, per_cent(ns), OTHERS, "%"));

@@ -88,6 +88,15 @@ impl Row {
         self
     }
 
+    /// The same with another bar for one of its checks, and why.
+    pub(super) fn with_bar(mut self, name: &str, at_most: f64, reason: &'static str) -> Self {
+        for check in self.checks.iter_mut().filter(|check| check.name == name) {
+            check.at_most = at_most;
+            check.note = Some(reason);
+        }
+        self
+    }
+
     /// Whether it meets every bar.
     pub fn passes(&self) -> bool {
         self.checks.iter().all(Check::passes)

@@ -41,6 +41,9 @@ pub enum Inject {
 /// Bytes in the pipe, and bytes written to it per message.
 const PIPE_BYTES: usize = 4096;
 
+/// Bytes written to the file per message.
+const SYNCED_BYTES: usize = 1 << 18;
+
 /// One injected cause, ready to be waited for.
 pub(super) enum Injection {
     None,
@@ -150,7 +153,7 @@ impl Injection {
                 stream.read_exact(&mut [0; 64])?;
             }
             Self::File(file) => {
-                file.write_all(&[0; PIPE_BYTES])?;
+                file.write_all(&[0; SYNCED_BYTES])?;
                 file.sync_all()?;
             }
         }

@@ -122,8 +122,15 @@ impl Marks {
         }
         let begin = clock::thread_cpu_ns();
         let (mut last, mut last_cpu) = (clock::monotonic_ns(), begin);
+        self.mark(Did::Work)?;
         while last_cpu - begin < ns {
-            let (mut now, mut cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
+            // From the newest mark on, so that nothing between it and the loop goes unseen.
+            if let Some(mark) = self.marks.last()
+                && mark.at_ns > last
+            {
+                (last, last_cpu) = (mark.at_ns, mark.cpu_ns);
+            }
+            let (now, cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
             if now - last > LOOP_NS
                 && let Some(before) = self.marks.last()
             {
@@ -136,7 +143,6 @@ impl Marks {
                 };
                 self.marks.push(before);
                 self.mark(Did::Gap)?;
-                (now, cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
             }
             (last, last_cpu) = (now, cpu);
         }

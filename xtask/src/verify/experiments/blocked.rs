@@ -35,9 +35,9 @@ fn blocked(context: &Context<'_>) -> Result<Vec<Row>> {
     context
         .cases([
             (
-                "pipe, 4 ms",
-                300.0,
-                &["--inject", "pipe", "--hold-us", "4000"][..],
+                "pipe, 4.5 ms",
+                240.0,
+                &["--inject", "pipe", "--hold-us", "4500"][..],
             ),
             ("fsync", 100.0, &["--inject", "fsync"]),
             ("database, 2 ms", 200.0, &database),

@@ -57,14 +57,16 @@ fn case(
     let mut run = observe(context, set.bench(options, holder, switch_us)?, &[])?;
     let marks = &mut run.truth.victim.marks;
     *marks = gil::in_turns(marks, i64::from(switch_us) * 1_000);
-    Ok(compare::row(
-        &run,
-        Case {
-            experiment: GIL.name,
-            case: name,
-            truth: "the victim's clock around re-entry, less its CPU time and run_delay there",
-            part: "lock_wait",
-        },
+    let case = Case {
+        experiment: GIL.name,
+        case: name,
+        truth: "the victim's clock around re-entry, less its CPU time and run_delay there",
+        part: "lock_wait",
+    };
+    Ok(compare::row(&run, case).with_bar(
+        compare::OTHER_PARTS,
+        5.0,
+        "a message is woken several times, and the kernel's run_delay begins some microseconds after each wake-up",
     ))
 }
 

@@ -75,6 +75,7 @@ fn row(run: &Run, attaching: i64, attached: i64) -> Row {
             .unwrap_or(0)
     };
     let wrong = |m: &&Joined<'_>| excess(m) > SLACK_NS + m.found.age_ns / 50;
+    let known_before = |m: &&Joined<'_>| m.sent.sent_monotonic_ns < attaching && unknown(m) == 0;
     let seen = |m: &&&Joined<'_>| {
         let offset = m.record.handed_off_utc_ns - m.record.handed_off_ns;
         let arrived = m.found.arrived_ns.map(|utc| utc - offset);
@@ -105,13 +106,10 @@ fn row(run: &Run, attaching: i64, attached: i64) -> Row {
                 "messages with unknown time though all of them was seen",
                 after.iter().filter(|m| unknown(m) > 0).count(),
             ),
-            Check::at_most(
-                "messages from before without unknown time",
-                before.iter().filter(|m| unknown(m) == 0).count() as f64,
-                0.1 * before.len() as f64,
-                "",
-            )
-            .because("those that arrived while the probes were being attached"),
+            Check::none(
+                "messages sent before the attachment began without unknown time",
+                joined.iter().filter(known_before).count(),
+            ),
         ],
         remarks: vec![format!(
             "{} of {} messages were sent before the agent was there",

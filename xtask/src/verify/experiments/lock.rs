@@ -8,7 +8,7 @@ use crate::verify::{Context, Experiment, Row};
 
 pub(super) const MUTEX: Experiment = Experiment {
     name: "mutex",
-    about: "a rival thread holds a mutex for 2 ms of every 3, and for 20 ms of every 25",
+    about: "a rival thread holds a mutex for 4 ms of every 5, and for 20 ms of every 25",
     run: mutex,
 };
 
@@ -28,7 +28,7 @@ fn mutex(context: &Context<'_>) -> Result<Vec<Row>> {
     };
     context
         .cases([
-            ("held 2 ms of 3", 200.0, "2000", "1000"),
+            ("held 4 ms of 5", 100.0, "4000", "1000"),
             ("held 20 ms of 25", 50.0, "20000", "5000"),
         ])
         .map(run)

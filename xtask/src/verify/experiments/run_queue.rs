@@ -34,8 +34,8 @@ fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
     };
     context
         .cases([
-            ("2, nice 0", 200.0, 2, 0),
-            ("1, nice -5", 150.0, 1, -5),
+            ("2, nice 0", 120.0, 2, 0),
+            ("1, nice -5", 100.0, 1, -5),
             ("4, nice 5", 200.0, 4, 5),
         ])
         .map(run)
