@@ -102,8 +102,9 @@ fn seconds(ns: i64) -> String {
     format!("{:.3}s", ns as f64 / 1e9)
 }
 
+/// Nothing where the whole is too small for a share of it to mean anything.
 fn per_cent(ns: i64, of: i64) -> String {
-    if of == 0 {
+    if of == 0 || ns.abs() > of.abs() {
         return String::new();
     }
     format!("{:+.2}%", 100.0 * ns as f64 / of as f64)
