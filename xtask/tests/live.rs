@@ -539,7 +539,8 @@ fn a_venue_that_waits_for_our_acknowledgement_is_told_from_the_network() {
             nodelay,
             ..venue::Options::of(300.0, 900)
         };
-        let run = observe(Bench::with(options, victim));
+        // Of the first read, which may be of many messages, nothing is seen where calls are hooked at their entry.
+        let run = observe_from(Bench::with(options, victim), 50, &[]);
         let pending: i64 = run.messages.iter().map(|m| m.ack_pending_ns).sum();
         let network = run.total("network");
         for message in &run.messages {
