@@ -84,7 +84,8 @@ impl Received {
                         // be of the time in flight.
                         let latest = sent_at.saturating_add(sent.resolution_ns - 1).max(0) as u64;
                         let pending = acks.pending(latest, arrived.at);
-                        ack_pending = pending.saturating_sub(held.total());
+                        let of_flight = pending.saturating_sub(held.total());
+                        ack_pending = of_flight.min(in_flight.max(0) as u64);
                     }
                 }
                 matrix.add(Stage::InFlight, Part::Network, in_flight);

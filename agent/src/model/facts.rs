@@ -48,7 +48,7 @@ pub struct TapDelta {
     pub skipped_bytes: u64,
     /// Bytes of the stream that never reached the agent.
     pub lost_bytes: u64,
-    /// Messages whose header was longer than what was copied, or lacked a field.
+    /// Messages whose header was longer than what was copied, was torn by a loss, or lacked a field.
     pub incomplete_headers: u64,
 }
 

@@ -430,7 +430,8 @@ impl Socket {
             garbled: counts.garbled,
             skipped_bytes: counts.skipped_bytes,
             lost_bytes: counts.lost_bytes + self.unseen,
-            incomplete_headers: counts.incomplete_headers,
+            // One that was cut off is seen by what comes after it.
+            incomplete_headers: counts.incomplete_headers + counts.dropped_messages,
         };
         let delta = TapDelta {
             garbled: now.garbled - self.tapped.garbled,

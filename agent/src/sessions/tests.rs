@@ -51,6 +51,7 @@ struct Script {
     other: (u64, Vec<u8>, usize, usize),
     messages: Vec<Message>,
     excluded: Vec<Excluded>,
+    incomplete: u64,
     unmatched: u64,
     ended: usize,
 }
@@ -83,6 +84,7 @@ impl Script {
             other: (OTHER_SOCKET, Vec::new(), 0, 0),
             messages: Vec::new(),
             excluded: Vec::new(),
+            incomplete: 0,
             unmatched: 0,
             ended: 0,
         };
@@ -125,14 +127,14 @@ impl Script {
 
     fn give(&mut self, event: Event<'_>) {
         let (messages, excluded, ended) = (&mut self.messages, &mut self.excluded, &mut self.ended);
-        let unmatched = &mut self.unmatched;
+        let (unmatched, incomplete) = (&mut self.unmatched, &mut self.incomplete);
         self.sessions
             .handle(event, &self.clock, &mut |fact| match fact {
                 Fact::Message(message) => messages.push(*message),
                 Fact::Excluded(_, why) => excluded.push(why),
                 Fact::Ended(_) => *ended += 1,
                 Fact::Unmatched(n) => *unmatched += n,
-                Fact::Tap(..) => {}
+                Fact::Tap(_, delta) => *incomplete += delta.incomplete_headers,
             });
     }
 
@@ -226,12 +228,17 @@ impl Script {
     }
 
     fn read_flagged(&mut self, n: usize, flags: u32) {
+        self.read_cut(n, flags, usize::MAX);
+    }
+
+    /// The same, of which at most `most` bytes are handed over.
+    fn read_cut(&mut self, n: usize, flags: u32, most: usize) {
         let to = (self.read + n).min(self.arrived);
         let len = to - self.read;
         if len == 0 {
             return;
         }
-        let bytes = self.stream[self.read..to].to_vec();
+        let bytes = self.stream[self.read..to.min(self.read.saturating_add(most))].to_vec();
         let start = FIRST.wrapping_add(self.read as u32);
         self.read = to;
         let recv = Recv {
@@ -537,6 +544,21 @@ fn whole_seconds_are_narrowed() {
         assert!(max - min < 100_000_000, "{min}..{max}");
         assert!(message.split.age_ns() - 1_000_000_000 <= min && max <= message.split.age_ns());
     }
+}
+
+#[test]
+fn a_header_that_was_not_handed_over_whole_is_counted() {
+    let mut script = Script::new();
+    one(&mut script);
+    // What little is copied of a burst ends before tag 122 of a resend.
+    script.send(2, "43=Y\x01122=19700101-01:00:00.500000000\x01");
+    script.arrive(usize::MAX / 2);
+    script.read_cut(65_536, 0, 90);
+    script.hand_off();
+    one(&mut script);
+    let seqs: Vec<_> = script.messages.iter().map(|m| m.seq).collect();
+    assert_eq!(seqs, [1, 1]);
+    assert_eq!(script.incomplete, 1);
 }
 
 #[test]
