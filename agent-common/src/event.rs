@@ -214,8 +214,8 @@ pub const RING_WAKE_BYTES: u64 = RING_BYTES / 8;
 
 /// At most this much of a message is handed over, from its first byte.
 pub const SLICE_BYTES: usize = 256;
-/// The same while much is waiting in the ring: enough for the fields that are read of any usual header, so that a
-/// burst costs half the room. A header that does not fit is counted as incomplete.
+/// The same while much is waiting in the ring, at the least: as much as the headers seen so far take, which the agent
+/// tells the probes, so that a burst costs about half the room.
 pub const SHORT_SLICE_BYTES: usize = 128;
 /// The head of a slice.
 pub const SLICE_HEAD_BYTES: usize = 8;

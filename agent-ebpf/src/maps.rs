@@ -39,6 +39,11 @@ pub(crate) static RING: RingBuf = RingBuf::with_byte_size(RING_BYTES as u32, 0);
 pub(crate) static COUNTS: PerCpuArray<u64> =
     PerCpuArray::with_max_entries(Count::ALL.len() as u32, 0);
 
+/// How much of a message to hand over while much waits in the ring, bytes; 0 before the agent has
+/// told.
+#[map]
+pub(crate) static SLICE_LIMIT: Array<u64> = Array::with_max_entries(1, 0);
+
 /// Which message of a recvmmsg(2) comes next, by thread. Only threads that use it are here.
 #[map]
 pub(crate) static NEXT_MESSAGE: LruHashMap<u32, u32> = LruHashMap::with_max_entries(1024, 0);

@@ -6,8 +6,8 @@
 //! until a message begins; the agent's parser does not depend on how much it is given.
 
 use agent_common::{
-    Count, Kind, PREFIX_BYTES, Phase, RECORD_BYTES, Recv, SHORT_SLICE_BYTES, SLICE_BYTES,
-    SLICE_HEAD_BYTES, Socket, Walk, walk_mode,
+    Count, Kind, PREFIX_BYTES, Phase, RECORD_BYTES, Recv, SLICE_BYTES, SLICE_HEAD_BYTES, Socket,
+    Walk, walk_mode,
 };
 use aya_ebpf::{
     cty::{c_long, c_void},
@@ -16,7 +16,7 @@ use aya_ebpf::{
 
 use crate::{
     bits::opaque,
-    maps::{Progress, RecvScratch},
+    maps::{Progress, RecvScratch, SLICE_LIMIT},
     ring::{count, emit_bytes, is_pressed},
     user_buffer::{self, Buffers, IOVEC_BYTES},
 };
@@ -26,7 +26,6 @@ const MAX_STEPS: u32 = 8192;
 
 const RECV_BYTES: u64 = size_of::<Recv>() as u64;
 const SLICE: u64 = SLICE_BYTES as u64;
-const SHORT_SLICE: u64 = SHORT_SLICE_BYTES as u64;
 const SLICE_HEAD: u64 = SLICE_HEAD_BYTES as u64;
 /// A slice that starts up to here fits into the record.
 const LAST_START: u64 = RECORD_BYTES as u64 - SLICE_HEAD - SLICE;
@@ -69,7 +68,7 @@ pub(crate) fn walk(
     progress.pos = 0;
     progress.seq = seq;
     progress.failed = 0;
-    progress.limit = if is_pressed() { SHORT_SLICE } else { SLICE };
+    progress.limit = slice_limit();
     let Some(buffers) = buffers else {
         return (EMPTY, false);
     };
@@ -141,6 +140,15 @@ fn next_buffer(progress: &mut Progress) -> c_long {
     progress.next += IOVEC_BYTES;
     progress.buffers -= 1;
     0
+}
+
+/// How much of a message to hand over.
+#[inline(always)]
+fn slice_limit() -> u64 {
+    match SLICE_LIMIT.get(0) {
+        Some(&limit) if limit != 0 && is_pressed() => limit,
+        _ => SLICE,
+    }
 }
 
 /// In step: skip the body, gather the prefix, hand over the header slice.

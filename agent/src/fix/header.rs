@@ -14,6 +14,8 @@ pub struct Header {
     pub start: u64,
     /// The offset one past the message's last byte, as BodyLength (9) announces it.
     pub end: u64,
+    /// How much of the message, from its first byte, it takes to read this.
+    pub bytes: usize,
     /// MsgSeqNum (34).
     pub seq: u64,
     /// MsgType (35).
@@ -57,6 +59,7 @@ impl Header {
             Some(Self {
                 start,
                 end,
+                bytes: walk.bytes(),
                 seq: seq?,
                 msg_type: msg_type?,
                 poss_dup: value(Wanted::PossDup) == b"Y",

@@ -88,6 +88,9 @@ const fn measures_next(tag: u16) -> bool {
     matches!(tag, 90 | 212)
 }
 
+/// Digits of the longest tag of a header.
+const MAX_DIGITS: usize = 4;
+
 enum Tag {
     /// The tag, and the length of it and the `=`.
     Whole(u16, usize),
@@ -98,7 +101,6 @@ enum Tag {
 }
 
 fn tag(field: &[u8]) -> Tag {
-    const MAX_DIGITS: usize = 4;
     let mut tag = 0;
     for (i, &b) in field.iter().take(MAX_DIGITS + 1).enumerate() {
         match b {
@@ -189,6 +191,12 @@ impl Walk {
             self.at = end + 1;
         }
         true
+    }
+
+    /// How much of the message it takes to see where the header ends: up to the end of the first tag
+    /// that is not of it.
+    pub(super) const fn bytes(&self) -> usize {
+        self.at + MAX_DIGITS + 1
     }
 
     /// The value of a field in the window the walk went over; empty when it was not there.

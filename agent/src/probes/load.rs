@@ -5,7 +5,7 @@ use std::{io::Read as _, num::NonZeroU32};
 use agent_common::{Count, Snapshot, State, Thread};
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, include_bytes_aligned,
-    maps::{HashMap, MapData, MapError, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
     programs::{Iter, UProbe, uprobe::UProbeScope},
 };
 
@@ -43,6 +43,7 @@ pub struct Probes {
     ring: RingBuf<MapData>,
     counts: Counts,
     threads: HashMap<MapData, u32, Thread>,
+    slice_limit: (Array<MapData, u64>, usize),
     capabilities: Vec<(&'static str, String)>,
     accounting: Option<Accounting>,
     follows_calls: bool,
@@ -78,6 +79,7 @@ impl Probes {
         let ring = RingBuf::try_from(take_map(&mut ebpf, "RING")?)?;
         let counts = Counts::new(PerCpuArray::try_from(take_map(&mut ebpf, "COUNTS")?)?);
         let threads = HashMap::try_from(take_map(&mut ebpf, "THREADS")?)?;
+        let slice_limit = Array::try_from(take_map(&mut ebpf, "SLICE_LIMIT")?)?;
 
         for (what, place) in &places {
             place.attach(&mut ebpf, &btf)?;
@@ -102,6 +104,7 @@ impl Probes {
             ring,
             counts,
             threads,
+            slice_limit: (slice_limit, 0),
             capabilities,
             accounting,
             follows_calls: false,
@@ -123,6 +126,15 @@ impl Probes {
         self.capabilities
             .push(("messages of a recvmmsg", CALL_ENTRY.to_string()));
         Ok(())
+    }
+
+    /// While much waits in the ring, so many bytes of each message are to be handed over.
+    pub fn hand_over(&mut self, bytes: usize) {
+        let (map, told) = &mut self.slice_limit;
+        // An element of an array is always there; if not, the probes go on as before.
+        if *told != bytes && map.set(0, bytes as u64, 0).is_ok() {
+            *told = bytes;
+        }
     }
 
     /// The ring of records.

@@ -107,7 +107,10 @@ impl Collector {
             }
         };
         let mut call_hook = false;
-        while let Some(record) = probes.ring().next() {
+        loop {
+            let Some(record) = probes.ring().next() else {
+                break;
+            };
             bytes += record.len() as u64;
             match Event::decode(&record) {
                 Ok(event) => {
@@ -116,6 +119,8 @@ impl Collector {
                 }
                 Err(_) => *malformed += 1,
             }
+            drop(record);
+            probes.hand_over(sessions.header_bytes());
         }
         drop(model);
         if call_hook && let Err(error) = self.probes.follow_calls() {

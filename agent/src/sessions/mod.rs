@@ -2,6 +2,7 @@
 //! and messages come out joined.
 
 mod address;
+mod headers;
 mod socket;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use crate::{
     join::clock::{TimeSource, UtcClock},
     model::{HandOff, SessionId},
 };
+use headers::Headers;
 use socket::Socket;
 
 pub use socket::Fact;
@@ -47,6 +49,7 @@ pub struct Sessions {
     filter: Filter,
     /// Threads that read FIX, or that called the hand-off function.
     threads: HashMap<u32, Thread>,
+    headers: Headers,
     stray: u64,
 }
 
@@ -82,12 +85,12 @@ impl Sessions {
             }
             Event::RecvPart(recv, slices) => {
                 if let Some(socket) = self.sockets.get_mut(&recv.head.socket) {
-                    socket.bytes(&recv, slices);
+                    socket.bytes(&recv, slices, &mut self.headers);
                 }
             }
             Event::Recv(recv, slices) => {
                 if let Some(socket) = self.sockets.get_mut(&recv.head.socket) {
-                    socket.bytes(&recv, slices);
+                    socket.bytes(&recv, slices, &mut self.headers);
                     socket.received(&recv, clock, tell);
                     if self.filter.by_function {
                         let thread = self.threads.entry(recv.reader.tid).or_default();
@@ -157,6 +160,13 @@ impl Sessions {
     /// Sessions and the threads that read them last.
     pub fn readers(&self) -> impl Iterator<Item = (&Arc<SessionId>, u32)> + '_ {
         self.sockets.values().filter_map(Socket::reader)
+    }
+
+    /// How much of a message the probes must hand over for its header to be read, as far as is known:
+    /// bytes, from its first one.
+    #[must_use]
+    pub fn header_bytes(&self) -> usize {
+        self.headers.needed()
     }
 
     /// Records about sockets that are not known (the record that announced them was lost).

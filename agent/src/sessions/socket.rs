@@ -4,7 +4,7 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 
 use agent_common::{Acked, Arrival, OpenReason, Opened, Recv, Snapshot, recv_flags};
 
-use super::{Filter, address::address};
+use super::{Filter, address::address, headers::Headers};
 use crate::{
     events::Slices,
     fix::{Header, Tap},
@@ -230,8 +230,9 @@ impl Socket {
     }
 
     /// Feeds the tap.
-    pub(super) fn bytes(&mut self, recv: &Recv, slices: Slices<'_>) {
+    pub(super) fn bytes(&mut self, recv: &Recv, slices: Slices<'_>, headers: &mut Headers) {
         self.lost_so_far(recv.head.lost);
+        let torn = self.tap.counts().dropped_messages;
         let Self {
             tap,
             stream,
@@ -247,12 +248,16 @@ impl Socket {
                 *unseen += stream.position(seq).saturating_sub(*read);
             }
             tap.feed(stream.position(seq), bytes, &mut |header| {
+                headers.seen(&header);
                 if awaited.len() < MOST_AWAITED {
                     awaited.push_back(header);
                 } else {
                     *dropped += 1;
                 }
             });
+        }
+        if self.tap.counts().dropped_messages > torn && !self.recv_lost {
+            headers.torn();
         }
     }
 

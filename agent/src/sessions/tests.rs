@@ -3,7 +3,7 @@
 
 use agent_common::{
     Acked, Arrival, Call, CloseReason, Closed, Exit, HandOff, Head, OpenReason, Opened, Recv,
-    STATES, Snapshot, State, recv_flags,
+    SLICE_BYTES, STATES, Snapshot, State, recv_flags,
 };
 use proptest::prelude::*;
 
@@ -559,6 +559,38 @@ fn a_header_that_was_not_handed_over_whole_is_counted() {
     let seqs: Vec<_> = script.messages.iter().map(|m| m.seq).collect();
     assert_eq!(seqs, [1, 1]);
     assert_eq!(script.incomplete, 1);
+}
+
+#[test]
+fn as_much_is_handed_over_as_headers_take() {
+    let mut script = Script::new();
+    assert_eq!(script.sessions.header_bytes(), SLICE_BYTES);
+    script.send(1, "50=0123456789\x01");
+    script.arrive(usize::MAX / 2);
+    script.read(65_536);
+    script.hand_off();
+    // Up to the tag after the header, and room for what makes a resend of it.
+    let text = String::from_utf8(script.stream.clone()).expect("ASCII");
+    let header = text.find("55=").expect("the first field of the body") + 5;
+    let resend = "43=Y|122=20260101-00:00:00.000000000000|".len();
+    assert_eq!(script.sessions.header_bytes(), header + resend + 8);
+    script.send(
+        2,
+        &format!(
+            "43=Y\x01122=19700101-01:00:00.5\x0150={}\x01",
+            "x".repeat(60)
+        ),
+    );
+    script.arrive(usize::MAX / 2);
+    script.read(65_536);
+    let longer = script.sessions.header_bytes();
+    assert!(longer > header + 60 && longer < SLICE_BYTES, "{longer}");
+    script.hand_off();
+    script.send(3, "");
+    script.arrive(usize::MAX / 2);
+    script.read_cut(65_536, 0, 40);
+    one(&mut script);
+    assert_eq!(script.sessions.header_bytes(), SLICE_BYTES);
 }
 
 #[test]
