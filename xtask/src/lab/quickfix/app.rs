@@ -27,6 +27,8 @@ pub enum Processor {
 pub struct Setup {
     /// Where the processor runs.
     pub processor: Processor,
+    /// Elements per list it turns into JSON.
+    pub elements: u32,
     /// MaxLatency in seconds; `None`: the engine does not look at ages.
     pub max_latency: Option<u32>,
     /// CPUs of the engine's thread and of the processor.
@@ -84,6 +86,7 @@ impl App {
             command.arg("-B").arg(scripts.join(name));
             command
                 .args(["--database", &database.to_string()])
+                .args(["--elements", &setup.elements.to_string()])
                 .env("PYTHONPATH", &engine.packages)
                 .stdin(Stdio::null())
                 // Standard output may belong to a result.

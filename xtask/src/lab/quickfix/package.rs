@@ -41,7 +41,7 @@ pub fn engine(python: &Path) -> Result<Engine> {
     if !packages.is_dir() {
         check_tools(&python)?;
         eprintln!(
-            "building QuickFIX {VERSION} for {}, about 7 minutes, once",
+            "building QuickFIX {VERSION} for {}, some minutes (3 on a CPU of its own), once",
             python.version
         );
         build(&python, &cache, &packages)?;

@@ -35,4 +35,6 @@ pub(super) const ALL: &[Experiment] = &[
     late_attach::LATE,
     clocks::CLOCKS,
     engine::ENGINE,
+    engine::GAP,
+    engine::REJECTS,
 ];

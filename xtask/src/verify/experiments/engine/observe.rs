@@ -11,9 +11,6 @@ use crate::lab::quickfix::{App, Delivered, Engine, Processor, Setup};
 use crate::lab::venue::{self, Heard, Sent, Venue};
 use crate::verify::Context;
 
-/// ExecutionReports per second.
-const RATE: f64 = 600.0;
-
 /// Messages of the session layer come in between, so often.
 const BEAT_EVERY: u64 = 50;
 
@@ -26,6 +23,10 @@ pub(super) struct Case {
     pub(super) processor: Processor,
     /// The agent's `--handoff`.
     pub(super) handoff: Option<&'static str>,
+    /// ExecutionReports per second.
+    pub(super) rate: f64,
+    /// Elements per list that the processor turns into JSON while it holds the GIL.
+    pub(super) elements: u32,
     /// MaxLatency in seconds; the stream then goes on until the engine logs out.
     pub(super) max_latency: Option<u32>,
     /// Length of the stream.
@@ -46,6 +47,8 @@ impl Case {
             name,
             processor,
             handoff,
+            rate: 600.0,
+            elements: 200_000,
             max_latency: None,
             seconds,
             loses: false,
@@ -72,13 +75,13 @@ pub(super) struct Run {
 pub(super) fn observe(context: &Context<'_>, engine: &Engine, case: Case) -> Result<Run> {
     let until_logout = case.max_latency.is_some();
     let count = if until_logout {
-        (RATE * case.seconds) as u64
+        (case.rate * case.seconds) as u64
     } else {
-        context.messages(RATE, case.seconds)
+        context.messages(case.rate, case.seconds)
     };
     let database = Database::start(Duration::from_millis(1))?;
     let venue = Venue::start(venue::Options {
-        rate: RATE,
+        rate: case.rate,
         count: Some(count),
         beat_every: Some(BEAT_EVERY),
         lose: case.loses.then_some(count / 4),
@@ -87,6 +90,7 @@ pub(super) fn observe(context: &Context<'_>, engine: &Engine, case: Case) -> Res
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let setup = Setup {
         processor: case.processor,
+        elements: case.elements,
         max_latency: case.max_latency,
         cpus: cpu::pair(),
     };
@@ -105,7 +109,7 @@ pub(super) fn observe(context: &Context<'_>, engine: &Engine, case: Case) -> Res
     agent.wait_watching(Duration::from_secs(30))?;
 
     venue.open_gate();
-    let deadline = Instant::now() + Duration::from_secs_f64(count as f64 / RATE + 20.0);
+    let deadline = Instant::now() + Duration::from_secs_f64(count as f64 / case.rate + 20.0);
     while venue.sent() < count && !venue.finished() {
         ensure!(
             app.ended().is_none(),
