@@ -38,7 +38,7 @@
 //!
 //! After a long silence or a closed window `p` stays where it is, whatever the spacing, until the first
 //! message of a second arrives within `hi` of that second: then nothing queues any more. If that does
-//! not come about within three seconds, or a message contradicts the bounds, the pins are outdated and
+//! not come about within three seconds, or a message comes far too early for the pins, they are outdated and
 //! all begins anew. So it does when the venue's stamps go backwards, when our wall clock was stepped,
 //! and when the resolution changes. Resends are no evidence of the venue's seconds (tag 122 is old), but
 //! they arrive like other messages.
@@ -289,6 +289,10 @@ impl Phase {
     /// The stamp has changed with the message that arrived `now`.
     fn changed(&mut self, before: Stamped, stamp: SentTime, now: i64) {
         let late = now - stamp.utc_ns;
+        if self.base.is_some_and(|base| late < base.lo - base.width()) {
+            // The base is far below what it was.
+            self.forget();
+        }
         match self.path {
             Path::Pressed(changes) => {
                 if self.base.is_some_and(|base| late <= base.hi) {
@@ -394,11 +398,6 @@ impl Phase {
         let end = stamp.utc_ns + stamp.resolution_ns;
         let drift = (now - base.at).max(0) / SLEW;
         let latest = now - base.lo + drift;
-        if latest < stamp.utc_ns {
-            // Faster than the base: that has changed.
-            self.forget();
-            return None;
-        }
         let mut earliest = stamp.utc_ns;
         if let Some(before) = self.before {
             earliest = earliest.max(before - base.hi - drift);

@@ -301,7 +301,7 @@ fn health(text: &mut String, health: &Health, style: Style) {
 mod tests {
     use super::*;
     use crate::model::{
-        Capability, Model, ProbeCost,
+        Capability, Model, ProbeCost, SentBetween,
         samples::{message, session as session_id},
     };
 
@@ -344,6 +344,28 @@ mod tests {
             text.lines()
                 .all(|l| l.starts_with("  9") || l.chars().count() <= 130)
         );
+    }
+
+    #[test]
+    fn whole_seconds_are_said_and_what_narrows_them() {
+        let mut model = Model::new();
+        let mut m = message(
+            &session_id(0),
+            1,
+            &[(Stage::Queued, Part::LockWait, 700_000_000)],
+        );
+        m.sent.resolution_ns = 1_000_000_000;
+        m.sent_between = Some(SentBetween {
+            earliest_ns: m.sent.utc_ns + 650_000_000,
+            latest_ns: m.sent.utc_ns + 690_000_000,
+        });
+        model.observe(&m);
+        let text = summary(&model.summary(), Style::Plain);
+        assert!(text.contains("tag 52 is in steps of 1.00s: ages are upper bounds"));
+        assert!(text.contains(
+            "the order of the venue's sends narrows that to 40.0ms or less in 1 messages, whose mean \
+             age is 10.0ms to 50.0ms"
+        ));
     }
 
     #[test]
