@@ -56,6 +56,7 @@ experiments! {
     a_backlog: "backlog";
     everything_in_turn: "everything";
     a_late_attach: "late-attach";
+    clocks_and_a_step: "clocks";
 }
 
 /// Every experiment is in the list above, or takes too long for it.

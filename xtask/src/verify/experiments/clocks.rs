@@ -93,9 +93,16 @@ const CASES: [Case; 12] = [
     step("wall clock steps 2 s forward", 2 * SECOND),
 ];
 
+/// The cases of a quick run. Whole seconds take ten of them to be narrowed, and unit tests see to that too.
+const QUICK: [&str; 2] = ["us, venue 250 ms behind", "wall clock steps 2 s back"];
+
 fn clocks(context: &Context<'_>) -> Result<Vec<Row>> {
+    let cases: Vec<Case> = CASES
+        .into_iter()
+        .filter(|case| !context.quick || QUICK.contains(&case.name))
+        .collect();
     // Attaching is work: the streams begin when all is attached, and the steps are timed from their own attaching.
-    let (quiet, ready) = (Barrier::new(CASES.len()), Barrier::new(CASES.len()));
+    let (quiet, ready) = (Barrier::new(cases.len()), Barrier::new(cases.len()));
     std::thread::scope(|scope| {
         let (quiet, ready) = (&quiet, &ready);
         let run = move |case: Case| {
@@ -111,7 +118,10 @@ fn clocks(context: &Context<'_>) -> Result<Vec<Row>> {
             let (agent, bench) = started?;
             row(case, agent, bench)
         };
-        let threads = CASES.map(|case| (case, scope.spawn(move || run(case))));
+        let threads: Vec<_> = cases
+            .iter()
+            .map(|&case| (case, scope.spawn(move || run(case))))
+            .collect();
         let mut rows = Vec::new();
         for (case, thread) in threads {
             match thread.join() {
@@ -236,11 +246,12 @@ struct Aged<'a> {
 impl<'a> Aged<'a> {
     fn new(message: Joined<'a>, step: Option<(i64, i64)>) -> Self {
         let Joined { sent, record, .. } = message;
-        let truth = match step {
-            // Both clocks step together.
-            Some(_) => record.handed_off_ns - sent.sent_monotonic_ns,
-            None => record.handed_off_utc_ns - sent.stamped_ns,
+        // Both clocks step together; the victim's log is by the machine's clock, which does not.
+        let stepped = match step {
+            Some((at, by)) if sent.sent_monotonic_ns >= at => by,
+            _ => 0,
         };
+        let truth = record.handed_off_utc_ns - (sent.stamped_ns - stepped);
         Self { message, truth }
     }
 
