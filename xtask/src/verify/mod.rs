@@ -39,9 +39,9 @@ pub struct Options {
     /// List the experiments and what they inject
     #[arg(long)]
     pub list: bool,
-    /// The Python interpreter of the experiments with the GIL (CPython 3.9 or later)
-    #[arg(long, value_name = "PATH", default_value = "python3")]
-    pub python: PathBuf,
+    /// The Python interpreter of the experiment with the GIL: CPython 3.9 or later (default: python3)
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
     /// The agent to verify (default: build it)
     #[arg(long, value_name = "PATH")]
     pub agent: Option<PathBuf>,
@@ -128,7 +128,7 @@ pub fn run(
     let context = Context {
         agent,
         xtask,
-        python: &options.python,
+        python: options.python.as_deref().unwrap_or(Path::new("python3")),
         seconds: options.seconds,
         quick: options.quick,
     };

@@ -48,6 +48,7 @@ macro_rules! experiments {
 
 experiments! {
     a_held_mutex: "mutex";
+    the_gil: "gil";
     rivals_on_the_cpu: "rivals";
     a_quota: "quota";
     a_full_pipe: "blocked";
