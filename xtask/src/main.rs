@@ -123,6 +123,9 @@ fn verify_accuracy(options: &verify::Options) -> Result<()> {
     })?;
     if options.json {
         println!("{}", serde_json::to_string(&report)?);
+    } else if options.markdown {
+        eprintln!("{}", report.text());
+        println!("{}", report.markdown());
     } else {
         println!("{}", report.text());
     }

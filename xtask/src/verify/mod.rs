@@ -36,6 +36,9 @@ pub struct Options {
     /// One JSON object on standard output
     #[arg(long)]
     pub json: bool,
+    /// The table in Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
     /// List the experiments and what they inject
     #[arg(long)]
     pub list: bool,
@@ -110,6 +113,11 @@ impl Report {
     /// Whether every experiment ran and met every bar.
     pub fn passes(&self) -> bool {
         self.failed.is_empty() && self.rows.iter().all(Row::passes)
+    }
+
+    /// The table alone, in Markdown.
+    pub fn markdown(&self) -> String {
+        table::markdown(self)
     }
 
     /// As text, for people.

@@ -4,25 +4,36 @@ use std::fmt::Write as _;
 
 use crate::verify::{Check, Report, Row};
 
+const HEAD: [&str; 12] = [
+    "experiment",
+    "case",
+    "of",
+    "messages",
+    "truth",
+    "agent",
+    "total",
+    "p50",
+    "p99",
+    "others",
+    "unknown",
+    "",
+];
+
+/// The rows as a table in Markdown.
+pub(super) fn markdown(report: &Report) -> String {
+    let line = |cells: &[String; 12]| format!("| {} |\n", cells.join(" | "));
+    let rule = "|---|---|---|--:|--:|--:|--:|--:|--:|---|--:|---|\n";
+    let rows: String = report.rows.iter().map(|row| line(&cells(row))).collect();
+    format!(
+        "{}\n\n{}{rule}{rows}",
+        report.machine,
+        line(&HEAD.map(str::to_owned))
+    )
+}
+
 /// One line per row, then what failed, the reasons for other bars, and the remarks.
 pub(super) fn text(report: &Report) -> String {
-    let mut lines = vec![
-        [
-            "experiment",
-            "case",
-            "of",
-            "messages",
-            "truth",
-            "agent",
-            "total",
-            "p50",
-            "p99",
-            "others",
-            "unknown",
-            "",
-        ]
-        .map(str::to_owned),
-    ];
+    let mut lines = vec![HEAD.map(str::to_owned)];
     lines.extend(report.rows.iter().map(cells));
     let mut widths = [0; 12];
     for line in &lines {
