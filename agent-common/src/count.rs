@@ -35,13 +35,16 @@ counts! {
     HandOffLost = "hand_off", true;
     /// A call of the `--handoff` function found the ring full.
     CallLost = "call", true;
+    /// What the new reader of a socket did before found the ring full.
+    PastLost = "past", true;
     /// A socket or thread record (opened, closed, exit) found the ring full.
     LifeLost = "life", true;
     /// The socket map was full: a socket is not watched.
     SocketsFull = "sockets_full", true;
     /// The thread map was full: a thread is not tracked.
     ThreadsFull = "threads_full", true;
-    /// More sockets than one thread's list holds waited for their hand-off.
+    /// More sockets than one thread's list holds waited for their hand-off: those of the others end
+    /// unseen.
     PendingFull = "pending_full", true;
     /// Bytes received could not be read back from user memory.
     BytesUnreadable = "bytes_unreadable", true;
@@ -56,6 +59,9 @@ counts! {
     WaitUnresolved = "wait_unresolved", false;
     /// An event was stamped before the one it follows (cross-CPU clocks): taken as simultaneous.
     ClockBackwards = "clock_backwards", false;
+    /// A thread was found running, or leaving the CPU, that was not seen to get it, or the other way
+    /// round: what it did since it was last seen is unknown.
+    SwitchUnseen = "switch_unseen", false;
     /// More throttled time was read than the thread waited: cut to the wait.
     ThrottleCut = "throttle_cut", false;
     /// A thread changed its cgroup while runnable: the throttle clock of the old one was used.

@@ -26,6 +26,8 @@ pub enum Kind {
     Closed = 7,
     /// [`Exit`]
     Exit = 8,
+    /// [`crate::Past`]
+    Past = 9,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             6 => Self::Call,
             7 => Self::Closed,
             8 => Self::Exit,
+            9 => Self::Past,
             _ => return None,
         })
     }
@@ -59,8 +62,8 @@ pub struct Head {
     pub socket: u64,
 }
 
-/// The counters of a thread at one instant. The differences of two snapshots of one thread sum to
-/// the time between them, exactly.
+/// The counters of a thread at one instant. The differences of two snapshots of one thread and
+/// generation sum to the time between them, exactly.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Snapshot {
@@ -70,8 +73,16 @@ pub struct Snapshot {
     pub ns: [u64; STATES],
     /// Whose; 0 when the thread is not known, then `ns` means nothing.
     pub tid: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// [`crate::Thread::generation`].
+    pub generation: u32,
+}
+
+impl Snapshot {
+    /// Whether both are of one thread, whose changes of state were all seen in between.
+    #[must_use]
+    pub const fn continues(&self, earlier: &Self) -> bool {
+        self.tid != 0 && self.tid == earlier.tid && self.generation == earlier.generation
+    }
 }
 
 /// What we have acknowledged of a stream, and when something was last sent on its socket. Every
@@ -92,9 +103,9 @@ pub struct Acked {
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenReason {
-    /// The watched process connected it: seen from the first byte.
+    /// A watched process connected it: seen from the first byte.
     Connected = 1,
-    /// Accepted on a port the watched process listens on: seen from the first byte.
+    /// Accepted on a port a watched process listens on: seen from the first byte.
     Accepted = 2,
     /// It was open when the agent started.
     Present = 3,
@@ -166,11 +177,19 @@ pub struct Arrival {
 pub mod recv_flags {
     /// The bytes could not be followed (see `Count::BufferUnknown`, `Count::BytesUnreadable`).
     pub const BYTES_MISSING: u32 = 1;
-    /// It was one of several messages of a recvmmsg(2): which one is told by a hook on the entry of
-    /// system calls, attached only once this was seen.
+    /// A hook on the entry of system calls would tell more; it is attached only once this was seen.
+    /// Either it was one of several messages of a recvmmsg(2), and which one is not known; or see
+    /// [`OTHERS_OWED`].
     pub const CALL_HOOK_WANTED: u32 = 2;
     /// The same recvmmsg(2) has handed over messages before: this is no new entry into a call.
     pub const CONTINUED: u32 = 4;
+    /// The thread has received from other sockets too and not handed that off, as far as was seen. A
+    /// wait that did not sleep may have been the hand-off: only the hook on the entry of system calls
+    /// sees those.
+    pub const OTHERS_OWED: u32 = 8;
+    /// There was no room to keep in mind that this is to be handed off: a wait that does so will not
+    /// be seen.
+    pub const HAND_OFF_LOST: u32 = 16;
 }
 
 /// A receive call handed over bytes. Followed by `slices` bytes of slices.
@@ -226,11 +245,12 @@ pub const RECORD_BYTES: usize = 16 * 1024;
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandOffKind {
-    /// Went to sleep in a receive call on the same socket.
+    /// Entered a receive call on the same socket, and was seen to go to sleep in it or (with the hook
+    /// on the entry of system calls) to enter it.
     Receive = 1,
-    /// Went to sleep in poll, ppoll, select, pselect.
+    /// Likewise poll, ppoll, select, pselect.
     Poll = 2,
-    /// Went to sleep in epoll_wait and its kin.
+    /// Likewise epoll_wait and its kin.
     Epoll = 3,
     /// A receive call on the same socket returned without bytes.
     Empty = 4,

@@ -16,7 +16,11 @@ pub use event::{
     SLICE_HEAD_BYTES, Snapshot, recv_flags,
 };
 pub use socket::{PREFIX_BYTES, PREFIX_ROOM, Phase, Socket, Walk, walk_mode};
-pub use thread::{PENDING, Pending, STATES, State, Thread};
+pub use thread::{CHANGES, Change, PENDING, Past, Pending, STATES, State, Thread, UNSEEN};
+
+/// Process and thread ids go up to 4,194,304 (`PID_MAX_LIMIT`, include/linux/threads.h): words of 64
+/// that hold one bit for each.
+pub const ID_WORDS: u32 = 4_194_304 / 64;
 
 /// The value of a struct offset that the running kernel's BTF does not have.
 pub const ABSENT: u32 = u32::MAX;

@@ -1,5 +1,7 @@
 //! The cumulative counters of one tracked thread.
 
+use crate::Head;
+
 /// What a thread is doing; at every instant exactly one of these.
 ///
 /// The discriminants index [`Thread::ns`] and [`crate::Snapshot::ns`].
@@ -22,14 +24,18 @@ pub enum State {
 /// How many [`State`]s there are.
 pub const STATES: usize = 5;
 
-/// How many sockets of one thread can wait for their hand-off at the same time.
-pub const PENDING: usize = 8;
+/// How many sockets of one thread can wait for their hand-off at the same time: at most 32, a bit of
+/// [`Thread::owed`] each.
+pub const PENDING: usize = 32;
+
+/// Changes of state kept of one thread; a power of two.
+pub const CHANGES: usize = 16;
 
 /// A receive call whose messages the thread has not handed off yet.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pending {
-    /// Address of the `struct sock`; 0 when the slot is free.
+    /// Address of the `struct sock`.
     pub sk: u64,
     /// [`crate::Socket::id`].
     pub id: u64,
@@ -37,6 +43,58 @@ pub struct Pending {
     pub fd: i32,
     /// Always 0.
     pub reserved: u32,
+}
+
+/// In the place of a [`State`]: it is not known which one.
+pub const UNSEEN: u32 = 7;
+
+/// The end of a stretch that a thread spent in one state.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Change {
+    /// When it ended, `CLOCK_MONOTONIC` ns; the next one began there.
+    pub at: u64,
+    /// The throttled part of it, ns, times 8, plus the [`State`] it was spent in.
+    pub what: u64,
+}
+
+impl Change {
+    /// The end, at `at`, of a stretch in `state`, `throttled` ns of it withheld.
+    #[must_use]
+    pub const fn new(at: u64, state: u32, throttled: u64) -> Self {
+        Self {
+            at,
+            what: throttled << 3 | (state & 7) as u64,
+        }
+    }
+
+    /// The number of the [`State`]; [`UNSEEN`] when that is not known.
+    #[must_use]
+    pub const fn state(&self) -> u32 {
+        (self.what & 7) as u32
+    }
+
+    /// The throttled part, ns.
+    #[must_use]
+    pub const fn throttled(&self) -> u64 {
+        self.what >> 3
+    }
+}
+
+/// What a thread did last; handed over as it is when a socket gets a new reader, which the arrivals
+/// so far know nothing of.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Past {
+    /// Start.
+    pub head: Head,
+    /// The thread.
+    pub tid: u32,
+    /// Changes so far, this number modulo [`CHANGES`] is where the next one goes. It wraps.
+    pub next: u32,
+    /// The last ones; `at` is 0 in those that were never written. The first of all is no stretch but
+    /// the beginning.
+    pub changes: [Change; CHANGES],
 }
 
 /// One tracked thread. Written by the scheduler probes, one writer at a time (the scheduler
@@ -80,16 +138,34 @@ pub struct Thread {
 
     /// Records about this thread that found the ring full.
     pub lost: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// How often it was found in another state than its changes of state had said: one was not seen,
+    /// and [`Self::ns`] before and after have nothing to do with each other.
+    pub generation: u32,
     /// The system call the thread sleeps (or last slept) in; -1 for an exception.
     pub call: i64,
     /// Its first argument.
     pub call_arg: u64,
-    /// Receive calls to be handed off.
+    /// Receive calls to be handed off: bit i is set while `pending[i]` is one.
+    pub owed: u32,
+    /// 1 once it was told that the entry of system calls should be watched for this thread.
+    pub entries_wanted: u32,
+    /// See [`Self::owed`].
     pub pending: [Pending; PENDING],
+    /// What it did last. Written by the scheduler's probes, read by the thread itself.
+    pub past: Past,
 }
 
+const _: () = assert!(size_of::<Past>() == 16 + 8 + 16 * CHANGES);
 const _: () = assert!(
-    size_of::<Thread>() == 8 + 8 + 8 + 8 * STATES + 4 * 8 + 4 * 8 + 4 * 4 + 2 * 8 + 24 * PENDING
+    size_of::<Thread>()
+        == 8 + 8
+            + 8
+            + 8 * STATES
+            + 4 * 8
+            + 4 * 8
+            + 4 * 4
+            + 2 * 8
+            + 8
+            + 24 * PENDING
+            + size_of::<Past>()
 );

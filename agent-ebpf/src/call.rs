@@ -6,7 +6,7 @@ use crate::{
     current::{current, now},
     maps::THREADS,
     ring::emit,
-    snapshot,
+    snapshot, thread,
 };
 
 /// The current thread entered (or left) the function.
@@ -20,6 +20,7 @@ pub(crate) fn called() {
     };
     // SAFETY: a map value.
     let thread = unsafe { &mut *thread };
+    thread::runs(thread, at);
     let record = Call {
         head: Head {
             kind: Kind::Call as u32,

@@ -2,7 +2,10 @@
 
 use aya_ebpf::helpers::generated::{bpf_get_current_pid_tgid, bpf_ktime_get_ns};
 
-use crate::globals::TARGET_TGID;
+use crate::{
+    globals::WATCH_ALL,
+    maps::{WATCHED, holds},
+};
 
 /// `CLOCK_MONOTONIC`, ns.
 #[inline(always)]
@@ -19,9 +22,8 @@ pub(crate) fn current() -> (u32, u32) {
     (both as u32, (both >> 32) as u32)
 }
 
-/// Whether the process is one to watch.
+/// Whether the process is one to watch: a load and a test, however many there are.
 #[inline(always)]
 pub(crate) fn wanted(tgid: u32) -> bool {
-    let target = TARGET_TGID.load();
-    target == 0 || target == tgid
+    WATCH_ALL.load() != 0 || holds(&WATCHED, tgid)
 }

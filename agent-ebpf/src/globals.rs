@@ -13,8 +13,8 @@ macro_rules! globals {
 }
 
 globals! {
-    /// The watched process; 0 for every process.
-    TARGET_TGID: u32 = 0;
+    /// 1: every process is watched, whatever its bit says.
+    WATCH_ALL: u32 = 0;
     /// 1: a diagnostic line per socket found or lost (`--probe-log`).
     PROBE_LOG: u32 = 0;
 

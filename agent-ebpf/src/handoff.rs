@@ -2,10 +2,13 @@
 //!
 //! The thread's next sleep in a receive call on the same socket or in a wait that covers it, told
 //! from its own registers as it leaves the CPU; or the next receive call on the socket, which the
-//! agent sees as such. A wait that does not cover the socket, such as a handler's own poll on its
+//! agent sees as such. Of a thread that reads several sockets the entry into these calls is watched
+//! (see `entry.rs`): a wait that does not sleep, because another socket is ready, ends here too. A wait that does not cover the socket, such as a handler's own poll on its
 //! database connection, is none.
 
-use agent_common::{ABSENT, Count, HandOff, HandOffKind, Head, Kind, PENDING, Socket, Thread};
+use agent_common::{
+    ABSENT, Count, HandOff, HandOffKind, Head, Kind, PENDING, Pending, Socket, Thread, recv_flags,
+};
 use aya_ebpf::{
     bindings::task_struct,
     cty::{c_long, c_void},
@@ -21,7 +24,7 @@ use crate::{
     },
     maps::{POLL_FDS, POLL_SCRATCH, SOCKETS, THREADS},
     ring::{count, emit},
-    snapshot,
+    snapshot, thread,
     user_buffer::continues,
 };
 
@@ -31,31 +34,113 @@ const READABLE: u16 = 0x0001 | 0x0040;
 /// Epoll instances that may watch one socket.
 const EPOLLS: u32 = 4;
 
-/// From now on the thread owes the hand-off of what it read from this socket.
+/// The slot of an empty place.
+const NONE: u32 = u32::MAX;
+
+/// Looks for a socket among those a thread owes; on the stack of [`expect`].
+struct Place {
+    thread: *mut Thread,
+    sk: u64,
+    /// Slots in use that were not looked at.
+    left: u32,
+    /// The socket's slot.
+    found: u32,
+    /// The first slot that can be had.
+    free: u32,
+}
+
+/// From now on the thread owes the hand-off of what it read from this socket. Returns the flags of
+/// the receive: whether others are owed too, whether there was no room.
 #[inline(always)]
-pub(crate) fn expect(thread: &mut Thread, sk: u64, id: u64, fd: i32) {
-    let mut free = PENDING;
-    for index in 0..PENDING {
-        let slot = &mut thread.pending[index];
-        if slot.sk == sk {
-            slot.id = id;
-            slot.fd = fd;
-            return;
-        }
-        if slot.sk == 0 && free == PENDING {
-            free = index;
+pub(crate) fn expect(thread: &mut Thread, sk: u64, id: u64, fd: i32) -> u32 {
+    let mut place = Place {
+        thread,
+        sk,
+        left: thread.owed,
+        found: NONE,
+        free: NONE,
+    };
+    // SAFETY: a static function of the loop's type, and a context that outlives the call.
+    unsafe {
+        bpf_loop(
+            PENDING as u32,
+            seek as *const () as *mut c_void,
+            (&raw mut place).cast(),
+            0,
+        );
+    }
+    let index = if place.found == NONE {
+        place.free
+    } else {
+        place.found
+    };
+    let index = opaque(u64::from(index));
+    if index >= PENDING as u64 {
+        count(Count::PendingFull);
+        return recv_flags::HAND_OFF_LOST;
+    }
+    let bit = 1 << index;
+    // SAFETY: within the array.
+    unsafe {
+        let slot = (&raw mut thread.pending)
+            .cast::<Pending>()
+            .add(index as usize);
+        (*slot).sk = sk;
+        (*slot).id = id;
+        (*slot).fd = fd;
+    }
+    thread.owed |= bit;
+    if thread.owed == bit {
+        return 0;
+    }
+    if thread.entries_wanted == 0 {
+        // Once is enough; the record wakes the agent.
+        thread.entries_wanted = 1;
+        return recv_flags::OTHERS_OWED | recv_flags::CALL_HOOK_WANTED;
+    }
+    recv_flags::OTHERS_OWED
+}
+
+/// Looks at one slot; returns 1 when no other is of interest. Those of sockets that are gone are
+/// cleared on the way.
+unsafe extern "C" fn seek(index: u64, place: *mut c_void) -> c_long {
+    // SAFETY: the context given to bpf_loop above.
+    let place = unsafe { &mut *place.cast::<Place>() };
+    let index = opaque(index);
+    if index >= PENDING as u64 {
+        return 1;
+    }
+    let bit = 1 << index;
+    if place.left & bit != 0 {
+        place.left &= !bit;
+        // SAFETY: a map value, and within its array.
+        let (thread, slot) = unsafe {
+            let thread = &mut *place.thread;
+            let slot = (&raw const thread.pending).cast::<Pending>();
+            (thread, *slot.add(index as usize))
+        };
+        if slot.sk == place.sk {
+            place.found = index as u32;
+        } else if socket_of(&slot).is_none() {
+            thread.owed &= !bit;
         }
     }
-    for index in 0..PENDING {
-        if index == free {
-            let slot = &mut thread.pending[index];
-            slot.sk = sk;
-            slot.id = id;
-            slot.fd = fd;
-            return;
-        }
+    // SAFETY: a map value.
+    let owed = unsafe { (*place.thread).owed };
+    if place.free == NONE && owed & bit == 0 {
+        place.free = index as u32;
     }
-    count(Count::PendingFull);
+    let done = place.left == 0 && (place.free != NONE || place.found != NONE);
+    c_long::from(done)
+}
+
+/// The socket of a slot, unless it is gone.
+#[inline(always)]
+fn socket_of(slot: &Pending) -> Option<*mut Socket> {
+    let socket = SOCKETS.get_ptr_mut(slot.sk)?;
+    // SAFETY: a map value.
+    let known = unsafe { (*socket).id };
+    (known == slot.id).then_some(socket)
 }
 
 /// A receive call of the thread on this socket returned without bytes.
@@ -66,14 +151,59 @@ pub(crate) fn empty(socket: &mut Socket, tid: u32, at: u64) {
     };
     // SAFETY: a map value.
     let thread = unsafe { &mut *thread };
-    for index in 0..PENDING {
-        let slot = &mut thread.pending[index];
-        if slot.sk != 0 && slot.id == socket.id {
-            slot.sk = 0;
-            report(socket, tid, at, HandOffKind::Empty);
-            return;
+    thread::runs(thread, at);
+    let mut back = Back {
+        thread,
+        id: socket.id,
+        left: thread.owed,
+        found: 0,
+    };
+    // SAFETY: a static function of the loop's type, and a context that outlives the call.
+    unsafe {
+        bpf_loop(
+            PENDING as u32,
+            give_back as *const () as *mut c_void,
+            (&raw mut back).cast(),
+            0,
+        );
+    }
+    if back.found != 0 {
+        report(socket, tid, at, HandOffKind::Empty);
+    }
+}
+
+/// Looks for a socket to be handed off; on the stack of [`empty`].
+struct Back {
+    thread: *mut Thread,
+    id: u64,
+    left: u32,
+    found: u32,
+}
+
+/// Looks at one slot, and clears it when it is the one; returns 1 when done.
+unsafe extern "C" fn give_back(index: u64, back: *mut c_void) -> c_long {
+    // SAFETY: the context given to bpf_loop above.
+    let back = unsafe { &mut *back.cast::<Back>() };
+    let index = opaque(index);
+    if index >= PENDING as u64 || back.left == 0 {
+        return 1;
+    }
+    let bit = 1 << index;
+    if back.left & bit == 0 {
+        return 0;
+    }
+    back.left &= !bit;
+    // SAFETY: a map value, and within its array.
+    unsafe {
+        let thread = &mut *back.thread;
+        let slot = (&raw const thread.pending).cast::<Pending>();
+        if (*slot.add(index as usize)).id == back.id {
+            thread.owed &= !bit;
+            back.found = 1;
+            return 1;
         }
     }
+    0
 }
 
 #[inline(always)]
@@ -93,7 +223,8 @@ fn report(socket: &mut Socket, tid: u32, at: u64, how: HandOffKind) {
     }
 }
 
-/// The wait a thread goes to sleep in.
+/// A wait.
+#[derive(Clone, Copy)]
 enum Wait {
     Receive { fd: i32 },
     Poll { fds: u64, count: u64 },
@@ -101,15 +232,35 @@ enum Wait {
     Epoll { instance: u64 },
 }
 
+/// Whether this system call may end what was received: the cheap part of [`wait_of`].
 #[inline(always)]
-unsafe fn wait_of(task: *const task_struct, call: &Syscall) -> Option<Wait> {
-    let number = call.number;
-    if number == nr::RECVFROM
+pub(crate) fn may_be_one(number: i64) -> bool {
+    is_receive(number)
+        || number == nr::POLL
+        || number == nr::PPOLL
+        || number == nr::SELECT
+        || number == nr::PSELECT6
+        || is_epoll(number)
+}
+
+#[inline(always)]
+fn is_receive(number: i64) -> bool {
+    number == nr::RECVFROM
         || number == nr::READ
         || number == nr::READV
         || number == nr::RECVMSG
         || number == nr::RECVMMSG
-    {
+}
+
+#[inline(always)]
+fn is_epoll(number: i64) -> bool {
+    number == nr::EPOLL_WAIT || number == nr::EPOLL_PWAIT || number == nr::EPOLL_PWAIT2
+}
+
+#[inline(always)]
+unsafe fn wait_of(task: *const task_struct, call: &Syscall) -> Option<Wait> {
+    let number = call.number;
+    if is_receive(number) {
         Some(Wait::Receive {
             fd: call.args[0] as i32,
         })
@@ -123,7 +274,7 @@ unsafe fn wait_of(task: *const task_struct, call: &Syscall) -> Option<Wait> {
             highest: call.args[0],
             read_set: call.args[1],
         })
-    } else if number == nr::EPOLL_WAIT || number == nr::EPOLL_PWAIT || number == nr::EPOLL_PWAIT2 {
+    } else if is_epoll(number) {
         // SAFETY: the caller's task.
         match unsafe { epoll_instance(task, call.args[0]) } {
             Some(instance) => Some(Wait::Epoll { instance }),
@@ -140,26 +291,28 @@ unsafe fn wait_of(task: *const task_struct, call: &Syscall) -> Option<Wait> {
     }
 }
 
-/// The thread, `task`, goes to sleep in `call` at `at`.
+/// Sockets to be handed off, and a wait that may do so; on the stack of [`waits`].
+struct Cover {
+    thread: *mut Thread,
+    wait: Wait,
+    at: u64,
+    left: u32,
+    tid: u32,
+}
+
+/// The thread, `task`, goes to sleep in `call` at `at`, or enters it.
 ///
 /// # Safety
-/// `task` is the tracepoint's argument.
+/// `task` is a task the verifier knows.
 #[inline(always)]
-pub(crate) unsafe fn slept(
+pub(crate) unsafe fn waits(
     task: *const task_struct,
     thread: &mut Thread,
     tid: u32,
     call: &Syscall,
     at: u64,
 ) {
-    let mut owed = false;
-    for index in 0..PENDING {
-        owed |= thread.pending[index].sk != 0;
-    }
-    if !owed {
-        return;
-    }
-    if continues(call, tid) {
+    if thread.owed == 0 || continues(call, tid) {
         return;
     }
     // SAFETY: the caller's task.
@@ -171,32 +324,59 @@ pub(crate) unsafe fn slept(
     {
         return;
     }
-    for index in 0..PENDING {
-        let slot = &mut thread.pending[index];
-        if slot.sk == 0 {
-            continue;
+    let mut cover = Cover {
+        thread,
+        wait,
+        at,
+        left: thread.owed,
+        tid,
+    };
+    // SAFETY: a static function of the loop's type, and a context that outlives the call.
+    unsafe {
+        bpf_loop(
+            PENDING as u32,
+            covers as *const () as *mut c_void,
+            (&raw mut cover).cast(),
+            0,
+        );
+    }
+}
+
+/// Looks at one slot and reports it when the wait covers it; returns 1 when none is left.
+unsafe extern "C" fn covers(index: u64, cover: *mut c_void) -> c_long {
+    // SAFETY: the context given to bpf_loop above.
+    let cover = unsafe { &mut *cover.cast::<Cover>() };
+    let index = opaque(index);
+    if index >= PENDING as u64 || cover.left == 0 {
+        return 1;
+    }
+    let bit = 1 << index;
+    if cover.left & bit == 0 {
+        return 0;
+    }
+    cover.left &= !bit;
+    // SAFETY: a map value, and within its array.
+    let (thread, slot) = unsafe {
+        let thread = &mut *cover.thread;
+        let slot = (&raw const thread.pending).cast::<Pending>();
+        (thread, *slot.add(index as usize))
+    };
+    let (covered, how) = match cover.wait {
+        Wait::Receive { fd } => (fd == slot.fd, HandOffKind::Receive),
+        Wait::Poll { count, .. } => (in_poll_set(slot.fd, count), HandOffKind::Poll),
+        Wait::Select { highest, read_set } => {
+            (in_select_set(slot.fd, highest, read_set), HandOffKind::Poll)
         }
-        let (covered, how) = match wait {
-            Wait::Receive { fd } => (fd == slot.fd, HandOffKind::Receive),
-            Wait::Poll { count, .. } => (in_poll_set(slot.fd, count), HandOffKind::Poll),
-            Wait::Select { highest, read_set } => {
-                (in_select_set(slot.fd, highest, read_set), HandOffKind::Poll)
-            }
-            Wait::Epoll { instance } => (watched_by(slot.sk, instance), HandOffKind::Epoll),
-        };
-        if !covered {
-            continue;
-        }
-        let (sk, id) = (slot.sk, slot.id);
-        slot.sk = 0;
-        if let Some(socket) = SOCKETS.get_ptr_mut(sk) {
+        Wait::Epoll { instance } => (watched_by(slot.sk, instance), HandOffKind::Epoll),
+    };
+    if covered {
+        thread.owed &= !bit;
+        if let Some(socket) = socket_of(&slot) {
             // SAFETY: a map value.
-            let socket = unsafe { &mut *socket };
-            if socket.id == id {
-                report(socket, tid, at, how);
-            }
+            report(unsafe { &mut *socket }, cover.tid, cover.at, how);
         }
     }
+    0
 }
 
 /// Copies the thread's `struct pollfd` array.

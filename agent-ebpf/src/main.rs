@@ -10,6 +10,7 @@ mod arrival;
 mod bits;
 mod call;
 mod current;
+mod entry;
 mod futex;
 mod globals;
 mod handoff;
@@ -160,13 +161,13 @@ fn tcp_recvmsg_old(ctx: FExitContext) -> i32 {
     0
 }
 
-/// A system call begins. Costs every system call on the machine, so it is attached only once a
-/// watched process receives several messages with one recvmmsg(2).
+/// A system call begins. Costs every system call on the machine, so it is attached only once a thread
+/// of a watched process reads several sockets, or receives several messages with one recvmmsg(2).
 ///
 /// Binds to `sys_enter(struct pt_regs *regs, long id)`, kernel/entry/common.c.
 #[btf_tracepoint(function = "sys_enter")]
 fn sys_enter(ctx: BtfTracePointContext) -> i32 {
-    user_buffer::entered(ctx.arg(1));
+    entry::entered(ctx.arg(1));
     0
 }
 
@@ -192,7 +193,7 @@ fn tcp_destroy_sock(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// The open files of the watched process, walked once at the start.
+/// The open files of the watched processes, walked once at the start.
 ///
 /// Binds to the BPF iterator `task_file`, kernel/bpf/task_iter.c; `struct bpf_iter__task_file` is
 /// `{ meta, task, fd, file }`, eight bytes each.
@@ -210,14 +211,14 @@ extern "C" fn present_sockets(ctx: *mut c_void) -> i32 {
     0
 }
 
-/// The function named with `--handoff` is entered (user space, on the watched process only).
+/// The function named with `--handoff` is entered (user space, in the watched processes only).
 #[uprobe]
 fn function_entered(_ctx: ProbeContext) -> u32 {
     call::called();
     0
 }
 
-/// The function named with `--handoff` returns (user space, on the watched process only).
+/// The function named with `--handoff` returns (user space, in the watched processes only).
 #[uretprobe]
 fn function_returned(_ctx: RetProbeContext) -> u32 {
     call::called();

@@ -1,18 +1,29 @@
 //! The maps. Sizes are the most that is ever held; what finds a map full is counted.
 
-use agent_common::{Count, RECORD_BYTES, RING_BYTES, Socket, Thread};
+use agent_common::{Count, ID_WORDS, RECORD_BYTES, RING_BYTES, Socket, Thread};
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 
-/// Thread ids go up to 4,194,304 (`PID_MAX_LIMIT`); one bit each.
-pub(crate) const TRACKED_WORDS: u32 = 4_194_304 / 64;
+/// A bit per watched process, by thread group id. Written by the agent only: set before the probes
+/// are attached, cleared when the process has ended and its number may pass on to another.
+#[map]
+pub(crate) static WATCHED: Array<u64> = Array::with_max_entries(ID_WORDS, 0);
 
 /// A bit per tracked thread: the gate of the scheduler probes. An array look-up is inlined by the
 /// JIT, so an unwatched switch costs two loads and two tests.
 #[map]
-pub(crate) static TRACKED: Array<u64> = Array::with_max_entries(TRACKED_WORDS, 0);
+pub(crate) static TRACKED: Array<u64> = Array::with_max_entries(ID_WORDS, 0);
+
+/// Whether the bit of this thread or process id is set.
+#[inline(always)]
+pub(crate) fn holds(ids: &Array<u64>, id: u32) -> bool {
+    match ids.get(id / 64) {
+        Some(word) => word & (1 << (id % 64)) != 0,
+        None => false,
+    }
+}
 
 /// The tracked threads, by thread id.
 #[map]
@@ -22,7 +33,7 @@ pub(crate) static THREADS: HashMap<u32, Thread> = HashMap::with_max_entries(4096
 #[map]
 pub(crate) static SOCKETS: HashMap<u64, Socket> = HashMap::with_max_entries(8192, 0);
 
-/// The ports the watched process listens on, and the process.
+/// The ports the watched processes listen on, and which process.
 #[map]
 pub(crate) static LISTENING: HashMap<u32, u32> = HashMap::with_max_entries(1024, 0);
 

@@ -39,7 +39,7 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) -> Note {
     let socket = match found {
         Some(known) => known,
         None => {
-            if !wanted(tgid) || ret <= 0 {
+            if ret <= 0 || !wanted(tgid) {
                 return Note::Nothing;
             }
             // SAFETY: the caller's.
@@ -189,7 +189,11 @@ unsafe fn bytes(
     if !undecided {
         if let Some(thread) = thread::track(tid, tgid, at) {
             // SAFETY: a map value.
-            handoff::expect(unsafe { &mut *thread }, sk, socket.id, call.args[0] as i32);
+            let thread = unsafe { &mut *thread };
+            if socket.reader != tid {
+                thread::tell_past(thread, socket);
+            }
+            flagged |= handoff::expect(thread, sk, socket.id, call.args[0] as i32);
         }
         socket.reader = tid;
         socket.tgid = tgid;
@@ -216,7 +220,8 @@ unsafe fn bytes(
         (*record).flags = flagged;
         (*record).slices = (total - size_of::<Recv>() as u64) as u32;
         (*record).call = call.number as u32;
-        if !emit_bytes(scratch.cast(), total, Count::RecvLost) {
+        let urgent = flagged & recv_flags::CALL_HOOK_WANTED != 0;
+        if !emit_bytes(scratch.cast(), total, urgent, Count::RecvLost) {
             socket.lost += 1;
         }
     }

@@ -23,11 +23,11 @@ pub(crate) fn is_pressed() -> bool {
     RING.query(u64::from(BPF_RB_AVAIL_DATA)) >= RING_WAKE_BYTES
 }
 
-/// The agent drains the ring on a timer; it is woken only when much is waiting, so that a quiet
-/// session does not pay an interrupt and a wake-up per record.
+/// The agent drains the ring on a timer; it is woken only when much is waiting, or for an urgent
+/// record, so that a quiet session does not pay an interrupt and a wake-up per record.
 #[inline(always)]
-fn wake_flags() -> u64 {
-    if is_pressed() {
+fn wake_flags(urgent: bool) -> u64 {
+    if urgent || is_pressed() {
         u64::from(BPF_RB_FORCE_WAKEUP)
     } else {
         u64::from(BPF_RB_NO_WAKEUP)
@@ -42,6 +42,7 @@ pub(crate) fn emit<T>(record: &T, lost: Count) -> bool {
         emit_bytes(
             core::ptr::from_ref(record).cast(),
             size_of::<T>() as u64,
+            false,
             lost,
         )
     }
@@ -52,14 +53,14 @@ pub(crate) fn emit<T>(record: &T, lost: Count) -> bool {
 /// # Safety
 /// They are readable; the verifier checks.
 #[inline(always)]
-pub(crate) unsafe fn emit_bytes(start: *const u8, len: u64, lost: Count) -> bool {
+pub(crate) unsafe fn emit_bytes(start: *const u8, len: u64, urgent: bool, lost: Count) -> bool {
     // SAFETY: the caller's.
     let sent = unsafe {
         bpf_ringbuf_output(
             (&raw const RING).cast_mut().cast(),
             start.cast_mut().cast(),
             len,
-            wake_flags(),
+            wake_flags(urgent),
         )
     };
     if sent < 0 {

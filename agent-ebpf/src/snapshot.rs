@@ -48,6 +48,7 @@ fn fence() {
 struct Copy {
     state: u32,
     since: u64,
+    generation: u32,
     ns: [u64; STATES],
     cfs_rq: u64,
     base: u64,
@@ -65,6 +66,7 @@ impl Copy {
             Self {
                 state: (&raw const (*thread).state).read_volatile(),
                 since: (&raw const (*thread).since).read_volatile(),
+                generation: (&raw const (*thread).generation).read_volatile(),
                 ns: [
                     ns.read_volatile(),
                     ns.add(1).read_volatile(),
@@ -105,7 +107,7 @@ impl Copy {
             at,
             ns,
             tid,
-            reserved: 0,
+            generation: self.generation,
         }
     }
 }

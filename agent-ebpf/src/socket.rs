@@ -1,4 +1,4 @@
-//! Which sockets are watched: those the process connects, accepts, has open, or reads.
+//! Which sockets are watched: those a watched process connects, accepts, has open, or reads.
 
 use agent_common::{
     ABSENT, CloseReason, Closed, Count, Head, Kind, OpenReason, Opened, Phase, Socket, walk_mode,
@@ -148,7 +148,7 @@ pub(crate) unsafe fn found_by_read(sk: *const c_void, tgid: u32) -> Option<*mut 
     }
 }
 
-/// A socket the watched process had open when the agent started.
+/// A socket a watched process had open when the agent started.
 ///
 /// # Safety
 /// `task` and `file` are the iterator's.
@@ -189,7 +189,7 @@ unsafe fn listen(sk: *const c_void, tgid: u32) {
     }
 }
 
-/// A TCP socket changes its state: connections of the watched process are on the list before their
+/// A TCP socket changes its state: connections of a watched process are on the list before their
 /// first byte.
 ///
 /// # Safety

@@ -4,7 +4,9 @@
 //! task being off the CPU, a migration by both. The one overlap, a `sched_waking` that comes while
 //! the thread is still on its way off the CPU, writes nothing: the `sched_wakeup` that follows does.
 
-use agent_common::{Count, Exit, Head, Kind, State, Thread};
+use agent_common::{
+    CHANGES, Change, Count, Exit, Head, ID_WORDS, Kind, Socket, State, Thread, UNSEEN,
+};
 use aya_ebpf::bindings::task_struct;
 
 use crate::{
@@ -14,7 +16,7 @@ use crate::{
     futex,
     globals::TASK_PID,
     handoff,
-    maps::{THREADS, TRACKED, TRACKED_WORDS, ZERO_THREAD},
+    maps::{THREADS, TRACKED, ZERO_THREAD, holds},
     ring::{count, emit},
     seqlock::{begin_write, end_write},
     throttle,
@@ -23,15 +25,12 @@ use crate::{
 /// The gate: whether the thread is tracked.
 #[inline(always)]
 fn tracked(tid: u32) -> bool {
-    match TRACKED.get(tid / 64) {
-        Some(word) => word & (1 << (tid % 64)) != 0,
-        None => false,
-    }
+    holds(&TRACKED, tid)
 }
 
 /// The tracked thread, past the gate.
 #[inline(always)]
-fn lookup(tid: u32) -> Option<*mut Thread> {
+pub(crate) fn lookup(tid: u32) -> Option<*mut Thread> {
     if tracked(tid) {
         THREADS.get_ptr_mut(tid)
     } else {
@@ -43,10 +42,12 @@ fn lookup(tid: u32) -> Option<*mut Thread> {
 #[inline(always)]
 pub(crate) fn track(tid: u32, tgid: u32, now: u64) -> Option<*mut Thread> {
     if let Some(known) = lookup(tid) {
+        // SAFETY: a map value.
+        runs(unsafe { &mut *known }, now);
         return Some(known);
     }
     let zero = ZERO_THREAD.get(0)?;
-    if tid / 64 >= TRACKED_WORDS || THREADS.insert(tid, zero, 0).is_err() {
+    if tid / 64 >= ID_WORDS || THREADS.insert(tid, zero, 0).is_err() {
         count(Count::ThreadsFull);
         return None;
     }
@@ -57,6 +58,8 @@ pub(crate) fn track(tid: u32, tgid: u32, now: u64) -> Option<*mut Thread> {
         (*thread).since = now;
         (*thread).tgid = tgid;
         (*thread).call = -1;
+        (*thread).past.tid = tid;
+        remember(&mut *thread, now, UNSEEN, 0);
     }
     flip(tid, true);
     Some(thread)
@@ -79,6 +82,65 @@ fn flip(tid: u32, on: bool) {
     }
 }
 
+/// Keeps in mind that a stretch in `state` ended at `at`.
+#[inline(always)]
+fn remember(thread: &mut Thread, at: u64, state: u32, throttled: u64) {
+    let next = thread.past.next;
+    thread.past.changes[next as usize % CHANGES] = Change::new(at, state, throttled);
+    thread.past.next = next.wrapping_add(1);
+}
+
+/// A change of state was not seen: what the thread did since its last event is not known. It enters
+/// `next`.
+#[inline(always)]
+fn start_over(thread: &mut Thread, now: u64, next: State) -> u64 {
+    count(Count::SwitchUnseen);
+    let at = if now > thread.since {
+        now
+    } else {
+        thread.since
+    };
+    remember(thread, at, UNSEEN, 0);
+    begin_write(thread);
+    thread.generation = thread.generation.wrapping_add(1);
+    thread.state = next as u32;
+    thread.since = at;
+    end_write(thread);
+    at
+}
+
+/// The thread is the current one.
+#[inline(always)]
+pub(crate) fn runs(thread: &mut Thread, now: u64) {
+    if thread.state != State::OnCpu as u32 {
+        start_over(thread, now, State::OnCpu);
+    }
+}
+
+/// The thread leaves its CPU and enters `next`.
+#[inline(always)]
+fn stop(thread: &mut Thread, now: u64, next: State) -> u64 {
+    if thread.state == State::OnCpu as u32 {
+        charge(thread, now, next, 0)
+    } else {
+        start_over(thread, now, next)
+    }
+}
+
+/// The current thread becomes the reader of a socket: tells what it did last, which no arrival so
+/// far was told with.
+#[inline(always)]
+pub(crate) fn tell_past(thread: &mut Thread, socket: &mut Socket) {
+    thread.past.head = Head {
+        kind: Kind::Past as u32,
+        lost: socket.lost,
+        socket: socket.id,
+    };
+    if !emit(&thread.past, Count::PastLost) {
+        socket.lost += 1;
+    }
+}
+
 /// Charges the time since the last event to the state in progress and enters `next`; `throttled`
 /// of it goes to [`State::Throttle`]. Returns the instant used: `now`, or the last event's when the
 /// clocks of two CPUs disagree.
@@ -97,6 +159,7 @@ fn charge(thread: &mut Thread, now: u64, next: State, throttled: u64) -> u64 {
     } else {
         throttled
     };
+    remember(thread, at, thread.state, withheld);
     begin_write(thread);
     match thread.state {
         0 => thread.ns[0] += passed,
@@ -160,20 +223,24 @@ unsafe fn left(task: *const task_struct, thread: &mut Thread, tid: u32, asleep: 
         if !asleep {
             let base = throttle::base(task, now);
             base.store(thread, 0);
-            charge(thread, now, State::RunQueue, 0);
+            stop(thread, now, State::RunQueue);
             return;
         }
         let call = arch::syscall(task);
         thread.call = call.number;
         thread.call_arg = call.args[0];
         let state = futex::slept(thread, &call, now);
-        let at = charge(thread, now, state, 0);
-        handoff::slept(task, thread, tid, &call, at);
+        let at = stop(thread, now, state);
+        handoff::waits(task, thread, tid, &call, at);
     }
 }
 
 #[inline(always)]
 unsafe fn entered(task: *const task_struct, thread: &mut Thread, now: u64) {
+    if thread.state == State::OnCpu as u32 {
+        start_over(thread, now, State::OnCpu);
+        return;
+    }
     // SAFETY: the caller's task is the tracepoint's argument.
     let throttled = if thread.state == State::RunQueue as u32 {
         unsafe { throttle::ended(task, thread) }

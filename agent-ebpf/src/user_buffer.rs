@@ -44,13 +44,9 @@ const MSGHDR_IOVLEN: u64 = 24;
 /// include/linux/socket.h `struct mmsghdr`: a msghdr of 56 bytes, msg_len, padding.
 const MMSGHDR_BYTES: u64 = 64;
 
-/// The current thread enters a system call.
+/// The current thread enters a recvmmsg(2).
 #[inline(always)]
-pub(crate) fn entered(number: i64) {
-    if number != nr::RECVMMSG {
-        return;
-    }
-    let (tid, tgid) = current();
+pub(crate) fn entered(tid: u32, tgid: u32) {
     if wanted(tgid) {
         // An LRU map takes what it is given.
         let _kept = NEXT_MESSAGE.insert(tid, 0u32, 0);

@@ -393,7 +393,7 @@ fn flush(step: &mut Step, scratch: *mut u8) {
         (*record).head.lost = socket.lost;
         (*record).head.socket = socket.id;
         (*record).slices = (len - RECV_BYTES) as u32;
-        if !emit_bytes(scratch, len, Count::RecvLost) {
+        if !emit_bytes(scratch, len, false, Count::RecvLost) {
             socket.lost += 1;
         }
     }

@@ -18,16 +18,22 @@ pub struct Cli {
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Watch a process and split the age of every FIX message it reads.
+    /// Watch processes and split the age of every FIX message they read.
     Run(Run),
 }
 
 /// `tag52 run`
 #[derive(Clone, Debug, Args)]
 pub struct Run {
-    /// The process that reads FIX (its sessions, present and to come, are found by themselves).
-    #[arg(long, value_name = "PID")]
-    pub pid: NonZeroU32,
+    /// A process that reads FIX (its sessions, present and to come, are found by themselves); may be
+    /// given several times, or as PID,PID.
+    #[arg(
+        long = "pid",
+        value_name = "PID",
+        required = true,
+        value_delimiter = ','
+    )]
+    pub pids: Vec<NonZeroU32>,
     /// Only sessions with this local or remote port.
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
@@ -37,7 +43,7 @@ pub struct Run {
     /// JSON lines instead of text: one per message, or one per interval and session.
     #[arg(long, value_name = "WHAT")]
     pub json: Option<Json>,
-    /// A message is handed off when this function of the process returns: SYMBOL, SYMBOL@return or
+    /// A message is handed off when this function of the processes returns: SYMBOL, SYMBOL@return or
     /// SYMBOL@entry; demangled names are understood. Without it: when the thread next reads or
     /// waits for the socket.
     #[arg(long, value_name = "SYMBOL")]
@@ -152,6 +158,29 @@ mod tests {
         assert_eq!(clock_step("500ms:250ms"), step(500, 250_000_000));
         for bad in ["", "3s", "3s:", ":1s", "-1s:1s", "1s:--1s", "1s:1d"] {
             assert!(clock_step(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn processes_are_given_in_either_way() {
+        let pids = |words: &[&str]| {
+            let words = ["tag52", "run"].iter().chain(words);
+            Cli::try_parse_from(words).map(|cli| {
+                let Command::Run(run) = cli.command;
+                run.pids.iter().map(|pid| pid.get()).collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(
+            pids(&["--pid", "7", "--pid", "8,9"]).expect("valid"),
+            [7, 8, 9]
+        );
+        for bad in [
+            &[][..],
+            &["--pid", "0"],
+            &["--pid", "7,"],
+            &["--pid", "7,x"],
+        ] {
+            assert!(pids(bad).is_err(), "{bad:?}");
         }
     }
 

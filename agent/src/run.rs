@@ -8,7 +8,8 @@ mod threads;
 
 use std::{
     io,
-    os::fd::{AsFd as _, AsRawFd},
+    num::NonZeroU32,
+    os::fd::AsRawFd,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -16,7 +17,7 @@ use std::{
 use tokio::{
     io::{Interest, unix::AsyncFd},
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
+    sync::{mpsc, oneshot},
     task::JoinHandle,
     time::{MissedTickBehavior, interval},
 };
@@ -27,7 +28,7 @@ use crate::{
     model::Model,
     outputs::{Endpoint, Heartbeat, OutputError, Outputs},
     probes::{Options, Probes},
-    target::Target,
+    target::Targets,
 };
 use clock_set::ClockSet;
 use collector::Collector;
@@ -41,7 +42,7 @@ const DRAIN_EVERY: Duration = Duration::from_millis(50);
 /// How long the metrics endpoint may take to end.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Watches a process until it ends or a signal comes.
+/// Watches processes until the last has ended or a signal comes.
 ///
 /// # Errors
 /// [`RunError`]
@@ -54,13 +55,13 @@ pub fn run(arguments: &Run) -> Result<(), RunError> {
 }
 
 async fn watch(arguments: &Run) -> Result<(), RunError> {
-    let target = Target::open(arguments.pid)?;
+    let targets = Targets::open(&arguments.pids)?;
     let endpoint = match arguments.listen {
         Some(address) => Some(Endpoint::bind(address).await?),
         None => None,
     };
     let mut probes = Probes::load(&Options {
-        pid: arguments.pid,
+        pids: arguments.pids.clone(),
         function: arguments.handoff.clone(),
         accounting: arguments.listen.is_some() || arguments.probe_cost,
         log: arguments.probe_log,
@@ -73,7 +74,8 @@ async fn watch(arguments: &Run) -> Result<(), RunError> {
     let heartbeat = Arc::new(Heartbeat::default());
     heartbeat.beat();
     let server = endpoint.map(|e| serve(e, &model, &heartbeat));
-    let watched = format!("pid {}", arguments.pid);
+    let watched = targets.to_string();
+    let mut ends = ends(targets).map_err(RunError::Runtime)?;
     let mut outputs = Outputs::stdout(arguments.format(), watched.clone());
     let time = run_time(arguments);
     let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;
@@ -82,9 +84,9 @@ async fn watch(arguments: &Run) -> Result<(), RunError> {
     let told = follow(
         &mut collector,
         &mut outputs,
-        &target,
+        &mut ends,
         &clock_set,
-        arguments,
+        arguments.interval,
         &heartbeat,
     )
     .await;
@@ -150,23 +152,37 @@ fn readiness<T: AsRawFd>(fd: T) -> io::Result<AsyncFd<T>> {
     registered.map_err(Into::into)
 }
 
-/// Until the process ends, a signal comes or nobody reads the output.
+/// Tells which process has ended; closed once all have.
+fn ends(targets: Targets) -> io::Result<mpsc::Receiver<NonZeroU32>> {
+    let (tell, told) = mpsc::channel(1);
+    for target in targets {
+        let (pid, tell) = (target.pid(), tell.clone());
+        let target = readiness(target)?;
+        tokio::spawn(async move {
+            let _ended = target.readable().await;
+            // The run may be over for another reason.
+            let _gone = tell.send(pid).await;
+        });
+    }
+    Ok(told)
+}
+
+/// Until the last process has ended, a signal comes or nobody reads the output.
 async fn follow(
     collector: &mut Collector,
     outputs: &mut Outputs,
-    target: &Target,
+    ends: &mut mpsc::Receiver<NonZeroU32>,
     clock_set: &ClockSet,
-    arguments: &Run,
+    every: Duration,
     heartbeat: &Heartbeat,
 ) -> Result<(), OutputError> {
     let io = |e: io::Error| OutputError::Failed(e);
     let ring = readiness(collector.ring_fd()?).map_err(io)?;
-    let ended = readiness(target.as_fd()).map_err(io)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
     let mut drain = interval(DRAIN_EVERY);
     drain.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut tell = interval(arguments.interval);
+    let mut tell = interval(every);
     tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick of an interval is at once.
     tell.tick().await;
@@ -190,9 +206,12 @@ async fn follow(
                 collector.drain(outputs)?;
                 collector.interval(outputs)?;
             }
-            _ = ended.readable() => {
-                eprintln!("tag52: pid {} has ended", arguments.pid);
-                return Ok(());
+            ended = ends.recv() => {
+                let Some(pid) = ended else {
+                    return Ok(());
+                };
+                eprintln!("tag52: pid {pid} has ended");
+                collector.process_ended(pid);
             }
         }
         heartbeat.beat();

@@ -1,9 +1,9 @@
-//! The process to watch: whether it is one, and when it ends.
+//! The processes to watch: whether they are some, and when they end.
 
 use std::{
-    io,
+    fmt, io,
     num::NonZeroU32,
-    os::fd::{AsFd, BorrowedFd, FromRawFd as _, OwnedFd, RawFd},
+    os::fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd},
 };
 
 use procfs::process::Process;
@@ -11,6 +11,9 @@ use thiserror::Error;
 
 /// The inode of the initial PID namespace (include/linux/proc_ns.h `PROC_PID_INIT_INO`).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
+
+/// Processes watched at a time, at the most: each costs a descriptor, and one line must name all.
+const MOST: usize = 64;
 
 /// Why a process cannot be watched.
 #[derive(Debug, Error)]
@@ -26,6 +29,12 @@ pub enum TargetError {
         /// Its process.
         pid: u32,
     },
+    /// The same process again.
+    #[error("process {0} is given twice")]
+    Twice(u32),
+    /// More than can be watched.
+    #[error("{0} processes are given: at most {MOST} can be watched at a time")]
+    TooMany(usize),
     /// The agent sees other pids than the kernel's probes.
     #[error(
         "tag52 runs in a PID namespace of its own, where pids are not the kernel's: \
@@ -45,6 +54,7 @@ pub enum TargetError {
 /// A process, by a handle that does not pass on to another process of the same number.
 #[derive(Debug)]
 pub struct Target {
+    pid: NonZeroU32,
     pidfd: OwnedFd,
 }
 
@@ -53,8 +63,7 @@ impl Target {
     ///
     /// # Errors
     /// [`TargetError`]
-    pub fn open(pid: NonZeroU32) -> Result<Self, TargetError> {
-        in_initial_namespace()?;
+    fn open(pid: NonZeroU32) -> Result<Self, TargetError> {
         let number = pid.get();
         let signed = i32::try_from(number).map_err(|_| TargetError::Gone(number))?;
         let status = Process::new(signed)
@@ -80,14 +89,68 @@ impl Target {
         }
         // SAFETY: a descriptor just opened, owned by nobody else.
         let pidfd = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
-        Ok(Self { pidfd })
+        Ok(Self { pid, pidfd })
+    }
+
+    /// Its pid.
+    #[must_use]
+    pub const fn pid(&self) -> NonZeroU32 {
+        self.pid
     }
 }
 
 /// Readable once the process has ended.
-impl AsFd for Target {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
+impl AsRawFd for Target {
+    fn as_raw_fd(&self) -> RawFd {
+        self.pidfd.as_raw_fd()
+    }
+}
+
+/// The processes to watch.
+#[derive(Debug)]
+pub struct Targets(Vec<Target>);
+
+impl Targets {
+    /// Finds them all.
+    ///
+    /// # Errors
+    /// [`TargetError`], of the first that is none.
+    pub fn open(pids: &[NonZeroU32]) -> Result<Self, TargetError> {
+        in_initial_namespace()?;
+        if pids.len() > MOST {
+            return Err(TargetError::TooMany(pids.len()));
+        }
+        let again = |i: usize| pids[..i].contains(&pids[i]);
+        if let Some(i) = (0..pids.len()).find(|&i| again(i)) {
+            return Err(TargetError::Twice(pids[i].get()));
+        }
+        let targets = pids.iter().map(|&pid| Target::open(pid));
+        targets.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl IntoIterator for Targets {
+    type Item = Target;
+    type IntoIter = std::vec::IntoIter<Target>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// `pid 411`, or `pids 411, 412 and 413`.
+impl fmt::Display for Targets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.len() == 1 { "pid " } else { "pids " })?;
+        for (i, target) in self.0.iter().enumerate() {
+            let before = match i {
+                0 => "",
+                _ if i + 1 == self.0.len() => " and ",
+                _ => ", ",
+            };
+            write!(f, "{before}{}", target.pid)?;
+        }
+        Ok(())
     }
 }
 
@@ -108,13 +171,44 @@ fn in_initial_namespace() -> Result<(), TargetError> {
 mod tests {
     use super::*;
 
+    fn pid(number: u32) -> NonZeroU32 {
+        NonZeroU32::new(number).expect("not zero")
+    }
+
     #[test]
     fn what_is_no_process_is_told() {
-        let impossible = NonZeroU32::new(4_194_305).expect("not zero");
+        let here = pid(std::process::id());
+        let impossible = pid(4_194_305);
         assert!(matches!(
-            Target::open(impossible),
-            Err(TargetError::Gone(_))
+            Targets::open(&[here, impossible]),
+            Err(TargetError::Gone(4_194_305))
         ));
+    }
+
+    #[test]
+    fn too_many_and_the_same_twice_are_told() {
+        let (here, init) = (pid(std::process::id()), pid(1));
+        let twice = Targets::open(&[here, init, here]);
+        assert!(matches!(twice, Err(TargetError::Twice(id)) if id == here.get()));
+        let many: Vec<_> = (1..=65).map(pid).collect();
+        assert!(matches!(
+            Targets::open(&many),
+            Err(TargetError::TooMany(65))
+        ));
+    }
+
+    #[test]
+    fn they_are_named_in_a_line() {
+        let named = |count| {
+            let own = |n| Target {
+                pid: pid(n),
+                pidfd: std::fs::File::open("/dev/null").expect("opens").into(),
+            };
+            Targets((1..=count).map(own).collect()).to_string()
+        };
+        assert_eq!(named(1), "pid 1");
+        assert_eq!(named(2), "pids 1 and 2");
+        assert_eq!(named(4), "pids 1, 2, 3 and 4");
     }
 
     #[test]
@@ -127,8 +221,8 @@ mod tests {
             send.send(tid as u32).expect("received");
             let _ended = wait.recv();
         });
-        let tid = NonZeroU32::new(tid.recv().expect("sent")).expect("not zero");
-        let opened = Target::open(tid);
+        let tid = pid(tid.recv().expect("sent"));
+        let opened = Targets::open(&[tid]);
         drop(stop);
         thread.join().expect("no panic");
         assert!(matches!(opened, Err(TargetError::Thread { .. })));

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
-use xtask::lab::{spin, victim};
+use xtask::lab::{crowd, spin, victim};
 use xtask::{demo, toolchain, verify, vm, workspace};
 
 /// Builds, runs, demonstrates and tests tag52.
@@ -45,6 +45,8 @@ enum Command {
     #[command(hide = true)]
     Victim(victim::Options),
     #[command(hide = true)]
+    Crowd(crowd::Options),
+    #[command(hide = true)]
     Spin(spin::Options),
 }
 
@@ -71,6 +73,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test { filter } => check::run(&filter),
         Command::Vm(options) => vm::run(&options),
         Command::Victim(options) => victim::run(&options),
+        Command::Crowd(options) => crowd::run(&options),
         Command::Spin(options) => spin::run(&options),
     }
 }

@@ -2,7 +2,7 @@
 
 mod slices;
 
-use agent_common::{Arrival, Call, Closed, Exit, HandOff, Head, Kind, Opened, Recv};
+use agent_common::{Arrival, Call, Closed, Exit, HandOff, Head, Kind, Opened, Past, Recv};
 use thiserror::Error;
 
 pub use slices::Slices;
@@ -26,6 +26,8 @@ pub enum Event<'a> {
     Closed(Closed),
     /// A tracked thread ended.
     Exit(Exit),
+    /// What the thread of the receive call that follows did before.
+    Past(Past),
 }
 
 /// A record that is none: agent and probes do not fit together.
@@ -59,7 +61,9 @@ macro_rules! records {
         $(unsafe impl Record for $ty {})*
     };
 }
-records!(Head, Opened, Arrival, Recv, HandOff, Call, Closed, Exit);
+records!(
+    Head, Opened, Arrival, Recv, HandOff, Call, Closed, Exit, Past
+);
 
 fn read<T: Record>(bytes: &[u8], kind: u32) -> Result<T, Malformed> {
     if bytes.len() < size_of::<T>() {
@@ -94,6 +98,7 @@ impl<'a> Event<'a> {
             Kind::Call => Self::Call(read(bytes, kind)?),
             Kind::Closed => Self::Closed(read(bytes, kind)?),
             Kind::Exit => Self::Exit(read(bytes, kind)?),
+            Kind::Past => Self::Past(read(bytes, kind)?),
         })
     }
 }

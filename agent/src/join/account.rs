@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use agent_common::Snapshot;
 
-use super::{acks::Acks, waiting::Waiting, window::Window};
+use super::{acks::Acks, past::Past, waiting::Waiting, window::Window};
 use crate::{
     fix::Header,
     model::{
@@ -13,6 +13,34 @@ use crate::{
         Unbalanced,
     },
 };
+
+/// What is known of a receive call besides its instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt<'a> {
+    /// The receiving thread's counters.
+    pub reader: Snapshot,
+    /// False when the call that handed the message over was not seen and this is a later one: then
+    /// the message's time in the queue is not known either.
+    pub whole: bool,
+    /// What the thread did before, where it was not the socket's reader yet.
+    pub past: Option<&'a Past>,
+}
+
+impl Receipt<'_> {
+    /// What the thread did while the message was in the queue, from `arrived` on.
+    fn queued(&self, arrived: &Snapshot) -> Waiting {
+        let Self {
+            reader,
+            whole,
+            past,
+        } = self;
+        match past {
+            _ if !whole => Waiting::unknown(reader.at - arrived.at),
+            Some(past) if !reader.continues(arrived) => past.between(arrived.at, reader),
+            _ => Waiting::between(arrived, reader),
+        }
+    }
+}
 
 /// A message that was received and is not handed off yet.
 #[derive(Clone, Debug)]
@@ -45,21 +73,19 @@ pub fn sent_time(header: &Header) -> Result<SentTime, Excluded> {
 }
 
 impl Received {
-    /// The message of `header` came with the receive call that `reader` was taken at. `arrived` is
-    /// when its last byte became readable, if that was seen; `offset_at` gives UTC minus monotonic
-    /// time. `whole` is false when the receive call itself was not seen and `reader` is of a later
-    /// one: then its time in the queue is not known either.
+    /// The message of `header` came with the receive call of `receipt`. `arrived` is when its last
+    /// byte became readable, if that was seen; `offset_at` gives UTC minus monotonic time.
     ///
     /// # Errors
     /// Why the message has no age.
     pub fn new(
         header: Header,
         arrived: Option<Snapshot>,
-        reader: Snapshot,
+        receipt: Receipt<'_>,
         (window, acks): (&Window, &Acks),
         offset_at: impl Fn(u64) -> i64,
-        whole: bool,
     ) -> Result<Self, Excluded> {
+        let reader = receipt.reader;
         let sent = sent_time(&header)?;
         // Stamps of two CPUs may disagree by a little; the copy was after the arrival.
         let arrived = arrived.map(|a| if a.at > reader.at { reader } else { a });
@@ -89,11 +115,7 @@ impl Received {
                     }
                 }
                 matrix.add(Stage::InFlight, Part::Network, in_flight);
-                let queued = if whole {
-                    Waiting::between(&arrived, &reader)
-                } else {
-                    Waiting::unknown(reader.at - arrived.at)
-                };
+                let queued = receipt.queued(&arrived);
                 queued.charge(&mut matrix, Stage::Queued);
             }
             None => {
@@ -144,6 +166,12 @@ impl Received {
     #[must_use]
     pub fn may_fill_a_gap(&self) -> bool {
         self.header.poss_dup || self.header.msg_type.as_str() == "4"
+    }
+
+    /// When it was received, on the monotonic clock, ns.
+    #[must_use]
+    pub const fn received_at(&self) -> u64 {
+        self.reader.at
     }
 
     /// MsgType says that the session layer handles it: the application never sees it.

@@ -22,6 +22,8 @@ pub struct Batch {
     out_of_step: bool,
     /// What an earlier batch told of the function.
     called_for: Option<CalledFor>,
+    /// It may end, or have ended, in a wait that is not seen; the calls of a function still tell.
+    wait_unseen: bool,
 }
 
 /// Which messages the function is called for.
@@ -72,6 +74,17 @@ impl Batch {
         self.lost = true;
     }
 
+    /// The wait that ends it is, or may have been, one that is not seen.
+    pub fn wait_unseen(&mut self) {
+        self.wait_unseen = true;
+    }
+
+    /// When the latest of its messages was received, `CLOCK_MONOTONIC` ns; `None` when it has none.
+    #[must_use]
+    pub fn received_at(&self) -> Option<u64> {
+        self.messages.last().map(Received::received_at)
+    }
+
     /// Which messages the calls of this batch belong to, in order; `None` when that cannot be told.
     fn matched(&mut self) -> Option<CalledFor> {
         if self.lost || self.out_of_step {
@@ -109,7 +122,11 @@ impl Batch {
         mut done: impl FnMut(Result<Message, Unbalanced>),
     ) -> u64 {
         let matched = if by_function { self.matched() } else { None };
-        let how = if self.lost { HandOff::Unseen } else { how };
+        let how = if self.lost || self.wait_unseen {
+            HandOff::Unseen
+        } else {
+            how
+        };
         let mut calls = self.calls.drain(..);
         let mut unmatched = 0;
         for message in self.messages.drain(..) {
@@ -130,6 +147,7 @@ impl Batch {
         drop(calls);
         self.lost = false;
         self.out_of_step = false;
+        self.wait_unseen = false;
         unmatched
     }
 }

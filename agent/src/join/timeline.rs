@@ -11,20 +11,20 @@ use agent_common::Snapshot;
 /// Snapshots held; when there are more, every second one of the older half is given up.
 const MOST: usize = 8192;
 
-/// The snapshots of one thread, oldest first.
+/// The snapshots of the reader, oldest first; where another thread took over, nothing is said of the
+/// time between the last one of the old reader and the first one of the new.
 #[derive(Debug, Default)]
 pub struct Timeline {
     points: VecDeque<Snapshot>,
 }
 
 impl Timeline {
-    /// Adds what was seen of the reader. Another thread's snapshot begins the line anew.
+    /// Adds what was seen of the reader.
     pub fn add(&mut self, point: Snapshot) {
         if point.tid == 0 {
             return;
         }
         match self.points.back() {
-            Some(last) if last.tid != point.tid => self.points.clear(),
             Some(last) if last.at >= point.at => return,
             _ => {}
         }
@@ -51,6 +51,12 @@ impl Timeline {
         }
     }
 
+    /// The newest.
+    #[must_use]
+    pub fn last(&self) -> Option<&Snapshot> {
+        self.points.back()
+    }
+
     /// The counters at `at`; `None` before the first snapshot and after the last.
     #[must_use]
     pub fn at(&self, at: u64) -> Option<Snapshot> {
@@ -60,6 +66,9 @@ impl Timeline {
             return Some(*after);
         }
         let before = self.points.get(index.checked_sub(1)?)?;
+        if !after.continues(before) {
+            return None;
+        }
         interpolate(before, after, at)
     }
 }
@@ -87,7 +96,7 @@ fn interpolate(before: &Snapshot, after: &Snapshot, at: u64) -> Option<Snapshot>
         at,
         ns,
         tid: before.tid,
-        reserved: 0,
+        generation: before.generation,
     })
 }
 
@@ -102,7 +111,7 @@ mod tests {
             at,
             ns,
             tid: 7,
-            reserved: 0,
+            generation: 0,
         }
     }
 
@@ -131,13 +140,18 @@ mod tests {
     }
 
     #[test]
-    fn another_thread_begins_anew() {
+    fn between_two_threads_nothing_is_said() {
         let mut line = Timeline::default();
-        line.add(point(100, [0; STATES]));
+        line.add(point(50, [0; STATES]));
+        line.add(point(100, [50, 0, 0, 0, 0]));
         let mut other = point(200, [5, 0, 0, 0, 0]);
         other.tid = 8;
         line.add(other);
+        assert_eq!(
+            line.at(75).map(|here| (here.tid, here.ns[0])),
+            Some((7, 25))
+        );
         assert!(line.at(150).is_none());
-        assert!(line.at(200).is_some());
+        assert_eq!(line.at(200).map(|here| here.tid), Some(8));
     }
 }

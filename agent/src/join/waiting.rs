@@ -29,8 +29,16 @@ impl Waiting {
         Self { ns: all }
     }
 
+    /// Nanoseconds per thread state.
+    #[must_use]
+    pub(super) fn known(ns: [u64; STATES]) -> Self {
+        let mut all = [0; STATES + 1];
+        all[..STATES].copy_from_slice(&ns);
+        Self { ns: all }
+    }
+
     /// What the thread did from `from` to `to`. All of it is unknown when the two are not of one
-    /// known thread; nothing when `to` is not after `from`.
+    /// known thread, or a change of its state was not seen in between; nothing when `to` is not after `from`.
     ///
     /// The sum is the time between the two, exactly. The split of a runnable stretch in progress is
     /// an estimate until the thread runs (the throttle clock is read from another CPU), so one part
@@ -38,7 +46,7 @@ impl Waiting {
     #[must_use]
     pub fn between(from: &Snapshot, to: &Snapshot) -> Self {
         let passed = to.at.saturating_sub(from.at);
-        if from.tid == 0 || from.tid != to.tid {
+        if !to.continues(from) {
             return Self::unknown(passed);
         }
         Self::settle(
@@ -111,7 +119,7 @@ mod tests {
             at,
             ns,
             tid: 7,
-            reserved: 0,
+            generation: 0,
         }
     }
 
@@ -135,6 +143,14 @@ mod tests {
             Waiting::between(&Snapshot::default(), &Snapshot::default()),
             Waiting::unknown(0)
         );
+    }
+
+    #[test]
+    fn after_an_unseen_change_there_is_no_difference() {
+        let from = snapshot(100, [10, 0, 0, 0, 0]);
+        let mut to = snapshot(150, [60, 0, 0, 0, 0]);
+        to.generation = 1;
+        assert_eq!(Waiting::between(&from, &to), Waiting::unknown(50));
     }
 
     #[test]

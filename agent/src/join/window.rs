@@ -127,10 +127,14 @@ impl Window {
         }
         if let Some((from, edge)) = self.closed
             && reader.tid != 0
-            && from.tid != reader.tid
+            && !reader.continues(&from)
         {
-            // From here on it is known what the reader (or the new reader) does.
-            self.end(from, reader);
+            // Another thread reads. What the old one did is known up to when it was last seen, and what
+            // the new one does from here on.
+            let seen = self.line.last().copied().filter(|l| l.continues(&from));
+            let until = seen.unwrap_or(from);
+            self.end(from, until);
+            self.end(until, reader);
             self.closed = Some((reader, edge));
         }
         self.line.add(reader);
@@ -247,7 +251,7 @@ mod tests {
             at,
             ns: [0, 0, 0, at, 0],
             tid: 7,
-            reserved: 0,
+            generation: 0,
         }
     }
 
@@ -353,6 +357,22 @@ mod tests {
         let held = window.held_back(10, &at(300));
         assert_eq!((held.part(Part::Unknown), held.total()), (50, 100));
         assert_eq!(held.part(Part::LockWait), 50);
+    }
+
+    #[test]
+    fn a_new_reader_leaves_only_the_gap_unknown() {
+        let by = |tid, now| Snapshot { tid, ..at(now) };
+        let mut window = Window::default();
+        window.arrived(100, shut(110), false, by(7, 100));
+        window.seen(by(7, 180));
+        window.read(shut(120), by(8, 200));
+        window.read(open(9_000), by(8, 300));
+        let held = window.held_back(100, &by(8, 400));
+        assert_eq!((held.part(Part::Unknown), held.total()), (20, 200));
+        assert_eq!(held.part(Part::LockWait), 180);
+        // A message sent in the old reader's time.
+        let held = window.held_back(140, &by(8, 400));
+        assert_eq!((held.part(Part::Unknown), held.total()), (20, 160));
     }
 
     #[test]

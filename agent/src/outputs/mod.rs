@@ -158,7 +158,7 @@ impl Outputs {
     pub fn finish(&mut self, summary: &Summary) -> Result<(), OutputError> {
         match self.format {
             Format::Human => {
-                let text = summary::summary(summary, self.style);
+                let text = summary::summary(summary, &self.watched, self.style);
                 self.out.write_all(text.as_bytes())?;
             }
             Format::JsonMessages | Format::JsonIntervals => {

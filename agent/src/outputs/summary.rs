@@ -11,13 +11,13 @@ use crate::model::{Figures, Health, Hook, Part, SessionFigures, Spread, Stage, S
 /// Sessions described in full; the rest is counted (and whole in JSON).
 const SESSIONS_IN_FULL: usize = 16;
 
-/// The whole text.
-pub(super) fn summary(summary: &Summary, style: Style) -> String {
+/// The whole text; `watched` names the processes.
+pub(super) fn summary(summary: &Summary, watched: &str, style: Style) -> String {
     let mut text = String::new();
     let seconds = summary.length.as_secs_f64();
     let _ = writeln!(
         text,
-        "\n{} {} watched, {} session{}",
+        "\n{} {watched} watched for {}, {} session{}",
         style.bold("tag52 summary:"),
         Time((seconds * 1e9) as i128),
         summary.sessions_seen,
@@ -331,7 +331,7 @@ mod tests {
             name: "arrivals".to_owned(),
             hook: Hook::Chosen("sk_data_ready".to_owned()),
         });
-        let text = summary(&model.summary(), Style::Plain);
+        let text = summary(&model.summary(), "pid 411", Style::Plain);
         println!("{text}");
         assert!(text.contains(
             "90.0% of the age outside the network (9.00s of 10.0s) was lock-wait: the ingest \
@@ -360,7 +360,7 @@ mod tests {
             latest_ns: m.sent.utc_ns + 690_000_000,
         });
         model.observe(&m);
-        let text = summary(&model.summary(), Style::Plain);
+        let text = summary(&model.summary(), "pid 411", Style::Plain);
         assert!(text.contains("tag 52 is in steps of 1.00s: ages are upper bounds"));
         assert!(text.contains(
             "the order of the venue's sends narrows that to 40.0ms or less in 1 messages, whose mean \
@@ -370,12 +370,13 @@ mod tests {
 
     #[test]
     fn nothing_seen_is_said() {
-        let text = summary(&Model::new().summary(), Style::Plain);
+        let text = summary(&Model::new().summary(), "pids 7 and 8", Style::Plain);
+        assert!(text.contains("pids 7 and 8 watched for"));
         assert!(text.contains("0 sessions"));
         assert!(text.contains("no events lost"));
         let mut model = Model::new();
         model.observe(&message(&session_id(0), 1, &[]));
-        let text = summary(&model.summary(), Style::Plain);
+        let text = summary(&model.summary(), "pid 411", Style::Plain);
         assert!(text.contains("No time was spent outside of the network."));
     }
 }

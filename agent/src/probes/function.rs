@@ -1,8 +1,10 @@
 //! Finding the function named with `--handoff` in the modules the process has mapped.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     fmt, fs,
+    num::NonZeroU32,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -70,18 +72,30 @@ pub(super) struct Found {
     pub(super) file_offset: u64,
 }
 
+/// What matches in the files looked through so far, by device and inode: processes have most of
+/// their modules in common.
+type Looked = HashMap<(u64, u64), Vec<(u64, String)>>;
+
 impl FunctionSpec {
+    /// Where the function is in each of these processes.
+    pub(super) fn find_in(&self, pids: &[NonZeroU32]) -> Result<Vec<Found>, ProbeError> {
+        let mut known = Looked::new();
+        pids.iter()
+            .map(|pid| self.find(pid.get(), &mut known))
+            .collect()
+    }
+
     /// Looks through the modules mapped by the process.
-    pub(super) fn find(&self, pid: u32) -> Result<Found, ProbeError> {
+    fn find(&self, pid: u32, known: &mut Looked) -> Result<Found, ProbeError> {
         let mut found: BTreeMap<(PathBuf, u64), String> = BTreeMap::new();
         let mut looked = 0;
         for module in modules(pid).map_err(|why| self.error(why))? {
-            let Ok(bytes) = fs::read(&module) else {
+            let Some(matches) = self.matches_in(&module, known) else {
                 continue;
             };
             looked += 1;
-            for (offset, name) in self.matches(&bytes) {
-                found.insert((module.clone(), offset), name);
+            for (offset, name) in matches {
+                found.insert((module.clone(), *offset), name.clone());
             }
         }
         match found.len() {
@@ -101,7 +115,7 @@ impl FunctionSpec {
             n => {
                 let names: Vec<_> = found.into_values().collect();
                 Err(self.error(format!(
-                    "{n} functions have this name; give one with its parameters: {}",
+                    "{n} functions of process {pid} have this name; give one with its parameters: {}",
                     names.join(", ")
                 )))
             }
@@ -113,6 +127,16 @@ impl FunctionSpec {
             symbol: self.symbol.clone(),
             why,
         }
+    }
+
+    /// As [`Self::matches`], of a file; `None` when it cannot be read.
+    fn matches_in<'a>(&self, module: &Path, known: &'a mut Looked) -> Option<&'a [(u64, String)]> {
+        let file = fs::metadata(module).ok()?;
+        let matches = match known.entry((file.dev(), file.ino())) {
+            Entry::Occupied(seen) => seen.into_mut(),
+            Entry::Vacant(new) => new.insert(self.matches(&fs::read(module).ok()?)),
+        };
+        Some(matches)
     }
 
     /// File offset and readable name of every function that matches.
@@ -216,10 +240,14 @@ mod tests {
 
     #[test]
     fn a_function_of_this_very_process_is_found() {
+        let here = NonZeroU32::new(std::process::id()).expect("not zero");
         let spec: FunctionSpec = "malloc".parse().expect("valid");
-        let found = spec.find(std::process::id());
-        assert!(found.is_ok(), "{found:?}");
+        // The second time from what the first one found.
+        let found = spec.find_in(&[here, here]).expect("in both");
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0], found[1]);
         let spec: FunctionSpec = "no_such_function_anywhere".parse().expect("valid");
-        assert!(spec.find(std::process::id()).is_err());
+        let error = spec.find_in(&[here]).expect_err("in none").to_string();
+        assert!(error.contains(&here.to_string()), "{error}");
     }
 }

@@ -145,27 +145,26 @@ impl Place {
         }
     }
 
-    /// Loads the program and attaches it.
-    pub(super) fn attach(&self, ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
+    /// Has the kernel check the program and take it in.
+    pub(super) fn load(&self, ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
         let name = self.program;
         match self.way {
-            Way::TpBtf => {
-                let program: &mut BtfTracePoint = program(ebpf, name)?;
-                program.load(self.target, btf).map_err(refused(name))?;
-                program.attach().map_err(refused(name))?;
-            }
-            Way::FEntry => {
-                let program: &mut FEntry = program(ebpf, name)?;
-                program.load(self.target, btf).map_err(refused(name))?;
-                program.attach().map_err(refused(name))?;
-            }
-            Way::FExit => {
-                let program: &mut FExit = program(ebpf, name)?;
-                program.load(self.target, btf).map_err(refused(name))?;
-                program.attach().map_err(refused(name))?;
-            }
+            Way::TpBtf => program::<BtfTracePoint>(ebpf, name)?.load(self.target, btf),
+            Way::FEntry => program::<FEntry>(ebpf, name)?.load(self.target, btf),
+            Way::FExit => program::<FExit>(ebpf, name)?.load(self.target, btf),
         }
-        Ok(())
+        .map_err(refused(name))
+    }
+
+    /// From now on the program, loaded before, is run.
+    pub(super) fn attach(&self, ebpf: &mut Ebpf) -> Result<(), ProbeError> {
+        let name = self.program;
+        match self.way {
+            Way::TpBtf => program::<BtfTracePoint>(ebpf, name)?.attach().map(drop),
+            Way::FEntry => program::<FEntry>(ebpf, name)?.attach().map(drop),
+            Way::FExit => program::<FExit>(ebpf, name)?.attach().map(drop),
+        }
+        .map_err(refused(name))
     }
 }
 

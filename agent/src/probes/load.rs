@@ -19,6 +19,7 @@ use super::{
     layout::Layout,
     misses,
     program::{program, refused},
+    watched::Watched,
 };
 
 /// Where kernels publish their types.
@@ -27,8 +28,8 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 /// What to watch, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The process (thread group id, initial PID namespace).
-    pub pid: NonZeroU32,
+    /// The processes (thread group ids, initial PID namespace); none stands for every process.
+    pub pids: Vec<NonZeroU32>,
     /// `--handoff`
     pub function: Option<FunctionSpec>,
     /// Account for the probes' run time (costs some 20-60 ns a run).
@@ -42,6 +43,7 @@ pub struct Probes {
     ebpf: Ebpf,
     ring: RingBuf<MapData>,
     counts: Counts,
+    watched: Watched,
     threads: HashMap<MapData, u32, Thread>,
     slice_limit: (Array<MapData, u64>, usize),
     capabilities: Vec<(&'static str, String)>,
@@ -80,18 +82,22 @@ impl Probes {
         let counts = Counts::new(PerCpuArray::try_from(take_map(&mut ebpf, "COUNTS")?)?);
         let threads = HashMap::try_from(take_map(&mut ebpf, "THREADS")?)?;
         let slice_limit = Array::try_from(take_map(&mut ebpf, "SLICE_LIMIT")?)?;
+        let watched = Watched::new(take_map(&mut ebpf, "WATCHED")?, &options.pids)?;
 
         for (what, place) in &places {
-            place.attach(&mut ebpf, &btf)?;
+            place.load(&mut ebpf, &btf)?;
+            place.attach(&mut ebpf)?;
             capabilities.push((what, place.to_string()));
         }
+        // Ready for when it is asked for: until then what it would tell is unknown.
+        CALL_ENTRY.load(&mut ebpf, &btf)?;
         let present = match walk_open_files(&mut ebpf, &btf) {
             Ok(()) => "iter task_file".to_owned(),
             Err(why) => format!("not observable: {why}; found at their first read instead"),
         };
         capabilities.push(("sockets open at the start", present));
         if let Some(function) = &options.function {
-            attach_function(&mut ebpf, options.pid, function)?;
+            attach_function(&mut ebpf, &options.pids, function)?;
             capabilities.push(("hand-off", function.to_string()));
         }
         let accounting = if options.accounting {
@@ -103,6 +109,7 @@ impl Probes {
             ebpf,
             ring,
             counts,
+            watched,
             threads,
             slice_limit: (slice_limit, 0),
             capabilities,
@@ -111,21 +118,29 @@ impl Probes {
         })
     }
 
-    /// Follows the entry of system calls, which tells the messages of one recvmmsg(2) apart. It costs
-    /// every system call on the machine some tens of nanoseconds, so it is for processes that use it.
+    /// Follows the entry of system calls, which tells the messages of one recvmmsg(2) apart, and shows
+    /// the waits that do not sleep. It costs every system call on the machine some tens of nanoseconds,
+    /// so it is for processes that need it. Returns whether it does so only now.
+    ///
+    /// # Errors
+    /// When the kernel refuses, for the first time.
+    pub fn follow_calls(&mut self) -> Result<bool, ProbeError> {
+        if self.follows_calls {
+            return Ok(false);
+        }
+        self.follows_calls = true;
+        CALL_ENTRY.attach(&mut self.ebpf)?;
+        self.capabilities
+            .push(("entry of system calls", CALL_ENTRY.to_string()));
+        Ok(true)
+    }
+
+    /// The process has ended: another that gets its number is not watched.
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn follow_calls(&mut self) -> Result<(), ProbeError> {
-        if self.follows_calls {
-            return Ok(());
-        }
-        self.follows_calls = true;
-        let btf = Btf::from_sys_fs().map_err(EbpfError::BtfError)?;
-        CALL_ENTRY.attach(&mut self.ebpf, &btf)?;
-        self.capabilities
-            .push(("messages of a recvmmsg", CALL_ENTRY.to_string()));
-        Ok(())
+    pub fn unwatch(&mut self, pid: NonZeroU32) -> Result<(), ProbeError> {
+        Ok(self.watched.clear(pid)?)
     }
 
     /// While much waits in the ring, so many bytes of each message are to be handed over.
@@ -187,7 +202,7 @@ impl Probes {
             at,
             ns,
             tid,
-            reserved: 0,
+            generation: thread.generation,
         })
     }
 
@@ -208,7 +223,7 @@ impl Probes {
 
 fn load_object(btf: &Btf, layout: &Layout, options: &Options) -> Result<Ebpf, ProbeError> {
     static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tag52-probes"));
-    let pid = options.pid.get();
+    let all = u32::from(options.pids.is_empty());
     let log = u32::from(options.log);
     let mut loader = EbpfLoader::new();
     loader.btf(Some(btf));
@@ -216,7 +231,7 @@ fn load_object(btf: &Btf, layout: &Layout, options: &Options) -> Result<Ebpf, Pr
         loader.override_global(name, offset, true);
     }
     loader
-        .override_global("TARGET_TGID", &pid, true)
+        .override_global("WATCH_ALL", &all, true)
         .override_global("PROBE_LOG", &log, true);
     loader.load(OBJECT).map_err(|error| {
         if denied(&error) {
@@ -247,7 +262,7 @@ fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, MapEr
     })
 }
 
-/// Runs the iterator once: it puts the target's open sockets on the list and tells of each.
+/// Runs the iterator once: it puts the targets' open sockets on the list and tells of each.
 fn walk_open_files(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
     const NAME: &str = "present_sockets";
     let iter: &mut Iter = program(ebpf, NAME)?;
@@ -267,24 +282,24 @@ fn walk_open_files(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
     Ok(())
 }
 
+/// In every process; all are looked through before anything is attached.
 fn attach_function(
     ebpf: &mut Ebpf,
-    pid: NonZeroU32,
+    pids: &[NonZeroU32],
     function: &FunctionSpec,
 ) -> Result<(), ProbeError> {
     let name = match function.side {
         CallSide::Entry => "function_entered",
         CallSide::Return => "function_returned",
     };
-    let found = function.find(pid.get())?;
+    let places = function.find_in(pids)?;
     let program: &mut UProbe = program(ebpf, name)?;
     program.load().map_err(refused(name))?;
-    program
-        .attach(
-            found.file_offset,
-            &found.module,
-            UProbeScope::OneProcess(pid),
-        )
-        .map_err(refused(name))?;
+    for (found, &pid) in places.into_iter().zip(pids) {
+        let scope = UProbeScope::OneProcess(pid);
+        program
+            .attach(found.file_offset, &found.module, scope)
+            .map_err(refused(name))?;
+    }
     Ok(())
 }

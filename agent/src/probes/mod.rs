@@ -10,6 +10,7 @@ mod layout;
 mod load;
 mod misses;
 mod program;
+mod watched;
 
 pub use cost::ProbeRun;
 pub use error::ProbeError;

@@ -1,6 +1,7 @@
 //! From the ring to the model and the outputs.
 
 use std::{
+    num::NonZeroU32,
     os::fd::{AsFd as _, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -123,11 +124,22 @@ impl Collector {
             probes.hand_over(sessions.header_bytes());
         }
         drop(model);
-        if call_hook && let Err(error) = self.probes.follow_calls() {
-            eprintln!("tag52: the messages of a recvmmsg cannot be told apart: {error}");
+        if call_hook {
+            self.follow_calls();
         }
         self.ring_high_water = self.ring_high_water.max(bytes);
         told
+    }
+
+    /// Watches the entry of system calls from now on.
+    fn follow_calls(&mut self) {
+        match self.probes.follow_calls() {
+            Ok(true) => self.sessions.entries_watched(self.clock.monotonic()),
+            Ok(false) => {}
+            Err(error) => eprintln!(
+                "tag52: the messages of a recvmmsg, and waits that do not sleep, are not seen: {error}"
+            ),
+        }
     }
 
     /// Looks at the readers of sessions whose window is closed.
@@ -138,6 +150,13 @@ impl Collector {
             if let Some(snapshot) = self.probes.snapshot(tid, now) {
                 self.sessions.seen(snapshot);
             }
+        }
+    }
+
+    /// A watched process has ended.
+    pub(super) fn process_ended(&mut self, pid: NonZeroU32) {
+        if let Err(error) = self.probes.unwatch(pid) {
+            eprintln!("tag52: whoever gets pid {pid} next is watched too: {error}");
         }
     }
 

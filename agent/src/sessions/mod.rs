@@ -9,7 +9,7 @@ mod tests;
 
 use std::{collections::HashMap, sync::Arc};
 
-use agent_common::{CloseReason, Snapshot};
+use agent_common::{CloseReason, Recv, Snapshot, recv_flags};
 
 use crate::{
     events::Event,
@@ -23,6 +23,10 @@ pub use socket::Fact;
 
 /// Sockets held at the most; the probes' own list is smaller.
 const MOST_SOCKETS: usize = 16_384;
+
+/// For so long after the entry of system calls is watched, batches of before are looked for, ns: no
+/// thread takes longer from a wait that does not sleep to the receive call after it.
+const SETTLED: u64 = 60_000_000_000;
 
 /// What is to be watched.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,7 +46,7 @@ struct Thread {
     lost: u32,
 }
 
-/// All sockets of the watched process.
+/// All sockets of the watched processes.
 #[derive(Debug, Default)]
 pub struct Sessions {
     sockets: HashMap<u64, Socket>,
@@ -50,6 +54,8 @@ pub struct Sessions {
     /// Threads that read FIX, or that called the hand-off function.
     threads: HashMap<u32, Thread>,
     headers: Headers,
+    /// Since when the entry of system calls is watched, `CLOCK_MONOTONIC` ns.
+    entries_since: Option<u64>,
     stray: u64,
 }
 
@@ -88,7 +94,15 @@ impl Sessions {
                     socket.bytes(&recv, slices, &mut self.headers);
                 }
             }
+            Event::Past(past) => {
+                if let Some(socket) = self.sockets.get_mut(&past.head.socket) {
+                    socket.new_reader(&past);
+                }
+            }
             Event::Recv(recv, slices) => {
+                if recv.flags & recv_flags::OTHERS_OWED != 0 {
+                    self.overlapped(&recv);
+                }
                 if let Some(socket) = self.sockets.get_mut(&recv.head.socket) {
                     socket.bytes(&recv, slices, &mut self.headers);
                     socket.received(&recv, clock, tell);
@@ -135,6 +149,29 @@ impl Sessions {
         if let Some(socket) = read {
             socket.called(caller);
         }
+    }
+
+    /// The thread of `recv` has something in hand from other sockets too. It may have been back in a
+    /// wait in between, one that did not sleep: without a look at the entry of system calls that was
+    /// not seen, and when it handed off the others is not known.
+    fn overlapped(&mut self, recv: &Recv) {
+        let since = self.entries_since.unwrap_or(u64::MAX);
+        if recv.reader.at > since.saturating_add(SETTLED) {
+            return;
+        }
+        for (id, socket) in &mut self.sockets {
+            if *id != recv.head.socket
+                && let Some(batch) = socket.batch_in_hand(recv.reader.tid)
+                && batch.received_at().is_some_and(|at| at < since)
+            {
+                batch.wait_unseen();
+            }
+        }
+    }
+
+    /// From `at` (`CLOCK_MONOTONIC` ns) on the entry of system calls is watched.
+    pub fn entries_watched(&mut self, at: u64) {
+        self.entries_since.get_or_insert(at);
     }
 
     /// The process has ended: what was received and not handed off never will be.

@@ -2,18 +2,21 @@
 
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 
-use agent_common::{Acked, Arrival, OpenReason, Opened, Recv, Snapshot, recv_flags};
+use agent_common::{
+    Acked, Arrival, OpenReason, Opened, Past as PastRecord, Recv, Snapshot, recv_flags,
+};
 
 use super::{Filter, address::address, headers::Headers};
 use crate::{
     events::Slices,
     fix::{Header, Tap},
     join::{
-        account::Received,
+        account::{Receipt, Received},
         acks::Acks,
         arrivals::Arrivals,
         batch::Batch,
         clock::{TimeSource, UtcClock},
+        past::Past,
         phase::{Arrived, Phase},
         stream::Stream,
         window::{Offer, Window},
@@ -121,6 +124,8 @@ pub(super) struct Socket {
     /// Known from the first message on.
     session: Option<Arc<SessionId>>,
     reader: u32,
+    /// What the thread of the next receive call did before, when it is a new reader.
+    past: Option<Past>,
     stream: Stream,
     tap: Tap,
     tapped: TapDelta,
@@ -187,6 +192,7 @@ impl Socket {
             filter,
             session: None,
             reader: 0,
+            past: None,
             stream,
             tap: Tap::new(),
             tapped: TapDelta::default(),
@@ -261,6 +267,12 @@ impl Socket {
         }
     }
 
+    /// The next receive call is of a thread that was not the reader.
+    pub(super) fn new_reader(&mut self, past: &PastRecord) {
+        self.lost_so_far(past.head.lost);
+        self.past = Some(Past::new(past));
+    }
+
     /// A receive call is through.
     pub(super) fn received<T: TimeSource>(
         &mut self,
@@ -284,6 +296,7 @@ impl Socket {
             || start != self.read
             || recv.flags & recv_flags::BYTES_MISSING != 0;
         self.read = end;
+        let past = self.past.take();
 
         while self.awaited.front().is_some_and(|h| h.end <= end) {
             let Some(header) = self.awaited.pop_front() else {
@@ -291,7 +304,17 @@ impl Socket {
             };
             // Read to its end by a call that was not seen, if its last byte is not of this one.
             let whole = !(lost && header.end <= start);
-            self.message(header, reader, whole, clock, tell);
+            let receipt = Receipt {
+                reader,
+                whole,
+                past: past.as_ref(),
+            };
+            self.message(header, receipt, clock, tell);
+        }
+        if recv.flags & recv_flags::HAND_OFF_LOST != 0
+            && let Some(batch) = self.batch_in_hand(reader.tid)
+        {
+            batch.wait_unseen();
         }
         if let Some(session) = &self.session {
             for _ in 0..std::mem::take(&mut self.dropped) {
@@ -307,8 +330,7 @@ impl Socket {
     fn message<T: TimeSource>(
         &mut self,
         header: Header,
-        reader: Snapshot,
-        whole: bool,
+        receipt: Receipt<'_>,
         clock: &UtcClock<T>,
         tell: &mut dyn FnMut(Fact),
     ) {
@@ -317,7 +339,7 @@ impl Socket {
         let offset_at = |at| clock.offset_at(at);
         let between = self.moments.narrow(&header, arrived, offset_at);
         let moments = (&self.moments.window, &self.moments.acks);
-        match Received::new(header, arrived, reader, moments, offset_at, whole) {
+        match Received::new(header, arrived, receipt, moments, offset_at) {
             Ok(received) => {
                 if !header.poss_dup {
                     // Sends are in order: nothing older will arrive any more. With a venue ahead of us what
@@ -327,13 +349,13 @@ impl Socket {
                     self.moments.acks.sent_until(since);
                 }
                 let received = received.sent_between(between);
-                match self.moments.batch_of(reader.tid) {
+                match self.moments.batch_of(receipt.reader.tid) {
                     Some(batch) => batch.add(received),
                     None => tell(Fact::Excluded(session, Excluded::ReceiveUnseen)),
                 }
             }
             Err(why) => {
-                if let Some(batch) = self.moments.batch_of(reader.tid) {
+                if let Some(batch) = self.moments.batch_of(receipt.reader.tid) {
                     batch.skip();
                 }
                 tell(Fact::Excluded(session, why));
@@ -362,7 +384,9 @@ impl Socket {
 
     /// The thread of `end` is through with what it read here.
     pub(super) fn handed_off(&mut self, end: &Snapshot, how: HandOff, tell: &mut dyn FnMut(Fact)) {
-        self.moments.window.seen(*end);
+        if end.tid == self.reader {
+            self.moments.window.seen(*end);
+        }
         self.close_batch(end.tid, end, how, tell);
     }
 
@@ -399,7 +423,8 @@ impl Socket {
         }
     }
 
-    fn batch_in_hand(&mut self, tid: u32) -> Option<&mut Batch> {
+    /// What the thread has received here and not handed off.
+    pub(super) fn batch_in_hand(&mut self, tid: u32) -> Option<&mut Batch> {
         let mut batches = self.moments.batches.iter_mut();
         batches.find(|b| b.0 == tid).map(|b| &mut b.1)
     }

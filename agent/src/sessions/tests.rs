@@ -2,8 +2,8 @@
 //! lost. The same is seen on a live kernel in `xtask/tests/live.rs`.
 
 use agent_common::{
-    Acked, Arrival, Call, CloseReason, Closed, Exit, HandOff, Head, OpenReason, Opened, Recv,
-    SLICE_BYTES, STATES, Snapshot, State, recv_flags,
+    Acked, Arrival, Call, Change, CloseReason, Closed, Exit, HandOff, Head, OpenReason, Opened,
+    Past, Recv, SLICE_BYTES, STATES, Snapshot, State, UNSEEN, recv_flags,
 };
 use proptest::prelude::*;
 
@@ -39,6 +39,8 @@ struct Script {
     sessions: Sessions,
     clock: UtcClock<Fixed>,
     at: u64,
+    /// The thread that reads.
+    tid: u32,
     ns: [u64; STATES],
     lost: u32,
     socket: u64,
@@ -74,6 +76,7 @@ impl Script {
             sessions: Sessions::new(filter),
             clock: UtcClock::new(Fixed),
             at: 1_000_000_000,
+            tid: TID,
             ns: [0; STATES],
             lost: 0,
             socket: SOCKET,
@@ -148,8 +151,8 @@ impl Script {
         Snapshot {
             at: self.at,
             ns: self.ns,
-            tid: TID,
-            reserved: 0,
+            tid: self.tid,
+            generation: 0,
         }
     }
 
@@ -257,7 +260,7 @@ impl Script {
             call: 45,
         };
         let mut record = vec![0; size_of::<Recv>()];
-        if flags == 0 {
+        if flags & recv_flags::BYTES_MISSING == 0 {
             record.extend(start.to_le_bytes());
             record.extend((bytes.len() as u32).to_le_bytes());
             record.extend(&bytes);
@@ -432,6 +435,94 @@ fn a_thread_that_ends_with_messages_in_hand() {
     }));
     assert_eq!(script.messages[0].hand_off, How::Unseen);
     assert_eq!(script.cell(0, Stage::InApp, Part::Unknown), 50);
+}
+
+/// The thread receives from another socket, while it has others in hand.
+fn read_elsewhere(script: &mut Script) {
+    let recv = Recv {
+        head: Head {
+            socket: SOCKET + 1,
+            ..script.head()
+        },
+        reader: script.now(),
+        flags: recv_flags::OTHERS_OWED,
+        ..Recv::default()
+    };
+    script.give(Event::Recv(recv, Slices::behind(&[], &recv)));
+}
+
+#[test]
+fn a_wait_that_may_have_been_missed_leaves_the_time_in_app_unknown() {
+    let mut script = Script::new();
+    for watched in [false, true] {
+        if watched {
+            script.sessions.entries_watched(script.at);
+        }
+        script.send(1, "");
+        script.arrive(usize::MAX / 2);
+        script.pass(State::OnCpu, 10);
+        script.read(65_536);
+        script.pass(State::OnCpu, 50);
+        read_elsewhere(&mut script);
+        script.pass(State::OnCpu, 70);
+        script.hand_off();
+    }
+    assert_eq!(script.messages[0].hand_off, How::Unseen);
+    assert_eq!(script.cell(0, Stage::InApp, Part::Unknown), 120);
+    assert_eq!(script.cell(0, Stage::Queued, Part::OnCpu), 10);
+    assert_eq!(script.messages[1].hand_off, How::Wait);
+    assert_eq!(script.cell(1, Stage::InApp, Part::OnCpu), 120);
+}
+
+#[test]
+fn a_hand_off_nobody_waits_for_is_not_taken_from_the_next_read() {
+    let mut script = Script::new();
+    script.send(1, "");
+    script.arrive(usize::MAX / 2);
+    script.read_flagged(65_536, recv_flags::HAND_OFF_LOST);
+    script.pass(State::Blocked, 1_000);
+    one(&mut script);
+    assert_eq!(script.messages[0].hand_off, How::Unseen);
+    assert_eq!(script.cell(0, Stage::InApp, Part::Unknown), 1_640);
+    assert_eq!(script.messages[1].hand_off, How::Wait);
+}
+
+#[test]
+fn a_message_waits_for_the_thread_that_receives_it() {
+    let mut script = Script::new();
+    one(&mut script);
+    script.pass(State::LockWait, 1_000);
+    script.send(2, "");
+    script.pass(State::LockWait, 500);
+    script.arrive(usize::MAX / 2);
+    // Another thread has slept since long ago; it is woken and reads.
+    let woken = script.at + 40;
+    let mut past = Past {
+        head: script.head(),
+        tid: TID + 1,
+        next: 3,
+        ..Past::default()
+    };
+    past.changes[0] = Change::new(script.at - 9_000, UNSEEN, 0);
+    past.changes[1] = Change::new(woken, State::Blocked as u32, 0);
+    past.changes[2] = Change::new(woken + 7, State::RunQueue as u32, 0);
+    script.tid = TID + 1;
+    script.ns = [100, 7, 0, 0, 9_040];
+    script.at = woken + 12;
+    script.give(Event::Past(past));
+    script.read(65_536);
+    script.pass(State::OnCpu, 3);
+    script.hand_off();
+    assert_eq!(script.messages[1].tid, TID + 1);
+    for (part, ns) in [
+        (Part::Blocked, 40),
+        (Part::RunQueue, 7),
+        (Part::OnCpu, 5),
+        (Part::Unknown, 0),
+    ] {
+        assert_eq!(script.cell(1, Stage::Queued, part), ns, "{part:?}");
+    }
+    assert_eq!(script.cell(1, Stage::InApp, Part::OnCpu), 3);
 }
 
 #[test]

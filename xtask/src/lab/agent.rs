@@ -66,6 +66,15 @@ pub struct Bounds {
 pub struct Session {
     /// SenderCompID.
     pub sender: String,
+    /// Our end of the connection, `address:port`.
+    #[serde(default)]
+    pub local: String,
+    /// The process that read the message.
+    #[serde(default)]
+    pub pid: i32,
+    /// The thread that received it.
+    #[serde(default)]
+    pub tid: i32,
 }
 
 impl Message {
@@ -164,6 +173,19 @@ impl Seen {
                 Err(error) => self.errors.push(format!("{error:#}")),
             }
         }
+    }
+}
+
+impl Outcome {
+    /// Events lost, by the agent's own account; `None` when it gave none.
+    pub fn lost(&self) -> Option<u64> {
+        let kinds = self
+            .summary
+            .as_ref()?
+            .get("health")?
+            .get("lost")?
+            .as_object()?;
+        Some(kinds.values().filter_map(serde_json::Value::as_u64).sum())
     }
 }
 

@@ -10,8 +10,8 @@ pub const SOH: char = '\u{1}';
 /// The sender's side of a session: who writes, and the next MsgSeqNum.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    sender: &'static str,
-    target: &'static str,
+    sender: String,
+    target: String,
     resolution: Resolution,
     next: u64,
     body: String,
@@ -20,15 +20,24 @@ pub struct Writer {
 
 impl Writer {
     /// A session of `sender` towards `target` that starts at MsgSeqNum 1.
-    pub fn new(sender: &'static str, target: &'static str, resolution: Resolution) -> Self {
+    pub fn new(
+        sender: impl Into<String>,
+        target: impl Into<String>,
+        resolution: Resolution,
+    ) -> Self {
         Self {
-            sender,
-            target,
+            sender: sender.into(),
+            target: target.into(),
             resolution,
             next: 1,
             body: String::new(),
             message: String::new(),
         }
+    }
+
+    /// Goes on at this MsgSeqNum.
+    pub fn resume(&mut self, next: u64) {
+        self.next = next;
     }
 
     /// The MsgSeqNum of the next message.

@@ -1,7 +1,7 @@
 //! The laboratory: real processes on loopback with known behaviour, for the demo, the live tests and the
 //! accuracy lab.
 //!
-//! A [`venue`] sends FIX, a [`victim`] (or the demo's ingest process) reads it, [`agent`] is the agent under
+//! A [`venue`] sends FIX, a [`victim`] (or a [`crowd`] of threads, or the demo's ingest process) reads it, [`agent`] is the agent under
 //! test. Every part keeps its own record of what it did and when, which is the ground truth.
 
 pub mod agent;
@@ -11,6 +11,8 @@ pub mod child;
 pub mod clock;
 pub mod cpu;
 pub mod cpython;
+pub mod crowd;
+pub mod crowds;
 pub mod database;
 pub mod fix;
 pub mod gil;

@@ -1,4 +1,4 @@
-//! A FIX 4.4 venue on loopback for one client: logon, an even stream of ExecutionReports, heartbeats.
+//! A FIX 4.4 venue on loopback for one client at a time: logon, an even stream of ExecutionReports, heartbeats.
 //!
 //! Tag 52 is taken right before the send call, TCP_NODELAY is set unless asked otherwise, and a receiver whose window
 //! is closed stalls the stream but never the venue: [`Venue::stop`] always gets through.
@@ -66,6 +66,12 @@ pub struct Options {
     /// This ExecutionReport (counted from 1) uses up its MsgSeqNum and is not sent; a ResendRequest is answered
     /// with it and a gap fill for the rest.
     pub lose: Option<u64>,
+    /// SenderCompID.
+    pub sender: String,
+    /// Connections taken one after the other, each with a stream of its own.
+    pub connections: u32,
+    /// MsgSeqNum begins at 1 with each connection; else it goes on.
+    pub reset: bool,
 }
 
 impl Default for Options {
@@ -88,6 +94,9 @@ impl Default for Options {
             close_at_end: false,
             beat_every: None,
             lose: None,
+            sender: "VENUE".into(),
+            connections: 1,
+            reset: false,
         }
     }
 }
@@ -266,15 +275,35 @@ fn serve(listener: &TcpListener, options: &Options, shared: &Shared) -> Result<V
     if let Some(cpu) = options.cpu {
         cpu::pin(cpu)?;
     }
+    let mut log = Vec::new();
+    let mut next = 1;
+    for connection in 0..options.connections {
+        if connection > 0 {
+            shared.logged_on.store(false, Ordering::Release);
+        }
+        let Some(stream) = accept(listener, shared)? else {
+            break;
+        };
+        let mut session = Session::new(stream, options, shared)?;
+        if !options.reset {
+            session.writer.resume(next);
+        }
+        session.run()?;
+        next = session.writer.next_seq();
+        log.append(&mut session.into_log()?);
+    }
+    Ok(log)
+}
+
+/// The next client; `None` when the venue stops.
+fn accept(listener: &TcpListener, shared: &Shared) -> Result<Option<TcpStream>> {
     while !shared.stop.load(Ordering::Acquire) {
         if wait(listener, PollFlags::POLLIN, STOP_CHECK_NS)?.contains(PollFlags::POLLIN) {
-            let stream = listener.accept().context("the venue cannot accept")?.0;
-            let mut session = Session::new(stream, options, shared)?;
-            session.run()?;
-            return session.into_log();
+            let accepted = listener.accept().context("the venue cannot accept")?;
+            return Ok(Some(accepted.0));
         }
     }
-    Ok(Vec::new())
+    Ok(None)
 }
 
 /// Waits for at most `timeout_ns`; returns what is ready.
@@ -321,7 +350,7 @@ impl<'a> Session<'a> {
             shared,
             written: 0,
             unsent: unsent.transpose()?,
-            writer: Writer::new("VENUE", "DROP", options.resolution),
+            writer: Writer::new(options.sender.as_str(), "DROP", options.resolution),
             cutter: Cutter::default(),
             log: Vec::new(),
             fields: String::new(),

@@ -20,6 +20,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 pub use self::inject::Inject;
 pub use self::log::{Record, Usage, VictimLog};
+pub(super) use self::marks::Marks;
 pub use self::marks::{Did, Mark};
 pub use self::read::ReadCall;
 use crate::lab::clock::{self, Resolution};
@@ -112,7 +113,7 @@ pub fn run(options: &Options) -> Result<()> {
 
     let mut cutter = Cutter::default();
     let mut log = VictimLog::default();
-    let mut marks = marks::Marks::of_this_thread(options.marks, options.cpu_stat.as_deref())?;
+    let mut marks = Marks::of_this_thread(options.marks, options.cpu_stat.as_deref())?;
     loop {
         marks.mark(Did::Work)?;
         // Records without a hand-off yet are stamped after the call, so that nothing stands before it.

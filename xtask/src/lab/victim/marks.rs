@@ -71,7 +71,7 @@ pub struct Mark {
 const LOOP_NS: i64 = 30_000;
 
 /// Takes marks of the calling thread, or none at all.
-pub(super) struct Marks {
+pub(in crate::lab) struct Marks {
     schedstat: Option<File>,
     cpu_stat: Option<File>,
     marks: Vec<Mark>,
@@ -79,7 +79,7 @@ pub(super) struct Marks {
 
 impl Marks {
     /// Marks of the calling thread, if they are `wanted`; `cpu_stat` is that of the cgroup with the quota.
-    pub(super) fn of_this_thread(wanted: bool, cpu_stat: Option<&Path>) -> Result<Self> {
+    pub(in crate::lab) fn of_this_thread(wanted: bool, cpu_stat: Option<&Path>) -> Result<Self> {
         let open = |path: &Path| {
             File::open(path).with_context(|| format!("cannot open {}", path.display()))
         };
@@ -94,7 +94,7 @@ impl Marks {
     }
 
     /// The thread has done this until now.
-    pub(super) fn mark(&mut self, did: Did) -> Result<()> {
+    pub(in crate::lab) fn mark(&mut self, did: Did) -> Result<()> {
         let Some(schedstat) = &self.schedstat else {
             return Ok(());
         };
@@ -116,7 +116,7 @@ impl Marks {
     }
 
     /// Uses `ns` of CPU time; marks the stretches in which the thread did not have the CPU.
-    pub(super) fn work(&mut self, ns: i64) -> Result<()> {
+    pub(in crate::lab) fn work(&mut self, ns: i64) -> Result<()> {
         if ns == 0 {
             return Ok(());
         }
@@ -149,7 +149,7 @@ impl Marks {
         Ok(())
     }
 
-    pub(super) fn into_vec(self) -> Vec<Mark> {
+    pub(in crate::lab) fn into_vec(self) -> Vec<Mark> {
         self.marks
     }
 }

@@ -10,6 +10,7 @@ mod gil;
 mod held_back;
 mod late_attach;
 mod lock;
+mod many;
 mod network;
 mod on_cpu;
 mod resends;
@@ -37,4 +38,5 @@ pub(super) const ALL: &[Experiment] = &[
     engine::ENGINE,
     engine::GAP,
     engine::REJECTS,
+    many::MANY,
 ];

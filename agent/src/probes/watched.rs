@@ -1,0 +1,62 @@
+//! Which processes the probes look at.
+
+use std::num::NonZeroU32;
+
+use agent_common::ID_WORDS;
+use aya::maps::{Array, Map, MapData, MapError};
+
+/// Bits of one word of the map.
+const WORD: u32 = u64::BITS;
+
+/// The probes' bit per process; nobody else writes it.
+pub(super) struct Watched {
+    bits: Array<MapData, u64>,
+}
+
+impl Watched {
+    /// Sets the bits of these processes.
+    pub(super) fn new(map: Map, pids: &[NonZeroU32]) -> Result<Self, MapError> {
+        let mut watched = Self {
+            bits: Array::try_from(map)?,
+        };
+        for &pid in pids {
+            watched.change(pid, |word, bit| word | bit)?;
+        }
+        Ok(watched)
+    }
+
+    /// Clears the bit of a process.
+    pub(super) fn clear(&mut self, pid: NonZeroU32) -> Result<(), MapError> {
+        self.change(pid, |word, bit| word & !bit)
+    }
+
+    fn change(
+        &mut self,
+        pid: NonZeroU32,
+        to: impl FnOnce(u64, u64) -> u64,
+    ) -> Result<(), MapError> {
+        let (index, bit) = place(pid);
+        let word = self.bits.get(&index, 0)?;
+        self.bits.set(index, to(word, bit), 0)
+    }
+}
+
+/// The word and the bit in it; the kernel gives no higher pid than the map has room for.
+fn place(pid: NonZeroU32) -> (u32, u64) {
+    let pid = pid.get() % (ID_WORDS * WORD);
+    (pid / WORD, 1 << (pid % WORD))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_process_has_a_bit_of_its_own() {
+        let at = |pid| place(NonZeroU32::new(pid).expect("not zero"));
+        assert_eq!(at(1), (0, 2));
+        assert_eq!(at(63), (0, 1 << 63));
+        assert_eq!(at(64), (1, 1));
+        assert_eq!(at(4_194_303), (ID_WORDS - 1, 1 << 63));
+    }
+}

@@ -1,0 +1,89 @@
+//! A pool: all threads wait on one epoll instance, and whoever is woken reads the session.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Result, anyhow};
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use super::Options;
+use super::session::Session;
+use super::worker::{Work, Worker};
+
+/// How often a thread looks whether all is over, milliseconds.
+const LOOK_MS: u16 = 200;
+
+struct Pool {
+    epoll: Epoll,
+    sessions: Vec<Mutex<Session>>,
+    open: AtomicUsize,
+}
+
+pub(super) fn run(options: &Options, work: &Work) -> Result<()> {
+    let pool = Pool {
+        epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+        open: AtomicUsize::new(options.venues.len()),
+        sessions: options
+            .venues
+            .iter()
+            .map(|&venue| Session::log_on(venue, 1).map(Mutex::new))
+            .collect::<Result<_>>()?,
+    };
+    for (slot, session) in pool.sessions.iter().enumerate() {
+        let session = session
+            .lock()
+            .map_err(|_| anyhow!("no thread has begun yet"))?;
+        pool.epoll.add(&session.stream, armed(slot))?;
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..options.threads)
+            .map(|_| scope.spawn(|| pool.follow(work)))
+            .collect();
+        for thread in threads {
+            thread
+                .join()
+                .map_err(|_| anyhow!("a thread of the crowd panicked"))??;
+        }
+        Ok(())
+    })
+}
+
+/// One thread at a time is told of a session.
+fn armed(slot: usize) -> EpollEvent {
+    EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, slot as u64)
+}
+
+impl Pool {
+    fn follow(&self, work: &Work) -> Result<()> {
+        let mut worker = Worker::of_this_thread(work)?;
+        loop {
+            // Left only through a wait: it ends what was read last.
+            let Some(slot) = worker.wait(|| self.ready())? else {
+                if self.open.load(Ordering::Acquire) > 0 {
+                    continue;
+                }
+                break;
+            };
+            let mut session = self.sessions[slot]
+                .lock()
+                .map_err(|_| anyhow!("another thread panicked"))?;
+            if worker.read(&mut session)?.is_some() {
+                self.epoll.modify(&session.stream, &mut armed(slot))?;
+            } else {
+                self.open.fetch_sub(1, Ordering::Release);
+            }
+        }
+        worker.finish()
+    }
+
+    /// A session that can be read; `None` after a while without any.
+    fn ready(&self) -> Result<Option<usize>> {
+        let mut events = [EpollEvent::empty()];
+        match self.epoll.wait(&mut events, EpollTimeout::from(LOOK_MS)) {
+            Ok(0) | Err(Errno::EINTR) => Ok(None),
+            Ok(_) => Ok(Some(events[0].data() as usize)),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
