@@ -13,7 +13,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Bench, Truth, agent_binary, median, one_at_a_time, rival};
+use common::{Bench, Truth, agent_binary, median, one_at_a_time, rival, sees_calls_under_way};
 use nix::sys::signal::Signal;
 use xtask::demo::{self, Mode};
 use xtask::lab::agent::{Agent, Launch, Message, Outcome};
@@ -91,14 +91,10 @@ fn observe_from(bench: Bench, from: u64, more: &[&str]) -> Run {
     run
 }
 
-/// MsgSeqNum from which on messages are seen. The victim is inside a receive call when the agent attaches; before Linux
-/// 6.3 the end of a call is hooked with fexit, which sees only calls that begin later.
+/// MsgSeqNum from which on messages are seen.
 fn first_seen() -> u64 {
     const LOGON: u64 = 1;
-    let types = std::fs::read("/sys/kernel/btf/vmlinux").expect("BTF");
-    let name = b"btf_trace_sock_recv_length";
-    let hooked_at_its_end = types.windows(name.len()).any(|window| window == name);
-    if hooked_at_its_end { 0 } else { LOGON + 2 }
+    if sees_calls_under_way() { 0 } else { LOGON + 2 }
 }
 
 /// Stages and parts sum to the age, to the nanosecond, and nothing but the network is negative.

@@ -1,6 +1,7 @@
 //! The agent's parts beside the true ones, message by message.
 
 use crate::verify::observe::{Joined, Run};
+use crate::verify::row::counts;
 use crate::verify::truth::Timeline;
 use crate::verify::{Check, Errors, Row};
 
@@ -68,14 +69,11 @@ pub(super) fn row(run: &Run, case: Case<'_>) -> Row {
         errors: Errors::of(differences),
         leak,
         unknown: run.unknown(),
-        checks: vec![
-            Check::none("sums that do not hold", run.inexact()),
-            Check::none(
-                "messages the agent missed",
-                run.truth.sent.len().saturating_sub(joined.len()),
-            ),
-            Check::none("messages with unknown time", run.unknown()),
-        ],
+        checks: counts(
+            run.inexact(),
+            run.truth.sent.len().saturating_sub(joined.len()),
+            run.unknown(),
+        ),
         remarks: stolen.into_iter().collect(),
     };
     row.checks.extend(bars(&row));

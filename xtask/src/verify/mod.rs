@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 
 pub use self::errors::Errors;
-pub use self::row::{Check, Row};
+pub use self::row::{Check, MISSED, Row};
 
 /// Options of `cargo xtask verify`.
 #[derive(Clone, Debug, Default, clap::Args)]

@@ -48,6 +48,19 @@ impl Check {
     }
 }
 
+/// The name of the check of messages that the agent has no line for.
+pub const MISSED: &str = "messages the agent missed";
+
+/// The checks of every row: sums that do not hold, messages without a line, messages with unknown time. None of them
+/// may be.
+pub(super) fn counts(inexact: usize, missed: usize, unknown: usize) -> Vec<Check> {
+    vec![
+        Check::none("sums that do not hold", inexact),
+        Check::none(MISSED, missed),
+        Check::none("messages with unknown time", unknown),
+    ]
+}
+
 /// What one case of an experiment found.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Row {

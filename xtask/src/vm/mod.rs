@@ -31,13 +31,14 @@ use crate::{toolchain, workspace};
 const DEFAULT_KERNELS: [&str; 4] = ["6.1", "6.12", "6.18", "7.3"];
 
 /// The tests without a filter: one per cause of waiting, two ways to read, and bad use.
-const DEFAULT_TESTS: [&str; 6] = [
+const DEFAULT_TESTS: [&str; 7] = [
     "bad_use_gets_one_line_and_exit_code_2",
     "reads_with_recv",
     "reads_with_epoll_and_recv",
     "a_contended_mutex_is_lock_wait",
     "a_full_pipe_is_blocked",
     "a_quota_is_throttle_and_not_run_queue",
+    "accuracy::a_quota",
 ];
 
 /// Options of `cargo xtask vm`.

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use crate::common::{XTASK, agent_binary, one_at_a_time};
-use xtask::verify::{self, Row};
+use crate::common::{XTASK, agent_binary, one_at_a_time, sees_calls_under_way};
+use xtask::verify::{self, Check, MISSED, Row};
 
 fn quick(experiment: &str) {
     let _guard = one_at_a_time();
@@ -25,7 +25,9 @@ fn quick(experiment: &str) {
 
 fn check(row: &Row, text: &str) {
     assert!(row.messages > 0, "{text}");
-    let counts = row.checks.iter().filter(|check| check.unit.is_empty());
+    // Of the first messages nothing is seen on a kernel that hooks only calls that begin later.
+    let excused = |check: &Check| check.name == MISSED && !sees_calls_under_way();
+    let counts = (row.checks.iter()).filter(|check| check.unit.is_empty() && !excused(check));
     for check in counts {
         assert!(check.passes(), "{}: {}\n{text}", check.name, check.figure);
     }
@@ -61,6 +63,7 @@ experiments! {
     a_delaying_relay: "network";
     our_acknowledgements: "acks";
     resends_and_resets: "resends";
+    many_sessions: "many";
 }
 
 /// Every experiment is in the list above, but those with QuickFIX, whose build alone takes minutes.

@@ -74,3 +74,11 @@ pub(crate) fn median(mut values: Vec<i64>) -> i64 {
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or(0)
 }
+
+/// Whether the end of a receive call is hooked where it is. The victim is inside one when the agent attaches; before
+/// Linux 6.3 the hook is fexit, which sees only calls that begin later.
+pub(crate) fn sees_calls_under_way() -> bool {
+    let types = std::fs::read("/sys/kernel/btf/vmlinux").expect("BTF");
+    let name = b"btf_trace_sock_recv_length";
+    types.windows(name.len()).any(|window| window == name)
+}

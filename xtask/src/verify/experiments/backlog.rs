@@ -8,7 +8,8 @@ use nix::sys::signal::Signal;
 use crate::lab::bench::Bench;
 use crate::lab::venue;
 use crate::verify::observe::{self, Run, attach};
-use crate::verify::{Check, Context, Errors, Experiment, Row, compare};
+use crate::verify::row::counts;
+use crate::verify::{Context, Errors, Experiment, Row, compare};
 
 pub(super) const BACKLOG: Experiment = Experiment {
     name: "backlog",
@@ -64,11 +65,7 @@ fn row(case: &str, run: &Run) -> Row {
         errors: Errors::of(joined.iter().map(|m| m.found.age_ns - truth(m))),
         leak: None,
         unknown: run.unknown(),
-        checks: vec![
-            Check::none("sums that do not hold", run.inexact()),
-            Check::none("messages the agent missed", missing),
-            Check::none("messages with unknown time", run.unknown()),
-        ],
+        checks: counts(run.inexact(), missing, run.unknown()),
         remarks: Vec::new(),
     };
     row.checks.extend(compare::bars(&row));

@@ -13,7 +13,7 @@ use crate::lab::bench::Bench;
 use crate::lab::clock::{Resolution, SECOND};
 use crate::lab::venue;
 use crate::verify::observe::{self, Joined, Run, attach};
-use crate::verify::{Check, Context, Errors, Experiment, Row};
+use crate::verify::{Check, Context, Errors, Experiment, MISSED, Row};
 
 pub(super) const CLOCKS: Experiment = Experiment {
     name: "clocks",
@@ -210,10 +210,7 @@ fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
         unknown: run.unknown(),
         checks: vec![
             Check::none("sums that do not hold", run.inexact()),
-            Check::none(
-                "messages the agent missed",
-                run.truth.sent.len().saturating_sub(aged.len()),
-            ),
+            Check::none(MISSED, run.truth.sent.len().saturating_sub(aged.len())),
         ],
         remarks: vec![hand_offs(&aged, step)],
     };

@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::lab::bench::Bench;
 use crate::lab::venue;
 use crate::verify::observe::{Run, observe};
+use crate::verify::row::counts;
 use crate::verify::{Check, Context, Errors, Experiment, Row, compare};
 
 pub(super) const HELD_BACK: Experiment = Experiment {
@@ -73,14 +74,11 @@ fn row(case: &str, run: &Run) -> Row {
         errors: Errors::of(differences),
         leak: Some(("in_flight", network)),
         unknown: run.unknown(),
-        checks: vec![
-            Check::none("sums that do not hold", run.inexact()),
-            Check::none(
-                "messages the agent missed",
-                run.truth.sent.len().saturating_sub(joined.len()),
-            ),
-            Check::none("messages with unknown time", run.unknown()),
-        ],
+        checks: counts(
+            run.inexact(),
+            run.truth.sent.len().saturating_sub(joined.len()),
+            run.unknown(),
+        ),
         remarks: Vec::new(),
     };
     let bars = compare::bars(&row).into_iter().map(|bar| match bar.unit {

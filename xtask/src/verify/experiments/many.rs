@@ -11,7 +11,7 @@ use crate::lab::venue;
 use crate::verify::compare;
 use crate::verify::observe::{attach, outcome};
 use crate::verify::truth::Timeline;
-use crate::verify::{Check, Context, Errors, Experiment, Row};
+use crate::verify::{Check, Context, Errors, Experiment, MISSED, Row};
 
 pub(super) const MANY: Experiment = Experiment {
     name: "many",
@@ -162,10 +162,7 @@ fn row(case: &Case<'_>, truth: &Truth, outcome: &Outcome) -> Row {
                 "messages under another sender, port, process or thread, or twice",
                 outcome.messages.len() - pairs.len() + twice,
             ),
-            Check::none(
-                "messages the agent missed",
-                truth.messages.len() - pairs.len(),
-            ),
+            Check::none(MISSED, truth.messages.len() - pairs.len()),
             Check::at_most("total of the worst session", worst, compare::TOTAL, "%"),
             Check::at_most(
                 "messages with unknown time",

@@ -12,7 +12,7 @@ use crate::lab::venue::{self, Extra, Resend, Sent, What};
 use crate::lab::victim::Record;
 use crate::verify::compare::bars;
 use crate::verify::observe::{self, STREAM};
-use crate::verify::{Check, Context, Errors, Experiment, Row};
+use crate::verify::{Check, Context, Errors, Experiment, MISSED, Row};
 
 pub(super) const RESENDS: Experiment = Experiment {
     name: "resends",
@@ -232,7 +232,7 @@ fn rows(truth: &Truth, messages: &[Message], told: &Told) -> Result<Vec<Row>> {
         usize::from(of(figures) != of(expected))
     };
     first.checks.extend([
-        Check::none("messages the agent missed", missed),
+        Check::none(MISSED, missed),
         Check::none("lines of messages nobody sent", strangers),
         Check::none(
             "summary with other counts or largest ages",
