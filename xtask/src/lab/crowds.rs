@@ -194,10 +194,11 @@ fn streams(log: Vec<Sent>) -> Vec<Vec<Sent>> {
     streams
 }
 
-/// Who read what by MsgSeqNum, for one connection (our port) after the other.
-fn connections<'a>(
-    parts: impl Iterator<Item = &'a Part>,
-) -> Vec<(u16, HashMap<u64, (i32, Record)>)> {
+/// Which thread read what, by MsgSeqNum.
+type ReadBy = HashMap<u64, (i32, Record)>;
+
+/// Who read what, for one connection (our port) after the other.
+fn connections<'a>(parts: impl Iterator<Item = &'a Part>) -> Vec<(u16, ReadBy)> {
     let mut by_port: BTreeMap<u16, Vec<&Part>> = BTreeMap::new();
     for part in parts {
         by_port.entry(part.local).or_default().push(part);
