@@ -62,6 +62,9 @@ counts! {
     /// A thread was found running, or leaving the CPU, that was not seen to get it, or the other way
     /// round: what it did since it was last seen is unknown.
     SwitchUnseen = "switch_unseen", false;
+    /// A thread's wake-up or its getting a CPU was not seen; when it was is told by the scheduler's
+    /// own account (`task_struct.sched_info`, to some microseconds).
+    SwitchRebuilt = "switch_rebuilt", false;
     /// More throttled time was read than the thread waited: cut to the wait.
     ThrottleCut = "throttle_cut", false;
     /// A thread changed its cgroup while runnable: the throttle clock of the old one was used.

@@ -62,8 +62,8 @@ pub struct Head {
     pub socket: u64,
 }
 
-/// The counters of a thread at one instant. The differences of two snapshots of one thread and
-/// generation sum to the time between them, exactly.
+/// The counters of a thread at one instant. The differences of two snapshots of one thread sum to
+/// the time between them, exactly.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Snapshot {
@@ -73,15 +73,15 @@ pub struct Snapshot {
     pub ns: [u64; STATES],
     /// Whose; 0 when the thread is not known, then `ns` means nothing.
     pub tid: u32,
-    /// [`crate::Thread::generation`].
-    pub generation: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 impl Snapshot {
-    /// Whether both are of one thread, whose changes of state were all seen in between.
+    /// Whether both are of one thread.
     #[must_use]
     pub const fn continues(&self, earlier: &Self) -> bool {
-        self.tid != 0 && self.tid == earlier.tid && self.generation == earlier.generation
+        self.tid != 0 && self.tid == earlier.tid
     }
 }
 
@@ -320,13 +320,14 @@ pub struct Exit {
 
 const _: () = {
     assert!(size_of::<Head>() == 16);
-    assert!(size_of::<Snapshot>() == 8 + 8 * STATES + 8);
+    const SNAPSHOT: usize = 8 + 8 * STATES + 8;
+    assert!(size_of::<Snapshot>() == SNAPSHOT);
     assert!(size_of::<Acked>() == 16);
     assert!(size_of::<Opened>() == 16 + 8 + 32 + 16 + 40);
-    assert!(size_of::<Arrival>() == 16 + 56 + 16 + 16);
-    assert!(size_of::<Recv>() == 16 + 56 + 16 + 40);
-    assert!(size_of::<HandOff>() == 16 + 56 + 8);
-    assert!(size_of::<Call>() == 16 + 56);
+    assert!(size_of::<Arrival>() == 16 + SNAPSHOT + 16 + 16);
+    assert!(size_of::<Recv>() == 16 + SNAPSHOT + 16 + 40);
+    assert!(size_of::<HandOff>() == 16 + SNAPSHOT + 8);
+    assert!(size_of::<Call>() == 16 + SNAPSHOT);
     assert!(size_of::<Closed>() == 32);
     assert!(size_of::<Exit>() == 32);
 };

@@ -16,7 +16,7 @@ pub use event::{
     SLICE_HEAD_BYTES, Snapshot, recv_flags,
 };
 pub use socket::{PREFIX_BYTES, PREFIX_ROOM, Phase, Socket, Walk, walk_mode};
-pub use thread::{CHANGES, Change, PENDING, Past, Pending, STATES, State, Thread, UNSEEN};
+pub use thread::{CHANGES, Change, PENDING, Past, Pending, STATES, State, Thread};
 
 /// Process and thread ids go up to 4,194,304 (`PID_MAX_LIMIT`, include/linux/threads.h): words of 64
 /// that hold one bit for each.

@@ -19,10 +19,13 @@ pub enum State {
     LockWait = 3,
     /// Asleep in anything else.
     Blocked = 4,
+    /// A change of state was not seen, and the scheduler's own account does not tell it either. A
+    /// thread is never *in* this state: the time is charged once that is found.
+    Unseen = 5,
 }
 
 /// How many [`State`]s there are.
-pub const STATES: usize = 5;
+pub const STATES: usize = 6;
 
 /// How many sockets of one thread can wait for their hand-off at the same time: at most 32, a bit of
 /// [`Thread::owed`] each.
@@ -45,9 +48,6 @@ pub struct Pending {
     pub reserved: u32,
 }
 
-/// In the place of a [`State`]: it is not known which one.
-pub const UNSEEN: u32 = 7;
-
 /// The end of a stretch that a thread spent in one state.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,7 +68,7 @@ impl Change {
         }
     }
 
-    /// The number of the [`State`]; [`UNSEEN`] when that is not known.
+    /// The number of the [`State`].
     #[must_use]
     pub const fn state(&self) -> u32 {
         (self.what & 7) as u32
@@ -138,9 +138,10 @@ pub struct Thread {
 
     /// Records about this thread that found the ring full.
     pub lost: u32,
-    /// How often it was found in another state than its changes of state had said: one was not seen,
-    /// and [`Self::ns`] before and after have nothing to do with each other.
-    pub generation: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// `task_struct.sched_info.run_delay` when it last went to sleep, ns.
+    pub run_delay: u64,
     /// The system call the thread sleeps (or last slept) in; -1 for an exception.
     pub call: i64,
     /// Its first argument.
@@ -164,7 +165,7 @@ const _: () = assert!(
             + 4 * 8
             + 4 * 8
             + 4 * 4
-            + 2 * 8
+            + 3 * 8
             + 8
             + 24 * PENDING
             + size_of::<Past>()

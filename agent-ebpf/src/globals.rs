@@ -23,6 +23,11 @@ globals! {
     TASK_STATE: u32 = ABSENT;
     TASK_POLICY: u32 = ABSENT;
     TASK_FILES: u32 = ABSENT;
+    /// `task_struct.sched_info`: what it has waited for a CPU, when it was queued (0: it is not) and
+    /// when it last got one, on the run queue's clock.
+    TASK_RUN_DELAY: u32 = ABSENT;
+    TASK_QUEUED: u32 = ABSENT;
+    TASK_ARRIVED: u32 = ABSENT;
     /// `task_struct.se.cfs_rq`
     TASK_CFS_RQ: u32 = ABSENT;
 

@@ -48,7 +48,6 @@ fn fence() {
 struct Copy {
     state: u32,
     since: u64,
-    generation: u32,
     ns: [u64; STATES],
     cfs_rq: u64,
     base: u64,
@@ -66,13 +65,13 @@ impl Copy {
             Self {
                 state: (&raw const (*thread).state).read_volatile(),
                 since: (&raw const (*thread).since).read_volatile(),
-                generation: (&raw const (*thread).generation).read_volatile(),
                 ns: [
                     ns.read_volatile(),
                     ns.add(1).read_volatile(),
                     ns.add(2).read_volatile(),
                     ns.add(3).read_volatile(),
                     ns.add(4).read_volatile(),
+                    ns.add(5).read_volatile(),
                 ],
                 cfs_rq: (&raw const (*thread).cfs_rq).read_volatile(),
                 base: (&raw const (*thread).throttle_base).read_volatile(),
@@ -107,7 +106,7 @@ impl Copy {
             at,
             ns,
             tid,
-            generation: self.generation,
+            reserved: 0,
         }
     }
 }

@@ -4,10 +4,8 @@
 //! task being off the CPU, a migration by both. The one overlap, a `sched_waking` that comes while
 //! the thread is still on its way off the CPU, writes nothing: the `sched_wakeup` that follows does.
 
-use agent_common::{
-    CHANGES, Change, Count, Exit, Head, ID_WORDS, Kind, Socket, State, Thread, UNSEEN,
-};
-use aya_ebpf::bindings::task_struct;
+use agent_common::{CHANGES, Change, Count, Exit, Head, ID_WORDS, Kind, Socket, State, Thread};
+use aya_ebpf::{bindings::task_struct, helpers::generated::bpf_get_current_task_btf};
 
 use crate::{
     arch,
@@ -17,6 +15,7 @@ use crate::{
     globals::TASK_PID,
     handoff,
     maps::{THREADS, TRACKED, ZERO_THREAD, holds},
+    rebuilt,
     ring::{count, emit},
     seqlock::{begin_write, end_write},
     throttle,
@@ -59,7 +58,7 @@ pub(crate) fn track(tid: u32, tgid: u32, now: u64) -> Option<*mut Thread> {
         (*thread).tgid = tgid;
         (*thread).call = -1;
         (*thread).past.tid = tid;
-        remember(&mut *thread, now, UNSEEN, 0);
+        remember(&mut *thread, now, State::Unseen as u32, 0);
     }
     flip(tid, true);
     Some(thread)
@@ -90,40 +89,56 @@ fn remember(thread: &mut Thread, at: u64, state: u32, throttled: u64) {
     thread.past.next = next.wrapping_add(1);
 }
 
-/// A change of state was not seen: what the thread did since its last event is not known. It enters
-/// `next`.
+/// A change of state was not seen, nor is it told elsewhere: the time since the last one is charged
+/// to [`State::Unseen`]. The thread enters `next`.
 #[inline(always)]
-fn start_over(thread: &mut Thread, now: u64, next: State) -> u64 {
+fn unseen(thread: &mut Thread, now: u64, next: State) -> u64 {
     count(Count::SwitchUnseen);
     let at = if now > thread.since {
         now
     } else {
         thread.since
     };
-    remember(thread, at, UNSEEN, 0);
+    remember(thread, at, State::Unseen as u32, 0);
     begin_write(thread);
-    thread.generation = thread.generation.wrapping_add(1);
+    thread.ns[State::Unseen as usize] += at - thread.since;
     thread.state = next as u32;
     thread.since = at;
     end_write(thread);
     at
 }
 
+/// The thread, `task`, runs and was not seen to get its CPU: makes up for it. It is then on it.
+#[inline(always)]
+unsafe fn got_cpu(task: *const task_struct, thread: &mut Thread, now: u64) {
+    // SAFETY: the caller's task is one the verifier knows.
+    let Some(account) = (unsafe { rebuilt::running(task, thread, now) }) else {
+        unseen(thread, now, State::OnCpu);
+        return;
+    };
+    if asleep(thread) {
+        queued(thread, account.queued);
+    }
+    // SAFETY: the caller's.
+    let throttled = unsafe { throttle::ended(task, thread) };
+    charge(thread, account.arrived, State::OnCpu, throttled);
+    count(Count::SwitchRebuilt);
+}
+
+/// The thread became runnable at `at`, which was not seen.
+#[inline(always)]
+fn queued(thread: &mut Thread, at: u64) {
+    thread.cfs_rq = 0;
+    thread.throttle_moved = 0;
+    charge(thread, at, State::RunQueue, 0);
+}
+
 /// The thread is the current one.
 #[inline(always)]
 pub(crate) fn runs(thread: &mut Thread, now: u64) {
     if thread.state != State::OnCpu as u32 {
-        start_over(thread, now, State::OnCpu);
-    }
-}
-
-/// The thread leaves its CPU and enters `next`.
-#[inline(always)]
-fn stop(thread: &mut Thread, now: u64, next: State) -> u64 {
-    if thread.state == State::OnCpu as u32 {
-        charge(thread, now, next, 0)
-    } else {
-        start_over(thread, now, next)
+        // SAFETY: the current task is known to the verifier.
+        unsafe { got_cpu(bpf_get_current_task_btf(), thread, now) };
     }
 }
 
@@ -220,17 +235,19 @@ pub(crate) unsafe fn switched(
 unsafe fn left(task: *const task_struct, thread: &mut Thread, tid: u32, asleep: bool, now: u64) {
     // SAFETY: the caller's task is the tracepoint's argument.
     unsafe {
+        runs(thread, now);
         if !asleep {
             let base = throttle::base(task, now);
             base.store(thread, 0);
-            stop(thread, now, State::RunQueue);
+            charge(thread, now, State::RunQueue, 0);
             return;
         }
+        thread.run_delay = rebuilt::run_delay(task);
         let call = arch::syscall(task);
         thread.call = call.number;
         thread.call_arg = call.args[0];
         let state = futex::slept(thread, &call, now);
-        let at = stop(thread, now, state);
+        let at = charge(thread, now, state, 0);
         handoff::waits(task, thread, tid, &call, at);
     }
 }
@@ -238,8 +255,15 @@ unsafe fn left(task: *const task_struct, thread: &mut Thread, tid: u32, asleep: 
 #[inline(always)]
 unsafe fn entered(task: *const task_struct, thread: &mut Thread, now: u64) {
     if thread.state == State::OnCpu as u32 {
-        start_over(thread, now, State::OnCpu);
+        unseen(thread, now, State::OnCpu);
         return;
+    }
+    if asleep(thread) {
+        // SAFETY: the caller's task is the tracepoint's argument.
+        if let Some(at) = unsafe { rebuilt::waiting(task, thread, now) } {
+            queued(thread, at);
+            count(Count::SwitchRebuilt);
+        }
     }
     // SAFETY: the caller's task is the tracepoint's argument.
     let throttled = if thread.state == State::RunQueue as u32 {

@@ -117,6 +117,12 @@ impl Base {
         }
     }
 
+    /// What `CLOCK_MONOTONIC` is ahead of the run queue's clock, ns; 0 when that is not known.
+    #[inline(always)]
+    pub(crate) fn offset(&self) -> i64 {
+        self.offset
+    }
+
     /// Writes it into the thread; within its write section.
     #[inline(always)]
     pub(crate) fn store(self, thread: &mut Thread, moved: u64) {

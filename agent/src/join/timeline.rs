@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 
 use agent_common::Snapshot;
 
+use super::waiting::Waiting;
+
 /// Snapshots held; when there are more, every second one of the older half is given up.
 const MOST: usize = 8192;
 
@@ -81,9 +83,9 @@ fn interpolate(before: &Snapshot, after: &Snapshot, at: u64) -> Option<Snapshot>
     let mut ns = before.ns;
     let mut given = 0;
     let mut most = (0, 0);
-    for (i, (ns, after)) in ns.iter_mut().zip(after.ns).enumerate() {
-        // An estimate in progress may have been taken back: then there is nothing to share out.
-        let grown = after.checked_sub(*ns)?;
+    // Not the bare difference: what `before` told of a state in progress may have been taken back.
+    let did = Waiting::between(before, after);
+    for (i, (ns, grown)) in ns.iter_mut().zip(did.states()).enumerate() {
         let share = (u128::from(grown) * u128::from(passed) / whole) as u64;
         *ns += share;
         given += share;
@@ -96,7 +98,7 @@ fn interpolate(before: &Snapshot, after: &Snapshot, at: u64) -> Option<Snapshot>
         at,
         ns,
         tid: before.tid,
-        generation: before.generation,
+        reserved: 0,
     })
 }
 
@@ -111,15 +113,15 @@ mod tests {
             at,
             ns,
             tid: 7,
-            generation: 0,
+            reserved: 0,
         }
     }
 
     #[test]
     fn between_two_snapshots_the_sum_is_exact() {
         let mut line = Timeline::default();
-        line.add(point(100, [0, 0, 0, 0, 0]));
-        line.add(point(200, [33, 0, 0, 67, 0]));
+        line.add(point(100, [0, 0, 0, 0, 0, 0]));
+        line.add(point(200, [33, 0, 0, 67, 0, 0]));
         for at in 100..=200 {
             let here = line.at(at).expect("inside");
             assert_eq!(here.ns.iter().sum::<u64>(), at - 100);
@@ -129,10 +131,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_taken_back_is_not_shared_out() {
+        let mut line = Timeline::default();
+        line.add(point(100, [0, 90, 0, 10, 0, 0]));
+        line.add(point(200, [70, 40, 0, 90, 0, 0]));
+        let here = line.at(150).expect("inside");
+        assert_eq!(here.ns.iter().sum::<u64>(), 150);
+        assert!(here.ns[1] >= 40);
+    }
+
+    #[test]
     fn it_stays_small_and_keeps_the_newest() {
         let mut line = Timeline::default();
         for i in 0..100_000u64 {
-            line.add(point(i * 10, [i * 10, 0, 0, 0, 0]));
+            line.add(point(i * 10, [i * 10, 0, 0, 0, 0, 0]));
         }
         assert!(line.points.len() <= MOST);
         assert_eq!(line.at(999_985).expect("inside").ns[0], 999_985);
@@ -143,8 +155,8 @@ mod tests {
     fn between_two_threads_nothing_is_said() {
         let mut line = Timeline::default();
         line.add(point(50, [0; STATES]));
-        line.add(point(100, [50, 0, 0, 0, 0]));
-        let mut other = point(200, [5, 0, 0, 0, 0]);
+        line.add(point(100, [50, 0, 0, 0, 0, 0]));
+        let mut other = point(200, [5, 0, 0, 0, 0, 0]);
         other.tid = 8;
         line.add(other);
         assert_eq!(

@@ -4,8 +4,8 @@ use agent_common::{STATES, Snapshot};
 
 use crate::model::{Matrix, Part, Stage};
 
-/// The parts in the order of `agent_common::State`; the last is not observed.
-const PARTS: [Part; STATES + 1] = [
+/// The parts in the order of `agent_common::State`.
+const PARTS: [Part; STATES] = [
     Part::OnCpu,
     Part::RunQueue,
     Part::Throttle,
@@ -14,35 +14,38 @@ const PARTS: [Part; STATES + 1] = [
     Part::Unknown,
 ];
 
-/// Nanoseconds per thread state, and not observed. Never negative.
+/// [`agent_common::State::Unseen`].
+const UNSEEN: usize = STATES - 1;
+
+/// Nanoseconds per thread state. Never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
-    ns: [u64; STATES + 1],
+    ns: [u64; STATES],
 }
 
 impl Waiting {
     /// Time of which nothing is known.
     #[must_use]
     pub const fn unknown(ns: u64) -> Self {
-        let mut all = [0; STATES + 1];
-        all[STATES] = ns;
+        let mut all = [0; STATES];
+        all[UNSEEN] = ns;
         Self { ns: all }
     }
 
     /// Nanoseconds per thread state.
     #[must_use]
-    pub(super) fn known(ns: [u64; STATES]) -> Self {
-        let mut all = [0; STATES + 1];
-        all[..STATES].copy_from_slice(&ns);
-        Self { ns: all }
+    pub(super) const fn known(ns: [u64; STATES]) -> Self {
+        Self { ns }
     }
 
     /// What the thread did from `from` to `to`. All of it is unknown when the two are not of one
-    /// known thread, or a change of its state was not seen in between; nothing when `to` is not after `from`.
+    /// known thread; nothing when `to` is not after `from`.
     ///
-    /// The sum is the time between the two, exactly. The split of a runnable stretch in progress is
-    /// an estimate until the thread runs (the throttle clock is read from another CPU), so one part
-    /// can come out a little below zero: it is then taken from the largest.
+    /// The sum is the time between the two, exactly. `from` can have told of a state in progress what
+    /// later turned out otherwise: the split of a runnable stretch is an estimate until the thread
+    /// runs (the throttle clock is read from another CPU), and a change of state may not have been
+    /// seen. A part that comes out below zero for that is taken from the time that was not seen, else
+    /// from the largest.
     #[must_use]
     pub fn between(from: &Snapshot, to: &Snapshot) -> Self {
         let passed = to.at.saturating_sub(from.at);
@@ -62,14 +65,22 @@ impl Waiting {
         }
         while let Some(low) = parts.iter().position(|&ns| ns < 0) {
             let debt = std::mem::take(&mut parts[low]);
-            let high = (0..STATES).max_by_key(|&i| parts[i]).unwrap_or(0);
-            parts[high] += debt;
+            let most = (0..STATES).max_by_key(|&i| parts[i]).unwrap_or(0);
+            let from = if parts[UNSEEN] + debt >= 0 {
+                UNSEEN
+            } else {
+                most
+            };
+            parts[from] += debt;
         }
-        let mut ns = [0; STATES + 1];
-        for (to, from) in ns.iter_mut().zip(parts) {
-            *to = from as u64;
+        Self {
+            ns: parts.map(|ns| ns as u64),
         }
-        Self { ns }
+    }
+
+    /// Nanoseconds in the order of `agent_common::State`.
+    pub(super) const fn states(&self) -> [u64; STATES] {
+        self.ns
     }
 
     /// The sum of all parts.
@@ -119,14 +130,14 @@ mod tests {
             at,
             ns,
             tid: 7,
-            generation: 0,
+            reserved: 0,
         }
     }
 
     #[test]
     fn a_difference_is_exact() {
-        let from = snapshot(100, [10, 20, 30, 40, 0]);
-        let to = snapshot(150, [15, 20, 30, 85, 0]);
+        let from = snapshot(100, [10, 20, 30, 40, 0, 0]);
+        let to = snapshot(150, [15, 20, 30, 85, 0, 0]);
         let waited = Waiting::between(&from, &to);
         assert_eq!(waited.part(Part::OnCpu), 5);
         assert_eq!(waited.part(Part::LockWait), 45);
@@ -136,7 +147,7 @@ mod tests {
     #[test]
     fn two_threads_have_no_difference() {
         let from = snapshot(100, [0; STATES]);
-        let mut to = snapshot(150, [50, 0, 0, 0, 0]);
+        let mut to = snapshot(150, [50, 0, 0, 0, 0, 0]);
         to.tid = 8;
         assert_eq!(Waiting::between(&from, &to), Waiting::unknown(50));
         assert_eq!(
@@ -146,17 +157,20 @@ mod tests {
     }
 
     #[test]
-    fn after_an_unseen_change_there_is_no_difference() {
-        let from = snapshot(100, [10, 0, 0, 0, 0]);
-        let mut to = snapshot(150, [60, 0, 0, 0, 0]);
-        to.generation = 1;
-        assert_eq!(Waiting::between(&from, &to), Waiting::unknown(50));
+    fn what_a_state_was_wrongly_told_is_taken_from_the_time_unseen() {
+        // Taken for waiting for a CPU at 100, found asleep at 200, its switches in between unseen.
+        let from = snapshot(100, [1_000, 40, 0, 0, 0, 0]);
+        let to = snapshot(250, [1_000, 0, 0, 50, 0, 140]);
+        let waited = Waiting::between(&from, &to);
+        assert_eq!(waited.part(Part::Unknown), 100);
+        assert_eq!(waited.part(Part::LockWait), 50);
+        assert_eq!(waited.total(), 150);
     }
 
     #[test]
     fn an_estimate_that_overshot_is_taken_from_the_largest() {
-        let from = snapshot(100, [0, 0, 1_000, 0, 0]);
-        let to = snapshot(200, [0, 103, 997, 0, 0]);
+        let from = snapshot(100, [0, 0, 1_000, 0, 0, 0]);
+        let to = snapshot(200, [0, 103, 997, 0, 0, 0]);
         let waited = Waiting::between(&from, &to);
         assert_eq!(waited.part(Part::Throttle), 0);
         assert_eq!(waited.part(Part::RunQueue), 100);
@@ -165,7 +179,7 @@ mod tests {
     #[test]
     fn counters_that_do_not_add_up_are_unknown() {
         let from = snapshot(100, [0; STATES]);
-        let to = snapshot(200, [99, 0, 0, 0, 0]);
+        let to = snapshot(200, [99, 0, 0, 0, 0, 0]);
         assert_eq!(Waiting::between(&from, &to), Waiting::unknown(100));
     }
 }

@@ -249,9 +249,9 @@ mod tests {
     fn at(at: u64) -> Snapshot {
         Snapshot {
             at,
-            ns: [0, 0, 0, at, 0],
+            ns: [0, 0, 0, at, 0, 0],
             tid: 7,
-            generation: 0,
+            reserved: 0,
         }
     }
 

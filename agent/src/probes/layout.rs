@@ -145,6 +145,7 @@ impl Layout {
                 .push((wanted.global, found.unwrap_or(ABSENT)));
         }
         layout.throttle(kernel);
+        layout.rebuilt(kernel);
         layout.epoll();
         layout.acknowledgements();
         Ok(layout)
@@ -191,6 +192,31 @@ impl Layout {
             ("CFS_RQ_THROTTLE_COUNT", count),
             ("RQ_CLOCK", clock),
         ]);
+    }
+
+    /// The scheduler's own account of a task: of use where the throttle clock, which tells what its
+    /// clock and ours are apart, runs on the same clock.
+    fn rebuilt(&mut self, kernel: &KernelTypes) {
+        const FIELDS: [(&str, &str); 3] = [
+            ("TASK_RUN_DELAY", "task_struct.sched_info.run_delay"),
+            ("TASK_QUEUED", "task_struct.sched_info.last_queued"),
+            ("TASK_ARRIVED", "task_struct.sched_info.last_arrival"),
+        ];
+        let same_clock = checked(kernel, "rq.clock", 8)
+            .is_some_and(|clock| self.offset("RQ_CLOCK") == Some(clock));
+        let found = FIELDS.map(|(_, path)| checked(kernel, path, 8).filter(|_| same_clock));
+        let whole = found.iter().all(Option::is_some);
+        for ((global, _), offset) in FIELDS.into_iter().zip(found) {
+            self.offsets
+                .push((global, offset.filter(|_| whole).unwrap_or(ABSENT)));
+        }
+        let how = if whole {
+            "task_struct.sched_info"
+        } else {
+            "not observable: what a thread did around an unseen switch is unknown"
+        };
+        self.capabilities
+            .push(("switches no probe saw", how.to_owned()));
     }
 
     fn epoll(&mut self) {

@@ -202,7 +202,7 @@ impl Probes {
             at,
             ns,
             tid,
-            generation: thread.generation,
+            reserved: 0,
         })
     }
 

@@ -3,7 +3,7 @@
 
 use agent_common::{
     Acked, Arrival, Call, Change, CloseReason, Closed, Exit, HandOff, Head, OpenReason, Opened,
-    Past, Recv, SLICE_BYTES, STATES, Snapshot, State, UNSEEN, recv_flags,
+    Past, Recv, SLICE_BYTES, STATES, Snapshot, State, recv_flags,
 };
 use proptest::prelude::*;
 
@@ -152,7 +152,7 @@ impl Script {
             at: self.at,
             ns: self.ns,
             tid: self.tid,
-            generation: 0,
+            reserved: 0,
         }
     }
 
@@ -503,11 +503,11 @@ fn a_message_waits_for_the_thread_that_receives_it() {
         next: 3,
         ..Past::default()
     };
-    past.changes[0] = Change::new(script.at - 9_000, UNSEEN, 0);
+    past.changes[0] = Change::new(script.at - 9_000, State::Unseen as u32, 0);
     past.changes[1] = Change::new(woken, State::Blocked as u32, 0);
     past.changes[2] = Change::new(woken + 7, State::RunQueue as u32, 0);
     script.tid = TID + 1;
-    script.ns = [100, 7, 0, 0, 9_040];
+    script.ns = [100, 7, 0, 0, 9_040, 0];
     script.at = woken + 12;
     script.give(Event::Past(past));
     script.read(65_536);
