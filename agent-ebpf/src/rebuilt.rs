@@ -48,14 +48,14 @@ pub(crate) unsafe fn run_delay(task: *const task_struct) -> u64 {
 /// What `CLOCK_MONOTONIC` is ahead of the run queue's clock. Readings come late, never early, as that
 /// clock stands still in between: the smaller one is the better one.
 #[inline(always)]
-unsafe fn offset(task: *const task_struct, thread: &Thread, now: u64) -> i64 {
+unsafe fn offset(task: *const task_struct, thread: &Thread, now: u64) -> Option<u64> {
     // SAFETY: the caller's.
-    let here = unsafe { throttle::base(task, now) }.offset();
-    if thread.clock_offset != 0 && thread.clock_offset < here {
-        thread.clock_offset
+    let here = unsafe { throttle::clock_offset(task, now)? };
+    Some(if thread.clock_offset != 0 && thread.clock_offset < here {
+        thread.clock_offset as u64
     } else {
-        here
-    }
+        here as u64
+    })
 }
 
 /// Of a task that runs; `None` when the account is not one of the time since the thread's last change
@@ -75,7 +75,7 @@ pub(crate) unsafe fn running(
     // SAFETY: the caller's.
     unsafe {
         let arrived: u64 = field(task.cast(), TASK_ARRIVED.load());
-        let arrived = arrived.wrapping_add(offset(task, thread, now) as u64);
+        let arrived = arrived.wrapping_add(offset(task, thread, now)?);
         let waited = run_delay(task).wrapping_sub(thread.run_delay);
         Some(Account {
             queued: within(thread.since, arrived.wrapping_sub(waited), now)?,
@@ -99,7 +99,7 @@ pub(crate) unsafe fn waiting(task: *const task_struct, thread: &Thread, now: u64
         if queued == 0 {
             return None;
         }
-        let queued = queued.wrapping_add(offset(task, thread, now) as u64);
+        let queued = queued.wrapping_add(offset(task, thread, now)?);
         within(thread.since, queued, now)
     }
 }

@@ -117,12 +117,6 @@ impl Base {
         }
     }
 
-    /// What `CLOCK_MONOTONIC` is ahead of the run queue's clock, ns; 0 when that is not known.
-    #[inline(always)]
-    pub(crate) fn offset(&self) -> i64 {
-        self.offset
-    }
-
     /// Writes it into the thread; within its write section.
     #[inline(always)]
     pub(crate) fn store(self, thread: &mut Thread, moved: u64) {
@@ -130,6 +124,24 @@ impl Base {
         thread.throttle_base = self.value;
         thread.clock_offset = self.offset;
         thread.throttle_moved = moved;
+    }
+}
+
+/// What `now` is ahead of the clock of the task's run queue, ns, whatever class the task is of.
+///
+/// # Safety
+/// `task` is one the verifier knows.
+#[inline(always)]
+pub(crate) unsafe fn clock_offset(task: *const task_struct, now: u64) -> Option<i64> {
+    if !known() {
+        return None;
+    }
+    // SAFETY: the caller's; peek checks addresses.
+    unsafe {
+        let cfs_rq = field::<u64>(task.cast(), TASK_CFS_RQ.load());
+        let rq: u64 = peek(cfs_rq, CFS_RQ_RQ.load())?;
+        let clock: u64 = peek(rq, RQ_CLOCK.load())?;
+        Some(now.wrapping_sub(clock) as i64)
     }
 }
 
