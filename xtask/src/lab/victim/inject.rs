@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ pub enum Inject {
 const PIPE_BYTES: usize = 4096;
 
 /// Bytes written to the file per message.
-const SYNCED_BYTES: usize = 1 << 18;
+const SYNCED_BYTES: usize = 2 << 20;
 
 /// One injected cause, ready to be waited for.
 pub(super) enum Injection {
@@ -153,7 +154,7 @@ impl Injection {
                 stream.read_exact(&mut [0; 64])?;
             }
             Self::File(file) => {
-                file.write_all(&[0; SYNCED_BYTES])?;
+                file.write_all_at(&vec![0; SYNCED_BYTES], 0)?;
                 file.sync_all()?;
             }
         }

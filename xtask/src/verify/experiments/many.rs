@@ -8,7 +8,6 @@ use anyhow::Result;
 use crate::lab::agent::{Message, Outcome};
 use crate::lab::crowds::{Crowds, Shape, True, Truth};
 use crate::lab::venue;
-use crate::verify::compare;
 use crate::verify::observe::{attach, outcome};
 use crate::verify::truth::Timeline;
 use crate::verify::{Check, Context, Errors, Experiment, MISSED, Row};
@@ -25,6 +24,9 @@ const STREAM: Duration = Duration::from_secs(60);
 /// Messages with unknown time, per cent: the first of a session, and those handed off before the agent has found
 /// out that their thread reads several sessions.
 const UNKNOWN: f64 = 2.0;
+
+/// What the total of one session may be off by, per cent.
+const SHORT_AGES: f64 = 5.0;
 
 /// A case: what it is called, and what is started for it.
 struct Case<'a> {
@@ -163,7 +165,8 @@ fn row(case: &Case<'_>, truth: &Truth, outcome: &Outcome) -> Row {
                 outcome.messages.len() - pairs.len() + twice,
             ),
             Check::none(MISSED, truth.messages.len() - pairs.len()),
-            Check::at_most("total of the worst session", worst, compare::TOTAL, "%"),
+            Check::at_most("total of the worst session", worst, SHORT_AGES, "%")
+                .because("ages of 0.1 ms and more, and a message is handed off one or two microseconds after the thread's own clock reading"),
             Check::at_most(
                 "messages with unknown time",
                 per_cent(unknown as i64, pairs.len() as i64),
