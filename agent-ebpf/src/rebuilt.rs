@@ -19,9 +19,12 @@ use crate::{
 /// What the two clocks' offset is uncertain by at most, ns; beyond it the account is of another time.
 const UNCERTAIN: u64 = 1_000_000;
 
-/// When a task that runs became runnable and got its CPU, `CLOCK_MONOTONIC` ns.
+/// Of a task that runs.
 pub(crate) struct Account {
+    /// When it became runnable, `CLOCK_MONOTONIC` ns; of a thread that was asleep, else the start of
+    /// its stretch.
     pub(crate) queued: u64,
+    /// When it got its CPU, `CLOCK_MONOTONIC` ns.
     pub(crate) arrived: u64,
 }
 
@@ -67,6 +70,7 @@ unsafe fn offset(task: *const task_struct, thread: &Thread, now: u64) -> Option<
 pub(crate) unsafe fn running(
     task: *const task_struct,
     thread: &Thread,
+    asleep: bool,
     now: u64,
 ) -> Option<Account> {
     if !known() {
@@ -76,9 +80,14 @@ pub(crate) unsafe fn running(
     unsafe {
         let arrived: u64 = field(task.cast(), TASK_ARRIVED.load());
         let arrived = arrived.wrapping_add(offset(task, thread, now)?);
-        let waited = run_delay(task).wrapping_sub(thread.run_delay);
+        let queued = if asleep {
+            let waited = run_delay(task).wrapping_sub(thread.run_delay);
+            within(thread.since, arrived.wrapping_sub(waited), now)?
+        } else {
+            thread.since
+        };
         Some(Account {
-            queued: within(thread.since, arrived.wrapping_sub(waited), now)?,
+            queued,
             arrived: within(thread.since, arrived, now)?,
         })
     }

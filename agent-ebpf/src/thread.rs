@@ -109,14 +109,18 @@ fn unseen(thread: &mut Thread, now: u64, next: State) -> u64 {
 }
 
 /// The thread, `task`, runs and was not seen to get its CPU: makes up for it. It is then on it.
+///
+/// # Safety
+/// `task` is one the verifier knows.
 #[inline(always)]
 unsafe fn got_cpu(task: *const task_struct, thread: &mut Thread, now: u64) {
+    let asleep = asleep(thread);
     // SAFETY: the caller's task is one the verifier knows.
-    let Some(account) = (unsafe { rebuilt::running(task, thread, now) }) else {
+    let Some(account) = (unsafe { rebuilt::running(task, thread, asleep, now) }) else {
         unseen(thread, now, State::OnCpu);
         return;
     };
-    if asleep(thread) {
+    if asleep {
         queued(thread, account.queued);
     }
     // SAFETY: the caller's.
