@@ -17,6 +17,8 @@ globals! {
     WATCH_ALL: u32 = 0;
     /// 1: a diagnostic line per socket found or lost (`--probe-log`).
     PROBE_LOG: u32 = 0;
+    /// One in so many switches to a tracked thread is passed over; 0: none (the verifier drops it).
+    UNSEEN_SWITCHES: u32 = 0;
 
     TASK_PID: u32 = ABSENT;
     TASK_TGID: u32 = ABSENT;

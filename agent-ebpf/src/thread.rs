@@ -5,14 +5,17 @@
 //! the thread is still on its way off the CPU, writes nothing: the `sched_wakeup` that follows does.
 
 use agent_common::{CHANGES, Change, Count, Exit, Head, ID_WORDS, Kind, Socket, State, Thread};
-use aya_ebpf::{bindings::task_struct, helpers::generated::bpf_get_current_task_btf};
+use aya_ebpf::{
+    bindings::task_struct,
+    helpers::generated::{bpf_get_current_task_btf, bpf_get_prandom_u32},
+};
 
 use crate::{
     arch,
     bits::field,
     current::now,
     futex,
-    globals::TASK_PID,
+    globals::{TASK_PID, UNSEEN_SWITCHES},
     handoff,
     maps::{THREADS, TRACKED, ZERO_THREAD, holds},
     rebuilt,
@@ -229,10 +232,20 @@ pub(crate) unsafe fn switched(
                 now,
             );
         }
-        if let Some(thread) = into {
+        if let Some(thread) = into
+            && !passed_over()
+        {
             entered(next, &mut *thread, now);
         }
     }
+}
+
+/// Whether this switch is to go unseen: live tests of what is made of that ask for it.
+#[inline(always)]
+fn passed_over() -> bool {
+    let one_in = UNSEEN_SWITCHES.load();
+    // SAFETY: no arguments.
+    one_in != 0 && unsafe { bpf_get_prandom_u32() } % one_in == 0
 }
 
 #[inline(always)]

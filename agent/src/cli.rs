@@ -58,6 +58,10 @@ pub struct Run {
     /// (`3s:-2s`). The machine's clock is left alone; the instant is told on standard error.
     #[arg(long, value_name = "AFTER:BY", hide = true, value_parser = clock_step)]
     pub simulate_clock_step: Option<ClockStep>,
+    /// For the live tests: of the switches to a watched thread, one in so many goes unseen, as on a
+    /// machine whose tracepoints stay silent now and then.
+    #[arg(long, value_name = "N", hide = true, default_value_t = 0)]
+    pub simulate_unseen_switches: u32,
     /// Diagnostic lines from the probes on standard error (never message content).
     #[arg(long)]
     pub probe_log: bool,

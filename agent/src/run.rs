@@ -65,6 +65,7 @@ async fn watch(arguments: &Run) -> Result<(), RunError> {
         function: arguments.handoff.clone(),
         accounting: arguments.listen.is_some() || arguments.probe_cost,
         log: arguments.probe_log,
+        unseen_switches: arguments.simulate_unseen_switches,
     })?;
     give_back_memory();
     if arguments.probe_log {

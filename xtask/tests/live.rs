@@ -53,6 +53,7 @@ fn watch(pid: i32, more: &[&str]) -> Agent {
 struct Run {
     messages: Vec<Message>,
     truth: Truth,
+    summary: serde_json::Value,
 }
 
 /// Watches the victim from before the first message to its end, and checks what holds in every run.
@@ -70,6 +71,7 @@ fn observe_from(bench: Bench, from: u64, more: &[&str]) -> Run {
         messages,
         errors,
         stderr,
+        summary,
         ..
     } = agent
         .finish(Duration::from_secs(15))
@@ -83,7 +85,11 @@ fn observe_from(bench: Bench, from: u64, more: &[&str]) -> Run {
     let mut truth = truth;
     truth.sent.retain(|message| message.seq >= from);
     truth.victim.records.retain(|record| record.seq >= from);
-    let run = Run { messages, truth };
+    let run = Run {
+        messages,
+        truth,
+        summary: summary.expect("a summary"),
+    };
     for message in &run.messages {
         exact(message);
     }
@@ -407,6 +413,21 @@ fn a_sleep_is_blocked() {
     run.dominated_by("blocked");
     run.agrees_in_app("blocked");
     assert!(run.share("lock_wait") < 0.05, "{}", run.shares());
+}
+
+#[test]
+fn a_switch_that_no_probe_saw_is_made_up_for() {
+    let _guard = one_at_a_time();
+    let bench = Bench::start(300.0, 600, &["--inject", "sleep", "--hold-us", "4000"]);
+    let run = observe_from(bench, 0, &["--simulate-unseen-switches", "5"]);
+    run.dominated_by("blocked");
+    run.agrees_in_app("blocked");
+    let anomalies = &run.summary["health"]["anomalies"];
+    let of = |kind: &str| anomalies[kind].as_u64().unwrap_or(0);
+    assert!(of("switch_rebuilt") > 100, "{anomalies}");
+    let unknown: i64 = run.messages.iter().map(|m| m.part("unknown")).sum();
+    let ages: i64 = run.messages.iter().map(|m| m.age_ns).sum();
+    assert!(unknown * 100 < ages, "{unknown} ns of {ages} ns unknown");
 }
 
 #[test]

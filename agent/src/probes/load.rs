@@ -36,6 +36,8 @@ pub struct Options {
     pub accounting: bool,
     /// Diagnostic lines from the probes.
     pub log: bool,
+    /// One in so many switches to a watched thread is not looked at; 0: all are.
+    pub unseen_switches: u32,
 }
 
 /// The probes in place. Dropping it takes them out of the kernel.
@@ -232,7 +234,8 @@ fn load_object(btf: &Btf, layout: &Layout, options: &Options) -> Result<Ebpf, Pr
     }
     loader
         .override_global("WATCH_ALL", &all, true)
-        .override_global("PROBE_LOG", &log, true);
+        .override_global("PROBE_LOG", &log, true)
+        .override_global("UNSEEN_SWITCHES", &options.unseen_switches, true);
     loader.load(OBJECT).map_err(|error| {
         if denied(&error) {
             ProbeError::NoRight(error.to_string())
