@@ -1,5 +1,6 @@
 //! The table as text.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::verify::{Check, Report, Row};
@@ -24,8 +25,22 @@ pub(super) fn markdown(report: &Report) -> String {
     let line = |cells: &[String; 12]| format!("| {} |\n", cells.join(" | "));
     let rule = "|---|---|---|--:|--:|--:|--:|--:|--:|---|--:|---|\n";
     let rows: String = report.rows.iter().map(|row| line(&cells(row))).collect();
+    let mut reasons = BTreeMap::<&str, Vec<String>>::new();
+    for row in &report.rows {
+        for check in &row.checks {
+            let Some(note) = check.note else { continue };
+            let of = &mut *reasons.entry(note).or_default();
+            let here = format!("{} ({})", row.experiment, row.case);
+            let bar = format!("{} {}{}", check.name, check.at_most, check.unit);
+            of.push(format!("{here}: {bar}"));
+        }
+    }
+    let reasons: String = reasons
+        .into_iter()
+        .map(|(note, of)| format!("- {}: {note}\n", of.join("; ")))
+        .collect();
     format!(
-        "{}\n\n{}{rule}{rows}",
+        "{}\n\n{}{rule}{rows}\nBars other than the usual ones, and why:\n\n{reasons}",
         report.machine,
         line(&HEAD.map(str::to_owned))
     )
