@@ -25,7 +25,7 @@ use tokio::{
 use crate::{
     cli::Run,
     join::clock::{RunTime, SteppedTime, SystemTime, TimeSource as _},
-    model::Model,
+    model::{Model, Moment},
     outputs::{Endpoint, Heartbeat, OutputError, Outputs},
     probes::{Options, Probes},
     target::Targets,
@@ -71,14 +71,18 @@ async fn watch(arguments: &Run) -> Result<(), RunError> {
     if arguments.probe_log {
         probe_log::follow(&mut probes)?;
     }
-    let model = Arc::new(Mutex::new(Model::new()));
+    let time = run_time(arguments);
+    let start = Moment {
+        monotonic_ns: time.clone().monotonic(),
+        utc_ns: time.clone().realtime(),
+    };
+    let model = Arc::new(Mutex::new(Model::new(start)));
     let heartbeat = Arc::new(Heartbeat::default());
     heartbeat.beat();
     let server = endpoint.map(|e| serve(e, &model, &heartbeat));
     let watched = targets.to_string();
     let mut ends = ends(targets).map_err(RunError::Runtime)?;
     let mut outputs = Outputs::stdout(arguments.format(), watched.clone());
-    let time = run_time(arguments);
     let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;
     let mut collector = Collector::new(probes, arguments, time, Arc::clone(&model));
     eprintln!("tag52: watching {watched}");

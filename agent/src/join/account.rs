@@ -213,6 +213,7 @@ impl Received {
             hand_off: how,
             ack_pending_ns: self.ack_pending,
             split: Split::new(age, self.matrix)?,
+            charges: Vec::new(),
         })
     }
 }

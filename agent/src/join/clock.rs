@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::model::Moment;
+
 /// Readings kept: at four a second more than an hour, so that a message that arrived long ago still
 /// finds the offset of its time.
 const MOST: usize = 16_384;
@@ -127,6 +129,15 @@ impl<T: TimeSource> UtcClock<T> {
             }
         }
         best.1
+    }
+
+    /// The present instant, its UTC by the latest reading.
+    pub fn moment(&mut self) -> Moment {
+        let monotonic_ns = self.source.monotonic();
+        Moment {
+            monotonic_ns,
+            utc_ns: monotonic_ns as i64 + self.latest().1,
+        }
     }
 
     /// Takes another reading when the last is old enough, or when the clock was stepped. To be

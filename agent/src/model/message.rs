@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::matrix::Split;
+use super::{culprit::Charge, matrix::Split};
 
 /// One FIX session as seen on one socket of one process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -134,6 +134,9 @@ pub struct Message {
     pub ack_pending_ns: u64,
     /// The age and the parts that make it up.
     pub split: Split,
+    /// Who is charged with its parts: of each part at most as much as it has, the rest is
+    /// [`CulpritId::OTHER`](super::CulpritId::OTHER)'s.
+    pub charges: Vec<Charge>,
 }
 
 impl Message {

@@ -2,22 +2,30 @@
 
 mod ages;
 mod buckets;
+mod cgroup;
+mod culprit;
 mod facts;
 mod figures;
 mod health;
+mod input;
 mod matrix;
 mod message;
+mod moment;
 mod session;
 mod store;
 mod sums;
 mod tally;
 
 pub use ages::Spread;
+pub use cgroup::{CgroupLevel, CgroupUse};
+pub use culprit::{Charge, Culprit, CulpritId, Kin, Lock, Object, Sample, ThreadName, Wait};
 pub use facts::{Excluded, TapDelta, ThreadFacts};
 pub use figures::{Interval, SessionFigures, SessionName, Summary};
 pub use health::{Capability, Health, Hook, ProbeCost};
+pub use input::Input;
 pub use matrix::{Matrix, Part, Split, Stage, Unbalanced};
 pub use message::{HandOff, Message, MsgType, SentBetween, SentTime, SessionId};
+pub use moment::Moment;
 pub use store::Model;
 pub use sums::Sums;
 pub use tally::{Exclusions, Figures, HandOffs, Narrowed, Skew};

@@ -46,6 +46,7 @@ pub(crate) fn message(session: &Arc<SessionId>, seq: u64, cells: &[(Stage, Part,
         hand_off: HandOff::Wait,
         ack_pending_ns: 0,
         split: Split::new(age_ns, matrix).expect("the age is the sum"),
+        charges: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Everything kept of one session.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use super::{
     buckets::{AgeBuckets, WaitBuckets},
@@ -8,6 +8,7 @@ use super::{
     figures::{SessionFigures, SessionName},
     matrix::{Part, Stage},
     message::{Message, SessionId},
+    moment::Moment,
     tally::{Figures, Tally},
 };
 
@@ -62,7 +63,7 @@ pub(crate) struct Session {
     pub(super) tid: Option<u32>,
     pub(super) last_seq: Option<u64>,
     pub(super) connections: u64,
-    pub(super) ended: Option<Instant>,
+    pub(super) ended: Option<Moment>,
     pub(crate) total: Tally<u64>,
     /// Reset at each interval, so that 32 bits are enough for its histogram.
     pub(super) interval: Tally<u32>,

@@ -4,14 +4,20 @@ use std::{
     collections::{HashMap, HashSet},
     hash::{BuildHasher, RandomState},
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
+#[cfg(test)]
 use super::{
     facts::{Excluded, TapDelta, ThreadFacts},
+    message::Message,
+};
+use super::{
     figures::{Interval, SessionName, Summary},
     health::{Health, Told},
-    message::{Message, SessionId},
+    input::Input,
+    message::SessionId,
+    moment::Moment,
     session::Session,
 };
 
@@ -33,8 +39,9 @@ const SERIES_GRACE: Duration = Duration::from_secs(120);
 /// The run loop owns it and shares it with the metrics endpoint as `Arc<Mutex<Model>>`.
 #[derive(Debug)]
 pub struct Model {
-    started: Instant,
-    started_utc_ns: i64,
+    started: Moment,
+    /// When it was last told something.
+    now: Moment,
     sessions: Vec<Session>,
     index: HashMap<Arc<SessionId>, usize>,
     /// Where the last message went: mostly the next one goes there too.
@@ -44,25 +51,18 @@ pub struct Model {
     counted: HashSet<u64>,
     hasher: RandomState,
     born: u64,
-    interval_from: Instant,
+    interval_from: Moment,
     health: Health,
     told: Told,
 }
 
-impl Default for Model {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Model {
-    /// An empty model; time counts from here.
+    /// An empty model; time counts from `now` on.
     #[must_use]
-    pub fn new() -> Self {
-        let now = Instant::now();
+    pub fn new(now: Moment) -> Self {
         Self {
             started: now,
-            started_utc_ns: utc_ns(),
+            now,
             sessions: Vec::new(),
             index: HashMap::new(),
             latest: None,
@@ -77,45 +77,41 @@ impl Model {
         }
     }
 
-    /// Adds a joined message.
-    pub fn observe(&mut self, message: &Message) {
-        self.session(&message.session).message(message);
-    }
-
-    /// Counts a message that has no age.
-    pub fn exclude(&mut self, session: &Arc<SessionId>, why: Excluded) {
-        let session = self.session(session);
-        session.total.exclude(why);
-        session.interval.exclude(why);
-    }
-
-    /// Adds what the reader of a session's byte stream met since it was last told.
-    pub fn tap(&mut self, session: &Arc<SessionId>, delta: TapDelta) {
-        let session = self.session(session);
-        session.total.tap.absorb(&delta);
-        session.interval.tap.absorb(&delta);
-    }
-
-    /// Sets what is known of a session's ingest thread, cumulative since the session was first
-    /// seen. Not kept for sessions beyond the limit.
-    pub fn set_threads(&mut self, session: &Arc<SessionId>, facts: ThreadFacts) {
-        let session = self.session(session);
-        if session.id().is_some() {
-            session.threads = facts;
+    /// Takes in what is told at `now`.
+    pub fn take(&mut self, now: Moment, input: &Input) {
+        self.now = now;
+        match input {
+            Input::Message(message) => self.session(&message.session).message(message),
+            Input::Excluded(session, why) => {
+                let session = self.session(session);
+                session.total.exclude(*why);
+                session.interval.exclude(*why);
+            }
+            Input::Tap(session, delta) => {
+                let session = self.session(session);
+                session.total.tap.absorb(delta);
+                session.interval.tap.absorb(delta);
+            }
+            Input::Threads(session, facts) => {
+                let session = self.session(session);
+                // Not kept for sessions beyond the limit.
+                if session.id().is_some() {
+                    session.threads = *facts;
+                }
+            }
+            Input::Ended(session) => self.end_session(session),
+            Input::Health(health) => self.health.clone_from(health),
+            Input::Culprit(..) | Input::Wait(_) | Input::Cgroup(_) | Input::Sample(_) => {}
         }
     }
 
     /// The session's socket was closed. It stays in the summary; its metrics go away two minutes
     /// later, unless a session with the same labels is open. Unknown sessions are ignored.
-    pub fn end_session(&mut self, session: &Arc<SessionId>) {
+    pub(crate) fn end_session(&mut self, session: &Arc<SessionId>) {
+        let now = self.now;
         if let Some(&slot) = self.index.get(session) {
-            self.sessions[slot].ended.get_or_insert_with(Instant::now);
+            self.sessions[slot].ended.get_or_insert(now);
         }
-    }
-
-    /// The agent's account of itself, to be written to.
-    pub const fn health(&mut self) -> &mut Health {
-        &mut self.health
     }
 
     pub(crate) const fn health_ref(&self) -> &Health {
@@ -124,12 +120,12 @@ impl Model {
 
     /// When the model was made, nanoseconds since 1970 UTC.
     pub(crate) const fn started_utc_ns(&self) -> i64 {
-        self.started_utc_ns
+        self.started.utc_ns
     }
 
     /// Takes the figures since the last call, or since the start.
-    pub fn take_interval(&mut self) -> Interval {
-        let now = Instant::now();
+    pub fn take_interval(&mut self, now: Moment) -> Interval {
+        self.now = now;
         let sessions_seen = self.sessions_seen();
         let sessions = self
             .sessions_mut()
@@ -141,10 +137,10 @@ impl Model {
             })
             .collect();
         let (lost, anomalies) = self.told.since(&self.health);
-        let length = now.saturating_duration_since(self.interval_from);
+        let length = now.since(self.interval_from);
         self.interval_from = now;
         Interval {
-            until_ns: utc_ns(),
+            until_ns: now.utc_ns,
             length,
             sessions,
             sessions_seen,
@@ -155,11 +151,11 @@ impl Model {
 
     /// Everything since the start.
     #[must_use]
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self, now: Moment) -> Summary {
         Summary {
-            since_ns: self.started_utc_ns,
-            until_ns: utc_ns(),
-            length: self.started.elapsed(),
+            since_ns: self.started.utc_ns,
+            until_ns: now.utc_ns,
+            length: now.since(self.started),
             sessions: self
                 .all_sessions()
                 .into_iter()
@@ -173,7 +169,7 @@ impl Model {
     /// The sessions with metrics: those open, those that ended a short while ago, and ended ones
     /// whose labels one of these bears, so that the sums under a label set never fall.
     pub(crate) fn sessions_with_metrics(&self) -> Vec<&Session> {
-        let now = Instant::now();
+        let now = self.now;
         let shown: HashSet<_> = self
             .all_sessions()
             .into_iter()
@@ -223,7 +219,7 @@ impl Model {
                     self.latest = Some((Arc::clone(id), slot));
                 }
                 let session = &mut self.sessions[slot];
-                if session.ended.is_some() && expired(session, Instant::now()) {
+                if session.ended.is_some() && expired(session, self.now) {
                     // The same addresses again: the session is back.
                     session.ended = None;
                 }
@@ -266,7 +262,7 @@ impl Model {
             .sessions
             .iter()
             .enumerate()
-            .filter_map(|(slot, s)| Some((slot, s.ended?)))
+            .filter_map(|(slot, s)| Some((slot, (s.ended?.monotonic_ns, s.born))))
             .min_by_key(|&(_, ended)| ended)?;
         let gone = self.sessions[slot].clone();
         if let Some(id) = gone.id() {
@@ -297,12 +293,41 @@ impl Model {
 
 #[cfg(test)]
 impl Model {
-    pub(super) fn index_of(&self, session: &Arc<SessionId>) -> usize {
-        self.index[session]
+    /// Time stands still in it unless it is told otherwise.
+    pub(crate) fn at_zero() -> Self {
+        Self::new(Moment::default())
     }
 
-    pub(super) fn age_end(&mut self, slot: usize, ended: Instant) {
-        self.sessions[slot].ended = Some(ended);
+    pub(crate) fn observe(&mut self, message: &Message) {
+        self.take(self.now, &Input::Message(Box::new(message.clone())));
+    }
+
+    pub(crate) fn exclude(&mut self, session: &Arc<SessionId>, why: Excluded) {
+        self.take(self.now, &Input::Excluded(Arc::clone(session), why));
+    }
+
+    pub(crate) fn tap(&mut self, session: &Arc<SessionId>, delta: TapDelta) {
+        self.take(self.now, &Input::Tap(Arc::clone(session), delta));
+    }
+
+    pub(crate) fn set_threads(&mut self, session: &Arc<SessionId>, facts: ThreadFacts) {
+        self.take(self.now, &Input::Threads(Arc::clone(session), facts));
+    }
+
+    pub(crate) fn interval_now(&mut self) -> Interval {
+        self.take_interval(self.now)
+    }
+
+    pub(crate) fn summary_now(&self) -> Summary {
+        self.summary(self.now)
+    }
+
+    pub(crate) const fn health(&mut self) -> &mut Health {
+        &mut self.health
+    }
+
+    pub(crate) const fn set_now(&mut self, now: Moment) {
+        self.now = now;
     }
 
     /// Bytes held for all sessions.
@@ -312,10 +337,10 @@ impl Model {
 }
 
 /// Whether a session ended so long ago that its metrics are gone.
-fn expired(session: &Session, now: Instant) -> bool {
+fn expired(session: &Session, now: Moment) -> bool {
     session
         .ended
-        .is_some_and(|ended| now.saturating_duration_since(ended) > SERIES_GRACE)
+        .is_some_and(|ended| now.since(ended) > SERIES_GRACE)
 }
 
 /// What tells sessions apart in the metrics: sender, target, pid, local port.
@@ -330,12 +355,4 @@ pub(crate) fn labels(name: &SessionName) -> Labels<'_> {
         id.map(|id| id.pid),
         id.map(|id| id.local.port()),
     )
-}
-
-fn utc_ns() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|d| i64::try_from(d.as_nanos()).ok())
-        .unwrap_or(0)
 }

@@ -212,12 +212,13 @@ mod tests {
                 .expect("up for ten seconds");
             let heartbeat = Arc::new(silent);
             let (end, ended) = oneshot::channel::<()>();
-            let served =
-                tokio::spawn(
-                    endpoint.serve(Arc::default(), Arc::clone(&heartbeat), async {
-                        let _ = ended.await;
-                    }),
-                );
+            let served = tokio::spawn(endpoint.serve(
+                Arc::new(Mutex::new(Model::at_zero())),
+                Arc::clone(&heartbeat),
+                async {
+                    let _ = ended.await;
+                },
+            ));
             let asked = tokio::task::spawn_blocking(move || {
                 let silent = ask(address, "/healthz");
                 heartbeat.beat();

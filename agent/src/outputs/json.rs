@@ -469,19 +469,19 @@ mod tests {
         let v = parse(line.message(&m));
         assert_eq!(v["ack_pending_ns"], 40);
         assert_eq!(cell_sum(&v["matrix"]), 50);
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         model.observe(&m);
         model.observe(&m);
-        let interval = model.take_interval();
+        let interval = model.interval_now();
         let v = parse(line.interval(&interval, &interval.sessions[0]));
         assert_eq!(v["ack_pending_ns"], 80);
-        let v = parse(line.summary(&model.summary()));
+        let v = parse(line.summary(&model.summary_now()));
         assert_eq!(v["sessions"][0]["ack_pending_ns"], 80);
     }
 
     #[test]
     fn intervals_and_summary_read_back() {
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         let s = session(0);
         for seq in 0..10 {
             model.observe(&message(
@@ -508,7 +508,7 @@ mod tests {
             name: "throttle".to_owned(),
             hook: Hook::Absent("no \"field\"".to_owned()),
         });
-        let interval = model.take_interval();
+        let interval = model.interval_now();
         let mut line = Line::default();
         let v = parse(line.interval(&interval, &interval.sessions[0]));
         assert_eq!(v["type"], "interval");
@@ -522,8 +522,8 @@ mod tests {
         assert_eq!(v["excluded"]["no_sending_time"], 1);
         let v = parse(line.agent(&interval).expect("there are losses"));
         assert_eq!(v["lost"]["ring_full"], 3);
-        assert!(line.agent(&model.take_interval()).is_none());
-        let v = parse(line.summary(&model.summary()));
+        assert!(line.agent(&model.interval_now()).is_none());
+        let v = parse(line.summary(&model.summary_now()));
         assert_eq!(v["type"], "summary");
         assert_eq!(v["sessions"][0]["messages"], 11);
         assert_eq!(v["sessions"][0]["session"]["tid"], 412);
@@ -552,7 +552,7 @@ mod tests {
                 (Stage::InApp, Part::LockWait, 5_123_456),
             ],
         );
-        let (mut line, mut model) = (Line::default(), Model::new());
+        let (mut line, mut model) = (Line::default(), Model::at_zero());
         let rounds = 1_000_000;
         let started = Instant::now();
         let bytes: usize = (0..rounds).map(|_| line.message(&m).len()).sum();

@@ -529,7 +529,7 @@ mod tests {
     }
 
     fn check(all: &[Message], n: u16) -> Result<(), TestCaseError> {
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         all.iter().for_each(|m| model.observe(m));
         let (_, parsed) = exposed(model);
         let port = session(n).local.port().to_string();
@@ -585,7 +585,7 @@ mod tests {
     }
 
     fn busy_model() -> Model {
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         let mut id = (*session(0)).clone();
         id.sender = "A \"quoted\" \\ name\nof two lines".to_owned();
         let id: Arc<SessionId> = Arc::new(id);
@@ -640,7 +640,7 @@ mod tests {
 
     #[test]
     fn reconnects_do_not_repeat_a_series() {
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         for port in 1..4 {
             let mut id = (*session(0)).clone();
             id.remote.set_port(port);
@@ -657,7 +657,7 @@ mod tests {
 
     #[test]
     fn a_thousand_sessions_stay_bounded() {
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         for n in 0..1000 {
             model.observe(&message(&session(n), 1, &[(Stage::InApp, Part::OnCpu, 1)]));
         }

@@ -241,15 +241,15 @@ mod tests {
 
     fn run(format: Format) -> (Vec<String>, String) {
         let (mut outputs, out, notes) = outputs(format);
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         for seq in 0..3 {
             let m = message(&session(0), seq, &[(Stage::Queued, Part::LockWait, 5)]);
             model.observe(&m);
             outputs.message(&m).expect("writes");
         }
         model.health().lose("ring_full", 1);
-        outputs.interval(&model.take_interval()).expect("writes");
-        outputs.finish(&model.summary()).expect("writes");
+        outputs.interval(&model.interval_now()).expect("writes");
+        outputs.finish(&model.summary_now()).expect("writes");
         let lines = out.text().lines().map(str::to_owned).collect();
         (lines, notes.text())
     }
@@ -281,15 +281,15 @@ mod tests {
     #[test]
     fn waiting_is_said_once_and_then_every_ten_intervals() {
         let (mut outputs, out, notes) = outputs(Format::Human);
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         for _ in 0..20 {
-            outputs.interval(&model.take_interval()).expect("writes");
+            outputs.interval(&model.interval_now()).expect("writes");
         }
         assert_eq!(notes.text().lines().count(), 2);
         assert!(notes.text().contains("pid 411"));
         assert_eq!(out.text(), "");
         model.observe(&message(&session(0), 1, &[]));
-        outputs.interval(&model.take_interval()).expect("writes");
+        outputs.interval(&model.interval_now()).expect("writes");
         assert_eq!(notes.text().lines().count(), 2);
     }
 
@@ -304,10 +304,10 @@ mod tests {
         );
         let m = message(&session(0), 1, &[]);
         outputs.message(&m).expect("buffered");
-        let mut model = Model::new();
-        let interval = outputs.interval(&model.take_interval());
+        let mut model = Model::at_zero();
+        let interval = outputs.interval(&model.interval_now());
         assert!(matches!(interval, Err(OutputError::Closed)));
-        let finish = outputs.finish(&model.summary());
+        let finish = outputs.finish(&model.summary_now());
         assert!(matches!(finish, Err(OutputError::Closed)));
     }
 }

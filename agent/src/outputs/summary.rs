@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn the_summary_names_the_part() {
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         let s = session_id(0);
         for seq in 0..100 {
             model.observe(&message(
@@ -331,7 +331,7 @@ mod tests {
             name: "arrivals".to_owned(),
             hook: Hook::Chosen("sk_data_ready".to_owned()),
         });
-        let text = summary(&model.summary(), "pid 411", Style::Plain);
+        let text = summary(&model.summary_now(), "pid 411", Style::Plain);
         println!("{text}");
         assert!(text.contains(
             "90.0% of the age outside the network (9.00s of 10.0s) was lock-wait: the ingest \
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn whole_seconds_are_said_and_what_narrows_them() {
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         let mut m = message(
             &session_id(0),
             1,
@@ -360,7 +360,7 @@ mod tests {
             latest_ns: m.sent.utc_ns + 690_000_000,
         });
         model.observe(&m);
-        let text = summary(&model.summary(), "pid 411", Style::Plain);
+        let text = summary(&model.summary_now(), "pid 411", Style::Plain);
         assert!(text.contains("tag 52 is in steps of 1.00s: ages are upper bounds"));
         assert!(text.contains(
             "the order of the venue's sends narrows that to 40.0ms or less in 1 messages, whose mean \
@@ -370,13 +370,17 @@ mod tests {
 
     #[test]
     fn nothing_seen_is_said() {
-        let text = summary(&Model::new().summary(), "pids 7 and 8", Style::Plain);
+        let text = summary(
+            &Model::at_zero().summary_now(),
+            "pids 7 and 8",
+            Style::Plain,
+        );
         assert!(text.contains("pids 7 and 8 watched for"));
         assert!(text.contains("0 sessions"));
         assert!(text.contains("no events lost"));
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         model.observe(&message(&session_id(0), 1, &[]));
-        let text = summary(&model.summary(), "pid 411", Style::Plain);
+        let text = summary(&model.summary_now(), "pid 411", Style::Plain);
         assert!(text.contains("No time was spent outside of the network."));
     }
 }

@@ -262,14 +262,14 @@ mod tests {
     };
 
     fn one(model: &mut Model) -> Interval {
-        let mut interval = model.take_interval();
+        let mut interval = model.interval_now();
         interval.length = Duration::from_secs(1);
         interval
     }
 
     #[test]
     fn a_line_is_readable() {
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         let s = session_id(0);
         for seq in 0..600 {
             model.observe(&message(
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn an_acknowledgement_pending_is_said_where_it_matters() {
         let line = |network, pending| {
-            let mut model = Model::new();
+            let mut model = Model::at_zero();
             let mut m = message(
                 &session_id(0),
                 1,
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn what_limits_the_figures_is_noted() {
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         let s = session_id(0);
         let mut m = message(&s, 1, &[(Stage::InFlight, Part::Network, -5_000_000)]);
         m.sent.resolution_ns = 1_000_000_000;
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn what_narrows_whole_seconds_is_noted() {
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         let mut m = message(
             &session_id(0),
             1,
@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn plain_text_has_no_control_sequences() {
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         let mut id = (*session_id(0)).clone();
         id.sender = "EVIL\x1b]0;x\x07".to_owned();
         let id = Arc::new(id);
@@ -387,11 +387,11 @@ mod tests {
 
     #[test]
     fn many_idle_sessions_are_counted() {
-        let mut model = Model::new();
+        let mut model = Model::at_zero();
         for n in 0..9 {
             model.observe(&message(&session_id(n), 1, &[]));
         }
-        model.take_interval();
+        model.interval_now();
         model.observe(&message(&session_id(3), 2, &[]));
         let text = interval(&one(&mut model), Style::Plain);
         assert_eq!(text.lines().count(), 2, "{text}");

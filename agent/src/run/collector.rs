@@ -12,7 +12,7 @@ use crate::{
     cli::Run,
     events::Event,
     join::clock::{RunTime, UtcClock},
-    model::{Capability, Hook, Model, ProbeCost},
+    model::{Capability, Health, Hook, Input, Model, ProbeCost},
     outputs::{OutputError, Outputs},
     probes::{ProbeError, Probes},
     sessions::{Fact, Filter, Sessions},
@@ -26,6 +26,8 @@ pub(super) struct Collector {
     sessions: Sessions,
     clock: UtcClock<RunTime>,
     model: Arc<Mutex<Model>>,
+    /// As told to the model last.
+    health: Health,
     lock_waits: LockWaits,
     malformed: u64,
     unmatched: u64,
@@ -43,17 +45,18 @@ impl Collector {
             port: arguments.port,
             by_function: arguments.handoff.is_some(),
         });
-        let collector = Self {
+        let mut collector = Self {
             probes,
             sessions,
             clock: UtcClock::new(time),
             model,
+            health: Health::default(),
             lock_waits: LockWaits::default(),
             malformed: 0,
             unmatched: 0,
             ring_high_water: 0,
         };
-        collector.lock().health().capabilities = collector
+        collector.health.capabilities = collector
             .probes
             .capabilities()
             .iter()
@@ -100,11 +103,15 @@ impl Collector {
             ..
         } = self;
         let mut model = model.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock.moment();
         let mut tell = |fact| {
-            if let Some(message) = apply(fact, &mut model, lock_waits, unmatched)
-                && told.is_ok()
-            {
-                told = outputs.message(&message);
+            if let Some(input) = apply(fact, lock_waits, unmatched) {
+                model.take(now, &input);
+                if let Input::Message(message) = &input
+                    && told.is_ok()
+                {
+                    told = outputs.message(message);
+                }
             }
         };
         let mut call_hook = false;
@@ -163,31 +170,35 @@ impl Collector {
     /// Tells of the interval that ends now.
     pub(super) fn interval(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
         self.read_health();
-        let interval = self.lock().take_interval();
+        let now = self.clock.moment();
+        let interval = self.lock().take_interval(now);
         outputs.interval(&interval)
     }
 
     /// Tells of the whole run.
     pub(super) fn finish(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
         self.read_health();
-        let now = self.clock.monotonic();
+        let now = self.clock.moment();
         let mut told = Ok(());
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
         let (lock_waits, unmatched) = (&mut self.lock_waits, &mut self.unmatched);
-        self.sessions.ended(now, &mut |fact| {
-            if let Some(message) = apply(fact, &mut model, lock_waits, unmatched)
-                && told.is_ok()
-            {
-                told = outputs.message(&message);
+        self.sessions.ended(now.monotonic_ns, &mut |fact| {
+            if let Some(input) = apply(fact, lock_waits, unmatched) {
+                model.take(now, &input);
+                if let Input::Message(message) = &input
+                    && told.is_ok()
+                {
+                    told = outputs.message(message);
+                }
             }
         });
         told?;
         // What came since the last interval: all of them add up to the summary.
-        let rest = model.take_interval();
+        let rest = model.take_interval(now);
         if rest.sessions.iter().any(|s| !s.figures.is_empty()) {
             outputs.interval(&rest)?;
         }
-        outputs.finish(&model.summary())
+        outputs.finish(&model.summary(now))
     }
 
     /// Brings the model's account of the agent itself up to date.
@@ -195,14 +206,15 @@ impl Collector {
         let counts = self.probes.counts();
         let costs = self.probes.cost();
         let missed = self.probes.missed_runs();
+        let now = self.clock.moment();
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
         for (session, tid) in self.sessions.readers() {
             if let Some(thread) = self.probes.thread(tid) {
                 let facts = self.lock_waits.look(session, tid, &thread);
-                model.set_threads(session, facts);
+                model.take(now, &Input::Threads(Arc::clone(session), facts));
             }
         }
-        let health = model.health();
+        let health = &mut self.health;
         match counts {
             Ok(counts) => {
                 for (count, n) in counts {
@@ -229,6 +241,7 @@ impl Collector {
                 run_time_ns: u64::try_from(run.time.as_nanos()).unwrap_or(u64::MAX),
             })
             .collect();
+        model.take(now, &Input::Health(Box::new(health.clone())));
     }
 }
 
@@ -236,25 +249,19 @@ fn wants_call_hook(event: &Event<'_>) -> bool {
     matches!(event, Event::Recv(recv, _) if recv.flags & recv_flags::CALL_HOOK_WANTED != 0)
 }
 
-/// Puts a fact into the model; a message is returned for the outputs.
-fn apply(
-    fact: Fact,
-    model: &mut Model,
-    lock_waits: &mut LockWaits,
-    unmatched: &mut u64,
-) -> Option<Box<crate::model::Message>> {
-    match fact {
-        Fact::Message(message) => {
-            model.observe(&message);
-            return Some(message);
-        }
-        Fact::Excluded(session, why) => model.exclude(&session, why),
-        Fact::Tap(session, delta) => model.tap(&session, delta),
+/// What the model is to be told of a fact.
+fn apply(fact: Fact, lock_waits: &mut LockWaits, unmatched: &mut u64) -> Option<Input> {
+    Some(match fact {
+        Fact::Message(message) => Input::Message(message),
+        Fact::Excluded(session, why) => Input::Excluded(session, why),
+        Fact::Tap(session, delta) => Input::Tap(session, delta),
         Fact::Ended(session) => {
             lock_waits.forget(&session);
-            model.end_session(&session);
+            Input::Ended(session)
         }
-        Fact::Unmatched(messages) => *unmatched += messages,
-    }
-    None
+        Fact::Unmatched(messages) => {
+            *unmatched += messages;
+            return None;
+        }
+    })
 }

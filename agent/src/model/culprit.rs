@@ -1,0 +1,154 @@
+//! Who or what made the ingest thread wait.
+
+use super::matrix::Part;
+
+/// A thread, by its number in the initial PID namespace and its name at the time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ThreadName {
+    /// Thread id.
+    pub tid: u32,
+    /// Its process (thread group id); 0 when not known.
+    pub pid: u32,
+    /// `comm`, at most 15 characters; empty when not known.
+    pub comm: String,
+}
+
+/// What a futex(2) wait was for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Lock {
+    /// CPython's global interpreter lock: the futex lies in `_PyRuntime`.
+    Gil,
+    /// Another one, by its address in the process.
+    Futex {
+        /// User address of the futex word.
+        address: u64,
+    },
+}
+
+/// How a thread that had the CPU belongs to the one that waited for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kin {
+    /// The same process.
+    Own,
+    /// Another process of the same cgroup (pod).
+    Cgroup,
+    /// Another cgroup.
+    Neighbour,
+    /// A thread of the kernel.
+    Kernel,
+}
+
+/// What a blocking system call was on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Object {
+    /// Nothing, or nothing that could be found out.
+    None,
+    /// A pipe and the other processes that have it open (`name/pid`).
+    Pipe {
+        /// Its inode.
+        inode: u64,
+        /// Who has its other end.
+        others: Vec<String>,
+    },
+    /// A socket and its peer (`127.0.0.1:5432`, `unix`).
+    Socket {
+        /// The peer.
+        peer: String,
+    },
+    /// A file.
+    File {
+        /// Its path in the process's mount namespace.
+        path: String,
+    },
+    /// Anything else, by what /proc calls it (`anon_inode:[eventpoll]`).
+    Other(String),
+}
+
+/// Who or what a wait is charged to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Culprit {
+    /// Lock-wait: the thread whose release ended it.
+    Holder {
+        /// The lock.
+        lock: Lock,
+        /// Who released it.
+        thread: ThreadName,
+    },
+    /// Run queue: the thread that had the CPU.
+    Runner {
+        /// Who ran.
+        thread: ThreadName,
+        /// Its cgroup's path below the cgroup mount; empty when not known.
+        cgroup: String,
+        /// Whose it is.
+        kin: Kin,
+    },
+    /// Throttle: the cgroup whose quota ran out, by its path below the cgroup mount.
+    Quota {
+        /// The path.
+        cgroup: String,
+    },
+    /// Blocked: the system call and what it was on.
+    Call {
+        /// The call's name (`write`); `page fault` outside of one.
+        name: String,
+        /// What it was on.
+        object: Object,
+    },
+}
+
+/// Stands for a [`Culprit`] in what is told often; its meaning is told before its first use, once, as
+/// [`super::Input::Culprit`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CulpritId(pub u32);
+
+impl CulpritId {
+    /// All that is not kept apart: waits too short to be told one by one, and culprits beyond the
+    /// number kept.
+    pub const OTHER: Self = Self(0);
+}
+
+/// A part of a message's age and who is charged with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// The part.
+    pub part: Part,
+    /// To whom.
+    pub culprit: CulpritId,
+    /// How much of the message's age, nanoseconds.
+    pub ns: u64,
+}
+
+/// One wait of a watched thread that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Who waited.
+    pub tid: u32,
+    /// In which state.
+    pub part: Part,
+    /// Who or what for. A wait of several culprits (run queue) is told once for each.
+    pub culprit: CulpritId,
+    /// When it began, `CLOCK_MONOTONIC` ns.
+    pub from_ns: u64,
+    /// When it was over.
+    pub to_ns: u64,
+    /// How much of it is this culprit's, ns; at most `to_ns - from_ns`.
+    pub ns: u64,
+    /// Lock-wait: how often a timer interrupted it before the release (CPython: switch intervals).
+    pub timeouts: u32,
+}
+
+/// What the holder of a lock was doing while a watched thread waited for it: one sample.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Who waited.
+    pub waiter: u32,
+    /// Who held the lock.
+    pub holder: ThreadName,
+    /// The holder's state, as of /proc: `R`, `S`, `D`, ...
+    pub state: char,
+    /// The system call it was blocked in; `None` when it ran.
+    pub call: Option<String>,
+    /// The function it was in (`json/encoder.py:iterencode`, or a native symbol); `None` when not known.
+    pub function: Option<String>,
+}

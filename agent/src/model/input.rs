@@ -1,0 +1,37 @@
+//! What the model is made of.
+
+use std::sync::Arc;
+
+use super::{
+    cgroup::CgroupUse,
+    culprit::{Culprit, CulpritId, Sample, Wait},
+    facts::{Excluded, TapDelta, ThreadFacts},
+    health::Health,
+    message::{Message, SessionId},
+};
+
+/// One thing the model is told. The same inputs at the same moments make the same model: that is what
+/// a recording holds.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A message has been joined.
+    Message(Box<Message>),
+    /// A message has no age.
+    Excluded(Arc<SessionId>, Excluded),
+    /// What the reader of a session's byte stream met since it was last told.
+    Tap(Arc<SessionId>, TapDelta),
+    /// What is known of a session's ingest thread, cumulative since the session was first seen.
+    Threads(Arc<SessionId>, ThreadFacts),
+    /// The session's socket was closed.
+    Ended(Arc<SessionId>),
+    /// The agent's account of itself, cumulative.
+    Health(Box<Health>),
+    /// From now on this is what an id stands for.
+    Culprit(CulpritId, Arc<Culprit>),
+    /// A wait of a watched thread is over.
+    Wait(Wait),
+    /// The cgroups of a watched process, cumulative.
+    Cgroup(Box<CgroupUse>),
+    /// What the holder of a lock was doing.
+    Sample(Box<Sample>),
+}
