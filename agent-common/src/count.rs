@@ -37,6 +37,8 @@ counts! {
     CallLost = "call", true;
     /// What the new reader of a socket did before found the ring full.
     PastLost = "past", true;
+    /// A wait of a watched thread found the ring full: nobody is charged with it.
+    WaitLost = "wait", true;
     /// A socket or thread record (opened, closed, exit) found the ring full.
     LifeLost = "life", true;
     /// The socket map was full: a socket is not watched.

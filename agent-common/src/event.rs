@@ -28,6 +28,10 @@ pub enum Kind {
     Exit = 8,
     /// [`crate::Past`]
     Past = 9,
+    /// [`crate::Waited`]
+    Waited = 10,
+    /// [`crate::Queued`]
+    Queued = 11,
 }
 
 impl Kind {
@@ -44,6 +48,8 @@ impl Kind {
             7 => Self::Closed,
             8 => Self::Exit,
             9 => Self::Past,
+            10 => Self::Waited,
+            11 => Self::Queued,
             _ => return None,
         })
     }

@@ -8,6 +8,7 @@ mod count;
 mod event;
 mod socket;
 mod thread;
+mod wait;
 
 pub use count::Count;
 pub use event::{
@@ -17,6 +18,7 @@ pub use event::{
 };
 pub use socket::{PREFIX_BYTES, PREFIX_ROOM, Phase, Socket, Walk, walk_mode};
 pub use thread::{CHANGES, Change, PENDING, Past, Pending, STATES, State, Thread};
+pub use wait::{Cpu, Queued, RUNNERS, Runner, TOLD_FROM, Waited};
 
 /// Process and thread ids go up to 4,194,304 (`PID_MAX_LIMIT`, include/linux/threads.h): words of 64
 /// that hold one bit for each.

@@ -135,6 +135,16 @@ pub struct Thread {
     pub wait_open: u32,
     /// The thread whose release ended the last lock wait; 0 before the first.
     pub releaser: u32,
+    /// Time asleep in the (joined) lock wait in progress, the present sleep not included, ns.
+    pub wait_ns: u64,
+    /// How often a timer ended a sleep of it.
+    pub wait_timeouts: u32,
+    /// One more than the CPU the thread waits for; 0 while it waits for none.
+    pub queued_on: u32,
+    /// Since when, `CLOCK_MONOTONIC` ns.
+    pub queued_at: u64,
+    /// [`crate::Queued::first`].
+    pub log_first: u64,
 
     /// Records about this thread that found the ring full.
     pub lost: u32,
@@ -167,6 +177,7 @@ const _: () = assert!(
             + 4 * 4
             + 3 * 8
             + 8
+            + 4 * 8
             + 24 * PENDING
             + size_of::<Past>()
 );

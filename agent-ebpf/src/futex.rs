@@ -5,10 +5,14 @@
 //! release is a futex wake (or requeue, or PI unlock) system call of the current thread, a timer
 //! fires in an interrupt on top of whatever runs.
 
-use agent_common::{State, Thread};
+use agent_common::{Count, Head, Kind, State, TOLD_FROM, Thread, Waited};
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 
-use crate::arch::{self, Syscall, nr};
+use crate::{
+    arch::{self, Syscall, nr},
+    current::current,
+    ring::emit,
+};
 
 /// include/uapi/linux/futex.h: the operation without `FUTEX_PRIVATE_FLAG`, `FUTEX_CLOCK_REALTIME`.
 const OPERATION: u64 = 127;
@@ -43,15 +47,38 @@ fn is_release(call: &Syscall) -> bool {
         || operation == FUTEX_UNLOCK_PI
 }
 
-/// The wait in progress ends here.
+/// The wait in progress ends here, by whose release.
 #[inline(always)]
-fn close(thread: &mut Thread, now: u64) {
+fn close(thread: &mut Thread, now: u64, releaser: (u32, u32)) {
     let lasted = now.saturating_sub(thread.wait_since);
     thread.lock_waits += 1;
     if lasted > thread.lock_wait_longest {
         thread.lock_wait_longest = lasted;
     }
     thread.wait_open = 0;
+    if thread.wait_ns >= TOLD_FROM {
+        emit(
+            &Waited {
+                head: Head {
+                    kind: Kind::Waited as u32,
+                    lost: 0,
+                    socket: 0,
+                },
+                tid: thread.past.tid,
+                tgid: thread.tgid,
+                state: State::LockWait as u32,
+                timeouts: thread.wait_timeouts,
+                from: thread.wait_since,
+                to: now,
+                ns: thread.wait_ns,
+                what: thread.wait_address,
+                arg: 0,
+                releaser: releaser.0,
+                releaser_tgid: releaser.1,
+            },
+            Count::WaitLost,
+        );
+    }
 }
 
 /// The thread goes to sleep in `call`: which state that is.
@@ -65,7 +92,7 @@ pub(crate) fn slept(thread: &mut Thread, call: &Syscall, now: u64) -> State {
         }
         // Something else after a timed-out wait: that wait was over when its timer woke the thread.
         let ended = thread.since;
-        close(thread, ended);
+        close(thread, ended, (0, 0));
     }
     if !lock {
         return State::Blocked;
@@ -73,6 +100,8 @@ pub(crate) fn slept(thread: &mut Thread, call: &Syscall, now: u64) -> State {
     thread.wait_address = address;
     thread.wait_since = now;
     thread.wait_open = 1;
+    thread.wait_ns = 0;
+    thread.wait_timeouts = 0;
     State::LockWait
 }
 
@@ -82,7 +111,10 @@ pub(crate) fn woken(thread: &mut Thread, now: u64) {
     // SAFETY: the current task is known to the verifier.
     let by = unsafe { arch::syscall(bpf_get_current_task_btf()) };
     if is_release(&by) {
-        close(thread, now);
-        thread.releaser = crate::current::current().0;
+        let releaser = current();
+        close(thread, now, releaser);
+        thread.releaser = releaser.0;
+    } else {
+        thread.wait_timeouts += 1;
     }
 }

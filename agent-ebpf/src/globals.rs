@@ -22,6 +22,8 @@ globals! {
 
     TASK_PID: u32 = ABSENT;
     TASK_TGID: u32 = ABSENT;
+    /// The CPU whose run queue the task is on.
+    TASK_CPU: u32 = ABSENT;
     TASK_STATE: u32 = ABSENT;
     TASK_POLICY: u32 = ABSENT;
     TASK_FILES: u32 = ABSENT;

@@ -16,6 +16,7 @@ mod globals;
 mod handoff;
 mod maps;
 mod note;
+mod queue;
 mod rebuilt;
 mod recv;
 mod ring;

@@ -1,10 +1,13 @@
 //! The maps. Sizes are the most that is ever held; what finds a map full is counted.
 
-use agent_common::{Count, ID_WORDS, RECORD_BYTES, RING_BYTES, Socket, Thread};
+use agent_common::{Count, Cpu, ID_WORDS, RECORD_BYTES, RING_BYTES, Socket, Thread};
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
+
+/// Of CPUs beyond these it is not known who had them.
+const MOST_CPUS: u32 = 1024;
 
 /// A bit per watched process, by thread group id. Written by the agent only: set before the probes
 /// are attached, cleared when the process has ended and its number may pass on to another.
@@ -40,6 +43,10 @@ pub(crate) static LISTENING: HashMap<u32, u32> = HashMap::with_max_entries(1024,
 /// Source of socket ids.
 #[map]
 pub(crate) static NEXT_ID: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// The CPUs, and who waits for them.
+#[map]
+pub(crate) static CPUS: Array<Cpu> = Array::with_max_entries(MOST_CPUS, 0);
 
 /// All records, in the order in which they happened.
 #[map]

@@ -4,7 +4,9 @@
 //! task being off the CPU, a migration by both. The one overlap, a `sched_waking` that comes while
 //! the thread is still on its way off the CPU, writes nothing: the `sched_wakeup` that follows does.
 
-use agent_common::{CHANGES, Change, Count, Exit, Head, ID_WORDS, Kind, Socket, State, Thread};
+use agent_common::{
+    CHANGES, Change, Count, Exit, Head, ID_WORDS, Kind, Socket, State, TOLD_FROM, Thread, Waited,
+};
 use aya_ebpf::{
     bindings::task_struct,
     helpers::generated::{bpf_get_current_task_btf, bpf_get_prandom_u32},
@@ -18,7 +20,7 @@ use crate::{
     globals::{TASK_PID, UNSEEN_SWITCHES},
     handoff,
     maps::{THREADS, TRACKED, ZERO_THREAD, holds},
-    rebuilt,
+    queue, rebuilt,
     ring::{count, emit},
     seqlock::{begin_write, end_write},
     throttle,
@@ -129,12 +131,14 @@ unsafe fn got_cpu(task: *const task_struct, thread: &mut Thread, now: u64) {
     // SAFETY: the caller's.
     let throttled = unsafe { throttle::ended(task, thread) };
     charge(thread, account.arrived, State::OnCpu, throttled);
+    queue::leave(thread);
     count(Count::SwitchRebuilt);
 }
 
 /// The thread became runnable at `at`, which was not seen.
 #[inline(always)]
 fn queued(thread: &mut Thread, at: u64) {
+    slept(thread, at);
     thread.cfs_rq = 0;
     thread.throttle_moved = 0;
     charge(thread, at, State::RunQueue, 0);
@@ -219,10 +223,14 @@ pub(crate) unsafe fn switched(
         let next_tid = field::<u32>(next.cast(), TASK_PID.load());
         let out = lookup(prev_tid);
         let into = lookup(next_tid);
-        if out.is_none() && into.is_none() {
+        let awaited = queue::awaited();
+        if out.is_none() && into.is_none() && awaited.is_none() {
             return;
         }
         let now = now();
+        if let Some(cpu) = awaited {
+            queue::ran(cpu, prev, now);
+        }
         if let Some(thread) = out {
             left(
                 prev,
@@ -257,6 +265,7 @@ unsafe fn left(task: *const task_struct, thread: &mut Thread, tid: u32, asleep: 
             let base = throttle::base(task, now);
             base.store(thread, 0);
             charge(thread, now, State::RunQueue, 0);
+            queue::preempted(thread, now);
             return;
         }
         thread.run_delay = rebuilt::run_delay(task);
@@ -288,7 +297,8 @@ unsafe fn entered(task: *const task_struct, thread: &mut Thread, now: u64) {
     } else {
         0
     };
-    charge(thread, now, State::OnCpu, throttled);
+    let at = charge(thread, now, State::OnCpu, throttled);
+    queue::got(thread, throttled, at);
 }
 
 #[inline(always)]
@@ -303,8 +313,38 @@ fn being_written(thread: &Thread) -> bool {
     unsafe { (&raw const thread.seq).read_volatile() & 1 != 0 }
 }
 
+/// The thread sleeps no longer.
+#[inline(always)]
+fn slept(thread: &mut Thread, at: u64) {
+    let asleep = at.saturating_sub(thread.since);
+    if thread.state == State::LockWait as u32 {
+        thread.wait_ns += asleep;
+    } else if asleep >= TOLD_FROM {
+        emit(
+            &Waited {
+                head: Head {
+                    kind: Kind::Waited as u32,
+                    lost: 0,
+                    socket: 0,
+                },
+                tid: thread.past.tid,
+                tgid: thread.tgid,
+                state: State::Blocked as u32,
+                from: thread.since,
+                to: at,
+                ns: asleep,
+                what: thread.call as u64,
+                arg: thread.call_arg,
+                ..Waited::default()
+            },
+            Count::WaitLost,
+        );
+    }
+}
+
 #[inline(always)]
 fn wake(thread: &mut Thread, now: u64) {
+    slept(thread, now);
     if thread.state == State::LockWait as u32 {
         futex::woken(thread, now);
     }
@@ -353,6 +393,7 @@ pub(crate) unsafe fn woken(task: *const task_struct) {
             begin_write(thread);
             base.store(thread, 0);
             end_write(thread);
+            queue::enqueued(task, thread, now);
         }
     }
 }
@@ -370,7 +411,11 @@ pub(crate) unsafe fn migrating(task: *const task_struct, cpu: u32) {
         };
         let thread = &mut *thread;
         if thread.state == State::RunQueue as u32 {
-            throttle::migrate(thread, cpu, now());
+            let now = now();
+            throttle::migrate(thread, cpu, now);
+            if thread.queued_on != 0 {
+                queue::moved(thread, cpu, now);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Data flows one way: [`probes`] in the kernel -> [`events`] -> [`sessions`] (with the [`fix`] tap)
 //! -> [`join`] -> [`model`] -> [`outputs`]. [`run`] drives it.
 
+pub mod blame;
 pub mod cli;
 pub mod events;
 pub mod fix;

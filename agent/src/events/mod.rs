@@ -2,7 +2,9 @@
 
 mod slices;
 
-use agent_common::{Arrival, Call, Closed, Exit, HandOff, Head, Kind, Opened, Past, Recv};
+use agent_common::{
+    Arrival, Call, Closed, Exit, HandOff, Head, Kind, Opened, Past, Queued, Recv, Waited,
+};
 use thiserror::Error;
 
 pub use slices::Slices;
@@ -28,6 +30,10 @@ pub enum Event<'a> {
     Exit(Exit),
     /// What the thread of the receive call that follows did before.
     Past(Past),
+    /// A tracked thread's lock wait or blocking call is over.
+    Waited(Waited),
+    /// A tracked thread got its CPU.
+    Queued(Queued),
 }
 
 /// A record that is none: agent and probes do not fit together.
@@ -62,7 +68,7 @@ macro_rules! records {
     };
 }
 records!(
-    Head, Opened, Arrival, Recv, HandOff, Call, Closed, Exit, Past
+    Head, Opened, Arrival, Recv, HandOff, Call, Closed, Exit, Past, Waited, Queued
 );
 
 fn read<T: Record>(bytes: &[u8], kind: u32) -> Result<T, Malformed> {
@@ -99,6 +105,8 @@ impl<'a> Event<'a> {
             Kind::Closed => Self::Closed(read(bytes, kind)?),
             Kind::Exit => Self::Exit(read(bytes, kind)?),
             Kind::Past => Self::Past(read(bytes, kind)?),
+            Kind::Waited => Self::Waited(read(bytes, kind)?),
+            Kind::Queued => Self::Queued(read(bytes, kind)?),
         })
     }
 }

@@ -210,6 +210,7 @@ impl Received {
             arrived_ns: self.arrived_at.map(utc),
             received_ns: utc(self.reader.at),
             handed_off_ns: utc(end_at),
+            handed_off_at: end_at,
             hand_off: how,
             ack_pending_ns: self.ack_pending,
             split: Split::new(age, self.matrix)?,

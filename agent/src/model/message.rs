@@ -127,6 +127,8 @@ pub struct Message {
     pub received_ns: i64,
     /// The application was through with it.
     pub handed_off_ns: i64,
+    /// The same instant, `CLOCK_MONOTONIC` ns: the clock of [`super::Wait`].
+    pub handed_off_at: u64,
     /// What the hand-off was taken from.
     pub hand_off: HandOff,
     /// For so long of its time in flight (network) an acknowledgement of ours is known to have been

@@ -38,6 +38,11 @@ const fn may(global: &'static str, paths: &'static [&'static str], size: u32) ->
 const WANTED: &[Wanted] = &[
     must("TASK_PID", &["task_struct.pid"], 4),
     must("TASK_TGID", &["task_struct.tgid"], 4),
+    may(
+        "TASK_CPU",
+        &["task_struct.thread_info.cpu", "task_struct.cpu"],
+        4,
+    ),
     must(
         "TASK_STATE",
         &["task_struct.__state", "task_struct.state"],

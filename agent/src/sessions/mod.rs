@@ -129,6 +129,8 @@ impl Sessions {
                     }
                 }
             }
+            // Not about a socket: the collector's.
+            Event::Waited(_) | Event::Queued(_) => {}
             Event::Exit(exit) => {
                 for socket in self.sockets.values_mut() {
                     socket.thread_ended(exit.tid, exit.at, tell);

@@ -1,0 +1,92 @@
+//! Waits of tracked threads, told one by one when they are over, so that somebody can be charged.
+
+use crate::Head;
+
+/// Waits shorter than this are not told, ns: they are in the counters all the same.
+pub const TOLD_FROM: u64 = 20_000;
+
+/// Switches of a CPU kept while a tracked thread waits for it; a power of two.
+pub const RUNNERS: usize = 16;
+
+/// A lock wait or a blocking call that is over.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waited {
+    /// Start; no socket, and nothing said of losses.
+    pub head: Head,
+    /// Who waited.
+    pub tid: u32,
+    /// Its process.
+    pub tgid: u32,
+    /// [`crate::State::LockWait`] or [`crate::State::Blocked`].
+    pub state: u32,
+    /// Lock wait: how often a timer woke it before its release.
+    pub timeouts: u32,
+    /// When it began, `CLOCK_MONOTONIC` ns.
+    pub from: u64,
+    /// When it was woken for good.
+    pub to: u64,
+    /// Of that, the time asleep, ns: a joined lock wait has gaps.
+    pub ns: u64,
+    /// Lock wait: the futex address. Blocked: the system call, -1 for an exception.
+    pub what: u64,
+    /// Blocked: the call's first argument.
+    pub arg: u64,
+    /// Lock wait: the thread that released it; 0 when it ended otherwise.
+    pub releaser: u32,
+    /// Its process.
+    pub releaser_tgid: u32,
+}
+
+/// Who had a CPU, until when.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Runner {
+    /// Thread; 0 is the idle one.
+    pub tid: u32,
+    /// Process.
+    pub tgid: u32,
+    /// When it left the CPU, `CLOCK_MONOTONIC` ns.
+    pub until: u64,
+}
+
+/// A wait for a CPU that is over, and who had it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Queued {
+    /// Start; no socket, and nothing said of losses.
+    pub head: Head,
+    /// Who waited.
+    pub tid: u32,
+    /// Its process.
+    pub tgid: u32,
+    /// When it became runnable, or came to this CPU, `CLOCK_MONOTONIC` ns.
+    pub from: u64,
+    /// When it got the CPU.
+    pub to: u64,
+    /// Of that, the time throttled, ns.
+    pub throttled: u64,
+    /// Switches of this CPU seen before the wait began.
+    pub first: u64,
+    /// The same, now: switch `i` is in `runners[i % RUNNERS]`, if it is one of the last [`RUNNERS`].
+    pub next: u64,
+    /// The last switches of this CPU during which a tracked thread waited.
+    pub runners: [Runner; RUNNERS],
+}
+
+/// One CPU and who waits for it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cpu {
+    /// Tracked threads that wait for it. Changed by any CPU, atomically.
+    pub waiters: u64,
+    /// Its last switches; handed over as it is. Written on that CPU only, by the switch itself.
+    pub log: Queued,
+}
+
+const _: () = {
+    assert!(size_of::<Waited>() == 16 + 16 + 5 * 8 + 8);
+    assert!(size_of::<Runner>() == 16);
+    assert!(size_of::<Queued>() == 16 + 8 + 5 * 8 + 16 * RUNNERS);
+    assert!(size_of::<Cpu>() == 8 + size_of::<Queued>());
+};

@@ -1,0 +1,213 @@
+//! From the kernel's records of waits to charges.
+
+use std::{collections::HashMap, sync::Arc};
+
+use agent_common::{Queued, RUNNERS, State, Waited};
+
+use crate::model::{Charge, Culprit, CulpritId, Message, Part, Stage, Wait};
+
+use super::{
+    culprits::{Culprits, Key},
+    ledger::Ledger,
+};
+
+/// Who says what a culprit is called.
+pub trait Describe {
+    /// Everything that can be found out about it, now.
+    fn describe(&mut self, key: &Key) -> Culprit;
+}
+
+/// What follows from a wait.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// What a number stands for.
+    Culprit(CulpritId, Arc<Culprit>),
+    /// A wait, or what one culprit has of it.
+    Wait(Wait),
+}
+
+/// The waits of all watched threads.
+#[derive(Debug, Default)]
+pub struct Blame {
+    threads: HashMap<u32, Ledger>,
+    culprits: Culprits,
+    /// The cgroup whose quota ran out last, by process.
+    quota: HashMap<u32, CulpritId>,
+}
+
+impl Blame {
+    /// A lock wait or a blocking call is over.
+    pub fn waited(
+        &mut self,
+        waited: &Waited,
+        names: &mut dyn Describe,
+        tell: &mut dyn FnMut(Told),
+    ) {
+        let key = if waited.state == State::LockWait as u32 {
+            Key::Holder {
+                pid: waited.tgid,
+                address: waited.what,
+                tid: waited.releaser,
+                holder_pid: waited.releaser_tgid,
+            }
+        } else {
+            Key::Call {
+                pid: waited.tgid,
+                number: waited.what as i64,
+                argument: waited.arg,
+            }
+        };
+        let culprit = self.culprit(&key, names, tell);
+        self.told(
+            Wait {
+                tid: waited.tid,
+                part: key.part(),
+                culprit,
+                from_ns: waited.from,
+                to_ns: waited.to,
+                ns: waited.ns,
+                timeouts: waited.timeouts,
+            },
+            tell,
+        );
+    }
+
+    /// A wait for a CPU is over.
+    pub fn queued(
+        &mut self,
+        queued: &Queued,
+        names: &mut dyn Describe,
+        tell: &mut dyn FnMut(Told),
+    ) {
+        let mut wait = Wait {
+            tid: queued.tid,
+            part: Part::RunQueue,
+            culprit: CulpritId::OTHER,
+            from_ns: queued.from,
+            to_ns: queued.to,
+            ns: 0,
+            timeouts: 0,
+        };
+        let length = queued.to.saturating_sub(queued.from);
+        let throttled = queued.throttled.min(length);
+        if throttled > 0 {
+            let culprit = self.quota.get(&queued.tgid).copied();
+            self.told(
+                Wait {
+                    part: Part::Throttle,
+                    culprit: culprit.unwrap_or(CulpritId::OTHER),
+                    ns: throttled,
+                    ..wait
+                },
+                tell,
+            );
+        }
+        for (key, ns) in runners(queued) {
+            // While it was throttled, who ran was not in its way. Which of the time that was is not
+            // known: everybody is charged less, alike.
+            let ns = u128::from(ns) * u128::from(length - throttled) / u128::from(length.max(1));
+            wait.culprit = self.culprit(&key, names, tell);
+            wait.ns = ns as u64;
+            self.told(wait, tell);
+        }
+    }
+
+    /// The cgroup (by its path) that used up its quota last, of those of a process.
+    pub fn ran_out(
+        &mut self,
+        pid: u32,
+        cgroup: &str,
+        names: &mut dyn Describe,
+        tell: &mut dyn FnMut(Told),
+    ) {
+        let culprit = self.culprit(&Key::Quota(cgroup.to_owned()), names, tell);
+        self.quota.insert(pid, culprit);
+    }
+
+    fn culprit(
+        &mut self,
+        key: &Key,
+        names: &mut dyn Describe,
+        tell: &mut dyn FnMut(Told),
+    ) -> CulpritId {
+        self.culprits
+            .id(key, |key| names.describe(key), &mut |id, culprit| {
+                tell(Told::Culprit(id, Arc::clone(culprit)));
+            })
+    }
+
+    fn told(&mut self, wait: Wait, tell: &mut dyn FnMut(Told)) {
+        if wait.ns == 0 {
+            return;
+        }
+        if wait.culprit != CulpritId::OTHER {
+            let ledger = self.threads.entry(wait.tid).or_default();
+            ledger.add(wait.part, wait.culprit, wait.from_ns, wait.to_ns, wait.ns);
+        }
+        tell(Told::Wait(wait));
+    }
+
+    /// Charges a message with the waits that fell into its time outside the network.
+    pub fn charge(&self, message: &mut Message) {
+        let Some(ledger) = self.threads.get(&message.tid) else {
+            return;
+        };
+        let matrix = message.split.matrix();
+        let outside: i64 = [Stage::HeldBack, Stage::Queued, Stage::InApp]
+            .into_iter()
+            .map(|stage| matrix.stage(stage))
+            .sum();
+        let to = message.handed_off_at;
+        let from = to.saturating_sub(outside.max(0) as u64);
+        let due = ledger.between(from, to);
+        for part in Part::ALL {
+            let most = matrix.part(part).max(0) as u64;
+            let all: u64 = due.iter().filter(|d| d.part == part).map(|d| d.ns).sum();
+            for due in due.iter().filter(|d| d.part == part) {
+                // The counters are exact, the waits are told at their ends: what is too much is taken
+                // off alike.
+                let ns = if all > most {
+                    (u128::from(due.ns) * u128::from(most) / u128::from(all)) as u64
+                } else {
+                    due.ns
+                };
+                message.charges.push(Charge {
+                    part,
+                    culprit: due.culprit,
+                    ns,
+                });
+            }
+        }
+    }
+
+    /// The thread has ended.
+    pub fn forget(&mut self, tid: u32) {
+        self.threads.remove(&tid);
+    }
+}
+
+/// Who had the CPU for how long, ns; at most the last [`RUNNERS`] of them are known.
+fn runners(queued: &Queued) -> Vec<(Key, u64)> {
+    let known = queued.next.saturating_sub(RUNNERS as u64);
+    let missed = queued.first < known;
+    let mut since = queued.from;
+    let mut shares: Vec<(Key, u64)> = Vec::new();
+    for number in queued.first.max(known)..queued.next {
+        let runner = queued.runners[number as usize % RUNNERS];
+        // Of those that went before, the first known one's beginning is not: nobody is charged with it.
+        if !missed || number > known {
+            let ns = runner.until.min(queued.to).saturating_sub(since);
+            let key = Key::Runner {
+                pid: queued.tgid,
+                tid: runner.tid,
+                runner_pid: runner.tgid,
+            };
+            match shares.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, sum)) => *sum += ns,
+                None => shares.push((key, ns)),
+            }
+        }
+        since = since.max(runner.until);
+    }
+    shares
+}
