@@ -3,6 +3,7 @@
 mod clock_set;
 mod collector;
 mod error;
+mod names;
 mod probe_log;
 mod threads;
 

@@ -125,7 +125,9 @@ impl Ledger {
             sums[entry.slot] += entry.within(from, to);
         }
         if tail > head && head.is_multiple_of(BLOCK) {
-            let (before, after) = (&self.blocks[head / BLOCK], &self.blocks[tail / BLOCK]);
+            // Of a last block that is full, the sums are those of all.
+            let sums_at = |at: usize| self.blocks.get(at / BLOCK).unwrap_or(&self.sums);
+            let (before, after) = (sums_at(head), sums_at(tail));
             for (slot, sum) in sums.iter_mut().enumerate() {
                 let at = |block: &Vec<u64>| block.get(slot).copied().unwrap_or(0);
                 *sum += at(after) - at(before);

@@ -1,5 +1,7 @@
 //! Who or what made the ingest thread wait.
 
+use std::fmt;
+
 use super::matrix::Part;
 
 /// A thread, by its number in the initial PID namespace and its name at the time.
@@ -97,6 +99,17 @@ pub enum Culprit {
     },
 }
 
+impl Culprit {
+    /// The thread, where it is one.
+    #[must_use]
+    pub const fn thread(&self) -> Option<&ThreadName> {
+        match self {
+            Self::Holder { thread, .. } | Self::Runner { thread, .. } => Some(thread),
+            Self::Quota { .. } | Self::Call { .. } => None,
+        }
+    }
+}
+
 /// Stands for a [`Culprit`] in what is told often; its meaning is told before its first use, once, as
 /// [`super::Input::Culprit`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -151,4 +164,64 @@ pub struct Sample {
     pub call: Option<String>,
     /// The function it was in (`json/encoder.py:iterencode`, or a native symbol); `None` when not known.
     pub function: Option<String>,
+}
+
+impl fmt::Display for ThreadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.tid, self.comm.as_str()) {
+            (0, _) => f.write_str("the idle CPU"),
+            (tid, "") => write!(f, "thread {tid}"),
+            (tid, comm) => write!(f, "{comm}/{tid}"),
+        }
+    }
+}
+
+impl fmt::Display for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gil => f.write_str("the GIL"),
+            Self::Futex { address } => write!(f, "lock {address:#x}"),
+        }
+    }
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => Ok(()),
+            Self::Pipe { inode, others } if others.is_empty() => write!(f, " on pipe {inode}"),
+            Self::Pipe { others, .. } => write!(f, " on a pipe to {}", others.join(", ")),
+            Self::Socket { peer } => write!(f, " on a socket to {peer}"),
+            Self::File { path } => write!(f, " on {path}"),
+            Self::Other(what) => write!(f, " on {what}"),
+        }
+    }
+}
+
+/// As in "lock-wait: the GIL, held by processor/412".
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Holder { lock, thread } if thread.tid == 0 => {
+                write!(f, "{lock}, not seen who released it")
+            }
+            Self::Holder { lock, thread } => write!(f, "{lock}, held by {thread}"),
+            Self::Runner {
+                thread,
+                cgroup,
+                kin,
+            } => {
+                write!(f, "{thread}")?;
+                match kin {
+                    Kin::Own => f.write_str(" of the same process"),
+                    Kin::Cgroup => f.write_str(" of the same cgroup"),
+                    Kin::Kernel => f.write_str(" of the kernel"),
+                    Kin::Neighbour if cgroup.is_empty() => Ok(()),
+                    Kin::Neighbour => write!(f, " of {cgroup}"),
+                }
+            }
+            Self::Quota { cgroup } => write!(f, "the quota of {cgroup}"),
+            Self::Call { name, object } => write!(f, "{name}{object}"),
+        }
+    }
 }

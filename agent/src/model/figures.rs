@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{health::Health, message::SessionId, tally::Figures};
+use super::{blame::BlameRow, health::Health, message::SessionId, tally::Figures};
 
 /// Whose figures they are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +64,8 @@ pub struct SessionFigures {
     pub longest_lock_wait_ns: u64,
     /// What its messages add up to.
     pub figures: Figures,
+    /// Who is charged with it, by part.
+    pub blame: Vec<BlameRow>,
 }
 
 /// Everything since the interval before.

@@ -1,6 +1,7 @@
 //! What has been measured, in one place: every output reads this and nothing else.
 
 mod ages;
+mod blame;
 mod buckets;
 mod cgroup;
 mod culprit;
@@ -17,6 +18,7 @@ mod sums;
 mod tally;
 
 pub use ages::Spread;
+pub use blame::{BlameRow, Waits};
 pub use cgroup::{CgroupLevel, CgroupUse};
 pub use culprit::{Charge, Culprit, CulpritId, Kin, Lock, Object, Sample, ThreadName, Wait};
 pub use facts::{Excluded, TapDelta, ThreadFacts};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{
+    blame::{BlameRow, BlameTable, Names},
     buckets::{AgeBuckets, WaitBuckets},
+    culprit::Wait,
     facts::ThreadFacts,
     figures::{SessionFigures, SessionName},
     matrix::{Part, Stage},
@@ -71,6 +73,8 @@ pub(crate) struct Session {
     pub(super) threads: ThreadFacts,
     pub(super) absorbed_threads: ThreadFacts,
     pub(super) lock_waits_told: u64,
+    blame: BlameTable,
+    interval_blame: BlameTable,
 }
 
 impl Session {
@@ -88,6 +92,8 @@ impl Session {
             threads: ThreadFacts::default(),
             absorbed_threads: ThreadFacts::default(),
             lock_waits_told: 0,
+            blame: BlameTable::default(),
+            interval_blame: BlameTable::default(),
         }
     }
 
@@ -102,11 +108,23 @@ impl Session {
         self.total.message(message);
         self.interval.message(message);
         self.histograms.message(message);
+        if !message.poss_dup {
+            self.blame.charge(&message.charges);
+            self.interval_blame.charge(&message.charges);
+        }
         if self.id().is_some() {
             self.tid = Some(message.tid);
             if !message.poss_dup {
                 self.last_seq = Some(message.seq);
             }
+        }
+    }
+
+    /// The session's ingest thread has waited.
+    pub(super) fn waited(&mut self, wait: &Wait) {
+        if self.tid == Some(wait.tid) {
+            self.blame.waited(wait);
+            self.interval_blame.waited(wait);
         }
     }
 
@@ -125,6 +143,8 @@ impl Session {
         self.total.absorb(&other.total);
         self.interval.absorb(&other.interval);
         self.histograms.absorb(&other.histograms);
+        self.blame.absorb(&other.blame);
+        self.interval_blame.absorb(&other.interval_blame);
         let theirs = other.threads();
         self.absorbed_threads.lock_waits += theirs.lock_waits;
         self.lock_waits_told += other.lock_waits_told;
@@ -134,7 +154,12 @@ impl Session {
             .max(theirs.longest_lock_wait_ns);
     }
 
-    fn figures_of(&self, figures: Figures, lock_waits: u64) -> SessionFigures {
+    fn figures_of(
+        &self,
+        figures: Figures,
+        blame: Vec<BlameRow>,
+        lock_waits: u64,
+    ) -> SessionFigures {
         SessionFigures {
             name: self.name.clone(),
             tid: self.tid,
@@ -144,18 +169,24 @@ impl Session {
             lock_waits,
             longest_lock_wait_ns: self.threads().longest_lock_wait_ns,
             figures,
+            blame,
         }
     }
 
-    pub(super) fn summary(&self) -> SessionFigures {
-        self.figures_of(self.total.figures(), self.threads().lock_waits)
+    pub(super) fn summary(&self, names: &Names) -> SessionFigures {
+        let figures = self.total.figures();
+        let blame = self.blame.figures(&figures.sums, names);
+        self.figures_of(figures, blame, self.threads().lock_waits)
     }
 
-    pub(super) fn take_interval(&mut self) -> SessionFigures {
+    pub(super) fn take_interval(&mut self, names: &Names) -> SessionFigures {
         let waits = self.threads().lock_waits;
         let fresh = waits.saturating_sub(self.lock_waits_told);
         self.lock_waits_told = waits;
-        let figures = self.figures_of(self.interval.figures(), fresh);
+        let figures = self.interval.figures();
+        let blame = self.interval_blame.figures(&figures.sums, names);
+        let figures = self.figures_of(figures, blame, fresh);
+        self.interval_blame.reset();
         self.interval.reset();
         figures
     }

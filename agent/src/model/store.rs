@@ -7,18 +7,19 @@ use std::{
     time::Duration,
 };
 
-#[cfg(test)]
 use super::{
-    facts::{Excluded, TapDelta, ThreadFacts},
-    message::Message,
-};
-use super::{
+    blame::Names,
     figures::{Interval, SessionName, Summary},
     health::{Health, Told},
     input::Input,
     message::SessionId,
     moment::Moment,
     session::Session,
+};
+#[cfg(test)]
+use super::{
+    facts::{Excluded, TapDelta, ThreadFacts},
+    message::Message,
 };
 
 /// Sessions kept apart from each other.
@@ -54,6 +55,7 @@ pub struct Model {
     interval_from: Moment,
     health: Health,
     told: Told,
+    names: Names,
 }
 
 impl Model {
@@ -74,6 +76,7 @@ impl Model {
             interval_from: now,
             health: Health::default(),
             told: Told::default(),
+            names: Names::default(),
         }
     }
 
@@ -101,7 +104,13 @@ impl Model {
             }
             Input::Ended(session) => self.end_session(session),
             Input::Health(health) => self.health.clone_from(health),
-            Input::Culprit(..) | Input::Wait(_) | Input::Cgroup(_) | Input::Sample(_) => {}
+            Input::Culprit(id, culprit) => self.names.learn(*id, culprit),
+            Input::Wait(wait) => {
+                for session in &mut self.sessions {
+                    session.waited(wait);
+                }
+            }
+            Input::Cgroup(_) | Input::Sample(_) => {}
         }
     }
 
@@ -127,15 +136,17 @@ impl Model {
     pub fn take_interval(&mut self, now: Moment) -> Interval {
         self.now = now;
         let sessions_seen = self.sessions_seen();
+        let names = std::mem::take(&mut self.names);
         let sessions = self
             .sessions_mut()
             .into_iter()
-            .map(Session::take_interval)
+            .map(|session| session.take_interval(&names))
             .filter(|s| {
                 let open = !s.ended && s.name != SessionName::Earlier;
                 open || !s.figures.is_empty()
             })
             .collect();
+        self.names = names;
         let (lost, anomalies) = self.told.since(&self.health);
         let length = now.since(self.interval_from);
         self.interval_from = now;
@@ -159,7 +170,7 @@ impl Model {
             sessions: self
                 .all_sessions()
                 .into_iter()
-                .map(Session::summary)
+                .map(|session| session.summary(&self.names))
                 .collect(),
             sessions_seen: self.sessions_seen(),
             health: self.health.clone(),

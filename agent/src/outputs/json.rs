@@ -6,7 +6,7 @@
 use std::io::Write as _;
 
 use crate::model::{
-    Health, Hook, Interval, Message, SessionFigures, SessionId, Spread, Stage, Summary,
+    BlameRow, Health, Hook, Interval, Message, SessionFigures, SessionId, Spread, Stage, Summary,
 };
 
 /// A line under construction.
@@ -162,6 +162,37 @@ impl Line {
         );
         self.int("lock_waits", s.lock_waits);
         self.int("longest_lock_wait_ns", s.longest_lock_wait_ns);
+        self.blame(&s.blame);
+    }
+
+    /// The rows of a part sum to it; `culprit` is null in the row of all others.
+    fn blame(&mut self, rows: &[BlameRow]) {
+        self.key("blame");
+        self.open(b'[');
+        for row in rows {
+            self.comma();
+            self.open(b'{');
+            self.text("part", row.part.name());
+            match &row.culprit {
+                Some(culprit) => {
+                    self.text("culprit", &culprit.to_string());
+                    if let Some(thread) = culprit.thread() {
+                        self.int("tid", thread.tid);
+                        self.int("pid", thread.pid);
+                        self.text("comm", &thread.comm);
+                    }
+                }
+                None => self.null("culprit"),
+            }
+            self.int("ns", row.ns);
+            self.int("waits", row.waits.count);
+            self.int("waits_ns", row.waits.ns);
+            self.int("longest_ns", row.waits.longest_ns);
+            self.int("holds", row.waits.holds);
+            self.int("holds_ns", row.waits.holds_ns);
+            self.close(b'}');
+        }
+        self.close(b']');
     }
 
     fn health(&mut self, health: &Health) {

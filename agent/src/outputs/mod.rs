@@ -1,6 +1,7 @@
 //! What the agent tells: lines for humans, lines for machines, metrics. All of it is read from the
 //! model, and joined messages as they come.
 
+mod blame;
 mod http;
 mod json;
 mod metrics;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
+    blame,
     terminal::{Style, ack_pending, label},
     units::{Bytes, Rate, Share, Time, humanly},
 };
@@ -60,6 +61,7 @@ fn session(text: &mut String, s: &SessionFigures, seconds: f64, style: Style) {
     if let Some(age) = &f.age {
         spread(text, "age", age);
         matrix(text, f, style);
+        blame::lines(text, s);
     }
     counts(text, s);
     let sentence = sentence(f);

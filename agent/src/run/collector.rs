@@ -9,6 +9,7 @@ use std::{
 use agent_common::recv_flags;
 
 use crate::{
+    blame::{Blame, Told},
     cli::Run,
     events::Event,
     join::clock::{RunTime, UtcClock},
@@ -18,7 +19,7 @@ use crate::{
     sessions::{Fact, Filter, Sessions},
 };
 
-use super::threads::LockWaits;
+use super::{names::Names, threads::LockWaits};
 
 /// Owns everything between the probes and the outputs.
 pub(super) struct Collector {
@@ -29,6 +30,8 @@ pub(super) struct Collector {
     /// As told to the model last.
     health: Health,
     lock_waits: LockWaits,
+    blame: Blame,
+    names: Names,
     malformed: u64,
     unmatched: u64,
     ring_high_water: u64,
@@ -52,6 +55,8 @@ impl Collector {
             model,
             health: Health::default(),
             lock_waits: LockWaits::default(),
+            blame: Blame::default(),
+            names: Names,
             malformed: 0,
             unmatched: 0,
             ring_high_water: 0,
@@ -98,20 +103,20 @@ impl Collector {
             clock,
             model,
             lock_waits,
+            blame,
+            names,
             malformed,
             unmatched,
             ..
         } = self;
         let mut model = model.lock().unwrap_or_else(PoisonError::into_inner);
         let now = clock.moment();
-        let mut tell = |fact| {
-            if let Some(input) = apply(fact, lock_waits, unmatched) {
-                model.take(now, &input);
-                if let Input::Message(message) = &input
-                    && told.is_ok()
-                {
-                    told = outputs.message(message);
-                }
+        let mut tell = |input: Input| {
+            model.take(now, &input);
+            if let Input::Message(message) = &input
+                && told.is_ok()
+            {
+                told = outputs.message(message);
             }
         };
         let mut call_hook = false;
@@ -121,9 +126,26 @@ impl Collector {
             };
             bytes += record.len() as u64;
             match Event::decode(&record) {
+                Ok(Event::Waited(waited)) => {
+                    blame.waited(&waited, names, &mut |told| tell(wait(told)));
+                }
+                Ok(Event::Queued(queued)) => {
+                    blame.queued(&queued, names, &mut |told| tell(wait(told)));
+                }
                 Ok(event) => {
                     call_hook |= wants_call_hook(&event);
-                    sessions.handle(event, clock, &mut tell);
+                    let ended = match &event {
+                        Event::Exit(exit) => Some(exit.tid),
+                        _ => None,
+                    };
+                    sessions.handle(event, clock, &mut |fact| {
+                        if let Some(input) = apply(fact, blame, lock_waits, unmatched) {
+                            tell(input);
+                        }
+                    });
+                    if let Some(tid) = ended {
+                        blame.forget(tid);
+                    }
                 }
                 Err(_) => *malformed += 1,
             }
@@ -182,8 +204,9 @@ impl Collector {
         let mut told = Ok(());
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
         let (lock_waits, unmatched) = (&mut self.lock_waits, &mut self.unmatched);
+        let blame = &self.blame;
         self.sessions.ended(now.monotonic_ns, &mut |fact| {
-            if let Some(input) = apply(fact, lock_waits, unmatched) {
+            if let Some(input) = apply(fact, blame, lock_waits, unmatched) {
                 model.take(now, &input);
                 if let Input::Message(message) = &input
                     && told.is_ok()
@@ -249,10 +272,25 @@ fn wants_call_hook(event: &Event<'_>) -> bool {
     matches!(event, Event::Recv(recv, _) if recv.flags & recv_flags::CALL_HOOK_WANTED != 0)
 }
 
+fn wait(told: Told) -> Input {
+    match told {
+        Told::Culprit(id, culprit) => Input::Culprit(id, culprit),
+        Told::Wait(wait) => Input::Wait(wait),
+    }
+}
+
 /// What the model is to be told of a fact.
-fn apply(fact: Fact, lock_waits: &mut LockWaits, unmatched: &mut u64) -> Option<Input> {
+fn apply(
+    fact: Fact,
+    blame: &Blame,
+    lock_waits: &mut LockWaits,
+    unmatched: &mut u64,
+) -> Option<Input> {
     Some(match fact {
-        Fact::Message(message) => Input::Message(message),
+        Fact::Message(mut message) => {
+            blame.charge(&mut message);
+            Input::Message(message)
+        }
         Fact::Excluded(session, why) => Input::Excluded(session, why),
         Fact::Tap(session, delta) => Input::Tap(session, delta),
         Fact::Ended(session) => {
