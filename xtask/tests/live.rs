@@ -157,6 +157,35 @@ impl Run {
         );
     }
 
+    /// The rows of every part's blame sum to the part, and this share of one is charged to culprits that
+    /// `is` is true for.
+    fn blamed(&self, part: &str, is: impl Fn(&serde_json::Value) -> bool) -> f64 {
+        let sessions = self.summary["sessions"].as_array().expect("sessions");
+        let (mut all, mut blamed) = (0, 0);
+        for session in sessions {
+            let stages = session["matrix"].as_object().expect("a matrix").values();
+            let mut parts: HashMap<&str, i64> = HashMap::new();
+            for (name, ns) in stages.flat_map(|s| s.as_object().expect("parts")) {
+                *parts.entry(name).or_default() += ns.as_i64().expect("ns");
+            }
+            let mut rows: HashMap<&str, i64> = HashMap::new();
+            for row in session["blame"].as_array().expect("rows") {
+                let (name, ns) = (row["part"].as_str(), row["ns"].as_i64());
+                let (name, ns) = (name.expect("a part"), ns.expect("ns"));
+                *rows.entry(name).or_default() += ns;
+                if name == part && is(row) {
+                    blamed += ns;
+                }
+            }
+            for name in ["run_queue", "throttle", "lock_wait", "blocked"] {
+                let (part, rows) = (parts.get(name), rows.get(name));
+                assert_eq!(part.unwrap_or(&0), rows.unwrap_or(&0), "{name}: {session}");
+            }
+            all += parts.get(part).copied().unwrap_or(0);
+        }
+        blamed as f64 / all as f64
+    }
+
     /// The agent's hand-off minus the victim's, median, nanoseconds.
     fn hand_off_error(&self) -> i64 {
         let truth: HashMap<u64, i64> = self
@@ -387,6 +416,8 @@ fn a_contended_mutex_is_lock_wait() {
     run.dominated_by("lock_wait");
     run.agrees_in_app("lock_wait");
     assert!(run.share("blocked") < 0.05, "{}", run.shares());
+    let rival = run.blamed("lock_wait", |row| row["comm"] == "rival");
+    assert!(rival > 0.95, "{rival} blamed on the rival: {}", run.summary);
 }
 
 #[test]
@@ -487,7 +518,8 @@ fn a_thread_that_is_woken_is_blocked_no_longer() {
 fn rivals_on_the_cpu_are_run_queue_and_not_throttle() {
     let _guard = one_at_a_time();
     let cpu = cpu::allowed()[0];
-    let _rivals = [rival(cpu), rival(cpu), rival(cpu)];
+    let rivals = [rival(cpu), rival(cpu), rival(cpu)];
+    let pids = rivals.each_ref().map(Guarded::pid);
     let bench = Bench::start(
         300.0,
         700,
@@ -496,6 +528,16 @@ fn rivals_on_the_cpu_are_run_queue_and_not_throttle() {
     let run = observe(bench);
     run.dominated_by("run_queue");
     assert!(run.share("throttle") < 0.01, "{}", run.shares());
+    let share = run.blamed("run_queue", |row| {
+        row["pid"]
+            .as_u64()
+            .is_some_and(|pid| pids.contains(&(pid as i32)))
+    });
+    assert!(
+        share > 0.95,
+        "{share} blamed on the rivals: {}",
+        run.summary
+    );
     assert!(
         run.share("lock_wait") + run.share("blocked") < 0.1,
         "{}",
