@@ -45,6 +45,8 @@ globals! {
     CFS_RQ_THROTTLE_COUNT: u32 = ABSENT;
     /// The clock the start was read from.
     RQ_CLOCK: u32 = ABSENT;
+    /// The clock of [`TASK_ARRIVED`] and its like.
+    RQ_SCHED_CLOCK: u32 = ABSENT;
     TASK_GROUP_CFS_RQ: u32 = ABSENT;
 
     TCP_RCV_NXT: u32 = ABSENT;

@@ -11,9 +11,10 @@ use agent_common::{ABSENT, Thread};
 use aya_ebpf::bindings::task_struct;
 
 use crate::{
-    bits::field,
-    globals::{TASK_ARRIVED, TASK_QUEUED, TASK_RUN_DELAY},
-    throttle,
+    bits::{field, peek},
+    globals::{
+        CFS_RQ_RQ, RQ_CLOCK, RQ_SCHED_CLOCK, TASK_ARRIVED, TASK_CFS_RQ, TASK_QUEUED, TASK_RUN_DELAY,
+    },
 };
 
 /// What the two clocks' offset is uncertain by at most, ns; beyond it the account is of another time.
@@ -28,10 +29,13 @@ pub(crate) struct Account {
     pub(crate) arrived: u64,
 }
 
-/// Whether this kernel keeps the account on the clock that we know the offset of.
+/// Whether this kernel keeps the account.
 #[inline(always)]
 fn known() -> bool {
-    TASK_ARRIVED.load() != ABSENT && TASK_QUEUED.load() != ABSENT && TASK_RUN_DELAY.load() != ABSENT
+    TASK_ARRIVED.load() != ABSENT
+        && TASK_CFS_RQ.load() != ABSENT
+        && TASK_QUEUED.load() != ABSENT
+        && TASK_RUN_DELAY.load() != ABSENT
 }
 
 /// What the task has waited for a CPU so far, ns.
@@ -52,13 +56,21 @@ pub(crate) unsafe fn run_delay(task: *const task_struct) -> u64 {
 /// clock stands still in between: the smaller one is the better one.
 #[inline(always)]
 unsafe fn offset(task: *const task_struct, thread: &Thread, now: u64) -> Option<u64> {
-    // SAFETY: the caller's.
-    let here = unsafe { throttle::clock_offset(task, now)? };
-    Some(if thread.clock_offset != 0 && thread.clock_offset < here {
-        thread.clock_offset as u64
-    } else {
-        here as u64
-    })
+    // SAFETY: the caller's; peek checks addresses.
+    let here = unsafe {
+        let cfs_rq = field::<u64>(task.cast(), TASK_CFS_RQ.load());
+        let rq: u64 = peek(cfs_rq, CFS_RQ_RQ.load())?;
+        let clock: u64 = peek(rq, RQ_SCHED_CLOCK.load())?;
+        now.wrapping_sub(clock) as i64
+    };
+    let same = RQ_CLOCK.load() == RQ_SCHED_CLOCK.load();
+    Some(
+        if same && thread.clock_offset != 0 && thread.clock_offset < here {
+            thread.clock_offset as u64
+        } else {
+            here as u64
+        },
+    )
 }
 
 /// Of a task that runs; `None` when the account is not one of the time since the thread's last change

@@ -127,24 +127,6 @@ impl Base {
     }
 }
 
-/// What `now` is ahead of the clock of the task's run queue, ns, whatever class the task is of.
-///
-/// # Safety
-/// `task` is one the verifier knows.
-#[inline(always)]
-pub(crate) unsafe fn clock_offset(task: *const task_struct, now: u64) -> Option<i64> {
-    if !known() {
-        return None;
-    }
-    // SAFETY: the caller's; peek checks addresses.
-    unsafe {
-        let cfs_rq = field::<u64>(task.cast(), TASK_CFS_RQ.load());
-        let rq: u64 = peek(cfs_rq, CFS_RQ_RQ.load())?;
-        let clock: u64 = peek(rq, RQ_CLOCK.load())?;
-        Some(now.wrapping_sub(clock) as i64)
-    }
-}
-
 /// The base for a runnable stretch that begins now on the task's run queue.
 ///
 /// # Safety

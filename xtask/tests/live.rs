@@ -450,7 +450,7 @@ fn a_sleep_is_blocked() {
 fn a_switch_that_no_probe_saw_is_made_up_for() {
     let _guard = one_at_a_time();
     let bench = Bench::start(300.0, 600, &["--inject", "sleep", "--hold-us", "4000"]);
-    let run = observe_from(bench, 0, &["--simulate-unseen-switches", "5"]);
+    let run = observe_from(bench, 6, &["--simulate-unseen-switches", "5"]);
     run.dominated_by("blocked");
     run.agrees_in_app("blocked");
     let anomalies = &run.summary["health"]["anomalies"];

@@ -199,17 +199,18 @@ impl Layout {
         ]);
     }
 
-    /// The scheduler's own account of a task: of use where the throttle clock, which tells what its
-    /// clock and ours are apart, runs on the same clock.
+    /// The scheduler's own account of a task, and the clock it is kept on.
     fn rebuilt(&mut self, kernel: &KernelTypes) {
-        const FIELDS: [(&str, &str); 3] = [
+        const FIELDS: [(&str, &str); 4] = [
             ("TASK_RUN_DELAY", "task_struct.sched_info.run_delay"),
             ("TASK_QUEUED", "task_struct.sched_info.last_queued"),
             ("TASK_ARRIVED", "task_struct.sched_info.last_arrival"),
+            ("RQ_SCHED_CLOCK", "rq.clock"),
         ];
-        let same_clock = checked(kernel, "rq.clock", 8)
-            .is_some_and(|clock| self.offset("RQ_CLOCK") == Some(clock));
-        let found = FIELDS.map(|(_, path)| checked(kernel, path, 8).filter(|_| same_clock));
+        let groups = ["TASK_CFS_RQ", "CFS_RQ_RQ"]
+            .iter()
+            .all(|name| self.offset(name).is_some());
+        let found = FIELDS.map(|(_, path)| checked(kernel, path, 8).filter(|_| groups));
         let whole = found.iter().all(Option::is_some);
         for ((global, _), offset) in FIELDS.into_iter().zip(found) {
             self.offsets
