@@ -137,10 +137,8 @@ pub struct Thread {
     pub releaser: u32,
     /// Time asleep in the (joined) lock wait in progress, the present sleep not included, ns.
     pub wait_ns: u64,
-    /// How often a timer ended a sleep of it.
-    pub wait_timeouts: u32,
     /// One more than the CPU the thread waits for; 0 while it waits for none.
-    pub queued_on: u32,
+    pub queued_on: u64,
     /// Since when, `CLOCK_MONOTONIC` ns.
     pub queued_at: u64,
     /// [`crate::Queued::first`].

@@ -8,7 +8,7 @@ pub const TOLD_FROM: u64 = 20_000;
 /// Switches of a CPU kept while a tracked thread waits for it; a power of two.
 pub const RUNNERS: usize = 16;
 
-/// A lock wait or a blocking call that is over.
+/// One sleep of a lock wait, or a blocking call, that is over.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Waited {
@@ -20,14 +20,13 @@ pub struct Waited {
     pub tgid: u32,
     /// [`crate::State::LockWait`] or [`crate::State::Blocked`].
     pub state: u32,
-    /// Lock wait: how often a timer woke it before its release.
-    pub timeouts: u32,
-    /// When it began, `CLOCK_MONOTONIC` ns.
+    /// Lock wait: 1 when a timer ended the sleep and the wait goes on with another. The last one of a
+    /// wait can be of no length: then it was over before somebody was seen to release it.
+    pub goes_on: u32,
+    /// When the sleep began, `CLOCK_MONOTONIC` ns.
     pub from: u64,
-    /// When it was woken for good.
+    /// When it was over.
     pub to: u64,
-    /// Of that, the time asleep, ns: a joined lock wait has gaps.
-    pub ns: u64,
     /// Lock wait: the futex address. Blocked: the system call, -1 for an exception.
     pub what: u64,
     /// Blocked: the call's first argument.
@@ -85,7 +84,7 @@ pub struct Cpu {
 }
 
 const _: () = {
-    assert!(size_of::<Waited>() == 16 + 16 + 5 * 8 + 8);
+    assert!(size_of::<Waited>() == 16 + 16 + 4 * 8 + 8);
     assert!(size_of::<Runner>() == 16);
     assert!(size_of::<Queued>() == 16 + 8 + 5 * 8 + 16 * RUNNERS);
     assert!(size_of::<Cpu>() == 8 + size_of::<Queued>());

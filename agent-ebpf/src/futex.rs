@@ -47,38 +47,44 @@ fn is_release(call: &Syscall) -> bool {
         || operation == FUTEX_UNLOCK_PI
 }
 
-/// The wait in progress ends here, by whose release.
+/// The wait in progress ends here, with a sleep that began at `from` (or after its last one, then that is
+/// `now`), by whose release.
 #[inline(always)]
-fn close(thread: &mut Thread, now: u64, releaser: (u32, u32)) {
+fn close(thread: &mut Thread, from: u64, now: u64, releaser: (u32, u32)) {
     let lasted = now.saturating_sub(thread.wait_since);
     thread.lock_waits += 1;
     if lasted > thread.lock_wait_longest {
         thread.lock_wait_longest = lasted;
     }
     thread.wait_open = 0;
-    if thread.wait_ns >= TOLD_FROM {
-        emit(
-            &Waited {
-                head: Head {
-                    kind: Kind::Waited as u32,
-                    lost: 0,
-                    socket: 0,
-                },
-                tid: thread.past.tid,
-                tgid: thread.tgid,
-                state: State::LockWait as u32,
-                timeouts: thread.wait_timeouts,
-                from: thread.wait_since,
-                to: now,
-                ns: thread.wait_ns,
-                what: thread.wait_address,
-                arg: 0,
-                releaser: releaser.0,
-                releaser_tgid: releaser.1,
-            },
-            Count::WaitLost,
-        );
+    if thread.wait_ns + (now - from) >= TOLD_FROM {
+        tell(thread, from, now, releaser, false);
     }
+}
+
+/// Tells of one sleep of a lock wait.
+#[inline(always)]
+fn tell(thread: &Thread, from: u64, to: u64, releaser: (u32, u32), goes_on: bool) {
+    emit(
+        &Waited {
+            head: Head {
+                kind: Kind::Waited as u32,
+                lost: 0,
+                socket: 0,
+            },
+            tid: thread.past.tid,
+            tgid: thread.tgid,
+            state: State::LockWait as u32,
+            goes_on: goes_on as u32,
+            from,
+            to,
+            what: thread.wait_address,
+            arg: 0,
+            releaser: releaser.0,
+            releaser_tgid: releaser.1,
+        },
+        Count::WaitLost,
+    );
 }
 
 /// The thread goes to sleep in `call`: which state that is.
@@ -92,7 +98,7 @@ pub(crate) fn slept(thread: &mut Thread, call: &Syscall, now: u64) -> State {
         }
         // Something else after a timed-out wait: that wait was over when its timer woke the thread.
         let ended = thread.since;
-        close(thread, ended, (0, 0));
+        close(thread, ended, ended, (0, 0));
     }
     if !lock {
         return State::Blocked;
@@ -101,7 +107,6 @@ pub(crate) fn slept(thread: &mut Thread, call: &Syscall, now: u64) -> State {
     thread.wait_since = now;
     thread.wait_open = 1;
     thread.wait_ns = 0;
-    thread.wait_timeouts = 0;
     State::LockWait
 }
 
@@ -112,9 +117,17 @@ pub(crate) fn woken(thread: &mut Thread, now: u64) {
     let by = unsafe { arch::syscall(bpf_get_current_task_btf()) };
     if is_release(&by) {
         let releaser = current();
-        close(thread, now, releaser);
+        let from = thread.since;
+        close(thread, from, now, releaser);
         thread.releaser = releaser.0;
     } else {
-        thread.wait_timeouts += 1;
+        interrupted(thread, now);
     }
+}
+
+/// The sleep in progress is over, and as far as is known the lock was not released.
+#[inline(always)]
+pub(crate) fn interrupted(thread: &mut Thread, now: u64) {
+    thread.wait_ns += now - thread.since;
+    tell(thread, thread.since, now, (0, 0), true);
 }

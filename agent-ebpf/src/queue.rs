@@ -57,7 +57,7 @@ fn join(thread: &mut Thread, cpu: u32, now: u64) {
         core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) &raw mut (*queue).waiters, in(reg) 1u64);
         thread.log_first = (&raw const (*queue).log.next).read_volatile();
     }
-    thread.queued_on = cpu + 1;
+    thread.queued_on = u64::from(cpu) + 1;
     thread.queued_at = now;
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn leave(thread: &mut Thread) {
     if thread.queued_on == 0 {
         return;
     }
-    if let Some(queue) = CPUS.get_ptr_mut(thread.queued_on - 1) {
+    if let Some(queue) = CPUS.get_ptr_mut((thread.queued_on - 1) as u32) {
         // SAFETY: a map value, changed atomically; this thread was counted.
         unsafe {
             core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) &raw mut (*queue).waiters, in(reg) u64::MAX);
@@ -106,7 +106,7 @@ pub(crate) fn leave(thread: &mut Thread) {
 #[inline(always)]
 pub(crate) fn got(thread: &mut Thread, throttled: u64, now: u64) {
     let here = this_cpu();
-    let waited = thread.queued_on == here + 1;
+    let waited = thread.queued_on == u64::from(here) + 1;
     leave(thread);
     if !waited || now < thread.queued_at + TOLD_FROM {
         return;

@@ -138,7 +138,12 @@ unsafe fn got_cpu(task: *const task_struct, thread: &mut Thread, now: u64) {
 /// The thread became runnable at `at`, which was not seen.
 #[inline(always)]
 fn queued(thread: &mut Thread, at: u64) {
-    slept(thread, at);
+    let at = if at > thread.since { at } else { thread.since };
+    if thread.state == State::LockWait as u32 {
+        futex::interrupted(thread, at);
+    } else {
+        unblocked(thread, at);
+    }
     thread.cfs_rq = 0;
     thread.throttle_moved = 0;
     charge(thread, at, State::RunQueue, 0);
@@ -313,40 +318,43 @@ fn being_written(thread: &Thread) -> bool {
     unsafe { (&raw const thread.seq).read_volatile() & 1 != 0 }
 }
 
-/// The thread sleeps no longer.
+/// The thread's sleep in something else than futex(2) is over.
 #[inline(always)]
-fn slept(thread: &mut Thread, at: u64) {
-    let asleep = at.saturating_sub(thread.since);
-    if thread.state == State::LockWait as u32 {
-        thread.wait_ns += asleep;
-    } else if asleep >= TOLD_FROM {
-        emit(
-            &Waited {
-                head: Head {
-                    kind: Kind::Waited as u32,
-                    lost: 0,
-                    socket: 0,
-                },
-                tid: thread.past.tid,
-                tgid: thread.tgid,
-                state: State::Blocked as u32,
-                from: thread.since,
-                to: at,
-                ns: asleep,
-                what: thread.call as u64,
-                arg: thread.call_arg,
-                ..Waited::default()
-            },
-            Count::WaitLost,
-        );
+fn unblocked(thread: &Thread, at: u64) {
+    if at < thread.since + TOLD_FROM {
+        return;
     }
+    emit(
+        &Waited {
+            head: Head {
+                kind: Kind::Waited as u32,
+                lost: 0,
+                socket: 0,
+            },
+            tid: thread.past.tid,
+            tgid: thread.tgid,
+            state: State::Blocked as u32,
+            from: thread.since,
+            to: at,
+            what: thread.call as u64,
+            arg: thread.call_arg,
+            ..Waited::default()
+        },
+        Count::WaitLost,
+    );
 }
 
 #[inline(always)]
 fn wake(thread: &mut Thread, now: u64) {
-    slept(thread, now);
+    let now = if now > thread.since {
+        now
+    } else {
+        thread.since
+    };
     if thread.state == State::LockWait as u32 {
         futex::woken(thread, now);
+    } else {
+        unblocked(thread, now);
     }
     // The run queue is not chosen yet; `sched_wakeup` tells.
     thread.cfs_rq = 0;

@@ -745,6 +745,35 @@ fn demonstrate(mode: Mode, seconds: u64) -> (demo::Summary, demo::AgentSummary) 
     (summary, agent)
 }
 
+/// The demo's processor holds the GIL, mostly in calls of a C encoder that do not yield; by time, not by its waiter's
+/// wake-ups, which a timer does on top of whoever runs.
+fn processor_is_blamed(incident: &demo::AgentSummary) {
+    let is = |row: &&demo::Blamed| row.comm.as_deref() == Some("processor");
+    let rows: Vec<_> = incident.blame.iter().filter(is).collect();
+    let share: f64 = rows.iter().map(|row| row.share).sum();
+    assert!(share > 0.9, "{:?}", incident.blame);
+}
+
+/// Of its thread's waits, so many outlasted a request to let go, by time.
+fn held(incident: &demo::AgentSummary) -> f64 {
+    let held: u64 = incident.blame.iter().map(|row| row.holds_ns).sum();
+    let waited: u64 = incident.blame.iter().map(|row| row.waits_ns).sum();
+    held as f64 / waited as f64
+}
+
+#[test]
+fn bystanders_are_blamed_for_no_lock() {
+    let _guard = one_at_a_time();
+    // Its timed waits are ended by a timer on top of whoever happens to run.
+    let mut bystanders = Vec::new();
+    for cpu in cpu::allowed() {
+        bystanders.extend((0..5).map(|_| rival(cpu)));
+    }
+    let (_, incident) = demonstrate(Mode::Thread, 8);
+    drop(bystanders);
+    processor_is_blamed(&incident);
+}
+
 #[test]
 fn the_demo_tells_the_incident_from_the_cure() {
     let _guard = one_at_a_time();
@@ -755,6 +784,8 @@ fn the_demo_tells_the_incident_from_the_cure() {
         "{:?}",
         incident.parts
     );
+    processor_is_blamed(&incident);
+    assert!(held(&incident) > 0.8, "{:?}", incident.blame);
     let grown = incident.age_last_ns - incident.age_first_ns;
     assert!(grown > 1_000_000_000, "the age grew by {grown} ns only");
     let age = summary.app_lag.p50_ns;

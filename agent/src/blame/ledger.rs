@@ -1,8 +1,8 @@
-//! The waits of one thread over time, so that any stretch can be charged.
+//! The waits of one thread in one state over time, so that any stretch can be charged.
 
 use std::collections::VecDeque;
 
-use crate::model::{CulpritId, Part};
+use crate::model::CulpritId;
 
 /// Waits held. A message older than these is charged with what is left of them.
 const MOST: usize = 1 << 16;
@@ -16,8 +16,6 @@ const CULPRITS: usize = 64;
 /// What is charged to one culprit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// The part.
-    pub part: Part,
     /// Who.
     pub culprit: CulpritId,
     /// How long, nanoseconds.
@@ -49,7 +47,7 @@ impl Entry {
     }
 }
 
-/// The waits of one thread, in the order in which they ended.
+/// The waits of one thread in one state, in the order in which they ended.
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: VecDeque<Entry>,
@@ -59,16 +57,16 @@ pub struct Ledger {
     blocks: VecDeque<Vec<u64>>,
     /// Sums over all.
     sums: Vec<u64>,
-    slots: Vec<(Part, CulpritId)>,
+    slots: Vec<CulpritId>,
 }
 
 impl Ledger {
     /// A wait is over; of its time `ns` are `culprit`'s.
-    pub fn add(&mut self, part: Part, culprit: CulpritId, from: u64, to: u64, ns: u64) {
+    pub fn add(&mut self, culprit: CulpritId, from: u64, to: u64, ns: u64) {
         if to <= from || ns == 0 {
             return;
         }
-        let Some(slot) = self.slot(part, culprit) else {
+        let Some(slot) = self.slot(culprit) else {
             return;
         };
         if (self.gone + self.entries.len()).is_multiple_of(BLOCK) {
@@ -84,10 +82,10 @@ impl Ledger {
     }
 
     /// Beyond [`CULPRITS`] nobody new is charged: that is the other's.
-    fn slot(&mut self, part: Part, culprit: CulpritId) -> Option<usize> {
-        let found = self.slots.iter().position(|s| *s == (part, culprit));
+    fn slot(&mut self, culprit: CulpritId) -> Option<usize> {
+        let found = self.slots.iter().position(|s| *s == culprit);
         if found.is_none() && self.slots.len() < CULPRITS {
-            self.slots.push((part, culprit));
+            self.slots.push(culprit);
             self.sums.push(0);
             return Some(self.slots.len() - 1);
         }
@@ -105,12 +103,12 @@ impl Ledger {
             .iter()
             .zip(sums)
             .filter(|(_, ns)| *ns > 0)
-            .map(|(&(part, culprit), ns)| Due { part, culprit, ns })
+            .map(|(&culprit, ns)| Due { culprit, ns })
             .collect()
     }
 
-    /// Waits end in order, and those of one state do not overlap; those of one run-queue wait share
-    /// their end. So the entries that can reach into the stretch are those that end after its
+    /// Waits of one state end in order and do not overlap; the shares of one run-queue wait share its
+    /// end. So the entries that can reach into the stretch are those that end after its
     /// beginning, up to the first that begins after its end and all that ended with it.
     fn sum(&self, from: u64, to: u64, sums: &mut [u64]) {
         let first = self.entries.partition_point(|e| e.to <= from);
@@ -153,18 +151,7 @@ mod tests {
     fn ledger() -> Ledger {
         let mut ledger = Ledger::default();
         for i in 0..1_000u64 {
-            let part = if i % 3 == 0 {
-                Part::Blocked
-            } else {
-                Part::LockWait
-            };
-            ledger.add(
-                part,
-                CulpritId(1 + (i % 5) as u32),
-                i * 100,
-                i * 100 + 80,
-                80,
-            );
+            ledger.add(CulpritId(1 + (i % 5) as u32), i * 100, i * 100 + 80, 80);
         }
         ledger
     }
@@ -197,26 +184,23 @@ mod tests {
     #[test]
     fn culprits_are_told_apart() {
         let mut ledger = Ledger::default();
-        ledger.add(Part::LockWait, CulpritId(4), 100, 200, 60);
-        ledger.add(Part::LockWait, CulpritId(5), 300, 400, 100);
-        ledger.add(Part::RunQueue, CulpritId(4), 400, 500, 100);
+        ledger.add(CulpritId(4), 100, 200, 60);
+        ledger.add(CulpritId(5), 300, 400, 100);
+        ledger.add(CulpritId(4), 400, 500, 100);
         let due = ledger.between(150, 450);
-        let of = |part, id| {
-            let found = due
-                .iter()
-                .find(|d| d.part == part && d.culprit == CulpritId(id));
+        let of = |id| {
+            let found = due.iter().find(|d| d.culprit == CulpritId(id));
             found.map(|d| d.ns)
         };
-        assert_eq!(of(Part::LockWait, 4), Some(30));
-        assert_eq!(of(Part::LockWait, 5), Some(100));
-        assert_eq!(of(Part::RunQueue, 4), Some(50));
+        assert_eq!(of(4), Some(30 + 50));
+        assert_eq!(of(5), Some(100));
     }
 
     #[test]
     fn it_stays_small() {
         let mut ledger = Ledger::default();
         for i in 0..(3 * MOST as u64) {
-            ledger.add(Part::Blocked, CulpritId(1), i * 10, i * 10 + 5, 5);
+            ledger.add(CulpritId(1), i * 10, i * 10 + 5, 5);
         }
         assert!(ledger.entries.len() <= MOST);
         assert!(ledger.blocks.len() <= MOST / BLOCK + 1);
@@ -234,7 +218,7 @@ mod tests {
     fn there_is_an_end_to_culprits() {
         let mut ledger = Ledger::default();
         for i in 0..500u64 {
-            ledger.add(Part::RunQueue, CulpritId(i as u32), i * 10, i * 10 + 10, 10);
+            ledger.add(CulpritId(i as u32), i * 10, i * 10 + 10, 10);
         }
         assert_eq!(ledger.between(0, 10_000).len(), CULPRITS);
     }

@@ -7,6 +7,7 @@
 
 mod culprits;
 mod ledger;
+mod releasers;
 mod waits;
 
 pub use culprits::{Culprits, Key};

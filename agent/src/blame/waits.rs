@@ -9,7 +9,11 @@ use crate::model::{Charge, Culprit, CulpritId, Message, Part, Stage, Wait};
 use super::{
     culprits::{Culprits, Key},
     ledger::Ledger,
+    releasers::Releasers,
 };
+
+/// Sleeps of one lock wait kept, at 5 ms each (CPython) some five minutes.
+const MOST_SLEEPS: usize = 1 << 16;
 
 /// Who says what a culprit is called.
 pub trait Describe {
@@ -29,8 +33,13 @@ pub enum Told {
 /// The waits of all watched threads.
 #[derive(Debug, Default)]
 pub struct Blame {
-    threads: HashMap<u32, Ledger>,
+    /// By thread and part: the waits of one part end one after the other, a lock wait of many sleeps is
+    /// told after the run-queue waits in between.
+    threads: HashMap<(u32, Part), Ledger>,
+    /// Of a lock wait that goes on: its sleeps so far, by thread.
+    sleeps: HashMap<u32, Vec<(u64, u64)>>,
     culprits: Culprits,
+    releasers: Releasers,
     /// The cgroup whose quota ran out last, by process.
     quota: HashMap<u32, CulpritId>,
 }
@@ -43,12 +52,27 @@ impl Blame {
         names: &mut dyn Describe,
         tell: &mut dyn FnMut(Told),
     ) {
+        if waited.goes_on != 0 {
+            let sleeps = self.sleeps.entry(waited.tid).or_default();
+            if sleeps.len() < MOST_SLEEPS && waited.from < waited.to {
+                sleeps.push((waited.from, waited.to));
+            }
+            return;
+        }
         let key = if waited.state == State::LockWait as u32 {
+            let (pid, address) = (waited.tgid, waited.what);
+            let seen = (waited.releaser, waited.releaser_tgid);
+            let (tid, holder_pid) = if waited.releaser == 0 {
+                self.releasers.likely(pid, address).unwrap_or(seen)
+            } else {
+                self.releasers.saw(pid, address, seen);
+                seen
+            };
             Key::Holder {
-                pid: waited.tgid,
-                address: waited.what,
-                tid: waited.releaser,
-                holder_pid: waited.releaser_tgid,
+                pid,
+                address,
+                tid,
+                holder_pid,
             }
         } else {
             Key::Call {
@@ -58,18 +82,28 @@ impl Blame {
             }
         };
         let culprit = self.culprit(&key, names, tell);
-        self.told(
-            Wait {
-                tid: waited.tid,
-                part: key.part(),
-                culprit,
-                from_ns: waited.from,
-                to_ns: waited.to,
-                ns: waited.ns,
-                timeouts: waited.timeouts,
-            },
-            tell,
-        );
+        let sleeps = match key {
+            Key::Holder { .. } => self.sleeps.remove(&waited.tid).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let last = Some((waited.from, waited.to)).filter(|(from, to)| from < to);
+        let timeouts = sleeps.len() as u32;
+        let mut wait = Wait {
+            tid: waited.tid,
+            part: key.part(),
+            culprit,
+            from_ns: sleeps.first().map_or(waited.from, |sleep| sleep.0),
+            to_ns: waited.to,
+            ns: 0,
+            timeouts,
+        };
+        for (from, to) in sleeps.into_iter().chain(last) {
+            wait.ns += to - from;
+            self.due(&wait, from, to, to - from);
+        }
+        if wait.ns > 0 {
+            tell(Told::Wait(wait));
+        }
     }
 
     /// A wait for a CPU is over.
@@ -137,21 +171,21 @@ impl Blame {
     }
 
     fn told(&mut self, wait: Wait, tell: &mut dyn FnMut(Told)) {
-        if wait.ns == 0 {
-            return;
+        if wait.ns > 0 {
+            self.due(&wait, wait.from_ns, wait.to_ns, wait.ns);
+            tell(Told::Wait(wait));
         }
+    }
+
+    fn due(&mut self, wait: &Wait, from: u64, to: u64, ns: u64) {
         if wait.culprit != CulpritId::OTHER {
-            let ledger = self.threads.entry(wait.tid).or_default();
-            ledger.add(wait.part, wait.culprit, wait.from_ns, wait.to_ns, wait.ns);
+            let ledger = self.threads.entry((wait.tid, wait.part)).or_default();
+            ledger.add(wait.culprit, from, to, ns);
         }
-        tell(Told::Wait(wait));
     }
 
     /// Charges a message with the waits that fell into its time outside the network.
     pub fn charge(&self, message: &mut Message) {
-        let Some(ledger) = self.threads.get(&message.tid) else {
-            return;
-        };
         let matrix = message.split.matrix();
         let outside: i64 = [Stage::HeldBack, Stage::Queued, Stage::InApp]
             .into_iter()
@@ -159,11 +193,14 @@ impl Blame {
             .sum();
         let to = message.handed_off_at;
         let from = to.saturating_sub(outside.max(0) as u64);
-        let due = ledger.between(from, to);
         for part in Part::ALL {
+            let Some(ledger) = self.threads.get(&(message.tid, part)) else {
+                continue;
+            };
             let most = matrix.part(part).max(0) as u64;
-            let all: u64 = due.iter().filter(|d| d.part == part).map(|d| d.ns).sum();
-            for due in due.iter().filter(|d| d.part == part) {
+            let due = ledger.between(from, to);
+            let all: u64 = due.iter().map(|due| due.ns).sum();
+            for due in due {
                 // The counters are exact, the waits are told at their ends: what is too much is taken
                 // off alike.
                 let ns = if all > most {
@@ -182,7 +219,8 @@ impl Blame {
 
     /// The thread has ended.
     pub fn forget(&mut self, tid: u32) {
-        self.threads.remove(&tid);
+        self.threads.retain(|&(of, _), _| of != tid);
+        self.sleeps.remove(&tid);
     }
 }
 

@@ -27,7 +27,7 @@ use crate::workspace;
 
 pub use self::app::{AppLog, HandOff};
 pub use self::join::{Joined, Quantiles};
-pub use self::report::{AgentSummary, Part, Summary};
+pub use self::report::{AgentSummary, Blamed, Part, Summary};
 
 /// Where the processor runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -182,14 +182,16 @@ pub fn run(
             errors[0]
         );
     }
-    let messages = outcome.map(|outcome| outcome.messages);
-    Ok(Summary::new(
-        options,
-        ran,
-        sent.len(),
-        &log,
-        messages.as_deref(),
-    ))
+    let agent = outcome
+        .as_ref()
+        .map(|outcome| (&outcome.messages[..], outcome.summary.as_ref()));
+    let agent = match agent {
+        Some((messages, summary)) => {
+            Some((messages, summary.context("no summary from the agent")?))
+        }
+        None => None,
+    };
+    Ok(Summary::new(options, ran, sent.len(), &log, agent))
 }
 
 /// Starts the agent on `pid` and waits until its probes are attached.

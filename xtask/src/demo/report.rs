@@ -19,6 +19,55 @@ pub struct Part {
     pub share: f64,
 }
 
+/// Who is charged with a part.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Blamed {
+    /// In the agent's words; `None`: all others.
+    pub culprit: Option<String>,
+    /// The thread's name.
+    pub comm: Option<String>,
+    /// Share of the part, 0 to 1.
+    pub share: f64,
+    /// The ingest thread's own waits for it.
+    pub waits: u64,
+    /// Of these, those that outlasted a request to let go: the holder was in a call that does not yield.
+    pub holds: u64,
+    /// How long the waits, nanoseconds.
+    pub waits_ns: u64,
+    /// How long these holds, nanoseconds.
+    pub holds_ns: u64,
+    /// The longest wait, nanoseconds.
+    pub longest_ns: u64,
+}
+
+impl Blamed {
+    /// The rows of one part in the agent's summary.
+    fn of(summary: &serde_json::Value, part: &str) -> Vec<Self> {
+        let sessions = summary["sessions"].as_array();
+        let rows = sessions.into_iter().flatten().flat_map(|session| {
+            let rows = session["blame"].as_array();
+            rows.into_iter().flatten().filter(|row| row["part"] == part)
+        });
+        let rows: Vec<_> = rows.collect();
+        let ns = |row: &serde_json::Value| row["ns"].as_f64().unwrap_or(0.0);
+        let all: f64 = rows.iter().map(|row| ns(row)).sum();
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let count = |value: &serde_json::Value| value.as_u64().unwrap_or(0);
+        rows.into_iter()
+            .map(|row| Self {
+                culprit: text(&row["culprit"]),
+                comm: text(&row["comm"]),
+                share: ns(row) / all,
+                waits: count(&row["waits"]),
+                holds: count(&row["holds"]),
+                waits_ns: count(&row["waits_ns"]),
+                holds_ns: count(&row["holds_ns"]),
+                longest_ns: count(&row["longest_ns"]),
+            })
+            .collect()
+    }
+}
+
 /// What the agent said.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct AgentSummary {
@@ -40,6 +89,8 @@ pub struct AgentSummary {
     pub parts: BTreeMap<String, Part>,
     /// The largest of them.
     pub dominant: Option<String>,
+    /// Who is charged with the lock-wait, the most charged first.
+    pub blame: Vec<Blamed>,
     /// Messages whose cells do not sum to their age. Always 0.
     pub inexact: usize,
     /// The agent beside the application.
@@ -73,7 +124,7 @@ impl Summary {
         ran: Duration,
         sent: usize,
         log: &[HandOff],
-        messages: Option<&[Message]>,
+        agent: Option<(&[Message], &serde_json::Value)>,
     ) -> Self {
         Self {
             mode: match options.mode {
@@ -86,7 +137,7 @@ impl Summary {
             app_lag_first_ns: log.first().map_or(0, HandOff::lag_ns),
             app_lag_last_ns: log.last().map_or(0, HandOff::lag_ns),
             app_lag: Quantiles::of(log.iter().map(HandOff::lag_ns).collect()),
-            agent: messages.map(|messages| AgentSummary::new(log, messages)),
+            agent: agent.map(|(messages, summary)| AgentSummary::new(log, messages, summary)),
         }
     }
 
@@ -115,7 +166,7 @@ impl Summary {
 }
 
 impl AgentSummary {
-    fn new(log: &[HandOff], messages: &[Message]) -> Self {
+    fn new(log: &[HandOff], messages: &[Message], summary: &serde_json::Value) -> Self {
         let split = Split::of(messages);
         let part = |part: &&str| Part {
             total_ns: split.part(part),
@@ -134,6 +185,7 @@ impl AgentSummary {
                 .map(|name| ((*name).to_owned(), part(name)))
                 .collect(),
             dominant: split.dominant().map(str::to_owned),
+            blame: Blamed::of(summary, "lock_wait"),
             inexact: messages
                 .iter()
                 .filter(|message| message.total() != message.age_ns)
@@ -198,6 +250,25 @@ impl AgentSummary {
             ));
         }
         lines.push(self.sentence());
+        if self.dominant.as_deref() == Some("lock_wait") {
+            for Blamed {
+                culprit,
+                share,
+                waits,
+                holds,
+                longest_ns,
+                ..
+            } in &self.blame
+            {
+                let Some(culprit) = culprit else { continue };
+                lines.push(format!(
+                    "  {:.1} % of it for {culprit}: {waits} waits, {holds} of them not let go when asked, the \
+                     longest {}",
+                    100.0 * share,
+                    human(*longest_ns as i64)
+                ));
+            }
+        }
     }
 
     /// The dominant part in one sentence.
