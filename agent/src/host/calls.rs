@@ -64,7 +64,10 @@ pub(super) fn name(number: i64) -> String {
     usize::try_from(number)
         .ok()
         .and_then(Sysno::new)
-        .map_or_else(|| format!("syscall {number}"), |call| call.name().to_owned())
+        .map_or_else(
+            || format!("syscall {number}"),
+            |call| call.name().to_owned(),
+        )
 }
 
 /// The descriptor a call is on, from its first argument; of which the kernel takes the lower half.
@@ -94,7 +97,14 @@ mod tests {
         assert_eq!(descriptor("write", 5), Some(5));
         assert_eq!(descriptor("write", 0xffff_ffff_0000_0005), Some(5));
         assert_eq!(descriptor("write", u64::MAX), None);
-        for call in ["futex", "poll", "nanosleep", "openat", "clock_nanosleep", "page fault"] {
+        for call in [
+            "futex",
+            "poll",
+            "nanosleep",
+            "openat",
+            "clock_nanosleep",
+            "page fault",
+        ] {
             assert_eq!(descriptor(call, 5), None, "{call}");
         }
     }

@@ -234,7 +234,8 @@ pub fn ran_out(before: &CgroupUse, after: &CgroupUse) -> Vec<(String, u64)> {
     let levels = after.levels.iter().filter_map(|now| {
         let was = before.levels.iter().find(|was| was.path == now.path)?;
         // Counters that fell: another cgroup of the same name, all of it new.
-        let anew = now.throttled_periods < was.throttled_periods || now.throttled_ns < was.throttled_ns;
+        let anew =
+            now.throttled_periods < was.throttled_periods || now.throttled_ns < was.throttled_ns;
         let (periods, ns) = if anew {
             (now.throttled_periods, now.throttled_ns)
         } else {

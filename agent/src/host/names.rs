@@ -121,7 +121,11 @@ impl Names {
             self.known.put(tid, idle);
             return;
         }
-        let cgroup = || self.hierarchies.path_of(&self.proc, tid).unwrap_or_default();
+        let cgroup = || {
+            self.hierarchies
+                .path_of(&self.proc, tid)
+                .unwrap_or_default()
+        };
         let Some(stat) = self.proc.stat(tid) else {
             let keep = self.known.get_mut(&tid).is_some_and(|known| {
                 known.looked = now;
@@ -179,8 +183,7 @@ fn group_of(cgroup: &str) -> Option<&str> {
     for part in cgroup.split_inclusive('/') {
         end += part.len();
         let name = part.trim_end_matches('/');
-        let is_pod =
-            name.starts_with("pod") || (name.contains("-pod") && name.ends_with(".slice"));
+        let is_pod = name.starts_with("pod") || (name.contains("-pod") && name.ends_with(".slice"));
         if is_pod && cgroup.contains("kubepods") {
             return Some(cgroup[..end].trim_end_matches('/'));
         }
@@ -287,7 +290,14 @@ mod tests {
         f.thread(8, 8, "ours", 1, 0, &format!("{pod}/main"));
         f.thread(9, 8, "ours", 1, 0, &format!("{pod}/main"));
         f.thread(10, 10, "sidecar", 1, 0, &format!("{pod}/side"));
-        f.thread(11, 11, "other", 1, 0, "/kubepods.slice/kubepods-burstable-podcd.slice/x");
+        f.thread(
+            11,
+            11,
+            "other",
+            1,
+            0,
+            "/kubepods.slice/kubepods-burstable-podcd.slice/x",
+        );
         f.thread(12, 12, "kworker/0:1", 1, KERNEL_THREAD | 0x40, "/");
         f.thread(13, 13, "lost", 1, 0, "/");
         f.thread(14, 14, "lost too", 1, 0, "/");
@@ -309,7 +319,10 @@ mod tests {
             group_of("/kubepods/burstable/pod12-3/0af"),
             Some("/kubepods/burstable/pod12-3")
         );
-        assert_eq!(group_of("/system.slice/x.service"), Some("/system.slice/x.service"));
+        assert_eq!(
+            group_of("/system.slice/x.service"),
+            Some("/system.slice/x.service")
+        );
         assert_eq!(group_of("/podman/x"), Some("/podman/x"));
         assert_eq!(group_of("/"), None);
     }
@@ -334,7 +347,9 @@ mod tests {
             .name("tag52-name".to_owned())
             .spawn(move || {
                 let path = fs::read_link("/proc/thread-self").expect("a link");
-                let tid = Path::new(&path).file_name().and_then(|t| t.to_str()?.parse().ok());
+                let tid = Path::new(&path)
+                    .file_name()
+                    .and_then(|t| t.to_str()?.parse().ok());
                 let tid: u32 = tid.expect("a number");
                 let name = names.thread(tid);
                 assert_eq!((name.pid, name.comm.as_str()), (pid, "tag52-name"));

@@ -116,11 +116,16 @@ mod tests {
         let mut objects = Objects::new(Proc::default());
         let (_read, write) = pipe().expect("a pipe");
         let fd = write.as_raw_fd();
-        let inode = fs::metadata(format!("/proc/self/fd/{fd}")).expect("it").ino();
+        let inode = fs::metadata(format!("/proc/self/fd/{fd}"))
+            .expect("it")
+            .ino();
         let (name, object) = resolve(&mut objects, libc::SYS_write, fd);
         // Both ends are ours: nobody else.
         let others = Vec::new();
-        assert_eq!((name.as_str(), object), ("write", Object::Pipe { inode, others }));
+        assert_eq!(
+            (name.as_str(), object),
+            ("write", Object::Pipe { inode, others })
+        );
 
         let file = tempfile::NamedTempFile::new().expect("a file");
         let path = file.path().to_str().expect("text").to_owned();
@@ -134,7 +139,10 @@ mod tests {
         let client = TcpStream::connect(at).expect("connected");
         let (name, object) = resolve(&mut objects, libc::SYS_recvfrom, client.as_raw_fd());
         let peer = at.to_string();
-        assert_eq!((name.as_str(), object), ("recvfrom", Object::Socket { peer }));
+        assert_eq!(
+            (name.as_str(), object),
+            ("recvfrom", Object::Socket { peer })
+        );
 
         // SAFETY: no pointers are passed; the descriptor is ours alone.
         let epoll = unsafe {
@@ -145,7 +153,10 @@ mod tests {
         assert_eq!(object, Object::Other("anon_inode:[eventpoll]".to_owned()));
 
         assert_eq!(objects.counts().closed, 0);
-        assert_eq!(resolve(&mut objects, libc::SYS_read, i32::MAX).1, Object::None);
+        assert_eq!(
+            resolve(&mut objects, libc::SYS_read, i32::MAX).1,
+            Object::None
+        );
         assert_eq!(objects.counts().closed, 1);
         let (name, object) = objects.resolve(std::process::id(), -1, 0);
         assert_eq!((name.as_str(), object), ("page fault", Object::None));

@@ -206,7 +206,9 @@ mod tests {
             .expect("cat");
         let ours = cat.stdin.take().expect("its end");
         let fd = u32::try_from(ours.as_raw_fd()).expect("positive");
-        let inode = fs::metadata(format!("/proc/self/fd/{fd}")).expect("it").ino();
+        let inode = fs::metadata(format!("/proc/self/fd/{fd}"))
+            .expect("it")
+            .ino();
         // Kept open for the process's life; it ends with the test.
         std::mem::forget(ours);
         (Cat(cat), fd, inode)
@@ -223,7 +225,10 @@ mod tests {
         // From what is known: nobody has it any more.
         drop(cat);
         assert_eq!(pipes.others(here, fd, inode), [reader]);
-        let ends = Ends { read: false, write: true };
+        let ends = Ends {
+            read: false,
+            write: true,
+        };
         let later = Instant::now() + FRESH;
         assert!(pipes.facing(here, inode, ends, later).is_empty());
         assert_eq!(pipes.missed, Missed::default());
@@ -234,13 +239,23 @@ mod tests {
         let (cat, _, inode) = cat();
         let mut pipes = Pipes::new(Proc::default());
         pipes.budget = Duration::from_secs(5);
-        let ends = Ends { read: true, write: false };
+        let ends = Ends {
+            read: true,
+            write: false,
+        };
         // As if we read: cat reads too, and nobody else writes.
-        assert!(pipes.facing(std::process::id(), inode, ends, Instant::now()).is_empty());
+        assert!(
+            pipes
+                .facing(std::process::id(), inode, ends, Instant::now())
+                .is_empty()
+        );
         // And as cat sees it, it is we who write.
         let us = pipes.facing(cat.0.id(), inode, ends, Instant::now() + PAUSE);
         assert_eq!(us.len(), 1);
-        assert!(us[0].ends_with(&format!("/{}", std::process::id())), "{us:?}");
+        assert!(
+            us[0].ends_with(&format!("/{}", std::process::id())),
+            "{us:?}"
+        );
     }
 
     #[test]
@@ -248,12 +263,27 @@ mod tests {
         let (cat, _, inode) = cat();
         let mut pipes = Pipes::new(Proc::default());
         pipes.budget = Duration::ZERO;
-        let ends = Ends { read: false, write: true };
+        let ends = Ends {
+            read: false,
+            write: true,
+        };
         let (here, now) = (std::process::id(), Instant::now());
         assert!(pipes.facing(here, inode, ends, now).is_empty());
-        assert_eq!(pipes.missed, Missed { cut_short: 1, put_off: 0 });
+        assert_eq!(
+            pipes.missed,
+            Missed {
+                cut_short: 1,
+                put_off: 0
+            }
+        );
         assert!(pipes.facing(here, inode + 1, ends, now).is_empty());
-        assert_eq!(pipes.missed, Missed { cut_short: 1, put_off: 1 });
+        assert_eq!(
+            pipes.missed,
+            Missed {
+                cut_short: 1,
+                put_off: 1
+            }
+        );
         pipes.budget = Duration::from_secs(5);
         let found = pipes.facing(here, inode, ends, now + FRESH);
         assert_eq!(found, [format!("cat/{}", cat.0.id())]);

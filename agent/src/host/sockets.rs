@@ -73,8 +73,9 @@ impl Sockets {
             let Ok(file) = File::open(self.proc.of(pid, &format!("net/{table}"))) else {
                 continue;
             };
-            for (n, line) in BufReader::with_capacity(1 << 16, file).lines().enumerate() {
-                let Ok(line) = line else { break };
+            let lines = BufReader::with_capacity(1 << 16, file).split(b'\n');
+            for (n, line) in lines.map_while(Result::ok).enumerate() {
+                let line = String::from_utf8_lossy(&line);
                 if line.split_ascii_whitespace().nth(column) == Some(&number) {
                     return read(&line);
                 }
@@ -145,7 +146,10 @@ mod tests {
         let (server, from) = listener.accept().expect("accepted");
         assert_eq!(peer(&mut sockets, &client), Some(at.to_string()));
         assert_eq!(peer(&mut sockets, &server), Some(from.to_string()));
-        assert_eq!(peer(&mut sockets, &listener), Some(format!("listening on {at}")));
+        assert_eq!(
+            peer(&mut sockets, &listener),
+            Some(format!("listening on {at}"))
+        );
 
         let udp = UdpSocket::bind("127.0.0.1:0").expect("bound");
         udp.connect("127.0.0.1:53").expect("connected");

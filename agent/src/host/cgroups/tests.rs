@@ -34,7 +34,8 @@ impl Fixture {
     }
 }
 
-const STAT: &str = "usage_usec 500\nuser_usec 1\nsystem_usec 1\nnr_periods 7\nnr_throttled 3\nthrottled_usec 90\n";
+const STAT: &str =
+    "usage_usec 500\nuser_usec 1\nsystem_usec 1\nnr_periods 7\nnr_throttled 3\nthrottled_usec 90\n";
 
 #[test]
 fn v2_from_its_own_to_the_root() {
@@ -65,12 +66,18 @@ fn v2_from_its_own_to_the_root() {
     );
     assert_eq!(used.levels[0].cores(), Some(0.2));
     assert_eq!(used.levels[1].quota_ns, None);
-    assert_eq!((used.levels[2].quota_ns, used.levels[2].usage_ns), (None, 9_000_000));
+    assert_eq!(
+        (used.levels[2].quota_ns, used.levels[2].usage_ns),
+        (None, 9_000_000)
+    );
 }
 
 #[test]
 fn v1_with_cpu_and_accounts_apart_and_together() {
-    for (options, accounts) in [(["rw,cpu", "rw,cpuacct"], "ac"), (["rw,cpu,cpuacct", "rw,memory"], "cpu")] {
+    for (options, accounts) in [
+        (["rw,cpu", "rw,cpuacct"], "ac"),
+        (["rw,cpu,cpuacct", "rw,memory"], "cpu"),
+    ] {
         let f = Fixture::new();
         let all = f.mounted(&[
             ("/", "cpu", "cgroup", options[0]),
@@ -83,8 +90,14 @@ fn v1_with_cpu_and_accounts_apart_and_together() {
             "2:cpuacct:/a\n1:cpu:/a\n0::/\n"
         };
         f.write("proc/8/cgroup", lines);
-        f.write("cpu/cpu.stat", "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n");
-        f.write("cpu/a/cpu.stat", "nr_periods 7\nnr_throttled 3\nthrottled_time 90\n");
+        f.write(
+            "cpu/cpu.stat",
+            "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n",
+        );
+        f.write(
+            "cpu/a/cpu.stat",
+            "nr_periods 7\nnr_throttled 3\nthrottled_time 90\n",
+        );
         f.write("cpu/a/cpu.cfs_quota_us", "50000\n");
         f.write("cpu/a/cpu.cfs_period_us", "100000\n");
         f.write("cpu/cpu.cfs_quota_us", "-1\n");
@@ -95,16 +108,25 @@ fn v1_with_cpu_and_accounts_apart_and_together() {
         let own = &used.levels[0];
         assert_eq!((own.path.as_str(), own.quota_ns), ("/a", Some(50_000_000)));
         assert_eq!((own.usage_ns, own.throttled_ns), (444, 90));
-        assert_eq!((used.levels[1].usage_ns, used.levels[1].quota_ns), (4444, None));
+        assert_eq!(
+            (used.levels[1].usage_ns, used.levels[1].quota_ns),
+            (4444, None)
+        );
     }
 }
 
 #[test]
 fn nobodys_use_is_taken_for_another_cgroups() {
     let f = Fixture::new();
-    let all = f.mounted(&[("/", "cpu", "cgroup", "rw,cpu"), ("/", "ac", "cgroup", "rw,cpuacct")]);
+    let all = f.mounted(&[
+        ("/", "cpu", "cgroup", "rw,cpu"),
+        ("/", "ac", "cgroup", "rw,cpuacct"),
+    ]);
     f.write("proc/8/cgroup", "2:cpuacct:/other\n1:cpu:/a\n");
-    f.write("cpu/a/cpu.stat", "nr_periods 7\nnr_throttled 3\nthrottled_time 90\n");
+    f.write(
+        "cpu/a/cpu.stat",
+        "nr_periods 7\nnr_throttled 3\nthrottled_time 90\n",
+    );
     f.write("ac/a/cpuacct.usage", "444\n");
     let used = all.used(&f.proc(), 8).expect("read");
     assert_eq!(used.levels[0].usage_ns, 0);
@@ -131,7 +153,10 @@ fn a_mount_of_a_part_shows_that_part() {
 #[test]
 fn the_widest_mount_is_taken() {
     let f = Fixture::new();
-    let all = f.mounted(&[("/pods/a", "narrow", "cgroup2", "rw"), ("/", "wide", "cgroup2", "rw")]);
+    let all = f.mounted(&[
+        ("/pods/a", "narrow", "cgroup2", "rw"),
+        ("/", "wide", "cgroup2", "rw"),
+    ]);
     f.write("proc/8/cgroup", "0::/pods/a\n");
     assert_eq!(all.path_of(&f.proc(), 8).as_deref(), Some("/pods/a"));
 }
@@ -146,7 +171,10 @@ fn what_is_gone_is_left_out_or_told() {
     assert_eq!(used.levels.len(), 1);
     assert_eq!(used.levels[0].path, "/");
     let error = all.used(&f.proc(), 9).expect_err("gone");
-    assert!(matches!(error, CgroupError::NoProcess { pid: 9, .. }), "{error}");
+    assert!(
+        matches!(error, CgroupError::NoProcess { pid: 9, .. }),
+        "{error}"
+    );
     let error = f.mounted(&[]).used(&f.proc(), 8).expect_err("no mount");
     assert!(matches!(error, CgroupError::NotMounted), "{error}");
 }
