@@ -171,7 +171,7 @@ impl Symbols {
                 && map.perms.contains(MMPermissions::EXECUTE)
             {
                 // Most likely first; but any program may have CPython inside.
-                let unlikely = !path.to_string_lossy().contains("python");
+                let unlikely = !is_pythons(path);
                 files.entry((unlikely, path)).or_default().push(map);
             }
         }
@@ -190,11 +190,18 @@ impl Symbols {
         if let Some(linked) = self.files.get(&id) {
             return *linked;
         }
+        let whole = self.may_hide_it(pid, path, id);
         let linked = (size <= LARGEST_FILE)
-            .then(|| symbols(&ReadCache::new(file)))
+            .then(|| symbols(&ReadCache::new(file), whole))
             .flatten();
         self.files.put(id, linked);
         linked
+    }
+
+    /// Whether CPython may be in a file that does not export it: linked into the program.
+    fn may_hide_it(&self, pid: u32, path: &Path, id: (u64, u64)) -> bool {
+        let program = fs::metadata(self.proc.of(pid, "exe"));
+        is_pythons(path) || program.is_ok_and(|file| (file.dev(), file.ino()) == id)
     }
 
     /// The very file that is mapped, even when it has been replaced since; else the one that has its
@@ -210,8 +217,8 @@ impl Symbols {
     }
 }
 
-/// CPython's symbols in an ELF file; only the tables are read.
-fn symbols<'data>(data: impl ReadRef<'data>) -> Option<Linked> {
+/// CPython's symbols in an ELF file, of which only tables are read: the exported ones, or the `whole`.
+fn symbols<'data>(data: impl ReadRef<'data>, whole: bool) -> Option<Linked> {
     let file = object::File::parse(data).ok()?;
     let executable = file.segments().find_map(|segment| {
         let SegmentFlags::Elf { p_flags, .. } = segment.flags() else {
@@ -221,8 +228,12 @@ fn symbols<'data>(data: impl ReadRef<'data>) -> Option<Linked> {
         is_code.then(|| (segment.file_range().0, segment.address()))
     })?;
     let (mut runtime, mut version, mut code_type, mut text_type) = (None, None, None, None);
-    // A program that does not export it may still have it in the full table.
-    for symbol in file.dynamic_symbols().chain(file.symbols()) {
+    // A program that does not export it may still have it in the full table, which may be long.
+    let mut tables = [Some(file.dynamic_symbols()), whole.then(|| file.symbols())];
+    for symbol in tables.iter_mut().flatten().flatten() {
+        if runtime.is_some() && version.is_some() && code_type.is_some() && text_type.is_some() {
+            break;
+        }
         if !symbol.is_definition() {
             continue;
         }
@@ -250,6 +261,10 @@ fn symbols<'data>(data: impl ReadRef<'data>) -> Option<Linked> {
         text_type,
         executable,
     })
+}
+
+fn is_pythons(path: &Path) -> bool {
+    path.to_string_lossy().contains("python")
 }
 
 /// Where that is in a process.

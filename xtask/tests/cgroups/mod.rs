@@ -22,7 +22,7 @@ fn below(group: &Cgroup) -> String {
 
 /// Two readings with 400 ms of `busy` between them.
 fn observe(host: &Host, busy: &Guarded) -> (CgroupUse, CgroupUse) {
-    let pid = u32::try_from(busy.id()).expect("a pid");
+    let pid = u32::try_from(busy.pid()).expect("a pid");
     let before = host.cgroup_use(pid).expect("read");
     std::thread::sleep(Duration::from_millis(400));
     (before, host.cgroup_use(pid).expect("read"))
@@ -53,7 +53,7 @@ fn the_level_that_ran_out_is_the_one_with_the_quota() {
     let host = Host::new().expect("a host");
     let group = Cgroup::with_quota(QUOTA, PERIOD).expect("a group");
     let busy = rival(0);
-    group.add(busy.id()).expect("moved");
+    group.add(busy.pid()).expect("moved");
     let (before, after) = observe(&host, &busy);
     assert!(after.levels[0].path.ends_with(&below(&group)));
     check(&group, &before, &after);
@@ -68,7 +68,7 @@ fn a_quota_on_the_parent_is_found_there_and_a_move_is_followed() {
     let child = parent.child("child").expect("a child");
     let busy = rival(0);
     let (free, _) = observe(&host, &busy);
-    child.add(busy.id()).expect("moved");
+    child.add(busy.pid()).expect("moved");
     let (before, after) = observe(&host, &busy);
     // Before it moved it was elsewhere: what ran out since cannot be told.
     assert!(ran_out(&free, &after).is_empty());
