@@ -204,10 +204,16 @@ fn the_gil_of_every_cpython_here() {
 fn a_waiter_for_the_gil_waits_inside_of_the_runtime() {
     // Two that add: one of them waits at any time.
     let script = "import threading\ndef f():\n    while True: sum(range(300_000))\n\
-                  threading.Thread(target=f, daemon=True).start()\nf()\n";
+                  threading.Thread(target=f, daemon=True).start()\n\
+                  print(flush=True)\nf()\n";
     for interpreter in interpreters() {
-        let child = Command::new(&interpreter).args(["-c", script]).spawn();
-        let child = child.expect("python");
+        let mut command = Command::new(&interpreter);
+        command.args(["-c", script]).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("python");
+        // Before, the first one waits for the second one's start, and that is another lock.
+        let out = child.stdout.take().expect("piped");
+        let mut line = String::new();
+        BufReader::new(out).read_line(&mut line).expect("it runs");
         let pid = child.id();
         let guard = Python {
             child,
