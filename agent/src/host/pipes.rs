@@ -221,7 +221,7 @@ mod tests {
         pipes.budget = Duration::from_secs(5);
         let reader = format!("cat/{}", cat.0.id());
         let here = std::process::id();
-        assert_eq!(pipes.others(here, fd, inode), [reader.clone()]);
+        assert_eq!(pipes.others(here, fd, inode), std::slice::from_ref(&reader));
         // From what is known: nobody has it any more.
         drop(cat);
         assert_eq!(pipes.others(here, fd, inode), [reader]);
