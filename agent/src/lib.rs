@@ -1,12 +1,14 @@
 //! tag52: where the age of a FIX message comes from.
 //!
 //! Data flows one way: [`probes`] in the kernel -> [`events`] -> [`sessions`] (with the [`fix`] tap)
-//! -> [`join`] -> [`model`] -> [`outputs`]. [`run`] drives it.
+//! -> [`join`] -> [`model`] -> [`outputs`]. [`run`] drives it, and asks [`host`] who
+//! is who on the machine.
 
 pub mod blame;
 pub mod cli;
 pub mod events;
 pub mod fix;
+pub mod host;
 pub mod join;
 pub mod model;
 pub mod outputs;

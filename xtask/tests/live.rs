@@ -5,6 +5,7 @@
 //! makes every one of them longer.
 
 mod accuracy;
+mod cgroups;
 mod common;
 
 use std::collections::{BTreeSet, HashMap};

@@ -1,0 +1,216 @@
+use super::*;
+
+struct Fixture {
+    folder: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        let path = self.folder.path().join(file);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        fs::write(path, text).expect("written");
+    }
+
+    fn proc(&self) -> Proc {
+        Proc::at(&self.folder.path().join("proc"))
+    }
+
+    /// Mounts by (root, folder, type, options).
+    fn mounted(&self, mounts: &[(&str, &str, &str, &str)]) -> Hierarchies {
+        let top = self.folder.path().display();
+        let lines: String = mounts
+            .iter()
+            .map(|(root, at, kind, options)| {
+                format!("31 23 0:28 {root} {top}/{at} rw,relatime - {kind} {kind} {options}\n")
+            })
+            .collect();
+        Hierarchies::parse(lines.as_bytes()).expect("parsed")
+    }
+}
+
+const STAT: &str =
+    "usage_usec 500\nuser_usec 1\nsystem_usec 1\nnr_periods 7\nnr_throttled 3\nthrottled_usec 90\n";
+
+#[test]
+fn v2_from_its_own_to_the_root() {
+    let f = Fixture::new();
+    let all = f.mounted(&[("/", "cg", "cgroup2", "rw")]);
+    f.write("proc/8/cgroup", "0::/pods/a/leaf\n");
+    // The root: no cpu.max. The leaf: no controller.
+    f.write("cg/cpu.stat", "usage_usec 9000\n");
+    f.write("cg/pods/cpu.stat", STAT);
+    f.write("cg/pods/cpu.max", "max 100000\n");
+    f.write("cg/pods/a/cpu.stat", STAT);
+    f.write("cg/pods/a/cpu.max", "20000 100000\n");
+    f.write("cg/pods/a/leaf/cpu.stat", "usage_usec 1\n");
+    let used = all.used(&f.proc(), 8).expect("read");
+    let paths: Vec<_> = used.levels.iter().map(|l| l.path.as_str()).collect();
+    assert_eq!(paths, ["/pods/a", "/pods", "/"]);
+    assert_eq!(
+        used.levels[0],
+        CgroupLevel {
+            path: "/pods/a".to_owned(),
+            quota_ns: Some(20_000_000),
+            period_ns: 100_000_000,
+            usage_ns: 500_000,
+            periods: 7,
+            throttled_periods: 3,
+            throttled_ns: 90_000,
+        }
+    );
+    assert_eq!(used.levels[0].cores(), Some(0.2));
+    assert_eq!(used.levels[1].quota_ns, None);
+    assert_eq!(
+        (used.levels[2].quota_ns, used.levels[2].usage_ns),
+        (None, 9_000_000)
+    );
+}
+
+#[test]
+fn v1_with_cpu_and_accounts_apart_and_together() {
+    for (options, accounts) in [
+        (["rw,cpu", "rw,cpuacct"], "ac"),
+        (["rw,cpu,cpuacct", "rw,memory"], "cpu"),
+    ] {
+        let f = Fixture::new();
+        let all = f.mounted(&[
+            ("/", "cpu", "cgroup", options[0]),
+            ("/", "ac", "cgroup", options[1]),
+            ("/", "unified", "cgroup2", "rw"),
+        ]);
+        let lines = if accounts == "cpu" {
+            "2:cpu,cpuacct:/a\n1:memory:/m\n0::/\n"
+        } else {
+            "2:cpuacct:/a\n1:cpu:/a\n0::/\n"
+        };
+        f.write("proc/8/cgroup", lines);
+        f.write(
+            "cpu/cpu.stat",
+            "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n",
+        );
+        f.write(
+            "cpu/a/cpu.stat",
+            "nr_periods 7\nnr_throttled 3\nthrottled_time 90\n",
+        );
+        f.write("cpu/a/cpu.cfs_quota_us", "50000\n");
+        f.write("cpu/a/cpu.cfs_period_us", "100000\n");
+        f.write("cpu/cpu.cfs_quota_us", "-1\n");
+        f.write(&format!("{accounts}/a/cpuacct.usage"), "444\n");
+        f.write(&format!("{accounts}/cpuacct.usage"), "4444\n");
+        let used = all.used(&f.proc(), 8).expect("read");
+        assert_eq!(used.levels.len(), 2);
+        let own = &used.levels[0];
+        assert_eq!((own.path.as_str(), own.quota_ns), ("/a", Some(50_000_000)));
+        assert_eq!((own.usage_ns, own.throttled_ns), (444, 90));
+        assert_eq!(
+            (used.levels[1].usage_ns, used.levels[1].quota_ns),
+            (4444, None)
+        );
+    }
+}
+
+#[test]
+fn nobodys_use_is_taken_for_another_cgroups() {
+    let f = Fixture::new();
+    let all = f.mounted(&[
+        ("/", "cpu", "cgroup", "rw,cpu"),
+        ("/", "ac", "cgroup", "rw,cpuacct"),
+    ]);
+    f.write("proc/8/cgroup", "2:cpuacct:/other\n1:cpu:/a\n");
+    f.write(
+        "cpu/a/cpu.stat",
+        "nr_periods 7\nnr_throttled 3\nthrottled_time 90\n",
+    );
+    f.write("ac/a/cpuacct.usage", "444\n");
+    let used = all.used(&f.proc(), 8).expect("read");
+    assert_eq!(used.levels[0].usage_ns, 0);
+}
+
+#[test]
+fn a_mount_of_a_part_shows_that_part() {
+    let f = Fixture::new();
+    let all = f.mounted(&[("/pods/a", "cg", "cgroup2", "rw")]);
+    f.write("cg/cpu.stat", STAT);
+    f.write("cg/x/cpu.stat", STAT);
+    f.write("cg/x/cpu.max", "max 100000\n");
+    f.write("proc/8/cgroup", "0::/pods/a/x\n");
+    let used = all.used(&f.proc(), 8).expect("read");
+    assert_eq!(used.levels[0].path, "/x");
+    assert_eq!(all.path_of(&f.proc(), 8).as_deref(), Some("/x"));
+    f.write("proc/9/cgroup", "0::/pods/b\n");
+    let error = all.used(&f.proc(), 9).expect_err("not visible");
+    assert!(matches!(error, CgroupError::Outside { pid: 9 }), "{error}");
+    f.write("proc/9/cgroup", "0::/pods/a/../b\n");
+    assert!(all.used(&f.proc(), 9).is_err());
+}
+
+#[test]
+fn the_widest_mount_is_taken() {
+    let f = Fixture::new();
+    let all = f.mounted(&[
+        ("/pods/a", "narrow", "cgroup2", "rw"),
+        ("/", "wide", "cgroup2", "rw"),
+    ]);
+    f.write("proc/8/cgroup", "0::/pods/a\n");
+    assert_eq!(all.path_of(&f.proc(), 8).as_deref(), Some("/pods/a"));
+}
+
+#[test]
+fn what_is_gone_is_left_out_or_told() {
+    let f = Fixture::new();
+    let all = f.mounted(&[("/", "cg", "cgroup2", "rw")]);
+    f.write("cg/cpu.stat", STAT);
+    f.write("proc/8/cgroup", "0::/a/b (deleted)\n");
+    let used = all.used(&f.proc(), 8).expect("read");
+    assert_eq!(used.levels.len(), 1);
+    assert_eq!(used.levels[0].path, "/");
+    let error = all.used(&f.proc(), 9).expect_err("gone");
+    assert!(
+        matches!(error, CgroupError::NoProcess { pid: 9, .. }),
+        "{error}"
+    );
+    let error = f.mounted(&[]).used(&f.proc(), 8).expect_err("no mount");
+    assert!(matches!(error, CgroupError::NotMounted), "{error}");
+}
+
+fn level(path: &str, throttled_periods: u64, throttled_ns: u64) -> CgroupLevel {
+    CgroupLevel {
+        path: path.to_owned(),
+        throttled_periods,
+        throttled_ns,
+        ..CgroupLevel::default()
+    }
+}
+
+fn used(levels: &[CgroupLevel]) -> CgroupUse {
+    CgroupUse {
+        pid: 8,
+        levels: levels.to_vec(),
+    }
+}
+
+#[test]
+fn the_level_whose_counters_rose_ran_out() {
+    let before = used(&[level("/a/b", 1, 100), level("/a", 5, 500), level("/", 0, 0)]);
+    let after = used(&[level("/a/b", 1, 100), level("/a", 6, 580), level("/", 0, 0)]);
+    assert_eq!(ran_out(&before, &after), [("/a".to_owned(), 80)]);
+    assert!(ran_out(&after, &after).is_empty());
+    // In progress: not counted yet, but begun.
+    let begun = used(&[level("/a/b", 2, 100)]);
+    assert_eq!(ran_out(&before, &begun), [("/a/b".to_owned(), 0)]);
+}
+
+#[test]
+fn a_level_moved_into_is_left_out_and_one_made_anew_counts_from_zero() {
+    let before = used(&[level("/a", 5, 500), level("/", 0, 0)]);
+    let moved = used(&[level("/b", 9, 900), level("/", 0, 0)]);
+    assert!(ran_out(&before, &moved).is_empty());
+    let anew = used(&[level("/a", 2, 70)]);
+    assert_eq!(ran_out(&before, &anew), [("/a".to_owned(), 70)]);
+}
