@@ -260,8 +260,8 @@ impl Sessions {
         };
         exported.messages += 1;
         session.count(message, at, out)?;
-        let age = message.split.age_ns();
-        if i128::from(age) < i128::try_from(filter.slower_than.as_nanos()).unwrap_or(i128::MAX) {
+        let bar = i128::try_from(filter.slower_than.as_nanos()).unwrap_or(i128::MAX);
+        if bar > 0 && i128::from(message.split.age_ns()) < bar {
             exported.left_out_faster += 1;
             return Ok(());
         }
