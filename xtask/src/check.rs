@@ -1,10 +1,10 @@
 //! `cargo xtask test`: everything that must hold before a change goes in.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use anyhow::Result;
 
-use xtask::{toolchain, workspace};
+use xtask::{perfetto, toolchain, workspace};
 
 /// Format, lints, build, then all tests. `filter` goes to the test binaries.
 pub(crate) fn run(filter: &[String]) -> Result<()> {
@@ -23,12 +23,18 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
     ])?;
     let binary = workspace::build_agent()?;
 
+    let trace_processor = perfetto::ensure().unwrap_or_else(|error| {
+        eprintln!("the test of exported traces is skipped: {error:#}");
+        PathBuf::new()
+    });
+
     let tests = |arguments: &[&str]| {
         let mut command = workspace::command("cargo");
         command
             .arg("test")
             .args(arguments)
-            .env("TAG52_BIN", &binary);
+            .env("TAG52_BIN", &binary)
+            .env("TAG52_PERFETTO", &trace_processor);
         command
     };
     let with_filter = |command: &mut Command| {

@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod lab;
+pub mod perfetto;
 pub mod toolchain;
 pub mod verify;
 pub mod vm;

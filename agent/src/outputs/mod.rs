@@ -7,6 +7,7 @@ mod json;
 mod metrics;
 #[cfg(test)]
 mod openmetrics;
+pub mod perfetto;
 mod summary;
 mod terminal;
 mod units;

@@ -1,0 +1,73 @@
+//! The tracks of processes and threads.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    io::{self, Write},
+};
+
+use super::{
+    proto::{ProcessDescriptor, ThreadDescriptor, TrackDescriptor},
+    writer::{Track, Writer},
+};
+
+/// Declared tracks by the numbers of their processes and threads.
+#[derive(Debug, Default)]
+pub(super) struct Tracks {
+    processes: HashMap<u32, Track>,
+    threads: HashMap<u32, (Track, u32)>,
+}
+
+/// As Perfetto writes them; the kernel's are smaller than 2^22.
+fn signed(id: u32) -> i32 {
+    i32::try_from(id).unwrap_or(i32::MAX)
+}
+
+impl Tracks {
+    pub(super) fn process<W: Write>(&mut self, pid: u32, out: &mut Writer<W>) -> io::Result<Track> {
+        match self.processes.entry(pid) {
+            Entry::Occupied(known) => Ok(*known.get()),
+            Entry::Vacant(place) => {
+                let process = ProcessDescriptor {
+                    pid: Some(signed(pid)),
+                    process_name: Some("process".to_owned()),
+                };
+                let descriptor = TrackDescriptor {
+                    process: Some(process),
+                    ..TrackDescriptor::default()
+                };
+                Ok(*place.insert(out.track(None, descriptor)?))
+            }
+        }
+    }
+
+    /// The process of a thread seen before.
+    pub(super) fn process_of(&self, tid: u32) -> Option<u32> {
+        self.threads.get(&tid).map(|known| known.1)
+    }
+
+    /// The thread's track, below its process's.
+    pub(super) fn thread<W: Write>(
+        &mut self,
+        pid: u32,
+        tid: u32,
+        comm: &str,
+        out: &mut Writer<W>,
+    ) -> io::Result<Track> {
+        if let Some(&(track, _)) = self.threads.get(&tid) {
+            return Ok(track);
+        }
+        let parent = self.process(pid, out)?;
+        let thread = ThreadDescriptor {
+            pid: Some(signed(pid)),
+            tid: Some(i64::from(tid)),
+            thread_name: Some(if comm.is_empty() { "thread" } else { comm }.to_owned()),
+        };
+        let descriptor = TrackDescriptor {
+            thread: Some(thread),
+            ..TrackDescriptor::default()
+        };
+        let track = out.track(Some(parent), descriptor)?;
+        self.threads.insert(tid, (track, pid));
+        Ok(track)
+    }
+}
