@@ -1,7 +1,8 @@
 //! tag52: where the age of a FIX message comes from.
 //!
 //! Data flows one way: [`probes`] in the kernel -> [`events`] -> [`sessions`] (with the [`fix`] tap)
-//! -> [`join`] -> [`model`] -> [`outputs`]. [`run`] drives it.
+//! -> [`join`] -> [`model`] -> [`outputs`]. [`run`] drives it, and
+//! [`record`] keeps what the model was told; [`replay`] tells it again.
 
 pub mod cli;
 pub mod events;
@@ -10,6 +11,8 @@ pub mod join;
 pub mod model;
 pub mod outputs;
 pub mod probes;
+pub mod record;
+pub mod replay;
 pub mod run;
 pub mod sessions;
 pub mod target;

@@ -1,9 +1,11 @@
 //! Who or what made the ingest thread wait.
 
+use serde::{Deserialize, Serialize};
+
 use super::matrix::Part;
 
 /// A thread, by its number in the initial PID namespace and its name at the time.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ThreadName {
     /// Thread id.
     pub tid: u32,
@@ -14,7 +16,7 @@ pub struct ThreadName {
 }
 
 /// What a futex(2) wait was for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Lock {
     /// CPython's global interpreter lock: the futex lies in `_PyRuntime`.
     Gil,
@@ -26,7 +28,7 @@ pub enum Lock {
 }
 
 /// How a thread that had the CPU belongs to the one that waited for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kin {
     /// The same process.
     Own,
@@ -39,7 +41,7 @@ pub enum Kin {
 }
 
 /// What a blocking system call was on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Object {
     /// Nothing, or nothing that could be found out.
     None,
@@ -65,7 +67,7 @@ pub enum Object {
 }
 
 /// Who or what a wait is charged to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Culprit {
     /// Lock-wait: the thread whose release ended it.
     Holder {
@@ -99,7 +101,9 @@ pub enum Culprit {
 
 /// Stands for a [`Culprit`] in what is told often; its meaning is told before its first use, once, as
 /// [`super::Input::Culprit`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct CulpritId(pub u32);
 
 impl CulpritId {
@@ -109,7 +113,7 @@ impl CulpritId {
 }
 
 /// A part of a message's age and who is charged with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     /// The part.
     pub part: Part,
@@ -139,7 +143,7 @@ pub struct Wait {
 }
 
 /// What the holder of a lock was doing while a watched thread waited for it: one sample.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// Who waited.
     pub waiter: u32,
