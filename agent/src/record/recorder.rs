@@ -19,7 +19,7 @@ use super::{
 use crate::model::{Input, Moment};
 
 /// Inputs that go to the writing thread at a time, at the most.
-const BATCH: usize = 256;
+const BATCH: usize = 1024;
 /// Inputs on their way, at the most, some 400 bytes each; beyond them messages, waits and samples are left
 /// out and counted.
 const UNDER_WAY: usize = 1 << 16;
