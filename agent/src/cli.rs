@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -20,6 +20,54 @@ pub struct Cli {
 pub enum Command {
     /// Watch processes and split the age of every FIX message they read.
     Run(Run),
+    /// The same, and record what is measured (no message bodies), for `replay`.
+    Record(Record),
+    /// Tell again what was recorded; needs no root.
+    Replay(Replay),
+}
+
+/// `tag52 record`
+#[derive(Clone, Debug, Args)]
+pub struct Record {
+    /// The watch.
+    #[command(flatten)]
+    pub run: Run,
+    /// The file. A recording of that name is replaced; segments that are full become FILE.1, FILE.2 and so
+    /// on.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// How much room it takes at the most, all segments together; the oldest goes first: 64MiB, 2GiB.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
+    pub max_size: u64,
+}
+
+/// `tag52 replay`
+#[derive(Clone, Debug, Args)]
+pub struct Replay {
+    /// The recording; segments before it (FILE.1, ...) are found by themselves.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How often to tell, in recorded time; as in the watch when not given.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub interval: Option<Duration>,
+    /// JSON lines instead of text: one per message, or one per interval and session.
+    #[arg(long, value_name = "WHAT")]
+    pub json: Option<Json>,
+    /// Serve Prometheus metrics at /metrics and health at /healthz, after the end too, until Ctrl-C.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// How many times as fast as it was: 1, 10, max.
+    #[arg(long, value_name = "TIMES", default_value = "max", value_parser = speed)]
+    pub speed: Speed,
+}
+
+/// How fast to replay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Speed {
+    /// So many times as fast as it was.
+    Times(f64),
+    /// Without waiting.
+    Max,
 }
 
 /// `tag52 run`
@@ -89,11 +137,23 @@ impl Run {
     /// The output format asked for.
     #[must_use]
     pub const fn format(&self) -> Format {
-        match self.json {
-            None => Format::Human,
-            Some(Json::Messages) => Format::JsonMessages,
-            Some(Json::Intervals) => Format::JsonIntervals,
-        }
+        format(self.json)
+    }
+}
+
+impl Replay {
+    /// The output format asked for.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        format(self.json)
+    }
+}
+
+const fn format(json: Option<Json>) -> Format {
+    match json {
+        None => Format::Human,
+        Some(Json::Messages) => Format::JsonMessages,
+        Some(Json::Intervals) => Format::JsonIntervals,
     }
 }
 
@@ -118,6 +178,39 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|d| (SHORTEST..=LONGEST).contains(d))
         .ok_or_else(|| format!("{text} is not between 10ms and 24h"))
+}
+
+/// The smallest recording: eight segments that hold a frame each.
+const SMALLEST: u64 = 2 << 20;
+
+/// A whole number and `KiB`, `MiB` or `GiB` (or just `K`, `M`, `G`).
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "K" | "KiB" => 1 << 10,
+        "M" | "MiB" => 1 << 20,
+        "G" | "GiB" => 1 << 30,
+        _ => return Err(format!("{text:?} is not a size: write 64MiB, 2GiB")),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| format!("{text:?} is not a size: write 64MiB, 2GiB"))?;
+    number
+        .checked_mul(unit)
+        .filter(|&bytes| bytes >= SMALLEST)
+        .ok_or_else(|| format!("{text} is less than 2MiB, or more than can be"))
+}
+
+/// `max`, or a factor.
+fn speed(text: &str) -> Result<Speed, String> {
+    if text == "max" {
+        return Ok(Speed::Max);
+    }
+    let times = text.parse::<f64>().ok();
+    times
+        .filter(|times| (0.001..=1e6).contains(times))
+        .map(Speed::Times)
+        .ok_or_else(|| format!("{text:?} is not a speed: write 1, 10 or max"))
 }
 
 /// `AFTER:BY`
@@ -166,11 +259,37 @@ mod tests {
     }
 
     #[test]
+    fn sizes_and_speeds() {
+        assert_eq!(size("256MiB"), Ok(256 << 20));
+        assert_eq!(size("2G"), Ok(2 << 30));
+        for bad in ["", "1", "1MiB", "-4MiB", "4 MiB", "99999999999GiB", "4MB"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+        assert_eq!(speed("max"), Ok(Speed::Max));
+        assert_eq!(speed("0.5"), Ok(Speed::Times(0.5)));
+        for bad in ["", "0", "-1", "nan", "inf", "fast"] {
+            assert!(speed(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn record_takes_what_run_takes() {
+        let words = ["tag52", "record", "-o", "f", "--pid", "7", "--port", "5"];
+        let cli = Cli::try_parse_from(words).expect("valid");
+        let Command::Record(record) = cli.command else {
+            panic!("record");
+        };
+        assert_eq!((record.run.port, record.max_size), (Some(5), 256 << 20));
+    }
+
+    #[test]
     fn processes_are_given_in_either_way() {
         let pids = |words: &[&str]| {
             let words = ["tag52", "run"].iter().chain(words);
             Cli::try_parse_from(words).map(|cli| {
-                let Command::Run(run) = cli.command;
+                let Command::Run(run) = cli.command else {
+                    panic!("run");
+                };
                 run.pids.iter().map(|pid| pid.get()).collect::<Vec<_>>()
             })
         };

@@ -2,7 +2,7 @@
 //!
 //! Data flows one way: [`probes`] in the kernel -> [`events`] -> [`sessions`] (with the [`fix`] tap)
 //! -> [`join`] -> [`model`] -> [`outputs`]. [`run`] drives it, and asks [`host`] who
-//! is who on the machine.
+//! is who on the machine. [`record`] keeps what the model was told; [`replay`] tells it again.
 
 pub mod blame;
 pub mod cli;
@@ -13,6 +13,8 @@ pub mod join;
 pub mod model;
 pub mod outputs;
 pub mod probes;
+pub mod record;
+pub mod replay;
 pub mod run;
 pub mod sessions;
 pub mod target;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tag52::{
     cli::{Cli, Command},
-    run,
+    replay, run,
 };
 
 /// Bad use or a machine that cannot do it, as opposed to a failure (1).
@@ -13,16 +13,23 @@ const BAD_USE: u8 = 2;
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
-    let Command::Run(arguments) = command;
-    match run::run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("tag52: {error}");
-            if error.is_bad_use() {
-                ExitCode::from(BAD_USE)
-            } else {
-                ExitCode::FAILURE
-            }
+    let ended = match &command {
+        Command::Run(arguments) => run::run(arguments).map_err(|e| failed(&e, e.is_bad_use())),
+        Command::Record(arguments) => {
+            run::record(arguments).map_err(|e| failed(&e, e.is_bad_use()))
         }
+        Command::Replay(arguments) => {
+            replay::replay(arguments).map_err(|e| failed(&e, e.is_bad_use()))
+        }
+    };
+    ended.err().unwrap_or(ExitCode::SUCCESS)
+}
+
+fn failed(error: &dyn std::error::Error, bad_use: bool) -> ExitCode {
+    eprintln!("tag52: {error}");
+    if bad_use {
+        ExitCode::from(BAD_USE)
+    } else {
+        ExitCode::FAILURE
     }
 }

@@ -5,6 +5,8 @@ mod collector;
 mod error;
 mod names;
 mod probe_log;
+mod server;
+mod tell;
 mod threads;
 
 use std::{
@@ -18,44 +20,54 @@ use std::{
 use tokio::{
     io::{Interest, unix::AsyncFd},
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
+    sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
 
 use crate::{
-    cli::Run,
+    cli::{Record, Run},
     join::clock::{RunTime, SteppedTime, SystemTime, TimeSource as _},
     model::{Model, Moment},
     outputs::{Endpoint, Heartbeat, OutputError, Outputs},
     probes::{Options, Probes},
+    record::{Header, Recorder, WriteError, Written},
     target::Targets,
 };
 use clock_set::ClockSet;
 use collector::Collector;
 
 pub use error::RunError;
+pub(crate) use server::Server;
 
 /// How often the ring is drained when nothing presses: the probes wake the agent only when much is
 /// waiting.
 const DRAIN_EVERY: Duration = Duration::from_millis(50);
-
-/// How long the metrics endpoint may take to end.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// Watches processes until the last has ended or a signal comes.
 ///
 /// # Errors
 /// [`RunError`]
 pub fn run(arguments: &Run) -> Result<(), RunError> {
+    begin(arguments, None)
+}
+
+/// The same, and records what is measured.
+///
+/// # Errors
+/// [`RunError`]
+pub fn record(arguments: &Record) -> Result<(), RunError> {
+    begin(&arguments.run, Some(arguments))
+}
+
+fn begin(arguments: &Run, recording: Option<&Record>) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(RunError::Runtime)?;
-    runtime.block_on(watch(arguments))
+    runtime.block_on(watch(arguments, recording))
 }
 
-async fn watch(arguments: &Run) -> Result<(), RunError> {
+async fn watch(arguments: &Run, recording: Option<&Record>) -> Result<(), RunError> {
     let targets = Targets::open(&arguments.pids)?;
     let endpoint = match arguments.listen {
         Some(address) => Some(Endpoint::bind(address).await?),
@@ -80,12 +92,22 @@ async fn watch(arguments: &Run) -> Result<(), RunError> {
     let model = Arc::new(Mutex::new(Model::new(start)));
     let heartbeat = Arc::new(Heartbeat::default());
     heartbeat.beat();
-    let server = endpoint.map(|e| serve(e, &model, &heartbeat));
+    let server = endpoint.map(|e| Server::start(e, &model, &heartbeat));
     let watched = targets.to_string();
+    let recorder = recording.map(|to| {
+        let header = Header::new(watched.clone(), start);
+        Recorder::start(&to.output, to.max_size, header)
+    });
     let mut ends = ends(targets).map_err(RunError::Runtime)?;
     let mut outputs = Outputs::stdout(arguments.format(), watched.clone());
     let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;
-    let mut collector = Collector::new(probes, arguments, time, Arc::clone(&model));
+    let mut collector = Collector::new(
+        probes,
+        arguments,
+        time,
+        Arc::clone(&model),
+        recorder.transpose()?,
+    );
     eprintln!("tag52: watching {watched}");
     let told = follow(
         &mut collector,
@@ -100,16 +122,22 @@ async fn watch(arguments: &Run) -> Result<(), RunError> {
         collector.drain(&mut outputs)?;
         collector.finish(&mut outputs)
     });
-    if let Some((stop, server)) = server {
-        // It may have ended by itself.
-        let _ended = stop.send(());
-        let _late = tokio::time::timeout(GRACE, server).await;
+    if let Some(server) = server {
+        server.stop().await;
     }
+    let recorded = collector.close_recording();
     match told {
         // Nobody reads any more: a reason to end, not a failure.
-        Err(OutputError::Closed) | Ok(()) => Ok(()),
-        Err(failed) => Err(failed.into()),
+        Err(OutputError::Closed) | Ok(()) => {}
+        Err(failed) => return Err(failed.into()),
     }
+    recorded.map_or(Ok(()), say_recorded)
+}
+
+fn say_recorded(recorded: Result<Written, WriteError>) -> Result<(), RunError> {
+    let written = recorded?;
+    eprintln!("tag52: {written}");
+    Ok(())
 }
 
 /// The clocks to read, and a line on a simulated step, which whoever asked for it has to follow.
@@ -132,23 +160,6 @@ fn give_back_memory() {
     unsafe {
         libc::malloc_trim(0);
     }
-}
-
-type Server = (oneshot::Sender<()>, JoinHandle<()>);
-
-fn serve(endpoint: Endpoint, model: &Arc<Mutex<Model>>, heartbeat: &Arc<Heartbeat>) -> Server {
-    let (stop, stopped) = oneshot::channel::<()>();
-    eprintln!("tag52: metrics on http://{}/metrics", endpoint.address());
-    let (model, heartbeat) = (Arc::clone(model), Arc::clone(heartbeat));
-    let server = tokio::spawn(async move {
-        let shutdown = async {
-            let _stopped = stopped.await;
-        };
-        if let Err(error) = endpoint.serve(model, heartbeat, shutdown).await {
-            eprintln!("tag52: the metrics endpoint has ended: {error}");
-        }
-    });
-    (stop, server)
 }
 
 /// Tells when a descriptor can be read.

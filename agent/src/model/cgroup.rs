@@ -1,7 +1,9 @@
 //! The CPU limits of a watched process, and what is used of them.
 
+use serde::{Deserialize, Serialize};
+
 /// One cgroup on the way from a process's own to the root, counters cumulative.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CgroupLevel {
     /// Its path below the cgroup mount (`/kubepods/burstable/podX`).
     pub path: String,
@@ -29,7 +31,7 @@ impl CgroupLevel {
 }
 
 /// The cgroups of one process, its own first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CgroupUse {
     /// The process.
     pub pid: u32,

@@ -1,11 +1,12 @@
 //! Who or what made the ingest thread wait.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use super::matrix::Part;
 
 /// A thread, by its number in the initial PID namespace and its name at the time.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ThreadName {
     /// Thread id.
     pub tid: u32,
@@ -16,7 +17,7 @@ pub struct ThreadName {
 }
 
 /// What a futex(2) wait was for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Lock {
     /// CPython's global interpreter lock: the futex lies in `_PyRuntime`.
     Gil,
@@ -28,7 +29,7 @@ pub enum Lock {
 }
 
 /// How a thread that had the CPU belongs to the one that waited for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kin {
     /// The same process.
     Own,
@@ -41,7 +42,7 @@ pub enum Kin {
 }
 
 /// What a blocking system call was on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Object {
     /// Nothing, or nothing that could be found out.
     None,
@@ -67,7 +68,7 @@ pub enum Object {
 }
 
 /// Who or what a wait is charged to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Culprit {
     /// Lock-wait: the thread whose release ended it.
     Holder {
@@ -112,7 +113,9 @@ impl Culprit {
 
 /// Stands for a [`Culprit`] in what is told often; its meaning is told before its first use, once, as
 /// [`super::Input::Culprit`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub struct CulpritId(pub u32);
 
 impl CulpritId {
@@ -122,7 +125,7 @@ impl CulpritId {
 }
 
 /// A part of a message's age and who is charged with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     /// The part.
     pub part: Part,
@@ -152,7 +155,7 @@ pub struct Wait {
 }
 
 /// What the holder of a lock was doing while a watched thread waited for it: one sample.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// Who waited.
     pub waiter: u32,

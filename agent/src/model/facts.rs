@@ -1,7 +1,9 @@
 //! What is told about a session besides its messages.
 
+use serde::{Deserialize, Serialize};
+
 /// Why a message has no age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Excluded {
     /// It has no SendingTime (52).
     NoSendingTime,
@@ -40,7 +42,7 @@ impl Excluded {
 
 /// What the reader of the byte stream met besides whole messages: since it was last told when given
 /// to the model, since the start or in an interval when read from it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TapDelta {
     /// Messages whose framing was wrong.
     pub garbled: u64,
@@ -68,7 +70,7 @@ impl TapDelta {
 }
 
 /// The lock waits of a session's ingest thread since the session was first seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadFacts {
     /// Waits, timed-out ones on one address joined.
     pub lock_waits: u64,

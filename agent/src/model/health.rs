@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// What a probe has cost, from the kernel's own statistics.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeCost {
     /// The probe.
     pub name: String,
@@ -22,7 +24,7 @@ impl ProbeCost {
 }
 
 /// What serves a concept on this kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hook {
     /// The hook that was chosen.
     Chosen(String),
@@ -31,7 +33,7 @@ pub enum Hook {
 }
 
 /// A concept, such as arrivals, and what serves it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capability {
     /// The concept.
     pub name: String,

@@ -2,10 +2,12 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use serde::{Deserialize, Serialize};
+
 use super::{culprit::Charge, matrix::Split};
 
 /// One FIX session as seen on one socket of one process.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionId {
     /// SenderCompID (49) of the messages read, i.e. the counterparty.
     pub sender: String,
@@ -77,7 +79,7 @@ pub struct SentBetween {
 }
 
 /// What ended the stage in app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum HandOff {
     /// The thread went to sleep in a receive call on the same socket, or in a wait that covers it.
     Wait,

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// When something is told to the model. The model reads no clock of its own, so that a recording makes
 /// the same model again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// `CLOCK_MONOTONIC`, nanoseconds.
     pub monotonic_ns: u64,

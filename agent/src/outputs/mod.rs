@@ -18,7 +18,7 @@ pub use http::{BindError, Endpoint, Heartbeat};
 pub use metrics::{CONTENT_TYPE, Exposition};
 pub use terminal::Style;
 
-use crate::model::{Interval, Message, Summary};
+use crate::model::{Interval, Message, Model, Moment, Summary};
 
 /// How many intervals pass between two lines that say the agent still waits.
 const WAITING_EVERY: u64 = 10;
@@ -151,6 +151,19 @@ impl Outputs {
         self.out.flush()?;
         self.say_waiting(interval);
         Ok(())
+    }
+
+    /// Tells of what came since the last interval, if anything did, so that all intervals add up to the
+    /// summary; then of the whole run.
+    ///
+    /// # Errors
+    /// [`OutputError`] when standard output could not be written.
+    pub fn conclude(&mut self, model: &mut Model, now: Moment) -> Result<(), OutputError> {
+        let rest = model.take_interval(now);
+        if rest.sessions.iter().any(|s| !s.figures.is_empty()) {
+            self.interval(&rest)?;
+        }
+        self.finish(&model.summary(now))
     }
 
     /// Tells of the whole run and flushes: the last line in JSON.

@@ -16,10 +16,11 @@ use crate::{
     model::{Capability, Health, Hook, Input, Model, ProbeCost},
     outputs::{OutputError, Outputs},
     probes::{ProbeError, Probes},
+    record::{Recorder, WriteError, Written},
     sessions::{Fact, Filter, Sessions},
 };
 
-use super::{names::Names, threads::LockWaits};
+use super::{names::Names, tell::Tell, threads::LockWaits};
 
 /// Owns everything between the probes and the outputs.
 pub(super) struct Collector {
@@ -27,6 +28,7 @@ pub(super) struct Collector {
     sessions: Sessions,
     clock: UtcClock<RunTime>,
     model: Arc<Mutex<Model>>,
+    recorder: Option<Recorder>,
     /// As told to the model last.
     health: Health,
     lock_waits: LockWaits,
@@ -43,6 +45,7 @@ impl Collector {
         arguments: &Run,
         time: RunTime,
         model: Arc<Mutex<Model>>,
+        recorder: Option<Recorder>,
     ) -> Self {
         let sessions = Sessions::new(Filter {
             port: arguments.port,
@@ -53,6 +56,7 @@ impl Collector {
             sessions,
             clock: UtcClock::new(time),
             model,
+            recorder,
             health: Health::default(),
             lock_waits: LockWaits::default(),
             blame: Blame::default(),
@@ -95,13 +99,13 @@ impl Collector {
     /// Takes in what waits in the ring.
     pub(super) fn drain(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
         self.clock.track();
-        let mut told = Ok(());
         let mut bytes = 0;
         let Self {
             probes,
             sessions,
             clock,
             model,
+            recorder,
             lock_waits,
             blame,
             names,
@@ -110,15 +114,7 @@ impl Collector {
             ..
         } = self;
         let mut model = model.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = clock.moment();
-        let mut tell = |input: Input| {
-            model.take(now, &input);
-            if let Input::Message(message) = &input
-                && told.is_ok()
-            {
-                told = outputs.message(message);
-            }
-        };
+        let mut tell = Tell::new(clock.moment(), &mut model, outputs, recorder.as_mut());
         let mut call_hook = false;
         loop {
             let Some(record) = probes.ring().next() else {
@@ -127,10 +123,10 @@ impl Collector {
             bytes += record.len() as u64;
             match Event::decode(&record) {
                 Ok(Event::Waited(waited)) => {
-                    blame.waited(&waited, names, &mut |told| tell(wait(told)));
+                    blame.waited(&waited, names, &mut |told| tell.input(wait(told)));
                 }
                 Ok(Event::Queued(queued)) => {
-                    blame.queued(&queued, names, &mut |told| tell(wait(told)));
+                    blame.queued(&queued, names, &mut |told| tell.input(wait(told)));
                 }
                 Ok(event) => {
                     call_hook |= wants_call_hook(&event);
@@ -140,7 +136,7 @@ impl Collector {
                     };
                     sessions.handle(event, clock, &mut |fact| {
                         if let Some(input) = apply(fact, blame, lock_waits, unmatched) {
-                            tell(input);
+                            tell.input(input);
                         }
                     });
                     if let Some(tid) = ended {
@@ -152,7 +148,11 @@ impl Collector {
             drop(record);
             probes.hand_over(sessions.header_bytes());
         }
+        let told = tell.told();
         drop(model);
+        if let Some(recorder) = recorder {
+            recorder.hand_over();
+        }
         if call_hook {
             self.follow_calls();
         }
@@ -191,50 +191,53 @@ impl Collector {
 
     /// Tells of the interval that ends now.
     pub(super) fn interval(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
-        self.read_health();
+        self.read_health(outputs);
         let now = self.clock.moment();
         let interval = self.lock().take_interval(now);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.interval(now);
+        }
         outputs.interval(&interval)
     }
 
     /// Tells of the whole run.
     pub(super) fn finish(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
-        self.read_health();
+        self.read_health(outputs);
         let now = self.clock.moment();
-        let mut told = Ok(());
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
         let (lock_waits, unmatched) = (&mut self.lock_waits, &mut self.unmatched);
         let blame = &self.blame;
         self.sessions.ended(now.monotonic_ns, &mut |fact| {
             if let Some(input) = apply(fact, blame, lock_waits, unmatched) {
-                model.take(now, &input);
-                if let Input::Message(message) = &input
-                    && told.is_ok()
-                {
-                    told = outputs.message(message);
-                }
+                tell.input(input);
             }
         });
-        told?;
-        // What came since the last interval: all of them add up to the summary.
-        let rest = model.take_interval(now);
-        if rest.sessions.iter().any(|s| !s.figures.is_empty()) {
-            outputs.interval(&rest)?;
+        let told = tell.told();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.end(now);
         }
-        outputs.finish(&model.summary(now))
+        told?;
+        outputs.conclude(&mut model, now)
+    }
+
+    /// Ends the recording, if there is one.
+    pub(super) fn close_recording(&mut self) -> Option<Result<Written, WriteError>> {
+        self.recorder.take().map(Recorder::close)
     }
 
     /// Brings the model's account of the agent itself up to date.
-    fn read_health(&mut self) {
+    fn read_health(&mut self, outputs: &mut Outputs) {
         let counts = self.probes.counts();
         let costs = self.probes.cost();
         let missed = self.probes.missed_runs();
         let now = self.clock.moment();
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
         for (session, tid) in self.sessions.readers() {
             if let Some(thread) = self.probes.thread(tid) {
                 let facts = self.lock_waits.look(session, tid, &thread);
-                model.take(now, &Input::Threads(Arc::clone(session), facts));
+                tell.input(Input::Threads(Arc::clone(session), facts));
             }
         }
         let health = &mut self.health;
@@ -264,7 +267,7 @@ impl Collector {
                 run_time_ns: u64::try_from(run.time.as_nanos()).unwrap_or(u64::MAX),
             })
             .collect();
-        model.take(now, &Input::Health(Box::new(health.clone())));
+        tell.input(Input::Health(Box::new(health.clone())));
     }
 }
 

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::{
     outputs::{BindError, OutputError},
     probes::ProbeError,
+    record::WriteError,
     target::TargetError,
 };
 
@@ -28,6 +29,9 @@ pub enum RunError {
     /// The probes' log.
     #[error("the probes' log cannot be read: {0}")]
     ProbeLog(#[source] aya_log::Error),
+    /// The recording; the watch went on to its end.
+    #[error(transparent)]
+    Record(#[from] WriteError),
     /// Timers, signals, descriptors.
     #[error("the run loop could not be set up: {0}")]
     Runtime(#[source] io::Error),
@@ -37,6 +41,12 @@ impl RunError {
     /// Whether another call (or another machine) would mend it, as opposed to a failure on the way.
     #[must_use]
     pub const fn is_bad_use(&self) -> bool {
-        matches!(self, Self::Target(_) | Self::Probes(_) | Self::Bind(_))
+        matches!(
+            self,
+            Self::Target(_)
+                | Self::Probes(_)
+                | Self::Bind(_)
+                | Self::Record(WriteError::Foreign(_))
+        )
     }
 }

@@ -1,0 +1,59 @@
+//! What a segment must know of what earlier ones told, to be readable alone.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use crate::model::{CgroupUse, Culprit, CulpritId, Health, Input, SessionId, ThreadFacts};
+
+/// The last of everything that holds until it is told anew.
+#[derive(Debug, Default)]
+pub(super) struct Dictionary {
+    culprits: BTreeMap<CulpritId, Arc<Culprit>>,
+    cgroups: BTreeMap<u32, Box<CgroupUse>>,
+    threads: HashMap<Arc<SessionId>, ThreadFacts>,
+    health: Option<Box<Health>>,
+}
+
+impl Dictionary {
+    /// Keeps what still holds later.
+    pub(super) fn learn(&mut self, input: Input) {
+        match input {
+            Input::Culprit(id, culprit) => {
+                self.culprits.insert(id, culprit);
+            }
+            Input::Cgroup(cgroup) => {
+                self.cgroups.insert(cgroup.pid, cgroup);
+            }
+            Input::Threads(session, facts) => {
+                self.threads.insert(session, facts);
+            }
+            Input::Ended(session) => {
+                self.threads.remove(&session);
+            }
+            Input::Health(health) => self.health = Some(health),
+            Input::Message(_)
+            | Input::Excluded(..)
+            | Input::Tap(..)
+            | Input::Wait(_)
+            | Input::Sample(_) => {}
+        }
+    }
+
+    /// What is to be told again.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = Input> + '_ {
+        let culprits = self.culprits.iter();
+        let cgroups = self.cgroups.values();
+        let threads = self.threads.iter();
+        culprits
+            .map(|(&id, culprit)| Input::Culprit(id, Arc::clone(culprit)))
+            .chain(threads.map(|(id, facts)| Input::Threads(Arc::clone(id), *facts)))
+            .chain(cgroups.map(|cgroup| Input::Cgroup(cgroup.clone())))
+            .chain(
+                self.health
+                    .iter()
+                    .map(|health| Input::Health(health.clone())),
+            )
+    }
+}

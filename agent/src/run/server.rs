@@ -1,0 +1,49 @@
+//! The metrics endpoint beside a run or a replay.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use crate::{
+    model::Model,
+    outputs::{Endpoint, Heartbeat},
+};
+
+/// How long it may take to end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Serves metrics until it is stopped.
+pub(crate) struct Server {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    pub(crate) fn start(
+        endpoint: Endpoint,
+        model: &Arc<Mutex<Model>>,
+        heartbeat: &Arc<Heartbeat>,
+    ) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        eprintln!("tag52: metrics on http://{}/metrics", endpoint.address());
+        let (model, heartbeat) = (Arc::clone(model), Arc::clone(heartbeat));
+        let task = tokio::spawn(async move {
+            let shutdown = async {
+                let _stopped = stopped.await;
+            };
+            if let Err(error) = endpoint.serve(model, heartbeat, shutdown).await {
+                eprintln!("tag52: the metrics endpoint has ended: {error}");
+            }
+        });
+        Self { stop, task }
+    }
+
+    pub(crate) async fn stop(self) {
+        // It may have ended by itself.
+        let _ended = self.stop.send(());
+        let _late = tokio::time::timeout(GRACE, self.task).await;
+    }
+}
