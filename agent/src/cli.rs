@@ -1,6 +1,11 @@
 //! The command line.
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroU64},
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -24,6 +29,25 @@ pub enum Command {
     Record(Record),
     /// Tell again what was recorded; needs no root.
     Replay(Replay),
+    /// Make a trace of a recording for another program.
+    Export(Export),
+}
+
+/// `tag52 export`
+#[derive(Clone, Debug, Args)]
+pub struct Export {
+    /// The recording; segments before it (FILE.1, ...) are found by themselves.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Where the trace for the Perfetto UI goes.
+    #[arg(long, value_name = "OUT")]
+    pub perfetto: PathBuf,
+    /// Of the messages of a session, draw one in so many.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub every: NonZeroU64,
+    /// Draw only messages at least this old at their hand-off: 1ms, 2s.
+    #[arg(long, value_name = "AGE", value_parser = time)]
+    pub slower_than: Option<Duration>,
 }
 
 /// `tag52 record`
@@ -161,8 +185,18 @@ const fn format(json: Option<Json>) -> Format {
 const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// A number and `ms`, `s`, `m` or `h`; seconds without a unit.
+/// An interval.
 fn duration(text: &str) -> Result<Duration, String> {
+    let length = time(text)?;
+    if (SHORTEST..=LONGEST).contains(&length) {
+        Ok(length)
+    } else {
+        Err(format!("{text} is not between 10ms and 24h"))
+    }
+}
+
+/// A number and `ms`, `s`, `m` or `h`; seconds without a unit.
+fn time(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: f64 = digits
         .parse()
@@ -174,10 +208,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         other => return Err(format!("unknown unit {other:?}: write 500ms, 1s, 1m")),
     };
-    Duration::try_from_secs_f64(number * unit)
-        .ok()
-        .filter(|d| (SHORTEST..=LONGEST).contains(d))
-        .ok_or_else(|| format!("{text} is not between 10ms and 24h"))
+    Duration::try_from_secs_f64(number * unit).map_err(|_| format!("{text} is no length of time"))
 }
 
 /// The smallest recording: eight segments that hold a frame each.

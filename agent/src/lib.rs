@@ -2,11 +2,13 @@
 //!
 //! Data flows one way: [`probes`] in the kernel -> [`events`] -> [`sessions`] (with the [`fix`] tap)
 //! -> [`join`] -> [`model`] -> [`outputs`]. [`run`] drives it, and asks [`host`] who
-//! is who on the machine. [`record`] keeps what the model was told; [`replay`] tells it again.
+//! is who on the machine. [`record`] keeps what the model was told; [`replay`] tells it again,
+//! [`export`] makes a trace of it.
 
 pub mod blame;
 pub mod cli;
 pub mod events;
+pub mod export;
 pub mod fix;
 pub mod host;
 pub mod join;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tag52::{
     cli::{Cli, Command},
-    replay, run,
+    export, replay, run,
 };
 
 /// Bad use or a machine that cannot do it, as opposed to a failure (1).
@@ -20,6 +20,9 @@ fn main() -> ExitCode {
         }
         Command::Replay(arguments) => {
             replay::replay(arguments).map_err(|e| failed(&e, e.is_bad_use()))
+        }
+        Command::Export(arguments) => {
+            export::export(arguments).map_err(|e| failed(&e, e.is_bad_use()))
         }
     };
     ended.err().unwrap_or(ExitCode::SUCCESS)

@@ -5,6 +5,7 @@ mod collector;
 mod error;
 mod names;
 mod probe_log;
+mod quotas;
 mod server;
 mod tell;
 mod threads;
@@ -35,6 +36,7 @@ use crate::{
 };
 use clock_set::ClockSet;
 use collector::Collector;
+use names::Names;
 
 pub use error::RunError;
 pub(crate) use server::Server;
@@ -107,6 +109,7 @@ async fn watch(arguments: &Run, recording: Option<&Record>) -> Result<(), RunErr
         time,
         Arc::clone(&model),
         recorder.transpose()?,
+        Names::new().map_err(RunError::Runtime)?,
     );
     eprintln!("tag52: watching {watched}");
     let told = follow(
@@ -218,6 +221,7 @@ async fn follow(
             _ = drain.tick() => {
                 collector.drain(outputs)?;
                 collector.look_at_starving_readers();
+                collector.look_at_new_processes(outputs);
             }
             _ = tell.tick() => {
                 collector.drain(outputs)?;

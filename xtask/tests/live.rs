@@ -429,6 +429,12 @@ fn a_full_pipe_is_blocked() {
         600,
         &["--inject", "pipe", "--hold-us", "4000"],
     ));
+    let pipe = run.blamed("blocked", |row| {
+        row["culprit"]
+            .as_str()
+            .is_some_and(|c| c.starts_with("write on a pipe") || c.starts_with("write on pipe"))
+    });
+    assert!(pipe > 0.95, "{pipe} blamed on the pipe: {}", run.summary);
     run.dominated_by("blocked");
     run.agrees_in_app("blocked");
     assert!(run.share("lock_wait") < 0.05, "{}", run.shares());
@@ -475,6 +481,12 @@ fn a_quota_is_throttle_and_not_run_queue() {
         .expect("the victim joins the cgroup");
     let run = observe(bench);
     run.dominated_by("throttle");
+    let quota = run.blamed("throttle", |row| {
+        row["culprit"]
+            .as_str()
+            .is_some_and(|c| c.starts_with("the quota of /"))
+    });
+    assert!(quota > 0.95, "{quota} blamed on the quota: {}", run.summary);
     assert!(
         run.share("throttle") > 2.0 * run.share("run_queue"),
         "{}",

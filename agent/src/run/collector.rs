@@ -20,7 +20,7 @@ use crate::{
     sessions::{Fact, Filter, Sessions},
 };
 
-use super::{names::Names, tell::Tell, threads::LockWaits};
+use super::{names::Names, quotas::Quotas, tell::Tell, threads::LockWaits};
 
 /// Owns everything between the probes and the outputs.
 pub(super) struct Collector {
@@ -34,6 +34,7 @@ pub(super) struct Collector {
     lock_waits: LockWaits,
     blame: Blame,
     names: Names,
+    quotas: Quotas,
     malformed: u64,
     unmatched: u64,
     ring_high_water: u64,
@@ -46,6 +47,7 @@ impl Collector {
         time: RunTime,
         model: Arc<Mutex<Model>>,
         recorder: Option<Recorder>,
+        names: Names,
     ) -> Self {
         let sessions = Sessions::new(Filter {
             port: arguments.port,
@@ -60,7 +62,8 @@ impl Collector {
             health: Health::default(),
             lock_waits: LockWaits::default(),
             blame: Blame::default(),
-            names: Names,
+            names,
+            quotas: Quotas::default(),
             malformed: 0,
             unmatched: 0,
             ring_high_water: 0,
@@ -182,6 +185,41 @@ impl Collector {
         }
     }
 
+    /// Reads the cgroups of processes that have just begun to read a session.
+    pub(super) fn look_at_new_processes(&mut self, outputs: &mut Outputs) {
+        let pids = self.pids();
+        let fresh: Vec<_> = pids
+            .into_iter()
+            .filter(|&p| !self.quotas.knows(p))
+            .collect();
+        self.look_at_quotas(&fresh, outputs);
+    }
+
+    /// The processes that read a session.
+    fn pids(&self) -> Vec<u32> {
+        let mut pids: Vec<_> = self.sessions.readers().map(|(id, _)| id.pid).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
+    fn look_at_quotas(&mut self, pids: &[u32], outputs: &mut Outputs) {
+        let now = self.clock.moment();
+        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
+        for &pid in pids {
+            if let Some((cgroups, ran_out)) = self.quotas.look(pid, &self.names) {
+                if let Some(path) = ran_out {
+                    self.blame
+                        .ran_out(pid, &path, &mut self.names, &mut |told| {
+                            tell.input(wait(told));
+                        });
+                }
+                tell.input(Input::Cgroup(Box::new(cgroups)));
+            }
+        }
+    }
+
     /// A watched process has ended.
     pub(super) fn process_ended(&mut self, pid: NonZeroU32) {
         if let Err(error) = self.probes.unwatch(pid) {
@@ -228,6 +266,9 @@ impl Collector {
 
     /// Brings the model's account of the agent itself up to date.
     fn read_health(&mut self, outputs: &mut Outputs) {
+        let pids = self.pids();
+        self.quotas.keep(&pids);
+        self.look_at_quotas(&pids, outputs);
         let counts = self.probes.counts();
         let costs = self.probes.cost();
         let missed = self.probes.missed_runs();

@@ -1,58 +1,54 @@
-//! What culprits are called, from /proc.
+//! What culprits are called.
 
-use std::fs;
+use std::io;
 
 use crate::{
     blame::{Describe, Key},
-    model::{Culprit, Kin, Lock, Object, ThreadName},
+    host::Host,
+    model::{Culprit, Lock, ThreadName},
 };
 
-/// Reads /proc when a culprit is seen for the first time.
-#[derive(Debug, Default)]
-pub(super) struct Names;
+/// Asks the machine when a culprit is seen for the first time.
+pub(super) struct Names(pub(super) Host);
 
-fn thread(tid: u32, pid: u32) -> ThreadName {
-    let comm = if tid == 0 {
-        "idle".to_owned()
-    } else {
-        let read = fs::read_to_string(format!("/proc/{pid}/task/{tid}/comm"));
-        read.map_or_else(|_| String::new(), |comm| comm.trim_end().to_owned())
-    };
-    ThreadName { tid, pid, comm }
+impl Names {
+    pub(super) fn new() -> io::Result<Self> {
+        Host::new().map(Self)
+    }
 }
 
 impl Describe for Names {
     fn describe(&mut self, key: &Key) -> Culprit {
-        match key {
+        match *key {
             Key::Holder {
+                pid,
                 address,
-                tid,
-                holder_pid,
+                tid: 0,
                 ..
             } => Culprit::Holder {
-                lock: Lock::Futex { address: *address },
-                thread: thread(*tid, *holder_pid),
-            },
-            Key::Runner {
-                pid,
-                tid,
-                runner_pid,
-            } => Culprit::Runner {
-                thread: thread(*tid, *runner_pid),
-                cgroup: String::new(),
-                kin: if pid == runner_pid {
-                    Kin::Own
+                lock: if self.0.is_gil(pid, address) {
+                    Lock::Gil
                 } else {
-                    Kin::Neighbour
+                    Lock::Futex { address }
+                },
+                thread: ThreadName {
+                    tid: 0,
+                    pid: 0,
+                    comm: String::new(),
                 },
             },
-            Key::Quota(cgroup) => Culprit::Quota {
+            Key::Holder {
+                pid, address, tid, ..
+            } => self.0.holder(pid, address, tid),
+            Key::Runner { pid, tid, .. } => self.0.runner(tid, pid),
+            Key::Quota(ref cgroup) => Culprit::Quota {
                 cgroup: cgroup.clone(),
             },
-            Key::Call { number, .. } => Culprit::Call {
-                name: number.to_string(),
-                object: Object::None,
-            },
+            Key::Call {
+                pid,
+                number,
+                argument,
+            } => self.0.call(pid, number, argument),
         }
     }
 }
