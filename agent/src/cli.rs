@@ -20,11 +20,13 @@ pub struct Cli {
 pub enum Command {
     /// Watch processes and split the age of every FIX message they read.
     Run(Run),
+    /// The same as a live view on the terminal; its end prints the summary.
+    Top(Top),
 }
 
-/// `tag52 run`
+/// What to watch, and how.
 #[derive(Clone, Debug, Args)]
-pub struct Run {
+pub struct Watch {
     /// A process that reads FIX (its sessions, present and to come, are found by themselves); may be
     /// given several times, or as PID,PID.
     #[arg(
@@ -40,9 +42,6 @@ pub struct Run {
     /// How often to tell: 500ms, 1s, 1m.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub interval: Duration,
-    /// JSON lines instead of text: one per message, or one per interval and session.
-    #[arg(long, value_name = "WHAT")]
-    pub json: Option<Json>,
     /// A message is handed off when this function of the processes returns: SYMBOL, SYMBOL@return or
     /// SYMBOL@entry; demangled names are understood. Without it: when the thread next reads or
     /// waits for the socket.
@@ -62,9 +61,28 @@ pub struct Run {
     /// machine whose tracepoints stay silent now and then.
     #[arg(long, value_name = "N", hide = true, default_value_t = 0)]
     pub simulate_unseen_switches: u32,
+}
+
+/// `tag52 run`
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// What to watch.
+    #[command(flatten)]
+    pub watch: Watch,
+    /// JSON lines instead of text: one per message, or one per interval and session.
+    #[arg(long, value_name = "WHAT")]
+    pub json: Option<Json>,
     /// Diagnostic lines from the probes on standard error (never message content).
     #[arg(long)]
     pub probe_log: bool,
+}
+
+/// `tag52 top`
+#[derive(Clone, Debug, Args)]
+pub struct Top {
+    /// What to watch.
+    #[command(flatten)]
+    pub watch: Watch,
 }
 
 /// A step of the wall clock to simulate.
@@ -170,8 +188,11 @@ mod tests {
         let pids = |words: &[&str]| {
             let words = ["tag52", "run"].iter().chain(words);
             Cli::try_parse_from(words).map(|cli| {
-                let Command::Run(run) = cli.command;
-                run.pids.iter().map(|pid| pid.get()).collect::<Vec<_>>()
+                let watch = match cli.command {
+                    Command::Run(run) => run.watch,
+                    Command::Top(top) => top.watch,
+                };
+                watch.pids.iter().map(|pid| pid.get()).collect::<Vec<_>>()
             })
         };
         assert_eq!(
@@ -186,6 +207,20 @@ mod tests {
         ] {
             assert!(pids(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn top_watches_as_run_does_and_prints_no_lines() {
+        let words = |more: &[&str]| {
+            let words = ["tag52", "top", "--pid", "7", "--interval", "2s"];
+            Cli::try_parse_from(words.iter().chain(more))
+        };
+        let Ok(Command::Top(top)) = words(&["--port", "5001"]).map(|cli| cli.command) else {
+            panic!("no top");
+        };
+        assert_eq!(top.watch.interval, Duration::from_secs(2));
+        assert_eq!(top.watch.port, Some(5001));
+        assert!(words(&["--json", "messages"]).is_err());
     }
 
     #[test]

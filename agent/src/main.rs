@@ -13,8 +13,11 @@ const BAD_USE: u8 = 2;
 
 fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
-    let Command::Run(arguments) = command;
-    match run::run(&arguments) {
+    let done = match &command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Top(arguments) => run::top(arguments),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tag52: {error}");

@@ -1,13 +1,16 @@
 //! The run loop: drains the ring, feeds the sessions, tells the outputs.
 
+mod cgroups;
 mod clock_set;
 mod collector;
 mod error;
 mod probe_log;
+mod screen;
+mod thread_use;
 mod threads;
 
 use std::{
-    io,
+    io::{self, IsTerminal as _},
     num::NonZeroU32,
     os::fd::AsRawFd,
     sync::{Arc, Mutex},
@@ -23,15 +26,16 @@ use tokio::{
 };
 
 use crate::{
-    cli::Run,
+    cli::{Run, Top, Watch},
     join::clock::{RunTime, SteppedTime, SystemTime, TimeSource as _},
     model::{Model, Moment},
-    outputs::{Endpoint, Heartbeat, OutputError, Outputs},
+    outputs::{Endpoint, Format, Heartbeat, OutputError, Outputs},
     probes::{Options, Probes},
     target::Targets,
 };
 use clock_set::ClockSet;
 use collector::Collector;
+use screen::Screen;
 
 pub use error::RunError;
 
@@ -47,14 +51,48 @@ const GRACE: Duration = Duration::from_secs(2);
 /// # Errors
 /// [`RunError`]
 pub fn run(arguments: &Run) -> Result<(), RunError> {
+    let show = Show {
+        format: arguments.format(),
+        live: false,
+        probe_log: arguments.probe_log,
+    };
+    block_on(&arguments.watch, &show)
+}
+
+/// The same as a live view on the terminal, until it is left or a signal comes. The view outlives the
+/// last process.
+///
+/// # Errors
+/// [`RunError`]
+pub fn top(arguments: &Top) -> Result<(), RunError> {
+    if !io::stdout().is_terminal() {
+        return Err(RunError::NoTerminal);
+    }
+    let show = Show {
+        format: Format::SummaryOnly,
+        live: true,
+        probe_log: false,
+    };
+    block_on(&arguments.watch, &show)
+}
+
+/// What is shown of a watch.
+struct Show {
+    format: Format,
+    /// A live view besides.
+    live: bool,
+    probe_log: bool,
+}
+
+fn block_on(arguments: &Watch, show: &Show) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(RunError::Runtime)?;
-    runtime.block_on(watch(arguments))
+    runtime.block_on(watch(arguments, show))
 }
 
-async fn watch(arguments: &Run) -> Result<(), RunError> {
+async fn watch(arguments: &Watch, show: &Show) -> Result<(), RunError> {
     let targets = Targets::open(&arguments.pids)?;
     let endpoint = match arguments.listen {
         Some(address) => Some(Endpoint::bind(address).await?),
@@ -64,11 +102,11 @@ async fn watch(arguments: &Run) -> Result<(), RunError> {
         pids: arguments.pids.clone(),
         function: arguments.handoff.clone(),
         accounting: arguments.listen.is_some() || arguments.probe_cost,
-        log: arguments.probe_log,
+        log: show.probe_log,
         unseen_switches: arguments.simulate_unseen_switches,
     })?;
     give_back_memory();
-    if arguments.probe_log {
+    if show.probe_log {
         probe_log::follow(&mut probes)?;
     }
     let time = run_time(arguments);
@@ -82,23 +120,41 @@ async fn watch(arguments: &Run) -> Result<(), RunError> {
     let server = endpoint.map(|e| serve(e, &model, &heartbeat));
     let watched = targets.to_string();
     let mut ends = ends(targets).map_err(RunError::Runtime)?;
-    let mut outputs = Outputs::stdout(arguments.format(), watched.clone());
+    let mut outputs = Outputs::stdout(show.format, watched.clone());
     let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;
     let mut collector = Collector::new(probes, arguments, time, Arc::clone(&model));
+    if show.live {
+        collector.look_around();
+    }
     eprintln!("tag52: watching {watched}");
+    let mut screen = match show.live {
+        true => Some(Screen::open(watched).map_err(RunError::Screen)?),
+        false => None,
+    };
     let told = follow(
         &mut collector,
         &mut outputs,
+        screen.as_mut(),
         &mut ends,
         &clock_set,
         arguments.interval,
         &heartbeat,
     )
     .await;
-    let told = told.and_then(|()| {
+    let told = told.and_then(|why| {
         collector.drain(&mut outputs)?;
-        collector.finish(&mut outputs)
+        Ok((why, collector.finish(&mut outputs)?))
     });
+    let left = match screen {
+        Some(mut screen) => {
+            if let Ok((End::Processes, _)) = told {
+                screen.stay(&collector).await.map_err(RunError::Runtime)?;
+            }
+            screen.close().await.map_err(RunError::Screen)
+        }
+        None => Ok(()),
+    };
+    let told = told.and_then(|(_, summary)| outputs.finish(&summary));
     if let Some((stop, server)) = server {
         // It may have ended by itself.
         let _ended = stop.send(());
@@ -106,13 +162,13 @@ async fn watch(arguments: &Run) -> Result<(), RunError> {
     }
     match told {
         // Nobody reads any more: a reason to end, not a failure.
-        Err(OutputError::Closed) | Ok(()) => Ok(()),
+        Err(OutputError::Closed) | Ok(()) => left,
         Err(failed) => Err(failed.into()),
     }
 }
 
 /// The clocks to read, and a line on a simulated step, which whoever asked for it has to follow.
-fn run_time(arguments: &Run) -> RunTime {
+fn run_time(arguments: &Watch) -> RunTime {
     let Some(step) = arguments.simulate_clock_step else {
         return RunTime::System(SystemTime);
     };
@@ -172,15 +228,24 @@ fn ends(targets: Targets) -> io::Result<mpsc::Receiver<NonZeroU32>> {
     Ok(told)
 }
 
-/// Until the last process has ended, a signal comes or nobody reads the output.
+/// Why watching is over.
+enum End {
+    /// A signal came, or the live view was left.
+    Asked,
+    /// The last process has ended.
+    Processes,
+}
+
+/// Until the last process has ended, a signal comes, the live view is left or nobody reads the output.
 async fn follow(
     collector: &mut Collector,
     outputs: &mut Outputs,
+    mut screen: Option<&mut Screen>,
     ends: &mut mpsc::Receiver<NonZeroU32>,
     clock_set: &ClockSet,
     every: Duration,
     heartbeat: &Heartbeat,
-) -> Result<(), OutputError> {
+) -> Result<End, OutputError> {
     let io = |e: io::Error| OutputError::Failed(e);
     let ring = readiness(collector.ring_fd()?).map_err(io)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
@@ -194,8 +259,9 @@ async fn follow(
     loop {
         tokio::select! {
             biased;
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(End::Asked),
+            _ = terminate.recv() => return Ok(End::Asked),
+            () = left(&mut screen) => return Ok(End::Asked),
             () = clock_set.set() => collector.clock_set(),
             pressed = ring.readable() => {
                 if let Ok(mut guard) = pressed {
@@ -210,15 +276,26 @@ async fn follow(
             _ = tell.tick() => {
                 collector.drain(outputs)?;
                 collector.interval(outputs)?;
+                if let Some(screen) = &mut screen {
+                    screen.show(collector);
+                }
             }
             ended = ends.recv() => {
                 let Some(pid) = ended else {
-                    return Ok(());
+                    return Ok(End::Processes);
                 };
                 eprintln!("tag52: pid {pid} has ended");
                 collector.process_ended(pid);
             }
         }
         heartbeat.beat();
+    }
+}
+
+/// Until the live view is left; for ever without one.
+async fn left(screen: &mut Option<&mut Screen>) {
+    match screen {
+        Some(screen) => screen.left().await,
+        None => std::future::pending().await,
     }
 }

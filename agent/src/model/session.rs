@@ -1,11 +1,12 @@
 //! Everything kept of one session.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     buckets::{AgeBuckets, WaitBuckets},
     facts::ThreadFacts,
     figures::{SessionFigures, SessionName},
+    history::{Course, History},
     matrix::{Part, Stage},
     message::{Message, SessionId},
     moment::Moment,
@@ -71,6 +72,7 @@ pub(crate) struct Session {
     pub(super) threads: ThreadFacts,
     pub(super) absorbed_threads: ThreadFacts,
     pub(super) lock_waits_told: u64,
+    history: History,
 }
 
 impl Session {
@@ -88,6 +90,7 @@ impl Session {
             threads: ThreadFacts::default(),
             absorbed_threads: ThreadFacts::default(),
             lock_waits_told: 0,
+            history: History::default(),
         }
     }
 
@@ -151,17 +154,35 @@ impl Session {
         self.figures_of(self.total.figures(), self.threads().lock_waits)
     }
 
-    pub(super) fn take_interval(&mut self) -> SessionFigures {
+    /// Takes the figures of the interval of this length that ends at `until_ns`.
+    pub(super) fn take_interval(&mut self, until_ns: i64, length: Duration) -> SessionFigures {
         let waits = self.threads().lock_waits;
         let fresh = waits.saturating_sub(self.lock_waits_told);
         self.lock_waits_told = waits;
         let figures = self.figures_of(self.interval.figures(), fresh);
         self.interval.reset();
+        // The course of an ended session ends with it.
+        if !figures.ended || !figures.figures.is_empty() {
+            self.history.push(until_ns, length, &figures.figures);
+        }
         figures
+    }
+
+    pub(super) fn course(&self) -> Course<'_> {
+        Course {
+            name: &self.name,
+            tid: self.tid,
+            ended: self.ended.is_some(),
+            points: self.history.points(),
+            latest: self.history.latest(),
+        }
     }
 
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.total.heap_bytes() + self.interval.heap_bytes()
+        size_of::<Self>()
+            + self.total.heap_bytes()
+            + self.interval.heap_bytes()
+            + self.history.heap_bytes()
     }
 }

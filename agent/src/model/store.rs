@@ -7,18 +7,22 @@ use std::{
     time::Duration,
 };
 
+use super::{
+    cgroup::CgroupUse,
+    figures::{Interval, SessionName, Summary},
+    health::{Health, Told},
+    history::Course,
+    input::Input,
+    message::SessionId,
+    moment::Moment,
+    recent::{Accounts, Recent},
+    session::Session,
+    thread_use::ThreadUse,
+};
 #[cfg(test)]
 use super::{
     facts::{Excluded, TapDelta, ThreadFacts},
     message::Message,
-};
-use super::{
-    figures::{Interval, SessionName, Summary},
-    health::{Health, Told},
-    input::Input,
-    message::SessionId,
-    moment::Moment,
-    session::Session,
 };
 
 /// Sessions kept apart from each other.
@@ -54,6 +58,7 @@ pub struct Model {
     interval_from: Moment,
     health: Health,
     told: Told,
+    accounts: Accounts,
 }
 
 impl Model {
@@ -74,6 +79,7 @@ impl Model {
             interval_from: now,
             health: Health::default(),
             told: Told::default(),
+            accounts: Accounts::default(),
         }
     }
 
@@ -101,7 +107,9 @@ impl Model {
             }
             Input::Ended(session) => self.end_session(session),
             Input::Health(health) => self.health.clone_from(health),
-            Input::Culprit(..) | Input::Wait(_) | Input::Cgroup(_) | Input::Sample(_) => {}
+            Input::Cgroup(told) => self.accounts.cgroup(now, told),
+            Input::ThreadUse(told) => self.accounts.thread(now, told),
+            Input::Culprit(..) | Input::Wait(_) | Input::Sample(_) => {}
         }
     }
 
@@ -126,18 +134,19 @@ impl Model {
     /// Takes the figures since the last call, or since the start.
     pub fn take_interval(&mut self, now: Moment) -> Interval {
         self.now = now;
+        let length = now.since(self.interval_from);
         let sessions_seen = self.sessions_seen();
         let sessions = self
             .sessions_mut()
             .into_iter()
-            .map(Session::take_interval)
+            .map(|s| s.take_interval(now.utc_ns, length))
             .filter(|s| {
                 let open = !s.ended && s.name != SessionName::Earlier;
                 open || !s.figures.is_empty()
             })
             .collect();
         let (lost, anomalies) = self.told.since(&self.health);
-        let length = now.since(self.interval_from);
+        self.accounts.forget_ended_threads();
         self.interval_from = now;
         Interval {
             until_ns: now.utc_ns,
@@ -166,6 +175,28 @@ impl Model {
         }
     }
 
+    /// The courses of all sessions, in the order of first sight, then of the groups.
+    pub fn courses(&self) -> impl Iterator<Item = Course<'_>> {
+        self.all_sessions().into_iter().map(Session::course)
+    }
+
+    /// The latest two accounts of every thread of the watched processes (1024 at the most), by process
+    /// and thread.
+    pub fn threads(&self) -> impl Iterator<Item = &Recent<ThreadUse>> + '_ {
+        self.accounts.threads()
+    }
+
+    /// The latest two accounts of every watched process's cgroups, by process.
+    pub fn cgroups(&self) -> impl Iterator<Item = &Recent<CgroupUse>> + '_ {
+        self.accounts.cgroups()
+    }
+
+    /// From when it was made to when it was last told or asked something.
+    #[must_use]
+    pub const fn age(&self) -> Duration {
+        self.now.since(self.started)
+    }
+
     /// The sessions with metrics: those open, those that ended a short while ago, and ended ones
     /// whose labels one of these bears, so that the sums under a label set never fall.
     pub(crate) fn sessions_with_metrics(&self) -> Vec<&Session> {
@@ -188,7 +219,7 @@ impl Model {
         open + usize::from(self.other.is_some())
     }
 
-    fn sessions_seen(&self) -> u64 {
+    pub(crate) fn sessions_seen(&self) -> u64 {
         self.born + self.counted.len() as u64
     }
 

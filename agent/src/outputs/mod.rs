@@ -8,6 +8,7 @@ mod metrics;
 mod openmetrics;
 mod summary;
 mod terminal;
+pub mod top;
 mod units;
 
 use std::io::{self, BufWriter, Write};
@@ -33,6 +34,8 @@ pub enum Format {
     /// JSON: a line per session and interval (and one of type `agent` when events were lost), and a
     /// summary.
     JsonIntervals,
+    /// Nothing but a summary, for humans: something else shows the rest.
+    SummaryOnly,
 }
 
 /// Why nothing more can be written.
@@ -145,6 +148,7 @@ impl Outputs {
                     self.out.write_all(line)?;
                 }
             }
+            Format::SummaryOnly => return Ok(()),
         }
         self.out.flush()?;
         self.say_waiting(interval);
@@ -157,7 +161,7 @@ impl Outputs {
     /// [`OutputError`] when standard output could not be written.
     pub fn finish(&mut self, summary: &Summary) -> Result<(), OutputError> {
         match self.format {
-            Format::Human => {
+            Format::Human | Format::SummaryOnly => {
                 let text = summary::summary(summary, &self.watched, self.style);
                 self.out.write_all(text.as_bytes())?;
             }
@@ -270,6 +274,9 @@ mod tests {
         assert!(notes.starts_with("tag52: lost events: ring-full 1;"));
         let (lines, notes) = run(Format::JsonIntervals);
         assert_eq!(types(&lines), ["interval", "agent", "summary"]);
+        assert_eq!(notes, "");
+        let (lines, notes) = run(Format::SummaryOnly);
+        assert_eq!(lines[1].split(':').next(), Some("tag52 summary"));
         assert_eq!(notes, "");
         let (lines, notes) = run(Format::Human);
         assert!(lines[0].starts_with("VENUE>DROP :5002 411/412"));

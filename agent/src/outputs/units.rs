@@ -144,6 +144,13 @@ pub(super) fn tame(text: &str) -> String {
     tamed
 }
 
+/// Text of any length, in which nothing can steer a terminal.
+pub(super) fn harmless_only(text: &str) -> String {
+    text.chars()
+        .map(|c| if harmless(c) { c } else { '?' })
+        .collect()
+}
+
 fn harmless(c: char) -> bool {
     // Of what is not ASCII only letters and digits: no direction marks, no zero widths.
     c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric())

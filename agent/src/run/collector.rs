@@ -9,16 +9,16 @@ use std::{
 use agent_common::recv_flags;
 
 use crate::{
-    cli::Run,
+    cli::Watch,
     events::Event,
     join::clock::{RunTime, UtcClock},
-    model::{Capability, Health, Hook, Input, Model, ProbeCost},
-    outputs::{OutputError, Outputs},
+    model::{Capability, Health, Hook, Input, Model, ProbeCost, Summary},
+    outputs::{OutputError, Outputs, top::View},
     probes::{ProbeError, Probes},
     sessions::{Fact, Filter, Sessions},
 };
 
-use super::threads::LockWaits;
+use super::{cgroups::Cgroups, thread_use, threads::LockWaits};
 
 /// Owns everything between the probes and the outputs.
 pub(super) struct Collector {
@@ -29,6 +29,10 @@ pub(super) struct Collector {
     /// As told to the model last.
     health: Health,
     lock_waits: LockWaits,
+    /// The processes that run.
+    pids: Vec<NonZeroU32>,
+    /// Where their cgroups are; `None` unless they and the threads are to be told of.
+    surroundings: Option<Cgroups>,
     malformed: u64,
     unmatched: u64,
     ring_high_water: u64,
@@ -37,7 +41,7 @@ pub(super) struct Collector {
 impl Collector {
     pub(super) fn new(
         probes: Probes,
-        arguments: &Run,
+        arguments: &Watch,
         time: RunTime,
         model: Arc<Mutex<Model>>,
     ) -> Self {
@@ -52,6 +56,8 @@ impl Collector {
             model,
             health: Health::default(),
             lock_waits: LockWaits::default(),
+            pids: arguments.pids.clone(),
+            surroundings: None,
             malformed: 0,
             unmatched: 0,
             ring_high_water: 0,
@@ -80,6 +86,12 @@ impl Collector {
     pub(super) fn ring_fd(&mut self) -> Result<OwnedFd, OutputError> {
         let ring = self.probes.ring().as_fd().try_clone_to_owned();
         ring.map_err(OutputError::Failed)
+    }
+
+    /// From now on tells of the threads and cgroups of the watched processes too.
+    pub(super) fn look_around(&mut self) {
+        self.surroundings = Some(Cgroups::find());
+        self.read_surroundings();
     }
 
     /// The wall clock was set: what arrives from now on has another UTC.
@@ -162,6 +174,7 @@ impl Collector {
 
     /// A watched process has ended.
     pub(super) fn process_ended(&mut self, pid: NonZeroU32) {
+        self.pids.retain(|&watched| watched != pid);
         if let Err(error) = self.probes.unwatch(pid) {
             eprintln!("tag52: whoever gets pid {pid} next is watched too: {error}");
         }
@@ -170,13 +183,19 @@ impl Collector {
     /// Tells of the interval that ends now.
     pub(super) fn interval(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
         self.read_health();
+        self.read_surroundings();
         let now = self.clock.moment();
         let interval = self.lock().take_interval(now);
         outputs.interval(&interval)
     }
 
-    /// Tells of the whole run.
-    pub(super) fn finish(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
+    /// What the live view shows now.
+    pub(super) fn view(&self, watched: &str) -> View {
+        View::of(&self.lock(), watched)
+    }
+
+    /// Takes in the rest, and adds up the whole run.
+    pub(super) fn finish(&mut self, outputs: &mut Outputs) -> Result<Summary, OutputError> {
         self.read_health();
         let now = self.clock.moment();
         let mut told = Ok(());
@@ -198,7 +217,26 @@ impl Collector {
         if rest.sessions.iter().any(|s| !s.figures.is_empty()) {
             outputs.interval(&rest)?;
         }
-        outputs.finish(&model.summary(now))
+        Ok(model.summary(now))
+    }
+
+    /// Tells the model of the threads and cgroups of the watched processes, where that is wanted.
+    fn read_surroundings(&mut self) {
+        let now = self.clock.moment();
+        let Some(cgroups) = &self.surroundings else {
+            return;
+        };
+        let mut model = self.lock();
+        for &pid in &self.pids {
+            let thread = |tid| self.probes.thread(tid);
+            for told in thread_use::of(pid, now.monotonic_ns, thread) {
+                model.take(now, &Input::ThreadUse(Box::new(told)));
+            }
+            // One that cannot be read has ended.
+            if let Ok(told) = cgroups.of(pid) {
+                model.take(now, &Input::Cgroup(Box::new(told)));
+            }
+        }
     }
 
     /// Brings the model's account of the agent itself up to date.

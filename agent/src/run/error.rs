@@ -28,6 +28,12 @@ pub enum RunError {
     /// The probes' log.
     #[error("the probes' log cannot be read: {0}")]
     ProbeLog(#[source] aya_log::Error),
+    /// A live view was asked for, and there is nothing to draw it on.
+    #[error("top draws on a terminal, and standard output is none: use `tag52 run` here")]
+    NoTerminal,
+    /// The live view.
+    #[error("the live view has failed: {0}")]
+    Screen(#[source] io::Error),
     /// Timers, signals, descriptors.
     #[error("the run loop could not be set up: {0}")]
     Runtime(#[source] io::Error),
@@ -37,6 +43,9 @@ impl RunError {
     /// Whether another call (or another machine) would mend it, as opposed to a failure on the way.
     #[must_use]
     pub const fn is_bad_use(&self) -> bool {
-        matches!(self, Self::Target(_) | Self::Probes(_) | Self::Bind(_))
+        matches!(
+            self,
+            Self::Target(_) | Self::Probes(_) | Self::Bind(_) | Self::NoTerminal
+        )
     }
 }

@@ -1,0 +1,26 @@
+//! What the threads of a watched process do with their time.
+
+use super::matrix::Part;
+
+/// One thread of a watched process, counters cumulative.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ThreadUse {
+    /// Its process.
+    pub pid: u32,
+    /// The thread, in the initial PID namespace.
+    pub tid: u32,
+    /// `comm`, at most 15 characters; empty when not known.
+    pub comm: String,
+    /// Time per [`Part`] since the thread is tracked, the state in progress included, ns; nothing is
+    /// network. From the scheduler's switches; the throttled part of a wait in progress still counts as
+    /// run queue.
+    pub ns: [u64; Part::ALL.len()],
+}
+
+impl ThreadUse {
+    /// The time in one part, ns.
+    #[must_use]
+    pub const fn part(&self, part: Part) -> u64 {
+        self.ns[part as usize]
+    }
+}
