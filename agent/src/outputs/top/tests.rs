@@ -49,8 +49,8 @@ fn incident() -> Model {
             period_ns: 100_000_000,
             usage_ns: second * 400_000_000,
             periods: second * 10,
-            throttled_periods: 0,
-            throttled_ns: 0,
+            throttled_periods: 3,
+            throttled_ns: 50_000_000,
         };
         let told = CgroupUse {
             pid: 411,
@@ -239,8 +239,9 @@ fn its_cgroup_and_the_agent() {
                 "pid 411\n",
                 "0.40 of 2.5 cores used, messages 12.0s old\n",
                 "/kubepods/pod7\n",
-                "[###",
-                "0.40 cores, limit 2.5 cores, throttled in 0 of 10 periods",
+                "[###....",
+                "0.40 cores, limit 2.5 cores, throttled 0 of 10 periods",
+                "since it was made throttled in 3 periods, for 50.0ms\n",
                 "agent: no events lost\n",
                 "0 B waited in the ring",
             ],

@@ -5,6 +5,18 @@ use ratatui::text::{Line, Span};
 use super::paint::Paint;
 use crate::model::{Part, Point};
 
+/// Parts from the bottom of a column: waits first, so that they show as one area over columns of all
+/// heights.
+const STACKED: [Part; Part::ALL.len()] = [
+    Part::LockWait,
+    Part::Throttle,
+    Part::RunQueue,
+    Part::Blocked,
+    Part::OnCpu,
+    Part::Network,
+    Part::Unknown,
+];
+
 /// Divides `cells` by shares so that they are used up: the largest remainders get what rounding
 /// leaves. Shares that sum to 0 get nothing.
 pub(super) fn apportion(shares: &[f32; Part::ALL.len()], cells: u16) -> [u16; Part::ALL.len()] {
@@ -80,9 +92,8 @@ pub(super) fn columns(
                 0
             };
             let parts = apportion(&point.parts, cells);
-            // What made it old at the bottom, where columns of all heights show it: the network on top.
-            let order = Part::ALL[1..].iter().chain(&Part::ALL[..1]);
-            order
+            STACKED
+                .iter()
                 .flat_map(|&part| std::iter::repeat_n(part, usize::from(parts[part as usize])))
                 .collect()
         })

@@ -98,42 +98,38 @@ fn trimmed(cores: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn level(level: &LevelView, paint: Paint) -> [Line<'static>; 2] {
+fn level(level: &LevelView, paint: Paint) -> Vec<Line<'static>> {
+    let mut lines = vec![Line::raw(format!(" {}", clean(&level.path)))];
     let limit = level.limit.map_or("no limit".to_owned(), |limit| {
         format!("limit {} cores", trimmed(limit))
     });
-    let text = match level.current {
-        Some(now) => {
-            let bar = level.limit.map_or_else(String::new, |limit| {
-                const WIDTH: f64 = 20.0;
-                let full = (now.cores / limit * WIDTH).clamp(0.0, WIDTH).round() as usize;
-                format!(
-                    "[{}{}] ",
-                    "#".repeat(full),
-                    ".".repeat(WIDTH as usize - full)
-                )
-            });
-            format!(
-                "  {bar}{:.2} cores, {limit}, throttled in {} of {} periods, since its start {} ({})",
-                now.cores,
-                now.throttled_periods,
-                now.periods,
-                level.throttled_periods,
-                Time(level.throttled_ns.into()),
-            )
-        }
-        None => format!("  {limit}"),
+    let Some(now) = level.current else {
+        lines.push(Line::raw(format!("  {limit}")));
+        return lines;
     };
-    let throttled = level.current.is_some_and(|now| now.throttled_periods > 0);
-    let style = if throttled {
-        paint.alarm()
+    let bar = level.limit.map_or_else(String::new, |limit| {
+        const WIDTH: usize = 16;
+        let full = now.cores / limit * WIDTH as f64;
+        let full = full.round().clamp(0.0, WIDTH as f64) as usize;
+        format!("[{}{}] ", "#".repeat(full), ".".repeat(WIDTH - full))
+    });
+    let text = format!(
+        "  {bar}{:.2} cores, {limit}, throttled {} of {} periods",
+        now.cores, now.throttled_periods, now.periods
+    );
+    lines.push(if now.throttled_periods > 0 {
+        Line::styled(text, paint.alarm())
     } else {
-        ratatui::style::Style::new()
-    };
-    [
-        Line::raw(format!(" {}", clean(&level.path))),
-        Line::styled(text, style),
-    ]
+        Line::raw(text)
+    });
+    if level.throttled_periods > 0 {
+        lines.push(Line::raw(format!(
+            "  since it was made throttled in {} periods, for {}",
+            level.throttled_periods,
+            Time(level.throttled_ns.into())
+        )));
+    }
+    lines
 }
 
 fn agent(agent: &AgentView, paint: Paint) -> Vec<Line<'static>> {
