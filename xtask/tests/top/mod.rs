@@ -18,6 +18,18 @@ fn press(terminal: &Tmux, key: &str) {
     terminal.key(key).expect("pressed");
 }
 
+/// Whether anything is in another colour than the terminal's own (ECMA-48, SGR 30 to 48 and 90 to 107).
+fn coloured(terminal: &Tmux) -> bool {
+    let text = terminal.coloured().expect("seen");
+    let sequences = text.split("\x1b[").skip(1);
+    sequences
+        .filter_map(|rest| rest.split_once('m'))
+        .any(|(codes, _)| {
+            let mut codes = codes.split(';').filter_map(|code| code.parse().ok());
+            codes.any(|code: u8| matches!(code, 30..=38 | 40..=48 | 90..=107))
+        })
+}
+
 /// The shell has its terminal back as it was: its own screen, a cursor, lines and an echo.
 fn restored(terminal: &Tmux) {
     let modes = terminal.ask("#{alternate_on} #{cursor_flag}");
@@ -49,7 +61,7 @@ fn top_shows_pages_survives_its_target_and_gives_the_terminal_back() {
         &terminal,
         &["> VENUE>DROP", &ids, "1 of 1: lock-wait", "LLL"],
     );
-    assert!(!terminal.coloured().expect("seen").contains("\x1b[3"));
+    assert!(!coloured(&terminal));
     press(&terminal, "Enter");
     seen(&terminal, &["[2 session]", "per message", "lock-wait"]);
     press(&terminal, "3");
@@ -89,19 +101,25 @@ fn top_shows_pages_survives_its_target_and_gives_the_terminal_back() {
 fn top_ends_on_signals_and_gives_the_terminal_back() {
     let _guard = one_at_a_time();
     let binary = agent_binary();
+    let bench = Bench::start(100.0, 20_000, &["--inject", "none"]);
     let terminal = Tmux::start(80, 24, &[("NO_COLOR", "")]).expect("a terminal");
-    let top = format!("{} top --pid {}", binary.display(), std::process::id());
-    let limited = format!("timeout --foreground --preserve-status 8 {top}; echo \"exit $?\"");
+    let top = format!("{} top --pid {}", binary.display(), bench.victim.pid());
+    let limited = format!("timeout --foreground --preserve-status 12 {top}; echo \"exit $?\"");
     terminal.line(&limited).expect("typed");
     seen(&terminal, &["[1 sessions]"]);
-    seen(&terminal, &["tag52 summary:", "exit 0"]);
+    bench.venue.open_gate();
+    seen(&terminal, &["> VENUE>DROP", "\u{2588} network"]);
+    assert!(coloured(&terminal));
+    seen(&terminal, &["exit 0"]);
+    let all = terminal.scrollback().expect("seen");
+    assert!(all.contains("tag52 summary:"), "{all}");
     restored(&terminal);
     terminal
         .line(&format!("{top}; echo \"exit $?\""))
         .expect("typed");
     seen(&terminal, &["[1 sessions]"]);
     press(&terminal, "C-c");
-    seen(&terminal, &["tag52 summary:", "exit 0"]);
+    seen(&terminal, &["exit 0"]);
     restored(&terminal);
 }
 

@@ -37,12 +37,10 @@ pub(in super::super) fn cgroup(
     let mut shown = view
         .cgroups
         .iter()
-        .filter(|c| pid.is_none_or(|pid| c.pid == pid))
+        .filter(|c| !c.levels.is_empty() && pid.is_none_or(|pid| c.pid == pid))
         .peekable();
     if shown.peek().is_none() {
-        lines.push(Line::raw(
-            "no CPU limit: it is in no cgroup with a CPU controller",
-        ));
+        lines.push(Line::raw("no CPU limit: no cgroup with a CPU controller"));
     }
     for process in shown {
         lines.push(Line::styled(format!("pid {}", process.pid), paint.head()));
