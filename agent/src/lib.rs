@@ -13,3 +13,4 @@ pub mod probes;
 pub mod run;
 pub mod sessions;
 pub mod target;
+mod units;

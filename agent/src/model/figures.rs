@@ -2,7 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{health::Health, message::SessionId, tally::Figures};
+use super::{
+    health::Health,
+    message::SessionId,
+    tally::Figures,
+    verdict::Verdict,
+    what_if::{WhatIf, sentence},
+};
 
 /// Whose figures they are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +70,20 @@ pub struct SessionFigures {
     pub longest_lock_wait_ns: u64,
     /// What its messages add up to.
     pub figures: Figures,
+    /// Why its messages are as old as they are; `None` for groups, and without messages.
+    pub verdict: Option<Verdict>,
+    /// What its ages would be with one cause taken out; `None` for groups, and without messages.
+    pub what_if: Option<WhatIf>,
+}
+
+impl SessionFigures {
+    /// What the what-if replay came to, for people; empty when there is nothing to say.
+    #[must_use]
+    pub fn what_if_lines(&self) -> Vec<String> {
+        let gil = false;
+        let said = self.what_if.as_ref().map(|w| sentence(w, gil));
+        said.into_iter().filter(|text| !text.is_empty()).collect()
+    }
 }
 
 /// Everything since the interval before.

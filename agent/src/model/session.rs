@@ -1,6 +1,6 @@
 //! Everything kept of one session.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     buckets::{AgeBuckets, WaitBuckets},
@@ -10,6 +10,8 @@ use super::{
     message::{Message, SessionId},
     moment::Moment,
     tally::{Figures, Tally},
+    verdict::{CpuUse, FlowTally, Gathered, HEALTHY_NS, Verdict, diagnose, gather},
+    what_if::{Replay, Service, WhatIf},
 };
 
 /// Counts in fixed buckets, for the metrics. A negative value counts as 0.
@@ -71,10 +73,26 @@ pub(crate) struct Session {
     pub(super) threads: ThreadFacts,
     pub(super) absorbed_threads: ThreadFacts,
     pub(super) lock_waits_told: u64,
+    flow: FlowTally,
+    flow_total: FlowTally,
+    /// Only of a session by itself: messages of several are not one queue.
+    replay: Option<Box<Replay>>,
+    /// Of the latest interval.
+    pub(crate) verdict: Option<Verdict>,
+    /// The latest message was old when it was handed off.
+    was_behind: bool,
+}
+
+/// What a session needs to know for its verdict that is not its own.
+pub(super) struct Surroundings {
+    pub(super) length: Duration,
+    pub(super) max_latency: Duration,
+    pub(super) cpu: Option<CpuUse>,
 }
 
 impl Session {
     pub(super) fn new(name: SessionName, born: u64) -> Self {
+        let alone = matches!(name, SessionName::One(_));
         Self {
             name,
             born,
@@ -88,6 +106,11 @@ impl Session {
             threads: ThreadFacts::default(),
             absorbed_threads: ThreadFacts::default(),
             lock_waits_told: 0,
+            flow: FlowTally::default(),
+            flow_total: FlowTally::default(),
+            replay: alone.then(Box::default),
+            verdict: None,
+            was_behind: false,
         }
     }
 
@@ -106,7 +129,14 @@ impl Session {
             self.tid = Some(message.tid);
             if !message.poss_dup {
                 self.last_seq = Some(message.seq);
+                self.flow.message(message);
+                self.flow_total.message(message);
+                let in_flight = message.split.matrix().stage(Stage::InFlight);
+                self.was_behind = message.split.age_ns() - in_flight >= HEALTHY_NS;
             }
+        }
+        if let Some(replay) = &mut self.replay {
+            replay.message(message);
         }
     }
 
@@ -125,6 +155,9 @@ impl Session {
         self.total.absorb(&other.total);
         self.interval.absorb(&other.interval);
         self.histograms.absorb(&other.histograms);
+        if let (Some(mine), Some(theirs)) = (&mut self.replay, &other.replay) {
+            mine.absorb(theirs);
+        }
         let theirs = other.threads();
         self.absorbed_threads.lock_waits += theirs.lock_waits;
         self.lock_waits_told += other.lock_waits_told;
@@ -144,24 +177,68 @@ impl Session {
             lock_waits,
             longest_lock_wait_ns: self.threads().longest_lock_wait_ns,
             figures,
+            verdict: None,
+            what_if: None,
         }
     }
 
-    pub(super) fn summary(&self) -> SessionFigures {
-        self.figures_of(self.total.figures(), self.threads().lock_waits)
+    /// Adds the verdict and the replays.
+    fn judge(
+        &self,
+        figures: &mut SessionFigures,
+        flow: &FlowTally,
+        (what_if, spent): (Option<WhatIf>, Service),
+        around: Surroundings,
+    ) {
+        figures.what_if = what_if;
+        let silent = figures.figures.messages == 0;
+        let stalled = silent && self.was_behind && self.ended.is_none();
+        if self.id().is_none() || (silent && !stalled) {
+            return;
+        }
+        let gathered = Gathered {
+            length: around.length,
+            flow: flow.flow(around.length, around.max_latency),
+            spent,
+            cpu: around.cpu,
+            stalled,
+        };
+        figures.verdict = Some(diagnose(&gather(figures, gathered)));
     }
 
-    pub(super) fn take_interval(&mut self) -> SessionFigures {
+    pub(super) fn summary(&self, around: Surroundings) -> SessionFigures {
+        let mut figures = self.figures_of(self.total.figures(), self.threads().lock_waits);
+        let replayed = self
+            .replay
+            .as_ref()
+            .map_or_else(Default::default, |r| r.total(figures.figures.age));
+        self.judge(&mut figures, &self.flow_total, replayed, around);
+        figures
+    }
+
+    pub(super) fn take_interval(&mut self, around: Surroundings) -> SessionFigures {
         let waits = self.threads().lock_waits;
         let fresh = waits.saturating_sub(self.lock_waits_told);
         self.lock_waits_told = waits;
-        let figures = self.figures_of(self.interval.figures(), fresh);
+        let mut figures = self.figures_of(self.interval.figures(), fresh);
+        let age = figures.figures.age;
+        let replayed = self
+            .replay
+            .as_mut()
+            .map_or_else(Default::default, |r| r.take_interval(age));
+        let flow = self.flow;
+        self.judge(&mut figures, &flow, replayed, around);
+        self.verdict.clone_from(&figures.verdict);
+        self.flow.reset();
         self.interval.reset();
         figures
     }
 
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.total.heap_bytes() + self.interval.heap_bytes()
+        size_of::<Self>()
+            + self.total.heap_bytes()
+            + self.interval.heap_bytes()
+            + self.replay.as_ref().map_or(0, |r| r.heap_bytes())
     }
 }

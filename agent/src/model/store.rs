@@ -7,24 +7,29 @@ use std::{
     time::Duration,
 };
 
-#[cfg(test)]
 use super::{
-    facts::{Excluded, TapDelta, ThreadFacts},
-    message::Message,
-};
-use super::{
+    cgroup::CgroupUse,
+    cpu::Cpu,
     figures::{Interval, SessionName, Summary},
     health::{Health, Told},
     input::Input,
     message::SessionId,
     moment::Moment,
-    session::Session,
+    session::{Session, Surroundings},
+    verdict::{CpuUse, MAX_LATENCY},
+};
+#[cfg(test)]
+use super::{
+    facts::{Excluded, TapDelta, ThreadFacts},
+    message::Message,
 };
 
 /// Sessions kept apart from each other.
 const MAX_SESSIONS: usize = 256;
 /// How many of the sessions beyond these are told apart in order to count them.
 const MAX_COUNTED: usize = 4096;
+/// Processes whose CPU is followed: as many as can be watched.
+const MAX_PROCESSES: usize = 64;
 /// How long the metrics of a session outlive its socket: several scrapes at the usual intervals, so
 /// that every scraper reads the final values.
 const SERIES_GRACE: Duration = Duration::from_secs(120);
@@ -54,6 +59,9 @@ pub struct Model {
     interval_from: Moment,
     health: Health,
     told: Told,
+    /// The CPU of each watched process.
+    cpus: HashMap<u32, Cpu>,
+    max_latency: Duration,
 }
 
 impl Model {
@@ -74,6 +82,8 @@ impl Model {
             interval_from: now,
             health: Health::default(),
             told: Told::default(),
+            cpus: HashMap::new(),
+            max_latency: MAX_LATENCY,
         }
     }
 
@@ -101,7 +111,22 @@ impl Model {
             }
             Input::Ended(session) => self.end_session(session),
             Input::Health(health) => self.health.clone_from(health),
-            Input::Culprit(..) | Input::Wait(_) | Input::Cgroup(_) | Input::Sample(_) => {}
+            Input::Cgroup(read) => self.cgroup(now, read),
+            Input::Culprit(..) | Input::Wait(_) | Input::Sample(_) => {}
+        }
+    }
+
+    /// The age at which counterparties begin to refuse messages.
+    pub const fn set_max_latency(&mut self, max_latency: Duration) {
+        self.max_latency = max_latency;
+    }
+
+    fn cgroup(&mut self, now: Moment, read: &CgroupUse) {
+        let room = self.cpus.len() < MAX_PROCESSES;
+        if let Some(cpu) = self.cpus.get_mut(&read.pid) {
+            cpu.latest = (now, read.clone());
+        } else if room {
+            self.cpus.insert(read.pid, Cpu::first(now, read));
         }
     }
 
@@ -127,17 +152,30 @@ impl Model {
     pub fn take_interval(&mut self, now: Moment) -> Interval {
         self.now = now;
         let sessions_seen = self.sessions_seen();
+        let length = now.since(self.interval_from);
+        let max_latency = self.max_latency;
+        let cpus: HashMap<u32, CpuUse> = self
+            .cpus
+            .iter_mut()
+            .filter_map(|(&pid, cpu)| Some((pid, cpu.take_interval()?)))
+            .collect();
         let sessions = self
             .sessions_mut()
             .into_iter()
-            .map(Session::take_interval)
+            .map(|session| {
+                let cpu = session.id().and_then(|id| cpus.get(&id.pid).cloned());
+                session.take_interval(Surroundings {
+                    length,
+                    max_latency,
+                    cpu,
+                })
+            })
             .filter(|s| {
                 let open = !s.ended && s.name != SessionName::Earlier;
                 open || !s.figures.is_empty()
             })
             .collect();
         let (lost, anomalies) = self.told.since(&self.health);
-        let length = now.since(self.interval_from);
         self.interval_from = now;
         Interval {
             until_ns: now.utc_ns,
@@ -152,14 +190,22 @@ impl Model {
     /// Everything since the start.
     #[must_use]
     pub fn summary(&self, now: Moment) -> Summary {
+        let length = now.since(self.started);
         Summary {
             since_ns: self.started.utc_ns,
             until_ns: now.utc_ns,
-            length: now.since(self.started),
+            length,
             sessions: self
                 .all_sessions()
                 .into_iter()
-                .map(Session::summary)
+                .map(|session| {
+                    let cpu = session.id().and_then(|id| self.cpus.get(&id.pid));
+                    session.summary(Surroundings {
+                        length,
+                        max_latency: self.max_latency,
+                        cpu: cpu.and_then(Cpu::total),
+                    })
+                })
                 .collect(),
             sessions_seen: self.sessions_seen(),
             health: self.health.clone(),

@@ -8,7 +8,6 @@ mod metrics;
 mod openmetrics;
 mod summary;
 mod terminal;
-mod units;
 
 use std::io::{self, BufWriter, Write};
 
@@ -16,7 +15,10 @@ pub use http::{BindError, Endpoint, Heartbeat};
 pub use metrics::{CONTENT_TYPE, Exposition};
 pub use terminal::Style;
 
-use crate::model::{Interval, Message, Summary};
+use crate::{
+    model::{Interval, Message, Summary},
+    units,
+};
 
 /// How many intervals pass between two lines that say the agent still waits.
 const WAITING_EVERY: u64 = 10;
