@@ -6,6 +6,7 @@
 
 mod accuracy;
 mod common;
+mod what_if;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read as _, Write as _};
