@@ -5,13 +5,13 @@
 //! release is a futex wake (or requeue, or PI unlock) system call of the current thread, a timer
 //! fires in an interrupt on top of whatever runs.
 
-use agent_common::{Count, Head, Kind, State, TOLD_FROM, Thread, Waited};
+use agent_common::{State, TOLD_FROM, Thread, Waited};
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 
 use crate::{
     arch::{self, Syscall, nr},
     current::current,
-    ring::emit,
+    wait,
 };
 
 /// include/uapi/linux/futex.h: the operation without `FUTEX_PRIVATE_FLAG`, `FUTEX_CLOCK_REALTIME`.
@@ -65,25 +65,18 @@ fn close(thread: &mut Thread, from: u64, now: u64, releaser: (u32, u32)) {
 /// Tells of one sleep of a lock wait.
 #[inline(always)]
 fn tell(thread: &Thread, from: u64, to: u64, releaser: (u32, u32), goes_on: bool) {
-    emit(
+    wait::told(
+        thread,
         &Waited {
-            head: Head {
-                kind: Kind::Waited as u32,
-                lost: 0,
-                socket: 0,
-            },
-            tid: thread.past.tid,
-            tgid: thread.tgid,
             state: State::LockWait as u32,
             goes_on: goes_on as u32,
             from,
             to,
             what: thread.wait_address,
-            arg: 0,
             releaser: releaser.0,
             releaser_tgid: releaser.1,
+            ..Waited::default()
         },
-        Count::WaitLost,
     );
 }
 

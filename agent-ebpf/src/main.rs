@@ -27,6 +27,7 @@ mod tcp;
 mod thread;
 mod throttle;
 mod user_buffer;
+mod wait;
 mod walk;
 
 use aya_ebpf::{

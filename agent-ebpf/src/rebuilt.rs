@@ -1,10 +1,10 @@
 //! Changes of state that no probe saw, from the scheduler's own account of a task.
 //!
 //! A tracepoint can stay silent for a switch that took place: seen on a virtual machine, always with the
-//! same two tasks switched away from, ftrace missing them as well; why is not known. The scheduler keeps, whoever looks, when a task was queued and got its CPU
-//! (`struct sched_info`, kernel/sched/stats.h `sched_info_enqueue`, `sched_info_arrive`). Its clock is
-//! the run queue's: it is carried over to `CLOCK_MONOTONIC` by what the two are apart, which is exact
-//! to some microseconds.
+//! same two tasks switched away from, ftrace missing them as well; why is not known. The scheduler keeps,
+//! whoever looks, when a task was queued and got its CPU (`struct sched_info`, kernel/sched/stats.h
+//! `sched_info_enqueue`, `sched_info_arrive`). Its clock is the run queue's: it is carried over to
+//! `CLOCK_MONOTONIC` by what the two are apart, which is exact to some microseconds.
 
 use agent_common::{ABSENT, Thread};
 use aya_ebpf::bindings::task_struct;

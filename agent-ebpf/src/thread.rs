@@ -23,7 +23,7 @@ use crate::{
     queue, rebuilt,
     ring::{count, emit},
     seqlock::{begin_write, end_write},
-    throttle,
+    throttle, wait,
 };
 
 /// The gate: whether the thread is tracked.
@@ -94,10 +94,10 @@ fn remember(thread: &mut Thread, at: u64, state: u32, throttled: u64) {
     thread.past.next = next.wrapping_add(1);
 }
 
-/// A change of state was not seen, nor is it told elsewhere: the time since the last one is charged
-/// to [`State::Unseen`]. The thread enters `next`.
+/// The thread is on its CPU, and a change of state was not seen, nor is it told elsewhere: the time since
+/// the last one is charged to [`State::Unseen`].
 #[inline(always)]
-fn unseen(thread: &mut Thread, now: u64, next: State) -> u64 {
+fn unseen(thread: &mut Thread, now: u64) {
     count(Count::SwitchUnseen);
     let at = if now > thread.since {
         now
@@ -107,10 +107,10 @@ fn unseen(thread: &mut Thread, now: u64, next: State) -> u64 {
     remember(thread, at, State::Unseen as u32, 0);
     begin_write(thread);
     thread.ns[State::Unseen as usize] += at - thread.since;
-    thread.state = next as u32;
+    thread.state = State::OnCpu as u32;
     thread.since = at;
     end_write(thread);
-    at
+    queue::leave(thread);
 }
 
 /// The thread, `task`, runs and was not seen to get its CPU: makes up for it. It is then on it.
@@ -122,7 +122,7 @@ unsafe fn got_cpu(task: *const task_struct, thread: &mut Thread, now: u64) {
     let asleep = asleep(thread);
     // SAFETY: the caller's task is one the verifier knows.
     let Some(account) = (unsafe { rebuilt::running(task, thread, asleep, now) }) else {
-        unseen(thread, now, State::OnCpu);
+        unseen(thread, now);
         return;
     };
     if asleep {
@@ -286,7 +286,7 @@ unsafe fn left(task: *const task_struct, thread: &mut Thread, tid: u32, asleep: 
 #[inline(always)]
 unsafe fn entered(task: *const task_struct, thread: &mut Thread, now: u64) {
     if thread.state == State::OnCpu as u32 {
-        unseen(thread, now, State::OnCpu);
+        unseen(thread, now);
         return;
     }
     if asleep(thread) {
@@ -324,15 +324,9 @@ fn unblocked(thread: &Thread, at: u64) {
     if at < thread.since + TOLD_FROM {
         return;
     }
-    emit(
+    wait::told(
+        thread,
         &Waited {
-            head: Head {
-                kind: Kind::Waited as u32,
-                lost: 0,
-                socket: 0,
-            },
-            tid: thread.past.tid,
-            tgid: thread.tgid,
             state: State::Blocked as u32,
             from: thread.since,
             to: at,
@@ -340,7 +334,6 @@ fn unblocked(thread: &Thread, at: u64) {
             arg: thread.call_arg,
             ..Waited::default()
         },
-        Count::WaitLost,
     );
 }
 
@@ -440,7 +433,10 @@ pub(crate) unsafe fn exited(task: *const task_struct) {
         return;
     };
     // SAFETY: a map value.
-    let (tgid, lost) = unsafe { ((*thread).tgid, (*thread).lost) };
+    let thread = unsafe { &mut *thread };
+    // Nobody else would take it off the queue it was last on, should its getting the CPU not have been seen.
+    queue::leave(thread);
+    let (tgid, lost) = (thread.tgid, thread.lost);
     let record = Exit {
         head: Head {
             kind: Kind::Exit as u32,

@@ -10,6 +10,7 @@ use crate::lab::database::Database;
 use crate::lab::quickfix::{App, Delivered, Engine, Processor, Setup};
 use crate::lab::venue::{self, Heard, Sent, Venue};
 use crate::verify::Context;
+use crate::verify::observe::outcome as orderly;
 
 /// Messages of the session layer come in between, so often.
 const BEAT_EVERY: u64 = 50;
@@ -120,18 +121,7 @@ pub(super) fn observe(context: &Context<'_>, engine: &Engine, case: Case) -> Res
     }
     let delivered = app.stop()?;
     // It ends with the process it watches.
-    let outcome = agent.finish(Duration::from_secs(20))?;
-    ensure!(
-        outcome.status.success(),
-        "the agent ended with {}: {}",
-        outcome.status,
-        outcome.stderr.join(" | ")
-    );
-    ensure!(
-        outcome.errors.is_empty(),
-        "the agent wrote lines that cannot be read: {}",
-        outcome.errors.join(" | ")
-    );
+    let outcome = orderly(agent)?;
     let heard = venue.heard();
     let sent = venue.stop()?;
     Ok(Run {
