@@ -112,6 +112,10 @@ pub struct Run {
     /// How often to tell: 500ms, 1s, 1m.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub interval: Duration,
+    /// The age at which the counterparty or the engine refuses messages: the verdict tells when it will
+    /// be reached.
+    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration)]
+    pub max_latency: Duration,
     /// JSON lines instead of text: one per message, or one per interval and session.
     #[arg(long, value_name = "WHAT")]
     pub json: Option<Json>,

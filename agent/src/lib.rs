@@ -20,3 +20,4 @@ pub mod replay;
 pub mod run;
 pub mod sessions;
 pub mod target;
+mod units;

@@ -91,7 +91,9 @@ async fn watch(arguments: &Run, recording: Option<&Record>) -> Result<(), RunErr
         monotonic_ns: time.clone().monotonic(),
         utc_ns: time.clone().realtime(),
     };
-    let model = Arc::new(Mutex::new(Model::new(start)));
+    let mut model = Model::new(start);
+    model.set_max_latency(arguments.max_latency);
+    let model = Arc::new(Mutex::new(model));
     let heartbeat = Arc::new(Heartbeat::default());
     heartbeat.beat();
     let server = endpoint.map(|e| Server::start(e, &model, &heartbeat));

@@ -2,7 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{blame::BlameRow, health::Health, message::SessionId, tally::Figures};
+use super::{
+    blame::BlameRow,
+    health::Health,
+    matrix::Part,
+    message::SessionId,
+    tally::Figures,
+    verdict::Verdict,
+    what_if::{WhatIf, sentence},
+};
 
 /// Whose figures they are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +74,21 @@ pub struct SessionFigures {
     pub figures: Figures,
     /// Who is charged with it, by part.
     pub blame: Vec<BlameRow>,
+    /// Why its messages are as old as they are; `None` for groups, and without messages.
+    pub verdict: Option<Verdict>,
+    /// What its ages would be with one cause taken out; `None` for groups, and without messages.
+    pub what_if: Option<WhatIf>,
+}
+
+impl SessionFigures {
+    /// What the what-if replay came to, for people; empty when there is nothing to say.
+    #[must_use]
+    pub fn what_if_lines(&self) -> Vec<String> {
+        let gil = self.blame.iter().find(|row| row.part == Part::LockWait);
+        let gil = gil.is_some_and(BlameRow::is_gil);
+        let said = self.what_if.as_ref().map(|w| sentence(w, gil));
+        said.into_iter().filter(|text| !text.is_empty()).collect()
+    }
 }
 
 /// Everything since the interval before.

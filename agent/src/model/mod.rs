@@ -4,6 +4,7 @@ mod ages;
 mod blame;
 mod buckets;
 mod cgroup;
+mod cpu;
 mod culprit;
 mod facts;
 mod figures;
@@ -16,6 +17,8 @@ mod session;
 mod store;
 mod sums;
 mod tally;
+mod verdict;
+mod what_if;
 
 pub use ages::Spread;
 pub use blame::{BlameRow, Waits};
@@ -31,6 +34,11 @@ pub use moment::Moment;
 pub use store::Model;
 pub use sums::Sums;
 pub use tally::{Exclusions, Figures, HandOffs, Narrowed, Skew};
+pub use verdict::{
+    Cause, CpuLimit, CpuUse, DOMINANT, Evidence, Flow, GROWING, HEALTHY_NS, MAX_LATENCY, Suspect,
+    TIE, Verdict, diagnose,
+};
+pub use what_if::{ASSUMPTIONS, Outcome, Scenario, Service, WhatIf, sentence as what_if_sentence};
 
 pub(crate) use session::{Histograms, Session};
 pub(crate) use store::labels;

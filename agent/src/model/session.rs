@@ -1,6 +1,6 @@
 //! Everything kept of one session.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     blame::{BlameRow, BlameTable, Names},
@@ -12,6 +12,8 @@ use super::{
     message::{Message, SessionId},
     moment::Moment,
     tally::{Figures, Tally},
+    verdict::{CpuUse, FlowTally, Gathered, HEALTHY_NS, Verdict, diagnose, gather},
+    what_if::{Replay, Service, WhatIf},
 };
 
 /// Counts in fixed buckets, for the metrics. A negative value counts as 0.
@@ -75,10 +77,27 @@ pub(crate) struct Session {
     pub(super) lock_waits_told: u64,
     blame: BlameTable,
     interval_blame: BlameTable,
+    flow: FlowTally,
+    flow_total: FlowTally,
+    /// Only of a session by itself: messages of several are not one queue.
+    replay: Option<Box<Replay>>,
+    /// Of the latest interval.
+    pub(crate) verdict: Option<Verdict>,
+    /// The latest message was old when it was handed off.
+    was_behind: bool,
+}
+
+/// What a session needs to know for its figures that is not its own.
+pub(super) struct Surroundings<'a> {
+    pub(super) names: &'a Names,
+    pub(super) length: Duration,
+    pub(super) max_latency: Duration,
+    pub(super) cpu: Option<CpuUse>,
 }
 
 impl Session {
     pub(super) fn new(name: SessionName, born: u64) -> Self {
+        let alone = matches!(name, SessionName::One(_));
         Self {
             name,
             born,
@@ -94,6 +113,11 @@ impl Session {
             lock_waits_told: 0,
             blame: BlameTable::default(),
             interval_blame: BlameTable::default(),
+            flow: FlowTally::default(),
+            flow_total: FlowTally::default(),
+            replay: alone.then(Box::default),
+            verdict: None,
+            was_behind: false,
         }
     }
 
@@ -116,7 +140,14 @@ impl Session {
             self.tid = Some(message.tid);
             if !message.poss_dup {
                 self.last_seq = Some(message.seq);
+                self.flow.message(message);
+                self.flow_total.message(message);
+                let in_flight = message.split.matrix().stage(Stage::InFlight);
+                self.was_behind = message.split.age_ns() - in_flight >= HEALTHY_NS;
             }
+        }
+        if let Some(replay) = &mut self.replay {
+            replay.message(message);
         }
     }
 
@@ -145,6 +176,9 @@ impl Session {
         self.histograms.absorb(&other.histograms);
         self.blame.absorb(&other.blame);
         self.interval_blame.absorb(&other.interval_blame);
+        if let (Some(mine), Some(theirs)) = (&mut self.replay, &other.replay) {
+            mine.absorb(theirs);
+        }
         let theirs = other.threads();
         self.absorbed_threads.lock_waits += theirs.lock_waits;
         self.lock_waits_told += other.lock_waits_told;
@@ -170,22 +204,63 @@ impl Session {
             longest_lock_wait_ns: self.threads().longest_lock_wait_ns,
             figures,
             blame,
+            verdict: None,
+            what_if: None,
         }
     }
 
-    pub(super) fn summary(&self, names: &Names) -> SessionFigures {
-        let figures = self.total.figures();
-        let blame = self.blame.figures(&figures.sums, names);
-        self.figures_of(figures, blame, self.threads().lock_waits)
+    /// Adds the verdict and the replays.
+    fn judge(
+        &self,
+        figures: &mut SessionFigures,
+        flow: &FlowTally,
+        (what_if, spent): (Option<WhatIf>, Service),
+        around: Surroundings<'_>,
+    ) {
+        figures.what_if = what_if;
+        let silent = figures.figures.messages == 0;
+        let stalled = silent && self.was_behind && self.ended.is_none();
+        if self.id().is_none() || (silent && !stalled) {
+            return;
+        }
+        let gathered = Gathered {
+            length: around.length,
+            flow: flow.flow(around.length, around.max_latency),
+            spent,
+            cpu: around.cpu,
+            stalled,
+        };
+        figures.verdict = Some(diagnose(&gather(figures, gathered)));
     }
 
-    pub(super) fn take_interval(&mut self, names: &Names) -> SessionFigures {
+    pub(super) fn summary(&self, around: Surroundings<'_>) -> SessionFigures {
+        let figures = self.total.figures();
+        let blame = self.blame.figures(&figures.sums, around.names);
+        let mut figures = self.figures_of(figures, blame, self.threads().lock_waits);
+        let replayed = self
+            .replay
+            .as_ref()
+            .map_or_else(Default::default, |r| r.total(figures.figures.age));
+        self.judge(&mut figures, &self.flow_total, replayed, around);
+        figures
+    }
+
+    pub(super) fn take_interval(&mut self, around: Surroundings<'_>) -> SessionFigures {
         let waits = self.threads().lock_waits;
         let fresh = waits.saturating_sub(self.lock_waits_told);
         self.lock_waits_told = waits;
         let figures = self.interval.figures();
-        let blame = self.interval_blame.figures(&figures.sums, names);
-        let figures = self.figures_of(figures, blame, fresh);
+        let blame = self.interval_blame.figures(&figures.sums, around.names);
+        let mut figures = self.figures_of(figures, blame, fresh);
+        let age = figures.figures.age;
+        let replayed = self
+            .replay
+            .as_mut()
+            .map_or_else(Default::default, |r| r.take_interval(age));
+        let flow = self.flow;
+        self.judge(&mut figures, &flow, replayed, around);
+        self.verdict.clone_from(&figures.verdict);
+        self.flow.reset();
         self.interval_blame.reset();
         self.interval.reset();
         figures
@@ -193,6 +268,9 @@ impl Session {
 
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.total.heap_bytes() + self.interval.heap_bytes()
+        size_of::<Self>()
+            + self.total.heap_bytes()
+            + self.interval.heap_bytes()
+            + self.replay.as_ref().map_or(0, |r| r.heap_bytes())
     }
 }

@@ -9,12 +9,15 @@ use std::{
 
 use super::{
     blame::Names,
+    cgroup::CgroupUse,
+    cpu::Cpu,
     figures::{Interval, SessionName, Summary},
     health::{Health, Told},
     input::Input,
     message::SessionId,
     moment::Moment,
-    session::Session,
+    session::{Session, Surroundings},
+    verdict::{CpuUse, MAX_LATENCY},
 };
 #[cfg(test)]
 use super::{
@@ -26,6 +29,8 @@ use super::{
 const MAX_SESSIONS: usize = 256;
 /// How many of the sessions beyond these are told apart in order to count them.
 const MAX_COUNTED: usize = 4096;
+/// Processes whose CPU is followed: as many as can be watched.
+const MAX_PROCESSES: usize = 64;
 /// How long the metrics of a session outlive its socket: several scrapes at the usual intervals, so
 /// that every scraper reads the final values.
 const SERIES_GRACE: Duration = Duration::from_secs(120);
@@ -56,6 +61,9 @@ pub struct Model {
     health: Health,
     told: Told,
     names: Names,
+    /// The CPU of each watched process.
+    cpus: HashMap<u32, Cpu>,
+    max_latency: Duration,
 }
 
 impl Model {
@@ -77,6 +85,8 @@ impl Model {
             health: Health::default(),
             told: Told::default(),
             names: Names::default(),
+            cpus: HashMap::new(),
+            max_latency: MAX_LATENCY,
         }
     }
 
@@ -110,7 +120,22 @@ impl Model {
                     session.waited(wait);
                 }
             }
-            Input::Cgroup(_) | Input::Sample(_) => {}
+            Input::Cgroup(read) => self.cgroup(now, read),
+            Input::Sample(_) => {}
+        }
+    }
+
+    /// The age at which counterparties begin to refuse messages.
+    pub const fn set_max_latency(&mut self, max_latency: Duration) {
+        self.max_latency = max_latency;
+    }
+
+    fn cgroup(&mut self, now: Moment, read: &CgroupUse) {
+        let room = self.cpus.len() < MAX_PROCESSES;
+        if let Some(cpu) = self.cpus.get_mut(&read.pid) {
+            cpu.latest = (now, read.clone());
+        } else if room {
+            self.cpus.insert(read.pid, Cpu::first(now, read));
         }
     }
 
@@ -136,11 +161,26 @@ impl Model {
     pub fn take_interval(&mut self, now: Moment) -> Interval {
         self.now = now;
         let sessions_seen = self.sessions_seen();
+        let length = now.since(self.interval_from);
+        let max_latency = self.max_latency;
+        let cpus: HashMap<u32, CpuUse> = self
+            .cpus
+            .iter_mut()
+            .filter_map(|(&pid, cpu)| Some((pid, cpu.take_interval()?)))
+            .collect();
         let names = std::mem::take(&mut self.names);
         let sessions = self
             .sessions_mut()
             .into_iter()
-            .map(|session| session.take_interval(&names))
+            .map(|session| {
+                let cpu = session.id().and_then(|id| cpus.get(&id.pid).cloned());
+                session.take_interval(Surroundings {
+                    names: &names,
+                    length,
+                    max_latency,
+                    cpu,
+                })
+            })
             .filter(|s| {
                 let open = !s.ended && s.name != SessionName::Earlier;
                 open || !s.figures.is_empty()
@@ -148,7 +188,6 @@ impl Model {
             .collect();
         self.names = names;
         let (lost, anomalies) = self.told.since(&self.health);
-        let length = now.since(self.interval_from);
         self.interval_from = now;
         Interval {
             until_ns: now.utc_ns,
@@ -163,14 +202,23 @@ impl Model {
     /// Everything since the start.
     #[must_use]
     pub fn summary(&self, now: Moment) -> Summary {
+        let length = now.since(self.started);
         Summary {
             since_ns: self.started.utc_ns,
             until_ns: now.utc_ns,
-            length: now.since(self.started),
+            length,
             sessions: self
                 .all_sessions()
                 .into_iter()
-                .map(|session| session.summary(&self.names))
+                .map(|session| {
+                    let cpu = session.id().and_then(|id| self.cpus.get(&id.pid));
+                    session.summary(Surroundings {
+                        names: &self.names,
+                        length,
+                        max_latency: self.max_latency,
+                        cpu: cpu.and_then(Cpu::total),
+                    })
+                })
                 .collect(),
             sessions_seen: self.sessions_seen(),
             health: self.health.clone(),

@@ -6,7 +6,8 @@
 use std::io::Write as _;
 
 use crate::model::{
-    BlameRow, Health, Hook, Interval, Message, SessionFigures, SessionId, Spread, Stage, Summary,
+    ASSUMPTIONS, BlameRow, Health, Hook, Interval, Message, SessionFigures, SessionId, Spread,
+    Stage, Summary, Verdict, WhatIf,
 };
 
 /// A line under construction.
@@ -96,6 +97,7 @@ impl Line {
             self.close(b'}');
         }
         self.close(b']');
+        self.text("what_if_assumptions", ASSUMPTIONS);
         self.health(&summary.health);
         self.finish()
     }
@@ -163,6 +165,14 @@ impl Line {
         self.int("lock_waits", s.lock_waits);
         self.int("longest_lock_wait_ns", s.longest_lock_wait_ns);
         self.blame(&s.blame);
+        match &s.verdict {
+            Some(verdict) => self.verdict(verdict),
+            None => self.null("verdict"),
+        }
+        match &s.what_if {
+            Some(what_if) => self.what_if(what_if, &s.what_if_lines()),
+            None => self.null("what_if"),
+        }
     }
 
     /// The rows of a part sum to it; `culprit` is null in the row of all others.
@@ -193,6 +203,45 @@ impl Line {
             self.close(b'}');
         }
         self.close(b']');
+    }
+
+    fn verdict(&mut self, verdict: &Verdict) {
+        self.key("verdict");
+        self.open(b'{');
+        self.texts("causes", verdict.causes.iter().map(|cause| cause.name()));
+        self.text("sentence", &verdict.sentence);
+        self.texts("evidence", verdict.evidence.iter().map(String::as_str));
+        let flow = &verdict.flow;
+        self.float("arrivals_per_s", flow.arrivals_per_s);
+        self.float("drained_per_s", Some(flow.drained_per_s));
+        for (key, count) in [
+            ("backlog_messages", flow.backlog_messages),
+            ("backlog_bytes", flow.backlog_bytes),
+        ] {
+            match count {
+                Some(count) => self.int(key, count),
+                None => self.null(key),
+            }
+        }
+        match flow.age_ns {
+            Some(ns) => self.int("age_ns", ns),
+            None => self.null("age_ns"),
+        }
+        self.float("age_slope", flow.age_slope);
+        let left = flow.left.map(|left| left.as_secs_f64());
+        self.float("seconds_to_max_latency", left);
+        self.close(b'}');
+    }
+
+    fn what_if(&mut self, what_if: &WhatIf, lines: &[String]) {
+        self.key("what_if");
+        self.open(b'{');
+        self.spread("measured", Some(&what_if.measured));
+        for outcome in &what_if.outcomes {
+            self.spread(outcome.scenario.name(), Some(&outcome.age));
+        }
+        self.texts("lines", lines.iter().map(String::as_str));
+        self.close(b'}');
     }
 
     fn health(&mut self, health: &Health) {
@@ -325,6 +374,27 @@ impl Line {
     fn text(&mut self, key: &str, value: &str) {
         self.key(key);
         self.string(value);
+    }
+
+    fn texts<'a>(&mut self, key: &str, values: impl Iterator<Item = &'a str>) {
+        self.key(key);
+        self.open(b'[');
+        for value in values {
+            self.comma();
+            self.string(value);
+        }
+        self.close(b']');
+    }
+
+    /// Three digits after the point; null when there is none, or none that JSON can write.
+    fn float(&mut self, key: &str, value: Option<f64>) {
+        match value.filter(|value| value.is_finite()) {
+            Some(value) => {
+                self.key(key);
+                print(&mut self.bytes, format_args!("{value:.3}"));
+            }
+            None => self.null(key),
+        }
     }
 
     fn bool(&mut self, key: &str, value: bool) {
@@ -551,6 +621,17 @@ mod tests {
         assert_eq!(v["narrowed"]["age_max_ns"], 800_000_000);
         assert_eq!(v["narrowed"]["widest_ns"], 30_000_000);
         assert_eq!(v["excluded"]["no_sending_time"], 1);
+        // All of that age may be the stamp's whole second.
+        assert_eq!(v["verdict"]["causes"][0], "healthy");
+        assert!(
+            v["verdict"]["sentence"]
+                .as_str()
+                .is_some_and(|text| text.contains("p99"))
+        );
+        assert!(v["verdict"]["drained_per_s"].is_number());
+        assert!(v["verdict"]["age_ns"].is_number());
+        assert_eq!(v["what_if"]["without_throttle"]["max_ns"], 0);
+        assert_eq!(v["what_if"]["without_lock"], v["what_if"]["as_it_was"]);
         let v = parse(line.agent(&interval).expect("there are losses"));
         assert_eq!(v["lost"]["ring_full"], 3);
         assert!(line.agent(&model.interval_now()).is_none());
@@ -558,6 +639,8 @@ mod tests {
         assert_eq!(v["type"], "summary");
         assert_eq!(v["sessions"][0]["messages"], 11);
         assert_eq!(v["sessions"][0]["session"]["tid"], 412);
+        assert_eq!(v["sessions"][0]["verdict"]["causes"][0], "healthy");
+        assert!(v["what_if_assumptions"].is_string());
         assert_eq!(v["health"]["lost"]["ring_full"], 3);
         assert_eq!(v["health"]["probes"][0]["run_time_ns"], 300);
         assert_eq!(

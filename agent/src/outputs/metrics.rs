@@ -25,8 +25,8 @@ use prometheus_client::{
 };
 
 use crate::model::{
-    Exclusions, Health, Histograms, Model, Part, Session, Stage, Sums, TapDelta, ThreadFacts,
-    labels,
+    Cause, Exclusions, Health, Histograms, Model, Part, Session, Stage, Sums, TapDelta,
+    ThreadFacts, Verdict, labels,
 };
 
 /// The content type of [`Exposition::text`].
@@ -101,6 +101,7 @@ struct Group {
     excluded: Exclusions,
     tap: TapDelta,
     threads: ThreadFacts,
+    verdict: Option<Verdict>,
 }
 
 impl Group {
@@ -117,6 +118,7 @@ impl Group {
         self.skewed += total.skew.messages;
         // Sessions come in the order of first sight: the latest connection's stays.
         self.skew_latest_ns = total.skew.latest_ns;
+        self.verdict.clone_from(&session.verdict);
         self.excluded.absorb(&total.excluded);
         self.tap.absorb(&total.tap);
         let threads = session.threads();
@@ -378,6 +380,37 @@ fn rest(encoder: &mut DescriptorEncoder, groups: &[Group]) -> fmt::Result {
         let skew = seconds(i128::from(g.skew_latest_ns));
         e.encode_family(&g.labels)?.encode_gauge(&skew)?;
     }
+    verdicts(encoder, groups)
+}
+
+/// The verdict of the latest interval, for sessions that have one.
+fn verdicts(encoder: &mut DescriptorEncoder, groups: &[Group]) -> fmt::Result {
+    let judged = || groups.iter().filter_map(|g| Some((g, g.verdict.as_ref()?)));
+    let mut e = encoder.encode_descriptor(
+        "tag52_verdict",
+        "Whether this was a cause of the ages in the latest interval: 1 or 0; no series without messages",
+        None,
+        MetricType::Gauge,
+    )?;
+    for (g, verdict) in judged() {
+        for cause in Cause::ALL {
+            let labels = With(&g.labels, [("cause", cause.name())]);
+            let named = u64::from(verdict.causes.contains(&cause));
+            e.encode_family(&labels)?.encode_gauge(&named)?;
+        }
+    }
+    let mut e = encoder.encode_descriptor(
+        "tag52_seconds_to_max_latency",
+        "Time left until the age reaches MaxLatency; 0 when it has, no series when the age does not grow",
+        None,
+        MetricType::Gauge,
+    )?;
+    for (g, verdict) in judged() {
+        if let Some(left) = verdict.flow.left {
+            e.encode_family(&g.labels)?
+                .encode_gauge(&left.as_secs_f64())?;
+        }
+    }
     Ok(())
 }
 
@@ -636,6 +669,21 @@ mod tests {
         let cell = [sender[0], ("part", "lock_wait"), ("stage", "queued")];
         assert!(close(parsed.sum("tag52_age_seconds_total", &cell), 5e-6));
         assert!(text.ends_with("\n# EOF\n"));
+    }
+
+    #[test]
+    fn the_verdict_has_a_series_per_cause() {
+        let mut model = Model::at_zero();
+        let old = [(Stage::Queued, Part::LockWait, 130_000_000_000)];
+        model.observe(&message(&session(0), 1, &old));
+        model.interval_now();
+        let (text, parsed) = exposed(model);
+        let of = |cause| parsed.sum("tag52_verdict", &[("cause", cause)]);
+        assert_eq!(of("starved_by_lock"), 1.0, "{text}");
+        assert_eq!(parsed.sum("tag52_verdict", &[]), 1.0);
+        assert!(text.contains(r#"cause="healthy"} 0"#), "{text}");
+        assert!(parsed.has("tag52_seconds_to_max_latency"));
+        assert_eq!(parsed.sum("tag52_seconds_to_max_latency", &[]), 0.0);
     }
 
     #[test]

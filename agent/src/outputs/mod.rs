@@ -10,7 +10,6 @@ mod openmetrics;
 pub mod perfetto;
 mod summary;
 mod terminal;
-mod units;
 
 use std::io::{self, BufWriter, Write};
 
@@ -18,7 +17,10 @@ pub use http::{BindError, Endpoint, Heartbeat};
 pub use metrics::{CONTENT_TYPE, Exposition};
 pub use terminal::Style;
 
-use crate::model::{Interval, Message, Model, Moment, Summary};
+use crate::{
+    model::{Interval, Message, Model, Moment, Summary},
+    units,
+};
 
 /// How many intervals pass between two lines that say the agent still waits.
 const WAITING_EVERY: u64 = 10;

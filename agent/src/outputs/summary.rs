@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use super::{
     blame,
-    terminal::{Style, ack_pending, label},
+    terminal::{Style, ack_pending, label, names, time_left},
     units::{Bytes, Rate, Share, Time, humanly},
 };
-use crate::model::{Figures, Health, Hook, Part, SessionFigures, Spread, Stage, Summary};
+use crate::model::{
+    ASSUMPTIONS, Figures, Flow, Health, Hook, Part, SessionFigures, Spread, Stage, Summary,
+};
 
 /// Sessions described in full; the rest is counted (and whole in JSON).
 const SESSIONS_IN_FULL: usize = 16;
@@ -34,6 +36,10 @@ pub(super) fn summary(summary: &Summary, watched: &str, style: Style) -> String 
     }
     if let Some(rest) = sessions.len().checked_sub(SESSIONS_IN_FULL + 1) {
         let _ = writeln!(text, "\nand {} more, whose messages waited less", rest + 1);
+    }
+    if summary.sessions.iter().any(|s| s.what_if.is_some()) {
+        text.push('\n');
+        text.push_str(&wrapped(ASSUMPTIONS, ""));
     }
     health(&mut text, &summary.health, style);
     text
@@ -66,6 +72,67 @@ fn session(text: &mut String, s: &SessionFigures, seconds: f64, style: Style) {
     counts(text, s);
     let sentence = sentence(f);
     let _ = writeln!(text, "  {}", style.bold(&sentence));
+    judged(text, s, style);
+}
+
+/// The verdict and the what-if.
+fn judged(text: &mut String, s: &SessionFigures, style: Style) {
+    if let Some(verdict) = &s.verdict {
+        let mut said = format!("Verdict: {}. {}", names(verdict), verdict.sentence);
+        if let Some(left) = verdict.flow.left {
+            let _ = write!(said, " {}", time_left(left));
+        }
+        let said = wrapped(&said, "  ");
+        text.push_str(&if verdict.is_healthy() {
+            said
+        } else {
+            style.bold(&said)
+        });
+        text.push_str(&wrapped(&flow(&verdict.flow), "  "));
+    }
+    for line in s.what_if_lines() {
+        text.push_str(&wrapped(&format!("What if: {line}."), "  "));
+    }
+}
+
+/// The words in lines of at most 120 characters, as long as words allow that.
+fn wrapped(words: &str, indent: &str) -> String {
+    let mut text = String::new();
+    let mut width = 0;
+    for word in words.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length <= 120 {
+            text.push(' ');
+            width += 1 + length;
+        } else {
+            if width > 0 {
+                text.push('\n');
+            }
+            text.push_str(indent);
+            width = indent.len() + length;
+        }
+        text.push_str(word);
+    }
+    text.push('\n');
+    text
+}
+
+fn flow(flow: &Flow) -> String {
+    let mut text = String::new();
+    if let Some(arrivals) = flow.arrivals_per_s {
+        let _ = write!(text, "{arrivals:.1} messages a second sent, ");
+    }
+    let _ = write!(text, "{:.1} handed off", flow.drained_per_s);
+    if let Some(backlog) = flow.backlog_messages {
+        let _ = write!(text, "; backlog at the end about {backlog} messages");
+    }
+    if let Some(bytes) = flow.backlog_bytes {
+        let _ = write!(text, ", {}", Bytes(bytes));
+    }
+    if let Some(slope) = flow.age_slope {
+        let _ = write!(text, "; the age grew by {slope:.3} s/s");
+    }
+    text
 }
 
 fn spread(text: &mut String, name: &str, age: &Spread) {
@@ -341,6 +408,12 @@ mod tests {
              sender"
         ));
         assert!(text.contains("lost events: ring-full 2"));
+        assert!(text.contains("\n  Verdict: network-or-venue-late. messages arrive 900ms old"));
+        assert!(
+            text.contains("\n  What if: without the lock wait p99 "),
+            "{text}"
+        );
+        assert!(text.contains("\nWhat-if replays the queue of the messages read"));
         assert!(text.contains("90ns each"));
         assert!(
             text.lines()

@@ -1,9 +1,9 @@
 //! One readable line per session and interval.
 
-use std::{fmt::Write as _, io::IsTerminal};
+use std::{fmt::Write as _, io::IsTerminal, time::Duration};
 
 use super::units::{Bytes, Rate, Share, Time, humanly, tame};
-use crate::model::{Figures, Interval, Part, SessionFigures, SessionName, Stage};
+use crate::model::{Figures, Interval, Part, SessionFigures, SessionName, Stage, Verdict};
 
 /// Idle sessions listed one by one; more are only counted.
 const IDLE_LISTED: usize = 4;
@@ -156,6 +156,36 @@ fn session(text: &mut String, interval: &Interval, s: &SessionFigures, width: us
         let _ = write!(text, " {}", style.warn(&format!("[{note}]")));
     }
     text.push('\n');
+    verdict(text, s, style);
+}
+
+/// What is the matter, when something is.
+fn verdict(text: &mut String, s: &SessionFigures, style: Style) {
+    let Some(verdict) = s.verdict.as_ref().filter(|v| !v.is_healthy()) else {
+        return;
+    };
+    let _ = write!(text, "    {}", style.warn(&names(verdict)));
+    let _ = write!(text, ": {}", verdict.sentence);
+    if let Some(left) = verdict.flow.left {
+        let _ = write!(text, " {}", style.alarm(&time_left(left)));
+    }
+    text.push('\n');
+}
+
+/// The causes by name.
+pub(super) fn names(verdict: &Verdict) -> String {
+    let names: Vec<_> = verdict.causes.iter().map(|c| humanly(c.name())).collect();
+    names.join(" and ")
+}
+
+/// What is left until MaxLatency.
+pub(super) fn time_left(left: Duration) -> String {
+    if left.is_zero() {
+        "MaxLatency is passed.".to_owned()
+    } else {
+        let ns = i128::try_from(left.as_nanos()).unwrap_or(i128::MAX);
+        format!("MaxLatency in {}.", Time(ns))
+    }
 }
 
 /// Every part that shows, the largest first.
@@ -253,7 +283,7 @@ fn notes(s: &SessionFigures) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::sync::Arc;
 
     use super::*;
     use crate::model::{
@@ -287,13 +317,33 @@ mod tests {
         assert_eq!(
             line,
             "VENUE>DROP :5002 411/412  600 msg/s  age p50 10.0ms p99 10.0ms max 10.0ms | \
-             lock-wait 97.0% on-cpu 2.0% network 1.0% | held-back 10.0% | unknown 0\n"
+             lock-wait 97.0% on-cpu 2.0% network 1.0% | held-back 10.0% | unknown 0\n    \
+             starved-by-lock: the ingest thread waits for a lock (97.0% of the age); the holder is not known.\n"
         );
-        assert!(line.len() <= 160);
+        assert!(line.lines().all(|line| line.len() <= 160));
         assert_eq!(
             interval(&one(&mut model), Style::Plain),
             "VENUE>DROP :5002 411/412  0 msg/s  no fresh messages\n"
         );
+    }
+
+    #[test]
+    fn the_verdict_has_a_line_of_its_own_when_something_is_the_matter() {
+        let text = |age: i64| {
+            let mut model = Model::at_zero();
+            model.observe(&message(
+                &session_id(0),
+                1,
+                &[(Stage::Queued, Part::Blocked, age)],
+            ));
+            interval(&one(&mut model), Style::Plain)
+        };
+        assert_eq!(text(1_000_000).lines().count(), 1);
+        let late = text(121_000_000_000);
+        assert!(late.contains("\n    slow-sink: "), "{late}");
+        assert!(late.ends_with(" MaxLatency is passed.\n"), "{late}");
+        let left = time_left(Duration::from_secs(90));
+        assert_eq!(left, "MaxLatency in 1m30s.");
     }
 
     #[test]

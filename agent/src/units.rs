@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 /// Nanoseconds in the unit that suits, three significant digits: `850ns`, `12.3us`, `1.23s`,
 /// `3m12s`, `2h05m`, `31d04h`.
 #[derive(Clone, Copy)]
-pub(super) struct Time(pub(super) i128);
+pub(crate) struct Time(pub(super) i128);
 
 impl From<i64> for Time {
     fn from(ns: i64) -> Self {
@@ -56,13 +56,13 @@ fn three_digits(text: &mut String, value: f64, unit: &str) -> fmt::Result {
 
 /// A part of a whole as a percentage; `0%` of nothing.
 #[derive(Clone, Copy)]
-pub(super) struct Share {
-    pub(super) part: i128,
-    pub(super) whole: i128,
+pub(crate) struct Share {
+    pub(crate) part: i128,
+    pub(crate) whole: i128,
 }
 
 impl Share {
-    pub(super) fn ratio(self) -> f64 {
+    pub(crate) fn ratio(self) -> f64 {
         if self.whole == 0 {
             return 0.0;
         }
@@ -70,7 +70,7 @@ impl Share {
     }
 
     /// Whether it is more than `0.0%` when shown.
-    pub(super) fn shows(self) -> bool {
+    pub(crate) fn shows(self) -> bool {
         self.ratio() >= 0.000_5
     }
 }
@@ -94,9 +94,9 @@ impl fmt::Display for Share {
 
 /// Events per second: whole ones from ten on.
 #[derive(Clone, Copy)]
-pub(super) struct Rate {
-    pub(super) events: u64,
-    pub(super) seconds: f64,
+pub(crate) struct Rate {
+    pub(crate) events: u64,
+    pub(crate) seconds: f64,
 }
 
 impl fmt::Display for Rate {
@@ -117,7 +117,7 @@ impl fmt::Display for Rate {
 
 /// A number of bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Bytes(pub(super) u64);
+pub(crate) struct Bytes(pub(super) u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,7 +132,7 @@ impl fmt::Display for Bytes {
 }
 
 /// Text from the wire: at most 32 characters, none of which can steer a terminal.
-pub(super) fn tame(text: &str) -> String {
+pub(crate) fn tame(text: &str) -> String {
     let mut tamed: String = text
         .chars()
         .take(32)
@@ -150,7 +150,7 @@ fn harmless(c: char) -> bool {
 }
 
 /// A name of the machine formats as humans read it.
-pub(super) fn humanly(name: &str) -> String {
+pub(crate) fn humanly(name: &str) -> String {
     name.replace('_', "-")
 }
 

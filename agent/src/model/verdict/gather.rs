@@ -1,0 +1,80 @@
+//! From the model's figures to the evidence.
+
+use std::time::Duration;
+
+use super::{
+    evidence::{CpuLimit, CpuUse, Evidence, Suspect},
+    flow::Flow,
+};
+use crate::model::{
+    cgroup::{CgroupLevel, CgroupUse},
+    figures::SessionFigures,
+    moment::Moment,
+    what_if::Service,
+};
+
+/// What the model keeps of a session for its verdict, besides the figures.
+pub(in crate::model) struct Gathered {
+    pub(in crate::model) length: Duration,
+    pub(in crate::model) flow: Flow,
+    pub(in crate::model) spent: Service,
+    pub(in crate::model) cpu: Option<CpuUse>,
+    pub(in crate::model) stalled: bool,
+}
+
+/// The evidence of a session.
+pub(in crate::model) fn gather(session: &SessionFigures, gathered: Gathered) -> Evidence {
+    Evidence {
+        length: gathered.length,
+        figures: session.figures.clone(),
+        flow: gathered.flow,
+        spent: gathered.spent,
+        culprits: suspects(session),
+        cpu: gathered.cpu,
+        stalled: gathered.stalled,
+    }
+}
+
+/// Who is charged with the session's waits, the worst first.
+const fn suspects(_session: &SessionFigures) -> Vec<Suspect> {
+    Vec::new()
+}
+
+impl CpuUse {
+    /// What a process used from one reading of its cgroups to another; `None` when there is no time
+    /// between them or the process has moved.
+    pub(in crate::model) fn between(
+        from: &(Moment, CgroupUse),
+        to: &(Moment, CgroupUse),
+    ) -> Option<Self> {
+        let seconds = to.0.since(from.0).as_secs_f64();
+        let levels = || from.1.levels.iter().zip(&to.1.levels);
+        if seconds <= 0.0 || levels().any(|(a, b)| a.path != b.path) {
+            return None;
+        }
+        let used = |a: &CgroupLevel, b: &CgroupLevel| {
+            b.usage_ns.saturating_sub(a.usage_ns) as f64 / 1e9 / seconds
+        };
+        let (own_before, own) = levels().next()?;
+        // The one that ran out most often, else the one with the least to spare.
+        let limit = levels()
+            .filter_map(|(a, b)| {
+                Some(CpuLimit {
+                    path: b.path.clone(),
+                    cores: b.cores()?,
+                    used: used(a, b),
+                    periods: b.periods.saturating_sub(a.periods),
+                    throttled_periods: b.throttled_periods.saturating_sub(a.throttled_periods),
+                })
+            })
+            .max_by(|a, b| {
+                let spare = |l: &CpuLimit| l.cores - l.used;
+                let more = a.throttled_periods.cmp(&b.throttled_periods);
+                more.then(spare(b).total_cmp(&spare(a)))
+            });
+        Some(Self {
+            cores: used(own_before, own),
+            limit,
+        })
+    }
+}

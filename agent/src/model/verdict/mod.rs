@@ -1,0 +1,49 @@
+//! The verdict: why the messages of a session are old, by rules, with the evidence.
+//!
+//! [`evidence`] is what the rules look at, [`gather`] takes it from the model's figures, [`rules`]
+//! finds the causes, [`words`] says them, [`flow`] knows what comes in and what is drained.
+
+mod cause;
+mod evidence;
+mod flow;
+mod gather;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::time::Duration;
+
+pub use cause::Cause;
+pub use evidence::{CpuLimit, CpuUse, Evidence, Suspect};
+pub use flow::Flow;
+pub use rules::{DOMINANT, GROWING, HEALTHY_NS, TIE, diagnose};
+
+pub(super) use flow::FlowTally;
+pub(super) use gather::{Gathered, gather};
+
+/// MaxLatency when it is not given: at 120 s many FIX engines refuse a message and log the
+/// session out.
+pub const MAX_LATENCY: Duration = Duration::from_secs(120);
+
+/// Why messages are old, in an interval or since the start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The causes, the weightiest first: more than one only when they weigh about the same. Never
+    /// empty.
+    pub causes: Vec<Cause>,
+    /// What to know and what to do.
+    pub sentence: String,
+    /// What it rests on.
+    pub evidence: Vec<String>,
+    /// What comes in, what is drained, and where that leads.
+    pub flow: Flow,
+}
+
+impl Verdict {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.causes == [Cause::Healthy]
+    }
+}

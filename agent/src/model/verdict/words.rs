@@ -1,0 +1,355 @@
+//! The causes in words.
+
+use super::{
+    cause::Cause,
+    evidence::{CpuUse, Evidence, Suspect},
+    rules::growing,
+};
+use crate::{
+    model::{
+        culprit::{Kin, Object},
+        matrix::{Part, Stage},
+    },
+    units::{Share, Time, humanly, tame},
+};
+
+/// Up to so many timeouts of CPython's switch interval per wait, the holder gives the GIL up when it
+/// is asked to: one to ask, and one that came too early. More is a call that does not give it up.
+const HAND_OFF_TIMEOUTS: f64 = 2.0;
+
+/// A limit of which at least this share is used is worth a word where it is not the cause.
+const NEAR_LIMIT: f64 = 0.9;
+
+/// What a quota should have above the bare need: work comes in bursts, a period is 100 ms.
+const QUOTA_HEADROOM: f64 = 1.25;
+
+/// A pending acknowledgement for this share of the network's time is likely to be what the venue
+/// waited for.
+const ACK_SHARE: f64 = 0.5;
+
+/// The causes in a sentence each, with what to do.
+pub(super) fn sentence(causes: &[Cause], evidence: &Evidence) -> String {
+    let each: Vec<_> = causes.iter().map(|&cause| one(cause, evidence)).collect();
+    each.join(" Also ")
+}
+
+fn one(cause: Cause, e: &Evidence) -> String {
+    match cause {
+        Cause::Healthy => healthy(e),
+        Cause::NetworkOrVenueLate => network(e),
+        Cause::ClockSkew => skew(e),
+        Cause::StarvedByLock => lock(e),
+        Cause::Throttled => throttle(e),
+        Cause::RunQueuePressure => run_queue(e),
+        Cause::SlowSink => sink(e),
+        Cause::SlowHandler => handler(e),
+        Cause::Overloaded => overloaded(e),
+        Cause::Unknown => unknown(e),
+    }
+}
+
+fn share(e: &Evidence, part: Part) -> Share {
+    let sums = e.figures.sums_without_skew();
+    Share {
+        part: sums.part(part),
+        whole: sums.total(),
+    }
+}
+
+fn healthy(e: &Evidence) -> String {
+    match &e.figures.age {
+        Some(age) => format!("healthy: p99 {}.", Time::from(age.p99_ns)),
+        None => "healthy: no fresh message.".to_owned(),
+    }
+}
+
+fn network(e: &Evidence) -> String {
+    let network = e.figures.sums_without_skew().part(Part::Network);
+    let mean = network / i128::from(e.figures.messages.max(1));
+    let ack = Share {
+        part: i128::try_from(e.figures.ack_pending_ns).unwrap_or(i128::MAX),
+        whole: network,
+    };
+    let mut text = format!(
+        "messages arrive {} old on average ({} of the age): the network, a venue that sends late, or a \
+         clock of the venue's that is behind ours; nothing in this process is the cause.",
+        Time(mean),
+        share(e, Part::Network)
+    );
+    if ack.ratio() >= ACK_SHARE {
+        text.push_str(&format!(
+            " For {ack} of that an acknowledgement of ours was pending: the venue should set TCP_NODELAY, \
+             and this process read more often."
+        ));
+    }
+    text
+}
+
+fn skew(e: &Evidence) -> String {
+    format!(
+        "the venue's clock is ahead of ours by {} at least, so ages are too small by that: compare both with \
+         a reference (chronyc tracking).",
+        Time::from(e.figures.skew.largest_ns)
+    )
+}
+
+fn lock(e: &Evidence) -> String {
+    let waits = share(e, Part::LockWait);
+    let mut text = match e.worst(Part::LockWait) {
+        None => format!(
+            "the ingest thread waits for a lock ({waits} of the age); the holder is not known."
+        ),
+        Some(holder) => {
+            let lock = if holder.is_gil { "the GIL" } else { "a lock" };
+            format!(
+                "the ingest thread waits for {lock} ({waits} of the age), held by {}{}",
+                tame(&holder.name),
+                held(holder)
+            )
+        }
+    };
+    text.push_str(&more_cpu(e));
+    text
+}
+
+/// How a lock was held, and what helps.
+fn held(holder: &Suspect) -> String {
+    let each = match (holder.waits, holder.median_ns) {
+        (0, _) | (_, 0) => String::new(),
+        (waits, median) => format!(
+            "; {waits} waits, half of them {} or more, the longest {}",
+            Time(i128::from(median)),
+            Time(i128::from(holder.longest_ns))
+        ),
+    };
+    let remedy = if !holder.is_gil {
+        "hold it for less, or not while the ingest thread needs it."
+    } else if holder.timeouts as f64 <= HAND_OFF_TIMEOUTS * holder.waits as f64 {
+        "hand-offs: every return of the GIL takes a switch interval. Give it up less often on the ingest \
+         thread, lower sys.setswitchinterval, or move the other work to a process of its own."
+    } else {
+        "long holds: calls that do not give the GIL up when asked, so a shorter switch interval will not \
+         help. Split these calls, or move them to a process of their own."
+    };
+    format!("{each}: {remedy}")
+}
+
+/// That more CPU would not help, where that is known.
+fn more_cpu(e: &Evidence) -> String {
+    match &e.cpu {
+        Some(CpuUse {
+            limit: Some(limit), ..
+        }) if limit.used < NEAR_LIMIT * limit.cores => format!(
+            " More CPU will not help: the pod uses {:.1} of {:.1} cores.",
+            limit.used, limit.cores
+        ),
+        Some(CpuUse { cores, limit: None }) => {
+            format!(" More CPU will not help: the process has no limit and uses {cores:.1} cores.")
+        }
+        _ => String::new(),
+    }
+}
+
+fn throttle(e: &Evidence) -> String {
+    let mut text = format!(
+        "the CPU quota is used up ({} of the age)",
+        share(e, Part::Throttle)
+    );
+    let limit = e.cpu.as_ref().and_then(|cpu| cpu.limit.as_ref());
+    match (limit, e.worst(Part::Throttle)) {
+        (Some(limit), _) if limit.throttled_periods > 0 => {
+            text.push_str(&format!(
+                ": {} allows {:.2} cores and was out of quota in {} of {} periods; about {:.2} would do.",
+                tame(&limit.path),
+                limit.cores,
+                limit.throttled_periods,
+                limit.periods,
+                enough(limit.cores.max(limit.used), e)
+            ));
+        }
+        (_, Some(quota)) => text.push_str(&format!(
+            " of {}: raise it (cpu.max, limits.cpu).",
+            tame(&quota.name)
+        )),
+        _ => text.push_str(": raise the limit of its cgroup (cpu.max, limits.cpu)."),
+    }
+    text
+}
+
+/// How much quota would do: what was used at the pace of draining, at the pace of arrivals.
+fn enough(cores: f64, e: &Evidence) -> f64 {
+    cores * behind(e).unwrap_or(1.0).max(1.0) * QUOTA_HEADROOM
+}
+
+/// Messages that come in per message drained.
+fn behind(e: &Evidence) -> Option<f64> {
+    if growing(e) {
+        // The age grows by 1 - drained / arriving.
+        let slope = e.flow.age_slope.filter(|&slope| slope < 1.0)?;
+        return Some(1.0 / (1.0 - slope));
+    }
+    let arrivals = e.flow.arrivals_per_s?;
+    (e.flow.drained_per_s > 0.0).then(|| arrivals / e.flow.drained_per_s)
+}
+
+fn run_queue(e: &Evidence) -> String {
+    let by = match e.worst(Part::RunQueue) {
+        None => "others have the CPU; who is not known".to_owned(),
+        Some(runner) => {
+            let whose = match runner.kin {
+                Some(Kin::Own) => ", a thread of the same process",
+                Some(Kin::Cgroup) => ", of the same pod",
+                Some(Kin::Neighbour) => ", a neighbour in another cgroup",
+                Some(Kin::Kernel) => ", a thread of the kernel",
+                None => "",
+            };
+            format!("{} has the CPU{whose}", tame(&runner.name))
+        }
+    };
+    format!(
+        "the ingest thread is ready to run and waits for a CPU ({} of the age): {by}. Give it a CPU of its own \
+         (cpuset, affinity), or a better nice value or weight.",
+        share(e, Part::RunQueue)
+    )
+}
+
+fn sink(e: &Evidence) -> String {
+    let waits = share(e, Part::Blocked);
+    let what = match e.worst(Part::Blocked) {
+        None => " which is not known".to_owned(),
+        Some(call) => format!(", {}{}", tame(&call.name), object(&call.object)),
+    };
+    let mut text = format!(
+        "the ingest thread sleeps in a system call{what} ({waits} of the age): make what is behind it faster, or take \
+         the call off the ingest thread (a queue and a thread of its own)."
+    );
+    text.push_str(&more_cpu(e));
+    text
+}
+
+fn object(object: &Object) -> String {
+    match object {
+        Object::None => String::new(),
+        Object::Pipe { inode, others } if others.is_empty() => format!(" on pipe {inode}"),
+        Object::Pipe { inode, others } => {
+            let others: Vec<_> = others.iter().map(|name| tame(name)).collect();
+            format!(" on pipe {inode} (with {})", others.join(", "))
+        }
+        Object::Socket { peer } => format!(" on the socket to {}", tame(peer)),
+        Object::File { path } => format!(" on {}", tame(path)),
+        Object::Other(name) => format!(" on {}", tame(name)),
+    }
+}
+
+/// CPU time per message, where it is known.
+fn per_message(e: &Evidence) -> String {
+    let messages = i64::try_from(e.figures.messages).unwrap_or(i64::MAX).max(1);
+    match e.spent.part(Part::OnCpu) / messages {
+        0 => String::new(),
+        each => format!(" {} of CPU a message", Time::from(each)),
+    }
+}
+
+fn handler(e: &Evidence) -> String {
+    format!(
+        "the work itself takes that long ({} of the age on the CPU):{}; the thread keeps up, so a faster handler, not a \
+         second one, makes messages younger.",
+        share(e, Part::OnCpu),
+        match per_message(e) {
+            each if each.is_empty() => " how much per message is not known".to_owned(),
+            each => each,
+        }
+    )
+}
+
+fn overloaded(e: &Evidence) -> String {
+    let ratio = behind(e).map_or_else(String::new, |ratio| {
+        format!(" {ratio:.2} messages come in for each that is worked off,")
+    });
+    format!(
+        "more comes in than one thread can work off:{ratio} and it is running all the time ({} of the age on the \
+         CPU{}). Make the handler faster, or share the sessions among several threads.",
+        share(e, Part::OnCpu),
+        match per_message(e) {
+            each if each.is_empty() => each,
+            each => format!(",{each}"),
+        }
+    )
+}
+
+fn unknown(e: &Evidence) -> String {
+    if e.stalled {
+        return "nothing was handed off, after messages that were old: the ingest thread is stuck, or the venue \
+                went silent."
+            .to_owned();
+    }
+    let unseen = share(e, Part::Unknown);
+    if unseen.ratio() > super::DOMINANT {
+        format!("{unseen} of the age was not observed, so no cause is named.")
+    } else {
+        "the ages have no single cause: no part has a share worth acting on by itself.".to_owned()
+    }
+}
+
+/// What the verdict rests on, one fact each.
+pub(super) fn evidence(e: &Evidence) -> Vec<String> {
+    let mut facts = Vec::new();
+    let f = &e.figures;
+    if let Some(age) = &f.age {
+        facts.push(format!(
+            "age p50 {} p99 {}",
+            Time::from(age.p50_ns),
+            Time::from(age.p99_ns)
+        ));
+    }
+    for part in Part::ALL {
+        let share = share(e, part);
+        if share.ratio() >= 0.01 {
+            facts.push(format!("{} {share}", humanly(part.name())));
+        }
+    }
+    let sums = f.sums_without_skew();
+    let held_back = Share {
+        part: sums.stage(Stage::HeldBack),
+        whole: sums.total(),
+    };
+    if held_back.ratio() >= 0.01 {
+        facts.push(format!(
+            "held back at the sender, because we did not read: {held_back}"
+        ));
+    }
+    if f.skew.messages > 0 {
+        facts.push(format!(
+            "stamped ahead of our clock: {} of {} messages, by {} at most",
+            f.skew.messages,
+            f.messages,
+            Time::from(f.skew.largest_ns)
+        ));
+    }
+    if let Some(slope) = e.flow.age_slope {
+        facts.push(format!("the age grows by {slope:.2} s/s"));
+    }
+    if let Some(CpuUse { cores, limit }) = &e.cpu {
+        facts.push(match limit {
+            None => format!("CPU: {cores:.2} cores, no limit"),
+            Some(l) => format!(
+                "CPU: {:.2} of {:.2} cores ({}), {} of {} periods throttled",
+                l.used,
+                l.cores,
+                tame(&l.path),
+                l.throttled_periods,
+                l.periods
+            ),
+        });
+    }
+    for suspect in &e.culprits {
+        facts.push(format!(
+            "{}: {}{} {}",
+            humanly(suspect.part.name()),
+            tame(&suspect.name),
+            object(&suspect.object),
+            Time(i128::from(suspect.ns))
+        ));
+    }
+    facts
+}

@@ -1,0 +1,84 @@
+//! The messages of one receive call, as they come from the join: one after the other.
+
+use super::service::Service;
+
+/// Messages of one receive call kept at once. Of more, the first so many bear all of its cost.
+pub(super) const MOST: usize = 4096;
+
+/// A message that waits for the reader.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    /// When it was sent, UTC ns.
+    pub(super) sent_ns: i64,
+    /// When it is there to be read, UTC ns.
+    pub(super) there_ns: i64,
+    /// Its age counts: it is no resend.
+    pub(super) counts: bool,
+    /// When it was handed off, UTC ns.
+    pub(super) handed_off_ns: i64,
+    /// What the reader spent from the receive call's return to that.
+    pub(super) in_app: Service,
+}
+
+/// What one receive call handed over, so far.
+#[derive(Clone, Debug)]
+pub(super) struct Batch {
+    /// When the call returned, UTC ns.
+    pub(super) received_ns: i64,
+    /// When the first of its messages arrived, UTC ns.
+    pub(super) first_arrived_ns: i64,
+    /// What the reader spent from then to the return.
+    pub(super) queued: Service,
+    /// Its messages, in the order read.
+    pub(super) messages: Vec<Waiting>,
+}
+
+/// Messages of a batch that were handed off at one instant, and what they cost.
+pub(super) struct Group<'a> {
+    /// What the reader spent before the receive call returned, once.
+    pub(super) stall: Service,
+    /// What it spent on the messages.
+    pub(super) work: Service,
+    /// Never empty.
+    pub(super) messages: &'a [Waiting],
+}
+
+impl Batch {
+    /// Calls `serve` for every group in the order of hand-off. `through_ns` is when the reader was
+    /// through with the batch before, `before` what this receive call has cost so far.
+    pub(super) fn groups(
+        &mut self,
+        through_ns: Option<i64>,
+        before: &Service,
+        mut serve: impl FnMut(&Group<'_>),
+    ) {
+        let mut stall = self.stall(through_ns);
+        // By function, those the session layer handles itself are handed off last.
+        self.messages.sort_by_key(|m| m.handed_off_ns);
+        let mut spent = *before;
+        for messages in self
+            .messages
+            .chunk_by(|a, b| a.handed_off_ns == b.handed_off_ns)
+        {
+            let work = messages[0].in_app.since(&spent);
+            spent.add(&work);
+            serve(&Group {
+                stall: std::mem::take(&mut stall),
+                work,
+                messages,
+            });
+        }
+    }
+
+    /// What the reader spent on it before it was received: from the arrival of its first message when
+    /// the reader was idle, else from the hand-off before. Of that stretch the split is not known by
+    /// itself: it is taken to be that of the whole wait in the queue.
+    fn stall(&self, through_ns: Option<i64>) -> Service {
+        match through_ns {
+            Some(through) if through > self.first_arrived_ns => {
+                self.queued.scaled_to((self.received_ns - through).max(0))
+            }
+            _ => self.queued,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! All scenarios of one session.
+
+use super::{
+    batch::{Batch, MOST, Waiting},
+    outcome::{Outcome, WhatIf},
+    queue::Queue,
+    scenario::Scenario,
+    service::Service,
+    transit::Transit,
+};
+use crate::model::{ages::Spread, matrix::Stage, message::Message};
+
+/// Replays a session as its messages come. Memory is bounded: a queue per scenario, and only for
+/// those in which something is different, and the messages of one receive call.
+#[derive(Clone, Debug, Default)]
+pub(in crate::model) struct Replay {
+    as_it_was: Queue,
+    /// The scenarios after the first; `None` as long as nothing is different in them.
+    changed: [Option<Queue>; Scenario::ALL.len() - 1],
+    transit: Transit,
+    pending: Option<Batch>,
+    /// The last hand-off, UTC ns.
+    through_ns: Option<i64>,
+    /// The receive call of the last batch, and what the reader spent on it after its return.
+    last: Option<(i64, Service)>,
+    spent_total: Service,
+    spent_interval: Service,
+}
+
+impl Replay {
+    /// The next message in the order read.
+    pub(in crate::model) fn message(&mut self, message: &Message) {
+        let matrix = message.split.matrix();
+        let in_flight = matrix.stage(Stage::InFlight);
+        let held_back = matrix.stage(Stage::HeldBack);
+        // One whose arrival was not seen was there at the latest when it was received.
+        let arrived = message.arrived_ns.unwrap_or(message.received_ns);
+        let seen = message.arrived_ns.is_some() && !message.poss_dup;
+        let sent = message.handed_off_ns - message.split.age_ns();
+        let there_ns = if held_back == 0 {
+            if seen {
+                self.transit.seen(in_flight);
+            }
+            arrived
+        } else {
+            let usual = self.transit.median_ns().unwrap_or(in_flight);
+            arrived.min(sent + usual)
+        };
+        let waiting = Waiting {
+            sent_ns: sent,
+            there_ns,
+            counts: !message.poss_dup,
+            handed_off_ns: message.handed_off_ns,
+            in_app: Service::of_stage(matrix, Stage::InApp),
+        };
+        let goes_on =
+            |batch: &Batch| batch.received_ns == message.received_ns && batch.messages.len() < MOST;
+        if !self.pending.as_ref().is_some_and(goes_on) {
+            self.flush();
+        }
+        let batch = self.pending.get_or_insert_with(|| Batch {
+            received_ns: message.received_ns,
+            first_arrived_ns: arrived,
+            queued: Service::of_stage(matrix, Stage::Queued),
+            messages: Vec::new(),
+        });
+        batch.messages.push(waiting);
+    }
+
+    /// The receive call has no more messages.
+    fn flush(&mut self) {
+        let Some(mut batch) = self.pending.take() else {
+            return;
+        };
+        let before = match &self.last {
+            Some((received, spent)) if *received == batch.received_ns => Some(*spent),
+            _ => None,
+        };
+        if let Some(through) = self.through_ns
+            && batch.received_ns < through
+            && before.is_none()
+        {
+            self.set_back(through - batch.received_ns);
+            self.through_ns = Some(batch.received_ns);
+        }
+        let before = before.unwrap_or_default();
+        let mut after = before;
+        let through = self.through_ns;
+        batch.groups(through, &before, |group| {
+            for (scenario, queue) in Scenario::ALL[1..].iter().zip(&mut self.changed) {
+                let different = [&group.stall, &group.work]
+                    .into_iter()
+                    .any(|service| scenario.left_of(service) != service.total());
+                if queue.is_none() && different {
+                    *queue = Some(self.as_it_was.clone());
+                }
+                if let Some(queue) = queue {
+                    queue.serve(*scenario, group);
+                }
+            }
+            self.as_it_was.serve(Scenario::AsItWas, group);
+            after.add(&group.work);
+            for spent in [&mut self.spent_total, &mut self.spent_interval] {
+                spent.add(&group.stall);
+                spent.add(&group.work);
+            }
+        });
+        self.last = Some((batch.received_ns, after));
+        self.through_ns = batch.messages.last().map(|m| m.handed_off_ns);
+    }
+
+    /// UTC was set back by so much since the last hand-off, or was read anew.
+    fn set_back(&mut self, ns: i64) {
+        let queues = self.changed.iter_mut().flatten();
+        for queue in queues.chain([&mut self.as_it_was]) {
+            queue.set_back(ns);
+        }
+    }
+
+    fn what_if(
+        &mut self,
+        measured: Spread,
+        mut spread: impl FnMut(&mut Queue) -> Option<Spread>,
+    ) -> Option<WhatIf> {
+        let as_it_was = spread(&mut self.as_it_was);
+        let mut outcomes = Vec::with_capacity(Scenario::ALL.len());
+        outcomes.extend(as_it_was.map(|age| Outcome {
+            scenario: Scenario::AsItWas,
+            age,
+        }));
+        for (&scenario, queue) in Scenario::ALL[1..].iter().zip(&mut self.changed) {
+            let age = queue.as_mut().map_or(as_it_was, &mut spread);
+            outcomes.extend(age.map(|age| Outcome { scenario, age }));
+        }
+        (outcomes.len() == Scenario::ALL.len()).then_some(WhatIf { measured, outcomes })
+    }
+
+    /// What came out since the start.
+    pub(in crate::model) fn total(&self, measured: Option<Spread>) -> (Option<WhatIf>, Service) {
+        // What is pending belongs to it, and has to stay pending.
+        let mut all = self.clone();
+        all.flush();
+        let what_if = measured.and_then(|m| all.what_if(m, |queue| queue.spread()));
+        (what_if, all.spent_total)
+    }
+
+    /// What came out since the last call, and what the reader spent.
+    pub(in crate::model) fn take_interval(
+        &mut self,
+        measured: Option<Spread>,
+    ) -> (Option<WhatIf>, Service) {
+        self.flush();
+        let what_if = match measured {
+            Some(measured) => self.what_if(measured, Queue::take_interval),
+            None => {
+                let queues = self.changed.iter_mut().flatten();
+                for queue in queues.chain([&mut self.as_it_was]) {
+                    queue.take_interval();
+                }
+                None
+            }
+        };
+        (what_if, std::mem::take(&mut self.spent_interval))
+    }
+
+    /// Takes over what an ended connection had added up.
+    pub(in crate::model) fn absorb(&mut self, other: &Self) {
+        self.flush();
+        let mut other = other.clone();
+        other.flush();
+        for (mine, theirs) in self.changed.iter_mut().zip(&other.changed) {
+            if mine.is_none() && theirs.is_some() {
+                *mine = Some(self.as_it_was.clone());
+            }
+            if let Some(mine) = mine {
+                mine.absorb(theirs.as_ref().unwrap_or(&other.as_it_was));
+            }
+        }
+        self.as_it_was.absorb(&other.as_it_was);
+        self.spent_total.add(&other.spent_total);
+        self.spent_interval.add(&other.spent_interval);
+    }
+
+    #[cfg(test)]
+    pub(in crate::model) fn heap_bytes(&self) -> usize {
+        let queues = self.changed.iter().flatten().chain([&self.as_it_was]);
+        queues.map(Queue::heap_bytes).sum()
+    }
+}

@@ -1,0 +1,69 @@
+//! What the reader spent, by part.
+
+use crate::model::matrix::{Matrix, Part, Stage};
+
+/// Nanoseconds of the reader's time, by part; none is negative and none is network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Service([i64; Part::ALL.len()]);
+
+impl Service {
+    /// What a message's stage says of the reader.
+    pub(super) fn of_stage(matrix: &Matrix, stage: Stage) -> Self {
+        Self(Part::ALL.map(|part| matrix.get(stage, part).max(0)))
+    }
+
+    /// Nanoseconds of one part.
+    #[must_use]
+    pub const fn part(&self, part: Part) -> i64 {
+        self.0[part as usize]
+    }
+
+    /// Nanoseconds of all parts.
+    #[must_use]
+    pub fn total(&self) -> i64 {
+        self.0.iter().sum()
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine = mine.saturating_add(theirs);
+        }
+    }
+
+    /// What came on top of `earlier`, which was counted from the same instant.
+    pub(super) fn since(&self, earlier: &Self) -> Self {
+        let mut rest = *self;
+        for (mine, theirs) in rest.0.iter_mut().zip(earlier.0) {
+            *mine = (*mine - theirs).max(0);
+        }
+        rest
+    }
+
+    /// The same proportions with `total` as the sum, exactly; all unknown when there are none.
+    pub(super) fn scaled_to(&self, total: i64) -> Self {
+        let whole = i128::from(self.total());
+        let mut scaled = Self::default();
+        if whole > 0 {
+            for (to, from) in scaled.0.iter_mut().zip(self.0) {
+                *to = (i128::from(from) * i128::from(total) / whole) as i64;
+            }
+        }
+        // What rounding left over goes where it changes least.
+        let largest = match scaled.0.iter().max() {
+            Some(&most) if most > 0 => scaled.0.iter().position(|&ns| ns == most),
+            _ => None,
+        };
+        let left = total - scaled.total();
+        scaled.0[largest.unwrap_or(Part::Unknown as usize)] += left;
+        scaled
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(parts: &[(Part, i64)]) -> Self {
+        let mut service = Self::default();
+        for &(part, ns) in parts {
+            service.0[part as usize] += ns;
+        }
+        service
+    }
+}
