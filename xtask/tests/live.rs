@@ -7,6 +7,7 @@
 mod accuracy;
 mod cgroups;
 mod common;
+mod what_if;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read as _, Write as _};

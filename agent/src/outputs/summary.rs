@@ -409,10 +409,7 @@ mod tests {
         ));
         assert!(text.contains("lost events: ring-full 2"));
         assert!(text.contains("\n  Verdict: network-or-venue-late. messages arrive 900ms old"));
-        assert!(
-            text.contains("\n  What if: without the lock wait p99 "),
-            "{text}"
-        );
+        assert!(text.contains("\n  What if: "), "{text}");
         assert!(text.contains("\nWhat-if replays the queue of the messages read"));
         assert!(text.contains("90ns each"));
         assert!(
