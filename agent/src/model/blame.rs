@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    culprit::{Charge, Culprit, CulpritId, Wait},
+    culprit::{Charge, Culprit, CulpritId, Lock, Wait},
     matrix::Part,
     sums::Sums,
 };
@@ -27,6 +27,33 @@ pub struct BlameRow {
     pub waits: Waits,
 }
 
+impl BlameRow {
+    /// Whether it names somebody.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        match self.culprit.as_deref() {
+            None => false,
+            Some(Culprit::Holder { thread, .. }) => thread.tid != 0,
+            Some(_) => true,
+        }
+    }
+
+    /// Whether it is about CPython's global interpreter lock.
+    #[must_use]
+    pub fn is_gil(&self) -> bool {
+        let gil = |culprit: &Culprit| {
+            matches!(
+                culprit,
+                Culprit::Holder {
+                    lock: Lock::Gil,
+                    ..
+                }
+            )
+        };
+        self.culprit.as_deref().is_some_and(gil)
+    }
+}
+
 /// Waits of a thread for one culprit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waits {
@@ -48,6 +75,12 @@ pub struct Waits {
 const HELD: u32 = 2;
 
 impl Waits {
+    /// The longest part of the waiting is for long holds, not for hand-offs.
+    #[must_use]
+    pub const fn mostly_holds(&self) -> bool {
+        self.holds_ns * 2 > self.ns
+    }
+
     fn add(&mut self, wait: &Wait) {
         self.count += 1;
         self.ns += wait.ns;

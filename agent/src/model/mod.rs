@@ -35,8 +35,8 @@ pub use store::Model;
 pub use sums::Sums;
 pub use tally::{Exclusions, Figures, HandOffs, Narrowed, Skew};
 pub use verdict::{
-    Cause, CpuLimit, CpuUse, DOMINANT, Evidence, Flow, GROWING, HEALTHY_NS, MAX_LATENCY, Suspect,
-    TIE, Verdict, diagnose,
+    Cause, CpuLimit, CpuUse, DOMINANT, Evidence, Flow, GROWING, HEALTHY_NS, MAX_LATENCY, TIE,
+    Verdict, diagnose,
 };
 pub use what_if::{ASSUMPTIONS, Outcome, Scenario, Service, WhatIf, sentence as what_if_sentence};
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::flow::Flow;
 use crate::model::{
-    culprit::{Kin, Object},
+    blame::BlameRow,
     matrix::Part,
     tally::Figures,
-    what_if::Service,
+    what_if::{Scenario, Service, WhatIf},
 };
 
 /// Everything a diagnosis of one session rests on, of an interval or since the start.
@@ -22,7 +22,9 @@ pub struct Evidence {
     /// What the ingest thread spent, by part, from the arrival of a message to the hand-off.
     pub spent: Service,
     /// Who or what made it wait, the worst first within each part; empty when not known.
-    pub culprits: Vec<Suspect>,
+    pub blame: Vec<BlameRow>,
+    /// What the ages would be with one cause taken out; `None` when not known.
+    pub what_if: Option<WhatIf>,
     /// The CPU of its process; `None` when not known.
     pub cpu: Option<CpuUse>,
     /// Nothing was handed off, and what was handed off before was old.
@@ -30,36 +32,19 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The worst culprit of a part.
+    /// The worst culprit of a part; `None` when nobody is known for any of it.
     #[must_use]
-    pub fn worst(&self, part: Part) -> Option<&Suspect> {
-        self.culprits.iter().find(|suspect| suspect.part == part)
+    pub fn worst(&self, part: Part) -> Option<&BlameRow> {
+        self.blame
+            .iter()
+            .find(|row| row.part == part && row.is_known())
     }
-}
 
-/// Who or what made the ingest thread wait.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Suspect {
-    /// The part it is charged with.
-    pub part: Part,
-    /// What it is called: `json-worker/4711`, `write`, `/kubepods/podX`.
-    pub name: String,
-    /// Whose thread it is, where it is one that had the CPU.
-    pub kin: Option<Kin>,
-    /// What a system call was on.
-    pub object: Object,
-    /// The lock is CPython's GIL.
-    pub is_gil: bool,
-    /// How much of the messages' ages, nanoseconds.
-    pub ns: u64,
-    /// Waits.
-    pub waits: u64,
-    /// The middle one, nanoseconds; 0 when not known.
-    pub median_ns: u64,
-    /// The longest, nanoseconds; 0 when not known.
-    pub longest_ns: u64,
-    /// Lock-wait: how often a timer ended a wait that then went on (CPython: switch intervals).
-    pub timeouts: u64,
+    /// Whether the ages would be less with more CPU; `None` when not known.
+    #[must_use]
+    pub fn more_cpu_helps(&self) -> Option<bool> {
+        Some(self.what_if.as_ref()?.helps(Scenario::MoreCpu))
+    }
 }
 
 /// The CPU time of a process.

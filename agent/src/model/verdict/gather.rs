@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    evidence::{CpuLimit, CpuUse, Evidence, Suspect},
+    evidence::{CpuLimit, CpuUse, Evidence},
     flow::Flow,
 };
 use crate::model::{
@@ -29,15 +29,11 @@ pub(in crate::model) fn gather(session: &SessionFigures, gathered: Gathered) -> 
         figures: session.figures.clone(),
         flow: gathered.flow,
         spent: gathered.spent,
-        culprits: suspects(session),
+        blame: session.blame.clone(),
+        what_if: session.what_if.clone(),
         cpu: gathered.cpu,
         stalled: gathered.stalled,
     }
-}
-
-/// Who is charged with the session's waits, the worst first.
-const fn suspects(_session: &SessionFigures) -> Vec<Suspect> {
-    Vec::new()
 }
 
 impl CpuUse {

@@ -15,7 +15,7 @@ mod words;
 use std::time::Duration;
 
 pub use cause::Cause;
-pub use evidence::{CpuLimit, CpuUse, Evidence, Suspect};
+pub use evidence::{CpuLimit, CpuUse, Evidence};
 pub use flow::Flow;
 pub use rules::{DOMINANT, GROWING, HEALTHY_NS, TIE, diagnose};
 

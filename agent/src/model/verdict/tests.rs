@@ -1,10 +1,11 @@
 //! Every cause with its evidence.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::model::{
-    CgroupLevel, CgroupUse, Input, Kin, Message, Model, Moment, Object, Part, Stage,
+    BlameRow, CgroupLevel, CgroupUse, Culprit, Input, Kin, Lock, Message, Model, Moment, Object,
+    Part, Stage, ThreadName, Waits,
     samples::{message, session},
 };
 
@@ -75,18 +76,34 @@ fn says(evidence: &Evidence, causes: &[Cause], words: &[&str]) -> Verdict {
     verdict
 }
 
-fn suspect(part: Part, name: &str) -> Suspect {
-    Suspect {
+/// Charged with half of the part.
+fn blamed(e: &Evidence, part: Part, culprit: Culprit) -> Vec<BlameRow> {
+    vec![BlameRow {
         part,
-        name: name.to_owned(),
-        kin: None,
-        object: Object::None,
-        is_gil: false,
-        ns: 5,
-        waits: 100,
-        median_ns: 5_000_000,
-        longest_ns: 9_000_000,
-        timeouts: 100,
+        culprit: Some(Arc::new(culprit)),
+        ns: e.figures.sums.part(part) / 2,
+        waits: Waits {
+            count: 100,
+            ns: 500_000_000,
+            longest_ns: 9_000_000,
+            holds: 0,
+            holds_ns: 0,
+        },
+    }]
+}
+
+fn thread(comm: &str) -> ThreadName {
+    ThreadName {
+        tid: 77,
+        pid: 70,
+        comm: comm.to_owned(),
+    }
+}
+
+fn holder(lock: Lock) -> Culprit {
+    Culprit::Holder {
+        lock,
+        thread: thread("json-worker"),
     }
 }
 
@@ -132,25 +149,27 @@ fn a_lock_is_told_by_its_holder_and_by_how_it_is_held() {
         &["waits for a lock", "the holder is not known"],
     );
     e.cpu = Some(pod(2.5, 0.4, 0));
-    e.culprits = vec![suspect(Part::LockWait, "json-worker/77")];
+    e.blame = blamed(&e, Part::LockWait, holder(Lock::Futex { address: 64 }));
     let words = [
-        "held by json-worker/77",
+        "lock 0x40",
+        "held for 50.0% of that by json-worker/77",
         "100 waits",
         "hold it for less",
         "More CPU will not help: the pod uses 0.4 of 2.5 cores.",
     ];
     says(&e, &[Cause::StarvedByLock], &words);
-    e.culprits[0].is_gil = true;
+    e.blame = blamed(&e, Part::LockWait, holder(Lock::Gil));
     says(
         &e,
         &[Cause::StarvedByLock],
-        &["the GIL", "hand-offs", "setswitchinterval"],
+        &["the GIL", "0 of them long holds", "setswitchinterval"],
     );
-    e.culprits[0].timeouts = 500;
+    e.blame[0].waits.holds = 2;
+    e.blame[0].waits.holds_ns = 300_000_000;
     says(
         &e,
         &[Cause::StarvedByLock],
-        &["long holds", "will not help"],
+        &["2 of them long holds, 98 hand-offs", "Split these calls"],
     );
     e.cpu = Some(pod(0.4, 0.4, 0));
     assert!(!diagnose(&e).sentence.contains("More CPU"));
@@ -174,12 +193,16 @@ fn throttling_tells_the_limit_and_what_would_do() {
 fn others_on_the_cpu_are_named() {
     let mut e = evidence(&[(Stage::InApp, Part::RunQueue, 50 * MS)], 0.0);
     says(&e, &[Cause::RunQueuePressure], &["who is not known"]);
-    e.culprits = vec![suspect(Part::RunQueue, "spin/9")];
-    e.culprits[0].kin = Some(Kin::Neighbour);
+    let runner = Culprit::Runner {
+        thread: thread("spin"),
+        cgroup: "/podY".to_owned(),
+        kin: Kin::Neighbour,
+    };
+    e.blame = blamed(&e, Part::RunQueue, runner);
     says(
         &e,
         &[Cause::RunQueuePressure],
-        &["spin/9 has the CPU, a neighbour"],
+        &["spin/77 has the CPU for 50.0% of that, a neighbour"],
     );
 }
 
@@ -187,12 +210,17 @@ fn others_on_the_cpu_are_named() {
 fn a_sink_is_named_by_call_and_object() {
     let mut e = evidence(&[(Stage::InApp, Part::Blocked, 50 * MS)], 0.0);
     says(&e, &[Cause::SlowSink], &["which is not known"]);
-    e.culprits = vec![suspect(Part::Blocked, "write")];
-    e.culprits[0].object = Object::Pipe {
+    let object = Object::Pipe {
         inode: 17,
         others: vec!["drain/9".to_owned()],
     };
-    says(&e, &[Cause::SlowSink], &["write on pipe 17 (with drain/9)"]);
+    let call = Culprit::Call {
+        name: "write".to_owned(),
+        object,
+    };
+    e.blame = blamed(&e, Part::Blocked, call);
+    let words = ["50.0% of that: write on a pipe to drain/9"];
+    says(&e, &[Cause::SlowSink], &words);
 }
 
 #[test]

@@ -2,20 +2,17 @@
 
 use super::{
     cause::Cause,
-    evidence::{CpuUse, Evidence, Suspect},
+    evidence::{CpuUse, Evidence},
     rules::growing,
 };
 use crate::{
     model::{
-        culprit::{Kin, Object},
+        blame::{BlameRow, Waits},
+        culprit::{Culprit, Kin},
         matrix::{Part, Stage},
     },
     units::{Share, Time, humanly, tame},
 };
-
-/// Up to so many timeouts of CPython's switch interval per wait, the holder gives the GIL up when it
-/// is asked to: one to ask, and one that came too early. More is a call that does not give it up.
-const HAND_OFF_TIMEOUTS: f64 = 2.0;
 
 /// A limit of which at least this share is used is worth a word where it is not the cause.
 const NEAR_LIMIT: f64 = 0.9;
@@ -96,46 +93,71 @@ fn skew(e: &Evidence) -> String {
 fn lock(e: &Evidence) -> String {
     let waits = share(e, Part::LockWait);
     let mut text = match e.worst(Part::LockWait) {
+        Some(row) => match row.culprit.as_deref() {
+            Some(Culprit::Holder { lock, thread }) => format!(
+                "the ingest thread waits for {lock} ({waits} of the age), held for {} of that by {}{}",
+                charged(e, row),
+                tame(&thread.to_string()),
+                held(row)
+            ),
+            _ => String::new(),
+        },
         None => format!(
             "the ingest thread waits for a lock ({waits} of the age); the holder is not known."
         ),
-        Some(holder) => {
-            let lock = if holder.is_gil { "the GIL" } else { "a lock" };
-            format!(
-                "the ingest thread waits for {lock} ({waits} of the age), held by {}{}",
-                tame(&holder.name),
-                held(holder)
-            )
-        }
     };
     text.push_str(&more_cpu(e));
     text
 }
 
+/// A culprit's share of its part.
+fn charged(e: &Evidence, row: &BlameRow) -> Share {
+    Share {
+        part: row.ns,
+        whole: e.figures.sums_without_skew().part(row.part),
+    }
+}
+
 /// How a lock was held, and what helps.
-fn held(holder: &Suspect) -> String {
-    let each = match (holder.waits, holder.median_ns) {
-        (0, _) | (_, 0) => String::new(),
-        (waits, median) => format!(
-            "; {waits} waits, half of them {} or more, the longest {}",
-            Time(i128::from(median)),
-            Time(i128::from(holder.longest_ns))
-        ),
-    };
-    let remedy = if !holder.is_gil {
-        "hold it for less, or not while the ingest thread needs it."
-    } else if holder.timeouts as f64 <= HAND_OFF_TIMEOUTS * holder.waits as f64 {
-        "hand-offs: every return of the GIL takes a switch interval. Give it up less often on the ingest \
-         thread, lower sys.setswitchinterval, or move the other work to a process of its own."
+fn held(row: &BlameRow) -> String {
+    let Waits {
+        count,
+        ns,
+        longest_ns,
+        holds,
+        ..
+    } = row.waits;
+    let each = if count == 0 {
+        String::new()
     } else {
+        format!(
+            " ({count} waits of {} in all, the longest {}{})",
+            Time(i128::from(ns)),
+            Time(i128::from(longest_ns)),
+            if row.is_gil() {
+                format!("; {holds} of them long holds, {} hand-offs", count - holds)
+            } else {
+                String::new()
+            }
+        )
+    };
+    let remedy = if !row.is_gil() {
+        "hold it for less, or not while the ingest thread needs it."
+    } else if row.waits.mostly_holds() {
         "long holds: calls that do not give the GIL up when asked, so a shorter switch interval will not \
          help. Split these calls, or move them to a process of their own."
+    } else {
+        "hand-offs: every return of the GIL takes a switch interval. Give it up less often on the ingest \
+         thread, lower sys.setswitchinterval, or move the other work to a process of its own."
     };
     format!("{each}: {remedy}")
 }
 
 /// That more CPU would not help, where that is known.
 fn more_cpu(e: &Evidence) -> String {
+    if e.more_cpu_helps() == Some(true) {
+        return String::new();
+    }
     match &e.cpu {
         Some(CpuUse {
             limit: Some(limit), ..
@@ -169,7 +191,7 @@ fn throttle(e: &Evidence) -> String {
         }
         (_, Some(quota)) => text.push_str(&format!(
             " of {}: raise it (cpu.max, limits.cpu).",
-            tame(&quota.name)
+            tame(&named(quota))
         )),
         _ => text.push_str(": raise the limit of its cgroup (cpu.max, limits.cpu)."),
     }
@@ -195,15 +217,21 @@ fn behind(e: &Evidence) -> Option<f64> {
 fn run_queue(e: &Evidence) -> String {
     let by = match e.worst(Part::RunQueue) {
         None => "others have the CPU; who is not known".to_owned(),
-        Some(runner) => {
-            let whose = match runner.kin {
-                Some(Kin::Own) => ", a thread of the same process",
-                Some(Kin::Cgroup) => ", of the same pod",
-                Some(Kin::Neighbour) => ", a neighbour in another cgroup",
-                Some(Kin::Kernel) => ", a thread of the kernel",
-                None => "",
+        Some(row) => {
+            let whose = match row.culprit.as_deref() {
+                Some(Culprit::Runner { kin, .. }) => match kin {
+                    Kin::Own => ", a thread of the same process",
+                    Kin::Cgroup => ", of the same pod",
+                    Kin::Neighbour => ", a neighbour in another cgroup",
+                    Kin::Kernel => ", a thread of the kernel",
+                },
+                _ => "",
             };
-            format!("{} has the CPU{whose}", tame(&runner.name))
+            format!(
+                "{} has the CPU for {} of that{whose}",
+                tame(&named(row)),
+                charged(e, row)
+            )
         }
     };
     format!(
@@ -217,7 +245,7 @@ fn sink(e: &Evidence) -> String {
     let waits = share(e, Part::Blocked);
     let what = match e.worst(Part::Blocked) {
         None => " which is not known".to_owned(),
-        Some(call) => format!(", {}{}", tame(&call.name), object(&call.object)),
+        Some(row) => format!(" ({} of that: {})", charged(e, row), tame(&named(row))),
     };
     let mut text = format!(
         "the ingest thread sleeps in a system call{what} ({waits} of the age): make what is behind it faster, or take \
@@ -227,17 +255,13 @@ fn sink(e: &Evidence) -> String {
     text
 }
 
-fn object(object: &Object) -> String {
-    match object {
-        Object::None => String::new(),
-        Object::Pipe { inode, others } if others.is_empty() => format!(" on pipe {inode}"),
-        Object::Pipe { inode, others } => {
-            let others: Vec<_> = others.iter().map(|name| tame(name)).collect();
-            format!(" on pipe {inode} (with {})", others.join(", "))
-        }
-        Object::Socket { peer } => format!(" on the socket to {}", tame(peer)),
-        Object::File { path } => format!(" on {}", tame(path)),
-        Object::Other(name) => format!(" on {}", tame(name)),
+/// Thread, cgroup or call, without what the sentence around it says.
+fn named(row: &BlameRow) -> String {
+    match row.culprit.as_deref() {
+        None => "others".to_owned(),
+        Some(Culprit::Holder { thread, .. } | Culprit::Runner { thread, .. }) => thread.to_string(),
+        Some(Culprit::Quota { cgroup }) => cgroup.clone(),
+        Some(call @ Culprit::Call { .. }) => call.to_string(),
     }
 }
 
@@ -342,14 +366,15 @@ pub(super) fn evidence(e: &Evidence) -> Vec<String> {
             ),
         });
     }
-    for suspect in &e.culprits {
-        facts.push(format!(
-            "{}: {}{} {}",
-            humanly(suspect.part.name()),
-            tame(&suspect.name),
-            object(&suspect.object),
-            Time(i128::from(suspect.ns))
-        ));
+    for row in &e.blame {
+        if let Some(culprit) = &row.culprit {
+            facts.push(format!(
+                "{}: {} {}",
+                humanly(row.part.name()),
+                tame(&culprit.to_string()),
+                charged(e, row)
+            ));
+        }
     }
     facts
 }

@@ -21,7 +21,19 @@ pub struct WhatIf {
     pub outcomes: Vec<Outcome>,
 }
 
+/// An age that is at least this share of the one beside it is no change worth a word.
+const NO_CHANGE: f64 = 0.9;
+
 impl WhatIf {
+    /// Whether a scenario makes the 99th percentile less than it was, by what is worth a word.
+    #[must_use]
+    pub fn helps(&self, scenario: Scenario) -> bool {
+        let (Some(as_it_was), Some(of)) = (self.of(Scenario::AsItWas), self.of(scenario)) else {
+            return false;
+        };
+        (of.p99_ns as f64) < NO_CHANGE * as_it_was.p99_ns as f64
+    }
+
     /// The ages of one scenario.
     #[must_use]
     pub fn of(&self, scenario: Scenario) -> Option<&Spread> {

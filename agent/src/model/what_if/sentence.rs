@@ -3,8 +3,8 @@
 use super::{outcome::WhatIf, scenario::Scenario};
 use crate::units::Time;
 
-/// An age that is at least this share of the one beside it is no change worth a word.
-const NO_CHANGE: f64 = 0.9;
+/// A replay within this of what was measured, by ratio, is a faithful one.
+const FAITHFUL: f64 = 0.9;
 
 /// Scenarios told of at most, those that help most.
 const TOLD: usize = 2;
@@ -20,14 +20,11 @@ pub fn sentence(what_if: &WhatIf, gil: bool) -> String {
         Scenario::WithoutLock if gil => "without the GIL wait",
         other => other.phrase(),
     };
-    let helps = |p99_ns: i64| (p99_ns as f64) < NO_CHANGE * as_it_was.p99_ns as f64;
     let mut better: Vec<_> = what_if.outcomes[1..]
         .iter()
-        .filter(|outcome| helps(outcome.age.p99_ns))
+        .filter(|outcome| what_if.helps(outcome.scenario))
         .collect();
     better.sort_by_key(|outcome| outcome.age.p99_ns);
-    let more_cpu = what_if.of(Scenario::MoreCpu);
-    let more_cpu_helps = more_cpu.is_some_and(|age| helps(age.p99_ns));
     let mut said: Vec<String> = Vec::new();
     for outcome in better.iter().take(TOLD) {
         let mut text = format!(
@@ -46,11 +43,11 @@ pub fn sentence(what_if: &WhatIf, gil: bool) -> String {
     if said.is_empty() {
         return "none of the waits taken out alone changes the p99".to_owned();
     }
-    if !more_cpu_helps {
+    if !what_if.helps(Scenario::MoreCpu) {
         said.push(format!("{} no change", phrase(Scenario::MoreCpu)));
     }
     let (replayed, measured) = (as_it_was.p99_ns as f64, what_if.measured.p99_ns as f64);
-    if replayed < NO_CHANGE * measured || replayed * NO_CHANGE > measured {
+    if replayed < FAITHFUL * measured || replayed * FAITHFUL > measured {
         said.push(format!(
             "the replay is off: with nothing taken out it gives {}",
             Time::from(as_it_was.p99_ns)
