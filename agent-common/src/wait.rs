@@ -59,6 +59,10 @@ pub struct Queued {
     pub tid: u32,
     /// Its process.
     pub tgid: u32,
+    /// The [`crate::State`] in which it became runnable: asleep, or on the CPU when it was preempted.
+    pub after: u32,
+    /// Always 0.
+    pub reserved: u32,
     /// When it became runnable, or came to this CPU, `CLOCK_MONOTONIC` ns.
     pub from: u64,
     /// When it got the CPU.
@@ -86,6 +90,6 @@ pub struct Cpu {
 const _: () = {
     assert!(size_of::<Waited>() == 16 + 16 + 4 * 8 + 8);
     assert!(size_of::<Runner>() == 16);
-    assert!(size_of::<Queued>() == 16 + 8 + 5 * 8 + 16 * RUNNERS);
+    assert!(size_of::<Queued>() == 16 + 16 + 5 * 8 + 16 * RUNNERS);
     assert!(size_of::<Cpu>() == 8 + size_of::<Queued>());
 };

@@ -3,7 +3,7 @@
 //! Each CPU keeps its last switches while somebody waits for it; a thread that gets the CPU hands them
 //! over with the length of its wait. Which of them fall into the wait is told by their numbers.
 
-use agent_common::{ABSENT, Count, Cpu, Head, Kind, RUNNERS, Runner, TOLD_FROM, Thread};
+use agent_common::{ABSENT, CHANGES, Count, Cpu, Head, Kind, RUNNERS, Runner, TOLD_FROM, Thread};
 use aya_ebpf::{bindings::task_struct, helpers::generated::bpf_get_smp_processor_id};
 
 use crate::{
@@ -123,6 +123,9 @@ pub(crate) fn got(thread: &mut Thread, throttled: u64, now: u64) {
     };
     log.tid = thread.past.tid;
     log.tgid = thread.tgid;
+    // The last change is the end of this wait, the one before it the beginning.
+    let before = thread.past.next.wrapping_sub(2) as usize % CHANGES;
+    log.after = thread.past.changes[before].state();
     log.from = thread.queued_at;
     log.to = now;
     log.throttled = throttled;

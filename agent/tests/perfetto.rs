@@ -12,9 +12,9 @@ use std::{
 
 use tag52::{
     model::{
-        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, HandOff, Input, Kin, Lock, Matrix,
-        Message, Moment, MsgType, Part, Sample, SentTime, SessionId, Split, Stage, ThreadName,
-        Wait,
+        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, FollowedBy, HandOff, Input, Kin, Lock,
+        Matrix, Message, Moment, MsgType, Part, Sample, SentTime, SessionId, Split, Stage,
+        ThreadName, Wait,
     },
     outputs::perfetto::{Exported, Filter, Trace},
 };
@@ -88,6 +88,7 @@ fn message(
             culprit: GIL,
             ns: (lock / 3).unsigned_abs(),
         }],
+        followed: FollowedBy::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use agent_common::{Queued, RUNNERS, State, Waited};
 
-use crate::model::{Charge, Culprit, CulpritId, Message, Part, Stage, Wait};
+use crate::model::{Charge, Culprit, CulpritId, Followed, FollowedBy, Message, Part, Stage, Wait};
 
 use super::{
     culprits::{Culprits, Key},
@@ -14,6 +14,9 @@ use super::{
 
 /// Sleeps of one lock wait kept, at 5 ms each (CPython) some five minutes.
 const MOST_SLEEPS: usize = 1 << 16;
+
+/// Stands for whatever a wait followed upon.
+const AFTERMATH: CulpritId = CulpritId(1);
 
 /// Who says what a culprit is called.
 pub trait Describe {
@@ -40,6 +43,8 @@ pub struct Blame {
     sleeps: HashMap<u32, Vec<(u64, u64)>>,
     culprits: Culprits,
     releasers: Releasers,
+    /// Waits for the CPU by what they followed upon.
+    followed: HashMap<(u32, Part), Ledger>,
     /// The cgroup whose quota ran out last, by process.
     quota: HashMap<u32, CulpritId>,
 }
@@ -136,6 +141,10 @@ impl Blame {
                 tell,
             );
         }
+        if let Some(before) = followed(queued) {
+            let ledger = self.followed.entry((queued.tid, before)).or_default();
+            ledger.add(AFTERMATH, queued.from, queued.to, length - throttled);
+        }
         for (key, ns) in runners(queued) {
             // While it was throttled, who ran was not in its way. Which of the time that was is not
             // known: everybody is charged less, alike.
@@ -184,9 +193,16 @@ impl Blame {
         }
     }
 
-    /// Charges a message with the waits that fell into its time outside the network.
+    /// Charges a message with the waits that fell into its time outside the network, and says which of
+    /// those for the CPU were the aftermath of others.
     pub fn charge(&self, message: &mut Message) {
         let matrix = message.split.matrix();
+        let ago = |at: u64, stage| at.saturating_sub(matrix.stage(stage).max(0) as u64);
+        let received = ago(message.handed_off_at, Stage::InApp);
+        message.followed = FollowedBy {
+            queued: self.followed(message.tid, ago(received, Stage::Queued), received),
+            in_app: self.followed(message.tid, received, message.handed_off_at),
+        };
         let outside: i64 = [Stage::HeldBack, Stage::Queued, Stage::InApp]
             .into_iter()
             .map(|stage| matrix.stage(stage))
@@ -217,10 +233,37 @@ impl Blame {
         }
     }
 
+    fn followed(&self, tid: u32, from: u64, to: u64) -> Followed {
+        let after = |part| {
+            let ledger = self.followed.get(&(tid, part));
+            let due = ledger.map_or_else(Vec::new, |ledger| ledger.between(from, to));
+            due.iter().map(|due| due.ns).sum()
+        };
+        Followed {
+            lock_wait_ns: after(Part::LockWait),
+            throttle_ns: after(Part::Throttle),
+            blocked_ns: after(Part::Blocked),
+        }
+    }
+
     /// The thread has ended.
     pub fn forget(&mut self, tid: u32) {
         self.threads.retain(|&(of, _), _| of != tid);
+        self.followed.retain(|&(of, _), _| of != tid);
         self.sleeps.remove(&tid);
+    }
+}
+
+/// Which wait a wait for the CPU followed upon; `None` when the thread was preempted.
+fn followed(queued: &Queued) -> Option<Part> {
+    const LOCK_WAIT: u32 = State::LockWait as u32;
+    const BLOCKED: u32 = State::Blocked as u32;
+    match queued.after {
+        // Preempted or not: what it waits for after its throttling it would not have waited for.
+        _ if queued.throttled > 0 => Some(Part::Throttle),
+        LOCK_WAIT => Some(Part::LockWait),
+        BLOCKED => Some(Part::Blocked),
+        _ => None,
     }
 }
 

@@ -9,8 +9,8 @@ use super::{acks::Acks, past::Past, waiting::Waiting, window::Window};
 use crate::{
     fix::Header,
     model::{
-        Excluded, HandOff, Matrix, Message, Part, SentBetween, SentTime, SessionId, Split, Stage,
-        Unbalanced,
+        Excluded, FollowedBy, HandOff, Matrix, Message, Part, SentBetween, SentTime, SessionId,
+        Split, Stage, Unbalanced,
     },
 };
 
@@ -215,6 +215,7 @@ impl Received {
             ack_pending_ns: self.ack_pending,
             split: Split::new(age, self.matrix)?,
             charges: Vec::new(),
+            followed: FollowedBy::default(),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{culprit::Charge, matrix::Split};
+use super::{culprit::Charge, followed::FollowedBy, matrix::Split};
 
 /// One FIX session as seen on one socket of one process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,6 +141,8 @@ pub struct Message {
     /// Who is charged with its parts: of each part at most as much as it has, the rest is
     /// [`CulpritId::OTHER`](super::CulpritId::OTHER)'s.
     pub charges: Vec<Charge>,
+    /// How much of its time on the run queue is the aftermath of other waits.
+    pub followed: FollowedBy,
 }
 
 impl Message {

@@ -7,8 +7,8 @@ use super::{
     wire::{HealthRecord, MessageRecord, Record, Slot, WaitRecord},
 };
 use crate::model::{
-    Health, Input, Matrix, Message, Moment, MsgType, Part, SentBetween, SentTime, SessionId, Split,
-    Stage, Wait,
+    FollowedBy, Health, Input, Matrix, Message, Moment, MsgType, Part, SentBetween, SentTime,
+    SessionId, Split, Stage, Wait,
 };
 
 const CELLS: usize = Stage::ALL.len() * Part::ALL.len();
@@ -196,6 +196,7 @@ impl Encoder {
             changed,
             by_ns: Cow::Borrowed(&by_ns[..count]),
             charges: Cow::Borrowed(&m.charges),
+            followed: Some(m.followed).filter(|followed| *followed != FollowedBy::default()),
         });
         last.tid = m.tid;
         last.seq = m.seq;
@@ -379,6 +380,7 @@ impl Decoder {
             ack_pending_ns: record.ack_pending_ns,
             split,
             charges: record.charges.into_owned(),
+            followed: record.followed.unwrap_or_default(),
         })))
     }
 

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Capability, CgroupUse, Charge, Culprit, CulpritId, Excluded, HandOff, Part, ProbeCost, Sample,
-    SessionId, TapDelta, ThreadFacts,
+    Capability, CgroupUse, Charge, Culprit, CulpritId, Excluded, FollowedBy, HandOff, Part,
+    ProbeCost, Sample, SessionId, TapDelta, ThreadFacts,
 };
 
 /// Stands for a session: the number its [`Record::Session`] gave it.
@@ -71,6 +71,8 @@ pub(super) struct MessageRecord<'a> {
     /// By how much.
     pub(super) by_ns: Cow<'a, [i64]>,
     pub(super) charges: Cow<'a, [Charge]>,
+    /// `None` when there is none.
+    pub(super) followed: Option<FollowedBy>,
 }
 
 /// A wait that is over, as differences.

@@ -1,4 +1,7 @@
 //! The messages of one receive call, as they come from the join: one after the other.
+//!
+//! All instants are `CLOCK_MONOTONIC` ns: UTC of one receive call differs from message to message, by what
+//! the clock was slewed between their arrivals.
 
 use super::service::Service;
 
@@ -8,14 +11,14 @@ pub(super) const MOST: usize = 4096;
 /// A message that waits for the reader.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiting {
-    /// When it was sent, UTC ns.
-    pub(super) sent_ns: i64,
-    /// When it is there to be read, UTC ns.
-    pub(super) there_ns: i64,
+    /// When it was sent.
+    pub(super) sent: i64,
+    /// When it is there to be read.
+    pub(super) there: i64,
     /// Its age counts: it is no resend.
     pub(super) counts: bool,
-    /// When it was handed off, UTC ns.
-    pub(super) handed_off_ns: i64,
+    /// When it was handed off.
+    pub(super) handed_off: i64,
     /// What the reader spent from the receive call's return to that.
     pub(super) in_app: Service,
 }
@@ -23,10 +26,10 @@ pub(super) struct Waiting {
 /// What one receive call handed over, so far.
 #[derive(Clone, Debug)]
 pub(super) struct Batch {
-    /// When the call returned, UTC ns.
-    pub(super) received_ns: i64,
-    /// When the first of its messages arrived, UTC ns.
-    pub(super) first_arrived_ns: i64,
+    /// When the call returned.
+    pub(super) received: i64,
+    /// When the first of its messages arrived.
+    pub(super) first_arrived: i64,
     /// What the reader spent from then to the return.
     pub(super) queued: Service,
     /// Its messages, in the order read.
@@ -44,22 +47,19 @@ pub(super) struct Group<'a> {
 }
 
 impl Batch {
-    /// Calls `serve` for every group in the order of hand-off. `through_ns` is when the reader was
+    /// Calls `serve` for every group in the order of hand-off. `through` is when the reader was
     /// through with the batch before, `before` what this receive call has cost so far.
     pub(super) fn groups(
         &mut self,
-        through_ns: Option<i64>,
+        through: Option<i64>,
         before: &Service,
         mut serve: impl FnMut(&Group<'_>),
     ) {
-        let mut stall = self.stall(through_ns);
+        let mut stall = self.stall(through);
         // By function, those the session layer handles itself are handed off last.
-        self.messages.sort_by_key(|m| m.handed_off_ns);
+        self.messages.sort_by_key(|m| m.handed_off);
         let mut spent = *before;
-        for messages in self
-            .messages
-            .chunk_by(|a, b| a.handed_off_ns == b.handed_off_ns)
-        {
+        for messages in self.messages.chunk_by(|a, b| a.handed_off == b.handed_off) {
             let work = messages[0].in_app.since(&spent);
             spent.add(&work);
             serve(&Group {
@@ -73,10 +73,10 @@ impl Batch {
     /// What the reader spent on it before it was received: from the arrival of its first message when
     /// the reader was idle, else from the hand-off before. Of that stretch the split is not known by
     /// itself: it is taken to be that of the whole wait in the queue.
-    fn stall(&self, through_ns: Option<i64>) -> Service {
-        match through_ns {
-            Some(through) if through > self.first_arrived_ns => {
-                self.queued.scaled_to((self.received_ns - through).max(0))
+    fn stall(&self, through: Option<i64>) -> Service {
+        match through {
+            Some(through) if through > self.first_arrived => {
+                self.queued.scaled_to((self.received - through).max(0))
             }
             _ => self.queued,
         }

@@ -6,8 +6,8 @@ use crate::model::ages::{Ages, Spread};
 /// The queue in one scenario: Lindley's recursion, and the ages it gives.
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
-    /// When the reader is through with everything so far, UTC ns.
-    free_ns: i64,
+    /// When the reader is through with everything so far.
+    free: i64,
     total: Ages<u64, 2>,
     interval: Ages<u32, 2>,
 }
@@ -15,7 +15,7 @@ pub(super) struct Queue {
 impl Default for Queue {
     fn default() -> Self {
         Self {
-            free_ns: i64::MIN,
+            free: i64::MIN,
             total: Ages::default(),
             interval: Ages::default(),
         }
@@ -32,26 +32,21 @@ impl Queue {
         let until = |n: usize| (work * n as i128 / all as i128) as i64;
         let mut done = 0;
         while done < all {
-            let begins = self.free_ns.max(group.messages[done].there_ns) + stall;
+            let begins = self.free.max(group.messages[done].there) + stall;
             stall = 0;
             let rest = &group.messages[done + 1..];
-            let more = rest.iter().take_while(|m| m.there_ns <= begins).count();
+            let more = rest.iter().take_while(|m| m.there <= begins).count();
             let through = done + 1 + more;
-            self.free_ns = begins + until(through) - until(done);
+            self.free = begins + until(through) - until(done);
             for message in &group.messages[done..through] {
                 if message.counts {
-                    let age = self.free_ns - message.sent_ns;
+                    let age = self.free - message.sent;
                     self.total.record(age);
                     self.interval.record(age);
                 }
             }
             done = through;
         }
-    }
-
-    /// The clock was set back by so much.
-    pub(super) fn set_back(&mut self, ns: i64) {
-        self.free_ns = self.free_ns.saturating_sub(ns);
     }
 
     pub(super) fn spread(&self) -> Option<Spread> {

@@ -19,8 +19,8 @@ pub(in crate::model) struct Replay {
     changed: [Option<Queue>; Scenario::ALL.len() - 1],
     transit: Transit,
     pending: Option<Batch>,
-    /// The last hand-off, UTC ns.
-    through_ns: Option<i64>,
+    /// The last hand-off.
+    through: Option<i64>,
     /// The receive call of the last batch, and what the reader spent on it after its return.
     last: Option<(i64, Service)>,
     spent_total: Service,
@@ -33,11 +33,13 @@ impl Replay {
         let matrix = message.split.matrix();
         let in_flight = matrix.stage(Stage::InFlight);
         let held_back = matrix.stage(Stage::HeldBack);
+        let handed_off = message.handed_off_at.cast_signed();
+        let received = handed_off - matrix.stage(Stage::InApp);
         // One whose arrival was not seen was there at the latest when it was received.
-        let arrived = message.arrived_ns.unwrap_or(message.received_ns);
+        let arrived = received - matrix.stage(Stage::Queued);
         let seen = message.arrived_ns.is_some() && !message.poss_dup;
-        let sent = message.handed_off_ns - message.split.age_ns();
-        let there_ns = if held_back == 0 {
+        let sent = handed_off - message.split.age_ns();
+        let there = if held_back == 0 {
             if seen {
                 self.transit.seen(in_flight);
             }
@@ -47,21 +49,20 @@ impl Replay {
             arrived.min(sent + usual)
         };
         let waiting = Waiting {
-            sent_ns: sent,
-            there_ns,
+            sent,
+            there,
             counts: !message.poss_dup,
-            handed_off_ns: message.handed_off_ns,
-            in_app: Service::of_stage(matrix, Stage::InApp),
+            handed_off,
+            in_app: Service::of_stage(matrix, Stage::InApp, &message.followed.in_app),
         };
-        let goes_on =
-            |batch: &Batch| batch.received_ns == message.received_ns && batch.messages.len() < MOST;
+        let goes_on = |batch: &Batch| batch.received == received && batch.messages.len() < MOST;
         if !self.pending.as_ref().is_some_and(goes_on) {
             self.flush();
         }
         let batch = self.pending.get_or_insert_with(|| Batch {
-            received_ns: message.received_ns,
-            first_arrived_ns: arrived,
-            queued: Service::of_stage(matrix, Stage::Queued),
+            received,
+            first_arrived: arrived,
+            queued: Service::of_stage(matrix, Stage::Queued, &message.followed.queued),
             messages: Vec::new(),
         });
         batch.messages.push(waiting);
@@ -73,20 +74,11 @@ impl Replay {
             return;
         };
         let before = match &self.last {
-            Some((received, spent)) if *received == batch.received_ns => Some(*spent),
-            _ => None,
+            Some((received, spent)) if *received == batch.received => *spent,
+            _ => Service::default(),
         };
-        if let Some(through) = self.through_ns
-            && batch.received_ns < through
-            && before.is_none()
-        {
-            self.set_back(through - batch.received_ns);
-            self.through_ns = Some(batch.received_ns);
-        }
-        let before = before.unwrap_or_default();
         let mut after = before;
-        let through = self.through_ns;
-        batch.groups(through, &before, |group| {
+        batch.groups(self.through, &before, |group| {
             for (scenario, queue) in Scenario::ALL[1..].iter().zip(&mut self.changed) {
                 let different = [&group.stall, &group.work]
                     .into_iter()
@@ -105,16 +97,8 @@ impl Replay {
                 spent.add(&group.work);
             }
         });
-        self.last = Some((batch.received_ns, after));
-        self.through_ns = batch.messages.last().map(|m| m.handed_off_ns);
-    }
-
-    /// UTC was set back by so much since the last hand-off, or was read anew.
-    fn set_back(&mut self, ns: i64) {
-        let queues = self.changed.iter_mut().flatten();
-        for queue in queues.chain([&mut self.as_it_was]) {
-            queue.set_back(ns);
-        }
+        self.last = Some((batch.received, after));
+        self.through = batch.messages.last().map(|m| m.handed_off);
     }
 
     fn what_if(

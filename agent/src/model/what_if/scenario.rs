@@ -63,12 +63,14 @@ impl Scenario {
 
     /// How much of `service` is left, nanoseconds.
     pub(super) fn left_of(self, service: &Service) -> i64 {
+        // Who does not wait keeps the CPU: what the wait left behind on the run queue goes with it.
+        let waits = |part| service.part(part) + service.left_behind(part);
         let gone = match self {
             Self::AsItWas => 0,
-            Self::WithoutLock => service.part(Part::LockWait),
-            Self::WithoutThrottle => service.part(Part::Throttle),
+            Self::WithoutLock => waits(Part::LockWait),
+            Self::WithoutThrottle => waits(Part::Throttle),
             Self::WithoutRunQueue => service.part(Part::RunQueue),
-            Self::WithoutBlocked => service.part(Part::Blocked),
+            Self::WithoutBlocked => waits(Part::Blocked),
             Self::FasterHandler => service.part(Part::OnCpu) / 2,
             Self::MoreCpu => service.part(Part::Throttle) + service.part(Part::RunQueue),
         };

@@ -1,21 +1,58 @@
 //! What the reader spent, by part.
 
-use crate::model::matrix::{Matrix, Part, Stage};
+use crate::model::{
+    followed::Followed,
+    matrix::{Matrix, Part, Stage},
+};
+
+/// Waits that leave something behind on the run queue.
+const WAITS: [Part; 3] = [Part::LockWait, Part::Throttle, Part::Blocked];
+
+/// Cells of a [`Service`]: the parts, what is on the run queue for its own sake among them, then what
+/// each of [`WAITS`] left behind there.
+const CELLS: usize = Part::ALL.len() + WAITS.len();
 
 /// Nanoseconds of the reader's time, by part; none is negative and none is network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Service([i64; Part::ALL.len()]);
+pub struct Service([i64; CELLS]);
 
 impl Service {
     /// What a message's stage says of the reader.
-    pub(super) fn of_stage(matrix: &Matrix, stage: Stage) -> Self {
-        Self(Part::ALL.map(|part| matrix.get(stage, part).max(0)))
+    pub(super) fn of_stage(matrix: &Matrix, stage: Stage, followed: &Followed) -> Self {
+        let mut cells = [0; CELLS];
+        for (cell, part) in cells.iter_mut().zip(Part::ALL) {
+            *cell = matrix.get(stage, part).max(0);
+        }
+        let left_behind = [
+            followed.lock_wait_ns,
+            followed.throttle_ns,
+            followed.blocked_ns,
+        ];
+        // The counters are exact, these are put together from single waits.
+        let mut left = cells[Part::RunQueue as usize];
+        for (cell, ns) in cells[Part::ALL.len()..].iter_mut().zip(left_behind) {
+            *cell = i64::try_from(ns).unwrap_or(i64::MAX).min(left);
+            left -= *cell;
+        }
+        cells[Part::RunQueue as usize] = left;
+        Self(cells)
     }
 
     /// Nanoseconds of one part.
     #[must_use]
-    pub const fn part(&self, part: Part) -> i64 {
-        self.0[part as usize]
+    pub fn part(&self, part: Part) -> i64 {
+        let left_behind: i64 = match part {
+            Part::RunQueue => self.0[Part::ALL.len()..].iter().sum(),
+            _ => 0,
+        };
+        self.0[part as usize] + left_behind
+    }
+
+    /// Nanoseconds on the run queue that followed upon waits of this part.
+    #[must_use]
+    pub fn left_behind(&self, part: Part) -> i64 {
+        let wait = WAITS.iter().position(|&wait| wait == part);
+        wait.map_or(0, |wait| self.0[Part::ALL.len() + wait])
     }
 
     /// Nanoseconds of all parts.

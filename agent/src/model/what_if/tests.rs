@@ -15,6 +15,7 @@ use crate::model::{
 const US: i64 = 1_000;
 const MS: i64 = 1_000_000;
 const BASE: i64 = 1_700_000_000_000_000_000;
+const UPTIME: i64 = 4_000_000_000_000;
 
 /// A message before it is read: when it arrives, and what the reader will spend on it.
 #[derive(Clone, Debug)]
@@ -117,6 +118,7 @@ fn told(
     message.arrived_ns = Some(BASE + arrived);
     message.received_ns = BASE + received;
     message.handed_off_ns = BASE + handed_off;
+    message.handed_off_at = (UPTIME + handed_off) as u64;
     message.split = Split::new(handed_off - sent, matrix).expect("the timeline has no holes");
     message
 }
@@ -214,19 +216,47 @@ fn what_was_held_back_comes_as_the_network_would_have_brought_it() {
 }
 
 #[test]
-fn a_clock_set_back_does_not_leave_the_reader_in_the_future() {
-    let loads = evenly(100, MS, &[(Part::OnCpu, 100 * US)]);
-    let mut messages = Reader::new(&[], 1).read(&loads);
-    for message in &mut messages[50..] {
-        message.sent.utc_ns -= 2_000 * MS;
-        message.received_ns -= 2_000 * MS;
-        message.handed_off_ns -= 2_000 * MS;
-        message.arrived_ns = message.arrived_ns.map(|ns| ns - 2_000 * MS);
+fn what_utc_does_meanwhile_is_no_matter() {
+    // Slewed between the arrivals of one call's messages, and set back once.
+    let loads = evenly(100, MS / 10, &[(Part::OnCpu, 200 * US)]);
+    let messages = Reader::new(&[], 40).read(&loads);
+    let expected = replayed(&messages);
+    let mut moved = messages;
+    for (n, message) in moved.iter_mut().enumerate() {
+        let by = if n < 50 { n as i64 } else { -2_000 * MS };
+        message.sent.utc_ns += by;
+        message.received_ns += by;
+        message.handed_off_ns += by;
+        message.arrived_ns = message.arrived_ns.map(|ns| ns + by);
+    }
+    assert_eq!(replayed(&moved), expected);
+}
+
+#[test]
+fn what_a_wait_leaves_behind_on_the_run_queue_goes_with_it() {
+    let work = [
+        (Part::LockWait, 400 * US),
+        (Part::RunQueue, 800 * US),
+        (Part::OnCpu, 100 * US),
+    ];
+    let mut messages = Reader::new(&[], 1).read(&evenly(1000, MS, &work));
+    for message in &mut messages {
+        message.followed.in_app.lock_wait_ns = 600 * US as u64;
+        let queued = message.split.matrix().get(Stage::Queued, Part::RunQueue);
+        message.followed.queued.lock_wait_ns = (queued * 3 / 4) as u64;
     }
     let what_if = replayed(&messages);
-    for outcome in &what_if.outcomes {
-        assert!(outcome.age.max_ns < MS, "{outcome:?}");
-    }
+    let age = |s| what_if.of(s).expect("every scenario is there");
+    // 200 us on the run queue for its own sake, 100 us of work and 50 us under way.
+    assert!(near(age(Scenario::WithoutLock).max_ns, 350 * US, 0.02));
+    assert!(near(age(Scenario::WithoutRunQueue).max_ns, 550 * US, 0.02));
+    assert_eq!(age(Scenario::WithoutBlocked), age(Scenario::AsItWas));
+    // More than there is of it is not believed.
+    let mut followed = messages[0].followed.in_app;
+    followed.blocked_ns = u64::MAX;
+    let service = Service::of_stage(messages[0].split.matrix(), Stage::InApp, &followed);
+    assert_eq!(service.part(Part::RunQueue), 800 * US);
+    assert_eq!(service.total(), 1300 * US);
 }
 
 #[test]
