@@ -70,6 +70,7 @@ fn message(
         tid: 412 + u32::from(session.local.port() - 5002),
         seq,
         msg_type: MsgType::new(b"8").expect("a type"),
+        bytes: 250,
         poss_dup: false,
         sent: SentTime {
             utc_ns: UTC + handed_off - age,

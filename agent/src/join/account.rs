@@ -204,6 +204,7 @@ impl Received {
             tid: self.reader.tid,
             seq: self.header.seq,
             msg_type: self.header.msg_type,
+            bytes: u32::try_from(self.header.end - self.header.start).unwrap_or(u32::MAX),
             poss_dup: self.header.poss_dup,
             sent: self.sent,
             sent_between: self.sent_between,

@@ -117,6 +117,8 @@ pub struct Message {
     pub seq: u64,
     /// MsgType (35).
     pub msg_type: MsgType,
+    /// Its length, from BeginString to CheckSum, bytes.
+    pub bytes: u32,
     /// PossDupFlag (43) was Y: a resend. Its age counts from OrigSendingTime (122).
     pub poss_dup: bool,
     /// SendingTime (52); of a resend OrigSendingTime (122).

@@ -35,6 +35,7 @@ pub(crate) fn message(session: &Arc<SessionId>, seq: u64, cells: &[(Stage, Part,
         tid: 412,
         seq,
         msg_type: MsgType::new(b"8").expect("8 is a message type"),
+        bytes: 250,
         poss_dup: false,
         sent: SentTime {
             utc_ns: sent_ns,

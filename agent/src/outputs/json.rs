@@ -24,6 +24,7 @@ impl Line {
         self.session(&m.session, Some(m.tid));
         self.int("seq", m.seq);
         self.text("msg_type", m.msg_type.as_str());
+        self.int("bytes", m.bytes);
         self.bool("poss_dup", m.poss_dup);
         self.int("sent_ns", m.sent.utc_ns);
         self.int("sent_resolution_ns", m.sent.resolution_ns);
@@ -496,6 +497,7 @@ mod tests {
             let v = parse(line.message(&m));
             prop_assert_eq!(&v["type"], "message");
             prop_assert_eq!(v["seq"].as_u64(), Some(m.seq));
+            prop_assert_eq!(v["bytes"].as_u64(), Some(m.bytes.into()));
             prop_assert_eq!(v["poss_dup"].as_bool(), Some(m.poss_dup));
             prop_assert_eq!(v["sent_ns"].as_i64(), Some(m.sent.utc_ns));
             prop_assert_eq!(v["arrived_ns"].as_i64(), m.arrived_ns);
@@ -551,7 +553,7 @@ mod tests {
             concat!(
                 r#"{"type":"message","session":{"sender":"VENUE","target":"DROP","#,
                 r#""local":"127.0.0.1:5002","remote":"127.0.0.1:40112","pid":411,"tid":412},"#,
-                r#""seq":17,"msg_type":"8","poss_dup":false,"sent_ns":1700000000000000000,"#,
+                r#""seq":17,"msg_type":"8","bytes":250,"poss_dup":false,"sent_ns":1700000000000000000,"#,
                 r#""sent_resolution_ns":1000000,"arrived_ns":1700000000000000000,"#,
                 r#""received_ns":1700000000000000005,"handed_off_ns":1700000000000000007,"#,
                 r#""age_ns":7,"age_min_ns":-999993,"hand_off":"wait","#,

@@ -19,6 +19,7 @@ const _: () = assert!(CELLS <= u32::BITS as usize);
 struct Last {
     tid: u32,
     seq: u64,
+    bytes: u32,
     resolution_ns: i64,
     handed_off_ns: i64,
     /// What UTC was ahead of the monotonic clock.
@@ -176,6 +177,7 @@ impl Encoder {
             tid: m.tid.wrapping_sub(last.tid) as i32,
             seq: m.seq.wrapping_sub(last.seq).wrapping_sub(1) as i64,
             msg_type: u32::from_le_bytes(msg_type),
+            bytes: m.bytes.wrapping_sub(last.bytes) as i32,
             poss_dup: m.poss_dup,
             hand_off: m.hand_off,
             resolution_ns: m.sent.resolution_ns.wrapping_sub(last.resolution_ns),
@@ -200,6 +202,7 @@ impl Encoder {
         });
         last.tid = m.tid;
         last.seq = m.seq;
+        last.bytes = m.bytes;
         last.resolution_ns = m.sent.resolution_ns;
         last.handed_off_ns = m.handed_off_ns;
         last.utc_ahead = utc_ahead;
@@ -344,6 +347,7 @@ impl Decoder {
         }
         last.tid = last.tid.wrapping_add(record.tid as u32);
         last.seq = last.seq.wrapping_add(record.seq as u64).wrapping_add(1);
+        last.bytes = last.bytes.wrapping_add(record.bytes as u32);
         last.resolution_ns = last.resolution_ns.wrapping_add(record.resolution_ns);
         last.handed_off_ns = last.handed_off_ns.wrapping_add(record.handed_off_ns);
         last.utc_ahead = last.utc_ahead.wrapping_add(record.utc_ahead);
@@ -358,6 +362,7 @@ impl Decoder {
             tid: last.tid,
             seq: last.seq,
             msg_type: MsgType::new(&msg_type[..length])?,
+            bytes: last.bytes,
             poss_dup: record.poss_dup,
             sent: SentTime {
                 utc_ns: sent_ns,

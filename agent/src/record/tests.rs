@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use super::{writer::Writer, *};
 use crate::model::{
-    Capability, CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Excluded, Health, Hook, Input,
-    Kin, Lock, Moment, Object, Part, ProbeCost, Sample, Stage, TapDelta, ThreadFacts, ThreadName,
-    Wait,
+    Capability, CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Excluded, Followed, Health,
+    Hook, Input, Kin, Lock, Moment, Object, Part, ProbeCost, Sample, Stage, TapDelta, ThreadFacts,
+    ThreadName, Wait,
     samples::{any_message, message, session},
 };
 
@@ -67,7 +67,8 @@ prop_compose! {
     /// A message whose instants need not fit together.
     fn wild_message()(
         mut m in (0_u16..3).prop_flat_map(any_message),
-        tid in any::<u32>(),
+        (tid, bytes) in any::<(u32, u32)>(),
+        followed in any::<[u64; 6]>(),
         msg_type in prop::sample::select(vec!["8", "AE", "zz9Z", "0"]),
         at in prop::option::weighted(0.5, any::<[i64; 5]>()),
         ack_pending_ns in any::<u64>(),
@@ -78,6 +79,14 @@ prop_compose! {
         ),
     ) -> Input {
         m.tid = tid;
+        m.bytes = bytes;
+        let [lock_wait_ns, throttle_ns, blocked_ns, ..] = followed;
+        m.followed.queued = Followed {
+            lock_wait_ns,
+            throttle_ns,
+            blocked_ns,
+        };
+        m.followed.in_app.blocked_ns = followed[3];
         m.msg_type = crate::model::MsgType::new(msg_type.as_bytes()).expect("a message type");
         if let Some([sent, resolution, arrived, received, handed_off]) = at {
             m.sent.utc_ns = sent;
@@ -491,7 +500,7 @@ fn the_format_is_the_one_of_its_version() {
     let sum = crc32fast::hash(encoder.bytes());
     assert_eq!(
         (segment::VERSION, sum),
-        (1, 4_220_347_293),
+        (2, 2_975_668_844),
         "{:02x?}",
         encoder.bytes()
     );

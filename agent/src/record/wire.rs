@@ -51,6 +51,7 @@ pub(super) struct MessageRecord<'a> {
     pub(super) seq: i64,
     /// Its characters, the first in the lowest byte.
     pub(super) msg_type: u32,
+    pub(super) bytes: i32,
     pub(super) poss_dup: bool,
     pub(super) hand_off: HandOff,
     pub(super) resolution_ns: i64,

@@ -17,7 +17,7 @@ pub struct Flow {
     /// Messages sent and not handed off, about: the latest one's age outside the network at the rate
     /// of arrivals.
     pub backlog_messages: Option<u64>,
-    /// The same in bytes; `None` when the length of the messages is not known.
+    /// The same in bytes, by the mean length of the messages read.
     pub backlog_bytes: Option<u64>,
     /// Age of the latest message, nanoseconds.
     pub age_ns: Option<i64>,
@@ -37,6 +37,7 @@ const COARSE_NS: i64 = 1_000_000_000;
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::model) struct FlowTally {
     messages: u64,
+    bytes: u64,
     /// The last send before the first of these messages.
     sent_before: Option<i64>,
     sent_first: Option<i64>,
@@ -64,6 +65,7 @@ impl FlowTally {
             self.origin = (message.handed_off_ns, age);
         }
         self.messages += 1;
+        self.bytes += u64::from(message.bytes);
         self.sent_last = self.sent_last.max(Some(sent));
         self.age_ns = Some(age);
         self.outside_ns = age - message.split.matrix().part(Part::Network);
@@ -97,7 +99,10 @@ impl FlowTally {
                 0.0
             },
             backlog_messages: arrivals_per_s.map(backlog),
-            backlog_bytes: None,
+            backlog_bytes: arrivals_per_s.map(|rate| {
+                let each = self.bytes as f64 / self.messages.max(1) as f64;
+                (backlog(rate) as f64 * each).round() as u64
+            }),
             age_ns: self.age_ns,
             age_slope,
             left: left(self.age_ns, age_slope, max_latency),

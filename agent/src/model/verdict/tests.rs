@@ -310,6 +310,10 @@ fn the_flow_is_that_of_a_queue() {
         about(flow.backlog_messages.expect("known") as f64, 2_100.0),
         "{flow:?}"
     );
+    assert_eq!(
+        flow.backlog_bytes,
+        flow.backlog_messages.map(|messages| messages * 250)
+    );
     // From 10.5 s at half a second a second.
     assert!(
         about(flow.left.expect("it grows").as_secs_f64(), 219.0),
