@@ -161,7 +161,7 @@ fn inputs(messages: u64) -> Vec<(Moment, Input)> {
                 path: "/pod".into(),
                 quota_ns: Some(20_000_000),
                 period_ns: 100_000_000,
-                usage_ns: i * 1_500_000,
+                usage_ns: Some(i * 1_500_000),
                 throttled_ns: i * 1_000_000,
                 ..CgroupLevel::default()
             };

@@ -97,8 +97,6 @@ impl Hierarchies {
     }
 
     /// All levels from the process's own cgroup to the root of what is visible, read anew.
-    ///
-    /// `usage_ns` is 0 where v1 has limits and accounts in different cgroups: nobody counts it then.
     pub(super) fn used(&self, proc: &Proc, pid: u32) -> Result<CgroupUse, CgroupError> {
         let limits = self.limits.as_ref().ok_or(CgroupError::NotMounted)?;
         let text = fs::read_to_string(proc.of(pid, "cgroup"))
@@ -114,9 +112,7 @@ impl Hierarchies {
             let mut read = limits.level(level)?;
             if limits.version != Version::V2 {
                 let account = accounts.iter().find(|(_, path)| path.starts_with(level));
-                read.usage_ns = account
-                    .and_then(|(hierarchy, _)| hierarchy.usage_ns(level))
-                    .unwrap_or(0);
+                read.usage_ns = account.and_then(|(hierarchy, _)| hierarchy.usage_ns(level));
             }
             Some(read)
         });
@@ -192,7 +188,7 @@ impl Hierarchy {
             path: path.to_string_lossy().into_owned(),
             quota_ns: quota_us.map(|us| us * 1000),
             period_ns: period_us * 1000,
-            usage_ns: micros("usage_usec").unwrap_or(0),
+            usage_ns: micros("usage_usec"),
             periods: field("nr_periods").unwrap_or(0),
             throttled_periods: field("nr_throttled").unwrap_or(0),
             throttled_ns: field("throttled_time")

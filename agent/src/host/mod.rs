@@ -124,8 +124,6 @@ impl Host {
 
     /// Limits and counters of a process's cgroups, own first, read anew with each call.
     ///
-    /// `usage_ns` is 0 where v1 has limits and accounts in different cgroups.
-    ///
     /// # Errors
     /// When there is no CPU controller, no such process, or its cgroup is not visible here.
     pub fn cgroup_use(&self, pid: u32) -> Result<CgroupUse, CgroupError> {

@@ -132,7 +132,7 @@ fn cgroup() -> impl Strategy<Value = Input> {
             path,
             quota_ns,
             period_ns: n[0],
-            usage_ns: n[1],
+            usage_ns: (n[1] % 5 > 0).then_some(n[1]),
             periods: n[2],
             throttled_periods: n[3],
             throttled_ns: n[4],

@@ -58,7 +58,7 @@ fn v2_from_its_own_to_the_root() {
             path: "/pods/a".to_owned(),
             quota_ns: Some(20_000_000),
             period_ns: 100_000_000,
-            usage_ns: 500_000,
+            usage_ns: Some(500_000),
             periods: 7,
             throttled_periods: 3,
             throttled_ns: 90_000,
@@ -68,7 +68,7 @@ fn v2_from_its_own_to_the_root() {
     assert_eq!(used.levels[1].quota_ns, None);
     assert_eq!(
         (used.levels[2].quota_ns, used.levels[2].usage_ns),
-        (None, 9_000_000)
+        (None, Some(9_000_000))
     );
 }
 
@@ -107,10 +107,10 @@ fn v1_with_cpu_and_accounts_apart_and_together() {
         assert_eq!(used.levels.len(), 2);
         let own = &used.levels[0];
         assert_eq!((own.path.as_str(), own.quota_ns), ("/a", Some(50_000_000)));
-        assert_eq!((own.usage_ns, own.throttled_ns), (444, 90));
+        assert_eq!((own.usage_ns, own.throttled_ns), (Some(444), 90));
         assert_eq!(
             (used.levels[1].usage_ns, used.levels[1].quota_ns),
-            (4444, None)
+            (Some(4444), None)
         );
     }
 }
@@ -129,7 +129,7 @@ fn nobodys_use_is_taken_for_another_cgroups() {
     );
     f.write("ac/a/cpuacct.usage", "444\n");
     let used = all.used(&f.proc(), 8).expect("read");
-    assert_eq!(used.levels[0].usage_ns, 0);
+    assert_eq!(used.levels[0].usage_ns, None);
 }
 
 #[test]

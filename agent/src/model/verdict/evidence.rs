@@ -47,11 +47,13 @@ impl Evidence {
     }
 }
 
-/// The CPU time of a process.
+/// The CPU time of a process's cgroups.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CpuUse {
-    /// CPUs' worth of time its own cgroup used.
-    pub cores: f64,
+    /// The path of its own below the cgroup mount; `/` is the whole machine, or what is visible of it.
+    pub path: String,
+    /// CPUs' worth of time that one used; `None` when not counted.
+    pub cores: Option<f64>,
     /// The limit that is the tightest; `None` when there is none.
     pub limit: Option<CpuLimit>,
 }
@@ -63,8 +65,8 @@ pub struct CpuLimit {
     pub path: String,
     /// CPUs' worth of time it may use.
     pub cores: f64,
-    /// CPUs' worth of time it used.
-    pub used: f64,
+    /// CPUs' worth of time it used; `None` when not counted.
+    pub used: Option<f64>,
     /// Periods in which it was runnable.
     pub periods: u64,
     /// Of these, how many used up the quota.

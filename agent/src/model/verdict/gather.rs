@@ -49,7 +49,7 @@ impl CpuUse {
             return None;
         }
         let used = |a: &CgroupLevel, b: &CgroupLevel| {
-            b.usage_ns.saturating_sub(a.usage_ns) as f64 / 1e9 / seconds
+            Some(b.usage_ns?.saturating_sub(a.usage_ns?) as f64 / 1e9 / seconds)
         };
         let (own_before, own) = levels().next()?;
         // The one that ran out most often, else the one with the least to spare.
@@ -64,11 +64,12 @@ impl CpuUse {
                 })
             })
             .max_by(|a, b| {
-                let spare = |l: &CpuLimit| l.cores - l.used;
+                let spare = |l: &CpuLimit| l.cores - l.used.unwrap_or(0.0);
                 let more = a.throttled_periods.cmp(&b.throttled_periods);
                 more.then(spare(b).total_cmp(&spare(a)))
             });
         Some(Self {
+            path: own.path.clone(),
             cores: used(own_before, own),
             limit,
         })

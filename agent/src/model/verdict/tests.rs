@@ -109,11 +109,12 @@ fn holder(lock: Lock) -> Culprit {
 
 fn pod(cores: f64, used: f64, throttled_periods: u64) -> CpuUse {
     CpuUse {
-        cores: used,
+        path: "/podX/app".to_owned(),
+        cores: Some(used),
         limit: Some(CpuLimit {
             path: "/podX".to_owned(),
             cores,
-            used,
+            used: Some(used),
             periods: 10,
             throttled_periods,
         }),
@@ -361,7 +362,7 @@ fn the_cgroup_that_ran_out_is_the_limit() {
         path: path.to_owned(),
         quota_ns,
         period_ns: 100 * MS as u64,
-        usage_ns,
+        usage_ns: Some(usage_ns),
         periods: 10,
         throttled_periods,
         throttled_ns: 0,

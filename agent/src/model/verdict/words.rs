@@ -2,7 +2,7 @@
 
 use super::{
     cause::Cause,
-    evidence::{CpuUse, Evidence},
+    evidence::{CpuLimit, CpuUse, Evidence},
     rules::growing,
 };
 use crate::{
@@ -158,15 +158,16 @@ fn more_cpu(e: &Evidence) -> String {
     if e.more_cpu_helps() == Some(true) {
         return String::new();
     }
+    let spare = |limit: &CpuLimit| limit.used.filter(|used| *used < NEAR_LIMIT * limit.cores);
     match &e.cpu {
         Some(CpuUse {
             limit: Some(limit), ..
-        }) if limit.used < NEAR_LIMIT * limit.cores => format!(
-            " More CPU will not help: the pod uses {:.1} of {:.1} cores.",
-            limit.used, limit.cores
+        }) if let Some(used) = spare(limit) => format!(
+            " More CPU will not help: the pod uses {used:.1} of {:.1} cores.",
+            limit.cores
         ),
-        Some(CpuUse { cores, limit: None }) => {
-            format!(" More CPU will not help: the process has no limit and uses {cores:.1} cores.")
+        _ if e.more_cpu_helps() == Some(false) => {
+            " More CPU will not help: it hardly waits for a CPU.".to_owned()
         }
         _ => String::new(),
     }
@@ -186,7 +187,7 @@ fn throttle(e: &Evidence) -> String {
                 limit.cores,
                 limit.throttled_periods,
                 limit.periods,
-                enough(limit.cores.max(limit.used), e)
+                enough(limit.used.unwrap_or(0.0).max(limit.cores), e)
             ));
         }
         (_, Some(quota)) => text.push_str(&format!(
@@ -353,18 +354,8 @@ pub(super) fn evidence(e: &Evidence) -> Vec<String> {
     if let Some(slope) = e.flow.age_slope {
         facts.push(format!("the age grows by {slope:.2} s/s"));
     }
-    if let Some(CpuUse { cores, limit }) = &e.cpu {
-        facts.push(match limit {
-            None => format!("CPU: {cores:.2} cores, no limit"),
-            Some(l) => format!(
-                "CPU: {:.2} of {:.2} cores ({}), {} of {} periods throttled",
-                l.used,
-                l.cores,
-                tame(&l.path),
-                l.throttled_periods,
-                l.periods
-            ),
-        });
+    if let Some(cpu) = &e.cpu {
+        facts.push(used(cpu));
     }
     for row in &e.blame {
         if let Some(culprit) = &row.culprit {
@@ -377,4 +368,26 @@ pub(super) fn evidence(e: &Evidence) -> Vec<String> {
         }
     }
     facts
+}
+
+/// What is used of the CPU, and of the limit.
+fn used(cpu: &CpuUse) -> String {
+    let cores =
+        |used: Option<f64>| used.map_or("not counted".to_owned(), |used| format!("{used:.2}"));
+    match &cpu.limit {
+        None if cpu.path == "/" => "CPU: no limit".to_owned(),
+        None => format!(
+            "CPU: {} cores ({}), no limit",
+            cores(cpu.cores),
+            tame(&cpu.path)
+        ),
+        Some(limit) => format!(
+            "CPU: {} of {:.2} cores ({}), {} of {} periods throttled",
+            cores(limit.used),
+            limit.cores,
+            tame(&limit.path),
+            limit.throttled_periods,
+            limit.periods
+        ),
+    }
 }

@@ -93,7 +93,9 @@ impl Cgroup {
             return Ok(());
         }
         // A cgroup made anew counts from zero: nothing is said of that time.
-        if let Some(used) = risen(level.usage_ns, last.usage_ns) {
+        if let (Some(now), Some(then)) = (level.usage_ns, last.usage_ns)
+            && let Some(used) = risen(now, then)
+        {
             out.level(before.monotonic_ns, self.used, used / ns)?;
         }
         if let Some(throttled) = risen(level.throttled_ns, last.throttled_ns) {
