@@ -8,6 +8,8 @@
 mod culprits;
 mod ledger;
 mod releasers;
+#[cfg(test)]
+mod tests;
 mod waits;
 
 pub use culprits::{Culprits, Key};

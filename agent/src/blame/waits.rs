@@ -43,7 +43,7 @@ pub struct Blame {
     sleeps: HashMap<u32, Vec<(u64, u64)>>,
     culprits: Culprits,
     releasers: Releasers,
-    /// Waits for the CPU by what they followed upon.
+    /// Waits for the CPU by what they followed upon; on the CPU: the retries of lock waits.
     followed: HashMap<(u32, Part), Ledger>,
     /// The cgroup whose quota ran out last, by process.
     quota: HashMap<u32, CulpritId>,
@@ -102,7 +102,11 @@ impl Blame {
             ns: 0,
             timeouts,
         };
+        let mut before = None;
         for (from, to) in sleeps.into_iter().chain(last) {
+            if let Some(before) = before.replace(to) {
+                self.retried(waited.tid, before, from);
+            }
             wait.ns += to - from;
             self.due(&wait, from, to, to - from);
         }
@@ -233,6 +237,16 @@ impl Blame {
         }
     }
 
+    /// Between two sleeps of a lock wait the thread was awake.
+    fn retried(&mut self, tid: u32, from: u64, to: u64) {
+        let queued = self.followed.get(&(tid, Part::LockWait));
+        let queued = queued.map_or_else(Vec::new, |ledger| ledger.between(from, to));
+        let queued: u64 = queued.iter().map(|due| due.ns).sum();
+        let ran = to.saturating_sub(from).saturating_sub(queued);
+        let ledger = self.followed.entry((tid, Part::OnCpu)).or_default();
+        ledger.add(AFTERMATH, from, to, ran);
+    }
+
     fn followed(&self, tid: u32, from: u64, to: u64) -> Followed {
         let after = |part| {
             let ledger = self.followed.get(&(tid, part));
@@ -243,6 +257,7 @@ impl Blame {
             lock_wait_ns: after(Part::LockWait),
             throttle_ns: after(Part::Throttle),
             blocked_ns: after(Part::Blocked),
+            lock_retry_ns: after(Part::OnCpu),
         }
     }
 

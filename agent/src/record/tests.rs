@@ -68,7 +68,7 @@ prop_compose! {
     fn wild_message()(
         mut m in (0_u16..3).prop_flat_map(any_message),
         (tid, bytes) in any::<(u32, u32)>(),
-        followed in any::<[u64; 6]>(),
+        followed in any::<[u64; 5]>(),
         msg_type in prop::sample::select(vec!["8", "AE", "zz9Z", "0"]),
         at in prop::option::weighted(0.5, any::<[i64; 5]>()),
         ack_pending_ns in any::<u64>(),
@@ -85,8 +85,9 @@ prop_compose! {
             lock_wait_ns,
             throttle_ns,
             blocked_ns,
+            lock_retry_ns: followed[3],
         };
-        m.followed.in_app.blocked_ns = followed[3];
+        m.followed.in_app.blocked_ns = followed[4];
         m.msg_type = crate::model::MsgType::new(msg_type.as_bytes()).expect("a message type");
         if let Some([sent, resolution, arrived, received, handed_off]) = at {
             m.sent.utc_ns = sent;

@@ -24,8 +24,9 @@ pub use service::Service;
 pub(super) use replay::Replay;
 
 /// What the replay rests on; shown wherever its figures are.
-pub const ASSUMPTIONS: &str = "What-if replays the queue of the messages read: the same arrivals (what was held back \
-     counts as arriving when the uncongested network would have delivered it), one reader, the work of every \
+pub const ASSUMPTIONS: &str = "What-if replays the queue of the messages read: the same arrivals (what was held back, or \
+     waited for an acknowledgement of a reader that was behind, counts as arriving when the uncongested network would \
+     have delivered it), one reader, the work of every \
      message as measured, and nothing but the named wait taken out. It does not know what the change itself does: \
      a lock that is gone may cost CPU elsewhere, a faster reader may wait for something new. Quantiles are at most \
      1 % too high.";

@@ -8,7 +8,11 @@ use super::{
     service::Service,
     transit::Transit,
 };
-use crate::model::{ages::Spread, matrix::Stage, message::Message};
+use crate::model::{
+    ages::Spread,
+    matrix::Stage,
+    message::{HandOff, Message},
+};
 
 /// Replays a session as its messages come. Memory is bounded: a queue per scenario, and only for
 /// those in which something is different, and the messages of one receive call.
@@ -19,6 +23,8 @@ pub(in crate::model) struct Replay {
     changed: [Option<Queue>; Scenario::ALL.len() - 1],
     transit: Transit,
     pending: Option<Batch>,
+    /// The hand-off of the message before.
+    latest_end: Option<i64>,
     /// The last hand-off.
     through: Option<i64>,
     /// The receive call of the last batch, and what the reader spent on it after its return.
@@ -30,6 +36,10 @@ pub(in crate::model) struct Replay {
 impl Replay {
     /// The next message in the order read.
     pub(in crate::model) fn message(&mut self, message: &Message) {
+        if message.hand_off == HandOff::Unseen {
+            // What the reader spent on it is not known.
+            return;
+        }
         let matrix = message.split.matrix();
         let in_flight = matrix.stage(Stage::InFlight);
         let held_back = matrix.stage(Stage::HeldBack);
@@ -37,16 +47,21 @@ impl Replay {
         let received = handed_off - matrix.stage(Stage::InApp);
         // One whose arrival was not seen was there at the latest when it was received.
         let arrived = received - matrix.stage(Stage::Queued);
-        let seen = message.arrived_ns.is_some() && !message.poss_dup;
         let sent = handed_off - message.split.age_ns();
-        let there = if held_back == 0 {
-            if seen {
+        let behind = self.latest_end.is_some_and(|end| arrived < end);
+        self.latest_end = Some(handed_off);
+        let usual = self.transit.median_ns().unwrap_or(in_flight);
+        let there = if held_back > 0 {
+            arrived.min(sent + usual)
+        } else if behind {
+            // Who does not read does not acknowledge, and the sender may wait for that.
+            let ours = i64::try_from(message.ack_pending_ns).unwrap_or(i64::MAX);
+            arrived.min((sent + usual).max(arrived - ours))
+        } else {
+            if message.arrived_ns.is_some() && !message.poss_dup {
                 self.transit.seen(in_flight);
             }
             arrived
-        } else {
-            let usual = self.transit.median_ns().unwrap_or(in_flight);
-            arrived.min(sent + usual)
         };
         let waiting = Waiting {
             sent,

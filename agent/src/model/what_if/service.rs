@@ -5,12 +5,17 @@ use crate::model::{
     matrix::{Matrix, Part, Stage},
 };
 
-/// Waits that leave something behind on the run queue.
-const WAITS: [Part; 3] = [Part::LockWait, Part::Throttle, Part::Blocked];
+/// What waits leave behind: which wait, and the part in which that is.
+const LEFT_BEHIND: [(Part, Part); 4] = [
+    (Part::LockWait, Part::RunQueue),
+    (Part::Throttle, Part::RunQueue),
+    (Part::Blocked, Part::RunQueue),
+    (Part::LockWait, Part::OnCpu),
+];
 
-/// Cells of a [`Service`]: the parts, what is on the run queue for its own sake among them, then what
-/// each of [`WAITS`] left behind there.
-const CELLS: usize = Part::ALL.len() + WAITS.len();
+/// Cells of a [`Service`]: the parts without what other waits left behind there, then each of
+/// [`LEFT_BEHIND`].
+const CELLS: usize = Part::ALL.len() + LEFT_BEHIND.len();
 
 /// Nanoseconds of the reader's time, by part; none is negative and none is network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,32 +32,34 @@ impl Service {
             followed.lock_wait_ns,
             followed.throttle_ns,
             followed.blocked_ns,
+            followed.lock_retry_ns,
         ];
-        // The counters are exact, these are put together from single waits.
-        let mut left = cells[Part::RunQueue as usize];
-        for (cell, ns) in cells[Part::ALL.len()..].iter_mut().zip(left_behind) {
-            *cell = i64::try_from(ns).unwrap_or(i64::MAX).min(left);
-            left -= *cell;
+        for (n, ((_, part), ns)) in LEFT_BEHIND.into_iter().zip(left_behind).enumerate() {
+            // The counters are exact, these are put together from single waits.
+            let most = cells[part as usize];
+            let ns = i64::try_from(ns).unwrap_or(i64::MAX).min(most);
+            cells[part as usize] = most - ns;
+            cells[Part::ALL.len() + n] = ns;
         }
-        cells[Part::RunQueue as usize] = left;
         Self(cells)
+    }
+
+    fn left_behind_where(&self, which: impl Fn(Part, Part) -> bool) -> i64 {
+        let cells = LEFT_BEHIND.into_iter().zip(&self.0[Part::ALL.len()..]);
+        let wanted = cells.filter(|((wait, part), _)| which(*wait, *part));
+        wanted.map(|(_, ns)| ns).sum()
     }
 
     /// Nanoseconds of one part.
     #[must_use]
     pub fn part(&self, part: Part) -> i64 {
-        let left_behind: i64 = match part {
-            Part::RunQueue => self.0[Part::ALL.len()..].iter().sum(),
-            _ => 0,
-        };
-        self.0[part as usize] + left_behind
+        self.0[part as usize] + self.left_behind_where(|_, of| of == part)
     }
 
-    /// Nanoseconds on the run queue that followed upon waits of this part.
+    /// Nanoseconds that waits of this part left behind in others.
     #[must_use]
-    pub fn left_behind(&self, part: Part) -> i64 {
-        let wait = WAITS.iter().position(|&wait| wait == part);
-        wait.map_or(0, |wait| self.0[Part::ALL.len() + wait])
+    pub fn left_behind(&self, wait: Part) -> i64 {
+        self.left_behind_where(|of, _| of == wait)
     }
 
     /// Nanoseconds of all parts.

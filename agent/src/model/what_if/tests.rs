@@ -8,12 +8,13 @@ use super::{Scenario, Service, WhatIf, replay::Replay, sentence};
 use crate::model::{
     ages::{Ages, Spread},
     matrix::{Matrix, Part, Split, Stage},
-    message::{Message, SessionId},
+    message::{HandOff, Message, SessionId},
     samples,
 };
 
 const US: i64 = 1_000;
 const MS: i64 = 1_000_000;
+const SECOND: i64 = 1_000_000_000;
 const BASE: i64 = 1_700_000_000_000_000_000;
 const UPTIME: i64 = 4_000_000_000_000;
 
@@ -123,6 +124,12 @@ fn told(
     message
 }
 
+fn unknown(ns: i64) -> Matrix {
+    let mut matrix = Matrix::default();
+    matrix.add(Stage::InApp, Part::Unknown, ns);
+    matrix
+}
+
 fn measured(messages: &[Message]) -> Spread {
     let mut ages = Ages::<u64, 3>::default();
     for message in messages {
@@ -216,6 +223,34 @@ fn what_was_held_back_comes_as_the_network_would_have_brought_it() {
 }
 
 #[test]
+fn what_waited_for_an_acknowledgement_of_ours_comes_earlier_only_if_we_were_behind() {
+    // In bursts of two, the second 300 us longer under way for want of an acknowledgement.
+    let run = |lock: i64| {
+        let mut loads = evenly(
+            200,
+            2 * MS,
+            &[(Part::OnCpu, 100 * US), (Part::LockWait, lock)],
+        );
+        for load in loads.iter_mut().skip(1).step_by(2) {
+            load.arrives -= 1_500 * US;
+        }
+        let mut messages = Reader::new(&[], 1).read(&loads);
+        for message in messages.iter_mut().skip(1).step_by(2) {
+            message.ack_pending_ns = 300 * US as u64;
+            let mut matrix = *message.split.matrix();
+            matrix.add(Stage::InFlight, Part::Network, 300 * US);
+            message.split = Split::new(matrix.total(), matrix).expect("it is the sum");
+        }
+        let what_if = replayed(&messages);
+        what_if.of(Scenario::WithoutLock).expect("there").max_ns
+    };
+    // Under way for 350 us and worked on for 100.
+    assert_eq!(run(0), 450 * US);
+    // Sent 200 us after the first one and there 50 us later: nothing is in its way.
+    assert_eq!(run(800 * US), 150 * US);
+}
+
+#[test]
 fn what_utc_does_meanwhile_is_no_matter() {
     // Slewed between the arrivals of one call's messages, and set back once.
     let loads = evenly(100, MS / 10, &[(Part::OnCpu, 200 * US)]);
@@ -257,6 +292,26 @@ fn what_a_wait_leaves_behind_on_the_run_queue_goes_with_it() {
     let service = Service::of_stage(messages[0].split.matrix(), Stage::InApp, &followed);
     assert_eq!(service.part(Part::RunQueue), 800 * US);
     assert_eq!(service.total(), 1300 * US);
+    // Between its sleeps it asked again.
+    followed.lock_retry_ns = 60 * US as u64;
+    let service = Service::of_stage(messages[0].split.matrix(), Stage::InApp, &followed);
+    assert_eq!(service.part(Part::OnCpu), 100 * US);
+    assert_eq!(service.left_behind(Part::LockWait), 660 * US);
+}
+
+#[test]
+fn messages_whose_end_was_not_seen_say_nothing_of_the_reader() {
+    let work = [(Part::LockWait, 800 * US), (Part::OnCpu, 100 * US)];
+    let mut messages = Reader::new(&[], 1).read(&evenly(100, MS, &work));
+    let expected = replayed(&messages);
+    let mut cut_off = messages[99].clone();
+    cut_off.hand_off = HandOff::Unseen;
+    cut_off.split = Split::new(SECOND, unknown(SECOND)).expect("it is the sum");
+    messages.push(cut_off);
+    let mut replay = Replay::default();
+    messages.iter().for_each(|m| replay.message(m));
+    let (what_if, _) = replay.total(Some(expected.measured));
+    assert_eq!(what_if, Some(expected));
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! How long a message is under way when nothing holds it back.
+//! How long a message is under way when nothing holds it back and the reader is waiting for it.
 
 /// Messages looked at: few enough to follow a route that changes.
 const LATEST: usize = 63;
 
-/// The median time in flight of the latest messages that were not held back. It may be negative
+/// The median time in flight of the latest messages that found the reader waiting. It may be negative
 /// (clock skew).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transit {
@@ -13,7 +13,7 @@ pub(super) struct Transit {
 }
 
 impl Transit {
-    /// A message that was not held back was in flight for so long.
+    /// A message that found the reader waiting was in flight for so long.
     pub(super) fn seen(&mut self, in_flight_ns: i64) {
         if self.latest.len() < LATEST {
             self.latest.push(in_flight_ns);
