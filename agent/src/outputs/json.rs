@@ -211,6 +211,7 @@ impl Line {
         self.open(b'{');
         self.texts("causes", verdict.causes.iter().map(|cause| cause.name()));
         self.text("sentence", &verdict.sentence);
+        self.text("advice", &verdict.advice);
         self.texts("evidence", verdict.evidence.iter().map(String::as_str));
         let flow = &verdict.flow;
         self.float("arrivals_per_s", flow.arrivals_per_s);

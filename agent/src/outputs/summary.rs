@@ -78,7 +78,10 @@ fn session(text: &mut String, s: &SessionFigures, seconds: f64, style: Style) {
 /// The verdict and the what-if.
 fn judged(text: &mut String, s: &SessionFigures, style: Style) {
     if let Some(verdict) = &s.verdict {
-        let mut said = format!("Verdict: {}. {}", names(verdict), verdict.sentence);
+        let mut said = format!("Verdict: {}: {}", names(verdict), verdict.sentence);
+        if !verdict.advice.is_empty() {
+            let _ = write!(said, " {}", verdict.advice);
+        }
         if let Some(left) = verdict.flow.left {
             let _ = write!(said, " {}", time_left(left));
         }
@@ -408,7 +411,7 @@ mod tests {
              sender"
         ));
         assert!(text.contains("lost events: ring-full 2"));
-        assert!(text.contains("\n  Verdict: network-or-venue-late. messages arrive 900ms old"));
+        assert!(text.contains("\n  Verdict: network-or-venue-late: messages arrive 900ms old"));
         assert!(text.contains("\n  What if: "), "{text}");
         assert!(text.contains("\nWhat-if replays the queue of the messages read"));
         assert!(text.contains("90ns each"));

@@ -1,10 +1,12 @@
 //! The verdict: why the messages of a session are old, by rules, with the evidence.
 //!
 //! [`evidence`] is what the rules look at, [`gather`] takes it from the model's figures, [`rules`]
-//! finds the causes, [`words`] says them, [`flow`] knows what comes in and what is drained.
+//! finds the causes, [`words`] says them, [`advice`] what to do, [`facts`] what it rests on, [`flow`] knows what comes in and what is drained.
 
+mod advice;
 mod cause;
 mod evidence;
+mod facts;
 mod flow;
 mod gather;
 mod rules;
@@ -32,8 +34,10 @@ pub struct Verdict {
     /// The causes, the weightiest first: more than one only when they weigh about the same. Never
     /// empty.
     pub causes: Vec<Cause>,
-    /// What to know and what to do.
+    /// What to know.
     pub sentence: String,
+    /// What to do; empty when there is nothing to do, or nothing known to help.
+    pub advice: String,
     /// What it rests on.
     pub evidence: Vec<String>,
     /// What comes in, what is drained, and where that leads.

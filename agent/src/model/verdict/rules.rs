@@ -1,6 +1,6 @@
 //! From the evidence to the causes.
 
-use super::{Verdict, cause::Cause, evidence::Evidence, words};
+use super::{Verdict, advice, cause::Cause, evidence::Evidence, facts, words};
 use crate::model::matrix::Part;
 
 /// Ages below this at the 99th percentile are healthy: two turns of the scheduler's usual 4 ms, so
@@ -25,7 +25,8 @@ pub fn diagnose(evidence: &Evidence) -> Verdict {
     let causes = causes(evidence);
     Verdict {
         sentence: words::sentence(&causes, evidence),
-        evidence: words::evidence(evidence),
+        advice: advice::advice(&causes, evidence),
+        evidence: facts::facts(evidence),
         causes,
         flow: evidence.flow,
     }

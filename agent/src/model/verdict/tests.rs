@@ -66,12 +66,9 @@ fn says(evidence: &Evidence, causes: &[Cause], words: &[&str]) -> Verdict {
         verdict.causes, verdict.sentence, verdict.evidence
     );
     assert_eq!(verdict.causes, causes, "{}", verdict.sentence);
+    let said = format!("{} {}", verdict.sentence, verdict.advice);
     for word in words {
-        assert!(
-            verdict.sentence.contains(word),
-            "{word}: {}",
-            verdict.sentence
-        );
+        assert!(said.contains(word), "{word}: {said}",);
     }
     verdict
 }
@@ -155,7 +152,7 @@ fn a_lock_is_told_by_its_holder_and_by_how_it_is_held() {
         "lock 0x40",
         "held for 50.0% of that by json-worker/77",
         "100 waits",
-        "hold it for less",
+        "Hold the lock for less",
         "More CPU will not help: the pod uses 0.4 of 2.5 cores.",
     ];
     says(&e, &[Cause::StarvedByLock], &words);
@@ -163,29 +160,29 @@ fn a_lock_is_told_by_its_holder_and_by_how_it_is_held() {
     says(
         &e,
         &[Cause::StarvedByLock],
-        &["the GIL", "0 of them long holds", "setswitchinterval"],
+        &["the GIL", "0 long holds", "setswitchinterval"],
     );
     e.blame[0].waits.holds = 2;
     e.blame[0].waits.holds_ns = 300_000_000;
     says(
         &e,
         &[Cause::StarvedByLock],
-        &["2 of them long holds, 98 hand-offs", "Split these calls"],
+        &["2 long holds, 98 hand-offs", "Split the calls"],
     );
     e.cpu = Some(pod(0.4, 0.4, 0));
-    assert!(!diagnose(&e).sentence.contains("More CPU"));
+    assert!(!diagnose(&e).advice.contains("More CPU"));
 }
 
 #[test]
 fn throttling_tells_the_limit_and_what_would_do() {
     let mut e = evidence(&[(Stage::Queued, Part::Throttle, 500 * MS)], 0.5);
-    says(&e, &[Cause::Throttled], &["raise the limit of its cgroup"]);
+    says(&e, &[Cause::Throttled], &["Raise the limit of its cgroup"]);
     e.cpu = Some(pod(0.2, 0.2, 10));
     // Two come in for each that is drained, and a quarter more: 0.2 x 2 x 1.25.
     let words = [
         "/podX allows 0.20 cores",
         "10 of 10 periods",
-        "about 0.50 would do",
+        "about 0.50 cores would do",
     ];
     says(&e, &[Cause::Throttled], &words);
 }
