@@ -25,6 +25,8 @@ pub struct Cli {
 pub enum Command {
     /// Watch processes and split the age of every FIX message they read.
     Run(Run),
+    /// The same as a live view on the terminal; its end prints the summary.
+    Top(Top),
     /// The same, and record what is measured (no message bodies), for `replay`.
     Record(Record),
     /// Tell again what was recorded; needs no root.
@@ -63,6 +65,9 @@ pub struct Record {
     /// How much room it takes at the most, all segments together; the oldest goes first: 64MiB, 2GiB.
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
     pub max_size: u64,
+    /// A live view on the terminal instead of lines, as `top`.
+    #[arg(long, conflicts_with_all = ["json", "probe_log"])]
+    pub top: bool,
 }
 
 /// `tag52 replay`
@@ -80,9 +85,12 @@ pub struct Replay {
     /// Serve Prometheus metrics at /metrics and health at /healthz, after the end too, until Ctrl-C.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// How many times as fast as it was: 1, 10, max.
-    #[arg(long, value_name = "TIMES", default_value = "max", value_parser = speed)]
-    pub speed: Speed,
+    /// How many times as fast as it was: 1, 10, max. Without it max, with --top 1.
+    #[arg(long, value_name = "TIMES", value_parser = speed)]
+    pub speed: Option<Speed>,
+    /// Play it in the live view on the terminal: keys pause, step, seek and change the speed.
+    #[arg(long, conflicts_with = "json")]
+    pub top: bool,
 }
 
 /// How fast to replay.
@@ -94,9 +102,9 @@ pub enum Speed {
     Max,
 }
 
-/// `tag52 run`
+/// What to watch, and how.
 #[derive(Clone, Debug, Args)]
-pub struct Run {
+pub struct Watch {
     /// A process that reads FIX (its sessions, present and to come, are found by themselves); may be
     /// given several times, or as PID,PID.
     #[arg(
@@ -116,9 +124,6 @@ pub struct Run {
     /// be reached.
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration)]
     pub max_latency: Duration,
-    /// JSON lines instead of text: one per message, or one per interval and session.
-    #[arg(long, value_name = "WHAT")]
-    pub json: Option<Json>,
     /// A message is handed off when this function of the processes returns: SYMBOL, SYMBOL@return or
     /// SYMBOL@entry; demangled names are understood. Without it: when the thread next reads or
     /// waits for the socket.
@@ -138,9 +143,40 @@ pub struct Run {
     /// machine whose tracepoints stay silent now and then.
     #[arg(long, value_name = "N", hide = true, default_value_t = 0)]
     pub simulate_unseen_switches: u32,
+}
+
+/// `tag52 run`
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// What to watch.
+    #[command(flatten)]
+    pub watch: Watch,
+    /// JSON lines instead of text: one per message, or one per interval and session.
+    #[arg(long, value_name = "WHAT")]
+    pub json: Option<Json>,
     /// Diagnostic lines from the probes on standard error (never message content).
     #[arg(long)]
     pub probe_log: bool,
+}
+
+/// `tag52 top`
+#[derive(Clone, Debug, Args)]
+pub struct Top {
+    /// What to watch.
+    #[command(flatten)]
+    pub watch: Watch,
+    /// For the live tests: a panic some seconds after the view was opened.
+    #[arg(long, value_name = "WHERE", hide = true)]
+    pub simulate_panic: Option<PanicIn>,
+}
+
+/// Where a panic is simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PanicIn {
+    /// The thread that draws.
+    Drawing,
+    /// The thread that watches.
+    Watching,
 }
 
 /// A step of the wall clock to simulate.
@@ -314,7 +350,7 @@ mod tests {
         let Command::Record(record) = cli.command else {
             panic!("record");
         };
-        assert_eq!((record.run.port, record.max_size), (Some(5), 256 << 20));
+        assert_eq!((record.run.watch.port, record.max_size), (Some(5), 256 << 20));
     }
 
     #[test]
@@ -322,10 +358,12 @@ mod tests {
         let pids = |words: &[&str]| {
             let words = ["tag52", "run"].iter().chain(words);
             Cli::try_parse_from(words).map(|cli| {
-                let Command::Run(run) = cli.command else {
-                    panic!("run");
+                let watch = match cli.command {
+                    Command::Run(run) => run.watch,
+                    Command::Top(top) => top.watch,
+                    _ => panic!("neither"),
                 };
-                run.pids.iter().map(|pid| pid.get()).collect::<Vec<_>>()
+                watch.pids.iter().map(|pid| pid.get()).collect::<Vec<_>>()
             })
         };
         assert_eq!(
@@ -340,6 +378,20 @@ mod tests {
         ] {
             assert!(pids(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn top_watches_as_run_does_and_prints_no_lines() {
+        let words = |more: &[&str]| {
+            let words = ["tag52", "top", "--pid", "7", "--interval", "2s"];
+            Cli::try_parse_from(words.iter().chain(more))
+        };
+        let Ok(Command::Top(top)) = words(&["--port", "5001"]).map(|cli| cli.command) else {
+            panic!("no top");
+        };
+        assert_eq!(top.watch.interval, Duration::from_secs(2));
+        assert_eq!(top.watch.port, Some(5001));
+        assert!(words(&["--json", "messages"]).is_err());
     }
 
     #[test]

@@ -19,5 +19,6 @@ pub mod record;
 pub mod replay;
 pub mod run;
 pub mod sessions;
+mod signals;
 pub mod target;
 mod units;

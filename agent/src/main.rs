@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let ended = match &command {
         Command::Run(arguments) => run::run(arguments).map_err(|e| failed(&e, e.is_bad_use())),
+        Command::Top(arguments) => run::top(arguments).map_err(|e| failed(&e, e.is_bad_use())),
         Command::Record(arguments) => {
             run::record(arguments).map_err(|e| failed(&e, e.is_bad_use()))
         }

@@ -1,23 +1,25 @@
 //! Tells a model, and through it the outputs, again what was recorded.
 
+mod deck;
+mod player;
+mod stage;
+
 use std::{
-    io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    io::{self, IsTerminal as _},
     time::Duration,
 };
 
 use thiserror::Error;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
+use self::{player::Player, stage::Stage};
 use crate::{
     cli::{Replay, Speed},
-    model::{Input, Model, Moment},
-    outputs::{BindError, Endpoint, Heartbeat, OutputError, Outputs},
-    record::{ReadError, Reader, Told},
+    model::Moment,
+    outputs::{BindError, Endpoint, Format, Heartbeat, OutputError, Outputs},
+    record::{Header, ReadError, Reader},
     run::Server,
+    signals::Signals,
 };
 
 /// How many inputs pass before scrapes and signals get their turn.
@@ -45,6 +47,12 @@ pub enum ReplayError {
     /// Standard output.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// A live view was asked for, and there is nothing to draw it on.
+    #[error("--top draws on a terminal, and standard output is none: leave it out here")]
+    NoTerminal,
+    /// The live view.
+    #[error("the live view has failed: {0}")]
+    Screen(#[source] io::Error),
     /// Signals.
     #[error("the replay could not be set up: {0}")]
     Runtime(#[source] io::Error),
@@ -54,20 +62,25 @@ impl ReplayError {
     /// Whether another call would mend it.
     #[must_use]
     pub const fn is_bad_use(&self) -> bool {
-        matches!(self, Self::Read { .. } | Self::Bind(_))
+        matches!(self, Self::Read { .. } | Self::Bind(_) | Self::NoTerminal)
     }
 }
 
-/// Replays a recording; with metrics it goes on until a signal comes.
+/// Replays a recording; with metrics it goes on until a signal comes, in the live view until that is left.
 ///
 /// # Errors
 /// [`ReplayError`]
 pub fn replay(arguments: &Replay) -> Result<(), ReplayError> {
-    let reader = Reader::open(&arguments.file).map_err(|source| ReplayError::Read {
-        path: arguments.file.display().to_string(),
-        source,
-    })?;
-    let outputs = Outputs::stdout(arguments.format(), reader.header().watched.clone());
+    if arguments.top && !io::stdout().is_terminal() {
+        return Err(ReplayError::NoTerminal);
+    }
+    let reader = open(arguments)?;
+    let format = if arguments.top {
+        Format::SummaryOnly
+    } else {
+        arguments.format()
+    };
+    let outputs = Outputs::stdout(format, reader.header().watched.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -79,13 +92,37 @@ pub fn replay(arguments: &Replay) -> Result<(), ReplayError> {
     }
 }
 
-async fn tell(arguments: &Replay, mut reader: Reader, outputs: Outputs) -> Result<(), ReplayError> {
+fn open(arguments: &Replay) -> Result<Reader, ReplayError> {
+    Reader::open(&arguments.file).map_err(|source| ReplayError::Read {
+        path: arguments.file.display().to_string(),
+        source,
+    })
+}
+
+async fn tell(arguments: &Replay, reader: Reader, outputs: Outputs) -> Result<(), ReplayError> {
     let endpoint = match arguments.listen {
         Some(address) => Some(Endpoint::bind(address).await?),
         None => None,
     };
     let mut signals = Signals::new().map_err(ReplayError::Runtime)?;
-    let header = reader.header();
+    say_what(reader.header());
+    let stage = Stage::new(reader.header(), outputs, arguments.interval);
+    let server = endpoint.map(|e| Server::start(e, stage.model(), stage.heartbeat()));
+    let told = if arguments.top {
+        Player::new(arguments, reader, stage)?.play(&mut signals).await
+    } else {
+        tell_lines(arguments, reader, stage, &mut signals, server.is_some()).await
+    };
+    if let Some(server) = server {
+        server.stop().await;
+    }
+    match told? {
+        Some(damaged) => Err(ReplayError::Rest(damaged)),
+        None => Ok(()),
+    }
+}
+
+fn say_what(header: &Header) {
     eprintln!("tag52: replaying what was seen of {}", header.watched);
     if header.segment > 0 {
         eprintln!(
@@ -93,36 +130,42 @@ async fn tell(arguments: &Replay, mut reader: Reader, outputs: Outputs) -> Resul
             header.segment
         );
     }
-    let mut stage = Stage::new(header.from, outputs, arguments.interval);
-    let server = endpoint.map(|e| Server::start(e, &stage.model, &stage.heartbeat));
-    let pace = Pace::new(header.from, arguments.speed);
+}
+
+fn say_lost(inputs: u64) {
+    if inputs > 0 {
+        eprintln!(
+            "tag52: {inputs} inputs were told and not recorded: the figures lack them"
+        );
+    }
+}
+
+/// In lines, to the end; gives the last damage that was met. With `metrics` it stays until a signal comes.
+async fn tell_lines(
+    arguments: &Replay,
+    mut reader: Reader,
+    mut stage: Stage,
+    signals: &mut Signals,
+    metrics: bool,
+) -> Result<Option<ReadError>, ReplayError> {
+    let pace = Pace::new(reader.header().from, arguments.speed.unwrap_or(Speed::Max));
     let played = tokio::select! {
         biased;
         () = signals.any() => None,
         played = play(&mut reader, &mut stage, &pace) => Some(played?),
     };
     let interrupted = played.is_none();
-    if reader.lost() > 0 {
-        eprintln!(
-            "tag52: {} inputs were told and not recorded: the figures lack them",
-            reader.lost()
-        );
-    }
-    stage.finish(reader.until())?;
-    if let Some(server) = server {
-        if !interrupted {
-            eprintln!("tag52: the recording is over, its metrics are served until Ctrl-C");
-            tokio::select! {
-                () = signals.any() => {}
-                () = stage.stay_alive() => {}
-            }
+    say_lost(reader.lost());
+    let summary = stage.rest(reader.until())?;
+    stage.finish(&summary)?;
+    if metrics && !interrupted {
+        eprintln!("tag52: the recording is over, its metrics are served until Ctrl-C");
+        tokio::select! {
+            () = signals.any() => {}
+            () = stage.stay_alive() => {}
         }
-        server.stop().await;
     }
-    match played.flatten() {
-        Some(damaged) => Err(ReplayError::Rest(damaged)),
-        None => Ok(()),
-    }
+    Ok(played.flatten())
 }
 
 /// To the end; gives the last damage that was met.
@@ -136,7 +179,7 @@ async fn play(
     while let Some(told) = reader.next_told() {
         match told {
             Ok((now, told)) => {
-                pace.wait(now, &stage.heartbeat).await;
+                pace.wait(now, stage.heartbeat()).await;
                 stage.told(now, told)?;
             }
             // The usual end of a recording whose agent was killed.
@@ -145,90 +188,11 @@ async fn play(
         }
         turn += 1;
         if turn.is_multiple_of(TURN) {
-            stage.heartbeat.beat();
+            stage.heartbeat().beat();
             tokio::task::yield_now().await;
         }
     }
     Ok(damaged)
-}
-
-/// What is told, and when intervals end.
-struct Stage {
-    model: Arc<Mutex<Model>>,
-    outputs: Outputs,
-    heartbeat: Arc<Heartbeat>,
-    /// The next interval's end; `None` when intervals end where they did.
-    due: Option<(Moment, Duration)>,
-}
-
-impl Stage {
-    fn new(from: Moment, outputs: Outputs, every: Option<Duration>) -> Self {
-        Self {
-            model: Arc::new(Mutex::new(Model::new(from))),
-            outputs,
-            heartbeat: Arc::default(),
-            due: every.map(|every| (later(from, every), every)),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Model> {
-        self.model.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn told(&mut self, now: Moment, told: Told) -> Result<(), OutputError> {
-        self.intervals(now)?;
-        match told {
-            Told::Input(input) => {
-                self.lock().take(now, &input);
-                match &input {
-                    Input::Message(message) => self.outputs.message(message),
-                    _ => Ok(()),
-                }
-            }
-            Told::Interval if self.due.is_none() => self.interval(now),
-            Told::Interval => Ok(()),
-        }
-    }
-
-    /// Those that end until `now`.
-    fn intervals(&mut self, now: Moment) -> Result<(), OutputError> {
-        while let Some((due, every)) = self.due
-            && now.monotonic_ns >= due.monotonic_ns
-        {
-            // By the clock of what comes next: it may have been set meanwhile.
-            let ahead = now.monotonic_ns - due.monotonic_ns;
-            let utc_ns = now.utc_ns.saturating_sub_unsigned(ahead);
-            self.interval(Moment { utc_ns, ..due })?;
-            self.due = Some((later(due, every), every));
-        }
-        Ok(())
-    }
-
-    fn interval(&mut self, now: Moment) -> Result<(), OutputError> {
-        let interval = self.lock().take_interval(now);
-        self.outputs.interval(&interval)
-    }
-
-    fn finish(&mut self, now: Moment) -> Result<(), OutputError> {
-        self.intervals(now)?;
-        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-        self.outputs.conclude(&mut model, now)
-    }
-
-    async fn stay_alive(&self) {
-        loop {
-            self.heartbeat.beat();
-            sleep(NAP).await;
-        }
-    }
-}
-
-fn later(moment: Moment, by: Duration) -> Moment {
-    let ns = by.as_nanos() as u64;
-    Moment {
-        monotonic_ns: moment.monotonic_ns.saturating_add(ns),
-        utc_ns: moment.utc_ns.saturating_add_unsigned(ns),
-    }
 }
 
 /// When what was told at a moment is to be told again.
@@ -258,27 +222,6 @@ impl Pace {
         while Instant::now() < at {
             heartbeat.beat();
             sleep_until(at.min(Instant::now() + NAP)).await;
-        }
-    }
-}
-
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
         }
     }
 }

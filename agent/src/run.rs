@@ -8,10 +8,11 @@ mod probe_log;
 mod quotas;
 mod server;
 mod tell;
+mod thread_use;
 mod threads;
 
 use std::{
-    io,
+    io::{self, IsTerminal as _},
     num::NonZeroU32,
     os::fd::AsRawFd,
     sync::{Arc, Mutex},
@@ -20,18 +21,21 @@ use std::{
 
 use tokio::{
     io::{Interest, unix::AsyncFd},
-    signal::unix::{SignalKind, signal},
     sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
 
 use crate::{
-    cli::{Record, Run},
+    cli::{PanicIn, Record, Run, Top, Watch},
     join::clock::{RunTime, SteppedTime, SystemTime, TimeSource as _},
     model::{Model, Moment},
-    outputs::{Endpoint, Heartbeat, OutputError, Outputs},
+    outputs::{
+        Endpoint, Format, Heartbeat, OutputError, Outputs,
+        top::{Setup, Window},
+    },
     probes::{Options, Probes},
     record::{Header, Recorder, WriteError, Written},
+    signals::Signals,
     target::Targets,
 };
 use clock_set::ClockSet;
@@ -45,31 +49,93 @@ pub(crate) use server::Server;
 /// waiting.
 const DRAIN_EVERY: Duration = Duration::from_millis(50);
 
+/// How often it says that it is alive when there is nothing left to watch.
+const ALIVE: Duration = Duration::from_secs(1);
+
 /// Watches processes until the last has ended or a signal comes.
 ///
 /// # Errors
 /// [`RunError`]
 pub fn run(arguments: &Run) -> Result<(), RunError> {
-    begin(arguments, None)
+    let show = Show {
+        format: arguments.format(),
+        probe_log: arguments.probe_log,
+        ..Show::default()
+    };
+    begin(&arguments.watch, &show, None)
 }
 
-/// The same, and records what is measured.
+/// The same as a live view on the terminal, until it is left or a signal comes. The view outlives the
+/// last process.
+///
+/// # Errors
+/// [`RunError`]
+pub fn top(arguments: &Top) -> Result<(), RunError> {
+    begin(&arguments.watch, &Show::live(arguments.simulate_panic), None)
+}
+
+/// Watches, either way, and records what is measured.
 ///
 /// # Errors
 /// [`RunError`]
 pub fn record(arguments: &Record) -> Result<(), RunError> {
-    begin(&arguments.run, Some(arguments))
+    let show = if arguments.top {
+        Show::live(None)
+    } else {
+        Show {
+            format: arguments.run.format(),
+            probe_log: arguments.run.probe_log,
+            ..Show::default()
+        }
+    };
+    begin(&arguments.run.watch, &show, Some(arguments))
 }
 
-fn begin(arguments: &Run, recording: Option<&Record>) -> Result<(), RunError> {
+/// What is shown of a watch.
+#[derive(Default)]
+struct Show {
+    format: Format,
+    /// A live view besides.
+    live: bool,
+    probe_log: bool,
+    panic: Option<PanicIn>,
+}
+
+impl Show {
+    fn live(panic: Option<PanicIn>) -> Self {
+        Self {
+            format: Format::SummaryOnly,
+            live: true,
+            probe_log: false,
+            panic,
+        }
+    }
+
+    fn setup(&self, watched: &str) -> Setup {
+        Setup {
+            watched: watched.to_owned(),
+            commands: None,
+            panic: self.panic == Some(PanicIn::Drawing),
+        }
+    }
+}
+
+fn begin(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Result<(), RunError> {
+    if show.live && !io::stdout().is_terminal() {
+        return Err(RunError::NoTerminal);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(RunError::Runtime)?;
-    runtime.block_on(watch(arguments, recording))
+    runtime.block_on(watch(arguments, show, recording))
 }
 
-async fn watch(arguments: &Run, recording: Option<&Record>) -> Result<(), RunError> {
+async fn watch(
+    arguments: &Watch,
+    show: &Show,
+    recording: Option<&Record>,
+) -> Result<(), RunError> {
     let targets = Targets::open(&arguments.pids)?;
     let endpoint = match arguments.listen {
         Some(address) => Some(Endpoint::bind(address).await?),
@@ -79,11 +145,11 @@ async fn watch(arguments: &Run, recording: Option<&Record>) -> Result<(), RunErr
         pids: arguments.pids.clone(),
         function: arguments.handoff.clone(),
         accounting: arguments.listen.is_some() || arguments.probe_cost,
-        log: arguments.probe_log,
+        log: show.probe_log,
         unseen_switches: arguments.simulate_unseen_switches,
     })?;
     give_back_memory();
-    if arguments.probe_log {
+    if show.probe_log {
         probe_log::follow(&mut probes)?;
     }
     let time = run_time(arguments);
@@ -99,11 +165,11 @@ async fn watch(arguments: &Run, recording: Option<&Record>) -> Result<(), RunErr
     let server = endpoint.map(|e| Server::start(e, &model, &heartbeat));
     let watched = targets.to_string();
     let recorder = recording.map(|to| {
-        let header = Header::new(watched.clone(), start);
+        let header = Header::new(watched.clone(), start, arguments.max_latency);
         Recorder::start(&to.output, to.max_size, header)
     });
     let mut ends = ends(targets).map_err(RunError::Runtime)?;
-    let mut outputs = Outputs::stdout(arguments.format(), watched.clone());
+    let mut outputs = Outputs::stdout(show.format, watched.clone());
     let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;
     let mut collector = Collector::new(
         probes,
@@ -113,30 +179,59 @@ async fn watch(arguments: &Run, recording: Option<&Record>) -> Result<(), RunErr
         recorder.transpose()?,
         Names::new().map_err(RunError::Runtime)?,
     );
+    if show.live || recording.is_some() {
+        collector.tell_of_threads();
+    }
     eprintln!("tag52: watching {watched}");
+    // Before the terminal is another one: a signal has to give it back.
+    let mut signals = Signals::new().map_err(RunError::Runtime)?;
+    let mut screen = match show.live {
+        true => Some(Window::open(show.setup(&watched)).map_err(RunError::Screen)?),
+        false => None,
+    };
     let told = follow(
         &mut collector,
         &mut outputs,
+        screen.as_mut().map(|window| Live {
+            window,
+            watched: &watched,
+            panic: show.panic == Some(PanicIn::Watching),
+        }),
+        &mut signals,
         &mut ends,
         &clock_set,
         arguments.interval,
         &heartbeat,
     )
     .await;
-    let told = told.and_then(|()| {
+    let told = told.and_then(|why| {
         collector.drain(&mut outputs)?;
-        collector.finish(&mut outputs)
+        Ok((why, collector.finish(&mut outputs)?))
     });
+    let recorded = collector.close_recording();
+    let left = match screen {
+        Some(mut screen) => {
+            if let Ok((End::Processes, _)) = told {
+                let mut view = collector.view(&watched);
+                view.ended = true;
+                screen.show(view);
+                stay(&mut screen, &mut signals, &heartbeat).await;
+            }
+            screen.close().await.map_err(RunError::Screen)
+        }
+        None => Ok(()),
+    };
+    let told = told.and_then(|(_, summary)| outputs.finish(&summary));
     if let Some(server) = server {
         server.stop().await;
     }
-    let recorded = collector.close_recording();
     match told {
         // Nobody reads any more: a reason to end, not a failure.
         Err(OutputError::Closed) | Ok(()) => {}
         Err(failed) => return Err(failed.into()),
     }
-    recorded.map_or(Ok(()), say_recorded)
+    recorded.map_or(Ok(()), say_recorded)?;
+    left
 }
 
 fn say_recorded(recorded: Result<Written, WriteError>) -> Result<(), RunError> {
@@ -146,7 +241,7 @@ fn say_recorded(recorded: Result<Written, WriteError>) -> Result<(), RunError> {
 }
 
 /// The clocks to read, and a line on a simulated step, which whoever asked for it has to follow.
-fn run_time(arguments: &Run) -> RunTime {
+fn run_time(arguments: &Watch) -> RunTime {
     let Some(step) = arguments.simulate_clock_step else {
         return RunTime::System(SystemTime);
     };
@@ -189,19 +284,27 @@ fn ends(targets: Targets) -> io::Result<mpsc::Receiver<NonZeroU32>> {
     Ok(told)
 }
 
-/// Until the last process has ended, a signal comes or nobody reads the output.
+/// Why watching is over.
+enum End {
+    /// A signal came, or the live view was left.
+    Asked,
+    /// The last process has ended.
+    Processes,
+}
+
+/// Until the last process has ended, a signal comes, the live view is left or nobody reads the output.
 async fn follow(
     collector: &mut Collector,
     outputs: &mut Outputs,
+    mut live: Option<Live<'_>>,
+    signals: &mut Signals,
     ends: &mut mpsc::Receiver<NonZeroU32>,
     clock_set: &ClockSet,
     every: Duration,
     heartbeat: &Heartbeat,
-) -> Result<(), OutputError> {
+) -> Result<End, OutputError> {
     let io = |e: io::Error| OutputError::Failed(e);
     let ring = readiness(collector.ring_fd()?).map_err(io)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
     let mut drain = interval(DRAIN_EVERY);
     drain.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut tell = interval(every);
@@ -211,8 +314,8 @@ async fn follow(
     loop {
         tokio::select! {
             biased;
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            () = signals.any() => return Ok(End::Asked),
+            () = left(&mut live) => return Ok(End::Asked),
             () = clock_set.set() => collector.clock_set(),
             pressed = ring.readable() => {
                 if let Ok(mut guard) = pressed {
@@ -228,15 +331,56 @@ async fn follow(
             _ = tell.tick() => {
                 collector.drain(outputs)?;
                 collector.interval(outputs)?;
+                if let Some(live) = &mut live {
+                    live.show(collector);
+                }
             }
             ended = ends.recv() => {
                 let Some(pid) = ended else {
-                    return Ok(());
+                    return Ok(End::Processes);
                 };
                 eprintln!("tag52: pid {pid} has ended");
                 collector.process_ended(pid);
             }
         }
         heartbeat.beat();
+    }
+}
+
+/// The live view of a watch.
+struct Live<'a> {
+    window: &'a mut Window,
+    watched: &'a str,
+    /// For tests.
+    panic: bool,
+}
+
+impl Live<'_> {
+    /// Shows what the model holds now, unless the view before is too fresh.
+    fn show(&mut self, collector: &Collector) {
+        if self.window.is_due() {
+            self.window.show(collector.view(self.watched));
+        }
+        assert!(!self.panic, "a panic was asked for");
+    }
+}
+
+/// Until the live view is left; for ever without one.
+async fn left(live: &mut Option<Live<'_>>) {
+    match live {
+        Some(live) => live.window.left().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Until the last view is left or a signal comes.
+async fn stay(window: &mut Window, signals: &mut Signals, heartbeat: &Heartbeat) {
+    let mut alive = interval(ALIVE);
+    loop {
+        tokio::select! {
+            () = signals.any() => return,
+            () = window.left() => return,
+            _ = alive.tick() => heartbeat.beat(),
+        }
     }
 }

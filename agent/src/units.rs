@@ -144,9 +144,37 @@ pub(crate) fn tame(text: &str) -> String {
     tamed
 }
 
+/// Text of any length, in which nothing can steer a terminal.
+pub(crate) fn harmless_only(text: &str) -> String {
+    text.chars()
+        .map(|c| if harmless(c) { c } else { '?' })
+        .collect()
+}
+
 fn harmless(c: char) -> bool {
     // Of what is not ASCII only letters and digits: no direction marks, no zero widths.
     c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric())
+}
+
+/// The words in lines of at most `width` characters, as long as words allow that.
+pub(crate) fn wrap(words: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut used = 0;
+    for word in words.split(' ') {
+        let length = word.chars().count();
+        match lines.last_mut() {
+            Some(line) if used + 1 + length <= width => {
+                line.push(' ');
+                line.push_str(word);
+                used += 1 + length;
+            }
+            _ => {
+                lines.push(word.to_owned());
+                used = length;
+            }
+        }
+    }
+    lines
 }
 
 /// A name of the machine formats as humans read it.

@@ -10,6 +10,7 @@ use xtask::{perfetto, toolchain, workspace};
 pub(crate) fn run(filter: &[String]) -> Result<()> {
     toolchain::ensure()?;
     toolchain::ensure_checkers()?;
+    toolchain::ensure_tmux()?;
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&[
         "clippy",

@@ -30,6 +30,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Build the agent and show its live view: `cargo xtask top -- --pid N`
+    Top {
+        /// Arguments of `tag52 top`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Show the incident: a CPython process whose messages grow old while it waits for the GIL
     Demo(demo::Options),
     /// Measure how exact the agent is: known causes of waiting against a truth taken outside of it
@@ -67,7 +73,8 @@ fn dispatch(command: Command) -> Result<()> {
             toolchain::ensure()?;
             workspace::build_agent().map(drop)
         }
-        Command::Run { arguments } => run::run(&arguments),
+        Command::Run { arguments } => run::run("run", &arguments),
+        Command::Top { arguments } => run::run("top", &arguments),
         Command::Demo(options) => show_demo(&options),
         Command::Verify(options) => verify_accuracy(&options),
         Command::Test { filter } => check::run(&filter),

@@ -1,4 +1,4 @@
-//! `cargo xtask run`: the agent with the rights it needs.
+//! `cargo xtask run` and `top`: the agent with the rights it needs.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 
 use xtask::{toolchain, workspace};
 
-/// Builds the agent and becomes `tag52 run ARGS`, through sudo when not root. Returns only on failure.
-pub(crate) fn run(arguments: &[String]) -> Result<()> {
+/// Builds the agent and becomes `tag52 COMMAND ARGS`, through sudo when not root. Returns only on failure.
+pub(crate) fn run(subcommand: &str, arguments: &[String]) -> Result<()> {
     toolchain::ensure()?;
     let binary = workspace::build_agent()?;
     let mut command = if workspace::is_root() {
@@ -19,6 +19,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         command.arg("--").arg(&binary);
         command
     };
-    Err(command.arg("run").args(arguments).exec())
+    Err(command.arg(subcommand).args(arguments).exec())
         .with_context(|| format!("cannot run {}", binary.display()))
 }

@@ -7,6 +7,7 @@
 mod accuracy;
 mod cgroups;
 mod common;
+mod top;
 mod what_if;
 
 use std::collections::{BTreeSet, HashMap};

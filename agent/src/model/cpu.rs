@@ -1,34 +1,47 @@
 //! The CPU of one watched process, as its cgroups tell.
 
-use super::{cgroup::CgroupUse, moment::Moment, verdict::CpuUse};
+use super::{
+    cgroup::CgroupUse,
+    moment::Moment,
+    recent::{Readings, Recent},
+    verdict::CpuUse,
+};
 
 /// Readings of cumulative counters, and where intervals begin.
 #[derive(Debug)]
 pub(super) struct Cpu {
     first: (Moment, CgroupUse),
     interval: (Moment, CgroupUse),
-    pub(super) latest: (Moment, CgroupUse),
+    readings: Readings<CgroupUse>,
 }
 
 impl Cpu {
     pub(super) fn first(now: Moment, read: &CgroupUse) -> Self {
-        let reading = (now, read.clone());
         Self {
-            first: reading.clone(),
-            interval: reading.clone(),
-            latest: reading,
+            first: (now, read.clone()),
+            interval: (now, read.clone()),
+            readings: Readings::first(now, read),
         }
+    }
+
+    pub(super) fn read(&mut self, now: Moment, read: &CgroupUse) {
+        self.readings.push(now, read);
+    }
+
+    /// The latest two readings.
+    pub(super) fn recent(&self) -> Recent<'_, CgroupUse> {
+        self.readings.recent()
     }
 
     /// What was used since the last call.
     pub(super) fn take_interval(&mut self) -> Option<CpuUse> {
-        let used = CpuUse::between(&self.interval, &self.latest);
-        self.interval = self.latest.clone();
+        let used = CpuUse::between(&self.interval, &self.readings.latest);
+        self.interval = self.readings.latest.clone();
         used
     }
 
     /// What was used since the first reading.
     pub(super) fn total(&self) -> Option<CpuUse> {
-        CpuUse::between(&self.first, &self.latest)
+        CpuUse::between(&self.first, &self.readings.latest)
     }
 }

@@ -8,6 +8,7 @@ use super::{
     facts::{Excluded, TapDelta, ThreadFacts},
     health::Health,
     message::{Message, SessionId},
+    thread_use::ThreadUse,
 };
 
 /// One thing the model is told. The same inputs at the same moments make the same model: that is what
@@ -32,6 +33,8 @@ pub enum Input {
     Wait(Wait),
     /// The cgroups of a watched process, cumulative.
     Cgroup(Box<CgroupUse>),
+    /// What a thread of a watched process does with its time, cumulative; all of a process at one moment.
+    ThreadUse(Box<ThreadUse>),
     /// What the holder of a lock was doing.
     Sample(Box<Sample>),
 }

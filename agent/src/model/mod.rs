@@ -10,14 +10,17 @@ mod facts;
 mod figures;
 mod followed;
 mod health;
+mod history;
 mod input;
 mod matrix;
 mod message;
 mod moment;
+mod recent;
 mod session;
 mod store;
 mod sums;
 mod tally;
+mod thread_use;
 mod verdict;
 mod what_if;
 
@@ -29,13 +32,16 @@ pub use facts::{Excluded, TapDelta, ThreadFacts};
 pub use figures::{Interval, SessionFigures, SessionName, Summary};
 pub use followed::{Followed, FollowedBy};
 pub use health::{Capability, Health, Hook, ProbeCost};
+pub use history::{Course, Point};
 pub use input::Input;
 pub use matrix::{Matrix, Part, Split, Stage, Unbalanced};
 pub use message::{HandOff, Message, MsgType, SentBetween, SentTime, SessionId};
 pub use moment::Moment;
+pub use recent::Recent;
 pub use store::Model;
 pub use sums::Sums;
 pub use tally::{Exclusions, Figures, HandOffs, Narrowed, Skew};
+pub use thread_use::ThreadUse;
 pub use verdict::{
     Cause, CpuLimit, CpuUse, DOMINANT, Evidence, Flow, GROWING, HEALTHY_NS, MAX_LATENCY, TIE,
     Verdict, diagnose,

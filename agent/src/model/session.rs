@@ -8,6 +8,7 @@ use super::{
     culprit::Wait,
     facts::ThreadFacts,
     figures::{SessionFigures, SessionName},
+    history::{Course, History},
     matrix::{Part, Stage},
     message::{Message, SessionId},
     moment::Moment,
@@ -85,12 +86,15 @@ pub(crate) struct Session {
     pub(crate) verdict: Option<Verdict>,
     /// The latest message was old when it was handed off.
     was_behind: bool,
+    history: History,
 }
 
 /// What a session needs to know for its figures that is not its own.
 pub(super) struct Surroundings<'a> {
     pub(super) names: &'a Names,
     pub(super) length: Duration,
+    /// Until when, nanoseconds since 1970 UTC.
+    pub(super) until_ns: i64,
     pub(super) max_latency: Duration,
     pub(super) cpu: Option<CpuUse>,
 }
@@ -118,6 +122,7 @@ impl Session {
             replay: alone.then(Box::default),
             verdict: None,
             was_behind: false,
+            history: History::default(),
         }
     }
 
@@ -245,7 +250,9 @@ impl Session {
         figures
     }
 
+    /// Takes the figures of the interval that `around` tells of.
     pub(super) fn take_interval(&mut self, around: Surroundings<'_>) -> SessionFigures {
+        let (until_ns, length, cpu) = (around.until_ns, around.length, around.cpu.clone());
         let waits = self.threads().lock_waits;
         let fresh = waits.saturating_sub(self.lock_waits_told);
         self.lock_waits_told = waits;
@@ -263,7 +270,22 @@ impl Session {
         self.flow.reset();
         self.interval_blame.reset();
         self.interval.reset();
+        // The course of an ended session ends with it.
+        if !figures.ended || !figures.figures.is_empty() {
+            self.history.push(until_ns, length, &figures, cpu.as_ref());
+        }
         figures
+    }
+
+    pub(super) fn course(&self) -> Course<'_> {
+        Course {
+            name: &self.name,
+            tid: self.tid,
+            ended: self.ended.is_some(),
+            points: self.history.points(),
+            latest: self.history.latest(),
+            verdict: self.verdict.as_ref(),
+        }
     }
 
     #[cfg(test)]
@@ -272,5 +294,6 @@ impl Session {
             + self.total.heap_bytes()
             + self.interval.heap_bytes()
             + self.replay.as_ref().map_or(0, |r| r.heap_bytes())
+            + self.history.heap_bytes()
     }
 }

@@ -1,7 +1,7 @@
 //! The one store of everything measured.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     hash::{BuildHasher, RandomState},
     sync::Arc,
     time::Duration,
@@ -13,10 +13,13 @@ use super::{
     cpu::Cpu,
     figures::{Interval, SessionName, Summary},
     health::{Health, Told},
+    history::Course,
     input::Input,
     message::SessionId,
     moment::Moment,
+    recent::{Recent, Threads},
     session::{Session, Surroundings},
+    thread_use::ThreadUse,
     verdict::{CpuUse, MAX_LATENCY},
 };
 #[cfg(test)]
@@ -62,8 +65,9 @@ pub struct Model {
     told: Told,
     names: Names,
     /// The CPU of each watched process.
-    cpus: HashMap<u32, Cpu>,
+    cpus: BTreeMap<u32, Cpu>,
     max_latency: Duration,
+    threads: Threads,
 }
 
 impl Model {
@@ -85,8 +89,9 @@ impl Model {
             health: Health::default(),
             told: Told::default(),
             names: Names::default(),
-            cpus: HashMap::new(),
+            cpus: BTreeMap::new(),
             max_latency: MAX_LATENCY,
+            threads: Threads::default(),
         }
     }
 
@@ -121,6 +126,7 @@ impl Model {
                 }
             }
             Input::Cgroup(read) => self.cgroup(now, read),
+            Input::ThreadUse(read) => self.threads.read(now, read),
             Input::Sample(_) => {}
         }
     }
@@ -133,7 +139,7 @@ impl Model {
     fn cgroup(&mut self, now: Moment, read: &CgroupUse) {
         let room = self.cpus.len() < MAX_PROCESSES;
         if let Some(cpu) = self.cpus.get_mut(&read.pid) {
-            cpu.latest = (now, read.clone());
+            cpu.read(now, read);
         } else if room {
             self.cpus.insert(read.pid, Cpu::first(now, read));
         }
@@ -177,6 +183,7 @@ impl Model {
                 session.take_interval(Surroundings {
                     names: &names,
                     length,
+                    until_ns: now.utc_ns,
                     max_latency,
                     cpu,
                 })
@@ -188,6 +195,7 @@ impl Model {
             .collect();
         self.names = names;
         let (lost, anomalies) = self.told.since(&self.health);
+        self.threads.forget_ended();
         self.interval_from = now;
         Interval {
             until_ns: now.utc_ns,
@@ -215,6 +223,7 @@ impl Model {
                     session.summary(Surroundings {
                         names: &self.names,
                         length,
+                        until_ns: now.utc_ns,
                         max_latency: self.max_latency,
                         cpu: cpu.and_then(Cpu::total),
                     })
@@ -223,6 +232,40 @@ impl Model {
             sessions_seen: self.sessions_seen(),
             health: self.health.clone(),
         }
+    }
+
+    /// The courses of all sessions, in the order of first sight, then of the groups.
+    pub fn courses(&self) -> impl Iterator<Item = Course<'_>> {
+        self.all_sessions().into_iter().map(Session::course)
+    }
+
+    /// The latest two accounts of every thread of the watched processes (1024 at the most), by process
+    /// and thread.
+    pub fn threads(&self) -> impl Iterator<Item = Recent<'_, ThreadUse>> {
+        self.threads.recent()
+    }
+
+    /// The latest two accounts of every watched process's cgroups, by process.
+    pub fn cgroups(&self) -> impl Iterator<Item = Recent<'_, CgroupUse>> {
+        self.cpus.values().map(Cpu::recent)
+    }
+
+    /// The age at which counterparties begin to refuse messages.
+    #[must_use]
+    pub const fn max_latency(&self) -> Duration {
+        self.max_latency
+    }
+
+    /// When it was last told or asked something.
+    #[must_use]
+    pub const fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// From when it was made to when it was last told or asked something.
+    #[must_use]
+    pub const fn age(&self) -> Duration {
+        self.now.since(self.started)
     }
 
     /// The sessions with metrics: those open, those that ended a short while ago, and ended ones
@@ -247,7 +290,7 @@ impl Model {
         open + usize::from(self.other.is_some())
     }
 
-    fn sessions_seen(&self) -> u64 {
+    pub(crate) fn sessions_seen(&self) -> u64 {
         self.born + self.counted.len() as u64
     }
 

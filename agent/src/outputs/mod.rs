@@ -10,6 +10,7 @@ mod openmetrics;
 pub mod perfetto;
 mod summary;
 mod terminal;
+pub mod top;
 
 use std::io::{self, BufWriter, Write};
 
@@ -28,15 +29,18 @@ const WAITING_EVERY: u64 = 10;
 const BUFFER: usize = 1 << 17;
 
 /// What goes to standard output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// A line per session and interval, and a summary.
+    #[default]
     Human,
     /// JSON: a line per message, and a summary.
     JsonMessages,
     /// JSON: a line per session and interval (and one of type `agent` when events were lost), and a
     /// summary.
     JsonIntervals,
+    /// Nothing but a summary, for humans: something else shows the rest.
+    SummaryOnly,
 }
 
 /// Why nothing more can be written.
@@ -149,6 +153,7 @@ impl Outputs {
                     self.out.write_all(line)?;
                 }
             }
+            Format::SummaryOnly => return Ok(()),
         }
         self.out.flush()?;
         self.say_waiting(interval);
@@ -156,16 +161,16 @@ impl Outputs {
     }
 
     /// Tells of what came since the last interval, if anything did, so that all intervals add up to the
-    /// summary; then of the whole run.
+    /// summary, which is returned, to be told at the end.
     ///
     /// # Errors
     /// [`OutputError`] when standard output could not be written.
-    pub fn conclude(&mut self, model: &mut Model, now: Moment) -> Result<(), OutputError> {
+    pub fn rest(&mut self, model: &mut Model, now: Moment) -> Result<Summary, OutputError> {
         let rest = model.take_interval(now);
         if rest.sessions.iter().any(|s| !s.figures.is_empty()) {
             self.interval(&rest)?;
         }
-        self.finish(&model.summary(now))
+        Ok(model.summary(now))
     }
 
     /// Tells of the whole run and flushes: the last line in JSON.
@@ -174,7 +179,7 @@ impl Outputs {
     /// [`OutputError`] when standard output could not be written.
     pub fn finish(&mut self, summary: &Summary) -> Result<(), OutputError> {
         match self.format {
-            Format::Human => {
+            Format::Human | Format::SummaryOnly => {
                 let text = summary::summary(summary, &self.watched, self.style);
                 self.out.write_all(text.as_bytes())?;
             }
@@ -287,6 +292,9 @@ mod tests {
         assert!(notes.starts_with("tag52: lost events: ring-full 1;"));
         let (lines, notes) = run(Format::JsonIntervals);
         assert_eq!(types(&lines), ["interval", "agent", "summary"]);
+        assert_eq!(notes, "");
+        let (lines, notes) = run(Format::SummaryOnly);
+        assert_eq!(lines[1].split(':').next(), Some("tag52 summary"));
         assert_eq!(notes, "");
         let (lines, notes) = run(Format::Human);
         assert!(lines[0].starts_with("VENUE>DROP :5002 411/412"));

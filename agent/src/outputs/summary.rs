@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{
     blame,
     terminal::{Style, ack_pending, label, names, time_left},
-    units::{Bytes, Rate, Share, Time, humanly},
+    units::{Bytes, Rate, Share, Time, humanly, wrap},
 };
 use crate::model::{
     ASSUMPTIONS, Figures, Flow, Health, Hook, Part, SessionFigures, Spread, Stage, Summary,
@@ -101,22 +101,9 @@ fn judged(text: &mut String, s: &SessionFigures, style: Style) {
 /// The words in lines of at most 120 characters, as long as words allow that.
 fn wrapped(words: &str, indent: &str) -> String {
     let mut text = String::new();
-    let mut width = 0;
-    for word in words.split(' ') {
-        let length = word.chars().count();
-        if width > 0 && width + 1 + length <= 120 {
-            text.push(' ');
-            width += 1 + length;
-        } else {
-            if width > 0 {
-                text.push('\n');
-            }
-            text.push_str(indent);
-            width = indent.len() + length;
-        }
-        text.push_str(word);
+    for line in wrap(words, 120 - indent.len()) {
+        let _ = writeln!(text, "{indent}{line}");
     }
-    text.push('\n');
     text
 }
 

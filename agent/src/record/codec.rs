@@ -126,6 +126,7 @@ impl Encoder {
             Input::Wait(wait) => self.wait(wait),
             Input::Cgroup(cgroup) => self.put(&Record::Cgroup(Cow::Borrowed(cgroup))),
             Input::Sample(sample) => self.put(&Record::Sample(Cow::Borrowed(sample))),
+            Input::ThreadUse(used) => self.put(&Record::ThreadUse(Cow::Borrowed(used))),
         }
     }
 
@@ -303,6 +304,9 @@ impl Decoder {
             Record::Wait(record) => Decoded::Input(self.wait(&record)),
             Record::Cgroup(cgroup) => Decoded::Input(Input::Cgroup(Box::new(cgroup.into_owned()))),
             Record::Sample(sample) => Decoded::Input(Input::Sample(Box::new(sample.into_owned()))),
+            Record::ThreadUse(used) => {
+                Decoded::Input(Input::ThreadUse(Box::new(used.into_owned())))
+            }
             Record::Session(slot, session) => {
                 let known = Some((Arc::new(session.into_owned()), Last::default()));
                 let slot = slot as usize;

@@ -37,7 +37,9 @@ impl Dictionary {
             | Input::Excluded(..)
             | Input::Tap(..)
             | Input::Wait(_)
-            | Input::Sample(_) => {}
+            | Input::Sample(_)
+            // Told anew with every interval.
+            | Input::ThreadUse(_) => {}
         }
     }
 

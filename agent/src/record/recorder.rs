@@ -159,6 +159,7 @@ const fn must_be_told(item: &Item) -> bool {
                 | Input::Tap(..)
                 | Input::Wait(_)
                 | Input::Sample(_)
+                | Input::ThreadUse(_)
         )
     )
 }

@@ -1,6 +1,9 @@
 //! The beginning of a segment.
 
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +29,8 @@ pub struct Header {
     pub agent: String,
     /// When the watch began.
     pub started: Moment,
+    /// The age at which counterparties begin to refuse messages.
+    pub max_latency: Duration,
     /// How many segments came before this one.
     pub segment: u64,
     /// When this segment begins: what is told in it was told then or later.
@@ -35,8 +40,9 @@ pub struct Header {
 impl Header {
     /// Of a watch of `watched` that begins now.
     #[must_use]
-    pub fn new(watched: impl Into<String>, started: Moment) -> Self {
+    pub fn new(watched: impl Into<String>, started: Moment, max_latency: Duration) -> Self {
         Self {
+            max_latency,
             watched: watched.into(),
             agent: env!("CARGO_PKG_VERSION").to_owned(),
             started,

@@ -8,7 +8,7 @@ use super::{writer::Writer, *};
 use crate::model::{
     Capability, CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Excluded, Followed, Health,
     Hook, Input, Kin, Lock, Moment, Object, Part, ProbeCost, Sample, Stage, TapDelta, ThreadFacts,
-    ThreadName, Wait,
+    ThreadName, ThreadUse, Wait,
     samples::{any_message, message, session},
 };
 
@@ -22,7 +22,7 @@ fn moment(n: u64) -> Moment {
 }
 
 fn header() -> Header {
-    Header::new("pid 411", moment(0))
+    Header::new("pid 411", moment(0), std::time::Duration::from_secs(120))
 }
 
 fn part() -> impl Strategy<Value = Part> {
@@ -178,6 +178,8 @@ fn input() -> impl Strategy<Value = Input> {
         1 => (any::<u32>(), culprit()).prop_map(|(id, c)| Input::Culprit(CulpritId(id), Arc::new(c))),
         1 => wait(),
         1 => cgroup(),
+        1 => (thread(), any::<[u64; Part::ALL.len()]>())
+            .prop_map(|(thread, ns)| Input::ThreadUse(Box::new(ThreadUse { thread, ns }))),
         1 => (thread(), any::<char>(), prop::option::of("[a-z]{1,9}"), prop::option::of(".{0,20}"))
             .prop_map(|(holder, state, call, function)| Input::Sample(Box::new(Sample {
                 waiter: 7,
@@ -489,10 +491,14 @@ fn the_format_is_the_one_of_its_version() {
         })),
         Input::Sample(Box::new(Sample {
             waiter: 1,
-            holder: thread,
+            holder: thread.clone(),
             state: 'R',
             call: None,
             function: Some("f".to_owned()),
+        })),
+        Input::ThreadUse(Box::new(ThreadUse {
+            thread,
+            ns: [1, 2, 3, 4, 5, 6, 7],
         })),
     ];
     for input in &inputs {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Capability, CgroupUse, Charge, Culprit, CulpritId, Excluded, FollowedBy, HandOff, Part,
-    ProbeCost, Sample, SessionId, TapDelta, ThreadFacts,
+    ProbeCost, Sample, SessionId, TapDelta, ThreadFacts, ThreadUse,
 };
 
 /// Stands for a session: the number its [`Record::Session`] gave it.
@@ -27,6 +27,7 @@ pub(super) enum Record<'a> {
     Wait(WaitRecord),
     Cgroup(Cow<'a, CgroupUse>),
     Sample(Cow<'a, Sample>),
+    ThreadUse(Cow<'a, ThreadUse>),
     /// From now on the slot stands for this session.
     Session(Slot, Cow<'a, SessionId>),
     /// What follows was told so much later: by the monotonic clock, and how much more by UTC, ns.

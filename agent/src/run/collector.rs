@@ -10,17 +10,17 @@ use agent_common::recv_flags;
 
 use crate::{
     blame::{Blame, Told},
-    cli::Run,
+    cli::Watch,
     events::Event,
     join::clock::{RunTime, UtcClock},
-    model::{Capability, Health, Hook, Input, Model, ProbeCost},
-    outputs::{OutputError, Outputs},
+    model::{Capability, Health, Hook, Input, Model, ProbeCost, Summary},
+    outputs::{OutputError, Outputs, top::View},
     probes::{ProbeError, Probes},
     record::{Recorder, WriteError, Written},
     sessions::{Fact, Filter, Sessions},
 };
 
-use super::{names::Names, quotas::Quotas, tell::Tell, threads::LockWaits};
+use super::{names::Names, quotas::Quotas, tell::Tell, thread_use, threads::LockWaits};
 
 /// Owns everything between the probes and the outputs.
 pub(super) struct Collector {
@@ -35,6 +35,10 @@ pub(super) struct Collector {
     blame: Blame,
     names: Names,
     quotas: Quotas,
+    /// The processes that run.
+    pids: Vec<NonZeroU32>,
+    /// Whether the model is to be told what their threads do.
+    threads_told: bool,
     malformed: u64,
     unmatched: u64,
     ring_high_water: u64,
@@ -43,7 +47,7 @@ pub(super) struct Collector {
 impl Collector {
     pub(super) fn new(
         probes: Probes,
-        arguments: &Run,
+        arguments: &Watch,
         time: RunTime,
         model: Arc<Mutex<Model>>,
         recorder: Option<Recorder>,
@@ -64,6 +68,8 @@ impl Collector {
             blame: Blame::default(),
             names,
             quotas: Quotas::default(),
+            pids: arguments.pids.clone(),
+            threads_told: false,
             malformed: 0,
             unmatched: 0,
             ring_high_water: 0,
@@ -92,6 +98,11 @@ impl Collector {
     pub(super) fn ring_fd(&mut self) -> Result<OwnedFd, OutputError> {
         let ring = self.probes.ring().as_fd().try_clone_to_owned();
         ring.map_err(OutputError::Failed)
+    }
+
+    /// From now on tells what the threads of the watched processes do, too.
+    pub(super) const fn tell_of_threads(&mut self) {
+        self.threads_told = true;
     }
 
     /// The wall clock was set: what arrives from now on has another UTC.
@@ -222,6 +233,7 @@ impl Collector {
 
     /// A watched process has ended.
     pub(super) fn process_ended(&mut self, pid: NonZeroU32) {
+        self.pids.retain(|&watched| watched != pid);
         if let Err(error) = self.probes.unwatch(pid) {
             eprintln!("tag52: whoever gets pid {pid} next is watched too: {error}");
         }
@@ -229,6 +241,7 @@ impl Collector {
 
     /// Tells of the interval that ends now.
     pub(super) fn interval(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
+        self.read_threads(outputs);
         self.read_health(outputs);
         let now = self.clock.moment();
         let interval = self.lock().take_interval(now);
@@ -238,8 +251,13 @@ impl Collector {
         outputs.interval(&interval)
     }
 
-    /// Tells of the whole run.
-    pub(super) fn finish(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
+    /// What the live view shows now.
+    pub(super) fn view(&self, watched: &str) -> View {
+        View::of(&self.lock(), watched)
+    }
+
+    /// Takes in the rest, and adds up the whole run.
+    pub(super) fn finish(&mut self, outputs: &mut Outputs) -> Result<Summary, OutputError> {
         self.read_health(outputs);
         let now = self.clock.moment();
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
@@ -256,12 +274,31 @@ impl Collector {
             recorder.end(now);
         }
         told?;
-        outputs.conclude(&mut model, now)
+        outputs.rest(&mut model, now)
     }
 
     /// Ends the recording, if there is one.
     pub(super) fn close_recording(&mut self) -> Option<Result<Written, WriteError>> {
         self.recorder.take().map(Recorder::close)
+    }
+
+    /// Tells the model what the threads of the watched processes do, where that is wanted.
+    fn read_threads(&mut self, outputs: &mut Outputs) {
+        if !self.threads_told {
+            return;
+        }
+        let now = self.clock.moment();
+        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
+        for &pid in &self.pids {
+            for tid in thread_use::tids(pid) {
+                if let Some(thread) = self.probes.thread(tid) {
+                    let name = self.names.0.thread(tid);
+                    let told = thread_use::of(name, pid, &thread, now.monotonic_ns);
+                    tell.input(Input::ThreadUse(Box::new(told)));
+                }
+            }
+        }
     }
 
     /// Brings the model's account of the agent itself up to date.

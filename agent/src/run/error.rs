@@ -32,6 +32,12 @@ pub enum RunError {
     /// The recording; the watch went on to its end.
     #[error(transparent)]
     Record(#[from] WriteError),
+    /// A live view was asked for, and there is nothing to draw it on.
+    #[error("top draws on a terminal, and standard output is none: use `tag52 run` here")]
+    NoTerminal,
+    /// The live view.
+    #[error("the live view has failed: {0}")]
+    Screen(#[source] io::Error),
     /// Timers, signals, descriptors.
     #[error("the run loop could not be set up: {0}")]
     Runtime(#[source] io::Error),
@@ -46,6 +52,7 @@ impl RunError {
             Self::Target(_)
                 | Self::Probes(_)
                 | Self::Bind(_)
+                | Self::NoTerminal
                 | Self::Record(WriteError::Foreign(_))
         )
     }

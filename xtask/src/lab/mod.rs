@@ -20,6 +20,7 @@ pub mod quickfix;
 pub mod relay;
 pub mod sched;
 pub mod spin;
+pub mod tmux;
 pub mod tun;
 mod unsent;
 pub mod venue;

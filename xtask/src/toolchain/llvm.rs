@@ -98,7 +98,7 @@ fn has_package(package: &str) -> bool {
         .is_some_and(|status| status.ends_with(" installed"))
 }
 
-fn can_use_apt() -> bool {
+pub(super) fn can_use_apt() -> bool {
     workspace::is_root() && Path::new("/usr/bin/apt-get").exists()
 }
 

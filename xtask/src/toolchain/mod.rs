@@ -11,7 +11,7 @@ mod stamp;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::workspace;
 
@@ -57,6 +57,30 @@ pub fn ensure_checkers() -> Result<()> {
         if output(Command::new(program).arg("--version")).is_none() {
             stream(Command::new("rustup").args(["component", "add", component]))?;
         }
+    }
+    Ok(())
+}
+
+/// Makes sure that tmux is there: the live view is tested on its terminals.
+pub fn ensure_tmux() -> Result<()> {
+    if output(Command::new("tmux").arg("-V")).is_some() {
+        return Ok(());
+    }
+    if !llvm::can_use_apt() {
+        let sudo = if workspace::is_root() { "" } else { "sudo " };
+        bail!(
+            "tmux is missing; on Debian or Ubuntu install it with: {sudo}apt-get install -y tmux"
+        );
+    }
+    let install = || {
+        let mut command = Command::new("apt-get");
+        command.args(["install", "-y", "--no-install-recommends", "tmux"]);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        stream(&mut command)
+    };
+    if install().is_err() {
+        stream(Command::new("apt-get").arg("update"))?;
+        install()?;
     }
     Ok(())
 }

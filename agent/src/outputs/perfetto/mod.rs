@@ -197,7 +197,7 @@ impl<W: Write> Trace<W> {
                 (&mut self.out, &mut self.exported),
             ),
             // Neither has a place in time.
-            Input::Tap(..) | Input::Threads(..) => Ok(()),
+            Input::Tap(..) | Input::Threads(..) | Input::ThreadUse(_) => Ok(()),
         }
     }
 

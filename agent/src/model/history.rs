@@ -1,0 +1,200 @@
+//! How a session came to where it is: a point per interval, for outputs that show a course.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::{
+    figures::{SessionFigures, SessionName},
+    matrix::{Part, Stage},
+    tally::Figures,
+    verdict::{CpuUse, Verdict},
+};
+
+/// Points kept of a session: five minutes of intervals of one second, 30 KiB.
+const MOST: usize = 300;
+
+/// One interval of a session. Shares are of the summed age with clock skew put back, 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// The interval's end, nanoseconds since 1970 UTC.
+    pub until_ns: i64,
+    /// Its length.
+    pub length: Duration,
+    /// Fresh messages that were handed off in it.
+    pub messages: u64,
+    /// Their median age, nanoseconds; this and what follows is 0 without messages.
+    pub p50_ns: i64,
+    /// The age that 99 in a hundred did not exceed, nanoseconds.
+    pub p99_ns: i64,
+    /// The oldest, nanoseconds.
+    pub max_ns: i64,
+    /// Their mean age, skew put back, nanoseconds: what the shares divide.
+    pub mean_ns: i64,
+    /// The parts' shares, in the order of [`Part::ALL`].
+    pub parts: [f32; Part::ALL.len()],
+    /// The share of the stage held back.
+    pub held_back: f32,
+    /// CPUs' worth of time used by the cgroup that has the tightest limit, or by the process's own where
+    /// there is none; `None` when not known.
+    pub cores: Option<f32>,
+    /// That limit, in CPUs; `None`: there is none.
+    pub limit: Option<f32>,
+}
+
+impl Point {
+    fn new(until_ns: i64, length: Duration, figures: &Figures, cpu: Option<&CpuUse>) -> Self {
+        let sums = figures.sums_without_skew();
+        let whole = sums.total();
+        let share = |part: i128| {
+            if whole > 0 {
+                (part as f64 / whole as f64) as f32
+            } else {
+                0.0
+            }
+        };
+        let limit = cpu.and_then(|cpu| cpu.limit.as_ref());
+        let spread = |of: fn(&super::ages::Spread) -> i64| figures.age.as_ref().map_or(0, of);
+        Self {
+            until_ns,
+            length,
+            messages: figures.messages,
+            p50_ns: spread(|age| age.p50_ns),
+            p99_ns: spread(|age| age.p99_ns),
+            max_ns: spread(|age| age.max_ns),
+            mean_ns: whole
+                .checked_div(figures.messages.into())
+                .and_then(|ns| i64::try_from(ns).ok())
+                .unwrap_or(0),
+            parts: Part::ALL.map(|part| share(sums.part(part))),
+            held_back: share(sums.stage(Stage::HeldBack)),
+            cores: cpu.map(|cpu| limit.map_or(cpu.cores, |limit| limit.used) as f32),
+            limit: limit.map(|limit| limit.cores as f32),
+        }
+    }
+
+    /// Fresh messages per second; 0 of an interval without length.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        let seconds = self.length.as_secs_f64();
+        if seconds > 0.0 {
+            self.messages as f64 / seconds
+        } else {
+            0.0
+        }
+    }
+}
+
+/// What is kept of a session's intervals.
+#[derive(Clone, Debug, Default)]
+pub(super) struct History {
+    points: VecDeque<Point>,
+    latest: Option<Box<SessionFigures>>,
+}
+
+impl History {
+    pub(super) fn push(
+        &mut self,
+        until_ns: i64,
+        length: Duration,
+        figures: &SessionFigures,
+        cpu: Option<&CpuUse>,
+    ) {
+        if self.points.len() == MOST {
+            self.points.pop_front();
+        }
+        let point = Point::new(until_ns, length, &figures.figures, cpu);
+        self.points.push_back(point);
+        if figures.figures.messages > 0 {
+            self.latest = Some(Box::new(figures.clone()));
+        }
+    }
+
+    pub(super) const fn points(&self) -> &VecDeque<Point> {
+        &self.points
+    }
+
+    pub(super) fn latest(&self) -> Option<&SessionFigures> {
+        self.latest.as_deref()
+    }
+
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.points.capacity() * size_of::<Point>() + size_of::<SessionFigures>()
+    }
+}
+
+/// The course of one session, as told by [`super::Model::courses`].
+#[derive(Clone, Copy, Debug)]
+pub struct Course<'a> {
+    /// The session.
+    pub name: &'a SessionName,
+    /// The thread that received its latest message; `None` for groups.
+    pub tid: Option<u32>,
+    /// Its socket was closed.
+    pub ended: bool,
+    /// Its intervals, at most 300, the oldest first.
+    pub points: &'a VecDeque<Point>,
+    /// The figures of its latest interval with fresh messages.
+    pub latest: Option<&'a SessionFigures>,
+    /// The verdict of its latest interval.
+    pub verdict: Option<&'a Verdict>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        Model, Moment,
+        samples::{message, session},
+    };
+
+    fn at(seconds: u64) -> Moment {
+        Moment {
+            monotonic_ns: seconds * 1_000_000_000,
+            utc_ns: (seconds * 1_000_000_000).cast_signed(),
+        }
+    }
+
+    #[test]
+    fn each_interval_is_a_point_and_the_oldest_go() {
+        let mut model = Model::at_zero();
+        let s = session(0);
+        for second in 1..=305_u64 {
+            let ns = second.cast_signed() * 1_000_000;
+            for part in [Part::LockWait, Part::OnCpu] {
+                model.observe(&message(&s, second, &[(Stage::HeldBack, part, ns)]));
+            }
+            model.take_interval(at(second));
+        }
+        model.take_interval(at(306));
+        let courses: Vec<_> = model.courses().collect();
+        assert_eq!(courses.len(), 1);
+        let points = courses[0].points;
+        assert_eq!(points.len(), 300);
+        let last = points[298];
+        assert_eq!((last.messages, last.mean_ns), (2, 305_000_000));
+        assert_eq!(last.until_ns, 305_000_000_000);
+        assert_eq!(last.parts[Part::LockWait as usize], 0.5);
+        assert_eq!(last.held_back, 1.0);
+        assert_eq!(points[299].messages, 0);
+        assert_eq!(points[299].p50_ns, 0);
+        assert_eq!(points[0].messages, 2);
+        // The interval without messages does not hide what came before.
+        assert_eq!(courses[0].latest.map(|s| s.figures.messages), Some(2));
+    }
+
+    #[test]
+    fn skew_makes_no_negative_share() {
+        let mut model = Model::at_zero();
+        let s = session(0);
+        let cells = [
+            (Stage::InFlight, Part::Network, -5_000_000),
+            (Stage::Queued, Part::RunQueue, 1_000_000),
+        ];
+        model.observe(&message(&s, 1, &cells));
+        model.take_interval(at(1));
+        let point = model.courses().next().expect("a session").points[0];
+        assert_eq!(point.parts[Part::Network as usize], 0.0);
+        assert_eq!(point.parts[Part::RunQueue as usize], 1.0);
+        assert_eq!(point.mean_ns, 1_000_000);
+    }
+}

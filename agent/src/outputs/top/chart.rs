@@ -1,0 +1,189 @@
+//! Courses over time in columns of characters, with their scale.
+
+use ratatui::{
+    style::Style,
+    text::{Line, Span},
+};
+
+use super::{
+    paint::Paint,
+    widgets::{EIGHTHS, apportion},
+};
+use crate::model::{Part, Point};
+
+/// Columns that the scale takes on the left.
+pub(super) const SCALE: u16 = 7;
+
+/// Parts from the bottom of a column: waits first, so that they show as one area over columns of all
+/// heights.
+const STACKED: [Part; Part::ALL.len()] = [
+    Part::LockWait,
+    Part::Throttle,
+    Part::RunQueue,
+    Part::Blocked,
+    Part::OnCpu,
+    Part::Network,
+    Part::Unknown,
+];
+
+/// How high a column is, in lines and eighths of one.
+struct Height {
+    whole: usize,
+    eighths: usize,
+}
+
+impl Height {
+    /// Of `value`, where `top` is `height` lines high; more than nothing is at least an eighth.
+    fn of(value: f64, top: f64, height: u16) -> Self {
+        let most = usize::from(height) * 8;
+        let cells = if value > 0.0 && top > 0.0 {
+            ((value / top * most as f64).round() as usize).clamp(1, most)
+        } else {
+            0
+        };
+        Self {
+            whole: cells / 8,
+            eighths: cells % 8,
+        }
+    }
+
+    /// Lines that are not empty.
+    const fn lines(&self) -> usize {
+        self.whole + if self.eighths > 0 { 1 } else { 0 }
+    }
+
+    /// What a line, from the bottom, is filled with; without colours lines are full of `letter` or empty.
+    fn fill(&self, line: usize, paint: Paint, letter: &'static str) -> Option<&'static str> {
+        if line < self.whole {
+            Some(letter)
+        } else if line > self.whole || self.eighths == 0 {
+            None
+        } else if paint.colour {
+            Some(EIGHTHS[self.eighths - 1])
+        } else {
+            (self.eighths >= 4 || self.whole == 0).then_some(letter)
+        }
+    }
+}
+
+/// The mean ages of intervals as columns, divided by part. The lines from the top, the scale on their left.
+pub(super) fn by_part(
+    points: &[Point],
+    width: u16,
+    height: u16,
+    paint: Paint,
+) -> Vec<Line<'static>> {
+    let shown = latest(points, width);
+    let top = oldest_mean(shown);
+    let columns: Vec<(Height, Vec<Part>)> = shown
+        .iter()
+        .map(|point| {
+            let age = if point.messages > 0 {
+                point.mean_ns.max(1)
+            } else {
+                0
+            };
+            let column = Height::of(age as f64, top as f64, height);
+            let parts = apportion(&point.parts, column.lines() as u16);
+            let stacked = STACKED
+                .iter()
+                .flat_map(|&part| std::iter::repeat_n(part, usize::from(parts[part as usize])))
+                .collect();
+            (column, stacked)
+        })
+        .collect();
+    let label = crate::units::Time::from(top).to_string();
+    lines(height, &label, paint, |line| {
+        let cells = columns.iter().map(|(column, parts)| {
+            let part = parts.get(line).copied().unwrap_or(Part::Unknown);
+            match column.fill(line, paint, paint.fill(part)) {
+                Some(fill) => Span::styled(fill, paint.part(part)),
+                // An interval without messages.
+                None if line == 0 => Span::styled("\u{b7}", paint.faint()),
+                None => Span::raw(" "),
+            }
+        });
+        cells.collect()
+    })
+}
+
+/// Values as columns up to `top`; `None` where there is none.
+pub(super) fn plain(
+    values: impl Iterator<Item = Option<f64>>,
+    (top, label): (f64, &str),
+    height: u16,
+    style: Style,
+    paint: Paint,
+) -> Vec<Line<'static>> {
+    let columns: Vec<_> = values
+        .map(|value| value.map(|value| Height::of(value, top, height)))
+        .collect();
+    lines(height, label, paint, |line| {
+        let cells = columns.iter().map(|column| {
+            let fill = column.as_ref().and_then(|c| c.fill(line, paint, "#"));
+            match fill {
+                Some("#") if paint.colour => Span::styled("\u{2588}", style),
+                Some(fill) => Span::styled(fill, style),
+                None if line == 0 => Span::styled("\u{b7}", paint.faint()),
+                None => Span::raw(" "),
+            }
+        });
+        cells.collect()
+    })
+}
+
+/// Lines from the top, given from the bottom, with the scale on the left: the top's value, and 0.
+fn lines(
+    height: u16,
+    top: &str,
+    paint: Paint,
+    mut line: impl FnMut(usize) -> Vec<Span<'static>>,
+) -> Vec<Line<'static>> {
+    let height = usize::from(height);
+    (0..height)
+        .rev()
+        .map(|row| {
+            let label = match row {
+                _ if row + 1 == height => top,
+                0 => "0",
+                _ => "",
+            };
+            let mark = if label.is_empty() { ' ' } else { '\u{2524}' };
+            let label = format!("{label:>6}{mark}");
+            let mut spans = vec![Span::styled(label, paint.faint())];
+            spans.extend(line(row));
+            Line::from(spans)
+        })
+        .collect()
+}
+
+/// The points that fit.
+pub(super) fn latest(points: &[Point], width: u16) -> &[Point] {
+    let room = usize::from(width.saturating_sub(SCALE));
+    &points[points.len().saturating_sub(room)..]
+}
+
+/// The oldest mean age, nanoseconds.
+fn oldest_mean(points: &[Point]) -> i64 {
+    points.iter().map(|point| point.mean_ns).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heights_are_in_eighths_and_something_is_never_nothing() {
+        let of = |value| {
+            let height = Height::of(value, 100.0, 4);
+            (height.whole, height.eighths)
+        };
+        assert_eq!(of(0.0), (0, 0));
+        assert_eq!(of(0.001), (0, 1));
+        assert_eq!(of(50.0), (2, 0));
+        assert_eq!(of(60.0), (2, 3));
+        assert_eq!(of(100.0), (4, 0));
+        assert_eq!(of(900.0), (4, 0));
+        assert_eq!(Height::of(5.0, 0.0, 4).lines(), 0);
+    }
+}

@@ -1,0 +1,155 @@
+//! What keys mean.
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use super::{playing::Command, state::Page};
+
+/// The line that says so, while a process is watched.
+pub(super) const HELP: &str =
+    "\u{2191}\u{2193} select  Enter open  Esc back  1-4 Tab pages  t since start  p pause  ? help  q quit";
+
+/// The line that says so, while a recording is played.
+pub(super) const HELP_PLAYING: &str = "Space pause  n step  \u{2190}\u{2192} 10s  PgUp/Dn 1m  Home End  +- speed  1-4 pages  ? help  q quit";
+
+/// All of them.
+pub(super) const KEYS: [(&str, &str); 7] = [
+    ("\u{2191} \u{2193} k j", "select a session"),
+    (
+        "Enter, Esc",
+        "open the session's page; back to all sessions",
+    ),
+    (
+        "1 2 3 4, Tab",
+        "sessions, session, threads, cgroup; the next page",
+    ),
+    (
+        "t",
+        "figures, blame and verdict of the last interval, or since the start",
+    ),
+    (
+        "p, Space",
+        "the view stands still while the watch goes on; a recording stands still",
+    ),
+    ("?", "this page, and back"),
+    ("q, Ctrl-C", "quit: the summary is printed"),
+];
+
+/// Those for recordings.
+pub(super) const KEYS_PLAYING: [(&str, &str); 3] = [
+    ("n", "to the end of the interval, and stand still"),
+    (
+        "\u{2190}\u{2192} PgUp/Dn Home End",
+        "10 seconds, a minute, all the way back and on",
+    ),
+    ("- +", "slower, faster (0.1 to 100 times, max)"),
+];
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// The session before.
+    Up,
+    /// The session after.
+    Down,
+    /// The selected session's page.
+    Open,
+    /// All sessions.
+    Back,
+    /// The page after.
+    Next,
+    /// The page before.
+    Previous,
+    /// A page by its number.
+    Show(Page),
+    /// What the keys mean, or back.
+    Help,
+    /// The other scope.
+    Scope,
+    /// Stand still, or go on.
+    Pause,
+    /// What is the player's.
+    Play(Command),
+    /// The end.
+    Quit,
+}
+
+/// What a key asks for; `None` when it means nothing. Some only mean something to a recording.
+pub(super) fn action(key: KeyEvent, playing: bool) -> Option<Action> {
+    if key.kind == KeyEventKind::Release {
+        return None;
+    }
+    // The terminal is raw: it makes no signal of Ctrl-C.
+    if key.modifiers.contains(KeyModifiers::CONTROL) {
+        return (key.code == KeyCode::Char('c')).then_some(Action::Quit);
+    }
+    if playing && let Some(command) = command(key.code) {
+        return Some(Action::Play(command));
+    }
+    Some(match key.code {
+        KeyCode::Up | KeyCode::Char('k') => Action::Up,
+        KeyCode::Down | KeyCode::Char('j') => Action::Down,
+        KeyCode::Enter => Action::Open,
+        KeyCode::Esc | KeyCode::Backspace => Action::Back,
+        KeyCode::Tab => Action::Next,
+        KeyCode::BackTab => Action::Previous,
+        KeyCode::Char('1') => Action::Show(Page::Sessions),
+        KeyCode::Char('2') => Action::Show(Page::Session),
+        KeyCode::Char('3') => Action::Show(Page::Threads),
+        KeyCode::Char('4') => Action::Show(Page::Cgroup),
+        KeyCode::Char('?' | 'h') => Action::Help,
+        KeyCode::Char('t') => Action::Scope,
+        KeyCode::Char('p' | ' ') => Action::Pause,
+        KeyCode::Char('q') => Action::Quit,
+        _ => return None,
+    })
+}
+
+const fn command(code: KeyCode) -> Option<Command> {
+    Some(match code {
+        KeyCode::Char('p' | ' ') => Command::Pause,
+        KeyCode::Char('n' | '.') => Command::Step,
+        KeyCode::Right => Command::Seek(10),
+        KeyCode::Left => Command::Seek(-10),
+        KeyCode::PageDown => Command::Seek(60),
+        KeyCode::PageUp => Command::Seek(-60),
+        KeyCode::Home | KeyCode::Char('g') => Command::Begin,
+        KeyCode::End | KeyCode::Char('G') => Command::End,
+        KeyCode::Char('+' | '=') => Command::Faster,
+        KeyCode::Char('-') => Command::Slower,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_mean_what_the_line_says() {
+        let of = |code| action(KeyEvent::new(code, KeyModifiers::NONE), false);
+        assert_eq!(of(KeyCode::Char('j')), Some(Action::Down));
+        assert_eq!(of(KeyCode::Up), Some(Action::Up));
+        assert_eq!(of(KeyCode::Enter), Some(Action::Open));
+        assert_eq!(of(KeyCode::Esc), Some(Action::Back));
+        assert_eq!(of(KeyCode::Char('4')), Some(Action::Show(Page::Cgroup)));
+        assert_eq!(of(KeyCode::Char('p')), Some(Action::Pause));
+        assert_eq!(of(KeyCode::Char('q')), Some(Action::Quit));
+        assert_eq!(of(KeyCode::Char('x')), None);
+        assert_eq!(of(KeyCode::Right), None);
+        let control = |c| action(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL), true);
+        assert_eq!(control('c'), Some(Action::Quit));
+        assert_eq!(control('q'), None);
+    }
+
+    #[test]
+    fn a_recording_has_keys_of_its_own() {
+        let of = |code| action(KeyEvent::new(code, KeyModifiers::NONE), true);
+        let play = |command| Some(Action::Play(command));
+        assert_eq!(of(KeyCode::Char('p')), play(Command::Pause));
+        assert_eq!(of(KeyCode::Char('n')), play(Command::Step));
+        assert_eq!(of(KeyCode::Left), play(Command::Seek(-10)));
+        assert_eq!(of(KeyCode::End), play(Command::End));
+        assert_eq!(of(KeyCode::Char('j')), Some(Action::Down));
+        assert_eq!(of(KeyCode::Char('q')), Some(Action::Quit));
+    }
+}

@@ -1,0 +1,189 @@
+//! CPU limits beside the age, and the agent itself.
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    text::Line,
+    widgets::{Paragraph, Wrap},
+};
+
+use super::{clean, name};
+use crate::{
+    model::Point,
+    outputs::top::{
+        chart::{by_part, latest, plain},
+        paint::Paint,
+        state::State,
+        view::{AgentView, LevelView, ProcessCgroups, SessionView, View},
+        widgets::meter,
+    },
+    units::{Bytes, Time, humanly},
+};
+
+/// Levels shown where there is little room.
+const LEVELS: usize = 4;
+
+/// Draws it.
+pub(in super::super) fn cgroup(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    view: &View,
+    state: &State,
+    paint: Paint,
+) {
+    let session = state.session(view);
+    let pid = session.and_then(SessionView::pid);
+    let shown: Vec<_> = view
+        .cgroups
+        .iter()
+        .filter(|c| !c.levels.is_empty() && pid.is_none_or(|pid| c.pid == pid))
+        .collect();
+    let most = LEVELS + usize::from(area.height.saturating_sub(21));
+    let mut below = Vec::new();
+    if shown.is_empty() {
+        below.push(Line::raw("no CPU limit: no cgroup with a CPU controller"));
+    }
+    for process in shown {
+        below.push(Line::styled(format!("pid {}", process.pid), paint.head()));
+        below.extend(levels(process, most, paint));
+    }
+    below.extend(agent(&view.agent, paint));
+    let below_height = (below.len() as u16).min(area.height.saturating_sub(8));
+    let [age_title, age, cpu_title, cpu, rest] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+        Constraint::Fill(1),
+        Constraint::Length(below_height),
+    ])
+    .areas(area);
+    if let Some(s) = session {
+        frame.render_widget(age_line(s, paint), age_title);
+        let lines = by_part(&s.points, age.width, age.height.min(8), paint);
+        frame.render_widget(Paragraph::new(lines), age);
+        let points = latest(&s.points, cpu.width);
+        frame.render_widget(cpu_line(points, paint), cpu_title);
+        let cores = points.iter().map(|p| p.cores.map(f64::from));
+        let top = full_scale(points);
+        let label = format!("{} CPU", trimmed(top));
+        let height = cpu.height.min(8);
+        let lines = plain(cores, (top, &label), height, paint.good(), paint);
+        frame.render_widget(Paragraph::new(lines), cpu);
+    } else {
+        frame.render_widget(Line::raw("no FIX session seen yet"), age_title);
+    }
+    frame.render_widget(Paragraph::new(below).wrap(Wrap { trim: false }), rest);
+}
+
+/// What the top of the CPU's scale is: the limit, or without one the whole CPUs that were used.
+fn full_scale(points: &[Point]) -> f64 {
+    let limit = points.iter().rev().find_map(|p| p.limit);
+    let most = points.iter().filter_map(|p| p.cores).fold(0.0, f32::max);
+    f64::from(limit.unwrap_or_else(|| most.ceil().max(1.0)))
+}
+
+fn age_line(s: &SessionView, paint: Paint) -> Line<'static> {
+    let text = match s.point().filter(|p| p.messages > 0) {
+        Some(p) => format!(
+            "{}: messages are {} old (p99 {})",
+            name(s),
+            Time::from(p.p50_ns),
+            Time::from(p.p99_ns),
+        ),
+        None => format!("{}: no fresh messages", name(s)),
+    };
+    Line::styled(text, paint.head())
+}
+
+fn cpu_line(points: &[Point], paint: Paint) -> Line<'static> {
+    let Some((point, cores)) = points.iter().rev().find_map(|p| Some((p, p.cores?))) else {
+        return Line::styled("CPU use is not known yet", paint.faint());
+    };
+    let text = point.limit.map_or_else(
+        || format!("CPU: {cores:.2} cores used, no limit"),
+        |limit| {
+            format!(
+                "CPU: {cores:.2} of {} cores used, {:.0} % of the limit",
+                trimmed(limit.into()),
+                100.0 * cores / limit
+            )
+        },
+    );
+    Line::styled(text, paint.head())
+}
+
+fn trimmed(cores: f64) -> String {
+    let text = format!("{cores:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Those with a limit first: they are what can run out.
+fn levels(process: &ProcessCgroups, most: usize, paint: Paint) -> Vec<Line<'static>> {
+    let mut levels: Vec<_> = process.levels.iter().collect();
+    levels.sort_by_key(|level| level.limit.is_none());
+    let mut lines: Vec<_> = levels
+        .iter()
+        .take(most)
+        .map(|l| level(l, paint))
+        .collect();
+    if let Some(more) = levels.len().checked_sub(most + 1) {
+        lines.push(Line::raw(format!("  and {} more levels", more + 1)));
+    }
+    lines
+}
+
+fn level(level: &LevelView, paint: Paint) -> Line<'static> {
+    let path = clean(&level.path);
+    let limit = level.limit.map_or("no limit".to_owned(), |limit| {
+        format!("limit {} cores", trimmed(limit))
+    });
+    let Some(now) = level.current else {
+        return Line::raw(format!("  {path}  {limit}"));
+    };
+    let bar = level.limit.map_or_else(String::new, |limit| {
+        format!("{} ", meter(now.cores, limit, 12))
+    });
+    let mut text = format!("  {path}  {bar}{:.2} cores, {limit}", now.cores);
+    if level.limit.is_some() {
+        text.push_str(&format!(
+            ", throttled {} of {} periods",
+            now.throttled_periods, now.periods
+        ));
+    }
+    if level.throttled_periods > 0 {
+        text.push_str(&format!(
+            " (ever {}, {})",
+            level.throttled_periods,
+            Time(level.throttled_ns.into())
+        ));
+    }
+    if now.throttled_periods > 0 {
+        Line::styled(text, paint.alarm())
+    } else {
+        Line::raw(text)
+    }
+}
+
+fn agent(agent: &AgentView, paint: Paint) -> Vec<Line<'static>> {
+    let list = |kinds: &[(&'static str, u64)]| {
+        let each: Vec<_> = kinds
+            .iter()
+            .map(|(kind, count)| format!("{} {count}", humanly(kind)))
+            .collect();
+        each.join(", ")
+    };
+    let ring = Bytes(agent.ring_high_water_bytes);
+    let mut lines = vec![if agent.lost.is_empty() {
+        Line::raw(format!(
+            "agent: no events lost, at most {ring} waited in the ring"
+        ))
+    } else {
+        let text = format!("agent: events lost: {}", list(&agent.lost));
+        Line::styled(text, paint.alarm())
+    }];
+    if !agent.anomalies.is_empty() {
+        let text = format!("agent: anomalies: {}", list(&agent.anomalies));
+        lines.push(Line::styled(text, paint.warn()));
+    }
+    lines
+}

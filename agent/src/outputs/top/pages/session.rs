@@ -1,0 +1,180 @@
+//! One session.
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::Modifier,
+    text::{Line, Span},
+    widgets::{Cell, Paragraph, Row, Table},
+};
+
+use super::{diagnosis, few, flow, name, nothing};
+use crate::{
+    model::{Figures, Part, Stage},
+    outputs::top::{
+        blame,
+        chart::{by_part, latest},
+        paint::Paint,
+        state::State,
+        view::{Scope, SessionView, View},
+    },
+    units::{Rate, Share, Time, humanly},
+};
+
+/// Lines of the smallest page.
+const SMALLEST: u16 = 21;
+
+/// Draws it.
+pub(in super::super) fn session(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    view: &View,
+    state: &State,
+    paint: Paint,
+) {
+    let Some(s) = state.session(view) else {
+        nothing(frame, area, view, "no FIX session");
+        return;
+    };
+    let scope = state.scope;
+    let more = area.height.saturating_sub(SMALLEST);
+    let most = 4 + usize::from(more.min(4));
+    let diagnosis = diagnosis(s, view, scope, (area.width, most), paint);
+    let what_if = what_if(s, scope, area.width, 1 + usize::from(more.min(2)));
+    let figures = s.figures(scope);
+    let table = figures.map(|s| matrix(&s.figures, scope, paint));
+    let (table_height, table) = table.unwrap_or_else(|| (1, Table::default()));
+    let wanted = blame::height(figures);
+    let fixed = 2 + diagnosis.len() as u16 + what_if.len() as u16 + table_height;
+    // The chart has four lines at the least; the blame table what it needs, then the chart the rest.
+    let blame_height = wanted.min(area.height.saturating_sub(fixed + 4));
+    let [about, causes, what_ifs, title, chart, split, charged] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(diagnosis.len() as u16),
+        Constraint::Length(what_if.len() as u16),
+        Constraint::Length(1),
+        Constraint::Fill(1),
+        Constraint::Length(table_height),
+        Constraint::Length(blame_height),
+    ])
+    .areas(area);
+    frame.render_widget(headline(s, scope, paint), about);
+    frame.render_widget(Paragraph::new(diagnosis), causes);
+    frame.render_widget(Paragraph::new(what_if), what_ifs);
+    frame.render_widget(chart_title(s, area.width, paint), title);
+    let lines = by_part(&s.points, chart.width, chart.height, paint);
+    frame.render_widget(Paragraph::new(lines), chart);
+    match figures {
+        Some(figures) => {
+            frame.render_widget(table, split);
+            blame::draw(frame, charged, figures, paint);
+        }
+        None => frame.render_widget(Line::raw("no fresh messages yet"), split),
+    }
+}
+
+fn headline(s: &SessionView, scope: Scope, paint: Paint) -> Line<'static> {
+    let mut line = Line::from(Span::styled(name(s), paint.head()));
+    let since = match scope {
+        Scope::Latest => "",
+        Scope::Start => "  since the start",
+    };
+    let age = match scope {
+        Scope::Latest => s.point().filter(|p| p.messages > 0).map(|p| {
+            let rate = Rate {
+                events: p.messages,
+                seconds: p.length.as_secs_f64(),
+            };
+            (p.p50_ns, p.p99_ns, p.max_ns, format!("{rate} msg/s"))
+        }),
+        Scope::Start => s.total.figures.age.map(|age| {
+            let messages = format!("{} messages", s.total.figures.messages);
+            (age.p50_ns, age.p99_ns, age.max_ns, messages)
+        }),
+    };
+    line.push_span(Span::raw(match age {
+        Some((p50, p99, max, count)) => format!(
+            "{since}  age p50 {} p99 {} max {}  {count}",
+            Time::from(p50),
+            Time::from(p99),
+            Time::from(max),
+        ),
+        None => format!("{since}  no fresh messages"),
+    }));
+    if s.ended {
+        line.push_span(Span::styled("  ended", paint.alarm()));
+    }
+    line
+}
+
+fn what_if(s: &SessionView, scope: Scope, width: u16, most: usize) -> Vec<Line<'static>> {
+    let said = s.figures(scope).map(|s| s.what_if_lines());
+    let said = said.unwrap_or_default();
+    said.iter()
+        .flat_map(|line| few(&format!("What if: {line} (? for what it rests on)"), width, most))
+        .take(most)
+        .collect()
+}
+
+fn chart_title(s: &SessionView, width: u16, paint: Paint) -> Line<'static> {
+    let shown = latest(&s.points, width);
+    let length: u128 = shown.iter().map(|p| p.length.as_nanos()).sum();
+    let mut text = format!("mean age, the last {}", Time(length.cast_signed()));
+    if let Some(verdict) = s.verdict(Scope::Latest) {
+        text.push_str(&format!("   {}", flow(verdict)));
+    }
+    Line::styled(text, paint.faint())
+}
+
+/// Stages down, parts across: the mean of a message, and the share of the age. And how high that is.
+fn matrix(figures: &Figures, scope: Scope, paint: Paint) -> (u16, Table<'static>) {
+    let sums = figures.sums_without_skew();
+    let whole = sums.total();
+    let messages = i128::from(figures.messages.max(1));
+    let mut parts: Vec<_> = Part::ALL
+        .into_iter()
+        .filter(|&part| sums.part(part) != 0)
+        .collect();
+    parts.sort_by_key(|&part| std::cmp::Reverse(sums.part(part)));
+    let cell = |ns: i128| {
+        if ns == 0 {
+            return Cell::from("-");
+        }
+        let share = Share { part: ns, whole };
+        Cell::from(format!("{} {share}", Time(ns / messages)))
+    };
+    let corner = match scope {
+        Scope::Latest => "mean, now",
+        Scope::Start => "mean, all",
+    };
+    let mut heads = vec![Cell::from(corner)];
+    heads.extend(parts.iter().map(|&part| {
+        let fill = Span::styled(paint.fill(part), paint.part(part));
+        let name = Span::styled(format!(" {}", humanly(part.name())), paint.part(part));
+        Cell::from(Line::from(vec![fill, name]))
+    }));
+    heads.push(Cell::from("all"));
+    let row = |name: &'static str, of: &dyn Fn(Part) -> i128, all: i128| {
+        let mut cells = vec![Cell::from(humanly(name))];
+        cells.extend(parts.iter().map(|&part| cell(of(part))));
+        cells.push(cell(all));
+        Row::new(cells)
+    };
+    let mut rows: Vec<_> = Stage::ALL
+        .into_iter()
+        .filter(|&stage| sums.stage(stage) != 0)
+        .map(|stage| {
+            row(
+                stage.name(),
+                &|part| sums.get(stage, part),
+                sums.stage(stage),
+            )
+        })
+        .collect();
+    rows.push(row("all", &|part| sums.part(part), whole));
+    let height = rows.len() as u16 + 1;
+    let mut widths = vec![Constraint::Length(9)];
+    widths.extend(std::iter::repeat_n(Constraint::Max(14), parts.len() + 1));
+    let head = Row::new(heads).style(paint.head().add_modifier(Modifier::UNDERLINED));
+    (height, Table::new(rows, widths).header(head))
+}

@@ -1,0 +1,185 @@
+//! All sessions, and what is the matter with the selected one.
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::{Modifier, Style},
+    text::{Line, Span},
+    widgets::{Cell, Paragraph, Row, Table},
+};
+
+use super::{cause, diagnosis, few, name, nothing, percent};
+use crate::{
+    outputs::top::{
+        blame,
+        chart::by_part,
+        paint::Paint,
+        state::State,
+        view::{Scope, SessionView, View},
+        widgets::{bar, sparks},
+    },
+    units::{Rate, Time},
+};
+
+/// From this width on causes have a column of their own.
+const WIDE: u16 = 110;
+
+/// Lines for the selected session, at the least.
+const ABOUT: u16 = 9;
+
+/// Draws it.
+pub(in super::super) fn sessions(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    view: &View,
+    state: &State,
+    paint: Paint,
+) {
+    if view.sessions.is_empty() {
+        nothing(frame, area, view, "no FIX session");
+        return;
+    }
+    let rows = view.sessions.len().min(usize::from(u16::MAX) - 1) as u16;
+    let [table, _, about, legend] = Layout::vertical([
+        Constraint::Length((rows + 1).min(area.height.saturating_sub(ABOUT + 2))),
+        Constraint::Length(1),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    list(frame, table, view, state, paint);
+    if let Some(s) = state.session(view) {
+        selected(frame, about, view, state, s, paint);
+    }
+    frame.render_widget(Line::from(paint.legend()), legend);
+}
+
+fn list(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State, paint: Paint) {
+    let wide = area.width >= WIDE;
+    let (trend, parts) = if wide { (20, 20) } else { (8, 10) };
+    let mut widths = vec![
+        Constraint::Length(1),
+        Constraint::Fill(2),
+        Constraint::Length(11),
+        Constraint::Length(6),
+        Constraint::Length(6),
+        Constraint::Length(trend),
+        Constraint::Length(6),
+        Constraint::Length(parts),
+        Constraint::Length(5),
+    ];
+    let mut heads = vec![
+        "", "SESSION", "PID/TID", "P50", "P99", "TREND", "MSG/S", "PARTS", "HELD",
+    ];
+    if wide {
+        widths.push(Constraint::Fill(3));
+        heads.push("CAUSE");
+    }
+    let selected = state.index(view);
+    let room = usize::from(area.height).saturating_sub(1).max(1);
+    let first = (selected + 1).saturating_sub(room);
+    let rows = view
+        .sessions
+        .iter()
+        .enumerate()
+        .skip(first)
+        .take(room)
+        .map(|(i, s)| {
+            let mut cells = row(s, i == selected, (trend, parts), paint);
+            if wide {
+                let style = match s.verdict(Scope::Latest) {
+                    Some(verdict) if !verdict.is_healthy() => paint.alarm(),
+                    Some(_) => paint.good(),
+                    None => Style::new(),
+                };
+                cells.push(Cell::from(cause(s, Scope::Latest)).style(style));
+            }
+            let style = if i == selected {
+                paint.head()
+            } else {
+                Style::new()
+            };
+            Row::new(cells).style(style)
+        });
+    let head = Row::new(heads).style(paint.head().add_modifier(Modifier::UNDERLINED));
+    frame.render_widget(Table::new(rows, widths).header(head), area);
+}
+
+/// What is the matter with one, its course, and who is charged.
+fn selected(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    view: &View,
+    state: &State,
+    s: &SessionView,
+    paint: Paint,
+) {
+    let scope = state.scope;
+    let count = format!("{} of {}  ", state.index(view) + 1, view.sessions.len());
+    let more = area.height.saturating_sub(ABOUT);
+    let most = 4 + usize::from(more.min(4));
+    let mut said = diagnosis(s, view, scope, (area.width, most), paint);
+    if let Some(first) = said.first_mut() {
+        first.spans.insert(0, Span::styled(count, paint.faint()));
+    }
+    let what_if = s.figures(scope).map(|s| s.what_if_lines());
+    for line in what_if.unwrap_or_default() {
+        said.extend(few(&format!("What if: {line}"), area.width, 2));
+    }
+    let figures = s.figures(scope);
+    let said_height = (said.len() as u16).min(area.height);
+    let left = area.height - said_height;
+    // Three rows say who; the course gets what is left.
+    let blame_height = blame::height(figures).min(4).min(left.saturating_sub(1));
+    let [words, charged, chart] = Layout::vertical([
+        Constraint::Length(said_height),
+        Constraint::Length(blame_height),
+        Constraint::Fill(1),
+    ])
+    .areas(area);
+    frame.render_widget(Paragraph::new(said), words);
+    if let Some(figures) = figures {
+        blame::draw(frame, charged, figures, paint);
+    }
+    if chart.height >= 3 {
+        let lines = by_part(&s.points, chart.width, chart.height.min(12), paint);
+        frame.render_widget(Paragraph::new(lines), chart);
+    }
+}
+
+fn row(
+    s: &SessionView,
+    selected: bool,
+    (trend, parts): (u16, u16),
+    paint: Paint,
+) -> Vec<Cell<'static>> {
+    let ids = match (s.pid(), s.tid) {
+        (Some(pid), Some(tid)) => format!("{pid}/{tid}"),
+        (Some(pid), None) => pid.to_string(),
+        _ => String::new(),
+    };
+    let point = s.point();
+    let with_messages = point.filter(|p| p.messages > 0);
+    let time = |ns: Option<i64>| ns.map_or("-".to_owned(), |ns| Time::from(ns).to_string());
+    let p50s: Vec<i64> = s.points.iter().map(|p| p.p50_ns).collect();
+    let rate = match point {
+        _ if s.ended => "ended".to_owned(),
+        Some(p) => Rate {
+            events: p.messages,
+            seconds: p.length.as_secs_f64(),
+        }
+        .to_string(),
+        None => "-".to_owned(),
+    };
+    vec![
+        Cell::from(if selected { ">" } else { "" }),
+        Cell::from(name(s)),
+        Cell::from(ids),
+        Cell::from(time(with_messages.map(|p| p.p50_ns))),
+        Cell::from(time(with_messages.map(|p| p.p99_ns))),
+        Cell::from(sparks(&p50s, usize::from(trend))),
+        Cell::from(rate),
+        Cell::from(with_messages.map_or_else(Line::default, |p| bar(&p.parts, parts, paint))),
+        Cell::from(with_messages.map_or("-".to_owned(), |p| percent(p.held_back))),
+    ]
+}

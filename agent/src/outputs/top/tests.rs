@@ -1,0 +1,393 @@
+//! Every page on a terminal that is a buffer.
+
+use std::time::Duration;
+
+use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
+
+use super::{keys::Action, state::Page, *};
+use crate::model::{
+    CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Input, Lock, Model, Moment, Part, Stage,
+    ThreadName, ThreadUse, Wait,
+    samples::{message, session},
+};
+
+fn at(seconds: u64) -> Moment {
+    Moment {
+        monotonic_ns: seconds * 1_000_000_000,
+        utc_ns: (seconds * 1_000_000_000).cast_signed(),
+    }
+}
+
+fn thread(tid: u32, comm: &str) -> ThreadName {
+    ThreadName {
+        tid,
+        pid: 411,
+        comm: comm.to_owned(),
+    }
+}
+
+fn wait(id: u32, ms: u64, timeouts: u32) -> Input {
+    Input::Wait(Wait {
+        tid: 412,
+        part: Part::LockWait,
+        culprit: CulpritId(id),
+        from_ns: 0,
+        to_ns: ms * 1_000_000,
+        ns: ms * 1_000_000,
+        timeouts,
+    })
+}
+
+/// Twelve seconds of the incident: ages rise, the thread waits for a lock, the CPU limit is far.
+fn incident() -> Model {
+    let mut model = Model::at_zero();
+    let (drop, other) = (session(0), session(1));
+    // Who can do what to a terminal with a name?
+    let holders = [(1, thread(413, "worker\x1b[2J")), (2, thread(414, "idle"))];
+    for (id, thread) in holders {
+        let culprit = Culprit::Holder {
+            lock: Lock::Gil,
+            thread,
+        };
+        model.take(at(0), &Input::Culprit(CulpritId(id), culprit.into()));
+    }
+    for second in 1..=12_u64 {
+        let age = second.cast_signed() * 1_000_000_000;
+        for seq in 0..45_u64 {
+            let cells = [
+                (Stage::InFlight, Part::Network, 100_000),
+                (Stage::HeldBack, Part::LockWait, age / 2),
+                (Stage::Queued, Part::LockWait, age * 3 / 10),
+                (Stage::InApp, Part::OnCpu, age / 5),
+            ];
+            let mut m = message(&drop, second * 45 + seq, &cells);
+            m.charges = [(1, 7), (2, 1)]
+                .map(|(id, tenths)| Charge {
+                    part: Part::LockWait,
+                    culprit: CulpritId(id),
+                    ns: age.unsigned_abs() * tenths / 10,
+                })
+                .into();
+            // Handed off one after the other, so that the age has a slope.
+            let behind = (45 - seq) * 20_000_000;
+            m.handed_off_ns = age - behind.cast_signed();
+            model.take(at(second), &Input::Message(Box::new(m)));
+        }
+        for waited in [wait(1, 18, 3), wait(1, 6, 1), wait(2, 5, 0)] {
+            model.take(at(second), &waited);
+        }
+        let quick = [(Stage::Queued, Part::RunQueue, 40_000)];
+        model.observe(&message(&other, second, &quick));
+        for (tid, comm, on_cpu, lock) in [(412, "ingest", 20, 980), (413, "worker", 900, 0)] {
+            let told = ThreadUse {
+                thread: thread(tid, comm),
+                ns: [0, on_cpu, 0, 0, lock, 1000 - on_cpu - lock, 0].map(|ms| ms * second),
+            };
+            model.take(at(second), &Input::ThreadUse(Box::new(told)));
+        }
+        let level = CgroupLevel {
+            path: "/kubepods/pod7".to_owned(),
+            quota_ns: Some(250_000_000),
+            period_ns: 100_000_000,
+            usage_ns: second * 400_000_000,
+            periods: second * 10,
+            throttled_periods: 3,
+            throttled_ns: 50_000_000,
+        };
+        let told = CgroupUse {
+            pid: 411,
+            levels: vec![level],
+        };
+        model.take(at(second), &Input::Cgroup(Box::new(told)));
+        model.take_interval(at(second));
+    }
+    model
+}
+
+fn view() -> View {
+    View::of(&incident(), "pid 411")
+}
+
+fn drawn(view: &View, state: &State, width: u16, height: u16) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
+    terminal
+        .draw(|frame| draw(frame, view, state))
+        .expect("drawn");
+    terminal.backend().buffer().clone()
+}
+
+fn text(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width);
+    let lines = buffer.content.chunks(width).map(|row| {
+        let line: String = row.iter().map(ratatui::buffer::Cell::symbol).collect();
+        line.trim_end().to_owned() + "\n"
+    });
+    lines.collect()
+}
+
+fn state(page: Page, colour: bool) -> State {
+    let mut state = State::new(colour);
+    state.page = page;
+    state
+}
+
+/// The page in both sizes, without colours.
+fn both(page: Page) -> [String; 2] {
+    [(80, 24), (120, 40)].map(|(w, h)| text(&drawn(&view(), &state(page, false), w, h)))
+}
+
+/// All of these are on the page, in this order.
+fn has(page: &str, all: &[&str]) {
+    let mut from = 0;
+    for what in all {
+        match page[from..].find(what) {
+            Some(at) => from += at + what.len(),
+            None => panic!("{what:?} is missing after byte {from}:\n{page}"),
+        }
+    }
+}
+
+#[test]
+fn all_sessions() {
+    for page in both(Page::Sessions) {
+        has(
+            &page,
+            &[
+                "tag52 top  pid 411 watched for 12.0s\n",
+                "[1 sessions]  2 session",
+                "SESSION",
+                "HELD",
+                "> VENUE>DROP :5002",
+                "411/412",
+                "12.0s",
+                "\u{2588}",
+                "45",
+                "CCLLLLLLLL",
+                "50.0%",
+                "VENUE>DROP :5003",
+                "40.0us",
+                "RRRRRRRRRR",
+                "1 of 2: GIL held by worker\n",
+                "because worker/413 holds the GIL.?[2J\n",
+                "N network  C on-cpu",
+                "select  Enter open  Esc back  Tab 1-4 pages  p pause  q quit",
+            ],
+        );
+        assert!(!page.contains("too small"), "{page}");
+    }
+    let [narrow, wide] = both(Page::Sessions);
+    assert!(!narrow.contains("CAUSE"));
+    has(&wide, &["CAUSE", "GIL held by worker", "run-queue 100%"]);
+}
+
+#[test]
+fn one_session() {
+    for page in both(Page::Session) {
+        has(
+            &page,
+            &[
+                "VENUE>DROP :5002  age p50 12.0s p99 12.0s max 12.0s  45 msg/s  540 under way\n",
+                "Messages are old because",
+                "without the GIL's waits",
+                "mean age by part, the last 12.0s, at most 12.0s  MaxLatency 2m00s in 1m48s\n",
+                "L",
+                "C on-cpu",
+                "per message",
+                "network",
+                "on-cpu",
+                "lock-wait",
+                "held-back",
+                "6.00s 50.0%",
+                "queued",
+                "3.60s 30.0%",
+                "all",
+                "9.60s 80.0%",
+                "PART",
+                "LONGEST",
+                "lock-wait GIL, worker/0",
+                "80.0%",
+                "9.00s",
+                "77",
+                "2.00ms",
+                "and ",
+                " more",
+            ],
+        );
+    }
+    // Columns rise with the ages: the lowest line of the chart is full, the highest is not.
+    let [narrow, _] = both(Page::Session);
+    let lines: Vec<_> = narrow.lines().collect();
+    let chart = lines
+        .iter()
+        .position(|l| l.starts_with("mean age"))
+        .expect("a title")
+        + 1;
+    assert_eq!(lines[chart + 3], "L".repeat(12));
+    assert!(lines[chart].trim_start().len() < 6, "{narrow}");
+}
+
+#[test]
+fn its_threads() {
+    for page in both(Page::Threads) {
+        has(
+            &page,
+            &[
+                "2 threads of pid 411; > reads VENUE>DROP :5002\n",
+                "TID",
+                "NAME",
+                "ON-CPU",
+                "> 412",
+                "ingest",
+                "2.0%",
+                "98.0%",
+                "413",
+                "worker",
+                "90.0%",
+                "10.0%",
+            ],
+        );
+    }
+    let [narrow, wide] = both(Page::Threads);
+    assert!(!narrow.contains("STATES"));
+    has(&wide, &["STATES", "LLLLLLLLLL", "CCCCCCC"]);
+}
+
+#[test]
+fn its_cgroup_and_the_agent() {
+    for page in both(Page::Cgroup) {
+        has(
+            &page,
+            &[
+                "age p50 12.0s",
+                "pid 411\n",
+                "0.40 of 2.5 cores used, messages 12.0s old\n",
+                "/kubepods/pod7\n",
+                "[###....",
+                "0.40 cores, limit 2.5 cores, throttled 0 of 10 periods",
+                "since it was made throttled in 3 periods, for 50.0ms\n",
+                "agent: no events lost\n",
+                "0 B waited in the ring",
+            ],
+        );
+    }
+    let mut model = incident();
+    model.health().lose("ring_full", 7);
+    model.health().anomaly("negative_interval", 2);
+    let lossy = View::of(&model, "pid 411");
+    let page = text(&drawn(&lossy, &state(Page::Cgroup, false), 80, 24));
+    has(
+        &page,
+        &[
+            "events lost: see 4\n",
+            "agent: events lost: ring-full 7\n",
+            "agent: anomalies: negative-interval 2\n",
+        ],
+    );
+}
+
+#[test]
+fn colours_only_where_wanted() {
+    let coloured = |buffer: &Buffer| {
+        let with = |c: &ratatui::buffer::Cell| c.fg != Color::Reset || c.bg != Color::Reset;
+        buffer.content.iter().filter(|c| with(c)).count()
+    };
+    for page in Page::ALL {
+        for (width, height) in [(80, 24), (120, 40)] {
+            let plain = drawn(&view(), &state(page, false), width, height);
+            assert_eq!(coloured(&plain), 0, "{page:?}");
+            let bright = drawn(&view(), &state(page, true), width, height);
+            if (page, width) != (Page::Threads, 80) {
+                assert!(coloured(&bright) > 10, "{page:?}");
+            }
+            assert!(!text(&bright).contains("LLLL"), "{page:?}");
+        }
+    }
+    let bright = drawn(&view(), &state(Page::Session, true), 80, 24);
+    let red = |c: &&ratatui::buffer::Cell| c.symbol() == "\u{2588}" && c.fg == Color::Red;
+    assert!(bright.content.iter().filter(red).count() > 20);
+}
+
+#[test]
+fn a_small_terminal_is_told_so() {
+    for (width, height) in [(79, 24), (80, 23), (24, 3), (1, 1)] {
+        let page = text(&drawn(&view(), &state(Page::Sessions, true), width, height));
+        assert!(!page.contains("SESSION"), "{page}");
+        if width > 20 {
+            has(&page, &["is too small\n", "needs 80x24\n", "q quits\n"]);
+        }
+    }
+}
+
+#[test]
+fn nothing_yet_and_nothing_ever() {
+    let mut empty = View::of(&Model::at_zero(), "pid 411");
+    for page in Page::ALL {
+        let waiting = text(&drawn(&empty, &state(page, false), 80, 24));
+        if page != Page::Cgroup {
+            has(&waiting, &["seen yet, waiting for pid 411"]);
+        }
+    }
+    empty.ended = true;
+    let over = text(&drawn(&empty, &state(Page::Sessions, false), 80, 24));
+    has(
+        &over,
+        &["ended\n", "pid 411 has ended; no FIX session was seen"],
+    );
+}
+
+#[test]
+fn the_selection_stays_with_its_session() {
+    let mut view = view();
+    let mut state = State::new(false);
+    state.follow(Action::Down, &view);
+    state.follow(Action::Down, &view);
+    assert_eq!(state.index(&view), 1);
+    view.sessions.swap(0, 1);
+    assert_eq!(state.index(&view), 0);
+    state.follow(Action::Open, &view);
+    assert_eq!(state.page, Page::Session);
+    let page = text(&drawn(&view, &state, 80, 24));
+    has(&page, &["[2 session]", "VENUE>DROP :5003"]);
+    state.follow(Action::Back, &view);
+    state.follow(Action::Next, &view);
+    state.follow(Action::Next, &view);
+    assert_eq!(state.page, Page::Threads);
+    state.follow(Action::Previous, &view);
+    assert_eq!(state.page, Page::Session);
+    state.follow(Action::Pause, &view);
+    let page = text(&drawn(&view, &state, 80, 24));
+    has(&page, &["paused\n"]);
+    view.sessions.remove(0);
+    assert_eq!(state.index(&view), 0);
+}
+
+#[test]
+fn many_sessions_scroll() {
+    let mut model = Model::at_zero();
+    for n in 0..100 {
+        model.observe(&message(&session(n), 1, &[(Stage::Queued, Part::OnCpu, 5)]));
+    }
+    model.take_interval(at(1));
+    let view = View::of(&model, "pid 411");
+    let mut state = State::new(false);
+    for _ in 0..70 {
+        state.follow(Action::Down, &view);
+    }
+    let page = text(&drawn(&view, &state, 80, 24));
+    has(&page, &["> VENUE>DROP :5072", "71 of 100"]);
+    assert!(!page.contains(":5002"), "{page}");
+}
+
+#[test]
+fn ended_sessions_come_last_and_keep_their_figures() {
+    let mut model = incident();
+    model.end_session(&session(0));
+    model.take_interval(at(13));
+    model.take_interval(at(14));
+    let view = View::of(&model, "pid 411");
+    let page = text(&drawn(&view, &State::new(false), 80, 24));
+    has(
+        &page,
+        &["> VENUE>DROP :5003", "VENUE>DROP :5002", "12.0s", "ended"],
+    );
+}
