@@ -350,7 +350,10 @@ mod tests {
         let Command::Record(record) = cli.command else {
             panic!("record");
         };
-        assert_eq!((record.run.watch.port, record.max_size), (Some(5), 256 << 20));
+        assert_eq!(
+            (record.run.watch.port, record.max_size),
+            (Some(5), 256 << 20)
+        );
     }
 
     #[test]

@@ -109,7 +109,9 @@ async fn tell(arguments: &Replay, reader: Reader, outputs: Outputs) -> Result<()
     let stage = Stage::new(reader.header(), outputs, arguments.interval);
     let server = endpoint.map(|e| Server::start(e, stage.model(), stage.heartbeat()));
     let told = if arguments.top {
-        Player::new(arguments, reader, stage)?.play(&mut signals).await
+        Player::new(arguments, reader, stage)?
+            .play(&mut signals)
+            .await
     } else {
         tell_lines(arguments, reader, stage, &mut signals, server.is_some()).await
     };
@@ -134,9 +136,7 @@ fn say_what(header: &Header) {
 
 fn say_lost(inputs: u64) {
     if inputs > 0 {
-        eprintln!(
-            "tag52: {inputs} inputs were told and not recorded: the figures lack them"
-        );
+        eprintln!("tag52: {inputs} inputs were told and not recorded: the figures lack them");
     }
 }
 

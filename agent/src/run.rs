@@ -71,7 +71,11 @@ pub fn run(arguments: &Run) -> Result<(), RunError> {
 /// # Errors
 /// [`RunError`]
 pub fn top(arguments: &Top) -> Result<(), RunError> {
-    begin(&arguments.watch, &Show::live(arguments.simulate_panic), None)
+    begin(
+        &arguments.watch,
+        &Show::live(arguments.simulate_panic),
+        None,
+    )
 }
 
 /// Watches, either way, and records what is measured.
@@ -131,11 +135,7 @@ fn begin(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Result<(
     runtime.block_on(watch(arguments, show, recording))
 }
 
-async fn watch(
-    arguments: &Watch,
-    show: &Show,
-    recording: Option<&Record>,
-) -> Result<(), RunError> {
+async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Result<(), RunError> {
     let targets = Targets::open(&arguments.pids)?;
     let endpoint = match arguments.listen {
         Some(address) => Some(Endpoint::bind(address).await?),

@@ -97,6 +97,7 @@ mod tests {
                 pid,
                 comm: String::new(),
             },
+            tracked: true,
             ns: [0, on_cpu_ns, 0, 0, 0, 0, 0],
         }
     }

@@ -178,8 +178,10 @@ fn input() -> impl Strategy<Value = Input> {
         1 => (any::<u32>(), culprit()).prop_map(|(id, c)| Input::Culprit(CulpritId(id), Arc::new(c))),
         1 => wait(),
         1 => cgroup(),
-        1 => (thread(), any::<[u64; Part::ALL.len()]>())
-            .prop_map(|(thread, ns)| Input::ThreadUse(Box::new(ThreadUse { thread, ns }))),
+        1 => (thread(), any::<bool>(), any::<[u64; Part::ALL.len()]>())
+            .prop_map(|(thread, tracked, ns)| {
+                Input::ThreadUse(Box::new(ThreadUse { thread, tracked, ns }))
+            }),
         1 => (thread(), any::<char>(), prop::option::of("[a-z]{1,9}"), prop::option::of(".{0,20}"))
             .prop_map(|(holder, state, call, function)| Input::Sample(Box::new(Sample {
                 waiter: 7,
@@ -498,6 +500,7 @@ fn the_format_is_the_one_of_its_version() {
         })),
         Input::ThreadUse(Box::new(ThreadUse {
             thread,
+            tracked: true,
             ns: [1, 2, 3, 4, 5, 6, 7],
         })),
     ];
@@ -507,7 +510,7 @@ fn the_format_is_the_one_of_its_version() {
     let sum = crc32fast::hash(encoder.bytes());
     assert_eq!(
         (segment::VERSION, sum),
-        (2, 2_975_668_844),
+        (3, 0),
         "{:02x?}",
         encoder.bytes()
     );

@@ -144,7 +144,10 @@ impl<'a> Player<'a> {
         // At once, however fresh the view before is.
         self.stale = true;
         self.shown = None;
-        if self.deck.follow(command, self.header.from, self.stage.intervals()) {
+        if self
+            .deck
+            .follow(command, self.header.from, self.stage.intervals())
+        {
             self.reader = open(self.arguments)?;
             self.stage.begin(&self.header);
             self.summary = None;

@@ -291,10 +291,12 @@ impl Collector {
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
         for &pid in &self.pids {
-            for tid in thread_use::tids(pid) {
-                if let Some(thread) = self.probes.thread(tid) {
-                    let name = self.names.0.thread(tid);
-                    let told = thread_use::of(name, pid, &thread, now.monotonic_ns);
+            for task in thread_use::tasks(pid) {
+                let tid = task.tid.unsigned_abs();
+                let name = self.names.0.thread(tid);
+                let counters = self.probes.thread(tid);
+                let told = thread_use::of(name, &task, counters.as_ref(), now.monotonic_ns);
+                if let Some(told) = told {
                     tell.input(Input::ThreadUse(Box::new(told)));
                 }
             }

@@ -1,8 +1,9 @@
 //! What the threads of the watched processes do with their time.
 
-use std::{fs, num::NonZeroU32};
+use std::num::NonZeroU32;
 
 use agent_common::{State, Thread};
+use procfs::process::{Process, Schedstat, Task};
 
 use crate::model::{Part, ThreadName, ThreadUse};
 
@@ -10,24 +11,46 @@ use crate::model::{Part, ThreadName, ThreadUse};
 const MOST_THREADS: usize = 256;
 
 /// The threads of a process; none when it has ended.
-pub(super) fn tids(pid: NonZeroU32) -> Vec<u32> {
-    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
-        return Vec::new();
-    };
-    let tids = tasks
-        .flatten()
-        .filter_map(|task| task.file_name().to_str()?.parse().ok());
-    tids.take(MOST_THREADS).collect()
+pub(super) fn tasks(pid: NonZeroU32) -> Vec<Task> {
+    let pid = i32::try_from(pid.get()).unwrap_or(i32::MAX);
+    let tasks = Process::new(pid).and_then(|process| process.tasks());
+    tasks.map_or_else(
+        |_| Vec::new(),
+        |all| all.flatten().take(MOST_THREADS).collect(),
+    )
 }
 
-/// The account of one thread of `pid`, as of `now` (`CLOCK_MONOTONIC`, read before its counters).
-pub(super) fn of(mut name: ThreadName, pid: NonZeroU32, counters: &Thread, now: u64) -> ThreadUse {
+/// The account of one thread as of `now` (`CLOCK_MONOTONIC`, read before the counters, which are those of
+/// a tracked thread); `None` when it has ended.
+pub(super) fn of(
+    mut name: ThreadName,
+    task: &Task,
+    counters: Option<&Thread>,
+    now: u64,
+) -> Option<ThreadUse> {
     // Of one that has just ended nothing is known but where it was found.
-    name.pid = pid.get();
-    ThreadUse {
+    name.pid = task.pid.unsigned_abs();
+    name.tid = task.tid.unsigned_abs();
+    let ns = match counters {
+        Some(counters) => parts(counters, now),
+        None => account(&task.schedstat().ok()?, now),
+    };
+    Some(ThreadUse {
         thread: name,
-        ns: parts(counters, now),
-    }
+        tracked: counters.is_some(),
+        ns,
+    })
+}
+
+/// What the kernel's account of a thread tells: what is left of the time since the boot is unknown.
+fn account(account: &Schedstat, now: u64) -> [u64; Part::ALL.len()] {
+    let (on_cpu, run_queue) = (account.sum_exec_runtime, account.run_delay);
+    Part::ALL.map(|part| match part {
+        Part::OnCpu => on_cpu,
+        Part::RunQueue => run_queue,
+        Part::Unknown => now.saturating_sub(on_cpu + run_queue),
+        _ => 0,
+    })
 }
 
 /// The counters by part, the state in progress included.

@@ -9,7 +9,7 @@ use ratatui::{
 
 use super::paint::Paint;
 use crate::{
-    model::{BlameRow, Part, SessionFigures},
+    model::{BlameRow, Part, SessionFigures, Waits},
     units::{Share, Time, harmless_only, humanly},
 };
 
@@ -19,19 +19,62 @@ const WIDE: u16 = 110;
 /// Parts below this share of the age outside the network are not worth a culprit, per cent.
 const WORTH: i128 = 1;
 
-/// The rows worth a look with the time of their part, the part with most of the age first; within it the
-/// most charged first.
-fn rows(s: &SessionFigures) -> Vec<(&BlameRow, i128)> {
+/// Culprits below this share of their part are folded into one row, per cent.
+const APART: i128 = 1;
+
+/// A row as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shown {
+    part: Part,
+    /// The time of the part, nanoseconds.
+    whole: i128,
+    /// Who; `None`: all others.
+    who: Option<String>,
+    ns: i128,
+    waits: Waits,
+}
+
+/// The rows worth a look, the part with most of the age first; within it the most charged first, and all that
+/// is not worth a row of its own last. The rows of a part sum to it.
+fn rows(s: &SessionFigures) -> Vec<Shown> {
     let sums = s.figures.sums_without_skew();
     let outside = sums.total() - sums.part(Part::Network);
-    let mut rows: Vec<_> = s
-        .blame
-        .iter()
-        .map(|row| (row, sums.part(row.part)))
-        .filter(|&(_, whole)| whole * 100 >= outside * WORTH)
+    let mut parts: Vec<_> = Part::ALL
+        .into_iter()
+        .map(|part| (part, sums.part(part)))
+        .filter(|&(part, whole)| {
+            whole > 0
+                && whole * 100 >= outside * WORTH
+                && s.blame.iter().any(|row| row.part == part)
+        })
         .collect();
-    rows.sort_by_key(|&(row, whole)| (std::cmp::Reverse(whole), row.part as usize));
-    rows
+    parts.sort_by_key(|&(_, whole)| std::cmp::Reverse(whole));
+    let mut shown = Vec::new();
+    for (part, whole) in parts {
+        let apart = |row: &&BlameRow| row.part == part && row.ns * 100 >= whole * APART;
+        let mut rest = whole;
+        for row in s.blame.iter().filter(apart) {
+            let Some(who) = &row.culprit else { continue };
+            rest -= row.ns;
+            shown.push(Shown {
+                part,
+                whole,
+                who: Some(harmless_only(&who.to_string())),
+                ns: row.ns,
+                waits: row.waits,
+            });
+        }
+        if rest * 1000 >= whole {
+            shown.push(Shown {
+                part,
+                whole,
+                who: None,
+                ns: rest,
+                waits: Waits::default(),
+            });
+        }
+    }
+    shown
 }
 
 /// Lines that all of it takes.
@@ -55,10 +98,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, s: &SessionFigures, paint:
     let mut table: Vec<_> = all
         .iter()
         .take(shown)
-        .map(|&(row, whole)| {
+        .map(|row| {
             let head = (before != Some(row.part)).then_some(whole_age);
             before = Some(row.part);
-            line(row, whole, head, wide, paint)
+            line(row, head, wide, paint)
         })
         .collect();
     if all.is_empty() {
@@ -85,38 +128,34 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, s: &SessionFigures, paint:
 }
 
 /// One row; `head` is the whole age where the part is named.
-fn line(
-    row: &BlameRow,
-    whole: i128,
-    head: Option<i128>,
-    wide: bool,
-    paint: Paint,
-) -> Row<'static> {
+fn line(row: &Shown, head: Option<i128>, wide: bool, paint: Paint) -> Row<'static> {
     let part = head.map_or_else(String::new, |age| {
         let share = Share {
-            part: whole,
+            part: row.whole,
             whole: age,
         };
         format!("{} {share}", humanly(row.part.name()))
     });
     let share = Share {
         part: row.ns,
-        whole,
+        whole: row.whole,
     };
     let waits = row.waits;
     let dash = || "-".to_owned();
     let seen = waits.count > 0;
     let lock = row.part == Part::LockWait && seen;
-    let who = row.culprit.as_ref().map_or_else(
-        || "all others, and what was too short to tell".to_owned(),
-        |who| harmless_only(&who.to_string()),
-    );
+    let others = || "all others, and what was too short to tell".to_owned();
+    let who = row.who.clone().unwrap_or_else(others);
     let held = |count: u64| if lock { count.to_string() } else { dash() };
     let mut cells = vec![
         Cell::from(part).style(paint.part(row.part)),
         Cell::from(who),
         Cell::from(share.to_string()),
-        Cell::from(if seen { waits.count.to_string() } else { dash() }),
+        Cell::from(if seen {
+            waits.count.to_string()
+        } else {
+            dash()
+        }),
         Cell::from(if seen {
             Time(waits.longest_ns.into()).to_string()
         } else {

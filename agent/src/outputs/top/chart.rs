@@ -12,7 +12,7 @@ use super::{
 use crate::model::{Part, Point};
 
 /// Columns that the scale takes on the left.
-pub(super) const SCALE: u16 = 7;
+const SCALE: u16 = 7;
 
 /// Parts from the bottom of a column: waits first, so that they show as one area over columns of all
 /// heights.
@@ -74,6 +74,7 @@ pub(super) fn by_part(
     paint: Paint,
 ) -> Vec<Line<'static>> {
     let shown = latest(points, width);
+    let wide = columns_each(width);
     let top = oldest_mean(shown);
     let columns: Vec<(Height, Vec<Part>)> = shown
         .iter()
@@ -97,10 +98,10 @@ pub(super) fn by_part(
         let cells = columns.iter().map(|(column, parts)| {
             let part = parts.get(line).copied().unwrap_or(Part::Unknown);
             match column.fill(line, paint, paint.fill(part)) {
-                Some(fill) => Span::styled(fill, paint.part(part)),
+                Some(fill) => Span::styled(fill.repeat(wide), paint.part(part)),
                 // An interval without messages.
-                None if line == 0 => Span::styled("\u{b7}", paint.faint()),
-                None => Span::raw(" "),
+                None if line == 0 => Span::styled("\u{b7}".repeat(wide), paint.faint()),
+                None => Span::raw(" ".repeat(wide)),
             }
         });
         cells.collect()
@@ -111,10 +112,11 @@ pub(super) fn by_part(
 pub(super) fn plain(
     values: impl Iterator<Item = Option<f64>>,
     (top, label): (f64, &str),
-    height: u16,
+    (width, height): (u16, u16),
     style: Style,
     paint: Paint,
 ) -> Vec<Line<'static>> {
+    let wide = columns_each(width);
     let columns: Vec<_> = values
         .map(|value| value.map(|value| Height::of(value, top, height)))
         .collect();
@@ -122,10 +124,10 @@ pub(super) fn plain(
         let cells = columns.iter().map(|column| {
             let fill = column.as_ref().and_then(|c| c.fill(line, paint, "#"));
             match fill {
-                Some("#") if paint.colour => Span::styled("\u{2588}", style),
-                Some(fill) => Span::styled(fill, style),
-                None if line == 0 => Span::styled("\u{b7}", paint.faint()),
-                None => Span::raw(" "),
+                Some("#") if paint.colour => Span::styled(EIGHTHS[7].repeat(wide), style),
+                Some(fill) => Span::styled(fill.repeat(wide), style),
+                None if line == 0 => Span::styled("\u{b7}".repeat(wide), paint.faint()),
+                None => Span::raw(" ".repeat(wide)),
             }
         });
         cells.collect()
@@ -157,9 +159,14 @@ fn lines(
         .collect()
 }
 
+/// Columns of a point: a minute has room beside the scale.
+fn columns_each(width: u16) -> usize {
+    usize::from(width.saturating_sub(SCALE) / 60).max(1)
+}
+
 /// The points that fit.
 pub(super) fn latest(points: &[Point], width: u16) -> &[Point] {
-    let room = usize::from(width.saturating_sub(SCALE));
+    let room = usize::from(width.saturating_sub(SCALE)) / columns_each(width);
     &points[points.len().saturating_sub(room)..]
 }
 

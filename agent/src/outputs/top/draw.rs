@@ -89,7 +89,10 @@ fn headline(view: &View, state: &State, paint: Paint) -> Line<'static> {
         None => {
             let length = Time(view.watched_for.as_nanos().cast_signed());
             line.push_span(Span::styled("tag52 top", paint.head()));
-            line.push_span(Span::raw(format!("  {} watched for {length}", view.watched)));
+            line.push_span(Span::raw(format!(
+                "  {} watched for {length}",
+                view.watched
+            )));
             if view.now_ns != 0 {
                 let at = clock(view.now_ns, "  %H:%M:%S UTC");
                 line.push_span(Span::raw(at));

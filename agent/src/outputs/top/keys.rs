@@ -6,29 +6,26 @@ use super::{playing::Command, state::Page};
 
 /// The line that says so, while a process is watched.
 pub(super) const HELP: &str =
-    "\u{2191}\u{2193} select  Enter open  Esc back  1-4 Tab pages  t since start  p pause  ? help  q quit";
+    "\u{2191}\u{2193} select  Enter open  Esc back  1-4 pages  t total  p pause  ? help  q quit";
 
 /// The line that says so, while a recording is played.
-pub(super) const HELP_PLAYING: &str = "Space pause  n step  \u{2190}\u{2192} 10s  PgUp/Dn 1m  Home End  +- speed  1-4 pages  ? help  q quit";
+pub(super) const HELP_PLAYING: &str = "\u{2191}\u{2193} select  1-4 pages  Space pause  n step  \u{2190}\u{2192} 10s  +- speed  ? help  q quit";
 
 /// All of them.
 pub(super) const KEYS: [(&str, &str); 7] = [
     ("\u{2191} \u{2193} k j", "select a session"),
-    (
-        "Enter, Esc",
-        "open the session's page; back to all sessions",
-    ),
+    ("Enter, Esc", "the session's page; back to all sessions"),
     (
         "1 2 3 4, Tab",
         "sessions, session, threads, cgroup; the next page",
     ),
     (
         "t",
-        "figures, blame and verdict of the last interval, or since the start",
+        "figures of the last interval, or in total, since the start",
     ),
     (
         "p, Space",
-        "the view stands still while the watch goes on; a recording stands still",
+        "the view (not the watch) stands still; a recording does",
     ),
     ("?", "this page, and back"),
     ("q, Ctrl-C", "quit: the summary is printed"),

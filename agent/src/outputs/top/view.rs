@@ -101,6 +101,19 @@ impl SessionView {
         }
     }
 
+    /// How much of the ages a thread is charged with, 0 to 1; `None` when with nothing.
+    #[must_use]
+    pub fn charged_to(&self, scope: Scope, tid: u32) -> Option<f32> {
+        let figures = self.figures(scope)?;
+        let of = |row: &&BlameRow| {
+            let thread = row.culprit.as_ref().and_then(|who| who.thread());
+            thread.is_some_and(|thread| thread.tid == tid)
+        };
+        let ns: i128 = figures.blame.iter().filter(of).map(|row| row.ns).sum();
+        let whole = figures.figures.sums_without_skew().total();
+        (ns > 0 && whole > 0).then(|| (ns as f64 / whole as f64) as f32)
+    }
+
     /// Whom the part is charged to above all.
     #[must_use]
     pub fn worst(&self, scope: Scope, part: Part) -> Option<&Culprit> {
@@ -115,6 +128,8 @@ impl SessionView {
 pub struct ThreadView {
     /// The thread.
     pub thread: ThreadName,
+    /// It reads a session; of the others only on-cpu and run-queue are known.
+    pub tracked: bool,
     /// Shares of the latest interval, 0 to 1, in the order of [`Part::ALL`]; `None` before the first.
     pub shares: Option<[f32; Part::ALL.len()]>,
 }
@@ -122,7 +137,9 @@ pub struct ThreadView {
 impl ThreadView {
     fn of(recent: Recent<'_, ThreadUse>) -> Self {
         let now = recent.now;
-        let shares = recent.before.and_then(|(before, _)| {
+        // Two ways of counting cannot be compared.
+        let before = recent.before.filter(|(b, _)| b.tracked == now.tracked);
+        let shares = before.and_then(|(before, _)| {
             let spent: [u64; Part::ALL.len()] =
                 std::array::from_fn(|i| now.ns[i].saturating_sub(before.ns[i]));
             let whole: u64 = spent.iter().sum();
@@ -130,6 +147,7 @@ impl ThreadView {
         });
         Self {
             thread: now.thread.clone(),
+            tracked: now.tracked,
             shares,
         }
     }

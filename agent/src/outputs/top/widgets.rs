@@ -61,16 +61,6 @@ pub(super) fn sparks(values: &[i64], width: usize) -> String {
         .collect()
 }
 
-/// So much of so many cells as a bar in brackets.
-pub(super) fn meter(part: f64, whole: f64, width: usize) -> String {
-    let full = if whole > 0.0 {
-        (part / whole * width as f64).round().clamp(0.0, width as f64) as usize
-    } else {
-        0
-    };
-    format!("[{}{}]", "#".repeat(full), ".".repeat(width - full))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,12 +82,5 @@ mod tests {
         assert_eq!(sparks(&[7, 0, 100], 2), "\u{2581}\u{2588}");
         assert_eq!(sparks(&[], 8), "");
         assert_eq!(sparks(&[-5, 0], 8), "\u{2581}\u{2581}");
-    }
-
-    #[test]
-    fn meters_stay_within_their_brackets() {
-        assert_eq!(meter(1.0, 4.0, 8), "[##......]");
-        assert_eq!(meter(9.0, 4.0, 4), "[####]");
-        assert_eq!(meter(1.0, 0.0, 4), "[....]");
     }
 }

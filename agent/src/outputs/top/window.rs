@@ -177,12 +177,7 @@ fn give_back() {
     let _ = disable_raw_mode();
 }
 
-fn work(
-    mut canvas: Canvas,
-    shared: &Shared,
-    setup: &Setup,
-    mut state: State,
-) -> io::Result<()> {
+fn work(mut canvas: Canvas, shared: &Shared, setup: &Setup, mut state: State) -> io::Result<()> {
     let mut view = View::default();
     let mut drawn: Option<Instant> = None;
     let mut drawings = 0;

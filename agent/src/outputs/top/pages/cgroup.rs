@@ -4,7 +4,7 @@ use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
     text::Line,
-    widgets::{Paragraph, Wrap},
+    widgets::Paragraph,
 };
 
 use super::{clean, name};
@@ -15,7 +15,6 @@ use crate::{
         paint::Paint,
         state::State,
         view::{AgentView, LevelView, ProcessCgroups, SessionView, View},
-        widgets::meter,
     },
     units::{Bytes, Time, humanly},
 };
@@ -45,7 +44,7 @@ pub(in super::super) fn cgroup(
     }
     for process in shown {
         below.push(Line::styled(format!("pid {}", process.pid), paint.head()));
-        below.extend(levels(process, most, paint));
+        below.extend(levels(process, most, area.width, paint));
     }
     below.extend(agent(&view.agent, paint));
     let below_height = (below.len() as u16).min(area.height.saturating_sub(8));
@@ -59,27 +58,32 @@ pub(in super::super) fn cgroup(
     .areas(area);
     if let Some(s) = session {
         frame.render_widget(age_line(s, paint), age_title);
-        let lines = by_part(&s.points, age.width, age.height.min(8), paint);
+        let lines = by_part(&s.points, age.width, age.height, paint);
         frame.render_widget(Paragraph::new(lines), age);
         let points = latest(&s.points, cpu.width);
         frame.render_widget(cpu_line(points, paint), cpu_title);
         let cores = points.iter().map(|p| p.cores.map(f64::from));
         let top = full_scale(points);
-        let label = format!("{} CPU", trimmed(top));
-        let height = cpu.height.min(8);
-        let lines = plain(cores, (top, &label), height, paint.good(), paint);
+        let label = trimmed(top);
+        let lines = plain(
+            cores,
+            (top, &label),
+            (cpu.width, cpu.height),
+            paint.good(),
+            paint,
+        );
         frame.render_widget(Paragraph::new(lines), cpu);
     } else {
         frame.render_widget(Line::raw("no FIX session seen yet"), age_title);
     }
-    frame.render_widget(Paragraph::new(below).wrap(Wrap { trim: false }), rest);
+    frame.render_widget(Paragraph::new(below), rest);
 }
 
 /// What the top of the CPU's scale is: the limit, or without one the whole CPUs that were used.
 fn full_scale(points: &[Point]) -> f64 {
     let limit = points.iter().rev().find_map(|p| p.limit);
     let most = points.iter().filter_map(|p| p.cores).fold(0.0, f32::max);
-    f64::from(limit.unwrap_or_else(|| most.ceil().max(1.0)))
+    f64::from(limit.unwrap_or_else(|| (most - 0.05).ceil().max(1.0)))
 }
 
 fn age_line(s: &SessionView, paint: Paint) -> Line<'static> {
@@ -118,13 +122,13 @@ fn trimmed(cores: f64) -> String {
 }
 
 /// Those with a limit first: they are what can run out.
-fn levels(process: &ProcessCgroups, most: usize, paint: Paint) -> Vec<Line<'static>> {
+fn levels(process: &ProcessCgroups, most: usize, width: u16, paint: Paint) -> Vec<Line<'static>> {
     let mut levels: Vec<_> = process.levels.iter().collect();
     levels.sort_by_key(|level| level.limit.is_none());
     let mut lines: Vec<_> = levels
         .iter()
         .take(most)
-        .map(|l| level(l, paint))
+        .map(|l| level(l, width, paint))
         .collect();
     if let Some(more) = levels.len().checked_sub(most + 1) {
         lines.push(Line::raw(format!("  and {} more levels", more + 1)));
@@ -132,23 +136,24 @@ fn levels(process: &ProcessCgroups, most: usize, paint: Paint) -> Vec<Line<'stat
     lines
 }
 
-fn level(level: &LevelView, paint: Paint) -> Line<'static> {
-    let path = clean(&level.path);
-    let limit = level.limit.map_or("no limit".to_owned(), |limit| {
-        format!("limit {} cores", trimmed(limit))
-    });
-    let Some(now) = level.current else {
-        return Line::raw(format!("  {path}  {limit}"));
-    };
-    let bar = level.limit.map_or_else(String::new, |limit| {
-        format!("{} ", meter(now.cores, limit, 12))
-    });
-    let mut text = format!("  {path}  {bar}{:.2} cores, {limit}", now.cores);
-    if level.limit.is_some() {
-        text.push_str(&format!(
-            ", throttled {} of {} periods",
-            now.throttled_periods, now.periods
-        ));
+/// One level in a line; of its path the end is shown.
+fn level(level: &LevelView, width: u16, paint: Paint) -> Line<'static> {
+    let mut text = String::new();
+    let mut throttled = false;
+    match (level.current, level.limit) {
+        (Some(now), Some(limit)) => {
+            throttled = now.throttled_periods > 0;
+            text.push_str(&format!(
+                "  {:.2} of {} cores, throttled {} of {} periods",
+                now.cores,
+                trimmed(limit),
+                now.throttled_periods,
+                now.periods
+            ));
+        }
+        (Some(now), None) => text.push_str(&format!("  {:.2} cores, no limit", now.cores)),
+        (None, Some(limit)) => text.push_str(&format!("  limit {} cores", trimmed(limit))),
+        (None, None) => text.push_str("  no limit"),
     }
     if level.throttled_periods > 0 {
         text.push_str(&format!(
@@ -157,11 +162,23 @@ fn level(level: &LevelView, paint: Paint) -> Line<'static> {
             Time(level.throttled_ns.into())
         ));
     }
-    if now.throttled_periods > 0 {
+    let room = usize::from(width).saturating_sub(text.chars().count() + 2);
+    let text = format!("  {}{text}", end_of(&clean(&level.path), room.max(12)));
+    if throttled {
         Line::styled(text, paint.alarm())
     } else {
         Line::raw(text)
     }
+}
+
+/// The end of a path, where all of it is too long.
+fn end_of(path: &str, room: usize) -> String {
+    let long = path.chars().count().saturating_sub(room);
+    if long == 0 {
+        return path.to_owned();
+    }
+    let end: String = path.chars().skip(long + 3).collect();
+    format!("...{end}")
 }
 
 fn agent(agent: &AgentView, paint: Paint) -> Vec<Line<'static>> {

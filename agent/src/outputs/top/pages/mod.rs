@@ -83,6 +83,10 @@ fn cause(s: &SessionView, scope: Scope) -> String {
     let who = part.and_then(|part| s.worst(scope, part));
     let mut text = names(verdict);
     if let Some(who) = who {
+        // The name of the cause tells what it did.
+        let who = who
+            .thread()
+            .map_or_else(|| who.to_string(), |t| t.to_string());
         text.push_str(&clean(&format!(": {who}")));
     }
     text
@@ -140,7 +144,10 @@ fn time_left(left: Duration, max_latency: Duration, paint: Paint) -> Span<'stati
     if left.is_zero() {
         Span::styled(format!("  MaxLatency {limit} is passed"), paint.alarm())
     } else {
-        Span::styled(format!("  MaxLatency {limit} in {}", ns(left)), paint.warn())
+        Span::styled(
+            format!("  MaxLatency {limit} in {}", ns(left)),
+            paint.warn(),
+        )
     }
 }
 

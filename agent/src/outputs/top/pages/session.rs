@@ -24,6 +24,9 @@ use crate::{
 /// Lines of the smallest page.
 const SMALLEST: u16 = 21;
 
+/// Lines for what is the matter, at the most.
+const MOST_SAID: usize = 6;
+
 /// Draws it.
 pub(in super::super) fn session(
     frame: &mut Frame<'_>,
@@ -38,16 +41,15 @@ pub(in super::super) fn session(
     };
     let scope = state.scope;
     let more = area.height.saturating_sub(SMALLEST);
-    let most = 4 + usize::from(more.min(4));
-    let diagnosis = diagnosis(s, view, scope, (area.width, most), paint);
+    let diagnosis = diagnosis(s, view, scope, (area.width, MOST_SAID), paint);
     let what_if = what_if(s, scope, area.width, 1 + usize::from(more.min(2)));
     let figures = s.figures(scope);
     let table = figures.map(|s| matrix(&s.figures, scope, paint));
     let (table_height, table) = table.unwrap_or_else(|| (1, Table::default()));
     let wanted = blame::height(figures);
     let fixed = 2 + diagnosis.len() as u16 + what_if.len() as u16 + table_height;
-    // The chart has four lines at the least; the blame table what it needs, then the chart the rest.
-    let blame_height = wanted.min(area.height.saturating_sub(fixed + 4));
+    // The chart has three lines at the least; the blame table what it needs, then the chart the rest.
+    let blame_height = wanted.min(area.height.saturating_sub(fixed + 3));
     let [about, causes, what_ifs, title, chart, split, charged] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(diagnosis.len() as u16),
@@ -111,7 +113,13 @@ fn what_if(s: &SessionView, scope: Scope, width: u16, most: usize) -> Vec<Line<'
     let said = s.figures(scope).map(|s| s.what_if_lines());
     let said = said.unwrap_or_default();
     said.iter()
-        .flat_map(|line| few(&format!("What if: {line} (? for what it rests on)"), width, most))
+        .flat_map(|line| {
+            few(
+                &format!("What if: {line} (?: what it rests on)"),
+                width,
+                most,
+            )
+        })
         .take(most)
         .collect()
 }

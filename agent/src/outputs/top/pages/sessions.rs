@@ -27,6 +27,9 @@ const WIDE: u16 = 110;
 /// Lines for the selected session, at the least.
 const ABOUT: u16 = 9;
 
+/// Of these, for what is the matter, at the most.
+const MOST_SAID: usize = 6;
+
 /// Draws it.
 pub(in super::super) fn sessions(
     frame: &mut Frame<'_>,
@@ -56,10 +59,16 @@ pub(in super::super) fn sessions(
 
 fn list(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State, paint: Paint) {
     let wide = area.width >= WIDE;
-    let (trend, parts) = if wide { (20, 20) } else { (8, 10) };
+    let (trend, parts) = if wide { (16, 16) } else { (8, 10) };
+    let names = view.sessions.iter().map(|s| name(s).chars().count());
+    let longest = names.max().unwrap_or(0);
     let mut widths = vec![
         Constraint::Length(1),
-        Constraint::Fill(2),
+        if wide {
+            Constraint::Length(longest.clamp(12, 28) as u16)
+        } else {
+            Constraint::Fill(1)
+        },
         Constraint::Length(11),
         Constraint::Length(6),
         Constraint::Length(6),
@@ -72,7 +81,7 @@ fn list(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State, paint: Pa
         "", "SESSION", "PID/TID", "P50", "P99", "TREND", "MSG/S", "PARTS", "HELD",
     ];
     if wide {
-        widths.push(Constraint::Fill(3));
+        widths.push(Constraint::Fill(1));
         heads.push("CAUSE");
     }
     let selected = state.index(view);
@@ -115,10 +124,13 @@ fn selected(
     paint: Paint,
 ) {
     let scope = state.scope;
-    let count = format!("{} of {}  ", state.index(view) + 1, view.sessions.len());
-    let more = area.height.saturating_sub(ABOUT);
-    let most = 4 + usize::from(more.min(4));
-    let mut said = diagnosis(s, view, scope, (area.width, most), paint);
+    let since = match scope {
+        Scope::Latest => "",
+        Scope::Start => "since the start  ",
+    };
+    let (nth, all) = (state.index(view) + 1, view.sessions.len());
+    let count = format!("{nth} of {all}  {since}");
+    let mut said = diagnosis(s, view, scope, (area.width, MOST_SAID), paint);
     if let Some(first) = said.first_mut() {
         first.spans.insert(0, Span::styled(count, paint.faint()));
     }
@@ -142,7 +154,7 @@ fn selected(
         blame::draw(frame, charged, figures, paint);
     }
     if chart.height >= 3 {
-        let lines = by_part(&s.points, chart.width, chart.height.min(12), paint);
+        let lines = by_part(&s.points, chart.width, chart.height, paint);
         frame.render_widget(Paragraph::new(lines), chart);
     }
 }

@@ -30,6 +30,10 @@ const STATES: [Part; 6] = [
     Part::Unknown,
 ];
 
+/// What the states take beside the other columns, with and without a bar.
+const NARROW: u16 = 7;
+const WIDE: u16 = 10;
+
 /// Draws it.
 pub(in super::super) fn threads(
     frame: &mut Frame<'_>,
@@ -49,20 +53,24 @@ pub(in super::super) fn threads(
         nothing(frame, area, view, "no thread");
         return;
     }
-    // The reader first, then whoever had the CPU most.
+    // The reader first, then whom it waits for, then whoever had the CPU most.
     let reader = session.and_then(|s| s.tid);
+    let charged = |t: &ThreadView| session.and_then(|s| s.charged_to(state.scope, t.thread.tid));
     let on_cpu = |t: &ThreadView| t.shares.map_or(0.0, |shares| shares[Part::OnCpu as usize]);
     threads.sort_by(|a, b| {
         let reads = |t: &ThreadView| Some(t.thread.tid) == reader;
+        let blame = |t: &ThreadView| charged(t).unwrap_or(0.0);
         reads(b)
             .cmp(&reads(a))
+            .then(blame(b).total_cmp(&blame(a)))
             .then(on_cpu(b).total_cmp(&on_cpu(a)))
             .then(a.thread.tid.cmp(&b.thread.tid))
     });
-    let [title, table, rest, legend] = Layout::vertical([
+    let [title, table, rest, note, legend] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(1),
         Constraint::Length(1),
+        Constraint::Length(2),
         Constraint::Length(1),
     ])
     .areas(area);
@@ -74,54 +82,76 @@ pub(in super::super) fn threads(
         pid.map_or_else(|| view.watched.clone(), |pid| format!("pid {pid}")),
     );
     frame.render_widget(Line::styled(text, paint.head()), title);
-    let width = area.width.saturating_sub(1 + 8 + 16 + 10 * 6 + 9);
-    let states = if width >= 12 { width.min(40) } else { 0 };
-    let mut widths = vec![
-        Constraint::Length(1),
-        Constraint::Length(8),
-        Constraint::Length(16),
-    ];
-    widths.extend([Constraint::Length(if states > 0 { 10 } else { 7 }); STATES.len()]);
-    let mut heads = vec![String::new(), "TID".to_owned(), "NAME".to_owned()];
-    let title_of = |part: Part| {
-        let title = humanly(part.name()).to_uppercase();
-        match part {
-            Part::RunQueue if states == 0 => "RUN-Q".to_owned(),
-            Part::Throttle if states == 0 => "THROTTL".to_owned(),
-            Part::LockWait if states == 0 => "LOCK".to_owned(),
-            _ => title,
-        }
-    };
-    heads.extend(STATES.map(title_of));
-    if states > 0 {
-        widths.push(Constraint::Length(states));
-        heads.push("STATES".to_owned());
-    }
+    let left = area.width.saturating_sub(1 + 7 + 15 + 6 * WIDE + 7 + 10);
+    let states = if left >= 12 { left.min(40) } else { 0 };
     let room = usize::from(table.height).saturating_sub(1);
     let rows = threads.iter().take(room).map(|t| {
-        let mark = if Some(t.thread.tid) == reader { ">" } else { "" };
-        let mut cells = vec![
-            Cell::from(mark),
-            Cell::from(t.thread.tid.to_string()),
-            Cell::from(clean(&t.thread.comm)),
-        ];
-        cells.extend(STATES.map(|part| match t.shares {
-            Some(shares) => Cell::from(percent(shares[part as usize])),
-            None => Cell::from("-"),
-        }));
-        if states > 0 {
-            let bar = t.shares.map(|shares| bar(&shares, states, paint));
-            cells.push(Cell::from(bar.unwrap_or_default()));
-        }
-        Row::new(cells)
+        let reads = Some(t.thread.tid) == reader;
+        row(t, reads, charged(t), states, paint)
     });
+    let (heads, widths) = columns(states);
     let head = Row::new(heads).style(paint.head().add_modifier(Modifier::UNDERLINED));
     frame.render_widget(Table::new(rows, widths).header(head), table);
     if threads.len() > room {
         let more = format!("and {} more", threads.len() - room);
         frame.render_widget(Line::raw(more), rest);
     }
-    if states > 0 {
-        frame.render_widget(Line::from(paint.legend()), legend);
+    let notes = [
+        "BLAMED: of the age of the session's messages, what this thread is charged with.",
+        "Of threads that read no session only on-cpu and run-queue are known.",
+    ];
+    for (text, row) in notes.into_iter().zip(note.rows()) {
+        frame.render_widget(Line::styled(text, paint.faint()), row);
     }
+    frame.render_widget(Line::from(paint.legend()), legend);
+}
+
+fn columns(states: u16) -> (Vec<String>, Vec<Constraint>) {
+    let wide = states > 0;
+    let mut widths = vec![
+        Constraint::Length(1),
+        Constraint::Length(7),
+        Constraint::Length(if wide { 15 } else { 13 }),
+        Constraint::Length(7),
+    ];
+    widths.extend([Constraint::Length(if wide { WIDE } else { NARROW }); STATES.len()]);
+    let mut heads: Vec<_> = ["", "TID", "NAME", "BLAMED"].map(str::to_owned).into();
+    heads.extend(STATES.map(|part| match part {
+        Part::RunQueue if !wide => "RUN-Q".to_owned(),
+        Part::Throttle if !wide => "THROTTL".to_owned(),
+        Part::LockWait if !wide => "LOCK".to_owned(),
+        _ => humanly(part.name()).to_uppercase(),
+    }));
+    if wide {
+        widths.push(Constraint::Length(states));
+        heads.push("STATES".to_owned());
+    }
+    (heads, widths)
+}
+
+fn row(
+    t: &ThreadView,
+    reads: bool,
+    charged: Option<f32>,
+    states: u16,
+    paint: Paint,
+) -> Row<'static> {
+    let dash = || "-".to_owned();
+    let charged = charged.filter(|&share| share >= 0.001);
+    let mut cells = vec![
+        Cell::from(if reads { ">" } else { "" }),
+        Cell::from(t.thread.tid.to_string()),
+        Cell::from(clean(&t.thread.comm)),
+        Cell::from(charged.map_or_else(dash, percent)).style(paint.alarm()),
+    ];
+    cells.extend(STATES.map(|part| {
+        let known = t.tracked || matches!(part, Part::OnCpu | Part::RunQueue | Part::Unknown);
+        let share = t.shares.filter(|_| known);
+        Cell::from(share.map_or_else(dash, |shares| percent(shares[part as usize])))
+    }));
+    if states > 0 {
+        let bar = t.shares.map(|shares| bar(&shares, states, paint));
+        cells.push(Cell::from(bar.unwrap_or_default()));
+    }
+    Row::new(cells)
 }
