@@ -68,6 +68,9 @@ pub struct Record {
     /// A live view on the terminal instead of lines, as `top`.
     #[arg(long, conflicts_with_all = ["json", "probe_log"])]
     pub top: bool,
+    /// With --top: end with the last process, instead of keeping the last view until q.
+    #[arg(long, requires = "top")]
+    pub no_stay: bool,
 }
 
 /// `tag52 replay`
@@ -165,6 +168,9 @@ pub struct Top {
     /// What to watch.
     #[command(flatten)]
     pub watch: Watch,
+    /// End with the last process, instead of keeping the last view until q.
+    #[arg(long)]
+    pub no_stay: bool,
     /// For the live tests: a panic some seconds after the view was opened.
     #[arg(long, value_name = "WHERE", hide = true)]
     pub simulate_panic: Option<PanicIn>,

@@ -73,7 +73,7 @@ pub fn run(arguments: &Run) -> Result<(), RunError> {
 pub fn top(arguments: &Top) -> Result<(), RunError> {
     begin(
         &arguments.watch,
-        &Show::live(arguments.simulate_panic),
+        &Show::live(!arguments.no_stay, arguments.simulate_panic),
         None,
     )
 }
@@ -84,7 +84,7 @@ pub fn top(arguments: &Top) -> Result<(), RunError> {
 /// [`RunError`]
 pub fn record(arguments: &Record) -> Result<(), RunError> {
     let show = if arguments.top {
-        Show::live(None)
+        Show::live(!arguments.no_stay, None)
     } else {
         Show {
             format: arguments.run.format(),
@@ -101,15 +101,18 @@ struct Show {
     format: Format,
     /// A live view besides.
     live: bool,
+    /// It stays when the last process has ended.
+    stay: bool,
     probe_log: bool,
     panic: Option<PanicIn>,
 }
 
 impl Show {
-    fn live(panic: Option<PanicIn>) -> Self {
+    fn live(stay: bool, panic: Option<PanicIn>) -> Self {
         Self {
             format: Format::SummaryOnly,
             live: true,
+            stay,
             probe_log: false,
             panic,
         }
@@ -211,7 +214,9 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     let recorded = collector.close_recording();
     let left = match screen {
         Some(mut screen) => {
-            if let Ok((End::Processes, _)) = told {
+            if show.stay
+                && let Ok((End::Processes, _)) = told
+            {
                 let mut view = collector.view(&watched);
                 view.ended = true;
                 screen.show(view);

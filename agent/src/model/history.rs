@@ -66,7 +66,9 @@ impl Point {
                 .unwrap_or(0),
             parts: Part::ALL.map(|part| share(sums.part(part))),
             held_back: share(sums.stage(Stage::HeldBack)),
-            cores: cpu.map(|cpu| limit.map_or(cpu.cores, |limit| limit.used) as f32),
+            cores: cpu
+                .and_then(|cpu| limit.map_or(cpu.cores, |limit| limit.used))
+                .map(|cores| cores as f32),
             limit: limit.map(|limit| limit.cores as f32),
         }
     }

@@ -106,10 +106,14 @@ impl<'a> Player<'a> {
         let mut turn = 0_u64;
         self.advance()?;
         loop {
+            let sought = self.deck.seeks();
             let when = match &self.next {
                 Some((next, _)) => self.deck.when(*next, self.stage.intervals()),
                 None => When::Held,
             };
+            if sought && !self.deck.seeks() {
+                self.refresh();
+            }
             let wake = match when {
                 When::Now => {
                     turn += 1;
@@ -141,9 +145,7 @@ impl<'a> Player<'a> {
     }
 
     fn command(&mut self, command: Command) -> Result<(), ReplayError> {
-        // At once, however fresh the view before is.
-        self.stale = true;
-        self.shown = None;
+        self.refresh();
         if self
             .deck
             .follow(command, self.header.from, self.stage.intervals())
@@ -154,6 +156,12 @@ impl<'a> Player<'a> {
             self.advance()?;
         }
         Ok(())
+    }
+
+    /// The next view comes at once, however fresh the one before is.
+    fn refresh(&mut self) {
+        self.stale = true;
+        self.shown = None;
     }
 
     /// Tells what is next.

@@ -9,8 +9,11 @@ mod join;
 mod live;
 mod report;
 mod split;
+mod view;
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -38,6 +41,28 @@ pub enum Mode {
     Process,
 }
 
+/// Whether the agent's live view is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum View {
+    /// on a terminal
+    #[default]
+    Auto,
+    /// in any case
+    Always,
+    /// a line a second instead
+    Never,
+}
+
+impl View {
+    fn opens(self, options: &Options) -> bool {
+        match self {
+            Self::Auto => !options.json && std::io::stdout().is_terminal(),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
 /// Options of the subcommand.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
@@ -53,6 +78,9 @@ pub struct Options {
     /// End with one JSON object on standard output; everything else goes to standard error
     #[arg(long)]
     pub json: bool,
+    /// Watch it in the agent's live view, until q or the end of the time
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub view: View,
     /// Run the incident without the agent
     #[arg(long)]
     pub no_agent: bool,
@@ -77,6 +105,7 @@ impl Default for Options {
             seconds: 30,
             rate: 600.0,
             json: false,
+            view: View::Never,
             no_agent: false,
             agent: None,
             python: "python3".into(),
@@ -100,6 +129,10 @@ pub fn run(
     binary: Option<&Path>,
     mut show: impl FnMut(&str),
 ) -> Result<Summary> {
+    ensure!(
+        !(options.json && options.view == View::Always),
+        "--json and the live view both want standard output"
+    );
     let stop = stop_flag()?;
     let sudo = binary.is_some() && !workspace::is_root();
     if sudo {
@@ -129,7 +162,7 @@ pub fn run(
     )?;
     app.wait_connected(&venue, Duration::from_secs(20), &stop)?;
     let mut agent = binary
-        .map(|binary| attach(binary, app.pid(), sudo))
+        .map(|binary| Watcher::attach(options, binary, app.pid(), folder.path(), sudo))
         .transpose()?;
     venue.open_gate();
 
@@ -137,12 +170,16 @@ pub fn run(
         Mode::Thread => "a thread of the same process",
         Mode::Process => "a process of its own",
     };
-    show(&format!(
+    let viewed = matches!(agent, Some(Watcher::View(_)));
+    let hello = format!(
         "{} msg/s to pid {} ({}), the processor is {processor}; Ctrl-C ends it early",
         options.rate,
         app.pid(),
         python.version
-    ));
+    );
+    if !viewed {
+        show(&hello);
+    }
     let mut live = live::Live::default();
     let start = Instant::now();
     let mut tick = start;
@@ -151,11 +188,22 @@ pub fn run(
         while Instant::now() < tick && !stop.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(20));
         }
-        let messages = agent.as_ref().map(|agent| agent.messages_from(live.seen()));
-        show(&live.line(start.elapsed(), app.lag(), &venue, messages.as_deref()));
         app.check()?;
-        if let Some(status) = agent.as_mut().and_then(Agent::ended) {
-            bail!("the agent ended early ({status})");
+        match &mut agent {
+            Some(Watcher::View(view)) => {
+                // It was left.
+                if view.ended().is_some() {
+                    break;
+                }
+            }
+            Some(Watcher::Lines(agent)) => {
+                let messages = agent.messages_from(live.seen());
+                show(&live.line(start.elapsed(), app.lag(), &venue, Some(&messages)));
+                if let Some(status) = agent.ended() {
+                    bail!("the agent ended early ({status})");
+                }
+            }
+            None => show(&live.line(start.elapsed(), app.lag(), &venue, None)),
         }
     }
 
@@ -192,6 +240,49 @@ pub fn run(
         None => None,
     };
     Ok(Summary::new(options, ran, sent.len(), &log, agent))
+}
+
+/// The agent, either way.
+enum Watcher {
+    Lines(Agent),
+    View(view::LiveView),
+}
+
+impl Watcher {
+    fn attach(
+        options: &Options,
+        binary: &Path,
+        pid: i32,
+        folder: &Path,
+        sudo: bool,
+    ) -> Result<Self> {
+        if options.view.opens(options) {
+            view::LiveView::start(binary, pid, folder, sudo).map(Self::View)
+        } else {
+            attach(binary, pid, sudo).map(Self::Lines)
+        }
+    }
+
+    fn ended(&mut self) -> Option<ExitStatus> {
+        match self {
+            Self::Lines(agent) => agent.ended(),
+            Self::View(view) => view.ended(),
+        }
+    }
+
+    fn interrupt(&self) {
+        match self {
+            Self::Lines(agent) => agent.interrupt(),
+            Self::View(view) => view.interrupt(),
+        }
+    }
+
+    fn finish(self, limit: Duration) -> Result<Outcome> {
+        match self {
+            Self::Lines(agent) => agent.finish(limit),
+            Self::View(mut view) => view.finish(limit),
+        }
+    }
 }
 
 /// Starts the agent on `pid` and waits until its probes are attached.

@@ -34,12 +34,27 @@ impl Guarded {
                 Ok(())
             });
         }
-        let child = command
-            .process_group(0)
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
+        Self::start(command.process_group(0), name)
+    }
+
+    /// The same for one that takes the terminal: it stays in our process group, and is told with SIGTERM
+    /// that we have ended, so that it can give the terminal back.
+    pub fn spawn_in_foreground(command: &mut Command, name: &str) -> Result<Self> {
+        // SAFETY: between fork and exec only prctl(2) is called, which is async-signal-safe, with one
+        // integer, and only concerns the calling process.
+        unsafe {
+            command.pre_exec(|| {
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+                Ok(())
+            });
+        }
+        Self::start(command, name)
+    }
+
+    fn start(command: &mut Command, name: &str) -> Result<Self> {
+        let child = command.spawn();
         Ok(Self {
-            child,
+            child: child.with_context(|| format!("cannot start {name}"))?,
             name: name.to_owned(),
         })
     }

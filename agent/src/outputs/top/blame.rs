@@ -89,7 +89,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, s: &SessionFigures, paint:
     let all = rows(s);
     let room = usize::from(area.height).saturating_sub(1);
     let shown = if all.len() > room {
-        room.saturating_sub(1)
+        room.saturating_sub(1).max(1)
     } else {
         all.len()
     };

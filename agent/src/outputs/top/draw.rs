@@ -127,11 +127,11 @@ fn pages_line(state: &State, paint: Paint) -> Line<'static> {
 
 /// How fast it goes, and how far it is.
 fn playing_line(playing: &Playing, over: bool, paint: Paint) -> Line<'static> {
-    const METER: usize = 10;
+    const METER: usize = 7;
     let since = |ns: i64| i128::from(ns) - i128::from(playing.from_ns);
     let (done, mark) = match (over, playing.seeks, playing.paused) {
-        (true, ..) => ("at the end".to_owned(), paint.head()),
-        (false, true, _) => ("seeking".to_owned(), paint.warn()),
+        (true, ..) => ("end".to_owned(), paint.head()),
+        (false, true, _) => ("seek".to_owned(), paint.warn()),
         (false, false, true) => ("paused".to_owned(), paint.warn()),
         (false, false, false) => (
             playing

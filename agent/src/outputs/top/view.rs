@@ -202,8 +202,8 @@ pub struct LevelView {
 /// A cgroup in an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CgroupView {
-    /// CPUs' worth of time used.
-    pub cores: f64,
+    /// CPUs' worth of time used; `None` where nobody counts it.
+    pub cores: Option<f64>,
     /// Periods in which it was runnable.
     pub periods: u64,
     /// Of these throttled.
@@ -214,7 +214,10 @@ impl CgroupView {
     fn of(before: &CgroupLevel, now: &CgroupLevel, length: Duration) -> Option<Self> {
         let ns = length.as_nanos();
         (ns > 0).then(|| Self {
-            cores: now.usage_ns.saturating_sub(before.usage_ns) as f64 / ns as f64,
+            cores: now
+                .usage_ns
+                .zip(before.usage_ns)
+                .map(|(now, before)| now.saturating_sub(before) as f64 / ns as f64),
             periods: now.periods.saturating_sub(before.periods),
             throttled_periods: now
                 .throttled_periods

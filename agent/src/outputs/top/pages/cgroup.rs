@@ -140,20 +140,17 @@ fn levels(process: &ProcessCgroups, most: usize, width: u16, paint: Paint) -> Ve
 fn level(level: &LevelView, width: u16, paint: Paint) -> Line<'static> {
     let mut text = String::new();
     let mut throttled = false;
-    match (level.current, level.limit) {
-        (Some(now), Some(limit)) => {
-            throttled = now.throttled_periods > 0;
-            text.push_str(&format!(
-                "  {:.2} of {} cores, throttled {} of {} periods",
-                now.cores,
-                trimmed(limit),
-                now.throttled_periods,
-                now.periods
-            ));
-        }
-        (Some(now), None) => text.push_str(&format!("  {:.2} cores, no limit", now.cores)),
-        (None, Some(limit)) => text.push_str(&format!("  limit {} cores", trimmed(limit))),
+    let cores = level.current.and_then(|now| now.cores);
+    match (cores, level.limit.map(trimmed)) {
+        (Some(cores), Some(limit)) => text.push_str(&format!("  {cores:.2} of {limit} cores")),
+        (Some(cores), None) => text.push_str(&format!("  {cores:.2} cores, no limit")),
+        (None, Some(limit)) => text.push_str(&format!("  limit {limit} cores")),
         (None, None) => text.push_str("  no limit"),
+    }
+    if let Some(now) = level.current.filter(|_| level.limit.is_some()) {
+        throttled = now.throttled_periods > 0;
+        let (times, periods) = (now.throttled_periods, now.periods);
+        text.push_str(&format!(", throttled {times} of {periods} periods"));
     }
     if level.throttled_periods > 0 {
         text.push_str(&format!(

@@ -41,7 +41,7 @@ pub(in super::super) fn help(frame: &mut Frame<'_>, area: Rect, view: &View, pai
 
 fn of_key((key, what): &(&'static str, &'static str), paint: Paint) -> Line<'static> {
     Line::from(vec![
-        Span::styled(format!(" {key:<18}"), paint.head()),
+        Span::styled(format!(" {key:<20}"), paint.head()),
         Span::raw(*what),
     ])
 }

@@ -24,7 +24,7 @@ use crate::{
 /// Lines of the smallest page.
 const SMALLEST: u16 = 21;
 
-/// Lines for what is the matter, at the most.
+/// Lines for what is the matter, at the most, where there is little room.
 const MOST_SAID: usize = 6;
 
 /// Draws it.
@@ -41,7 +41,13 @@ pub(in super::super) fn session(
     };
     let scope = state.scope;
     let more = area.height.saturating_sub(SMALLEST);
-    let diagnosis = diagnosis(s, view, scope, (area.width, MOST_SAID), paint);
+    let diagnosis = diagnosis(
+        s,
+        view,
+        scope,
+        (area.width, MOST_SAID + usize::from(more.min(3))),
+        paint,
+    );
     let what_if = what_if(s, scope, area.width, 1 + usize::from(more.min(2)));
     let figures = s.figures(scope);
     let table = figures.map(|s| matrix(&s.figures, scope, paint));

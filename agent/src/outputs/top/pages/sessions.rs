@@ -28,7 +28,7 @@ const WIDE: u16 = 110;
 const ABOUT: u16 = 9;
 
 /// Of these, for what is the matter, at the most.
-const MOST_SAID: usize = 6;
+const MOST_SAID: usize = 8;
 
 /// Draws it.
 pub(in super::super) fn sessions(
