@@ -200,9 +200,11 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
             watched: &watched,
             panic: show.panic == Some(PanicIn::Watching),
         }),
-        &mut signals,
-        &mut ends,
-        &clock_set,
+        Outside {
+            signals: &mut signals,
+            ends: &mut ends,
+            clock_set: &clock_set,
+        },
         arguments.interval,
         &heartbeat,
     )
@@ -289,6 +291,13 @@ fn ends(targets: Targets) -> io::Result<mpsc::Receiver<NonZeroU32>> {
     Ok(told)
 }
 
+/// What a watch is told from elsewhere.
+struct Outside<'a> {
+    signals: &'a mut Signals,
+    ends: &'a mut mpsc::Receiver<NonZeroU32>,
+    clock_set: &'a ClockSet,
+}
+
 /// Why watching is over.
 enum End {
     /// A signal came, or the live view was left.
@@ -302,12 +311,15 @@ async fn follow(
     collector: &mut Collector,
     outputs: &mut Outputs,
     mut live: Option<Live<'_>>,
-    signals: &mut Signals,
-    ends: &mut mpsc::Receiver<NonZeroU32>,
-    clock_set: &ClockSet,
+    outside: Outside<'_>,
     every: Duration,
     heartbeat: &Heartbeat,
 ) -> Result<End, OutputError> {
+    let Outside {
+        signals,
+        ends,
+        clock_set,
+    } = outside;
     let io = |e: io::Error| OutputError::Failed(e);
     let ring = readiness(collector.ring_fd()?).map_err(io)?;
     let mut drain = interval(DRAIN_EVERY);
