@@ -215,7 +215,8 @@ fn one_session() {
             &[
                 "VENUE>DROP :5002  age p50 12.0s p99 12.0s max 12.0s  45 msg/s\n",
                 "starved-by-lock  MaxLatency 2m00s in 3m36s",
-                "More CPU will not help: the pod uses 0.4 of 2.5 cores.",
+                "More CPU will not",
+                "help: the pod uses 0.4 of 2.5 cores.",
                 "What if: ",
                 "mean age, the last 12.0s   ",
                 "45 in, 45 out a second, backlog ",
@@ -426,7 +427,8 @@ fn help_fits_and_goes_away() {
                 "quit: the summary is printed",
                 "L lock-wait",
                 "What-if replays the queue",
-                "Quantiles are at most 1 % too high.",
+                "Quantiles are at most 1 %",
+                "too high.",
             ],
         );
         assert_eq!(page.contains("10 seconds, a minute"), playing, "{page}");
