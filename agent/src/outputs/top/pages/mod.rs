@@ -92,7 +92,8 @@ fn cause(s: &SessionView, scope: Scope) -> String {
     text
 }
 
-/// What is the matter, in lines of at most `width`, at most `most` of them; the first is for the cause.
+/// What is the matter and what to do, in lines of at most `width`, at most `most` of them; the first is for the
+/// cause.
 fn diagnosis(
     s: &SessionView,
     view: &View,
@@ -116,9 +117,17 @@ fn diagnosis(
     if let Some(left) = verdict.flow.left {
         first.push_span(time_left(left, view.max_latency, paint));
     }
+    let advice = match verdict.advice.as_str() {
+        "" => Vec::new(),
+        advice => {
+            let advice = clean(&format!("What to do: {advice}"));
+            few(&advice, width, most / 2)
+        }
+    };
+    let left = most.saturating_sub(1 + advice.len());
     let mut lines = vec![first];
-    let sentence = clean(&verdict.sentence);
-    lines.extend(few(&sentence, width, most.saturating_sub(1)));
+    lines.extend(few(&clean(&verdict.sentence), width, left));
+    lines.extend(advice.into_iter().map(|line| line.style(paint.head())));
     lines
 }
 
