@@ -75,6 +75,11 @@ impl Bench {
         })
     }
 
+    /// Where the victim's log will be.
+    pub fn log(&self) -> PathBuf {
+        log_in(&self.folder)
+    }
+
     /// Opens the gate and waits for at most `limit` until the victim has read everything and is gone.
     pub fn finish(self, limit: Duration) -> Result<Truth> {
         self.venue.open_gate();

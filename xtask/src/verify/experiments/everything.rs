@@ -5,9 +5,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::lab::bench::{Bench, rival};
+use crate::lab::blame::Blamed;
 use crate::lab::cgroup::Cgroup;
 use crate::lab::database::Database;
-use crate::lab::{cpu, venue};
+use crate::lab::{cpu, process, venue};
+use crate::verify::blame::Runners;
 use crate::verify::compare::{self, Case};
 use crate::verify::observe::observe;
 use crate::verify::{Context, Experiment, Row};
@@ -28,7 +30,7 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
     let group = Cgroup::with_quota(Duration::from_millis(10), Duration::from_millis(50))?;
     let cpu_stat = group.cpu_stat();
     let cpu_stat = cpu_stat.to_string_lossy();
-    let _rivals = [rival(context.xtask, cpu, 0)?, rival(context.xtask, cpu, 0)?];
+    let rivals = [rival(context.xtask, cpu, 0)?, rival(context.xtask, cpu, 0)?];
     let venue = venue::Options::of(RATE, context.messages(RATE, 6.0));
     let options = [
         "--marks",
@@ -48,7 +50,19 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
         &cpu_stat,
     ];
     let bench = Bench::start(context.xtask, venue, &options)?;
-    group.add(bench.victim.pid())?;
+    let pid = bench.victim.pid();
+    group.add(pid)?;
+    let runners = Runners::of(&rivals)?;
+    let holder = process::thread(pid, "rival")?;
+    let pipe = process::pipes(pid)?;
+    let pipe = pipe.first().context("the victim has no pipe")?;
+    let file = bench.log().with_extension("synced");
+    let calls = [
+        format!("write on pipe {pipe}"),
+        "clock_nanosleep".to_owned(),
+        "poll".to_owned(),
+        format!("fsync on {}", file.display()),
+    ];
     let run = observe(context, bench, &[])?;
     let row = |part| {
         let case = Case {
@@ -64,5 +78,25 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
             row
         }
     };
-    Ok(PARTS.map(row).to_vec())
+    let blamed = |part, is: &dyn Fn(&Blamed) -> bool| {
+        let case = Case {
+            experiment: EVERYTHING.name,
+            case: "in turn",
+            truth: "the thread, the calls, the rivals and the cgroup, by /proc",
+            part,
+        };
+        run.blamed(case, is)
+    };
+    let mut rows = PARTS.map(row).to_vec();
+    rows.extend([
+        blamed("lock_wait", &|row| row.tid == Some(holder)),
+        blamed("blocked", &|row| {
+            row.culprit
+                .as_ref()
+                .is_some_and(|call| calls.contains(call))
+        }),
+        blamed("run_queue", &|row| runners.are(row)),
+        blamed("throttle", &|row| row.ends(&group.below())),
+    ]);
+    Ok(rows)
 }
