@@ -127,7 +127,8 @@ pub struct Thread {
     pub wait_address: u64,
     /// When that (joined) wait began, `CLOCK_MONOTONIC` ns.
     pub wait_since: u64,
-    /// Lock waits that ended; consecutive timed-out waits on one address are one.
+    /// Lock waits that ended; consecutive timed-out waits on one address are one, if the thread did not release
+    /// the lock in between.
     pub lock_waits: u64,
     /// The longest of them, ns.
     pub lock_wait_longest: u64,

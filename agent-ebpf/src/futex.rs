@@ -1,7 +1,8 @@
 //! Lock waits: sleeps in futex(2), timed waits joined.
 //!
 //! CPython waits for its interpreter lock in a loop of timed waits; consecutive waits on one address
-//! that ended by their timer are one wait. Whether a wake-up is a release is told from the waker: a
+//! that ended by their timer are one wait, unless the thread had the lock in between: nobody wakes it
+//! for a lock that it finds free. Whether a wake-up is a release is told from the waker: a
 //! release is a futex wake (or requeue, or PI unlock) system call of the current thread, a timer
 //! fires in an interrupt on top of whatever runs.
 
@@ -101,6 +102,28 @@ pub(crate) fn slept(thread: &mut Thread, call: &Syscall, now: u64) -> State {
     thread.wait_open = 1;
     thread.wait_ns = 0;
     State::LockWait
+}
+
+/// The current thread wakes another one. Where that is a release of what it last waited for itself, its wait was over
+/// when its timer woke it: it found the lock free.
+#[inline(always)]
+pub(crate) fn wakes(thread: &mut Thread) {
+    if thread.wait_open == 0 || thread.state != State::OnCpu as u32 {
+        return;
+    }
+    // SAFETY: the current task is known to the verifier.
+    let call = unsafe { arch::syscall(bpf_get_current_task_btf()) };
+    if is_release(&call) && pair(call.args[0]) == pair(thread.wait_address) {
+        let ended = thread.since;
+        close(thread, ended, ended, (0, 0));
+    }
+}
+
+/// A condition variable has two futex words side by side and uses them in turn (glibc
+/// nptl/pthread_cond_wait.c, `__g_signals`).
+#[inline(always)]
+const fn pair(address: u64) -> u64 {
+    address & !7
 }
 
 /// The thread, in a lock wait, is woken by whoever is current.
