@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use crate::lab::bench::Bench;
 use crate::lab::cpu;
 use crate::lab::cpython::Interpreter;
-use crate::lab::holds::{self, Hold, Wait};
+use crate::lab::holds::{self, Hold, Truth, Wait};
+use crate::lab::sched::Schedstat;
 use crate::lab::venue::{self, Venue};
 use crate::lab::victim::{Did, Mark};
 use crate::workspace;
@@ -98,6 +99,25 @@ impl Set {
         holds::parse(&text)
     }
 
+    /// The waits of the last run by the victim's `marks` and the log of its rival, if that makes calls.
+    pub fn truth(&self, marks: &[Mark], rival: Rival, switch_us: u32) -> Result<Truth> {
+        let account = self.folder.path().join("holds.schedstat");
+        let account =
+            std::fs::read_to_string(account).context("the victim left no account of its rival")?;
+        let calls = match rival {
+            Rival::Bytecode => Vec::new(),
+            Rival::Calls { .. } => self.holds()?,
+        };
+        let waits: Vec<Wait> = waits(marks).collect();
+        let holder = Schedstat::parse(&account).context("an odd schedstat")?;
+        Ok(Truth::tell(
+            &waits,
+            &calls,
+            holder,
+            i64::from(switch_us) * 1_000,
+        ))
+    }
+
     fn marks(&self) -> PathBuf {
         self.folder.path().join("gil_marks.so")
     }
@@ -137,7 +157,7 @@ fn timeouts(from: &Mark, to: &Mark, interval_ns: i64) -> impl Iterator<Item = Ma
 }
 
 /// The waits for the GIL, as the thread that waits accounts for them.
-pub fn waits(marks: &[Mark]) -> impl Iterator<Item = Wait> {
+fn waits(marks: &[Mark]) -> impl Iterator<Item = Wait> {
     let locks = marks.windows(2).filter(|pair| pair[1].did == Did::Lock);
     locks.map(|pair| {
         let (from, to) = (pair[0], pair[1]);

@@ -2,6 +2,9 @@
 
 use anyhow::{Context as _, Result};
 
+use crate::lab::blame::Blamed;
+use crate::lab::sched::Schedstat;
+
 /// One call of the holder that does not yield, monotonic, nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {
@@ -20,14 +23,14 @@ pub struct Wait {
     pub ns: i64,
 }
 
-/// Waits and, of these, those behind a call that did not yield.
+/// Waits and, of these, long holds: those that outlast a request to let go. The others are hand-offs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Waits {
     /// How many.
     pub waits: u64,
     /// How long, nanoseconds.
     pub waits_ns: i64,
-    /// How many were held up by one call, after they had asked for the lock, for a switch interval or more.
+    /// How many long holds.
     pub holds: u64,
     /// How long these, nanoseconds.
     pub holds_ns: i64,
@@ -36,20 +39,100 @@ pub struct Waits {
 /// Below this the agent tells no wait.
 const SHORTEST_NS: i64 = 20_000;
 
+/// Shares may be off by so much, points.
+const SHARES: f64 = 10.0;
+
+/// Waits for the GIL without the agent. CPython's waiter asks for the GIL when it has waited for a switch interval, and
+/// its holder lets go at the next bytecode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Truth {
+    /// A long hold by the waiter's clock: two switch intervals or more.
+    pub by_clock: Waits,
+    /// A long hold by the holder's log: after the request it stayed in one call for another switch interval.
+    pub by_calls: Waits,
+    /// The kernel's account of the holder: one that has no CPU cannot let go either.
+    pub holder: Schedstat,
+    /// sys.getswitchinterval(), nanoseconds.
+    pub interval_ns: i64,
+}
+
+/// A share of long holds, beside the true one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Differs {
+    /// Which share.
+    pub what: &'static str,
+    /// By how much it is off, points.
+    pub points: f64,
+    /// It may be off by so much.
+    pub at_most: f64,
+}
+
+impl Truth {
+    /// Every wait of the waiter, and the calls of the holder that do not yield, in order.
+    pub fn tell(waits: &[Wait], calls: &[Hold], holder: Schedstat, interval_ns: i64) -> Self {
+        let by_clock = Waits::tell(waits, |wait| wait.ns >= 2 * interval_ns);
+        let by_calls = Waits::tell(waits, |wait| {
+            let asked = wait.from_ns + interval_ns;
+            let after = calls.partition_point(|call| call.from_ns <= asked);
+            let in_call = after.checked_sub(1).map_or(0, |index| calls[index].to_ns);
+            in_call.min(wait.from_ns + wait.ns) >= asked + interval_ns
+        });
+        Self {
+            by_clock,
+            by_calls,
+            holder,
+            interval_ns,
+        }
+    }
+
+    /// How far what the agent found is off.
+    pub fn beside(&self, found: &Waits) -> [Differs; 4] {
+        let differs = |what, found: f64, truth: f64, excused: f64| Differs {
+            what,
+            points: 100.0 * (found - truth).abs(),
+            at_most: SHARES + 100.0 * excused,
+        };
+        let (clock, calls) = (&self.by_clock, &self.by_calls);
+        // A wait that is long for want of a CPU has an interval of that at the least, and is twice as long at the most.
+        let delay = self.holder.run_delay_ns as f64;
+        let in_time = 2.0 * delay / calls.waits_ns as f64;
+        let in_number = delay / self.interval_ns as f64 / calls.waits as f64;
+        [
+            differs(
+                "long waits, of the time",
+                found.of_time(),
+                clock.of_time(),
+                0.0,
+            ),
+            differs(
+                "long waits, of the number",
+                found.of_number(),
+                clock.of_number(),
+                0.0,
+            ),
+            differs(
+                "long calls, of the time",
+                found.of_time(),
+                calls.of_time(),
+                in_time,
+            ),
+            differs(
+                "long calls, of the number",
+                found.of_number(),
+                calls.of_number(),
+                in_number,
+            ),
+        ]
+    }
+}
+
 impl Waits {
-    /// By the waiter's own account and the holder's. CPython's waiter asks for the GIL when it has waited for a switch
-    /// interval, and its holder lets go at the next bytecode: one that is in the same call from then until another
-    /// interval is over did not yield. `holds` are in order.
-    pub fn tell(waits: impl IntoIterator<Item = Wait>, holds: &[Hold], interval_ns: i64) -> Self {
+    fn tell(waits: &[Wait], is_hold: impl Fn(&Wait) -> bool) -> Self {
         let mut told = Self::default();
-        for wait in waits.into_iter().filter(|wait| wait.ns >= SHORTEST_NS) {
+        for wait in waits.iter().filter(|wait| wait.ns >= SHORTEST_NS) {
             told.waits += 1;
             told.waits_ns += wait.ns;
-            let asked = wait.from_ns + interval_ns;
-            let after = holds.partition_point(|hold| hold.from_ns <= asked);
-            let in_call = after.checked_sub(1).map(|index| holds[index]);
-            let until = (wait.from_ns + wait.ns).min(in_call.map_or(0, |hold| hold.to_ns));
-            if until >= asked + interval_ns {
+            if is_hold(wait) {
                 told.holds += 1;
                 told.holds_ns += wait.ns;
             }
@@ -57,13 +140,25 @@ impl Waits {
         told
     }
 
-    /// The holds' share of the waiting time, 0 to 1.
-    pub fn held(&self) -> f64 {
+    /// What rows of blame say of the ingest thread's waits.
+    pub fn of<'a>(rows: impl IntoIterator<Item = &'a Blamed>) -> Self {
+        let mut all = Self::default();
+        for row in rows {
+            all.waits += row.waits;
+            all.waits_ns += row.waits_ns.cast_signed();
+            all.holds += row.holds;
+            all.holds_ns += row.holds_ns.cast_signed();
+        }
+        all
+    }
+
+    /// The long holds' share of the waiting time, 0 to 1.
+    pub fn of_time(&self) -> f64 {
         self.holds_ns as f64 / self.waits_ns as f64
     }
 
-    /// The holds' share of the waits, 0 to 1.
-    pub fn held_in_number(&self) -> f64 {
+    /// The long holds' share of the waits, 0 to 1.
+    pub fn of_number(&self) -> f64 {
         self.holds as f64 / self.waits as f64
     }
 }
@@ -100,33 +195,63 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_hold_is_one_call_from_the_request_for_another_interval() {
+    fn truth(from: i64, length: i64, calls: &[Hold]) -> Truth {
         let ms = |n: i64| n * 1_000_000;
-        let of = |from: i64, length: i64, holds: &[Hold]| {
-            let wait = Wait {
-                from_ns: ms(from),
-                ns: ms(length),
-            };
-            Waits::tell([wait], holds, ms(5)).holds
+        let wait = Wait {
+            from_ns: ms(from),
+            ns: ms(length),
         };
-        let calls = [hold(ms(100), ms(103)), hold(ms(103), ms(117))];
+        let calls: Vec<Hold> = calls
+            .iter()
+            .map(|call| hold(ms(call.from_ns), ms(call.to_ns)))
+            .collect();
+        Truth::tell(&[wait], &calls, Schedstat::default(), ms(5))
+    }
+
+    #[test]
+    fn a_long_call_lasts_from_the_request_for_another_interval() {
+        let of = |from, length, calls: &[Hold]| {
+            let truth = truth(from, length, calls);
+            (truth.by_clock.holds, truth.by_calls.holds)
+        };
+        let calls = [hold(100, 103), hold(103, 117)];
         // Asked in the second call, which goes on for more than an interval.
-        assert_eq!(of(100, 17, &calls), 1);
-        // It asks after 112, and the call ends in time.
-        assert_eq!(of(108, 9, &calls), 0);
+        assert_eq!(of(100, 17, &calls), (1, 1));
+        // It asks after 113, and the call ends in time.
+        assert_eq!(of(108, 9, &calls), (0, 0));
         // Two calls, one after the other, with a bytecode in between where it could have let go.
-        let short = [hold(ms(100), ms(108)), hold(ms(108), ms(112))];
-        assert_eq!(of(100, 12, &short), 0);
+        let short = [hold(100, 108), hold(108, 112)];
+        assert_eq!(of(100, 12, &short), (1, 0));
         // Another had it, or nobody.
-        assert_eq!(of(200, 17, &calls), 0);
-        assert_eq!(of(50, 17, &calls), 0);
-        assert_eq!(of(50, 17, &[]), 0);
+        assert_eq!(of(200, 17, &calls), (1, 0));
+        assert_eq!(of(50, 17, &calls), (1, 0));
+        assert_eq!(of(50, 17, &[]), (1, 0));
         // Too short to be told.
         let blink = Wait {
             from_ns: 0,
             ns: 19_999,
         };
-        assert_eq!(Waits::tell([blink], &calls, ms(5)), Waits::default());
+        let none = Truth::tell(&[blink], &calls, Schedstat::default(), 5).by_clock;
+        assert_eq!(none, Waits::default());
+    }
+
+    #[test]
+    fn shares_that_are_off_are_seen_and_a_holder_without_a_cpu_is_excused() {
+        let mut truth = truth(100, 17, &[hold(100, 117)]);
+        let mut found = truth.by_calls;
+        let wrong = |truth: &Truth, found: &Waits| {
+            let differs = truth.beside(found).into_iter();
+            let wrong = differs.filter(|d| !(d.points <= d.at_most));
+            wrong.map(|d| d.what).collect::<Vec<_>>()
+        };
+        assert_eq!(wrong(&truth, &found), [""; 0]);
+        (found.holds, found.holds_ns) = (0, 0);
+        assert_eq!(wrong(&truth, &found).len(), 4);
+        truth.by_clock.holds = 0;
+        truth.by_clock.holds_ns = 0;
+        assert_eq!(wrong(&truth, &found).len(), 2);
+        truth.holder.run_delay_ns = 9_000_000;
+        assert_eq!(wrong(&truth, &found), [""; 0]);
+        assert_eq!(wrong(&truth, &Waits::default()).len(), 4);
     }
 }

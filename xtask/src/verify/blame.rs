@@ -1,14 +1,20 @@
 //! Whom the agent blames, beside who was put in the way.
 
+use anyhow::Result;
+
 use crate::lab::blame::{Blame, Blamed};
 use crate::lab::child::Guarded;
-use crate::lab::holds::Waits;
+use crate::lab::cpu;
 use crate::lab::sched::Schedstat;
 use crate::verify::compare::Case;
+use crate::verify::observe::Run;
 use crate::verify::{Check, Errors, Row};
 
 /// Of a part no more than this may be charged to others than the culprit, per cent: 95 % is the culprit's.
 const OTHERS: f64 = 5.0;
+
+/// The name of that check.
+const NOT_THEIRS: &str = "of the part not the culprit's";
 
 /// Shares among culprits may be off by so much, points.
 const SHARES: f64 = 10.0;
@@ -35,12 +41,8 @@ pub(super) fn row(
     let others = 100.0 - 100.0 * charged as f64 / part as f64;
     let mut row = empty(blame, messages, case, quantity(case.part));
     (row.truth_ns, row.found_ns) = (part, charged);
-    row.checks.push(Check::at_most(
-        "of the part not the culprit's",
-        others,
-        OTHERS,
-        "%",
-    ));
+    row.checks
+        .push(Check::at_most(NOT_THEIRS, others, OTHERS, "%"));
     row.remarks.extend(told(blame, case.part));
     row
 }
@@ -62,56 +64,58 @@ pub(super) fn nobody(blame: &Blame, messages: usize, case: Case<'_>) -> Row {
     row
 }
 
-/// The waits of these rows together.
-pub(super) fn waits<'a>(rows: impl Iterator<Item = &'a Blamed>) -> Waits {
-    let mut all = Waits::default();
-    for row in rows {
-        all.waits += row.waits;
-        all.waits_ns += row.waits_ns.cast_signed();
-        all.holds += row.holds;
-        all.holds_ns += row.holds_ns.cast_signed();
-    }
-    all
-}
-
-/// Whether long holds are told from hand-offs in the right proportion, by time and by number.
-pub(super) fn holds(found: Waits, truth: Waits) -> [Check; 2] {
-    let off = |found: f64, truth: f64| 100.0 * (found - truth).abs();
-    let by_time = off(found.held(), truth.held());
-    let by_number = off(found.held_in_number(), truth.held_in_number());
-    [
-        Check::at_most("long holds, of the time", by_time, SHARES, "points"),
-        Check::at_most("long holds, of the number", by_number, SHARES, "points"),
-    ]
-}
-
-/// How the culprits of the run queue share the blame, beside how they shared the CPU by the kernel's account.
+/// Rivals on one CPU, and what the kernel says of them and of the CPU since a beginning.
 #[derive(Debug)]
 pub(super) struct Runners<'a> {
     rivals: &'a [Guarded],
-    before: Vec<u64>,
+    cpu: usize,
+    /// What each has run, and how long the CPU was busy, nanoseconds.
+    before: (Vec<u64>, u64),
 }
 
 impl<'a> Runners<'a> {
-    /// Reads their accounts.
-    pub(super) fn of(rivals: &'a [Guarded]) -> anyhow::Result<Self> {
-        let before = on_cpu(rivals)?;
-        Ok(Self { rivals, before })
+    /// The beginning.
+    pub(super) fn of(rivals: &'a [Guarded], cpu: usize) -> Result<Self> {
+        let before = (on_cpu(rivals)?, cpu::busy_ns(cpu)?);
+        Ok(Self {
+            rivals,
+            cpu,
+            before,
+        })
     }
 
     /// Whether a row blames one of them.
     pub(super) fn are(&self, row: &Blamed) -> bool {
-        row.tid
-            .is_some_and(|tid| self.rivals.iter().any(|rival| rival.pid() == tid))
+        let is = |tid| self.rivals.iter().any(|rival| rival.pid() == tid);
+        row.tid.is_some_and(is)
     }
 
-    /// By how much the share of one of them is off at the most.
-    pub(super) fn shares(&self, blame: &Blame) -> anyhow::Result<Check> {
-        let ran: Vec<f64> = on_cpu(self.rivals)?
-            .iter()
-            .zip(&self.before)
+    /// Their row: what the rivals are charged with, and how they share it. Where others than the lab's own ran on that
+    /// CPU, some of the blame is theirs.
+    pub(super) fn row(&self, run: &Run, case: Case<'_>) -> Result<Row> {
+        let ran: Vec<f64> = (on_cpu(self.rivals)?.iter().zip(&self.before.0))
             .map(|(now, before)| (now - before) as f64)
             .collect();
+        let (rivals, victim) = (
+            ran.iter().sum::<f64>(),
+            run.truth.victim.usage.schedstat.on_cpu_ns as f64,
+        );
+        let busy = (cpu::busy_ns(self.cpu)? - self.before.1) as f64 - victim;
+        let foreign = (100.0 * (1.0 - rivals / busy)).max(0.0);
+        let mut row = run.blamed(case, |row| self.are(row));
+        if foreign > OTHERS / 5.0 {
+            row = row.with_bar(
+                NOT_THEIRS,
+                OTHERS + foreign,
+                "others had that CPU too, by /proc/stat",
+            );
+        }
+        row.checks.push(self.shares(&run.blame, &ran));
+        Ok(row)
+    }
+
+    /// By how much the share of one of them in the blame differs from its share of the CPU, at the most.
+    fn shares(&self, blame: &Blame, ran: &[f64]) -> Check {
         let blamed: Vec<f64> = (self.rivals.iter())
             .map(|rival| blame.charged("run_queue", |row| row.tid == Some(rival.pid())) as f64)
             .collect();
@@ -123,16 +127,11 @@ impl<'a> Runners<'a> {
             0.0,
             |worst: f64, off| if off <= worst { worst } else { off },
         );
-        Ok(Check::at_most(
-            "a rival's share of the CPU",
-            worst,
-            SHARES,
-            "points",
-        ))
+        Check::at_most("a rival's share of the CPU", worst, SHARES, "points")
     }
 }
 
-fn on_cpu(rivals: &[Guarded]) -> anyhow::Result<Vec<u64>> {
+fn on_cpu(rivals: &[Guarded]) -> Result<Vec<u64>> {
     let read = |rival: &Guarded| Ok(Schedstat::of(rival.pid(), rival.pid())?.on_cpu_ns);
     rivals.iter().map(read).collect()
 }

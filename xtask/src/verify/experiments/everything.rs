@@ -52,7 +52,7 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
     let bench = Bench::start(context.xtask, venue, &options)?;
     let pid = bench.victim.pid();
     group.add(pid)?;
-    let runners = Runners::of(&rivals)?;
+    let runners = Runners::of(&rivals, cpu)?;
     let holder = process::thread(pid, "rival")?;
     let pipe = process::pipes(pid)?;
     let pipe = pipe.first().context("the victim has no pipe")?;
@@ -78,15 +78,13 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
             row
         }
     };
-    let blamed = |part, is: &dyn Fn(&Blamed) -> bool| {
-        let case = Case {
-            experiment: EVERYTHING.name,
-            case: "in turn",
-            truth: "the thread, the calls, the rivals and the cgroup, by /proc",
-            part,
-        };
-        run.blamed(case, is)
+    let case = |part| Case {
+        experiment: EVERYTHING.name,
+        case: "in turn",
+        truth: "the thread, the calls, the rivals and the cgroup, by /proc",
+        part,
     };
+    let blamed = |part, is: &dyn Fn(&Blamed) -> bool| run.blamed(case(part), is);
     let mut rows = PARTS.map(row).to_vec();
     rows.extend([
         blamed("lock_wait", &|row| row.tid == Some(holder)),
@@ -95,7 +93,7 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
                 .as_ref()
                 .is_some_and(|call| calls.contains(call))
         }),
-        blamed("run_queue", &|row| runners.are(row)),
+        runners.row(&run, case("run_queue"))?,
         blamed("throttle", &|row| row.ends(&group.below())),
     ]);
     Ok(rows)

@@ -4,11 +4,11 @@ use anyhow::Result;
 
 use crate::lab::blame::Blamed;
 use crate::lab::gil::{self, Rival, Set};
-use crate::lab::holds::{Hold, Waits};
+use crate::lab::holds::{Hold, Truth, Waits};
 use crate::lab::{cpu, process, venue};
 use crate::verify::compare::{self, Case, TOTAL};
 use crate::verify::observe::observe;
-use crate::verify::{Check, Context, Experiment, Row, blame};
+use crate::verify::{Check, Context, Experiment, Row};
 
 pub(super) const GIL: Experiment = Experiment {
     name: "gil",
@@ -53,6 +53,14 @@ fn gil(context: &Context<'_>) -> Result<Vec<Row>> {
     Ok(rows.concat())
 }
 
+/// Waits that are no long holds take about a switch interval: the request, then the next bytecode.
+fn hand_offs(found: Waits, truth: Truth) -> Check {
+    let (time, number) = (found.waits_ns - found.holds_ns, found.waits - found.holds);
+    let mean = time as f64 / number as f64;
+    let off = 100.0 * (mean / truth.interval_ns as f64 - 1.0).abs();
+    Check::at_most("a hand-off, of the switch interval", off, HAND_OFF, "%")
+}
+
 /// What is left with a tenth of the interval is short.
 fn bars(row: Row) -> Row {
     const SHORT: &str = "2 ms of waiting a message in three waits, and to each wait the victim's clock counts \
@@ -91,33 +99,27 @@ fn case(
         is,
     );
     let interval_ns = i64::from(switch_us) * 1_000;
-    let holds = match rival {
-        Rival::Bytecode => Vec::new(),
-        Rival::Calls { .. } => set.holds()?,
-    };
-    let truth = Waits::tell(gil::waits(&run.truth.victim.marks), &holds, interval_ns);
-    let found = blame::waits(run.blame.rows("lock_wait").filter(|row| is(row)));
-    blamed.checks.extend(blame::holds(found, truth));
+    let truth = set.truth(&run.truth.victim.marks, rival, switch_us)?;
+    let found = Waits::of(run.blame.rows("lock_wait").filter(|row| is(row)));
+    let shares = truth.beside(&found);
+    let shares =
+        shares.map(|share| Check::at_most(share.what, share.points, share.at_most, "points"));
+    blamed.checks.extend(shares);
     if rival == Rival::Bytecode {
-        let mean = found.waits_ns as f64 / found.waits as f64;
-        let off = 100.0 * (mean / interval_ns as f64 - 1.0).abs();
-        blamed.checks.push(Check::at_most(
-            "a hand-off, of the switch interval",
-            off,
-            HAND_OFF,
-            "%",
-        ));
+        blamed.checks.push(hand_offs(found, truth));
     }
     let said = |of: Waits| {
         let (held, all) = (of.holds_ns as f64 / 1e9, of.waits_ns as f64 / 1e9);
-        format!(
-            "{} of {} waits held, {held:.3} s of {all:.3} s",
-            of.holds, of.waits
-        )
+        format!("{} of {}, {held:.3} s of {all:.3} s", of.holds, of.waits)
     };
-    blamed
-        .remarks
-        .push(format!("{}; by its log {}", said(found), said(truth)));
+    blamed.remarks.push(format!(
+        "long holds among the waits: {}; by its clock {}; by its rival's calls {}; the rival was without a CPU for \
+         {:.3} s",
+        said(found),
+        said(truth.by_clock),
+        said(truth.by_calls),
+        truth.holder.run_delay_ns as f64 / 1e9,
+    ));
     let marks = &mut run.truth.victim.marks;
     *marks = gil::in_turns(marks, interval_ns);
     let waited = compare::row(

@@ -22,7 +22,7 @@ fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
             .map(|_| rival(context.xtask, cpu, nice))
             .collect::<Result<_>>()?;
         let options = ["--work-us", "1000", "--cpu", &cpu.to_string()];
-        let runners = Runners::of(&rivals)?;
+        let runners = Runners::of(&rivals, cpu)?;
         let run = victim(context, rate, 4.0, &options)?;
         let case = |truth| Case {
             experiment: RIVALS.name,
@@ -31,10 +31,7 @@ fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
             part: "run_queue",
         };
         let waited = compare::row(&run, case("run_delay of the thread's schedstat"));
-        let mut blamed = run.blamed(case("the rivals' pids and their schedstat"), |row| {
-            runners.are(row)
-        });
-        blamed.checks.push(runners.shares(&run.blame)?);
+        let blamed = runners.row(&run, case("the rivals' pids, their schedstat, /proc/stat"))?;
         Ok([waited, blamed])
     };
     let rows: Vec<_> = context

@@ -64,16 +64,15 @@ fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
     let parent = run(context, 20, true, &alone)?;
     let threads = run(context, 50, false, &shared)?;
     let rivals = [rival(context.xtask, cpu, 0)?, rival(context.xtask, cpu, 0)?];
-    let runners = Runners::of(&rivals)?;
+    let runners = Runners::of(&rivals, cpu)?;
     let both = run(context, 20, false, &alone)?;
     let pressed = Case {
         experiment: QUOTA.name,
         case: "and 2 rivals",
-        truth: "the rivals' pids and their schedstat",
+        truth: "the rivals' pids, their schedstat, /proc/stat",
         part: "run_queue",
     };
-    let mut pressed = both.run.blamed(pressed, |row| runners.are(row));
-    pressed.checks.push(runners.shares(&both.run.blame)?);
+    let pressed = runners.row(&both.run, pressed)?;
     drop(rivals);
     Ok(vec![
         row("20 of 100 ms", "throttle", &own),
