@@ -21,6 +21,7 @@ pub mod holds;
 pub mod process;
 pub mod quickfix;
 pub mod relay;
+pub mod runners;
 pub mod sched;
 pub mod spin;
 pub mod tun;

@@ -3,9 +3,7 @@
 use anyhow::Result;
 
 use crate::lab::blame::{Blame, Blamed};
-use crate::lab::child::Guarded;
-use crate::lab::cpu;
-use crate::lab::sched::Schedstat;
+use crate::lab::runners::Runners;
 use crate::verify::compare::Case;
 use crate::verify::observe::Run;
 use crate::verify::{Check, Errors, Row};
@@ -64,76 +62,24 @@ pub(super) fn nobody(blame: &Blame, messages: usize, case: Case<'_>) -> Row {
     row
 }
 
-/// Rivals on one CPU, and what the kernel says of them and of the CPU since a beginning.
-#[derive(Debug)]
-pub(super) struct Runners<'a> {
-    rivals: &'a [Guarded],
-    cpu: usize,
-    /// What each has run, and how long the CPU was busy, nanoseconds.
-    before: (Vec<u64>, u64),
-}
-
-impl<'a> Runners<'a> {
-    /// The beginning.
-    pub(super) fn of(rivals: &'a [Guarded], cpu: usize) -> Result<Self> {
-        let before = (on_cpu(rivals)?, cpu::busy_ns(cpu)?);
-        Ok(Self {
-            rivals,
-            cpu,
-            before,
-        })
+/// What rivals are charged with of the run queue, and how they share it. Where others than the lab's own had their CPU
+/// too, some of the blame is those'.
+pub(super) fn runners(runners: &Runners<'_>, run: &Run, case: Case<'_>) -> Result<Row> {
+    let victim = run.truth.victim.usage.schedstat.on_cpu_ns;
+    let foreign = 100.0 * (1.0 - runners.share(victim)?);
+    let mut row = run.blamed(case, |row| runners.are(row));
+    if foreign > OTHERS / 5.0 {
+        let bar = (OTHERS + foreign).round();
+        row = row.with_bar(NOT_THEIRS, bar, "others had that CPU too, by /proc/stat");
     }
-
-    /// Whether a row blames one of them.
-    pub(super) fn are(&self, row: &Blamed) -> bool {
-        let is = |tid| self.rivals.iter().any(|rival| rival.pid() == tid);
-        row.tid.is_some_and(is)
-    }
-
-    /// Their row: what the rivals are charged with, and how they share it. Where others than the lab's own ran on that
-    /// CPU, some of the blame is theirs.
-    pub(super) fn row(&self, run: &Run, case: Case<'_>) -> Result<Row> {
-        let ran: Vec<f64> = (on_cpu(self.rivals)?.iter().zip(&self.before.0))
-            .map(|(now, before)| (now - before) as f64)
-            .collect();
-        let (rivals, victim) = (
-            ran.iter().sum::<f64>(),
-            run.truth.victim.usage.schedstat.on_cpu_ns as f64,
-        );
-        let busy = (cpu::busy_ns(self.cpu)? - self.before.1) as f64 - victim;
-        let foreign = (100.0 * (1.0 - rivals / busy)).max(0.0);
-        let mut row = run.blamed(case, |row| self.are(row));
-        if foreign > OTHERS / 5.0 {
-            row = row.with_bar(
-                NOT_THEIRS,
-                OTHERS + foreign,
-                "others had that CPU too, by /proc/stat",
-            );
-        }
-        row.checks.push(self.shares(&run.blame, &ran));
-        Ok(row)
-    }
-
-    /// By how much the share of one of them in the blame differs from its share of the CPU, at the most.
-    fn shares(&self, blame: &Blame, ran: &[f64]) -> Check {
-        let blamed: Vec<f64> = (self.rivals.iter())
-            .map(|rival| blame.charged("run_queue", |row| row.tid == Some(rival.pid())) as f64)
-            .collect();
-        let (all_ran, all_blamed): (f64, f64) = (ran.iter().sum(), blamed.iter().sum());
-        let off = ran.iter().zip(&blamed);
-        let off = off.map(|(ran, blamed)| 100.0 * (blamed / all_blamed - ran / all_ran).abs());
-        // A share that is no number must fail.
-        let worst = off.fold(
-            0.0,
-            |worst: f64, off| if off <= worst { worst } else { off },
-        );
-        Check::at_most("a rival's share of the CPU", worst, SHARES, "points")
-    }
-}
-
-fn on_cpu(rivals: &[Guarded]) -> Result<Vec<u64>> {
-    let read = |rival: &Guarded| Ok(Schedstat::of(rival.pid(), rival.pid())?.on_cpu_ns);
-    rivals.iter().map(read).collect()
+    let unlike = runners.unlike(&run.blame)?;
+    row.checks.push(Check::at_most(
+        "a rival's share of the CPU",
+        unlike,
+        SHARES,
+        "points",
+    ));
+    Ok(row)
 }
 
 fn empty(blame: &Blame, messages: usize, case: Case<'_>, quantity: &'static str) -> Row {

@@ -44,6 +44,27 @@ fn check(row: &Row, text: &str) {
     );
 }
 
+/// A GIL that is handed off after the switch interval, and one that is held for longer by calls: who had it, and which of
+/// the two it was.
+#[test]
+fn the_gil_handed_off_and_held() {
+    let _guard = one_at_a_time();
+    let options = verify::Options {
+        only: vec!["gil".to_owned()],
+        seconds: Some(3.0),
+        ..verify::Options::default()
+    };
+    let report = verify::run(&options, &agent_binary(), Path::new(XTASK), |_| {})
+        .expect("the experiment is known");
+    assert_eq!(report.failed, Vec::new());
+    let blamed = |row: &&Row| row.quantity.starts_with(BLAME);
+    let rows: Vec<&Row> = report.rows.iter().filter(blamed).collect();
+    assert_eq!(rows.len(), 3);
+    for row in rows {
+        check(row, &report.text());
+    }
+}
+
 macro_rules! experiments {
     ($($test:ident: $name:literal;)*) => {
         $(#[test]

@@ -8,11 +8,11 @@ use crate::lab::bench::{Bench, rival};
 use crate::lab::blame::Blamed;
 use crate::lab::cgroup::Cgroup;
 use crate::lab::database::Database;
+use crate::lab::runners::Runners;
 use crate::lab::{cpu, process, venue};
-use crate::verify::blame::Runners;
 use crate::verify::compare::{self, Case};
 use crate::verify::observe::observe;
-use crate::verify::{Context, Experiment, Row};
+use crate::verify::{Context, Experiment, Row, blame};
 
 pub(super) const EVERYTHING: Experiment = Experiment {
     name: "everything",
@@ -93,7 +93,7 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
                 .as_ref()
                 .is_some_and(|call| calls.contains(call))
         }),
-        runners.row(&run, case("run_queue"))?,
+        blame::runners(&runners, &run, case("run_queue"))?,
         blamed("throttle", &|row| row.ends(&group.below())),
     ]);
     Ok(rows)

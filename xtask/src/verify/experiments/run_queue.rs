@@ -4,10 +4,10 @@ use anyhow::{Context as _, Result};
 
 use crate::lab::bench::rival;
 use crate::lab::cpu;
-use crate::verify::blame::Runners;
+use crate::lab::runners::Runners;
 use crate::verify::compare::{self, Case};
 use crate::verify::observe::victim;
-use crate::verify::{Context, Experiment, Row};
+use crate::verify::{Context, Experiment, Row, blame};
 
 pub(super) const RIVALS: Experiment = Experiment {
     name: "rivals",
@@ -31,7 +31,11 @@ fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
             part: "run_queue",
         };
         let waited = compare::row(&run, case("run_delay of the thread's schedstat"));
-        let blamed = runners.row(&run, case("the rivals' pids, their schedstat, /proc/stat"))?;
+        let blamed = blame::runners(
+            &runners,
+            &run,
+            case("the rivals' pids, their schedstat, /proc/stat"),
+        )?;
         Ok([waited, blamed])
     };
     let rows: Vec<_> = context

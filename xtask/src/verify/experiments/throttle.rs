@@ -7,11 +7,11 @@ use anyhow::{Context as _, Result};
 
 use crate::lab::bench::{Bench, rival};
 use crate::lab::cgroup::Cgroup;
+use crate::lab::runners::Runners;
 use crate::lab::{cpu, venue};
-use crate::verify::blame::Runners;
 use crate::verify::compare::{self, Case};
 use crate::verify::observe::{Run, observe};
-use crate::verify::{Check, Context, Errors, Experiment, Row};
+use crate::verify::{Check, Context, Errors, Experiment, Row, blame};
 
 pub(super) const QUOTA: Experiment = Experiment {
     name: "quota",
@@ -72,7 +72,7 @@ fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
         truth: "the rivals' pids, their schedstat, /proc/stat",
         part: "run_queue",
     };
-    let pressed = runners.row(&both.run, pressed)?;
+    let pressed = blame::runners(&runners, &both.run, pressed)?;
     drop(rivals);
     Ok(vec![
         row("20 of 100 ms", "throttle", &own),
