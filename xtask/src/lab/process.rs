@@ -6,11 +6,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
+/// The threads of a process.
+pub fn threads(pid: i32) -> Result<Vec<i32>> {
+    numbers(&format!("/proc/{pid}/task"))
+}
+
 /// The thread of a process with this name; waits up to five seconds for it to have it.
 pub fn thread(pid: i32, name: &str) -> Result<i32> {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
-        if let Some(tid) = numbers(&format!("/proc/{pid}/task"))?
+        if let Some(tid) = threads(pid)?
             .into_iter()
             .find(|tid| comm(*tid).is_ok_and(|comm| comm == name))
         {
@@ -27,7 +32,7 @@ pub fn thread(pid: i32, name: &str) -> Result<i32> {
 /// The processes that a process has started and that are still there.
 pub fn children(pid: i32) -> Result<Vec<i32>> {
     let mut children = Vec::new();
-    for tid in numbers(&format!("/proc/{pid}/task"))? {
+    for tid in threads(pid)? {
         let path = format!("/proc/{pid}/task/{tid}/children");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         children.extend(

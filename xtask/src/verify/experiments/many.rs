@@ -110,9 +110,10 @@ fn observe(context: &Context<'_>, case: &Case<'_>) -> Result<Vec<Row>> {
         .collect();
     let agent = attach(context, crowds.pids().next().unwrap_or(0), &more)?;
     let locked = case.shape.crowd.iter().any(|o| o.starts_with("--hold-us"));
-    let rivals = (crowds.pids().filter(|_| locked))
-        .map(|pid| process::thread(pid, "rival"))
-        .collect::<Result<Vec<_>>>()?;
+    let mut holders = Vec::new();
+    for pid in crowds.pids().filter(|_| locked) {
+        holders.extend(process::threads(pid)?);
+    }
     let truth = crowds.finish(STREAM)?;
     let mut outcome = outcome(agent)?;
     outcome.messages.retain(|message| message.msg_type == "8");
@@ -123,11 +124,11 @@ fn observe(context: &Context<'_>, case: &Case<'_>) -> Result<Vec<Row>> {
         let case = compare::Case {
             experiment: MANY.name,
             case: case.name,
-            truth: "the rival thread of each process, by /proc",
+            truth: "the threads that share a process's mutex, by /proc",
             part: "lock_wait",
         };
         rows.push(blame::row(&blame, outcome.messages.len(), case, |row| {
-            row.tid.is_some_and(|tid| rivals.contains(&tid))
+            row.begins("lock 0x") && row.tid.is_some_and(|tid| holders.contains(&tid))
         }));
     }
     Ok(rows)
