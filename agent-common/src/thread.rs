@@ -127,7 +127,8 @@ pub struct Thread {
     pub wait_address: u64,
     /// When that (joined) wait began, `CLOCK_MONOTONIC` ns.
     pub wait_since: u64,
-    /// Lock waits that ended; consecutive timed-out waits on one address are one.
+    /// Lock waits that ended; consecutive timed-out waits on one address are one, if the thread did not release
+    /// the lock in between.
     pub lock_waits: u64,
     /// The longest of them, ns.
     pub lock_wait_longest: u64,
@@ -146,8 +147,8 @@ pub struct Thread {
 
     /// Records about this thread that found the ring full.
     pub lost: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// 1 when the lock wait last begun has a timeout and a futex of its process only.
+    pub wait_timed: u32,
     /// `task_struct.sched_info.run_delay` when it last went to sleep, ns.
     pub run_delay: u64,
     /// The system call the thread sleeps (or last slept) in; -1 for an exception.

@@ -10,7 +10,7 @@ use aya_ebpf::{
 pub(crate) struct Syscall {
     /// Its number; -1 (or another value that is no system call) after an exception or interrupt.
     pub(crate) number: i64,
-    pub(crate) args: [u64; 3],
+    pub(crate) args: [u64; 4],
 }
 
 /// Reads the user registers the task entered the kernel with.
@@ -34,7 +34,7 @@ unsafe fn from_regs(regs: *const pt_regs) -> Syscall {
     unsafe {
         Syscall {
             number: i64::from((*regs).orig_rax as i32),
-            args: [(*regs).rdi, (*regs).rsi, (*regs).rdx],
+            args: [(*regs).rdi, (*regs).rsi, (*regs).rdx, (*regs).r10],
         }
     }
 }
@@ -54,6 +54,7 @@ unsafe fn from_regs(regs: *const pt_regs) -> Syscall {
                 *words.add(WORDS_BEFORE_ORIG_X0),
                 *words.add(1),
                 *words.add(2),
+                *words.add(3),
             ],
         }
     }

@@ -1,9 +1,11 @@
 //! Lock waits: sleeps in futex(2), timed waits joined.
 //!
 //! CPython waits for its interpreter lock in a loop of timed waits; consecutive waits on one address
-//! that ended by their timer are one wait. Whether a wake-up is a release is told from the waker: a
+//! that ended by their timer are one wait, unless the thread had the lock in between: nobody wakes it
+//! for a lock that it finds free. Whether a wake-up is a release is told from the waker: a
 //! release is a futex wake (or requeue, or PI unlock) system call of the current thread, a timer
-//! fires in an interrupt on top of whatever runs.
+//! fires in an interrupt on top of whatever runs. As that can be a thread in such a call of its own, a
+//! wait with a timeout is only ended by a call on its own futex.
 
 use agent_common::{State, TOLD_FROM, Thread, Waited};
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
@@ -16,6 +18,7 @@ use crate::{
 
 /// include/uapi/linux/futex.h: the operation without `FUTEX_PRIVATE_FLAG`, `FUTEX_CLOCK_REALTIME`.
 const OPERATION: u64 = 127;
+const PRIVATE: u64 = 128;
 const FUTEX_WAKE: u64 = 1;
 const FUTEX_REQUEUE: u64 = 3;
 const FUTEX_CMP_REQUEUE: u64 = 4;
@@ -45,6 +48,18 @@ fn is_release(call: &Syscall) -> bool {
         || operation == FUTEX_CMP_REQUEUE
         || operation == FUTEX_CMP_REQUEUE_PI
         || operation == FUTEX_UNLOCK_PI
+}
+
+/// Whether `call` waits for so long at the most, on a futex that is no other process's.
+#[inline(always)]
+fn is_timed_and_private(call: &Syscall) -> bool {
+    call.number == nr::FUTEX && call.args[3] != 0 && call.args[1] & PRIVATE != 0
+}
+
+/// Whether `call`, a release by a thread of process `tgid`, can be one of what the thread waits for.
+#[inline(always)]
+fn releases(thread: &Thread, call: &Syscall, tgid: u32) -> bool {
+    thread.wait_timed == 0 || tgid == thread.tgid && pair(call.args[0]) == pair(thread.wait_address)
 }
 
 /// The wait in progress ends here, with a sleep that began at `from` (or after its last one, then that is
@@ -100,7 +115,30 @@ pub(crate) fn slept(thread: &mut Thread, call: &Syscall, now: u64) -> State {
     thread.wait_since = now;
     thread.wait_open = 1;
     thread.wait_ns = 0;
+    thread.wait_timed = is_timed_and_private(call) as u32;
     State::LockWait
+}
+
+/// The current thread wakes another one. Where that is a release of what it last waited for itself, its wait was over
+/// when its timer woke it: it found the lock free.
+#[inline(always)]
+pub(crate) fn wakes(thread: &mut Thread) {
+    if thread.wait_open == 0 || thread.state != State::OnCpu as u32 {
+        return;
+    }
+    // SAFETY: the current task is known to the verifier.
+    let call = unsafe { arch::syscall(bpf_get_current_task_btf()) };
+    if is_release(&call) && pair(call.args[0]) == pair(thread.wait_address) {
+        let ended = thread.since;
+        close(thread, ended, ended, (0, 0));
+    }
+}
+
+/// A condition variable has two futex words side by side and uses them in turn (glibc
+/// nptl/pthread_cond_wait.c, `__g_signals`).
+#[inline(always)]
+const fn pair(address: u64) -> u64 {
+    address & !7
 }
 
 /// The thread, in a lock wait, is woken by whoever is current.
@@ -108,8 +146,8 @@ pub(crate) fn slept(thread: &mut Thread, call: &Syscall, now: u64) -> State {
 pub(crate) fn woken(thread: &mut Thread, now: u64) {
     // SAFETY: the current task is known to the verifier.
     let by = unsafe { arch::syscall(bpf_get_current_task_btf()) };
-    if is_release(&by) {
-        let releaser = current();
+    let releaser = current();
+    if is_release(&by) && releases(thread, &by, releaser.1) {
         let from = thread.since;
         close(thread, from, now, releaser);
         thread.releaser = releaser.0;

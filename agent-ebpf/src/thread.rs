@@ -15,7 +15,7 @@ use aya_ebpf::{
 use crate::{
     arch,
     bits::field,
-    current::now,
+    current::{current, now},
     futex,
     globals::{TASK_PID, UNSEEN_SWITCHES},
     handoff,
@@ -361,8 +361,11 @@ fn wake(thread: &mut Thread, now: u64) {
 /// `task` is the tracepoint's argument.
 #[inline(always)]
 pub(crate) unsafe fn waking(task: *const task_struct) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller's, and map values.
     unsafe {
+        if let Some(waker) = lookup(current().0) {
+            futex::wakes(&mut *waker);
+        }
         let Some(thread) = lookup(field::<u32>(task.cast(), TASK_PID.load())) else {
             return;
         };

@@ -4,7 +4,9 @@ Ground truth for the agent: for every message its MsgSeqNum, its tag 52 and the 
 when the ingest thread is through with everything the receive call returned, right before its next one.
 
 Standard output, one line each: `connected`, then about once a second `lag SEQ NANOSECONDS MESSAGES`.
-At exit the log goes to --log: `SEQ SENT_TAG_52 UTC_NS MONOTONIC_NS` per message. Bodies are not kept.
+At exit the log goes to --log: `SEQ SENT_TAG_52 UTC_NS MONOTONIC_NS` per message. Bodies are not kept. Beside it are
+LOG.waits, the waits for the GIL after the parse (`FROM TO`, monotonic), LOG.calls, the processor thread's calls that do
+not yield (the same), and the kernel's accounts of the two threads, LOG.schedstat and LOG.processor.
 """
 
 import argparse
@@ -42,6 +44,12 @@ def utc_ns(stamp):
     return seconds * 1000000000 + int((fraction + "000000000")[:9])
 
 
+def account():
+    """The kernel's account of the calling thread."""
+    with open("/proc/thread-self/schedstat") as schedstat:
+        return schedstat.read()
+
+
 class Ingest:
     """The session with the venue, on one thread."""
 
@@ -49,6 +57,9 @@ class Ingest:
         self.options = options
         self.stopped = False
         self.log = []
+        self.waits = []
+        self.calls = []
+        self.account = self.account_of_processor = "0 0 0"
         self.sequence = 0
         self.parsed = os.urandom(options.hash_bytes)
         self.socket = socket.create_connection(("127.0.0.1", options.venue))
@@ -62,7 +73,11 @@ class Ingest:
 
     def parse(self):
         """Some 40 to 70 us without the GIL: stand for the C++ parse of a message."""
+        begun, used = time.monotonic_ns(), time.thread_time_ns()
         hashlib.sha256(self.parsed).digest()
+        used = time.thread_time_ns() - used
+        # Once it has used its CPU time it is through, and waits for the GIL.
+        self.waits.append((begun + used, time.monotonic_ns()))
 
     def handle(self, message):
         """One message: the parse without the GIL, then a little Python."""
@@ -138,6 +153,13 @@ class Ingest:
             for done, utc, monotonic in self.log:
                 for sequence, stamp in done:
                     log.write("%d %s %d %d\n" % (sequence, stamp.decode(), utc, monotonic))
+        for name, instants in ("waits", self.waits), ("calls", self.calls[:]):
+            with open("%s.%s" % (self.options.log, name), "w") as log:
+                for pair in instants:
+                    log.write("%d %d\n" % pair)
+        for name, account in ("schedstat", self.account), ("processor", self.account_of_processor):
+            with open("%s.%s" % (self.options.log, name), "w") as log:
+                log.write(account)
 
 
 def main():
@@ -163,19 +185,28 @@ def main():
         try:
             ingest.run()
         finally:
+            ingest.account = account()
             finished.set()
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     if options.mode == "thread":
         arguments = (options.database, options.cpu_processor, options.holds, options.elements)
-        threading.Thread(target=processor.run, args=(*arguments, finished.is_set), daemon=True).start()
+
+        def process():
+            processor.run(*arguments, finished.is_set, ingest.calls)
+            ingest.account_of_processor = account()
+
+        worker = threading.Thread(target=process, daemon=True)
+        worker.start()
     finished.wait()
     ingest.stop()
     reader.join(10)
+    if options.mode == "thread":
+        worker.join(10)
     ingest.write_log()
     sys.stdout.flush()
-    # The processor thread may be deep inside json.dumps: leave without waiting for it.
+    # A processor thread that is still deep inside json.dumps is left behind.
     os._exit(0)
 
 

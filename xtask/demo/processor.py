@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+import time
 
 
 def name_thread(name):
@@ -51,8 +52,12 @@ def round_trip(database, request):
         missing -= len(answer)
 
 
-def run(port, cpu, holds, elements, stopped):
-    """Cycles until `stopped()`: one round trip, then `holds` lists of `elements` elements, each dumped."""
+def run(port, cpu, holds, elements, stopped, calls=None):
+    """Cycles until `stopped()`: one round trip, then `holds` lists of `elements` elements, each dumped.
+
+    `calls` gets the beginning of every call that does not yield and the end, CLOCK_MONOTONIC nanoseconds. The GIL
+    goes to others right before and after, so both can be late by as long as one of them has it.
+    """
     settle("processor", cpu)
     cycle = 0
     with socket.create_connection(("127.0.0.1", port)) as database:
@@ -62,8 +67,13 @@ def run(port, cpu, holds, elements, stopped):
             for hold in range(holds):
                 if stopped():
                     return
+                begun = time.monotonic_ns()
                 rows = list(range(hold, hold + elements))
+                listed = time.monotonic_ns()
                 len(json.dumps(rows))
+                if calls is not None:
+                    calls.append((begun, listed))
+                    calls.append((listed, time.monotonic_ns()))
             cycle += 1
 
 

@@ -153,6 +153,7 @@ class Rival(threading.Thread):
         self.streaming = streaming
         self.stopped = False
         self.holds = []
+        self.account = "0 0 0"
 
     def run(self):
         processor.settle("rival", self.options.cpu_rival)
@@ -162,6 +163,8 @@ class Rival(threading.Thread):
             self.call()
         else:
             self.compute()
+        with open("/proc/thread-self/schedstat") as account:
+            self.account = account.read()
 
     def compute(self):
         """Bytecode: hands the GIL off whenever it is asked to."""
@@ -179,10 +182,12 @@ class Rival(threading.Thread):
                 time.sleep(self.options.gap_us / 1e6)
 
     def write_log(self):
-        """Writes the holds down."""
+        """Writes the holds down, and the kernel's account of the thread."""
         with open(self.options.holds, "w") as log:
             for hold in self.holds:
                 log.write("%d %d\n" % tuple(hold))
+        with open(self.options.holds + ".schedstat", "w") as log:
+            log.write(self.account)
 
 
 def main():

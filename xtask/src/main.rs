@@ -54,6 +54,8 @@ enum Command {
     Crowd(crowd::Options),
     #[command(hide = true)]
     Spin(spin::Options),
+    #[command(hide = true)]
+    Drain(victim::Drain),
 }
 
 fn main() -> ExitCode {
@@ -82,6 +84,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Victim(options) => victim::run(&options),
         Command::Crowd(options) => crowd::run(&options),
         Command::Spin(options) => spin::run(&options),
+        Command::Drain(options) => options.run(),
     }
 }
 

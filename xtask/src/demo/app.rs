@@ -14,6 +14,8 @@ use super::{Mode, Options};
 use crate::lab::child::Guarded;
 use crate::lab::clock;
 use crate::lab::cpython::Interpreter;
+use crate::lab::holds::{self, Hold, Truth, Wait};
+use crate::lab::sched::Schedstat;
 use crate::lab::venue::Venue;
 use crate::workspace;
 
@@ -48,6 +50,41 @@ impl HandOff {
 
 /// The application's log.
 pub type AppLog = Vec<HandOff>;
+
+/// What the application says of its ingest thread besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Account {
+    /// Its waits for the GIL after the parse of a message.
+    pub gil: Truth,
+    /// The kernel's account of it.
+    pub schedstat: Schedstat,
+}
+
+/// CPython's own.
+const SWITCH_INTERVAL_NS: i64 = 5_000_000;
+
+impl Account {
+    fn read(log: &Path) -> Result<Self> {
+        let read = |extension: &str| {
+            let path = log.with_extension(extension);
+            std::fs::read_to_string(path).context("the ingest process left no account of itself")
+        };
+        let account = |extension: &str| {
+            Schedstat::parse(&read(extension)?).context("an odd account of a thread")
+        };
+        let waits = holds::parse(&read("waits")?)?;
+        let wait = |&Hold { from_ns, to_ns }: &Hold| Wait {
+            from_ns,
+            ns: to_ns - from_ns,
+        };
+        let waits: Vec<Wait> = waits.iter().map(wait).collect();
+        let calls = holds::parse(&read("calls")?)?;
+        Ok(Self {
+            gil: Truth::tell(&waits, &calls, account("processor")?, SWITCH_INTERVAL_NS),
+            schedstat: account("schedstat")?,
+        })
+    }
+}
 
 /// Reads the application's log file.
 pub(super) fn parse_log(text: &str) -> Result<AppLog> {
@@ -207,11 +244,12 @@ impl App {
         Ok(())
     }
 
-    /// Ends the application and reads its log.
-    pub(super) fn stop(mut self) -> Result<AppLog> {
+    /// Ends the application and reads its log and its account.
+    pub(super) fn stop(mut self) -> Result<(AppLog, Account)> {
         self.ingest.signal(Signal::SIGTERM);
         drop(self.processor.take());
         self.ingest.wait(Duration::from_secs(20))?;
-        parse_log(&std::fs::read_to_string(&self.log).context("the ingest process left no log")?)
+        let log = std::fs::read_to_string(&self.log).context("the ingest process left no log")?;
+        Ok((parse_log(&log)?, Account::read(&self.log)?))
     }
 }

@@ -28,9 +28,9 @@ use crate::lab::database::Database;
 use crate::lab::venue::{self, Venue};
 use crate::workspace;
 
-pub use self::app::{AppLog, HandOff};
+pub use self::app::{Account, AppLog, HandOff};
 pub use self::join::{Joined, Quantiles};
-pub use self::report::{AgentSummary, Blamed, Part, Summary};
+pub use self::report::{AgentSummary, Blamed, Part, Summary, Verdict};
 
 /// Where the processor runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -216,7 +216,7 @@ pub fn run(
             std::thread::sleep(Duration::from_millis(10));
         }
     }
-    let log = app.stop()?;
+    let (log, account) = app.stop()?;
     let outcome = agent
         .map(|agent| agent.finish(Duration::from_secs(20)))
         .transpose()?;
@@ -239,7 +239,7 @@ pub fn run(
         }
         None => None,
     };
-    Ok(Summary::new(options, ran, sent.len(), &log, agent))
+    Summary::new(options, ran, sent.len(), (&log, account), agent)
 }
 
 /// The agent, either way.

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::app::HandOff;
+use anyhow::{Context as _, Result};
+
+use super::app::{Account, HandOff};
 use super::join::{Joined, Quantiles, join};
 use super::live::human;
 use super::split::{Split, WAITING, spoken};
 use super::{Mode, Options};
 use crate::lab::agent::Message;
+use crate::lab::blame::Blame;
+use crate::lab::holds::Waits;
 
 /// One part's total over all messages.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -41,31 +45,33 @@ pub struct Blamed {
 }
 
 impl Blamed {
-    /// The rows of one part in the agent's summary.
-    fn of(summary: &serde_json::Value, part: &str) -> Vec<Self> {
-        let sessions = summary["sessions"].as_array();
-        let rows = sessions.into_iter().flatten().flat_map(|session| {
-            let rows = session["blame"].as_array();
-            rows.into_iter().flatten().filter(|row| row["part"] == part)
-        });
-        let rows: Vec<_> = rows.collect();
-        let ns = |row: &serde_json::Value| row["ns"].as_f64().unwrap_or(0.0);
-        let all: f64 = rows.iter().map(|row| ns(row)).sum();
-        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-        let count = |value: &serde_json::Value| value.as_u64().unwrap_or(0);
-        rows.into_iter()
+    fn of(blame: &Blame, part: &str) -> Vec<Self> {
+        let whole = blame.part(part) as f64;
+        blame
+            .rows(part)
             .map(|row| Self {
-                culprit: text(&row["culprit"]),
-                comm: text(&row["comm"]),
-                share: ns(row) / all,
-                waits: count(&row["waits"]),
-                holds: count(&row["holds"]),
-                waits_ns: count(&row["waits_ns"]),
-                holds_ns: count(&row["holds_ns"]),
-                longest_ns: count(&row["longest_ns"]),
+                culprit: row.culprit.clone(),
+                comm: row.comm.clone(),
+                share: row.ns as f64 / whole,
+                waits: row.waits,
+                holds: row.holds,
+                waits_ns: row.waits_ns,
+                holds_ns: row.holds_ns,
+                longest_ns: row.longest_ns,
             })
             .collect()
     }
+}
+
+/// The agent's diagnosis of the whole run.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Verdict {
+    /// The causes, the weightiest first.
+    pub causes: Vec<String>,
+    /// What to know and what to do.
+    pub sentence: String,
+    /// What it rests on.
+    pub evidence: Vec<String>,
 }
 
 /// What the agent said.
@@ -91,7 +97,14 @@ pub struct AgentSummary {
     pub dominant: Option<String>,
     /// Who is charged with the lock-wait, the most charged first.
     pub blame: Vec<Blamed>,
-    /// Messages whose cells do not sum to their age. Always 0.
+    /// Everybody who is charged with anything.
+    #[serde(skip)]
+    pub charges: Blame,
+    /// Its verdict; `None` when no message was handed off.
+    pub verdict: Option<Verdict>,
+    /// What the ages would have been, in its words.
+    pub what_if: Vec<String>,
+    /// Messages whose cells do not sum to their age, and parts that their blame does not sum to. Always 0.
     pub inexact: usize,
     /// The agent beside the application.
     pub join: Joined,
@@ -114,6 +127,8 @@ pub struct Summary {
     pub app_lag_last_ns: i64,
     /// The application's own lag, all messages.
     pub app_lag: Quantiles,
+    /// The application's own account of its ingest thread.
+    pub account: Account,
     /// The agent's view; `null` with `--no-agent`.
     pub agent: Option<AgentSummary>,
 }
@@ -123,10 +138,10 @@ impl Summary {
         options: &Options,
         ran: Duration,
         sent: usize,
-        log: &[HandOff],
+        (log, account): (&[HandOff], Account),
         agent: Option<(&[Message], &serde_json::Value)>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self> {
+        Ok(Self {
             mode: match options.mode {
                 Mode::Thread => "thread",
                 Mode::Process => "process",
@@ -137,8 +152,11 @@ impl Summary {
             app_lag_first_ns: log.first().map_or(0, HandOff::lag_ns),
             app_lag_last_ns: log.last().map_or(0, HandOff::lag_ns),
             app_lag: Quantiles::of(log.iter().map(HandOff::lag_ns).collect()),
-            agent: agent.map(|(messages, summary)| AgentSummary::new(log, messages, summary)),
-        }
+            account,
+            agent: agent
+                .map(|(messages, summary)| AgentSummary::new(log, messages, summary))
+                .transpose()?,
+        })
     }
 
     /// The summary for people.
@@ -159,20 +177,23 @@ impl Summary {
             ),
         ];
         if let Some(agent) = &self.agent {
-            agent.text(&mut lines);
+            agent.text(&mut lines, self.account.gil.by_calls);
         }
         lines.join("\n")
     }
 }
 
 impl AgentSummary {
-    fn new(log: &[HandOff], messages: &[Message], summary: &serde_json::Value) -> Self {
+    fn new(log: &[HandOff], messages: &[Message], summary: &serde_json::Value) -> Result<Self> {
         let split = Split::of(messages);
+        let charges = Blame::of(summary)?;
+        let session = &summary["sessions"][0];
+        let inexact = messages.iter().filter(|m| m.total() != m.age_ns).count();
         let part = |part: &&str| Part {
             total_ns: split.part(part),
             share: split.share(part),
         };
-        Self {
+        Ok(Self {
             messages: split.messages(),
             age_first_ns: messages.first().map_or(0, |message| message.age_ns),
             age_last_ns: messages.last().map_or(0, |message| message.age_ns),
@@ -185,16 +206,19 @@ impl AgentSummary {
                 .map(|name| ((*name).to_owned(), part(name)))
                 .collect(),
             dominant: split.dominant().map(str::to_owned),
-            blame: Blamed::of(summary, "lock_wait"),
-            inexact: messages
-                .iter()
-                .filter(|message| message.total() != message.age_ns)
-                .count(),
+            blame: Blamed::of(&charges, "lock_wait"),
+            inexact: inexact + charges.inexact().len(),
+            charges,
+            verdict: serde_json::from_value(session["verdict"].clone())
+                .context("an odd verdict")?,
+            what_if: serde_json::from_value(session["what_if"]["lines"].clone())
+                .unwrap_or_default(),
             join: join(log, messages),
-        }
+        })
     }
 
-    fn text(&self, lines: &mut Vec<String>) {
+    /// `gil`: the application's own account of its waits for the GIL.
+    fn text(&self, lines: &mut Vec<String>, gil: Waits) {
         let Quantiles {
             p50_ns,
             p99_ns,
@@ -228,7 +252,7 @@ impl AgentSummary {
         ));
         if self.inexact > 0 {
             lines.push(format!(
-                "BUG: the cells of {} messages do not sum to their age",
+                "BUG: {} sums do not hold, of messages' cells or of blame",
                 self.inexact
             ));
         }
@@ -268,6 +292,28 @@ impl AgentSummary {
                     human(*longest_ns as i64)
                 ));
             }
+        }
+        if gil.holds > 0 {
+            let Waits {
+                waits,
+                waits_ns,
+                holds,
+                holds_ns,
+            } = gil;
+            lines.push(format!(
+                "  by the application's own log: {waits} waits of {} in all, {holds} of them ({}) behind one call of \
+                 the processor",
+                human(waits_ns),
+                human(holds_ns)
+            ));
+        }
+        if let Some(verdict) = &self.verdict {
+            lines.push(format!(
+                "verdict: {}: {}",
+                verdict.causes.join(", "),
+                verdict.sentence
+            ));
+            lines.extend(self.what_if.iter().map(|line| format!("  {line}")));
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
 
+use crate::lab::blame::Blame;
 use crate::lab::child::Guarded;
 
 /// A line of `--json messages` of type `message`, as far as it is used here. Nanoseconds, instants UTC.
@@ -177,6 +178,11 @@ impl Seen {
 }
 
 impl Outcome {
+    /// Who is to blame, by its summary.
+    pub fn blame(&self) -> Result<Blame> {
+        Blame::of(self.summary.as_ref().context("no summary from the agent")?)
+    }
+
     /// Events lost, by the agent's own account; `None` when it gave none.
     pub fn lost(&self) -> Option<u64> {
         let kinds = self

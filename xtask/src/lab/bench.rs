@@ -75,6 +75,11 @@ impl Bench {
         })
     }
 
+    /// Where the victim's log will be.
+    pub fn log(&self) -> PathBuf {
+        log_in(&self.folder)
+    }
+
     /// Opens the gate and waits for at most `limit` until the victim has read everything and is gone.
     pub fn finish(self, limit: Duration) -> Result<Truth> {
         self.venue.open_gate();
@@ -111,10 +116,18 @@ fn log_in(folder: &TempDir) -> PathBuf {
 
 /// Starts a rival that burns one CPU, at a nice value; `xtask` is the binary that has it.
 pub fn rival(xtask: &Path, cpu: usize, nice: i32) -> Result<Guarded> {
+    Guarded::spawn(spin(xtask, cpu).arg(format!("--nice={nice}")), "a rival")
+}
+
+/// Starts one that burns it with futex(2) calls that wake nobody.
+pub fn waker(xtask: &Path, cpu: usize) -> Result<Guarded> {
+    Guarded::spawn(spin(xtask, cpu).arg("--wake"), "a waker")
+}
+
+fn spin(xtask: &Path, cpu: usize) -> Command {
     let mut command = Command::new(xtask);
     command
         .args(["spin", "--cpu", &cpu.to_string()])
-        .arg(format!("--nice={nice}"))
         .stdin(Stdio::null());
-    Guarded::spawn(&mut command, "a rival")
+    command
 }

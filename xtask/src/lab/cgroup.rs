@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 /// A cgroup named `tag52-test-PID-N`, where PID is ours.
 #[derive(Debug)]
 pub struct Cgroup {
+    mount: PathBuf,
     path: PathBuf,
     unified: bool,
 }
@@ -55,6 +56,7 @@ impl Cgroup {
         }
         let group = Self {
             path: mount.join(format!("tag52-test-{}-{number}", std::process::id())),
+            mount,
             unified,
         };
         fs::create_dir_all(&group.path)
@@ -72,6 +74,7 @@ impl Cgroup {
     /// A group below this one, without a quota of its own. To be dropped first.
     pub fn child(&self, name: &str) -> Result<Self> {
         let group = Self {
+            mount: self.mount.clone(),
             path: self.path.join(name),
             unified: self.unified,
         };
@@ -83,6 +86,12 @@ impl Cgroup {
     /// Moves a process, with all its threads, into the group.
     pub fn add(&self, pid: i32) -> Result<()> {
         self.write("cgroup.procs", &pid.to_string())
+    }
+
+    /// Its path below the mount, with a leading `/`.
+    pub fn below(&self) -> String {
+        let below = self.path.strip_prefix(&self.mount).unwrap_or(&self.path);
+        format!("/{}", below.display())
     }
 
     /// Its `cpu.stat`.

@@ -31,6 +31,21 @@ pub fn pair() -> Option<(usize, usize)> {
     }
 }
 
+/// How long threads have run on a CPU since the start of the machine, nanoseconds, in steps of 10 ms.
+pub fn busy_ns(cpu: usize) -> Result<u64> {
+    // Every CPU's line has user, nice and system time first, in USER_HZ, which is 100 on all architectures.
+    const STEP_NS: u64 = 10_000_000;
+    let text = std::fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
+    let prefix = format!("cpu{cpu} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&prefix));
+    let words = line
+        .context("the CPU is not in /proc/stat")?
+        .split(' ')
+        .take(3);
+    let steps = words.map(|word| word.parse::<u64>().context("/proc/stat reads oddly"));
+    Ok(steps.sum::<Result<u64>>()? * STEP_NS)
+}
+
 /// Asks for sleeps that end when they should: the calling thread's timer slack becomes 1 ns (50 us by default).
 pub fn precise_sleeps() {
     // SAFETY: PR_SET_TIMERSLACK takes one integer and touches only the calling thread's own setting.

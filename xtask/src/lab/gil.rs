@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use crate::lab::bench::Bench;
 use crate::lab::cpu;
 use crate::lab::cpython::Interpreter;
+use crate::lab::holds::{self, Hold, Truth, Wait};
+use crate::lab::sched::Schedstat;
 use crate::lab::venue::{self, Venue};
 use crate::lab::victim::{Did, Mark};
 use crate::workspace;
@@ -34,15 +36,6 @@ pub struct Set {
     /// The interpreter.
     pub python: Interpreter,
     folder: TempDir,
-}
-
-/// One call of the rival, monotonic, nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hold {
-    /// Right before the call.
-    pub from_ns: i64,
-    /// Right after it.
-    pub to_ns: i64,
 }
 
 impl Set {
@@ -103,7 +96,26 @@ impl Set {
     pub fn holds(&self) -> Result<Vec<Hold>> {
         let text = std::fs::read_to_string(self.folder.path().join("holds"))
             .context("the victim left no log of its rival")?;
-        parse_holds(&text)
+        holds::parse(&text)
+    }
+
+    /// The waits of the last run by the victim's `marks` and the log of its rival, if that makes calls.
+    pub fn truth(&self, marks: &[Mark], rival: Rival, switch_us: u32) -> Result<Truth> {
+        let account = self.folder.path().join("holds.schedstat");
+        let account =
+            std::fs::read_to_string(account).context("the victim left no account of its rival")?;
+        let calls = match rival {
+            Rival::Bytecode => Vec::new(),
+            Rival::Calls { .. } => self.holds()?,
+        };
+        let waits: Vec<Wait> = waits(marks).collect();
+        let holder = Schedstat::parse(&account).context("an odd schedstat")?;
+        Ok(Truth::tell(
+            &waits,
+            &calls,
+            holder,
+            i64::from(switch_us) * 1_000,
+        ))
     }
 
     fn marks(&self) -> PathBuf {
@@ -144,37 +156,26 @@ fn timeouts(from: &Mark, to: &Mark, interval_ns: i64) -> impl Iterator<Item = Ma
     })
 }
 
-fn source(name: &str) -> PathBuf {
-    workspace::root().join("xtask/lab").join(name)
+/// The waits for the GIL, as the thread that waits accounts for them.
+fn waits(marks: &[Mark]) -> impl Iterator<Item = Wait> {
+    let locks = marks.windows(2).filter(|pair| pair[1].did == Did::Lock);
+    locks.map(|pair| {
+        let (from, to) = (pair[0], pair[1]);
+        let awake = to.cpu_ns - from.cpu_ns + to.delay_ns - from.delay_ns;
+        Wait {
+            from_ns: from.at_ns,
+            ns: to.at_ns - from.at_ns - awake,
+        }
+    })
 }
 
-fn parse_holds(text: &str) -> Result<Vec<Hold>> {
-    let hold = |line: &str| {
-        let (from, to) = line.split_once(' ')?;
-        let (from_ns, to_ns) = (from.parse().ok()?, to.parse().ok()?);
-        (from_ns <= to_ns).then_some(Hold { from_ns, to_ns })
-    };
-    text.lines()
-        .map(|line| hold(line).with_context(|| format!("odd line in the rival's log: {line}")))
-        .collect()
+fn source(name: &str) -> PathBuf {
+    workspace::root().join("xtask/lab").join(name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn holds_are_read_and_oddities_are_not_taken_for_holds() {
-        let hold = |from_ns, to_ns| Hold { from_ns, to_ns };
-        assert_eq!(
-            parse_holds("5 9\n10 30\n").expect("two"),
-            [hold(5, 9), hold(10, 30)]
-        );
-        assert_eq!(parse_holds("").expect("none"), []);
-        for odd in ["5", "9 5", "5 x", "5 9 1"] {
-            assert!(parse_holds(odd).is_err(), "{odd}");
-        }
-    }
 
     fn mark(did: Did, at_ns: i64, cpu_ns: i64, delay_ns: i64) -> Mark {
         Mark {
@@ -202,6 +203,11 @@ mod tests {
             marks[2],
         ];
         assert_eq!(in_turns(&marks, 5), turns);
+        let wait = Wait {
+            from_ns: 100,
+            ns: 12,
+        };
+        assert_eq!(waits(&marks).collect::<Vec<_>>(), [wait]);
         // Shorter than the interval, and other things than locks, stay as they are.
         assert_eq!(in_turns(&marks, 13), marks);
         let asleep = [mark(Did::Work, 0, 0, 0), mark(Did::Receive, 100, 0, 0)];

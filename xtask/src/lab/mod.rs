@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod bench;
+pub mod blame;
 pub mod cgroup;
 pub mod child;
 pub mod clock;
@@ -16,8 +17,11 @@ pub mod crowds;
 pub mod database;
 pub mod fix;
 pub mod gil;
+pub mod holds;
+pub mod process;
 pub mod quickfix;
 pub mod relay;
+pub mod runners;
 pub mod sched;
 pub mod spin;
 pub mod tmux;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 /// `/proc/PID/task/TID/schedstat`, nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Schedstat {
     /// Time on a CPU.
     pub on_cpu_ns: u64,
@@ -18,14 +18,14 @@ impl Schedstat {
     pub fn of(pid: i32, tid: i32) -> Result<Self> {
         let path = format!("/proc/{pid}/task/{tid}/schedstat");
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        let mut numbers = text.split_whitespace().map(str::parse);
-        let mut next = || {
-            numbers
-                .next()
-                .and_then(Result::ok)
-                .with_context(|| format!("{path} reads oddly"))
-        };
-        Ok(Self {
+        Self::parse(&text).with_context(|| format!("{path} reads oddly"))
+    }
+
+    /// From the file's text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.split_whitespace().map(|word| word.parse().ok());
+        let mut next = || numbers.next().flatten();
+        Some(Self {
             on_cpu_ns: next()?,
             run_delay_ns: next()?,
             slices: next()?,

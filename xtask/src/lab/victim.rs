@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::socket::{setsockopt, sockopt};
 
-pub use self::inject::Inject;
+pub use self::inject::{Drain, Inject};
 pub use self::log::{Record, Usage, VictimLog};
 pub(super) use self::marks::Marks;
 pub use self::marks::{Did, Mark};
@@ -61,7 +61,7 @@ pub struct Options {
     #[arg(long, default_value_t = 0)]
     pub work_us: u64,
     /// `mutex`: how long the rival holds the lock; `sleep`: how long a message sleeps; `rcvbuf`: how long it
-    /// stops reading; `pipe`: how long the drain takes per message. Microseconds.
+    /// stops reading; `pipe`, `sink`: how long the drain takes per message. Microseconds.
     #[arg(long, default_value_t = 5000)]
     pub hold_us: u64,
     /// `mutex`: how long the lock is free in between; `rcvbuf`: how long it reads in between. Microseconds.
@@ -73,7 +73,7 @@ pub struct Options {
     /// After its logon it waits for SIGUSR1 before it reads.
     #[arg(long)]
     pub wait_for_signal: bool,
-    /// The database's port on 127.0.0.1 (`db`).
+    /// The database's port on 127.0.0.1 (`db`, `query`).
     #[arg(long)]
     pub database: Option<u16>,
     /// Pin the reading thread, and those that make it wait, to this CPU.

@@ -71,6 +71,7 @@ pub(super) fn row(run: &Run, case: Case<'_>) -> Row {
         unknown: run.unknown(),
         checks: counts(
             run.inexact(),
+            &run.blame,
             run.truth.sent.len().saturating_sub(joined.len()),
             run.unknown(),
         ),

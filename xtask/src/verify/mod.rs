@@ -2,8 +2,10 @@
 //!
 //! Every experiment injects one cause of waiting in a known amount, takes the truth from outside the agent
 //! (the application's own clock, the kernel's own accounts), joins it by MsgSeqNum with the agent's lines of
-//! `--json messages`, and holds the difference against its bars.
+//! `--json messages`, and holds the difference against its bars. Where a cause has somebody behind it, the blame in the
+//! agent's summary is held against who that is.
 
+mod blame;
 mod compare;
 mod errors;
 mod experiments;
@@ -19,7 +21,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 
 pub use self::errors::Errors;
-pub use self::row::{Check, MISSED, Row};
+pub use self::row::{BLAME, Check, MISSED, Row};
 
 /// Options of `cargo xtask verify`.
 #[derive(Clone, Debug, Default, clap::Args)]

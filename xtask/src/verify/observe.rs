@@ -7,9 +7,10 @@ use anyhow::{Result, ensure};
 
 use crate::lab::agent::{Agent, Launch, Message, Outcome};
 use crate::lab::bench::{Bench, Truth};
+use crate::lab::blame::{Blame, Blamed};
 use crate::lab::venue::{self, Sent};
 use crate::lab::victim::Record;
-use crate::verify::Context;
+use crate::verify::{Context, Row, blame, compare};
 
 /// The longest a victim may take to get through its stream.
 pub(super) const STREAM: Duration = Duration::from_secs(90);
@@ -42,6 +43,10 @@ impl Joined<'_> {
 pub(super) struct Run {
     /// The agent's lines, ExecutionReports only.
     pub(super) messages: Vec<Message>,
+    /// By its summary.
+    pub(super) blame: Blame,
+    /// The summary itself.
+    pub(super) summary: serde_json::Value,
     pub(super) truth: Truth,
 }
 
@@ -67,9 +72,19 @@ pub(super) fn victim(
     seconds: f64,
     options: &[&str],
 ) -> Result<Run> {
+    observe(context, bench(context, rate, seconds, options)?, &[])
+}
+
+/// The same, not watched yet.
+pub(super) fn bench(
+    context: &Context<'_>,
+    rate: f64,
+    seconds: f64,
+    options: &[&str],
+) -> Result<Bench> {
     let venue = venue::Options::of(rate, context.messages(rate, seconds));
     let options = [&["--marks"], options].concat();
-    observe(context, Bench::start(context.xtask, venue, &options)?, &[])
+    Bench::start(context.xtask, venue, &options)
 }
 
 /// Watches the victim from before its first message to its end.
@@ -82,15 +97,7 @@ pub(super) fn observe(context: &Context<'_>, bench: Bench, more: &[&str]) -> Res
 pub(super) fn conclude(agent: Agent, bench: Bench) -> Result<Run> {
     bench.venue.open_gate();
     let truth = bench.conclude(STREAM)?;
-    let messages = messages(agent)?;
-    Ok(Run { messages, truth })
-}
-
-/// Waits for the agent's end and takes its lines of ExecutionReports.
-pub(super) fn messages(agent: Agent) -> Result<Vec<Message>> {
-    let mut messages = outcome(agent)?.messages;
-    messages.retain(|message| message.msg_type == "8");
-    Ok(messages)
+    Run::new(outcome(agent)?, truth)
 }
 
 /// Waits for the agent's end, which must be an orderly one, and takes all its lines.
@@ -111,6 +118,24 @@ pub(super) fn outcome(agent: Agent) -> Result<Outcome> {
 }
 
 impl Run {
+    /// Of the agent's lines those of ExecutionReports are kept.
+    pub(super) fn new(outcome: Outcome, truth: Truth) -> Result<Self> {
+        let blame = outcome.blame()?;
+        let mut messages = outcome.messages;
+        messages.retain(|message| message.msg_type == "8");
+        Ok(Self {
+            messages,
+            blame,
+            summary: outcome.summary.unwrap_or_default(),
+            truth,
+        })
+    }
+
+    /// How much of a part the agent charges to the culprit.
+    pub(super) fn blamed(&self, case: compare::Case<'_>, is: impl Fn(&Blamed) -> bool) -> Row {
+        blame::row(&self.blame, self.messages.len(), case, is)
+    }
+
     /// Messages that venue, victim and agent know, in the order of the agent's lines.
     pub(super) fn joined(&self) -> Vec<Joined<'_>> {
         let sent: HashMap<u64, &Sent> = self.truth.sent.iter().map(|s| (s.seq, s)).collect();

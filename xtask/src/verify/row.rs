@@ -1,7 +1,8 @@
 //! One line of the table: what was injected, what was found, and which bars that meets.
 
-use crate::verify::compare;
+use crate::lab::blame::Blame;
 use crate::verify::errors::Errors;
+use crate::verify::{blame, compare};
 
 /// A bar, and the figure held against it.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -12,7 +13,7 @@ pub struct Check {
     pub figure: f64,
     /// The figure may be no larger.
     pub at_most: f64,
-    /// `%`, `us`, `ms` or a plain noun.
+    /// `%`, `us`, `ms`, `points` (of per cent) or a plain noun.
     pub unit: &'static str,
     /// Why this bar is not the usual one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,11 +52,15 @@ impl Check {
 /// The name of the check of messages that the agent has no line for.
 pub const MISSED: &str = "messages the agent missed";
 
+/// What the quantity of a row of blame begins with.
+pub const BLAME: &str = "blame: ";
+
 /// The checks of every row: sums that do not hold, messages without a line, messages with unknown time. None of them
 /// may be.
-pub(super) fn counts(inexact: usize, missed: usize, unknown: usize) -> Vec<Check> {
+pub(super) fn counts(inexact: usize, blame: &Blame, missed: usize, unknown: usize) -> Vec<Check> {
     vec![
         Check::none("sums that do not hold", inexact),
+        blame::sums(blame),
         Check::none(MISSED, missed),
         Check::none("messages with unknown time", unknown),
     ]
@@ -70,7 +75,7 @@ pub struct Row {
     pub case: String,
     /// Where the truth comes from.
     pub truth: &'static str,
-    /// What is compared: a part, a stage, `age`.
+    /// What is compared: a part, a stage, `age`, or how much of a part is charged to the culprit ([`BLAME`]).
     pub quantity: &'static str,
     /// Messages compared.
     pub messages: usize,

@@ -83,6 +83,11 @@ fn cells(row: &Row) -> [String; 12] {
         format!("{} {part}", per_cent(ns, row.truth_ns))
     });
     let verdict = if row.passes() { "pass" } else { "FAIL" };
+    // Of sums only, there is no error of a message.
+    let of_a_message = |ns: i64| match row.errors.max_ns {
+        0 => String::new(),
+        _ => time(ns),
+    };
     [
         row.experiment.to_owned(),
         row.case.clone(),
@@ -91,8 +96,8 @@ fn cells(row: &Row) -> [String; 12] {
         seconds(row.truth_ns),
         seconds(row.found_ns),
         per_cent(row.found_ns - row.truth_ns, row.truth_ns),
-        time(row.errors.p50_ns),
-        time(row.errors.p99_ns),
+        of_a_message(row.errors.p50_ns),
+        of_a_message(row.errors.p99_ns),
         others,
         row.unknown.to_string(),
         verdict.to_owned(),

@@ -12,14 +12,6 @@ use crate::common::{one_at_a_time, rival};
 const QUOTA: Duration = Duration::from_millis(20);
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// A path below the mount, from where its `cpu.stat` is.
-fn below(group: &Cgroup) -> String {
-    let stat = group.cpu_stat();
-    let folder = stat.parent().expect("a folder").display().to_string();
-    let begin = folder.find("/tag52-test-").expect("a group of the lab");
-    folder[begin..].to_owned()
-}
-
 /// Two readings with 400 ms of `busy` between them.
 fn observe(host: &Host, busy: &Guarded) -> (CgroupUse, CgroupUse) {
     let pid = u32::try_from(busy.pid()).expect("a pid");
@@ -30,7 +22,7 @@ fn observe(host: &Host, busy: &Guarded) -> (CgroupUse, CgroupUse) {
 
 /// Only the group with the quota ran out, by as much as the kernel says.
 fn check(limited: &Cgroup, before: &CgroupUse, after: &CgroupUse) {
-    let path = below(limited);
+    let path = limited.below();
     let out = ran_out(before, after);
     let [(level, ns)] = &out[..] else {
         panic!("not one level: {out:?}")
@@ -55,7 +47,7 @@ fn the_level_that_ran_out_is_the_one_with_the_quota() {
     let busy = rival(0);
     group.add(busy.pid()).expect("moved");
     let (before, after) = observe(&host, &busy);
-    assert!(after.levels[0].path.ends_with(&below(&group)));
+    assert!(after.levels[0].path.ends_with(&group.below()));
     check(&group, &before, &after);
     drop(busy);
 }
@@ -75,7 +67,7 @@ fn a_quota_on_the_parent_is_found_there_and_a_move_is_followed() {
     check(&parent, &before, &after);
     // On v2 the child has no controller of its own; on v1 every group has.
     let own = &after.levels[0].path;
-    assert!(own.ends_with(&below(&child)) || own.ends_with(&below(&parent)));
+    assert!(own.ends_with(&child.below()) || own.ends_with(&parent.below()));
     drop(busy);
     drop(child);
 }

@@ -69,6 +69,11 @@ pub(crate) fn rival(cpu: usize) -> Guarded {
     lab::bench::rival(Path::new(XTASK), cpu, 0).expect("a rival")
 }
 
+/// Starts one that does nothing but release locks nobody waits for.
+pub(crate) fn waker(cpu: usize) -> Guarded {
+    lab::bench::waker(Path::new(XTASK), cpu).expect("a waker")
+}
+
 /// The middle one; 0 for none.
 pub(crate) fn median(mut values: Vec<i64>) -> i64 {
     values.sort_unstable();

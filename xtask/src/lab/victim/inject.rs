@@ -1,10 +1,11 @@
 //! The injected causes of waiting.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{PipeReader, PipeWriter, Read, Write as _};
 use std::net::TcpStream;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt as _;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Options;
 use super::marks::Did;
+use crate::lab::child::{self, Guarded};
 use crate::lab::{clock, cpu};
 
 /// What a message has to wait for.
@@ -29,12 +31,16 @@ pub enum Inject {
     Rival,
     /// a full pipe that another thread drains at a known pace
     Pipe,
+    /// a full pipe that another process drains at a known pace
+    Sink,
     /// the process stops reading for stretches, behind a small receive buffer
     Rcvbuf,
     /// a sleep
     Sleep,
     /// a round trip on another socket, with a poll and a recv of its own
     Db,
+    /// a round trip on another socket with a blocking recv, as most database drivers make it
+    Query,
     /// a write to a file and fsync(2)
     Fsync,
 }
@@ -49,14 +55,21 @@ const SYNCED_BYTES: usize = 2 << 20;
 pub(super) enum Injection {
     None,
     Mutex(Arc<Mutex<u64>>),
-    Pipe(std::io::PipeWriter),
+    Pipe {
+        writer: PipeWriter,
+        /// Who has the other end, if it is a process; it ends with this one.
+        _sink: Option<Guarded>,
+    },
     Pause {
         every_ns: i64,
         pause: Duration,
         last: i64,
     },
     Sleep(Duration),
-    Database(TcpStream),
+    Database {
+        stream: TcpStream,
+        poll: bool,
+    },
     File(File),
 }
 
@@ -87,16 +100,22 @@ impl Injection {
                 Self::Mutex(lock)
             }
             Inject::Pipe => {
-                let (mut reader, writer) = std::io::pipe()?;
-                fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES as i32))
-                    .context("F_SETPIPE_SZ")?;
-                spawn("drain", move || {
-                    let mut buffer = [0; PIPE_BYTES];
-                    while reader.read(&mut buffer).is_ok_and(|length| length > 0) {
-                        std::thread::sleep(hold);
-                    }
-                })?;
-                Self::Pipe(writer)
+                let (reader, writer) = small_pipe()?;
+                spawn("drain", move || drain(reader, hold))?;
+                Self::Pipe {
+                    writer,
+                    _sink: None,
+                }
+            }
+            Inject::Sink => {
+                let (reader, writer) = small_pipe()?;
+                let mut command = Command::new(std::env::current_exe()?);
+                command.args(["drain", "--hold-us", &options.hold_us.to_string()]);
+                let sink = Guarded::spawn(command.stdin(reader), "the sink")?;
+                Self::Pipe {
+                    writer,
+                    _sink: Some(sink),
+                }
             }
             Inject::Rcvbuf => Self::Pause {
                 every_ns: gap.as_nanos() as i64,
@@ -104,12 +123,15 @@ impl Injection {
                 last: clock::monotonic_ns(),
             },
             Inject::Sleep => Self::Sleep(hold),
-            Inject::Db => {
-                let port = options.database.context("--inject db needs --database")?;
+            Inject::Db | Inject::Query => {
+                let port = options.database.context("the database needs --database")?;
                 let stream =
                     TcpStream::connect(("127.0.0.1", port)).context("cannot reach the database")?;
                 stream.set_nodelay(true)?;
-                Self::Database(stream)
+                Self::Database {
+                    stream,
+                    poll: inject == Inject::Db,
+                }
             }
             Inject::Fsync => Self::File(File::create(options.log.with_extension("synced"))?),
         })
@@ -132,7 +154,7 @@ impl Injection {
             Self::Mutex(lock) => {
                 let _ = lock.lock().map(|mut holds| *holds += 1);
             }
-            Self::Pipe(writer) => writer.write_all(&[0; PIPE_BYTES])?,
+            Self::Pipe { writer, .. } => writer.write_all(&[0; PIPE_BYTES])?,
             Self::Pause {
                 every_ns,
                 pause,
@@ -144,13 +166,18 @@ impl Injection {
                 }
             }
             Self::Sleep(duration) => std::thread::sleep(*duration),
-            Self::Database(stream) => {
+            Self::Database {
+                stream,
+                poll: polls,
+            } => {
                 let request = [0x51; 64];
                 stream.write_all(&request)?;
-                poll(
-                    &mut [PollFd::new(stream.as_fd(), PollFlags::POLLIN)],
-                    PollTimeout::NONE,
-                )?;
+                if *polls {
+                    poll(
+                        &mut [PollFd::new(stream.as_fd(), PollFlags::POLLIN)],
+                        PollTimeout::NONE,
+                    )?;
+                }
                 stream.read_exact(&mut [0; 64])?;
             }
             Self::File(file) => {
@@ -159,6 +186,37 @@ impl Injection {
             }
         }
         Ok(clock::monotonic_ns() - start)
+    }
+}
+
+/// Options of the hidden subcommand `drain`: the process behind a full pipe.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Drain {
+    /// How long it takes per message, microseconds.
+    #[arg(long)]
+    pub hold_us: u64,
+}
+
+impl Drain {
+    /// Reads standard input to its end.
+    pub fn run(&self) -> Result<()> {
+        child::die_with_parent();
+        cpu::precise_sleeps();
+        drain(std::io::stdin().lock(), Duration::from_micros(self.hold_us));
+        Ok(())
+    }
+}
+
+fn small_pipe() -> Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = std::io::pipe()?;
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES as i32)).context("F_SETPIPE_SZ")?;
+    Ok((reader, writer))
+}
+
+fn drain(mut pipe: impl Read, hold: Duration) {
+    let mut buffer = [0; PIPE_BYTES];
+    while pipe.read(&mut buffer).is_ok_and(|length| length > 0) {
+        std::thread::sleep(hold);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::lab::tun::Log;
 use crate::lab::venue;
 use crate::verify::observe::Run;
 use crate::verify::wired::wired;
-use crate::verify::{Check, Context, Errors, Experiment, Row};
+use crate::verify::{Check, Context, Errors, Experiment, Row, blame};
 
 pub(super) const ACKS: Experiment = Experiment {
     name: "acks",
@@ -73,6 +73,7 @@ fn row(case: &str, run: &Run, log: &Log) -> Row {
         unknown: run.unknown(),
         checks: vec![
             Check::none("sums that do not hold", run.inexact()),
+            blame::sums(&run.blame),
             Check::none("messages with unknown time", run.unknown()),
             Check::none("messages with more than their time in flight", beyond),
             Check::at_most("of the network too much", per_cent(found_ns - truth_ns), 2.0, "%"),

@@ -13,7 +13,7 @@ use crate::lab::bench::Bench;
 use crate::lab::clock::{Resolution, SECOND};
 use crate::lab::venue;
 use crate::verify::observe::{self, Joined, Run, attach};
-use crate::verify::{Check, Context, Errors, Experiment, MISSED, Row};
+use crate::verify::{Check, Context, Errors, Experiment, MISSED, Row, blame};
 
 pub(super) const CLOCKS: Experiment = Experiment {
     name: "clocks",
@@ -178,10 +178,7 @@ fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
     }
     let truth = bench.finish(Duration::from_secs(60))?;
     let outcome = observe::outcome(agent)?;
-    let run = Run {
-        messages: outcome.messages,
-        truth,
-    };
+    let run = Run::new(outcome, truth)?;
     let aged: Vec<Aged<'_>> = run
         .joined()
         .into_iter()
@@ -210,6 +207,7 @@ fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
         unknown: run.unknown(),
         checks: vec![
             Check::none("sums that do not hold", run.inexact()),
+            blame::sums(&run.blame),
             Check::none(MISSED, run.truth.sent.len().saturating_sub(aged.len())),
         ],
         remarks: vec![hand_offs(&aged, step)],
@@ -220,9 +218,7 @@ fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
         fine(&mut row, &aged, step);
     }
     if let Some((at, by)) = step {
-        let steps = outcome
-            .summary
-            .and_then(|summary| summary["health"]["anomalies"]["clock_steps"].as_u64());
+        let steps = run.summary["health"]["anomalies"]["clock_steps"].as_u64();
         stepped(&mut row, &aged, at, by);
         let told = Check::none(
             "steps of the clock that are not told",

@@ -14,7 +14,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 
 use self::join::{
-    SLACK_NS, before, begun_utc_ns, below_1_ms, by_call, lateness, ms, of_calls, pairs, row,
+    SLACK_NS, before, begun_utc_ns, below_1_ms, blamed, by_call, lateness, ms, of_calls, pairs, row,
 };
 use self::observe::{Case, Run, observe};
 use crate::lab::quickfix::{self, Processor};
@@ -57,25 +57,29 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     use Processor::{Process, Thread};
     let returned = Some(FROM_APP);
     let entered = Some(FROM_APP_ENTRY);
-    Ok(vec![
-        by_function(&observed(
-            context,
+    let cases: [(Case, fn(&Run) -> Row); 5] = [
+        (
             Case::new("thread, --handoff fromApp", Thread, 8.0, returned),
-        )?),
-        by_read(&observed(context, Case::new("thread", Thread, 8.0, None))?),
-        by_function(&observed(
-            context,
+            by_function,
+        ),
+        (Case::new("thread", Thread, 8.0, None), by_read),
+        (
             Case::new("process, --handoff fromApp", Process, 4.0, returned),
-        )?),
-        by_read(&observed(
-            context,
-            Case::new("process", Process, 4.0, None),
-        )?),
-        at_entry(&observed(
-            context,
+            by_function,
+        ),
+        (Case::new("process", Process, 4.0, None), by_read),
+        (
             Case::new("process, --handoff fromApp@entry", Process, 4.0, entered),
-        )?),
-    ])
+            at_entry,
+        ),
+    ];
+    let mut rows = Vec::new();
+    for (case, row) in cases {
+        let run = observed(context, case)?;
+        rows.push(row(&run));
+        rows.extend(blamed(&run));
+    }
+    Ok(rows)
 }
 
 fn run_gap(context: &Context<'_>) -> Result<Vec<Row>> {
@@ -88,7 +92,8 @@ fn run_gap(context: &Context<'_>) -> Result<Vec<Row>> {
             Some(FROM_APP),
         )
     };
-    Ok(vec![gap(&observed(context, case)?)?])
+    let run = observed(context, case)?;
+    Ok([gap(&run)?].into_iter().chain(blamed(&run)).collect())
 }
 
 fn run_rejects(context: &Context<'_>) -> Result<Vec<Row>> {
@@ -106,7 +111,11 @@ fn run_rejects(context: &Context<'_>) -> Result<Vec<Row>> {
             Some(NEXT_ENTRY),
         )
     };
-    Ok(vec![rejects::row(&observed(context, case)?)?])
+    let run = observed(context, case)?;
+    Ok([rejects::row(&run)?]
+        .into_iter()
+        .chain(blamed(&run))
+        .collect())
 }
 
 fn observed(context: &Context<'_>, case: Case) -> Result<Run> {

@@ -5,12 +5,14 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::lab::bench::{Bench, rival};
+use crate::lab::blame::Blamed;
 use crate::lab::cgroup::Cgroup;
 use crate::lab::database::Database;
-use crate::lab::{cpu, venue};
+use crate::lab::runners::Runners;
+use crate::lab::{cpu, process, venue};
 use crate::verify::compare::{self, Case};
 use crate::verify::observe::observe;
-use crate::verify::{Context, Experiment, Row};
+use crate::verify::{Context, Experiment, Row, blame};
 
 pub(super) const EVERYTHING: Experiment = Experiment {
     name: "everything",
@@ -28,7 +30,7 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
     let group = Cgroup::with_quota(Duration::from_millis(10), Duration::from_millis(50))?;
     let cpu_stat = group.cpu_stat();
     let cpu_stat = cpu_stat.to_string_lossy();
-    let _rivals = [rival(context.xtask, cpu, 0)?, rival(context.xtask, cpu, 0)?];
+    let rivals = [rival(context.xtask, cpu, 0)?, rival(context.xtask, cpu, 0)?];
     let venue = venue::Options::of(RATE, context.messages(RATE, 6.0));
     let options = [
         "--marks",
@@ -48,7 +50,19 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
         &cpu_stat,
     ];
     let bench = Bench::start(context.xtask, venue, &options)?;
-    group.add(bench.victim.pid())?;
+    let pid = bench.victim.pid();
+    group.add(pid)?;
+    let runners = Runners::of(&rivals, cpu)?;
+    let holder = process::thread(pid, "rival")?;
+    let pipe = process::pipes(pid)?;
+    let pipe = pipe.first().context("the victim has no pipe")?;
+    let file = bench.log().with_extension("synced");
+    let calls = [
+        format!("write on pipe {pipe}"),
+        "clock_nanosleep".to_owned(),
+        "poll".to_owned(),
+        format!("fsync on {}", file.display()),
+    ];
     let run = observe(context, bench, &[])?;
     let row = |part| {
         let case = Case {
@@ -64,5 +78,23 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
             row
         }
     };
-    Ok(PARTS.map(row).to_vec())
+    let case = |part| Case {
+        experiment: EVERYTHING.name,
+        case: "in turn",
+        truth: "the thread, the calls, the rivals and the cgroup, by /proc",
+        part,
+    };
+    let blamed = |part, is: &dyn Fn(&Blamed) -> bool| run.blamed(case(part), is);
+    let mut rows = PARTS.map(row).to_vec();
+    rows.extend([
+        blamed("lock_wait", &|row| row.tid == Some(holder)),
+        blamed("blocked", &|row| {
+            row.culprit
+                .as_ref()
+                .is_some_and(|call| calls.contains(call))
+        }),
+        blame::runners(&runners, &run, case("run_queue"))?,
+        blamed("throttle", &|row| row.ends(&group.below())),
+    ]);
+    Ok(rows)
 }

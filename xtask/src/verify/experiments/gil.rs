@@ -2,8 +2,10 @@
 
 use anyhow::Result;
 
-use crate::lab::gil::{self, Hold, Rival, Set};
-use crate::lab::{cpu, venue};
+use crate::lab::blame::Blamed;
+use crate::lab::gil::{self, Rival, Set};
+use crate::lab::holds::{Hold, Truth, Waits};
+use crate::lab::{cpu, process, venue};
 use crate::verify::compare::{self, Case, TOTAL};
 use crate::verify::observe::observe;
 use crate::verify::{Check, Context, Experiment, Row};
@@ -22,6 +24,10 @@ const RATE: f64 = 45.0;
 const SLOW_US: u32 = 5_000;
 const FAST_US: u32 = 500;
 
+/// A wait ends after the switch interval, at the holder's next bytecode, and the mean of all may be off by so much of
+/// it, per cent: timers are late by some tens of microseconds.
+const HAND_OFF: f64 = 50.0;
+
 /// With a tenth of the switch interval no more than this may be left of the lock-wait, per cent.
 const LEFT: f64 = 30.0;
 
@@ -39,13 +45,20 @@ fn gil(context: &Context<'_>) -> Result<Vec<Row>> {
         ])
         .map(|(name, rival, switch_us)| case(context, &set, name, rival, switch_us))
         .collect::<Result<Vec<_>>>()?;
-    rows = rows.into_iter().map(bars).collect();
-    rows[0].remarks.push(set.python.version.clone());
+    rows[0][0].remarks.push(set.python.version.clone());
     if let [slow, fast, calls] = &mut rows[..] {
-        fast.checks.extend(fallen(slow, fast));
-        calls.remarks.push(told(&set.holds()?));
+        fast[0].checks.extend(fallen(&slow[0], &fast[0]));
+        calls[0].remarks.push(told(&set.holds()?));
     }
-    Ok(rows)
+    Ok(rows.concat())
+}
+
+/// Waits that are no long holds take about a switch interval: the request, then the next bytecode.
+fn hand_offs(found: Waits, truth: Truth) -> Check {
+    let (time, number) = (found.waits_ns - found.holds_ns, found.waits - found.holds);
+    let mean = time as f64 / number as f64;
+    let off = 100.0 * (mean / truth.interval_ns as f64 - 1.0).abs();
+    Check::at_most("a hand-off, of the switch interval", off, HAND_OFF, "%")
 }
 
 /// What is left with a tenth of the interval is short.
@@ -59,24 +72,61 @@ fn bars(row: Row) -> Row {
         .with_bar(compare::OTHER_PARTS, 5.0, SHORT)
 }
 
-fn case(context: &Context<'_>, set: &Set, name: &str, rival: Rival, switch_us: u32) -> Result<Row> {
+fn case(
+    context: &Context<'_>,
+    set: &Set,
+    name: &str,
+    rival: Rival,
+    switch_us: u32,
+) -> Result<[Row; 2]> {
     let options = venue::Options {
         // On the rival's CPU a message could be sent and have to wait for its softirq until the rival makes room.
         cpu: cpu::pair().map(|(ingest, _)| ingest),
         ..venue::Options::of(RATE, context.messages(RATE, 6.0))
     };
-    let mut run = observe(context, set.bench(options, rival, switch_us)?, &[])?;
+    let bench = set.bench(options, rival, switch_us)?;
+    let holder = process::thread(bench.victim.pid(), "rival")?;
+    let mut run = observe(context, bench, &[])?;
+    let case = |truth| Case {
+        experiment: GIL.name,
+        case: name,
+        truth,
+        part: "lock_wait",
+    };
+    let is = |row: &Blamed| row.tid == Some(holder) && row.begins("the GIL, held by ");
+    let mut blamed = run.blamed(
+        case("the rival thread, by /proc; its log of the calls that do not yield"),
+        is,
+    );
+    let interval_ns = i64::from(switch_us) * 1_000;
+    let truth = set.truth(&run.truth.victim.marks, rival, switch_us)?;
+    let found = Waits::of(run.blame.rows("lock_wait").filter(|row| is(row)));
+    let shares = truth.beside(&found);
+    let shares =
+        shares.map(|share| Check::at_most(share.what, share.points, share.at_most, "points"));
+    blamed.checks.extend(shares);
+    if rival == Rival::Bytecode {
+        blamed.checks.push(hand_offs(found, truth));
+    }
+    let said = |of: Waits| {
+        let (held, all) = (of.holds_ns as f64 / 1e9, of.waits_ns as f64 / 1e9);
+        format!("{} of {}, {held:.3} s of {all:.3} s", of.holds, of.waits)
+    };
+    blamed.remarks.push(format!(
+        "long holds among the waits: {}; by its clock {}; by its rival's calls {}; the rival was without a CPU for \
+         {:.3} s",
+        said(found),
+        said(truth.by_clock),
+        said(truth.by_calls),
+        truth.holder.run_delay_ns as f64 / 1e9,
+    ));
     let marks = &mut run.truth.victim.marks;
-    *marks = gil::in_turns(marks, i64::from(switch_us) * 1_000);
-    Ok(compare::row(
+    *marks = gil::in_turns(marks, interval_ns);
+    let waited = compare::row(
         &run,
-        Case {
-            experiment: GIL.name,
-            case: name,
-            truth: "the victim's clock around re-entry, less its CPU time and run_delay there",
-            part: "lock_wait",
-        },
-    ))
+        case("the victim's clock around re-entry, less its CPU time and run_delay there"),
+    );
+    Ok([bars(waited), blamed])
 }
 
 /// How much is left of the lock-wait of a message, and whether that is what is truly left.

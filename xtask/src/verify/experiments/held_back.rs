@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::lab::bench::Bench;
 use crate::lab::venue;
+use crate::verify::compare::Case;
 use crate::verify::observe::{Run, observe};
 use crate::verify::row::counts;
 use crate::verify::{Check, Context, Errors, Experiment, Row, compare};
@@ -21,7 +22,15 @@ fn held_back(context: &Context<'_>) -> Result<Vec<Row>> {
             ..venue::Options::of(rate, context.messages(rate, seconds))
         };
         let bench = Bench::start(context.xtask, venue, options)?;
-        Ok(row(case, &observe(context, bench, &[])?))
+        let run = observe(context, bench, &[])?;
+        let slept = Case {
+            experiment: HELD_BACK.name,
+            case,
+            truth: "what the victim was told to do",
+            part: "blocked",
+        };
+        let blamed = run.blamed(slept, |row| row.begins("clock_nanosleep"));
+        Ok([row(case, &run), blamed])
     };
     let small = [
         "--inject",
@@ -42,13 +51,14 @@ fn held_back(context: &Context<'_>) -> Result<Vec<Row>> {
         "--gap-us",
         "2000000",
     ];
-    context
+    let rows: Vec<_> = context
         .cases([
             ("8 KiB buffer", 600.0, 4.0, &small[..]),
             ("6 MiB buffer", 15_000.0, 5.0, &default),
         ])
         .map(run)
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok(rows.concat())
 }
 
 fn row(case: &str, run: &Run) -> Row {
@@ -76,6 +86,7 @@ fn row(case: &str, run: &Run) -> Row {
         unknown: run.unknown(),
         checks: counts(
             run.inexact(),
+            &run.blame,
             run.truth.sent.len().saturating_sub(joined.len()),
             run.unknown(),
         ),

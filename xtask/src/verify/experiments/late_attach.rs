@@ -6,9 +6,10 @@ use anyhow::Result;
 
 use crate::lab::bench::Bench;
 use crate::lab::{clock, venue};
+use crate::verify::compare::Case;
 use crate::verify::observe::{self, Joined, Run, attach};
 use crate::verify::truth::Timeline;
-use crate::verify::{Check, Context, Errors, Experiment, Row};
+use crate::verify::{Check, Context, Errors, Experiment, Row, blame};
 
 pub(super) const LATE: Experiment = Experiment {
     name: "late-attach",
@@ -41,7 +42,14 @@ fn late(context: &Context<'_>) -> Result<Vec<Row>> {
     let agent = attach(context, bench.victim.pid(), &[])?;
     let attached = clock::monotonic_ns();
     let run = observe::conclude(agent, bench)?;
-    Ok(vec![row(&run, attaching, attached)])
+    let slept = Case {
+        experiment: LATE.name,
+        case: "in a backlog",
+        truth: "what the victim was told to do",
+        part: "blocked",
+    };
+    let blamed = run.blamed(slept, |row| row.begins("clock_nanosleep"));
+    Ok(vec![row(&run, attaching, attached), blamed])
 }
 
 fn row(run: &Run, attaching: i64, attached: i64) -> Row {
@@ -94,6 +102,7 @@ fn row(run: &Run, attaching: i64, attached: i64) -> Row {
         unknown: after.iter().filter(|m| unknown(m) > 0).count(),
         checks: vec![
             Check::none("sums that do not hold", run.inexact()),
+            blame::sums(&run.blame),
             Check::none(
                 "messages with a part larger than the truth",
                 joined.iter().filter(wrong).count(),

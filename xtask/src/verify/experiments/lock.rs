@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
+use crate::lab::process;
 use crate::verify::compare::{self, Case};
-use crate::verify::observe::victim;
+use crate::verify::observe::{bench, observe};
 use crate::verify::{Context, Experiment, Row};
 
 pub(super) const MUTEX: Experiment = Experiment {
@@ -15,22 +16,30 @@ pub(super) const MUTEX: Experiment = Experiment {
 fn mutex(context: &Context<'_>) -> Result<Vec<Row>> {
     let run = |(case, rate, hold, gap): (&str, f64, &str, &str)| {
         let options = ["--inject", "mutex", "--hold-us", hold, "--gap-us", gap];
-        let run = victim(context, rate, 4.0, &options)?;
-        Ok(compare::row(
+        let bench = bench(context, rate, 4.0, &options)?;
+        let rival = process::thread(bench.victim.pid(), "rival")?;
+        let run = observe(context, bench, &[])?;
+        let case = |truth| Case {
+            experiment: MUTEX.name,
+            case,
+            truth,
+            part: "lock_wait",
+        };
+        let waited = compare::row(
             &run,
-            Case {
-                experiment: MUTEX.name,
-                case,
-                truth: "the victim's clock around the lock, less its CPU time and run_delay there",
-                part: "lock_wait",
-            },
-        ))
+            case("the victim's clock around the lock, less its CPU time and run_delay there"),
+        );
+        let blamed = run.blamed(case("the rival thread, by /proc"), |row| {
+            row.tid == Some(rival) && row.begins("lock 0x")
+        });
+        Ok([waited, blamed])
     };
-    context
+    let rows: Vec<_> = context
         .cases([
             ("held 4 ms of 5", 100.0, "4000", "1000"),
             ("held 20 ms of 25", 50.0, "20000", "5000"),
         ])
         .map(run)
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok(rows.concat())
 }

@@ -7,10 +7,11 @@ use anyhow::Result;
 
 use crate::lab::agent::{Message, Outcome};
 use crate::lab::crowds::{Crowds, Shape, True, Truth};
-use crate::lab::venue;
+use crate::lab::{process, venue};
+use crate::verify::compare;
 use crate::verify::observe::{attach, outcome};
 use crate::verify::truth::Timeline;
-use crate::verify::{Check, Context, Errors, Experiment, MISSED, Row};
+use crate::verify::{Check, Context, Errors, Experiment, MISSED, Row, blame};
 
 pub(super) const MANY: Experiment = Experiment {
     name: "many",
@@ -95,20 +96,42 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
             shape: one(4, again(true), &["--threads=2", "--work-us=100"]),
         },
     ];
-    cases.iter().map(|case| observe(context, case)).collect()
+    let rows: Vec<_> = (cases.iter())
+        .map(|case| observe(context, case))
+        .collect::<Result<_>>()?;
+    Ok(rows.concat())
 }
 
-fn observe(context: &Context<'_>, case: &Case<'_>) -> Result<Row> {
+fn observe(context: &Context<'_>, case: &Case<'_>) -> Result<Vec<Row>> {
     let crowds = Crowds::start(context.xtask, &case.shape)?;
     let pids: Vec<String> = crowds.pids().skip(1).map(|pid| pid.to_string()).collect();
     let more: Vec<&str> = (pids.iter())
         .flat_map(|pid| ["--pid", pid.as_str()])
         .collect();
     let agent = attach(context, crowds.pids().next().unwrap_or(0), &more)?;
+    let locked = case.shape.crowd.iter().any(|o| o.starts_with("--hold-us"));
+    let mut holders = Vec::new();
+    for pid in crowds.pids().filter(|_| locked) {
+        holders.extend(process::threads(pid)?);
+    }
     let truth = crowds.finish(STREAM)?;
     let mut outcome = outcome(agent)?;
     outcome.messages.retain(|message| message.msg_type == "8");
-    Ok(row(case, &truth, &outcome))
+    let blame = outcome.blame()?;
+    let mut rows = vec![row(case, &truth, &outcome)];
+    rows[0].checks.push(blame::sums(&blame));
+    if locked {
+        let case = compare::Case {
+            experiment: MANY.name,
+            case: case.name,
+            truth: "the threads that share a process's mutex, by /proc",
+            part: "lock_wait",
+        };
+        rows.push(blame::row(&blame, outcome.messages.len(), case, |row| {
+            row.begins("lock 0x") && row.tid.is_some_and(|tid| holders.contains(&tid))
+        }));
+    }
+    Ok(rows)
 }
 
 /// Where a message was read: sender, our port, process, thread; and which it is.

@@ -10,7 +10,7 @@ use crate::lab::venue::{self, Venue};
 use crate::verify::compare::{self, Case};
 use crate::verify::observe::{Run, observe};
 use crate::verify::wired::wired;
-use crate::verify::{Context, Errors, Experiment, Row};
+use crate::verify::{Context, Errors, Experiment, Row, blame};
 
 pub(super) const NETWORK: Experiment = Experiment {
     name: "network",
@@ -38,10 +38,11 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     ]
     .map(|(case, delay)| relayed(context, case, delay));
     let wired = wired_row(context, "a wire of 20 ms", ms(20));
-    relayed.into_iter().chain([wired]).collect()
+    let rows: Vec<_> = relayed.into_iter().chain([wired]).collect::<Result<_>>()?;
+    Ok(rows.concat())
 }
 
-fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<Row> {
+fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<[Row; 2]> {
     let options = venue::Options::of(RATE, context.messages(RATE, SECONDS));
     let venue = Venue::start(options)?;
     let relay = Relay::start(venue.port(), delay)?;
@@ -53,49 +54,46 @@ fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<Row> {
         sent.taken_monotonic_ns =
             passed_on(&log, sent.end).context("bytes that were never passed on")?;
     }
-    let mut row = row(
+    let mut rows = rows(
         &run,
         case,
         "the relay's log: when a message's last byte was passed on, less the venue's clock before its send",
     );
     let late = Errors::of(log.iter().map(|passed| passed.out_ns - passed.due_ns));
-    row.remarks.push(format!(
+    rows[0].remarks.push(format!(
         "the relay was late by {} us at the median, {} us at the 99th percentile",
         late.p50_ns / 1000,
         late.p99_ns / 1000
     ));
-    Ok(row)
+    Ok(rows)
 }
 
 /// Real TCP over a wire that carries every packet for `delay`, each way.
-fn wired_row(context: &Context<'_>, case: &str, delay: Duration) -> Result<Row> {
+fn wired_row(context: &Context<'_>, case: &str, delay: Duration) -> Result<[Row; 2]> {
     let options = venue::Options::of(RATE, context.messages(RATE, SECONDS));
     let (run, log) = wired(context, delay, options, &["--marks"])?;
     let truth = "the wire's log: when a message's last byte came out, less the venue's clock before its send";
-    let mut row = row(&run, case, truth);
+    let mut rows = rows(&run, case, truth);
     let data = log
         .packets
         .iter()
         .filter(|packet| packet.to_victim && packet.payload > 0);
     let carried = Errors::of(data.map(|packet| packet.out_ns - packet.in_ns));
-    row.remarks.push(format!(
+    rows[0].remarks.push(format!(
         "the wire carried packets for {} us at the median, {} us at the 99th percentile",
         carried.p50_ns / 1000,
         carried.p99_ns / 1000
     ));
-    Ok(row)
+    Ok(rows)
 }
 
-fn row(run: &Run, case: &str, truth: &'static str) -> Row {
-    let experiment = NETWORK.name;
-    let part = "network";
-    compare::row(
-        run,
-        Case {
-            experiment,
-            case,
-            truth,
-            part,
-        },
-    )
+fn rows(run: &Run, case: &str, truth: &'static str) -> [Row; 2] {
+    let case = Case {
+        experiment: NETWORK.name,
+        case,
+        truth,
+        part: "network",
+    };
+    let nobody = blame::nobody(&run.blame, run.messages.len(), case);
+    [compare::row(run, case), nobody]
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::verify::compare::{self, Case};
 use crate::verify::observe::victim;
-use crate::verify::{Context, Experiment, Row};
+use crate::verify::{Context, Experiment, Row, blame};
 
 pub(super) const WORK: Experiment = Experiment {
     name: "work",
@@ -20,5 +20,6 @@ fn work(context: &Context<'_>) -> Result<Vec<Row>> {
         truth: "CLOCK_THREAD_CPUTIME_ID",
         part: "on_cpu",
     };
-    Ok(vec![compare::row(&run, case)])
+    let nobody = blame::nobody(&run.blame, run.messages.len(), case);
+    Ok(vec![compare::row(&run, case), nobody])
 }

@@ -8,11 +8,12 @@ use serde_json::Value;
 
 use crate::lab::agent::{Agent, Launch, Message};
 use crate::lab::bench::{Bench, Truth};
+use crate::lab::blame::Blame;
 use crate::lab::venue::{self, Extra, Resend, Sent, What};
 use crate::lab::victim::Record;
 use crate::verify::compare::bars;
 use crate::verify::observe::{self, STREAM};
-use crate::verify::{Check, Context, Errors, Experiment, MISSED, Row};
+use crate::verify::{Check, Context, Errors, Experiment, MISSED, Row, blame};
 
 pub(super) const RESENDS: Experiment = Experiment {
     name: "resends",
@@ -67,7 +68,12 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     let by_message = observe::outcome(by_message)?;
     let by_interval = observe::outcome(by_interval)?;
     let told = Told::of(&by_message.others, &by_interval.others)?;
-    rows(&truth, &by_message.messages, &told)
+    let mut rows = rows(&truth, &by_message.messages, &told)?;
+    for outcome in [&by_message, &by_interval] {
+        rows[0].checks.push(blame::sums(&outcome.blame()?));
+    }
+    rows[0].checks.push(told.unsummed);
+    Ok(rows)
 }
 
 /// A second agent on the same process: its figures must be those of the first.
@@ -142,6 +148,8 @@ struct Told {
     /// The intervals of the other, added up, and its summary.
     intervals: Figures,
     intervals_summary: Figures,
+    /// Intervals with a part that its blame does not sum to.
+    unsummed: Check,
 }
 
 impl Told {
@@ -167,7 +175,13 @@ impl Told {
         };
         let (by_message, by_interval) = (parse(by_message)?, parse(by_interval)?);
         let intervals = by_interval.iter().filter(|line| line["type"] == "interval");
+        let mut unsummed = 0;
+        for interval in intervals.clone() {
+            let blame = Blame::of_interval(interval)?;
+            unsummed += usize::from(!blame.inexact().is_empty());
+        }
         Ok(Self {
+            unsummed: Check::none("intervals that their blame does not sum to", unsummed),
             summary: summary(&by_message)?,
             intervals: intervals
                 .map(Figures::of)

@@ -4,9 +4,10 @@ use anyhow::{Context as _, Result};
 
 use crate::lab::bench::rival;
 use crate::lab::cpu;
+use crate::lab::runners::Runners;
 use crate::verify::compare::{self, Case};
 use crate::verify::observe::victim;
-use crate::verify::{Context, Experiment, Row};
+use crate::verify::{Context, Experiment, Row, blame};
 
 pub(super) const RIVALS: Experiment = Experiment {
     name: "rivals",
@@ -17,27 +18,33 @@ pub(super) const RIVALS: Experiment = Experiment {
 fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
     let cpu = *cpu::allowed().first().context("no CPU to run on")?;
     let run = |(case, rate, count, nice): (&str, f64, usize, i32)| {
-        let _rivals: Vec<_> = (0..count)
+        let rivals: Vec<_> = (0..count)
             .map(|_| rival(context.xtask, cpu, nice))
             .collect::<Result<_>>()?;
         let options = ["--work-us", "1000", "--cpu", &cpu.to_string()];
+        let runners = Runners::of(&rivals, cpu)?;
         let run = victim(context, rate, 4.0, &options)?;
-        Ok(compare::row(
+        let case = |truth| Case {
+            experiment: RIVALS.name,
+            case,
+            truth,
+            part: "run_queue",
+        };
+        let waited = compare::row(&run, case("run_delay of the thread's schedstat"));
+        let blamed = blame::runners(
+            &runners,
             &run,
-            Case {
-                experiment: RIVALS.name,
-                case,
-                truth: "run_delay of the thread's schedstat",
-                part: "run_queue",
-            },
-        ))
+            case("the rivals' pids, their schedstat, /proc/stat"),
+        )?;
+        Ok([waited, blamed])
     };
-    context
+    let rows: Vec<_> = context
         .cases([
             ("2, nice 0", 120.0, 2, 0),
             ("1, nice -5", 100.0, 1, -5),
             ("4, nice 5", 200.0, 4, 5),
         ])
         .map(run)
-        .collect()
+        .collect::<Result<_>>()?;
+    Ok(rows.concat())
 }

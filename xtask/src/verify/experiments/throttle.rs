@@ -7,10 +7,11 @@ use anyhow::{Context as _, Result};
 
 use crate::lab::bench::{Bench, rival};
 use crate::lab::cgroup::Cgroup;
+use crate::lab::runners::Runners;
 use crate::lab::{cpu, venue};
 use crate::verify::compare::{self, Case};
 use crate::verify::observe::{Run, observe};
-use crate::verify::{Check, Context, Errors, Experiment, Row};
+use crate::verify::{Check, Context, Errors, Experiment, Row, blame};
 
 pub(super) const QUOTA: Experiment = Experiment {
     name: "quota",
@@ -36,9 +37,9 @@ fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
         "8000000",
     ];
     let shared = [&alone[..], &["--burner-cpu", &other]].concat();
-    let row = |name, part, (run, _): &Throttled| {
+    let row = |name, part, of: &Throttled| {
         let row = compare::row(
-            run,
+            &of.run,
             Case {
                 experiment: QUOTA.name,
                 case: name,
@@ -55,29 +56,53 @@ fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
     // 220 ms of work a second, and 200 of quota; with another thread beside it 500 of quota for 1220.
     let own = run(context, 20, false, &alone)?;
     if context.quick {
-        return Ok(vec![row("20 of 100 ms", "throttle", &own)]);
+        return Ok(vec![
+            row("20 of 100 ms", "throttle", &own),
+            blamed("20 of 100 ms", &own),
+        ]);
     }
     let parent = run(context, 20, true, &alone)?;
     let threads = run(context, 50, false, &shared)?;
     let rivals = [rival(context.xtask, cpu, 0)?, rival(context.xtask, cpu, 0)?];
+    let runners = Runners::of(&rivals, cpu)?;
     let both = run(context, 20, false, &alone)?;
+    let pressed = Case {
+        experiment: QUOTA.name,
+        case: "and 2 rivals",
+        truth: "the rivals' pids, their schedstat, /proc/stat",
+        part: "run_queue",
+    };
+    let pressed = blame::runners(&runners, &both.run, pressed)?;
     drop(rivals);
     Ok(vec![
         row("20 of 100 ms", "throttle", &own),
         row("20 of 100 ms", compare::RUNNABLE, &own),
+        blamed("20 of 100 ms", &own),
         row("on the parent", "throttle", &parent),
         row("on the parent", compare::RUNNABLE, &parent),
+        blamed("on the parent", &parent),
         row("shared by 2 threads", "throttle", &threads),
         row("shared by 2 threads", compare::RUNNABLE, &threads),
+        blamed("shared by 2 threads", &threads),
         row("and 2 rivals", "throttle", &both),
         row("and 2 rivals", compare::RUNNABLE, &both),
+        blamed("and 2 rivals", &both),
+        pressed,
         of_cgroup("20 of 100 ms", &own),
         of_cgroup("and 2 rivals", &both),
     ])
 }
 
-/// The run, and how long the cgroup was throttled in it, nanoseconds.
-type Throttled = (Run, i64);
+/// A run, and what is known of the cgroup with the quota.
+struct Throttled {
+    run: Run,
+    /// How long it was throttled, nanoseconds.
+    throttled_ns: i64,
+    /// Its path below the mount.
+    path: String,
+    /// Its quota in every period, as a number of CPUs.
+    cores: f64,
+}
 
 fn run(context: &Context<'_>, quota_ms: u64, above: bool, options: &[&str]) -> Result<Throttled> {
     const RATE: f64 = 220.0;
@@ -90,12 +115,50 @@ fn run(context: &Context<'_>, quota_ms: u64, above: bool, options: &[&str]) -> R
     let bench = Bench::start(context.xtask, venue, &options)?;
     child.as_ref().unwrap_or(&group).add(bench.victim.pid())?;
     let run = observe(context, bench, &[])?;
-    Ok((run, group.stat()?.throttled_ns.cast_signed()))
+    Ok(Throttled {
+        run,
+        throttled_ns: group.stat()?.throttled_ns.cast_signed(),
+        path: group.below(),
+        cores: quota_ms as f64 / PERIOD.as_millis() as f64,
+    })
+}
+
+/// The level with the quota is blamed, and the verdict knows how much it allows.
+fn blamed(case: &str, of: &Throttled) -> Row {
+    let named = |text: &str| text.ends_with(&of.path);
+    let case = Case {
+        experiment: QUOTA.name,
+        case,
+        truth: "the cgroup with the quota",
+        part: "throttle",
+    };
+    let mut row = of.run.blamed(case, |row| {
+        row.begins("the quota of /") && row.culprit.as_deref().is_some_and(named)
+    });
+    let allowed = format!("of {:.2} cores (", of.cores);
+    let path = format!("{})", of.path);
+    let sessions = of.run.summary["sessions"].as_array();
+    let facts = sessions
+        .into_iter()
+        .flatten()
+        .map(|s| &s["verdict"]["evidence"]);
+    let facts = facts.flat_map(|facts| facts.as_array().into_iter().flatten());
+    let told = facts
+        .filter_map(|fact| fact.as_str())
+        .any(|fact| fact.contains(&allowed) && fact.contains(&path));
+    row.checks.push(Check::none(
+        "verdicts without the quota",
+        usize::from(!told),
+    ));
+    row
 }
 
 /// The thread's throttled time, by the agent and by the cgroup. The victim is behind all the time, so what it does
 /// between its reads is in one of them and nothing is in two.
-fn of_cgroup(case: &str, (run, throttled_ns): &Throttled) -> Row {
+fn of_cgroup(case: &str, of: &Throttled) -> Row {
+    let Throttled {
+        run, throttled_ns, ..
+    } = of;
     let reads: BTreeMap<i64, i64> = run
         .joined()
         .iter()

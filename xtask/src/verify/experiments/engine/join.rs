@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::observe::Run;
-use super::{ENGINE, GAP};
+use super::observe::{Case, Run};
+use super::{ENGINE, GAP, REJECTS};
 use crate::lab::agent::Message;
 use crate::lab::quickfix::Delivered;
-use crate::verify::{Check, Errors, Row};
+use crate::verify::{Check, Errors, Row, blame, compare};
 
 /// Readings of a clock on two CPUs, and of two clocks one after the other, may differ by so much.
 pub(super) const SLACK_NS: i64 = 100_000;
@@ -85,11 +85,7 @@ pub(super) fn row(run: &Run, pairs: &[Pair<'_>], errors: Errors) -> Row {
         *reads.entry(message.received_ns).or_default() += 1;
     }
     Row {
-        experiment: if run.case.loses {
-            GAP.name
-        } else {
-            ENGINE.name
-        },
+        experiment: experiment(run),
         case: run.case.name.to_owned(),
         truth: "clocks read as fromApp ends",
         quantity: "age",
@@ -107,6 +103,7 @@ pub(super) fn row(run: &Run, pairs: &[Pair<'_>], errors: Errors) -> Row {
             ),
             Check::none("messages with unknown time", unknown(&run.messages)),
             inexact(&run.messages),
+            blame::sums(&run.blame),
         ],
         remarks: vec![format!(
             "lock-wait is {:.1}% of all age; the oldest message was {}; up to {} messages a read",
@@ -115,6 +112,31 @@ pub(super) fn row(run: &Run, pairs: &[Pair<'_>], errors: Errors) -> Row {
             reads.values().max().unwrap_or(&0)
         )],
     }
+}
+
+fn experiment(run: &Run) -> &'static str {
+    match run.case {
+        Case {
+            max_latency: Some(_),
+            ..
+        } => REJECTS.name,
+        Case { loses: true, .. } => GAP.name,
+        _ => ENGINE.name,
+    }
+}
+
+/// Whom the agent blames for the lock-wait; `None` where nobody shares the engine's lock.
+pub(super) fn blamed(run: &Run) -> Option<Row> {
+    let holder = run.holder?;
+    let case = compare::Case {
+        experiment: experiment(run),
+        case: run.case.name,
+        truth: "the processor's thread, by /proc",
+        part: "lock_wait",
+    };
+    Some(blame::row(&run.blame, run.messages.len(), case, |row| {
+        row.tid == Some(holder) && row.begins("the GIL, held by ")
+    }))
 }
 
 /// Messages with unknown time, of those that came after the first receive call (from that on it is known who reads)

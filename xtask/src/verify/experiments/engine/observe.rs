@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::lab::agent::{Agent, Launch, Message};
+use crate::lab::blame::Blame;
 use crate::lab::cpu;
 use crate::lab::database::Database;
+use crate::lab::process;
 use crate::lab::quickfix::{App, Delivered, Engine, Processor, Setup};
 use crate::lab::venue::{self, Heard, Sent, Venue};
 use crate::verify::Context;
@@ -70,6 +72,10 @@ pub(super) struct Run {
     pub(super) delivered: Vec<Delivered>,
     /// What the agent says.
     pub(super) messages: Vec<Message>,
+    /// Whom it blames.
+    pub(super) blame: Blame,
+    /// The processor's thread, if it is one of the engine's process.
+    pub(super) holder: Option<i32>,
 }
 
 /// Runs one case.
@@ -109,6 +115,10 @@ pub(super) fn observe(context: &Context<'_>, engine: &Engine, case: Case) -> Res
     })?;
     agent.wait_watching(Duration::from_secs(30))?;
 
+    let holder = match case.processor {
+        Processor::Thread => Some(process::thread(app.pid(), "processor")?),
+        Processor::Process => None,
+    };
     venue.open_gate();
     let deadline = Instant::now() + Duration::from_secs_f64(count as f64 / case.rate + 20.0);
     while venue.sent() < count && !venue.finished() {
@@ -129,6 +139,8 @@ pub(super) fn observe(context: &Context<'_>, engine: &Engine, case: Case) -> Res
         sent,
         heard,
         delivered,
+        blame: outcome.blame()?,
         messages: outcome.messages,
+        holder,
     })
 }

@@ -8,7 +8,7 @@ use super::REJECTS;
 use super::join::{SLACK_NS, below_1_ms, by_call, inexact, s, unknown};
 use super::observe::Run;
 use crate::lab::clock::SECOND;
-use crate::verify::{Check, Errors, Row};
+use crate::verify::{Check, Errors, Row, blame};
 
 /// Seconds.
 pub(super) const MAX_LATENCY: u32 = 5;
@@ -78,6 +78,7 @@ pub(super) fn row(run: &Run) -> Result<Row> {
             Check::none("rejected below MaxLatency", too_young),
             Check::none("messages with unknown time", unknown(&run.messages)),
             inexact(&run.messages),
+            blame::sums(&run.blame),
         ],
         remarks: vec![format!(
             "message {first} is the first one rejected: {} old for the agent, {} for the engine; the oldest of {} \

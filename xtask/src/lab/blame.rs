@@ -1,0 +1,179 @@
+//! The blame in the agent's summary: who is charged with how much of which part.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+/// The parts that have somebody to blame.
+pub const PARTS: [&str; 4] = ["run_queue", "throttle", "lock_wait", "blocked"];
+
+/// One row. Nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+pub struct Blamed {
+    /// The part it is of.
+    pub part: String,
+    /// Who, in the agent's words; `None`: all others.
+    pub culprit: Option<String>,
+    /// The thread, where it is one.
+    pub tid: Option<i32>,
+    /// Its process.
+    pub pid: Option<i32>,
+    /// Its name.
+    pub comm: Option<String>,
+    /// What is charged, summed over messages.
+    pub ns: i64,
+    /// The ingest thread's own waits for it.
+    pub waits: u64,
+    /// How long these.
+    pub waits_ns: u64,
+    /// Of the waits, those that outlasted a request to let go.
+    pub holds: u64,
+    /// How long these.
+    pub holds_ns: u64,
+    /// The longest wait.
+    pub longest_ns: u64,
+}
+
+/// The rows of all sessions, and the parts they are of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blame {
+    rows: Vec<Blamed>,
+    parts: BTreeMap<String, i64>,
+    inexact: Vec<String>,
+}
+
+impl Blame {
+    /// From a line of type `summary`.
+    pub fn of(summary: &Value) -> Result<Self> {
+        let mut blame = Self::default();
+        for session in summary["sessions"].as_array().context("no sessions")? {
+            blame.add(session)?;
+        }
+        Ok(blame)
+    }
+
+    /// From a line of type `interval`.
+    pub fn of_interval(line: &Value) -> Result<Self> {
+        let mut blame = Self::default();
+        blame.add(line)?;
+        Ok(blame)
+    }
+
+    fn add(&mut self, session: &Value) -> Result<()> {
+        let rows: Vec<Blamed> =
+            serde_json::from_value(session["blame"].clone()).context("odd rows of blame")?;
+        let matrix: BTreeMap<String, BTreeMap<String, i64>> =
+            serde_json::from_value(session["matrix"].clone()).context("an odd matrix")?;
+        let mut parts: BTreeMap<String, i64> = BTreeMap::new();
+        for (part, ns) in matrix.into_values().flatten() {
+            *parts.entry(part).or_default() += ns;
+        }
+        for part in PARTS {
+            let whole = parts.get(part).copied().unwrap_or(0);
+            let rows: i64 = rows.iter().filter(|r| r.part == part).map(|r| r.ns).sum();
+            if rows != whole {
+                let off = format!("the rows of {part} sum to {rows} ns, the part is {whole} ns");
+                self.inexact.push(off);
+            }
+        }
+        for row in &rows {
+            if row.ns < 0 || !PARTS.contains(&row.part.as_str()) {
+                self.inexact.push(format!("an odd row: {row:?}"));
+            }
+        }
+        for (part, ns) in parts {
+            *self.parts.entry(part).or_default() += ns;
+        }
+        self.rows.extend(rows);
+        Ok(())
+    }
+
+    /// What does not sum to the nanosecond; there must be nothing.
+    pub fn inexact(&self) -> &[String] {
+        &self.inexact
+    }
+
+    /// A part's total, nanoseconds, summed over messages.
+    pub fn part(&self, part: &str) -> i64 {
+        self.parts.get(part).copied().unwrap_or(0)
+    }
+
+    /// The age, nanoseconds, summed over messages.
+    pub fn age(&self) -> i64 {
+        self.parts.values().sum()
+    }
+
+    /// The rows of a part.
+    pub fn rows<'a>(&'a self, part: &'a str) -> impl Iterator<Item = &'a Blamed> {
+        self.rows.iter().filter(move |row| row.part == part)
+    }
+
+    /// What of a part is charged to culprits that `is` is true for, nanoseconds.
+    pub fn charged(&self, part: &str, is: impl Fn(&Blamed) -> bool) -> i64 {
+        let rows = self.rows(part).filter(|row| is(row));
+        rows.map(|row| row.ns).sum()
+    }
+
+    /// The same as a share of the part, 0 to 1.
+    pub fn share(&self, part: &str, is: impl Fn(&Blamed) -> bool) -> f64 {
+        self.charged(part, is) as f64 / self.part(part) as f64
+    }
+}
+
+impl Blamed {
+    /// Its culprit begins with these words.
+    pub fn begins(&self, words: &str) -> bool {
+        self.culprit.as_ref().is_some_and(|c| c.starts_with(words))
+    }
+
+    /// Its culprit ends with these words.
+    pub fn ends(&self, words: &str) -> bool {
+        self.culprit.as_ref().is_some_and(|c| c.ends_with(words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(lock_rows: [i64; 2]) -> Value {
+        let row = |ns: i64, tid: Option<i32>| {
+            serde_json::json!({"part": "lock_wait", "culprit": tid.map(|_| "lock 0x70, held by rival/7"), "tid": tid,
+                "pid": tid, "comm": "rival", "ns": ns, "waits": 3, "waits_ns": 20, "longest_ns": 9, "holds": 1,
+                "holds_ns": 9, "later": "field"})
+        };
+        serde_json::json!({"sessions": [{
+            "matrix": {"in_flight": {"network": -5}, "held_back": {"lock_wait": 10},
+                "queued": {"lock_wait": 80, "on_cpu": 15}, "in_app": {"lock_wait": 10}},
+            "blame": [row(lock_rows[0], Some(7)), row(lock_rows[1], None)],
+        }]})
+    }
+
+    #[test]
+    fn a_nanosecond_too_much_or_too_little_is_seen() {
+        let blame = Blame::of(&summary([95, 5])).expect("a summary");
+        assert_eq!(blame.inexact(), Vec::<String>::new());
+        assert_eq!((blame.part("lock_wait"), blame.age()), (100, 110));
+        for rows in [[95, 4], [96, 5], [101, -1]] {
+            let blame = Blame::of(&summary(rows)).expect("a summary");
+            assert_eq!(blame.inexact().len(), 1, "{rows:?}");
+        }
+        // A part without a row.
+        let mut none = summary([95, 5]);
+        none["sessions"][0]["blame"] = serde_json::json!([]);
+        assert_eq!(Blame::of(&none).expect("a summary").inexact().len(), 1);
+        assert!(Blame::of(&serde_json::json!({})).is_err());
+    }
+
+    #[test]
+    fn charges_are_summed_by_who() {
+        let blame = Blame::of(&summary([95, 5])).expect("a summary");
+        assert_eq!(blame.share("lock_wait", |row| row.tid == Some(7)), 0.95);
+        assert_eq!(blame.share("lock_wait", |row| row.tid == Some(8)), 0.0);
+        assert_eq!(blame.charged("blocked", |_| true), 0);
+        let row = blame.rows("lock_wait").next().expect("a row");
+        assert!(row.begins("lock 0x") && row.ends("held by rival/7"));
+        assert!(!row.begins("the GIL"));
+    }
+}

@@ -1,0 +1,119 @@
+//! Who is who in a process, by /proc: what the agent's blame is held against.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+/// The threads of a process.
+pub fn threads(pid: i32) -> Result<Vec<i32>> {
+    numbers(&format!("/proc/{pid}/task"))
+}
+
+/// The thread of a process with this name; waits up to five seconds for it to have it.
+pub fn thread(pid: i32, name: &str) -> Result<i32> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        if let Some(tid) = threads(pid)?
+            .into_iter()
+            .find(|tid| comm(*tid).is_ok_and(|comm| comm == name))
+        {
+            return Ok(tid);
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "process {pid} has no thread called {name}"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The processes that a process has started and that are still there.
+pub fn children(pid: i32) -> Result<Vec<i32>> {
+    let mut children = Vec::new();
+    for tid in threads(pid)? {
+        let path = format!("/proc/{pid}/task/{tid}/children");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        children.extend(
+            text.split_whitespace()
+                .filter_map(|n| n.parse::<i32>().ok()),
+        );
+    }
+    Ok(children)
+}
+
+/// Inodes of the pipes a process has open, standard input, output and error left out.
+pub fn pipes(pid: i32) -> Result<Vec<u64>> {
+    let folder = format!("/proc/{pid}/fd");
+    let mut inodes = Vec::new();
+    for descriptor in numbers(&folder)?.into_iter().filter(|fd| *fd > 2) {
+        let link = fs::read_link(Path::new(&folder).join(descriptor.to_string()));
+        let inode: Option<u64> = link.ok().and_then(|link| {
+            let text = link.to_str()?.strip_prefix("pipe:[")?;
+            text.strip_suffix(']')?.parse().ok()
+        });
+        inodes.extend(inode);
+    }
+    inodes.dedup();
+    Ok(inodes)
+}
+
+/// The name of a thread.
+pub fn comm(tid: i32) -> Result<String> {
+    let path = format!("/proc/{tid}/comm");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// The entries of a folder that are numbers, ascending.
+fn numbers(folder: &str) -> Result<Vec<i32>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {folder}"))?;
+    let number =
+        |entry: std::io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    let mut numbers: Vec<i32> = entries.filter_map(number).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn our_own_threads_pipes_and_children() {
+        let pid = std::process::id().cast_signed();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::Builder::new()
+            .name("tell-me-apart".into())
+            .spawn(move || {
+                let tid = nix::unistd::gettid().as_raw();
+                let _ = stopped.recv();
+                tid
+            })
+            .expect("a thread");
+        let found = thread(pid, "tell-me-apart").expect("it is there");
+        drop(stop);
+        assert_eq!(found, other.join().expect("its own word"));
+
+        let (_reader, writer) = std::io::pipe().expect("a pipe");
+        let link = format!("/proc/self/fd/{}", writer.as_raw_fd());
+        let inode = fs::metadata(link).expect("it").ino();
+        assert!(pipes(pid).expect("ours").contains(&inode));
+
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .expect("a child");
+        assert!(
+            children(pid)
+                .expect("ours")
+                .contains(&child.id().cast_signed())
+        );
+        child.kill().expect("it is ours");
+        child.wait().expect("it ends");
+    }
+}
