@@ -101,7 +101,15 @@ fn age_line(s: &SessionView, paint: Paint) -> Line<'static> {
 
 fn cpu_line(points: &[Point], paint: Paint) -> Line<'static> {
     let Some((point, cores)) = points.iter().rev().find_map(|p| Some((p, p.cores?))) else {
-        return Line::styled("CPU use is not known yet", paint.faint());
+        let limit = points.iter().rev().find_map(|p| p.limit);
+        let text = limit.map_or_else(
+            || "CPU use is not known yet".to_owned(),
+            |limit| {
+                let limit = trimmed(limit.into());
+                format!("CPU: limit {limit} cores; what is used of it is not counted here")
+            },
+        );
+        return Line::styled(text, paint.faint());
     };
     let text = point.limit.map_or_else(
         || format!("CPU: {cores:.2} cores used, no limit"),
