@@ -78,7 +78,9 @@ impl Batch {
             Some(through) if through > self.first_arrived => {
                 self.queued.scaled_to((self.received - through).max(0))
             }
-            _ => self.queued,
+            // What the reader did before it was watched was not for these messages' sake alone.
+            None => self.queued.seen(),
+            Some(_) => self.queued,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::{
     ages::Spread,
-    matrix::Stage,
+    matrix::{Part, Stage},
     message::{HandOff, Message},
 };
 
@@ -63,10 +63,12 @@ impl Replay {
             }
             arrived
         };
+        // Of one that waited mostly unseen there is no saying what it would have done without.
+        let seen = message.split.age_ns() - matrix.part(Part::Unknown);
         let waiting = Waiting {
             sent,
             there,
-            counts: !message.poss_dup,
+            counts: !message.poss_dup && seen * 2 > message.split.age_ns(),
             handed_off,
             in_app: Service::of_stage(matrix, Stage::InApp, &message.followed.in_app),
         };

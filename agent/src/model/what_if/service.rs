@@ -62,6 +62,12 @@ impl Service {
         self.left_behind_where(|of, _| of == wait)
     }
 
+    /// The same without what was not seen.
+    pub(super) fn seen(mut self) -> Self {
+        self.0[Part::Unknown as usize] = 0;
+        self
+    }
+
     /// Nanoseconds of all parts.
     #[must_use]
     pub fn total(&self) -> i64 {
