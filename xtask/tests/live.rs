@@ -755,7 +755,7 @@ fn holds_are_told_from_hand_offs(summary: &demo::Summary, incident: &demo::Agent
     let truth = &summary.account.gil;
     for share in truth.beside(&found) {
         assert!(
-            share.points <= share.at_most,
+            share.holds(),
             "{share:?}: {found:?} beside {truth:?}"
         );
     }
