@@ -755,7 +755,7 @@ fn holds_are_told_from_hand_offs(summary: &demo::Summary, incident: &demo::Agent
     let truth = &summary.account.gil;
     for share in truth.beside(&found) {
         assert!(
-            share.points <= share.at_most,
+            share.holds(),
             "{share:?}: {found:?} beside {truth:?}"
         );
     }
@@ -815,9 +815,13 @@ fn the_demo_tells_the_incident_from_the_cure() {
     holds_are_told_from_hand_offs(&summary, &incident);
     let verdict = incident.verdict.as_ref().expect("a verdict");
     assert_eq!(verdict.causes[0], "starved_by_lock", "{verdict:?}");
-    for words in ["the GIL", "processor/", "long holds"] {
+    for words in ["the GIL", "of that by processor/", "long holds"] {
         assert!(verdict.sentence.contains(words), "{words}: {verdict:?}");
     }
+    let share = verdict.sentence.split("held for ").nth(1);
+    let share = share.and_then(|rest| rest.split('%').next());
+    let share = share.and_then(|share| share.trim_start_matches('>').parse::<f64>().ok());
+    assert!(share.is_some_and(|share| share > 90.0), "{verdict:?}");
     let grown = incident.age_last_ns - incident.age_first_ns;
     assert!(grown > 1_000_000_000, "the age grew by {grown} ns only");
     let age = summary.app_lag.p50_ns;

@@ -68,8 +68,10 @@ impl Blamed {
 pub struct Verdict {
     /// The causes, the weightiest first.
     pub causes: Vec<String>,
-    /// What to know and what to do.
+    /// What to know.
     pub sentence: String,
+    /// What to do.
+    pub advice: String,
     /// What it rests on.
     pub evidence: Vec<String>,
 }
@@ -313,6 +315,9 @@ impl AgentSummary {
                 verdict.causes.join(", "),
                 verdict.sentence
             ));
+            if !verdict.advice.is_empty() {
+                lines.push(format!("  {}", verdict.advice));
+            }
             lines.extend(self.what_if.iter().map(|line| format!("  {line}")));
         }
     }

@@ -67,6 +67,13 @@ pub struct Differs {
     pub at_most: f64,
 }
 
+impl Differs {
+    /// Whether it is off by no more than it may. What is no number is not.
+    pub fn holds(&self) -> bool {
+        self.points <= self.at_most
+    }
+}
+
 impl Truth {
     /// Every wait of the waiter, and the calls of the holder that do not yield, in order.
     pub fn tell(waits: &[Wait], calls: &[Hold], holder: Schedstat, interval_ns: i64) -> Self {
@@ -241,7 +248,7 @@ mod tests {
         let mut found = truth.by_calls;
         let wrong = |truth: &Truth, found: &Waits| {
             let differs = truth.beside(found).into_iter();
-            let wrong = differs.filter(|d| !(d.points <= d.at_most));
+            let wrong = differs.filter(|d| !d.holds());
             wrong.map(|d| d.what).collect::<Vec<_>>()
         };
         assert_eq!(wrong(&truth, &found), [""; 0]);

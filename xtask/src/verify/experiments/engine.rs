@@ -57,28 +57,27 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     use Processor::{Process, Thread};
     let returned = Some(FROM_APP);
     let entered = Some(FROM_APP_ENTRY);
-    let cases: [(Case, fn(&Run) -> Row); 5] = [
-        (
-            Case::new("thread, --handoff fromApp", Thread, 8.0, returned),
-            by_function,
-        ),
-        (Case::new("thread", Thread, 8.0, None), by_read),
-        (
-            Case::new("process, --handoff fromApp", Process, 4.0, returned),
-            by_function,
-        ),
-        (Case::new("process", Process, 4.0, None), by_read),
-        (
-            Case::new("process, --handoff fromApp@entry", Process, 4.0, entered),
-            at_entry,
-        ),
-    ];
     let mut rows = Vec::new();
-    for (case, row) in cases {
+    let mut add = |case: Case, row: fn(&Run) -> Row| -> Result<()> {
         let run = observed(context, case)?;
         rows.push(row(&run));
         rows.extend(blamed(&run));
-    }
+        Ok(())
+    };
+    add(
+        Case::new("thread, --handoff fromApp", Thread, 8.0, returned),
+        by_function,
+    )?;
+    add(Case::new("thread", Thread, 8.0, None), by_read)?;
+    add(
+        Case::new("process, --handoff fromApp", Process, 4.0, returned),
+        by_function,
+    )?;
+    add(Case::new("process", Process, 4.0, None), by_read)?;
+    add(
+        Case::new("process, --handoff fromApp@entry", Process, 4.0, entered),
+        at_entry,
+    )?;
     Ok(rows)
 }
 
