@@ -149,6 +149,11 @@ pub struct Thread {
     pub lost: u32,
     /// 1 when the lock wait last begun has a timeout and a futex of its process only.
     pub wait_timed: u32,
+    /// 1: tracked only because it released a lock that a reader waited for. What it is doing is of
+    /// interest, its own waits are not told.
+    pub holder: u32,
+    /// The process of the thread that took its CPU, when it lost that last; 0 when it has slept since.
+    pub preempted_by: u32,
     /// `task_struct.sched_info.run_delay` when it last went to sleep, ns.
     pub run_delay: u64,
     /// The system call the thread sleeps (or last slept) in; -1 for an exception.
@@ -176,7 +181,7 @@ const _: () = assert!(
             + 4 * 4
             + 3 * 8
             + 8
-            + 4 * 8
+            + 5 * 8
             + 24 * PENDING
             + size_of::<Past>()
 );

@@ -13,7 +13,8 @@ use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 use crate::{
     arch::{self, Syscall, nr},
     current::current,
-    wait,
+    globals::TRACK_HOLDERS,
+    thread, wait,
 };
 
 /// include/uapi/linux/futex.h: the operation without `FUTEX_PRIVATE_FLAG`, `FUTEX_CLOCK_REALTIME`.
@@ -151,6 +152,10 @@ pub(crate) fn woken(thread: &mut Thread, now: u64) {
         let from = thread.since;
         close(thread, from, now, releaser);
         thread.releaser = releaser.0;
+        if TRACK_HOLDERS.load() != 0 && releaser.1 == thread.tgid {
+            // It will hold the lock again: what it is then doing is asked for.
+            thread::track_holder(releaser, now);
+        }
     } else {
         interrupted(thread, now);
     }

@@ -20,6 +20,9 @@ globals! {
     /// One in so many switches to a tracked thread is passed over; 0: none (the verifier drops it).
     UNSEEN_SWITCHES: u32 = 0;
 
+    /// 1: threads that release locks of readers are tracked too, for what they are doing to be known.
+    TRACK_HOLDERS: u32 = 0;
+
     TASK_PID: u32 = ABSENT;
     TASK_TGID: u32 = ABSENT;
     /// The CPU whose run queue the task is on.

@@ -49,6 +49,9 @@ pub(crate) unsafe fn ran(cpu: *mut Cpu, prev: *const task_struct, now: u64) {
 #[inline(always)]
 fn join(thread: &mut Thread, cpu: u32, now: u64) {
     leave(thread);
+    if thread.holder != 0 {
+        return;
+    }
     let Some(queue) = CPUS.get_ptr_mut(cpu) else {
         return;
     };

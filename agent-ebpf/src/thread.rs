@@ -17,7 +17,7 @@ use crate::{
     bits::field,
     current::{current, now},
     futex,
-    globals::{TASK_PID, UNSEEN_SWITCHES},
+    globals::{TASK_PID, TASK_TGID, UNSEEN_SWITCHES},
     handoff,
     maps::{THREADS, TRACKED, ZERO_THREAD, holds},
     queue, rebuilt,
@@ -47,9 +47,26 @@ pub(crate) fn lookup(tid: u32) -> Option<*mut Thread> {
 pub(crate) fn track(tid: u32, tgid: u32, now: u64) -> Option<*mut Thread> {
     if let Some(known) = lookup(tid) {
         // SAFETY: a map value.
-        runs(unsafe { &mut *known }, now);
+        let thread = unsafe { &mut *known };
+        thread.holder = 0;
+        runs(thread, now);
         return Some(known);
     }
+    begin((tid, tgid), now, false)
+}
+
+/// Tracks the current thread, which released a lock that a reader waited for: what it is doing is known
+/// from now on.
+#[inline(always)]
+pub(crate) fn track_holder(ids: (u32, u32), now: u64) {
+    if !tracked(ids.0) {
+        begin(ids, now, true);
+    }
+}
+
+/// Tracks the current thread, (id, process), which is not.
+#[inline(always)]
+fn begin((tid, tgid): (u32, u32), now: u64, holder: bool) -> Option<*mut Thread> {
     let zero = ZERO_THREAD.get(0)?;
     if tid / 64 >= ID_WORDS || THREADS.insert(tid, zero, 0).is_err() {
         count(Count::ThreadsFull);
@@ -62,6 +79,7 @@ pub(crate) fn track(tid: u32, tgid: u32, now: u64) -> Option<*mut Thread> {
         (*thread).since = now;
         (*thread).tgid = tgid;
         (*thread).call = -1;
+        (*thread).holder = holder as u32;
         (*thread).past.tid = tid;
         remember(&mut *thread, now, State::Unseen as u32, 0);
     }
@@ -237,13 +255,13 @@ pub(crate) unsafe fn switched(
             queue::ran(cpu, prev, now);
         }
         if let Some(thread) = out {
-            left(
-                prev,
-                &mut *thread,
-                prev_tid,
-                !preempted && prev_state != 0,
-                now,
-            );
+            let asleep = !preempted && prev_state != 0;
+            (*thread).preempted_by = if asleep {
+                0
+            } else {
+                field(next.cast(), TASK_TGID.load())
+            };
+            left(prev, &mut *thread, prev_tid, asleep, now);
         }
         if let Some(thread) = into
             && !passed_over()

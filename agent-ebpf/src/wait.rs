@@ -7,6 +7,9 @@ use crate::ring::emit;
 /// Tells of a sleep of the thread; who it is is filled in.
 #[inline(always)]
 pub(crate) fn told(thread: &Thread, waited: &Waited) {
+    if thread.holder != 0 {
+        return;
+    }
     emit(
         &Waited {
             head: Head {

@@ -135,6 +135,10 @@ pub struct Watch {
     /// Serve Prometheus metrics at /metrics and health at /healthz.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// Do not look at what the holders of locks are doing while watched threads wait for them (their state
+    /// and function).
+    #[arg(long)]
+    pub no_stacks: bool,
     /// Account for the probes' own run time (costs them some 20-60 ns a run); on with --listen.
     #[arg(long)]
     pub probe_cost: bool,

@@ -3,6 +3,7 @@
 mod clock_set;
 mod collector;
 mod error;
+mod holders;
 mod names;
 mod probe_log;
 mod quotas;
@@ -51,6 +52,10 @@ const DRAIN_EVERY: Duration = Duration::from_millis(50);
 
 /// How often it says that it is alive when there is nothing left to watch.
 const ALIVE: Duration = Duration::from_secs(1);
+
+/// How often the holders of locks are looked at, while somebody waits. No multiple of CPython's switch
+/// interval (5 ms), so that looks fall into every phase of it.
+const LOOK_EVERY: Duration = Duration::from_millis(7);
 
 /// Watches processes until the last has ended or a signal comes.
 ///
@@ -144,12 +149,14 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
         Some(address) => Some(Endpoint::bind(address).await?),
         None => None,
     };
+    let names = Names::new(&arguments.pids).map_err(RunError::Runtime)?;
     let mut probes = Probes::load(&Options {
         pids: arguments.pids.clone(),
         function: arguments.handoff.clone(),
         accounting: arguments.listen.is_some() || arguments.probe_cost,
         log: show.probe_log,
         unseen_switches: arguments.simulate_unseen_switches,
+        track_holders: !arguments.no_stacks,
     })?;
     give_back_memory();
     if show.probe_log {
@@ -180,7 +187,7 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
         time,
         Arc::clone(&model),
         recorder.transpose()?,
-        Names::new().map_err(RunError::Runtime)?,
+        names,
     );
     if show.live || recording.is_some() {
         collector.tell_of_threads();
@@ -324,6 +331,8 @@ async fn follow(
     let ring = readiness(collector.ring_fd()?).map_err(io)?;
     let mut drain = interval(DRAIN_EVERY);
     drain.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut look = interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut tell = interval(every);
     tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick of an interval is at once.
@@ -344,7 +353,9 @@ async fn follow(
                 collector.drain(outputs)?;
                 collector.look_at_starving_readers();
                 collector.look_at_new_processes(outputs);
+                collector.look_for_waiters();
             }
+            _ = look.tick(), if collector.wants_to_see_holders() => collector.look_at_holders(),
             _ = tell.tick() => {
                 collector.drain(outputs)?;
                 collector.interval(outputs)?;

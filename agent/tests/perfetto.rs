@@ -12,9 +12,9 @@ use std::{
 
 use tag52::{
     model::{
-        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, FollowedBy, HandOff, Input, Kin, Lock,
-        Matrix, Message, Moment, MsgType, Part, Sample, SentTime, SessionId, Split, Stage,
-        ThreadName, Wait,
+        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Doing, FollowedBy, Function, HandOff,
+        Input, Kin, Lock, Matrix, Message, Moment, MsgType, Part, Sample, SentTime, SessionId,
+        Split, Stage, ThreadName, Wait,
     },
     outputs::perfetto::{Exported, Filter, Trace},
 };
@@ -88,6 +88,7 @@ fn message(
             part: Part::LockWait,
             culprit: GIL,
             ns: (lock / 3).unsigned_abs(),
+            held_back_ns: 0,
         }],
         followed: FollowedBy::default(),
     }
@@ -150,11 +151,17 @@ fn inputs(messages: u64) -> Vec<(Moment, Input)> {
         all.push((moment, wait(Part::Blocked, CALL, c, now, 2 * MS)));
         if i % 10 == 0 {
             let sample = Sample {
+                at_ns: (a + MS) as u64,
                 waiter: 412,
-                holder: thread(499, "json"),
-                state: 'R',
-                call: None,
-                function: Some("json/encoder.py:iterencode".into()),
+                culprit: GIL,
+                doing: Doing {
+                    state: Part::OnCpu,
+                    call: None,
+                    function: Some(Function {
+                        name: "iterencode".into(),
+                        place: "json/encoder.py:205".into(),
+                    }),
+                },
             };
             all.push((moment, Input::Sample(Box::new(sample))));
             let level = CgroupLevel {
@@ -323,7 +330,7 @@ fn the_trace_processor_reads_it_without_complaint() {
     let hold = of(&holds, "holds GIL");
     assert_eq!((int(&hold[1]), int(&hold[2])), (3_000, 15_000 * MS));
     assert_eq!(int(&flows[0][0]), 3_000);
-    assert_eq!(int(&of(&samples, "json/encoder.py:iterencode")[1]), 300);
+    assert_eq!(int(&of(&samples, "iterencode")[1]), 300);
     let value = |name: &str| of(&counters, name)[2].as_f64().expect("a number");
     assert!((value("cores used") - 0.15).abs() < 1e-9);
     assert!((value("cores limit") - 0.2).abs() < 1e-9);

@@ -576,6 +576,32 @@ fn a_closed_window_is_held_back_and_not_network() {
     );
     // While the window was closed the victim slept.
     run.dominated_by("blocked");
+    let slept = |row: &Blamed| row.ends("nanosleep");
+    assert!(run.blamed("blocked", slept) > 0.9, "{}", run.summary);
+    let blame = Blame::of(&run.summary).expect("a summary");
+    let of_rows: i64 = blame
+        .rows("blocked")
+        .filter(|row| slept(row))
+        .map(|row| row.held_back_ns)
+        .sum();
+    let session = &run.summary["sessions"][0];
+    let cell = session["matrix"]["held_back"]["blocked"].as_i64();
+    assert!(of_rows * 10 > cell.expect("ns") * 9, "{session}");
+    let window = &session["window"];
+    let closed = window["closed_ns"].as_i64().expect("ns");
+    let asleep = window["parts"]["blocked"].as_i64().unwrap_or(0);
+    assert!(asleep * 10 > closed * 9, "{window}");
+    // It was closed when the victim slept, not longer than that and the few reads in between.
+    let (first, last) = (
+        &run.truth.sent[0],
+        &run.truth.sent[run.truth.sent.len() - 1],
+    );
+    let records = &run.truth.victim.records;
+    let through = records[records.len() - 1].handed_off_ns - first.sent_monotonic_ns;
+    assert!(closed < through, "{window}");
+    // What the venue could not send at once, it kept back behind the closed window.
+    let sending = last.sent_monotonic_ns - first.sent_monotonic_ns;
+    assert!(closed * 2 > sending, "{window}, {sending} ns of sending");
     assert!(
         run.total("network") * 2 < outside,
         "network {} ns beside {outside} ns",

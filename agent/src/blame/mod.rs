@@ -8,10 +8,12 @@
 mod culprits;
 mod ledger;
 mod releasers;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod waits;
 
 pub use culprits::{Culprits, Key};
 pub use ledger::Ledger;
+pub use seen::Look;
 pub use waits::{Blame, Describe, Told};

@@ -51,7 +51,7 @@ fn told(blame: &Blame, queue: u64, received: u64, handed_off: u64) -> (Followed,
     ];
     let mut message = message(&session(0), 1, &cells);
     message.handed_off_at = handed_off;
-    blame.charge(&mut message);
+    blame.charge(&mut message, 0);
     (message.followed.queued, message.followed.in_app)
 }
 

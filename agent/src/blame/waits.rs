@@ -4,12 +4,15 @@ use std::{collections::HashMap, sync::Arc};
 
 use agent_common::{Queued, RUNNERS, State, Waited};
 
-use crate::model::{Charge, Culprit, CulpritId, Followed, FollowedBy, Message, Part, Stage, Wait};
+use crate::model::{
+    Charge, Culprit, CulpritId, Followed, FollowedBy, Message, Part, Sample, Stage, Wait,
+};
 
 use super::{
     culprits::{Culprits, Key},
-    ledger::Ledger,
+    ledger::{Due, Ledger},
     releasers::Releasers,
+    seen::{Look, Seen},
 };
 
 /// Sleeps of one lock wait kept, at 5 ms each (CPython) some five minutes.
@@ -31,6 +34,8 @@ pub enum Told {
     Culprit(CulpritId, Arc<Culprit>),
     /// A wait, or what one culprit has of it.
     Wait(Wait),
+    /// What the holder of a lock was doing, of a wait that is told next.
+    Sample(Sample),
 }
 
 /// The waits of all watched threads.
@@ -45,6 +50,7 @@ pub struct Blame {
     releasers: Releasers,
     /// Waits for the CPU by what they followed upon; on the CPU: the retries of lock waits.
     followed: HashMap<(u32, Part), Ledger>,
+    seen: Seen,
     /// The cgroup whose quota ran out last, by process.
     quota: HashMap<u32, CulpritId>,
 }
@@ -110,9 +116,37 @@ impl Blame {
             wait.ns += to - from;
             self.due(&wait, from, to, to - from);
         }
+        if let Key::Holder { tid, .. } = key {
+            self.seen
+                .settle(&wait, tid, &mut |sample| tell(Told::Sample(sample)));
+        }
         if wait.ns > 0 {
             tell(Told::Wait(wait));
         }
+    }
+
+    /// Who may hold a lock of a process that one of its threads waits for, likeliest first: (thread, its
+    /// process).
+    pub fn holders(
+        &self,
+        pid: u32,
+        address: u64,
+        waiter: u32,
+    ) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let holders = self.releasers.holders(pid, address);
+        holders.filter(move |thread| thread.0 != waiter)
+    }
+
+    /// A thread that may hold a lock was looked at while somebody waited for it: told as a sample with the
+    /// wait, if it did.
+    pub fn looked(&mut self, look: Look) {
+        self.seen.add(look);
+    }
+
+    /// Looks there was no room for.
+    #[must_use]
+    pub const fn looks_dropped(&self) -> u64 {
+        self.seen.dropped
     }
 
     /// A wait for a CPU is over.
@@ -198,41 +232,53 @@ impl Blame {
     }
 
     /// Charges a message with the waits that fell into its time outside the network, and says which of
-    /// those for the CPU were the aftermath of others.
-    pub fn charge(&self, message: &mut Message) {
+    /// those for the CPU were the aftermath of others. It was held back, if it was, from `held_back_from`
+    /// on.
+    pub fn charge(&self, message: &mut Message, held_back_from: u64) {
         let matrix = message.split.matrix();
         let ago = |at: u64, stage| at.saturating_sub(matrix.stage(stage).max(0) as u64);
         let received = ago(message.handed_off_at, Stage::InApp);
+        let arrived = ago(received, Stage::Queued);
         message.followed = FollowedBy {
-            queued: self.followed(message.tid, ago(received, Stage::Queued), received),
+            queued: self.followed(message.tid, arrived, received),
             in_app: self.followed(message.tid, received, message.handed_off_at),
         };
-        let outside: i64 = [Stage::HeldBack, Stage::Queued, Stage::InApp]
-            .into_iter()
-            .map(|stage| matrix.stage(stage))
-            .sum();
         let to = message.handed_off_at;
-        let from = to.saturating_sub(outside.max(0) as u64);
         for part in Part::ALL {
             let Some(ledger) = self.threads.get(&(message.tid, part)) else {
                 continue;
             };
-            let most = matrix.part(part).max(0) as u64;
-            let due = ledger.between(from, to);
-            let all: u64 = due.iter().map(|due| due.ns).sum();
-            for due in due {
-                // The counters are exact, the waits are told at their ends: what is too much is taken
-                // off alike.
-                let ns = if all > most {
-                    (u128::from(due.ns) * u128::from(most) / u128::from(all)) as u64
-                } else {
-                    due.ns
-                };
+            let held_back = matrix.get(Stage::HeldBack, part).max(0) as u64;
+            let here = matrix.part(part).max(0) as u64 - held_back;
+            for due in at_most(here, ledger.between(arrived, to)) {
                 message.charges.push(Charge {
                     part,
                     culprit: due.culprit,
-                    ns,
+                    ns: due.ns,
+                    held_back_ns: 0,
                 });
+            }
+            if held_back == 0 {
+                continue;
+            }
+            // In between the window may have been open for moments, which count as well: the culprits of
+            // these are as good as the others, and nobody is charged for more than was held back.
+            for due in at_most(held_back, ledger.between(held_back_from, arrived)) {
+                let known = message
+                    .charges
+                    .iter_mut()
+                    .find(|charge| (charge.part, charge.culprit) == (part, due.culprit));
+                if let Some(charge) = known {
+                    charge.ns += due.ns;
+                    charge.held_back_ns = due.ns;
+                } else {
+                    message.charges.push(Charge {
+                        part,
+                        culprit: due.culprit,
+                        ns: due.ns,
+                        held_back_ns: due.ns,
+                    });
+                }
             }
         }
     }
@@ -266,6 +312,7 @@ impl Blame {
         self.threads.retain(|&(of, _), _| of != tid);
         self.followed.retain(|&(of, _), _| of != tid);
         self.sleeps.remove(&tid);
+        self.seen.forget(tid);
     }
 }
 
@@ -280,6 +327,18 @@ fn followed(queued: &Queued) -> Option<Part> {
         BLOCKED => Some(Part::Blocked),
         _ => None,
     }
+}
+
+/// The counters are exact, the waits are told at their ends: what is too much is taken off alike.
+fn at_most(most: u64, mut dues: Vec<Due>) -> Vec<Due> {
+    let all: u64 = dues.iter().map(|due| due.ns).sum();
+    if all > most {
+        for due in &mut dues {
+            due.ns = (u128::from(due.ns) * u128::from(most) / u128::from(all)) as u64;
+        }
+    }
+    dues.retain(|due| due.ns > 0);
+    dues
 }
 
 /// Who had the CPU for how long, ns; at most the last [`RUNNERS`] of them are known.
@@ -306,4 +365,103 @@ fn runners(queued: &Queued) -> Vec<(Key, u64)> {
         since = since.max(runner.until);
     }
     shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        Lock, Matrix, Split, ThreadName,
+        samples::{message, session},
+    };
+
+    struct Nameless;
+
+    impl Describe for Nameless {
+        fn describe(&mut self, key: &Key) -> Culprit {
+            let &Key::Holder { tid, address, .. } = key else {
+                unreachable!("only lock waits here")
+            };
+            Culprit::Holder {
+                lock: Lock::Futex { address },
+                thread: ThreadName {
+                    tid,
+                    pid: 1,
+                    comm: String::new(),
+                },
+            }
+        }
+    }
+
+    /// The reader waited for thread 5 until 200, for thread 7 until 400, and for thread 6 after 600.
+    fn blame(tid: u32) -> Blame {
+        let mut blame = Blame::default();
+        for (from, to, releaser) in [(100, 200, 5), (300, 400, 7), (600, 700, 6), (800, 900, 6)] {
+            let waited = Waited {
+                tid,
+                tgid: 1,
+                state: State::LockWait as u32,
+                from,
+                to,
+                what: 64,
+                releaser,
+                releaser_tgid: 1,
+                ..Waited::default()
+            };
+            blame.waited(&waited, &mut Nameless, &mut |_| ());
+        }
+        blame
+    }
+
+    /// Handed off at 1000, an age of 1000: in flight, held back and queued with these lock waits.
+    fn charged(held_back: i64, queued: i64, arrived: i64, held_back_from: u64) -> Vec<Charge> {
+        let mut m = message(&session(0), 1, &[]);
+        let mut matrix = Matrix::default();
+        matrix.add(Stage::HeldBack, Part::LockWait, held_back);
+        matrix.add(Stage::Queued, Part::LockWait, queued);
+        matrix.add(Stage::InApp, Part::OnCpu, 1_000 - arrived - queued);
+        matrix.add(Stage::InFlight, Part::Network, arrived - held_back);
+        m.split = Split::new(1_000, matrix).expect("balanced");
+        m.handed_off_at = 1_000;
+        blame(m.tid).charge(&mut m, held_back_from);
+        m.charges
+    }
+
+    fn charge(id: u32, ns: u64, held_back_ns: u64) -> Charge {
+        Charge {
+            part: Part::LockWait,
+            culprit: CulpritId(id),
+            ns,
+            held_back_ns,
+        }
+    }
+
+    #[test]
+    fn what_was_held_back_is_charged_to_those_waited_for_then() {
+        // Arrived at 500: the queue is for thread 6, what was before for threads 5 and 7.
+        assert_eq!(
+            charged(200, 200, 500, 0),
+            [charge(3, 200, 0), charge(1, 100, 100), charge(2, 100, 100)]
+        );
+        // The window was open until 250.
+        assert_eq!(
+            charged(100, 200, 500, 250),
+            [charge(3, 200, 0), charge(2, 100, 100)]
+        );
+        // Never more than there was.
+        assert_eq!(
+            charged(100, 90, 500, 0),
+            [charge(3, 90, 0), charge(1, 50, 50), charge(2, 50, 50)]
+        );
+        assert_eq!(charged(0, 200, 500, 500), [charge(3, 200, 0)]);
+        // One and the same in both.
+        assert_eq!(
+            charged(300, 100, 750, 0),
+            [
+                charge(3, 200, 100),
+                charge(1, 100, 100),
+                charge(2, 100, 100)
+            ]
+        );
+    }
 }

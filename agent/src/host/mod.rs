@@ -24,7 +24,7 @@ use self::{
     cgroups::Hierarchies, names::Names, objects::Objects, proc::Proc, python::NoFunction,
     symbols::Symbols,
 };
-use crate::model::{CgroupUse, Culprit, Kin, Lock, Object, Sample, ThreadName};
+use crate::model::{CgroupUse, Culprit, Doing, Function, Kin, Lock, Object, Part, ThreadName};
 
 pub use self::{
     cgroups::{CgroupError, ran_out},
@@ -39,12 +39,33 @@ pub struct HostCounts {
     pub objects: ObjectCounts,
     /// Mapped files that could not be read when CPython was looked for.
     pub unreadable_files: u64,
+    /// Mapped files that were not looked through for CPython because of their size.
+    pub large_files: u64,
     /// Samples of which the thread had ended.
     pub samples_gone: u64,
     /// Samples without a function because the memory changed while it was read.
     pub samples_inconsistent: u64,
     /// Samples without a function because its CPython is not read ([`Host::refusals`]).
     pub samples_refused: u64,
+}
+
+impl HostCounts {
+    /// All of them, by the names used in outputs.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let objects = self.objects;
+        [
+            ("object_closed", objects.closed),
+            ("pipe_search_cut_short", objects.pipes_cut_short),
+            ("pipe_search_put_off", objects.pipes_put_off),
+            ("socket_search_cut_short", objects.sockets_cut_short),
+            ("mapped_file_unreadable", self.unreadable_files),
+            ("mapped_file_too_large", self.large_files),
+            ("holder_gone", self.samples_gone),
+            ("function_inconsistent", self.samples_inconsistent),
+            ("function_refused", self.samples_refused),
+        ]
+        .into_iter()
+    }
 }
 
 /// What is known of the machine the agent runs on.
@@ -135,29 +156,43 @@ impl Host {
         self.symbols.is_gil(pid, address)
     }
 
-    /// What the holder of a lock is doing right now; `None` when it has ended.
-    pub fn sample(&mut self, waiter: u32, holder: u32) -> Option<Sample> {
-        let Some(stat) = self.proc.stat(holder) else {
+    /// What a thread of a process is doing right now, as /proc has it; `None` when there is no such thread.
+    /// That it could run is told, not whether it does: the state is then unknown.
+    pub fn doing(&mut self, pid: u32, tid: u32) -> Option<Doing> {
+        let Some(stat) = self.proc.stat(tid) else {
             self.counts.samples_gone += 1;
             return None;
         };
-        let call = fs::read_to_string(self.proc.of(holder, "syscall"))
+        let call = fs::read_to_string(self.proc.of(tid, "syscall"))
             .ok()
             .and_then(|text| blocked_in(&text));
-        let holder = self.names.thread(holder);
-        Some(Sample {
-            waiter,
-            state: stat.state,
+        let state = match (stat.state, call.as_deref()) {
+            ('R', _) => Part::Unknown,
+            (_, Some("futex" | "futex_wait" | "futex_waitv")) => Part::LockWait,
+            _ => Part::Blocked,
+        };
+        Some(Doing {
+            state,
             call,
-            function: self.function(&holder),
-            holder,
+            function: self.function(pid, tid),
         })
     }
 
-    fn function(&mut self, thread: &ThreadName) -> Option<String> {
-        let runtime = self.symbols.runtime(thread.pid)?;
-        let inner = self.proc.status(thread.tid).ok()?.inner_tid()?;
-        match python::function(thread.pid, inner, &runtime) {
+    /// The name of a system call; of -1: a page fault.
+    #[must_use]
+    pub fn call_name(number: i64) -> String {
+        calls::name(number)
+    }
+
+    /// The Python function a thread of a process is in right now, without stopping it; `None` when it is in
+    /// none, or when that cannot be told (counted).
+    pub fn function(&mut self, pid: u32, tid: u32) -> Option<Function> {
+        let runtime = self.symbols.runtime(pid)?;
+        let Some(inner) = self.names.inner_tid(tid) else {
+            self.counts.samples_gone += 1;
+            return None;
+        };
+        match python::function(pid, inner, &runtime) {
             Ok(function) => function,
             Err(NoFunction::Refused(why)) => {
                 self.counts.samples_refused += 1;
@@ -171,6 +206,11 @@ impl Host {
         }
     }
 
+    /// Looks through the files of a process now, so that nobody waits for it later.
+    pub fn prepare(&mut self, pid: u32) {
+        let _none = self.symbols.runtime(pid);
+    }
+
     /// Why samples have no function, each reason once.
     pub fn refusals(&self) -> impl Iterator<Item = &str> {
         self.refusals.iter().map(String::as_str)
@@ -182,6 +222,7 @@ impl Host {
         HostCounts {
             objects: self.objects.counts(),
             unreadable_files: self.symbols.unreadable,
+            large_files: self.symbols.too_large,
             ..self.counts
         }
     }

@@ -8,7 +8,10 @@ use std::{
 
 use lru::LruCache;
 
-use super::{cgroups::Hierarchies, proc::Proc};
+use super::{
+    cgroups::Hierarchies,
+    proc::{Proc, Status},
+};
 use crate::model::{Kin, ThreadName};
 
 /// `PF_KTHREAD`.
@@ -26,6 +29,8 @@ const ENDED_KEPT: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 struct Known {
     name: ThreadName,
+    /// Its id in the innermost of its PID namespaces; 0 when not known.
+    inner: u32,
     /// In clock ticks since boot: tells a thread from a later one of the same number.
     started: u64,
     kernel: bool,
@@ -59,6 +64,12 @@ impl Names {
             Some(known) => known.name.clone(),
             None => nobody(tid),
         }
+    }
+
+    /// Its id where it lives; `None` when there is no such thread (any more), as far as is known.
+    pub(super) fn inner_tid(&mut self, tid: u32) -> Option<u32> {
+        let known = self.look(tid, Instant::now())?;
+        Some(known.inner).filter(|&inner| inner != 0)
     }
 
     /// The cgroup's path below the mount of the hierarchy with the CPU controller; empty when not known.
@@ -112,6 +123,7 @@ impl Names {
             };
             let idle = Known {
                 name,
+                inner: 0,
                 started: 0,
                 kernel: true,
                 cgroup: "/".to_owned(),
@@ -148,13 +160,16 @@ impl Names {
             (known.looked, known.seen) = (now, now);
             return;
         }
-        let pid = self.proc.status(tid).ok().and_then(|s| s.tgid());
+        let status = self.proc.status(tid).ok();
+        let pid = status.as_ref().and_then(Status::tgid);
+        let inner = status.as_ref().and_then(Status::inner_tid);
         let known = Known {
             name: ThreadName {
                 tid,
                 pid: pid.unwrap_or(0),
                 comm: stat.comm,
             },
+            inner: inner.unwrap_or(0),
             started: stat.starttime,
             kernel: stat.flags & KERNEL_THREAD != 0,
             cgroup,

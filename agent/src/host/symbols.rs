@@ -97,6 +97,8 @@ pub(super) struct Symbols {
     files: LruCache<(u64, u64), Option<Linked>>,
     /// Files that could not be read.
     pub(super) unreadable: u64,
+    /// Files that were not looked through for their size.
+    pub(super) too_large: u64,
 }
 
 impl Symbols {
@@ -106,6 +108,7 @@ impl Symbols {
             processes: LruCache::new(KEPT),
             files: LruCache::new(KEPT),
             unreadable: 0,
+            too_large: 0,
         }
     }
 
@@ -190,6 +193,7 @@ impl Symbols {
         if let Some(linked) = self.files.get(&id) {
             return *linked;
         }
+        self.too_large += u64::from(size > LARGEST_FILE);
         let whole = self.may_hide_it(pid, path, id);
         let linked = (size <= LARGEST_FILE)
             .then(|| symbols(&ReadCache::new(file), whole))

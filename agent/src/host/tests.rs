@@ -140,7 +140,8 @@ fn functions_of_every_cpython_here() {
         };
         let mut host = Host::new().expect("a host");
         let read = ["3.11", "3.12", "3.13"].contains(&python.version.as_str());
-        let adding = host.sample(python.pausing, python.adding).expect("alive");
+        let (pid, adding) = (python.pid(), python.adding);
+        let adding = host.doing(pid, adding).expect("alive");
         if !read {
             assert_eq!(adding.function, None, "{}", python.version);
             assert_eq!(host.counts().samples_refused, 1);
@@ -148,31 +149,28 @@ fn functions_of_every_cpython_here() {
             assert!(why[0].contains("CPython"), "{why:?}");
             continue;
         }
-        let function = |sample: &Sample| {
-            let name = sample.function.as_deref()?;
-            Some(name.split_once("books.py:")?.1.to_owned())
+        let function = |doing: &Doing| {
+            let function = doing.function.as_ref()?;
+            let line = function.place.split_once("books.py:")?.1.to_owned();
+            Some((function.name.clone(), line))
         };
+        let is = |name: &str, line: &str| Some((name.to_owned(), line.to_owned()));
         let whole = format!("{} {adding:?}", python.version);
-        assert_eq!(function(&adding).as_deref(), Some("Books.add"), "{whole}");
-        assert_eq!(
-            (adding.holder.tid, adding.holder.pid),
-            (python.adding, python.pid())
-        );
-        assert_eq!(adding.waiter, python.pausing);
-        let pausing = host.sample(python.adding, python.pausing).expect("alive");
-        assert_eq!(
-            function(&pausing).as_deref(),
-            Some("Feed.pause"),
-            "{pausing:?}"
-        );
-        assert_eq!(pausing.state, 'S');
+        // Its `def` is in the fifth line of the script.
+        assert_eq!(function(&adding), is("Books.add", "5"), "{whole}");
+        let pausing = host.doing(pid, python.pausing).expect("alive");
+        assert_eq!(function(&pausing), is("Feed.pause", "10"), "{pausing:?}");
+        assert_eq!(pausing.state, Part::Blocked);
         assert!(pausing.call.expect("in one").ends_with("nanosleep"));
-        let main = host.sample(python.adding, python.pid()).expect("alive");
+        let main = host.doing(pid, pid).expect("alive");
         assert!(main.call.is_some(), "{main:?}");
-        assert_eq!(
-            main.function.as_deref().map(|f| f.ends_with(":<module>")),
-            Some(true)
-        );
+        let name = main
+            .function
+            .as_ref()
+            .map(|function| function.name.as_str());
+        assert_eq!(name, Some("<module>"));
+        assert_eq!(host.doing(pid, python.pausing + 1_000_000), None);
+        assert_eq!(std::mem::take(&mut host.counts.samples_gone), 1);
         assert_eq!(host.counts(), HostCounts::default());
     }
 }
@@ -304,6 +302,6 @@ fn the_text_of_a_syscall_file() {
 #[test]
 fn who_has_ended_cannot_be_sampled() {
     let mut host = Host::new().expect("a host");
-    assert!(host.sample(1, u32::MAX).is_none());
+    assert!(host.doing(1, u32::MAX).is_none());
     assert_eq!(host.counts().samples_gone, 1);
 }

@@ -55,7 +55,19 @@ pub struct Received {
     arrived_at: Option<u64>,
     reader: Snapshot,
     matrix: Matrix,
+    /// See [`Joined`].
+    held_back_from: u64,
     ack_pending: u64,
+}
+
+/// A message that was handed off.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    /// The message; nobody is charged yet.
+    pub message: Message,
+    /// When the window was closed first after it was sent, `CLOCK_MONOTONIC` ns: what it was held back for
+    /// lies between this and its arrival.
+    pub held_back_from: u64,
 }
 
 /// Which time a message's age counts from.
@@ -93,6 +105,7 @@ impl Received {
         let sent_at = sent.utc_ns.saturating_sub(utc_offset);
         let mut matrix = Matrix::default();
         let mut ack_pending = 0;
+        let mut held_back_from = arrived.map_or(reader.at, |a| a.at);
         match arrived {
             Some(arrived) => {
                 let mut in_flight = arrived.at as i64 - sent_at;
@@ -103,6 +116,7 @@ impl Received {
                     matrix.add(Stage::InFlight, Part::Unknown, unseen);
                     let held = window.held_back(sent_at.max(0) as u64, &arrived);
                     held.charge(&mut matrix, Stage::HeldBack);
+                    held_back_from = window.closed_from(sent_at.max(0) as u64, arrived.at);
                     in_flight -= unseen + held.total() as i64;
                     if !header.poss_dup {
                         // It was sent no later than the next stamp of its precision would say. What
@@ -138,6 +152,7 @@ impl Received {
             arrived_at: arrived.map(|a| a.at),
             reader,
             matrix,
+            held_back_from,
             ack_pending,
         })
     }
@@ -189,7 +204,7 @@ impl Received {
         end: &Snapshot,
         how: HandOff,
         session: Arc<SessionId>,
-    ) -> Result<Message, Unbalanced> {
+    ) -> Result<Joined, Unbalanced> {
         let end_at = end.at.max(self.reader.at);
         let in_app = if how == HandOff::Unseen {
             Waiting::unknown(end_at - self.reader.at)
@@ -199,7 +214,7 @@ impl Received {
         in_app.charge(&mut self.matrix, Stage::InApp);
         let utc = |at: u64| at as i64 + self.utc_offset;
         let age = end_at as i64 - self.sent_at;
-        Ok(Message {
+        let message = Message {
             session,
             tid: self.reader.tid,
             seq: self.header.seq,
@@ -217,6 +232,10 @@ impl Received {
             split: Split::new(age, self.matrix)?,
             charges: Vec::new(),
             followed: FollowedBy::default(),
+        };
+        Ok(Joined {
+            message,
+            held_back_from: self.held_back_from,
         })
     }
 }

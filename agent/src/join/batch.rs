@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use agent_common::Snapshot;
 
-use super::account::Received;
-use crate::model::{HandOff, Message, SessionId, Unbalanced};
+use super::account::{Joined, Received};
+use crate::model::{HandOff, SessionId, Unbalanced};
 
 /// Calls kept for one batch: far more than messages fit into one receive.
 const MOST_CALLS: usize = 1 << 16;
@@ -119,7 +119,7 @@ impl Batch {
         how: HandOff,
         by_function: bool,
         session: &Arc<SessionId>,
-        mut done: impl FnMut(Result<Message, Unbalanced>),
+        mut done: impl FnMut(Result<Joined, Unbalanced>),
     ) -> u64 {
         let matched = if by_function { self.matched() } else { None };
         let how = if self.lost || self.wait_unseen {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use agent_common::Snapshot;
 
 use super::{timeline::Timeline, waiting::Waiting};
+use crate::model::{Part, WindowFacts};
 
 /// Closed stretches held; with more, the oldest are given up, and messages sent in them have that
 /// time unknown.
@@ -42,6 +43,9 @@ pub struct Window {
     past: VecDeque<Closed>,
     /// The sum over all of them, given up ones included.
     sum: Waiting,
+    /// How many they were, and the longest, ns.
+    count: u64,
+    longest: u64,
     /// The stretch in progress, and the edge that was offered when it began.
     closed: Option<(Snapshot, u64)>,
     /// One past the last byte that arrived.
@@ -167,6 +171,32 @@ impl Window {
             before: self.sum,
         });
         self.sum.add(&Waiting::between(&from, &to));
+        self.count += 1;
+        self.longest = self.longest.max(to.at - from.at);
+    }
+
+    /// The closed stretches that ended, all of them.
+    #[must_use]
+    pub fn facts(&self) -> WindowFacts {
+        let mut facts = WindowFacts {
+            closed: self.count,
+            longest_ns: self.longest,
+            ..WindowFacts::default()
+        };
+        for part in Part::ALL {
+            facts.parts[part as usize] = self.sum.part(part);
+        }
+        facts
+    }
+
+    /// When the window was closed first between `sent` and `arrived`; `arrived` when it never was.
+    #[must_use]
+    pub fn closed_from(&self, sent: u64, arrived: u64) -> u64 {
+        let first = self.past.partition_point(|c| c.to.at <= sent);
+        let past = self.past.get(first).map(|c| c.from.at);
+        let present = self.closed.map(|(from, _)| from.at);
+        let from = past.or(present).unwrap_or(arrived);
+        from.max(sent).min(arrived)
     }
 
     /// While nothing is or was closed, one snapshot is all that can be asked for.
@@ -243,7 +273,6 @@ fn earlier<'a>(a: &'a Snapshot, b: &'a Snapshot) -> &'a Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Part;
 
     /// A reader that is in lock-wait all the time.
     fn at(at: u64) -> Snapshot {
@@ -302,6 +331,26 @@ mod tests {
             assert_eq!(waiting.total(), held, "{sent}..{arrived}");
             assert_eq!(waiting.part(Part::LockWait), held, "{sent}..{arrived}");
         }
+    }
+
+    #[test]
+    fn when_the_window_was_closed_first() {
+        let mut window = window();
+        for (sent, arrived, from) in [
+            (0, 50, 50),
+            (0, 150, 100),
+            (150, 250, 150),
+            (250, 650, 300),
+            (650, 700, 700),
+        ] {
+            assert_eq!(window.closed_from(sent, arrived), from, "{sent}..{arrived}");
+        }
+        window.arrived(400, shut(410), false, at(800));
+        assert_eq!(window.closed_from(650, 900), 800);
+        let facts = window.facts();
+        assert_eq!((facts.closed, facts.longest_ns), (3, 100));
+        assert_eq!(facts.parts[Part::LockWait as usize], 300);
+        assert_eq!(facts.closed_ns(), 300);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    culprit::{Charge, Culprit, CulpritId, Lock, Wait},
-    matrix::Part,
+    culprit::{Charge, Culprit, CulpritId, Lock, Sample, Wait},
+    doing::{Doings, Samples},
+    matrix::{Part, Stage},
     sums::Sums,
 };
 
@@ -13,6 +14,12 @@ const MOST: usize = 64;
 
 /// Culprits shown per part.
 const SHOWN: usize = 5;
+
+/// Culprits of a part that have a series of their own in the metrics.
+const NAMED: usize = 8;
+
+/// A culprit has one from when it has this share of its part, per cent.
+const WORTH_A_NAME: i128 = 5;
 
 /// What one culprit of one part is charged with; the rows of a part sum to the part.
 #[derive(Clone, Debug)]
@@ -23,8 +30,13 @@ pub struct BlameRow {
     pub culprit: Option<Arc<Culprit>>,
     /// Time of the messages' ages, nanoseconds, summed over messages like the part itself.
     pub ns: i128,
+    /// How much of that while the messages were held back at the sender; the rows of a part sum to what
+    /// that stage has of it.
+    pub held_back_ns: i128,
     /// The ingest thread's own waits, each once however many messages waited with it.
     pub waits: Waits,
+    /// Lock-wait: what the holder was doing meanwhile.
+    pub samples: Samples,
 }
 
 impl BlameRow {
@@ -100,10 +112,14 @@ impl Waits {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Row {
     ns: u64,
+    held_back_ns: u64,
+    /// What was charged since it has a series of its own; `None` without one.
+    named_ns: Option<u64>,
     waits: Waits,
+    doings: Doings,
 }
 
 /// One session's charges.
@@ -121,13 +137,30 @@ impl BlameTable {
         Some(self.rows.entry((part, culprit)).or_default())
     }
 
-    /// A fresh message's charges.
-    pub(super) fn charge(&mut self, charges: &[Charge]) {
+    /// A fresh message's charges; `sums` are the session's, the message included.
+    pub(super) fn charge(&mut self, charges: &[Charge], sums: &Sums) {
         for charge in charges {
-            if let Some(row) = self.row(charge.part, charge.culprit) {
-                row.ns += charge.ns;
+            let Some(row) = self.row(charge.part, charge.culprit) else {
+                continue;
+            };
+            row.ns += charge.ns;
+            row.held_back_ns += charge.held_back_ns;
+            if let Some(named) = &mut row.named_ns {
+                *named += charge.ns;
+            } else if i128::from(row.ns) * 100 >= sums.part(charge.part) * WORTH_A_NAME
+                && self.named(charge.part).count() < NAMED
+                && let Some(row) = self.row(charge.part, charge.culprit)
+            {
+                row.named_ns = Some(charge.ns);
             }
         }
+    }
+
+    /// The culprits of a part that have a series of their own and what each was charged with since: neither
+    /// falls nor moves from one to another.
+    pub(super) fn named(&self, part: Part) -> impl Iterator<Item = (CulpritId, u64)> + '_ {
+        let rows = self.rows.iter().filter(move |(key, _)| key.0 == part);
+        rows.filter_map(|(key, row)| Some((key.1, row.named_ns?)))
     }
 
     /// The ingest thread has waited.
@@ -137,10 +170,25 @@ impl BlameTable {
         }
     }
 
+    /// The holder of a lock was seen while the ingest thread waited for it.
+    pub(super) fn sampled(&mut self, sample: &Sample) {
+        if let Some(row) = self.row(Part::LockWait, sample.culprit) {
+            row.doings.add(&sample.doing, 1);
+        }
+    }
+
     pub(super) fn absorb(&mut self, other: &Self) {
         for (&(part, culprit), theirs) in &other.rows {
+            let room = self.named(part).count() < NAMED;
             if let Some(row) = self.row(part, culprit) {
+                if let Some(named) = theirs.named_ns
+                    && (room || row.named_ns.is_some())
+                {
+                    row.named_ns = Some(row.named_ns.unwrap_or(0) + named);
+                }
                 row.ns += theirs.ns;
+                row.held_back_ns += theirs.held_back_ns;
+                row.doings.absorb(&theirs.doings);
                 row.waits.absorb(&theirs.waits);
             }
         }
@@ -162,18 +210,21 @@ impl BlameTable {
             let mut rows: Vec<_> = self.rows.iter().filter(|(key, _)| key.0 == part).collect();
             rows.sort_unstable_by_key(|(key, row)| (std::cmp::Reverse(row.ns), key.1));
             let mut rest = total;
+            let mut held_back_rest = sums.get(Stage::HeldBack, part);
             for (&(_, id), row) in rows.into_iter().take(SHOWN) {
                 let ns = i128::from(row.ns);
-                let Some(culprit) = names.0.get(&id).filter(|_| ns > 0 || row.waits.count > 0)
-                else {
+                let Some(culprit) = names.get(id).filter(|_| ns > 0 || row.waits.count > 0) else {
                     continue;
                 };
                 rest -= ns;
+                held_back_rest -= i128::from(row.held_back_ns);
                 figures.push(BlameRow {
                     part,
                     culprit: Some(Arc::clone(culprit)),
                     ns,
+                    held_back_ns: row.held_back_ns.into(),
                     waits: row.waits,
+                    samples: row.doings.samples(),
                 });
             }
             if rest > 0 {
@@ -181,7 +232,9 @@ impl BlameTable {
                     part,
                     culprit: None,
                     ns: rest,
+                    held_back_ns: held_back_rest,
                     waits: Waits::default(),
+                    samples: Samples::default(),
                 });
             }
         }
@@ -197,16 +250,22 @@ impl Names {
     pub(super) fn learn(&mut self, id: CulpritId, culprit: &Arc<Culprit>) {
         self.0.insert(id, Arc::clone(culprit));
     }
+
+    pub(super) fn get(&self, id: CulpritId) -> Option<&Arc<Culprit>> {
+        self.0.get(&id)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Matrix, Stage};
+    use crate::model::Matrix;
 
     fn sums(lock: i64) -> Sums {
         let mut matrix = Matrix::default();
-        matrix.add(Stage::InApp, Part::LockWait, lock);
+        let held_back = lock / 2;
+        matrix.add(Stage::HeldBack, Part::LockWait, held_back);
+        matrix.add(Stage::InApp, Part::LockWait, lock - held_back);
         matrix.add(Stage::InApp, Part::OnCpu, 7);
         let mut sums = Sums::default();
         sums.add(&matrix);
@@ -218,6 +277,7 @@ mod tests {
             part: Part::LockWait,
             culprit: CulpritId(culprit),
             ns,
+            held_back_ns: ns / 3,
         }
     }
 
@@ -235,18 +295,47 @@ mod tests {
         for culprits in [0, 1, 3, 60, 150] {
             let mut table = BlameTable::default();
             for id in 0..=culprits {
-                table.charge(&[charge(id, 1 + u64::from(id))]);
+                table.charge(&[charge(id, 1 + u64::from(id))], &sums(1_000_000));
             }
             let rows = table.figures(&sums(1_000_000), &names());
             assert_eq!(rows.iter().map(|row| row.ns).sum::<i128>(), 1_000_000);
+            let held_back: i128 = rows.iter().map(|row| row.held_back_ns).sum();
+            assert_eq!(held_back, 500_000);
+            assert!(rows.iter().all(|row| row.held_back_ns <= row.ns));
             assert!(rows.len() <= SHOWN + 1);
         }
     }
 
     #[test]
+    fn series_are_few_and_never_fall() {
+        let mut table = BlameTable::default();
+        let named = |table: &BlameTable| {
+            let mut named: Vec<_> = table.named(Part::LockWait).collect();
+            named.sort_unstable();
+            named
+        };
+        table.charge(&[charge(1, 40)], &sums(1_000));
+        assert_eq!(named(&table), []);
+        table.charge(&[charge(1, 20)], &sums(1_000));
+        assert_eq!(named(&table), [(CulpritId(1), 20)]);
+        // Also when others have more by now.
+        table.charge(&[charge(1, 20)], &sums(1_000_000));
+        assert_eq!(named(&table), [(CulpritId(1), 40)]);
+        for id in 2..40 {
+            table.charge(&[charge(id, 100)], &sums(1_000));
+        }
+        assert_eq!(named(&table).len(), NAMED);
+        let mut heir = BlameTable::default();
+        heir.charge(&[charge(39, 100)], &sums(100));
+        heir.absorb(&table);
+        assert_eq!(named(&heir).len(), NAMED);
+        assert!(named(&heir).contains(&(CulpritId(39), 100)));
+    }
+
+    #[test]
     fn the_most_charged_comes_first_and_holds_are_told_from_hand_offs() {
         let mut table = BlameTable::default();
-        table.charge(&[charge(1, 10), charge(2, 30)]);
+        table.charge(&[charge(1, 10), charge(2, 30)], &sums(40));
         let mut wait = Wait {
             tid: 1,
             part: Part::LockWait,

@@ -133,6 +133,8 @@ pub struct Charge {
     pub culprit: CulpritId,
     /// How much of the message's age, nanoseconds.
     pub ns: u64,
+    /// How much of that while the message was held back at the sender, nanoseconds.
+    pub held_back_ns: u64,
 }
 
 /// One wait of a watched thread that is over.
@@ -154,19 +156,44 @@ pub struct Wait {
     pub timeouts: u32,
 }
 
-/// What the holder of a lock was doing while a watched thread waited for it: one sample.
+/// A function of a program.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Function {
+    /// Its name (`JSONEncoder.encode`).
+    pub name: String,
+    /// Where it is: file and first line (`json/encoder.py:183`).
+    pub place: String,
+}
+
+/// What a thread was doing at one instant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Doing {
+    /// Its state, in the words for the ingest thread's: on-cpu, run-queue, lock-wait, blocked; unknown
+    /// where /proc has to tell and says only that it could run.
+    pub state: Part,
+    /// The system call it slept in; `None` when it did not sleep.
+    pub call: Option<String>,
+    /// The function it was in; `None` when not known.
+    pub function: Option<Function>,
+}
+
+/// What the holder of a lock was doing at one instant of a watched thread's wait for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
+    /// When, `CLOCK_MONOTONIC` ns.
+    pub at_ns: u64,
     /// Who waited.
     pub waiter: u32,
-    /// Who held the lock.
-    pub holder: ThreadName,
-    /// The holder's state, as of /proc: `R`, `S`, `D`, ...
-    pub state: char,
-    /// The system call it was blocked in; `None` when it ran.
-    pub call: Option<String>,
-    /// The function it was in (`json/encoder.py:iterencode`, or a native symbol); `None` when not known.
-    pub function: Option<String>,
+    /// The lock and who held it.
+    pub culprit: CulpritId,
+    /// What its holder was doing.
+    pub doing: Doing,
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.name, self.place)
+    }
 }
 
 impl fmt::Display for ThreadName {

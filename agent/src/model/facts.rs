@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::matrix::Part;
+
 /// Why a message has no age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Excluded {
@@ -76,4 +78,42 @@ pub struct ThreadFacts {
     pub lock_waits: u64,
     /// The longest of them, in nanoseconds.
     pub longest_lock_wait_ns: u64,
+}
+
+/// How often, and for how long, our receive window was closed, since the session was first seen: stretches
+/// that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowFacts {
+    /// Stretches.
+    pub closed: u64,
+    /// The longest, in nanoseconds.
+    pub longest_ns: u64,
+    /// What the ingest thread was doing in them, in nanoseconds, by `Part as usize`.
+    pub parts: [u64; Part::ALL.len()],
+}
+
+impl WindowFacts {
+    /// For how long altogether, in nanoseconds.
+    #[must_use]
+    pub fn closed_ns(&self) -> u64 {
+        self.parts.iter().sum()
+    }
+
+    /// Another connection's.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.closed += other.closed;
+        self.longest_ns = self.longest_ns.max(other.longest_ns);
+        for (mine, theirs) in self.parts.iter_mut().zip(other.parts) {
+            *mine += theirs;
+        }
+    }
+
+    /// What came since `earlier`; the longest is that of all.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            closed: self.closed.saturating_sub(earlier.closed),
+            longest_ns: self.longest_ns,
+            parts: std::array::from_fn(|i| self.parts[i].saturating_sub(earlier.parts[i])),
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     blame::BlameRow,
+    facts::WindowFacts,
     health::Health,
     matrix::Part,
     message::SessionId,
@@ -70,6 +71,8 @@ pub struct SessionFigures {
     pub lock_waits: u64,
     /// The longest of them since the start, in nanoseconds.
     pub longest_lock_wait_ns: u64,
+    /// How often our receive window was closed.
+    pub window: WindowFacts,
     /// What its messages add up to.
     pub figures: Figures,
     /// Who is charged with it, by part.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     cgroup::CgroupUse,
     culprit::{Culprit, CulpritId, Sample, Wait},
-    facts::{Excluded, TapDelta, ThreadFacts},
+    facts::{Excluded, TapDelta, ThreadFacts, WindowFacts},
     health::Health,
     message::{Message, SessionId},
     thread_use::ThreadUse,
@@ -37,4 +37,6 @@ pub enum Input {
     ThreadUse(Box<ThreadUse>),
     /// What the holder of a lock was doing.
     Sample(Box<Sample>),
+    /// How often our window was closed, cumulative since the session was first seen.
+    Window(Arc<SessionId>, WindowFacts),
 }

@@ -6,6 +6,7 @@ mod buckets;
 mod cgroup;
 mod cpu;
 mod culprit;
+mod doing;
 mod facts;
 mod figures;
 mod followed;
@@ -27,8 +28,11 @@ mod what_if;
 pub use ages::Spread;
 pub use blame::{BlameRow, Waits};
 pub use cgroup::{CgroupLevel, CgroupUse};
-pub use culprit::{Charge, Culprit, CulpritId, Kin, Lock, Object, Sample, ThreadName, Wait};
-pub use facts::{Excluded, TapDelta, ThreadFacts};
+pub use culprit::{
+    Charge, Culprit, CulpritId, Doing, Function, Kin, Lock, Object, Sample, ThreadName, Wait,
+};
+pub use doing::Samples;
+pub use facts::{Excluded, TapDelta, ThreadFacts, WindowFacts};
 pub use figures::{Interval, SessionFigures, SessionName, Summary};
 pub use followed::{Followed, FollowedBy};
 pub use health::{Capability, Health, Hook, ProbeCost};

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::{
     blame::{BlameRow, BlameTable, Names},
     buckets::{AgeBuckets, WaitBuckets},
-    culprit::Wait,
-    facts::ThreadFacts,
+    culprit::{Sample, Wait},
+    facts::{ThreadFacts, WindowFacts},
     figures::{SessionFigures, SessionName},
     history::{Course, History},
     matrix::{Part, Stage},
@@ -76,7 +76,10 @@ pub(crate) struct Session {
     pub(super) threads: ThreadFacts,
     pub(super) absorbed_threads: ThreadFacts,
     pub(super) lock_waits_told: u64,
-    blame: BlameTable,
+    window: WindowFacts,
+    absorbed_window: WindowFacts,
+    window_told: WindowFacts,
+    pub(super) blame: BlameTable,
     interval_blame: BlameTable,
     flow: FlowTally,
     flow_total: FlowTally,
@@ -115,6 +118,9 @@ impl Session {
             threads: ThreadFacts::default(),
             absorbed_threads: ThreadFacts::default(),
             lock_waits_told: 0,
+            window: WindowFacts::default(),
+            absorbed_window: WindowFacts::default(),
+            window_told: WindowFacts::default(),
             blame: BlameTable::default(),
             interval_blame: BlameTable::default(),
             flow: FlowTally::default(),
@@ -138,8 +144,9 @@ impl Session {
         self.interval.message(message);
         self.histograms.message(message);
         if !message.poss_dup {
-            self.blame.charge(&message.charges);
-            self.interval_blame.charge(&message.charges);
+            self.blame.charge(&message.charges, &self.total.sums);
+            self.interval_blame
+                .charge(&message.charges, &self.interval.sums);
         }
         if self.id().is_some() {
             self.tid = Some(message.tid);
@@ -164,6 +171,14 @@ impl Session {
         }
     }
 
+    /// The holder of a lock that the session's ingest thread waited for was seen.
+    pub(super) fn sampled(&mut self, sample: &Sample) {
+        if self.tid == Some(sample.waiter) {
+            self.blame.sampled(sample);
+            self.interval_blame.sampled(sample);
+        }
+    }
+
     /// Lock waits, those of absorbed sessions included.
     pub(crate) fn threads(&self) -> ThreadFacts {
         let (mine, absorbed) = (&self.threads, &self.absorbed_threads);
@@ -171,6 +186,23 @@ impl Session {
             lock_waits: mine.lock_waits + absorbed.lock_waits,
             longest_lock_wait_ns: mine.longest_lock_wait_ns.max(absorbed.longest_lock_wait_ns),
         }
+    }
+
+    /// How often our window was closed on the connection.
+    pub(super) fn window(&mut self, facts: &WindowFacts) {
+        if facts.closed < self.window.closed {
+            // Another connection with the same addresses.
+            let before = self.window;
+            self.absorbed_window.absorb(&before);
+        }
+        self.window = *facts;
+    }
+
+    /// How often our window was closed, for absorbed sessions too.
+    fn windows(&self) -> WindowFacts {
+        let mut all = self.window;
+        all.absorb(&self.absorbed_window);
+        all
     }
 
     /// Takes over what an ended session had added up.
@@ -186,6 +218,8 @@ impl Session {
         }
         let theirs = other.threads();
         self.absorbed_threads.lock_waits += theirs.lock_waits;
+        self.absorbed_window.absorb(&other.windows());
+        self.window_told.absorb(&other.window_told);
         self.lock_waits_told += other.lock_waits_told;
         self.absorbed_threads.longest_lock_wait_ns = self
             .absorbed_threads
@@ -197,7 +231,7 @@ impl Session {
         &self,
         figures: Figures,
         blame: Vec<BlameRow>,
-        lock_waits: u64,
+        (lock_waits, window): (u64, WindowFacts),
     ) -> SessionFigures {
         SessionFigures {
             name: self.name.clone(),
@@ -207,6 +241,7 @@ impl Session {
             ended: self.ended.is_some(),
             lock_waits,
             longest_lock_wait_ns: self.threads().longest_lock_wait_ns,
+            window,
             figures,
             blame,
             verdict: None,
@@ -241,7 +276,8 @@ impl Session {
     pub(super) fn summary(&self, around: Surroundings<'_>) -> SessionFigures {
         let figures = self.total.figures();
         let blame = self.blame.figures(&figures.sums, around.names);
-        let mut figures = self.figures_of(figures, blame, self.threads().lock_waits);
+        let mut figures =
+            self.figures_of(figures, blame, (self.threads().lock_waits, self.windows()));
         let replayed = self
             .replay
             .as_ref()
@@ -256,9 +292,12 @@ impl Session {
         let waits = self.threads().lock_waits;
         let fresh = waits.saturating_sub(self.lock_waits_told);
         self.lock_waits_told = waits;
+        let windows = self.windows();
+        let window = windows.since(&self.window_told);
+        self.window_told = windows;
         let figures = self.interval.figures();
         let blame = self.interval_blame.figures(&figures.sums, around.names);
-        let mut figures = self.figures_of(figures, blame, fresh);
+        let mut figures = self.figures_of(figures, blame, (fresh, window));
         let age = figures.figures.age;
         let replayed = self
             .replay

@@ -11,10 +11,12 @@ use super::{
     blame::Names,
     cgroup::CgroupUse,
     cpu::Cpu,
+    culprit::Culprit,
     figures::{Interval, SessionName, Summary},
     health::{Health, Told},
     history::Course,
     input::Input,
+    matrix::Part,
     message::SessionId,
     moment::Moment,
     recent::{Recent, Threads},
@@ -117,6 +119,13 @@ impl Model {
                     session.threads = *facts;
                 }
             }
+            Input::Window(session, facts) => {
+                let session = self.session(session);
+                // Not kept for sessions beyond the limit.
+                if session.id().is_some() {
+                    session.window(facts);
+                }
+            }
             Input::Ended(session) => self.end_session(session),
             Input::Health(health) => self.health.clone_from(health),
             Input::Culprit(id, culprit) => self.names.learn(*id, culprit),
@@ -127,7 +136,11 @@ impl Model {
             }
             Input::Cgroup(read) => self.cgroup(now, read),
             Input::ThreadUse(read) => self.threads.read(now, read),
-            Input::Sample(_) => {}
+            Input::Sample(sample) => {
+                for session in &mut self.sessions {
+                    session.sampled(sample);
+                }
+            }
         }
     }
 
@@ -282,6 +295,17 @@ impl Model {
             .into_iter()
             .filter(|s| s.name != SessionName::Earlier && shown.contains(&labels(&s.name)))
             .collect()
+    }
+
+    /// Who is charged with how much of a part of a session since they were first worth a series; what is
+    /// missing of the part is other.
+    pub(crate) fn blame_series(
+        &self,
+        session: &Session,
+        part: Part,
+    ) -> impl Iterator<Item = (&Culprit, u64)> {
+        let named = session.blame.named(part);
+        named.filter_map(|(id, ns)| Some((&**self.names.get(id)?, ns)))
     }
 
     /// Sessions that are open, those beyond the limit as one.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{BlameRow, Part, SessionFigures};
+use crate::model::{BlameRow, Doing, Part, Samples, SessionFigures};
 
 use super::units::{Share, Time, humanly};
 
@@ -56,5 +56,85 @@ fn line(text: &mut String, row: &BlameRow, whole: i128) {
             Time::from(waits.holds_ns as i64)
         );
     }
+    let held_back = Share {
+        part: row.held_back_ns,
+        whole: row.ns,
+    };
+    if held_back.shows() {
+        let _ = write!(text, "; {held_back} of it held back at the sender");
+    }
     text.push('\n');
+    if row.samples.all > 0 {
+        seen(text, &row.samples);
+    }
+}
+
+/// What the holder was doing, below its line.
+fn seen(text: &mut String, samples: &Samples) {
+    let share = |part: u64| Share {
+        part: part.into(),
+        whole: samples.all.into(),
+    };
+    let _ = write!(text, "    seen {} times meanwhile: ", samples.all);
+    for (i, (doing, times)) in samples.doing.iter().enumerate() {
+        let comma = if i == 0 { "" } else { ", " };
+        let _ = write!(text, "{comma}{} ", share(*times));
+        was(text, doing);
+    }
+    if samples.other() > 0 {
+        let _ = write!(text, ", {} something else", share(samples.other()));
+    }
+    text.push('\n');
+}
+
+/// As in "on-cpu in `encode` (json/encoder.py:183)".
+fn was(text: &mut String, doing: &Doing) {
+    let state = match doing.state {
+        Part::Unknown => "running or ready to run".to_owned(),
+        Part::RunQueue => "waiting for a CPU".to_owned(),
+        part => humanly(part.name()),
+    };
+    text.push_str(&state);
+    if let Some(call) = &doing.call {
+        let _ = write!(text, " in {call}");
+    }
+    if let Some(function) = &doing.function {
+        let by = if doing.call.is_some() { "by" } else { "in" };
+        let _ = write!(text, " {by} {function}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Function;
+
+    #[test]
+    fn what_a_holder_was_seen_doing() {
+        let doing = |state, call: Option<&str>, name: Option<&str>| Doing {
+            state,
+            call: call.map(str::to_owned),
+            function: name.map(|name| Function {
+                name: name.to_owned(),
+                place: "lab/hog.py:42".to_owned(),
+            }),
+        };
+        let samples = Samples {
+            all: 200,
+            doing: vec![
+                (doing(Part::OnCpu, None, Some("hash_rows")), 160),
+                (doing(Part::Blocked, Some("write"), Some("log")), 20),
+                (doing(Part::RunQueue, None, None), 12),
+                (doing(Part::Unknown, None, None), 4),
+            ],
+        };
+        let mut text = String::new();
+        seen(&mut text, &samples);
+        assert_eq!(
+            text,
+            "    seen 200 times meanwhile: 80.0% on-cpu in hash_rows (lab/hog.py:42), \
+             10.0% blocked in write by log (lab/hog.py:42), 6.0% waiting for a CPU, \
+             2.0% running or ready to run, 2.0% something else\n"
+        );
+    }
 }

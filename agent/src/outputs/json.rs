@@ -6,8 +6,8 @@
 use std::io::Write as _;
 
 use crate::model::{
-    ASSUMPTIONS, BlameRow, Health, Hook, Interval, Message, SessionFigures, SessionId, Spread,
-    Stage, Summary, Verdict, WhatIf,
+    ASSUMPTIONS, BlameRow, Health, Hook, Interval, Message, Part, Samples, SessionFigures,
+    SessionId, Spread, Stage, Summary, Verdict, WhatIf, WindowFacts,
 };
 
 /// A line under construction.
@@ -165,6 +165,7 @@ impl Line {
         );
         self.int("lock_waits", s.lock_waits);
         self.int("longest_lock_wait_ns", s.longest_lock_wait_ns);
+        self.window(&s.window);
         self.blame(&s.blame);
         match &s.verdict {
             Some(verdict) => self.verdict(verdict),
@@ -174,6 +175,24 @@ impl Line {
             Some(what_if) => self.what_if(what_if, &s.what_if_lines()),
             None => self.null("what_if"),
         }
+    }
+
+    fn window(&mut self, window: &WindowFacts) {
+        self.key("window");
+        self.open(b'{');
+        self.int("closed", window.closed);
+        self.int("closed_ns", window.closed_ns());
+        self.int("longest_ns", window.longest_ns);
+        self.key("parts");
+        self.open(b'{');
+        for part in Part::ALL {
+            let ns = window.parts[part as usize];
+            if ns > 0 {
+                self.int(part.name(), ns);
+            }
+        }
+        self.close(b'}');
+        self.close(b'}');
     }
 
     /// The rows of a part sum to it; `culprit` is null in the row of all others.
@@ -196,11 +215,15 @@ impl Line {
                 None => self.null("culprit"),
             }
             self.int("ns", row.ns);
+            self.int("held_back_ns", row.held_back_ns);
             self.int("waits", row.waits.count);
             self.int("waits_ns", row.waits.ns);
             self.int("longest_ns", row.waits.longest_ns);
             self.int("holds", row.waits.holds);
             self.int("holds_ns", row.waits.holds_ns);
+            if row.samples.all > 0 {
+                self.samples(&row.samples);
+            }
             self.close(b'}');
         }
         self.close(b']');
@@ -244,6 +267,32 @@ impl Line {
         }
         self.texts("lines", lines.iter().map(String::as_str));
         self.close(b'}');
+    }
+
+    /// The counts of `doing` sum to `samples`; the state is null in the row of all others.
+    fn samples(&mut self, samples: &Samples) {
+        self.int("samples", samples.all);
+        self.key("doing");
+        self.open(b'[');
+        for (doing, times) in &samples.doing {
+            self.comma();
+            self.open(b'{');
+            self.text("state", doing.state.name());
+            self.optional("call", doing.call.as_deref());
+            let function = doing.function.as_ref();
+            self.optional("function", function.map(|f| f.name.as_str()));
+            self.optional("place", function.map(|f| f.place.as_str()));
+            self.int("samples", *times);
+            self.close(b'}');
+        }
+        if samples.other() > 0 {
+            self.comma();
+            self.open(b'{');
+            self.null("state");
+            self.int("samples", samples.other());
+            self.close(b'}');
+        }
+        self.close(b']');
     }
 
     fn health(&mut self, health: &Health) {
@@ -399,6 +448,13 @@ impl Line {
         }
     }
 
+    fn optional(&mut self, key: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.text(key, value),
+            None => self.null(key),
+        }
+    }
+
     fn bool(&mut self, key: &str, value: bool) {
         self.key(key);
         let word: &[u8] = if value { b"true" } else { b"false" };
@@ -469,7 +525,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Capability, Excluded, Model, Part, ProbeCost, SentBetween,
+        Capability, Charge, Culprit, CulpritId, Doing, Excluded, Function, Input, Lock, Model,
+        Moment, Part, ProbeCost, Sample, SentBetween, ThreadName,
         samples::{any_message, message, session},
     };
 
@@ -563,6 +620,72 @@ mod tests {
                 "\n"
             )
         );
+    }
+
+    #[test]
+    fn what_a_holder_did_is_told_with_its_row() {
+        let s = session(0);
+        let mut model = Model::at_zero();
+        let thread = ThreadName {
+            tid: 9,
+            pid: 8,
+            comm: "hog".to_owned(),
+        };
+        let lock = Lock::Gil;
+        let culprit = Arc::new(Culprit::Holder { lock, thread });
+        model.take(Moment::default(), &Input::Culprit(CulpritId(1), culprit));
+        let mut m = message(&s, 1, &[(Stage::Queued, Part::LockWait, 100)]);
+        m.charges = vec![Charge {
+            part: Part::LockWait,
+            culprit: CulpritId(1),
+            ns: 90,
+            held_back_ns: 0,
+        }];
+        model.observe(&m);
+        let mut sample = |waiter, line: u32| {
+            let sample = Sample {
+                at_ns: 0,
+                waiter,
+                culprit: CulpritId(1),
+                doing: Doing {
+                    state: Part::OnCpu,
+                    call: None,
+                    function: Some(Function {
+                        name: "hash".to_owned(),
+                        place: format!("hog.py:{line}"),
+                    }),
+                },
+            };
+            model.take(Moment::default(), &Input::Sample(Box::new(sample)));
+        };
+        for line in 0..8 {
+            sample(m.tid, line);
+        }
+        sample(m.tid, 7);
+        // Somebody else waited.
+        sample(m.tid + 1, 0);
+        let mut line = Line::default();
+        let v = parse(line.summary(&model.summary_now()));
+        let row = &v["sessions"][0]["blame"][0];
+        assert_eq!((&row["ns"], &row["samples"]), (&90.into(), &9.into()));
+        let doing = row["doing"].as_array().expect("rows");
+        assert_eq!(doing.len(), 6);
+        assert_eq!(
+            doing[0],
+            serde_json::json!({"state": "on_cpu", "call": null, "function": "hash",
+                "place": "hog.py:7", "samples": 2})
+        );
+        assert_eq!(doing[5], serde_json::json!({"state": null, "samples": 3}));
+        let others = &v["sessions"][0]["blame"][1];
+        assert!(others.get("doing").is_none(), "{others}");
+        // An interval has its own.
+        let interval = model.interval_now();
+        let v = parse(line.interval(&interval, &interval.sessions[0]));
+        assert_eq!(v["blame"][0]["samples"], 9);
+        model.observe(&m);
+        let interval = model.interval_now();
+        let v = parse(line.interval(&interval, &interval.sessions[0]));
+        assert!(v["blame"][0].get("samples").is_none(), "{v}");
     }
 
     #[test]

@@ -74,6 +74,7 @@ impl Collector for ModelCollector {
             (groups(&model), Agent::of(&model))
         };
         ages(&mut encoder, &groups)?;
+        blame(&mut encoder, &groups)?;
         rest(&mut encoder, &groups)?;
         agent.encode(&mut encoder)
     }
@@ -102,10 +103,25 @@ struct Group {
     tap: TapDelta,
     threads: ThreadFacts,
     verdict: Option<Verdict>,
+    /// Culprits with a series, nanoseconds.
+    blame: BTreeMap<(Part, String), u64>,
 }
 
+/// The parts somebody is charged with.
+const CHARGED: [Part; 4] = [
+    Part::RunQueue,
+    Part::Throttle,
+    Part::LockWait,
+    Part::Blocked,
+];
+
 impl Group {
-    fn add(&mut self, session: &Session) {
+    fn add(&mut self, session: &Session, model: &Model) {
+        for part in CHARGED {
+            for (culprit, ns) in model.blame_series(session, part) {
+                *self.blame.entry((part, culprit.to_string())).or_default() += ns;
+            }
+        }
         let total = &session.total;
         self.histograms.absorb(&session.histograms);
         self.sums.absorb(&total.sums);
@@ -145,7 +161,7 @@ fn groups(model: &Model) -> Vec<Group> {
                 },
                 ..Group::default()
             })
-            .add(session);
+            .add(session, model);
     }
     groups.into_values().collect()
 }
@@ -255,6 +271,29 @@ fn ages(encoder: &mut DescriptorEncoder, groups: &[Group]) -> fmt::Result {
             }
             let labels = With(&g.labels, [("stage", stage.name()), ("part", part.name())]);
             counter(&mut e, &labels, seconds(ns))?;
+        }
+    }
+    Ok(())
+}
+
+/// Who is charged with the parts.
+fn blame(encoder: &mut DescriptorEncoder, groups: &[Group]) -> fmt::Result {
+    let mut e = encoder.encode_descriptor(
+        "tag52_blame",
+        "Summed age of fresh messages by part and who is charged with it; the series of a part sum to it",
+        Some(&Unit::Seconds),
+        MetricType::Counter,
+    )?;
+    for g in groups {
+        for part in CHARGED {
+            let mut other = g.sums.part(part);
+            for ((_, culprit), &ns) in g.blame.iter().filter(|((of, _), _)| *of == part) {
+                other -= i128::from(ns);
+                let labels = [("part", part.name()), ("culprit", culprit.as_str())];
+                counter(&mut e, &With(&g.labels, labels), seconds(ns.into()))?;
+            }
+            let labels = [("part", part.name()), ("culprit", "other")];
+            counter(&mut e, &With(&g.labels, labels), seconds(other))?;
         }
     }
     Ok(())
@@ -543,7 +582,7 @@ mod tests {
     use super::*;
     use crate::{
         model::{
-            Excluded, Message, ProbeCost, SessionId,
+            Charge, Culprit, CulpritId, Excluded, Input, Message, Moment, ProbeCost, SessionId,
             samples::{any_message, message, session},
         },
         outputs::openmetrics::{Exposed, parse},
@@ -595,6 +634,11 @@ mod tests {
             let sum = parsed.sum("tag52_stage_seconds_sum", &of);
             prop_assert!(close(sum, parsed.sum("tag52_age_seconds_total", &of)));
         }
+        for part in CHARGED {
+            let of = [of[0], ("part", part.name())];
+            let sum = parsed.sum("tag52_blame_seconds_total", &of);
+            prop_assert!(close(sum, parsed.sum("tag52_age_seconds_total", &of)));
+        }
         for part in Part::ALL {
             let of = [of[0], ("part", part.name())];
             let sum = parsed.sum("tag52_part_seconds_sum", &of);
@@ -615,6 +659,33 @@ mod tests {
                 check(&all, n)?;
             }
         }
+    }
+
+    #[test]
+    fn the_blame_of_a_part_sums_to_it_and_names_who_is_worth_it() {
+        let mut model = Model::at_zero();
+        for id in 1..=2 {
+            let cgroup = format!("/{id}");
+            let culprit = Arc::new(Culprit::Quota { cgroup });
+            model.take(Moment::default(), &Input::Culprit(CulpritId(id), culprit));
+        }
+        let mut m = message(&session(0), 1, &[(Stage::Queued, Part::Throttle, 1_000)]);
+        let charge = |id, ns| Charge {
+            part: Part::Throttle,
+            culprit: CulpritId(id),
+            ns,
+            held_back_ns: 0,
+        };
+        m.charges = vec![charge(1, 900), charge(2, 10)];
+        model.observe(&m);
+        let (text, parsed) = exposed(model);
+        let of = |culprit| {
+            let labels = [("part", "throttle"), ("culprit", culprit)];
+            parsed.sum("tag52_blame_seconds_total", &labels) * 1e9
+        };
+        assert!(close(of("the quota of /1"), 900.0), "{text}");
+        assert!(close(of("other"), 100.0), "{text}");
+        assert!(!text.contains("the quota of /2"), "{text}");
     }
 
     fn busy_model() -> Model {
@@ -642,6 +713,7 @@ mod tests {
             "tag52_stage_seconds_bucket",
             "tag52_part_seconds_bucket",
             "tag52_age_seconds_total",
+            "tag52_blame_seconds_total",
             "tag52_messages_total",
             "tag52_messages_unknown_total",
             "tag52_messages_excluded_total",

@@ -219,6 +219,7 @@ fn counts(text: &mut String, s: &SessionFigures) {
             Time(i128::from(s.longest_lock_wait_ns))
         ));
     }
+    facts.extend(window(s));
     let named = |counts: Vec<(&str, u64)>| {
         let each: Vec<_> = counts
             .into_iter()
@@ -246,6 +247,31 @@ fn counts(text: &mut String, s: &SessionFigures) {
         let name = format!("{} resends, age since first sent", f.resends);
         spread(text, &name, age);
     }
+}
+
+/// When our window was closed, and what the ingest thread was doing meanwhile.
+fn window(s: &SessionFigures) -> Option<String> {
+    let window = &s.window;
+    let whole = i128::from(window.closed_ns());
+    let mut parts: Vec<_> = Part::ALL
+        .into_iter()
+        .map(|part| (i128::from(window.parts[part as usize]), part))
+        .filter(|&(part, _)| Share { part, whole }.shows())
+        .collect();
+    parts.sort_by_key(|&(ns, _)| std::cmp::Reverse(ns));
+    let parts: Vec<_> = parts
+        .into_iter()
+        .map(|(part, name)| format!("{} {}", humanly(name.name()), Share { part, whole }))
+        .collect();
+    (window.closed > 0).then(|| {
+        format!(
+            "our window was closed {} times, for {} in all, the longest {}: {}",
+            window.closed,
+            Time(whole),
+            Time(i128::from(window.longest_ns)),
+            parts.join(", ")
+        )
+    })
 }
 
 fn outside_network(f: &Figures) -> i128 {

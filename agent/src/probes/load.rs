@@ -38,6 +38,8 @@ pub struct Options {
     pub log: bool,
     /// One in so many switches to a watched thread is not looked at; 0: all are.
     pub unseen_switches: u32,
+    /// Threads that release locks which watched ones wait for are tracked too ([`Probes::thread`]).
+    pub track_holders: bool,
 }
 
 /// The probes in place. Dropping it takes them out of the kernel.
@@ -227,6 +229,7 @@ fn load_object(btf: &Btf, layout: &Layout, options: &Options) -> Result<Ebpf, Pr
     static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tag52-probes"));
     let all = u32::from(options.pids.is_empty());
     let log = u32::from(options.log);
+    let track_holders = u32::from(options.track_holders);
     let mut loader = EbpfLoader::new();
     loader.btf(Some(btf));
     for (name, offset) in &layout.offsets {
@@ -235,6 +238,7 @@ fn load_object(btf: &Btf, layout: &Layout, options: &Options) -> Result<Ebpf, Pr
     loader
         .override_global("WATCH_ALL", &all, true)
         .override_global("PROBE_LOG", &log, true)
+        .override_global("TRACK_HOLDERS", &track_holders, true)
         .override_global("UNSEEN_SWITCHES", &options.unseen_switches, true);
     loader.load(OBJECT).map_err(|error| {
         if denied(&error) {

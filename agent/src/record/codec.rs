@@ -108,6 +108,10 @@ impl Encoder {
                 let slot = self.slot(session)?;
                 self.put(&Record::Threads(slot, *facts))
             }
+            Input::Window(session, facts) => {
+                let slot = self.slot(session)?;
+                self.put(&Record::Window(slot, *facts))
+            }
             Input::Ended(session) => {
                 let slot = self.slot(session)?;
                 self.slots.remove(session);
@@ -292,6 +296,9 @@ impl Decoder {
             Record::Tap(slot, delta) => Decoded::Input(Input::Tap(self.session(slot)?, delta)),
             Record::Threads(slot, facts) => {
                 Decoded::Input(Input::Threads(self.session(slot)?, facts))
+            }
+            Record::Window(slot, facts) => {
+                Decoded::Input(Input::Window(self.session(slot)?, facts))
             }
             Record::Ended(slot) => {
                 let (session, _) = self.sessions.get_mut(slot as usize)?.take()?;

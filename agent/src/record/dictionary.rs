@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use crate::model::{CgroupUse, Culprit, CulpritId, Health, Input, SessionId, ThreadFacts};
+use crate::model::{
+    CgroupUse, Culprit, CulpritId, Health, Input, SessionId, ThreadFacts, WindowFacts,
+};
 
 /// The last of everything that holds until it is told anew.
 #[derive(Debug, Default)]
@@ -13,6 +15,7 @@ pub(super) struct Dictionary {
     culprits: BTreeMap<CulpritId, Arc<Culprit>>,
     cgroups: BTreeMap<u32, Box<CgroupUse>>,
     threads: HashMap<Arc<SessionId>, ThreadFacts>,
+    windows: HashMap<Arc<SessionId>, WindowFacts>,
     health: Option<Box<Health>>,
 }
 
@@ -29,7 +32,11 @@ impl Dictionary {
             Input::Threads(session, facts) => {
                 self.threads.insert(session, facts);
             }
+            Input::Window(session, facts) => {
+                self.windows.insert(session, facts);
+            }
             Input::Ended(session) => {
+                self.windows.remove(&session);
                 self.threads.remove(&session);
             }
             Input::Health(health) => self.health = Some(health),
@@ -48,9 +55,11 @@ impl Dictionary {
         let culprits = self.culprits.iter();
         let cgroups = self.cgroups.values();
         let threads = self.threads.iter();
+        let windows = self.windows.iter();
         culprits
             .map(|(&id, culprit)| Input::Culprit(id, Arc::clone(culprit)))
             .chain(threads.map(|(id, facts)| Input::Threads(Arc::clone(id), *facts)))
+            .chain(windows.map(|(id, facts)| Input::Window(Arc::clone(id), *facts)))
             .chain(cgroups.map(|cgroup| Input::Cgroup(cgroup.clone())))
             .chain(
                 self.health

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 
 use super::{writer::Writer, *};
 use crate::model::{
-    Capability, CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Excluded, Followed, Health,
-    Hook, Input, Kin, Lock, Moment, Object, Part, ProbeCost, Sample, Stage, TapDelta, ThreadFacts,
-    ThreadName, ThreadUse, Wait,
+    Capability, CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Doing, Excluded, Followed,
+    Function, Health, Hook, Input, Kin, Lock, Moment, Object, Part, ProbeCost, Sample, Stage,
+    TapDelta, ThreadFacts, ThreadName, ThreadUse, Wait, WindowFacts,
     samples::{any_message, message, session},
 };
 
@@ -74,7 +74,7 @@ prop_compose! {
         ack_pending_ns in any::<u64>(),
         charges in prop::collection::vec(
             (part(), any::<u32>(), any::<u64>())
-                .prop_map(|(part, id, ns)| Charge { part, culprit: CulpritId(id), ns }),
+                .prop_map(|(part, id, ns)| Charge { part, culprit: CulpritId(id), ns, held_back_ns: ns / 2 }),
             0..4,
         ),
     ) -> Input {
@@ -182,15 +182,27 @@ fn input() -> impl Strategy<Value = Input> {
             .prop_map(|(thread, tracked, ns)| {
                 Input::ThreadUse(Box::new(ThreadUse { thread, tracked, ns }))
             }),
-        1 => (thread(), any::<char>(), prop::option::of("[a-z]{1,9}"), prop::option::of(".{0,20}"))
-            .prop_map(|(holder, state, call, function)| Input::Sample(Box::new(Sample {
-                waiter: 7,
-                holder,
-                state,
-                call,
-                function,
-            }))),
+        1 => sample(),
+        1 => (0..3_u16, any::<[u64; 7]>())
+            .prop_map(|(n, parts)| Input::Window(session(n), WindowFacts { closed: 5, longest_ns: parts[0], parts })),
     ]
+}
+
+fn sample() -> impl Strategy<Value = Input> {
+    let text = || prop::option::of(".{0,20}");
+    (any::<u64>(), 0..9_u32, text(), text()).prop_map(|(at_ns, id, call, name)| {
+        let place = "a.py:7".to_owned();
+        Input::Sample(Box::new(Sample {
+            at_ns,
+            waiter: 7,
+            culprit: CulpritId(id),
+            doing: Doing {
+                state: Part::OnCpu,
+                call,
+                function: name.map(|name| Function { name, place }),
+            },
+        }))
+    })
 }
 
 fn any_moment() -> impl Strategy<Value = Moment> {
@@ -317,6 +329,7 @@ fn day(count: u64) -> Vec<(Moment, Input)> {
                 part: Part::LockWait,
                 culprit: CulpritId(1),
                 ns: 2_900_000,
+                held_back_ns: 0,
             }];
             (moment(n * 20_000_000), Input::Message(Box::new(m)))
         })
@@ -461,6 +474,7 @@ fn the_format_is_the_one_of_its_version() {
         Input::Excluded(session(0), Excluded::Unbalanced),
         Input::Tap(session(0), TapDelta::default()),
         Input::Threads(session(0), ThreadFacts::default()),
+        Input::Window(session(0), WindowFacts::default()),
         Input::Ended(session(0)),
         Input::Health(Box::new(health)),
         Input::Culprit(
@@ -492,11 +506,17 @@ fn the_format_is_the_one_of_its_version() {
             levels: vec![CgroupLevel::default()],
         })),
         Input::Sample(Box::new(Sample {
+            at_ns: 9,
             waiter: 1,
-            holder: thread.clone(),
-            state: 'R',
-            call: None,
-            function: Some("f".to_owned()),
+            culprit: CulpritId(1),
+            doing: Doing {
+                state: Part::RunQueue,
+                call: None,
+                function: Some(Function {
+                    name: "f".to_owned(),
+                    place: "a.py:1".to_owned(),
+                }),
+            },
         })),
         Input::ThreadUse(Box::new(ThreadUse {
             thread,
@@ -510,7 +530,7 @@ fn the_format_is_the_one_of_its_version() {
     let sum = crc32fast::hash(encoder.bytes());
     assert_eq!(
         (segment::VERSION, sum),
-        (3, 141_569_700),
+        (4, 4_285_917_706),
         "{:02x?}",
         encoder.bytes()
     );

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Capability, CgroupUse, Charge, Culprit, CulpritId, Excluded, FollowedBy, HandOff, Part,
-    ProbeCost, Sample, SessionId, TapDelta, ThreadFacts, ThreadUse,
+    ProbeCost, Sample, SessionId, TapDelta, ThreadFacts, ThreadUse, WindowFacts,
 };
 
 /// Stands for a session: the number its [`Record::Session`] gave it.
@@ -20,6 +20,7 @@ pub(super) enum Record<'a> {
     Excluded(Slot, Excluded),
     Tap(Slot, TapDelta),
     Threads(Slot, ThreadFacts),
+    Window(Slot, WindowFacts),
     /// The slot is free from now on.
     Ended(Slot),
     Health(HealthRecord<'a>),

@@ -6,13 +6,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use agent_common::recv_flags;
+use agent_common::{State, recv_flags};
 
 use crate::{
     blame::{Blame, Told},
     cli::Watch,
     events::Event,
-    join::clock::{RunTime, UtcClock},
+    host::Host,
+    join::{
+        account::Joined,
+        clock::{RunTime, UtcClock},
+    },
     model::{Capability, Health, Hook, Input, Model, ProbeCost, Summary},
     outputs::{OutputError, Outputs, top::View},
     probes::{ProbeError, Probes},
@@ -20,7 +24,9 @@ use crate::{
     sessions::{Fact, Filter, Sessions},
 };
 
-use super::{names::Names, quotas::Quotas, tell::Tell, thread_use, threads::LockWaits};
+use super::{
+    holders::Holders, names::Names, quotas::Quotas, tell::Tell, thread_use, threads::LockWaits,
+};
 
 /// Owns everything between the probes and the outputs.
 pub(super) struct Collector {
@@ -39,6 +45,8 @@ pub(super) struct Collector {
     pids: Vec<NonZeroU32>,
     /// Whether the model is to be told what their threads do.
     threads_told: bool,
+    /// `None`: not asked for.
+    holders: Option<Holders>,
     malformed: u64,
     unmatched: u64,
     ring_high_water: u64,
@@ -70,6 +78,7 @@ impl Collector {
             quotas: Quotas::default(),
             pids: arguments.pids.clone(),
             threads_told: false,
+            holders: (!arguments.no_stacks).then(Holders::default),
             malformed: 0,
             unmatched: 0,
             ring_high_water: 0,
@@ -123,6 +132,7 @@ impl Collector {
             lock_waits,
             blame,
             names,
+            holders,
             malformed,
             unmatched,
             ..
@@ -137,6 +147,11 @@ impl Collector {
             bytes += record.len() as u64;
             match Event::decode(&record) {
                 Ok(Event::Waited(waited)) => {
+                    if waited.state == State::LockWait as u32
+                        && let Some(holders) = holders
+                    {
+                        holders.slept(waited.tid, waited.from, waited.to);
+                    }
                     blame.waited(&waited, names, &mut |told| tell.input(wait(told)));
                 }
                 Ok(Event::Queued(queued)) => {
@@ -155,6 +170,9 @@ impl Collector {
                     });
                     if let Some(tid) = ended {
                         blame.forget(tid);
+                        if let Some(holders) = holders {
+                            holders.forget(tid);
+                        }
                     }
                 }
                 Err(_) => *malformed += 1,
@@ -193,6 +211,30 @@ impl Collector {
             if let Some(snapshot) = self.probes.snapshot(tid, now) {
                 self.sessions.seen(snapshot);
             }
+        }
+    }
+
+    /// Looks for readers that have waited for a lock for so long that nothing was told of it yet.
+    pub(super) fn look_for_waiters(&mut self) {
+        let Some(holders) = &mut self.holders else {
+            return;
+        };
+        let mut readers: Vec<u32> = self.sessions.readers().map(|(_, tid)| tid).collect();
+        readers.sort_unstable();
+        readers.dedup();
+        holders.sweep(&readers, &self.probes, self.clock.monotonic());
+    }
+
+    /// Whether somebody has waited for a lock a short while ago: then its holder is worth a look, often.
+    pub(super) fn wants_to_see_holders(&self) -> bool {
+        self.holders.as_ref().is_some_and(Holders::are_worth_a_look)
+    }
+
+    /// Looks at what the holders of locks are doing.
+    pub(super) fn look_at_holders(&mut self) {
+        let now = self.clock.monotonic();
+        if let Some(holders) = &mut self.holders {
+            holders.look(&self.probes, &mut self.blame, &mut self.names.0, now);
         }
     }
 
@@ -320,6 +362,11 @@ impl Collector {
                 tell.input(Input::Threads(Arc::clone(session), facts));
             }
         }
+        for (session, facts) in self.sessions.windows() {
+            if facts.closed > 0 {
+                tell.input(Input::Window(Arc::clone(session), facts));
+            }
+        }
         let health = &mut self.health;
         match counts {
             Ok(counts) => {
@@ -338,6 +385,18 @@ impl Collector {
         health.set_lost("socket_unknown", self.sessions.stray());
         health.set_anomaly("hand_off_unmatched", self.unmatched);
         health.set_anomaly("clock_steps", self.clock.steps());
+        let host = self.names.0.counts();
+        for (kind, times) in host.named() {
+            health.set_anomaly(kind, times);
+        }
+        if let Some(holders) = &self.holders {
+            let missed = holders.missed;
+            health.set_anomaly("holder_unknown", missed.unknown);
+            health.set_anomaly("holder_looked_at_late", missed.late);
+            let crowded = missed.crowded + self.blame.looks_dropped();
+            health.set_anomaly("holders_crowded", crowded);
+        }
+        say_functions(health, self.holders.is_some(), &self.names.0);
         health.ring_high_water_bytes = self.ring_high_water;
         health.probes = costs
             .into_iter()
@@ -351,6 +410,25 @@ impl Collector {
     }
 }
 
+/// Whether the functions of holders are told, and why not.
+fn say_functions(health: &mut Health, asked: bool, host: &Host) {
+    const NAME: &str = "functions of holders";
+    let why: Vec<&str> = host.refusals().collect();
+    let hook = match (asked, why.is_empty()) {
+        (false, _) => Hook::Absent("--no-stacks".to_owned()),
+        (true, true) => Hook::Chosen("process_vm_readv (CPython 3.11 to 3.13)".to_owned()),
+        (true, false) => Hook::Absent(why.join("; ")),
+    };
+    let known = health.capabilities.iter_mut().find(|c| c.name == NAME);
+    match known {
+        Some(known) => known.hook = hook,
+        None => health.capabilities.push(Capability {
+            name: NAME.to_owned(),
+            hook,
+        }),
+    }
+}
+
 fn wants_call_hook(event: &Event<'_>) -> bool {
     matches!(event, Event::Recv(recv, _) if recv.flags & recv_flags::CALL_HOOK_WANTED != 0)
 }
@@ -359,6 +437,7 @@ fn wait(told: Told) -> Input {
     match told {
         Told::Culprit(id, culprit) => Input::Culprit(id, culprit),
         Told::Wait(wait) => Input::Wait(wait),
+        Told::Sample(sample) => Input::Sample(Box::new(sample)),
     }
 }
 
@@ -370,10 +449,15 @@ fn apply(
     unmatched: &mut u64,
 ) -> Option<Input> {
     Some(match fact {
-        Fact::Message(mut message) => {
-            blame.charge(&mut message);
-            Input::Message(message)
+        Fact::Message(joined) => {
+            let Joined {
+                mut message,
+                held_back_from,
+            } = *joined;
+            blame.charge(&mut message, held_back_from);
+            Input::Message(Box::new(message))
         }
+        Fact::Window(session, facts) => Input::Window(session, facts),
         Fact::Excluded(session, why) => Input::Excluded(session, why),
         Fact::Tap(session, delta) => Input::Tap(session, delta),
         Fact::Ended(session) => {

@@ -1,6 +1,6 @@
 //! What culprits are called.
 
-use std::io;
+use std::{io, num::NonZeroU32};
 
 use crate::{
     blame::{Describe, Key},
@@ -12,8 +12,13 @@ use crate::{
 pub(super) struct Names(pub(super) Host);
 
 impl Names {
-    pub(super) fn new() -> io::Result<Self> {
-        Host::new().map(Self)
+    /// The files of these processes are looked through now: later, messages would wait for it.
+    pub(super) fn new(pids: &[NonZeroU32]) -> io::Result<Self> {
+        let mut host = Host::new()?;
+        for pid in pids {
+            host.prepare(pid.get());
+        }
+        Ok(Self(host))
     }
 }
 

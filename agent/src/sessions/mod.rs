@@ -14,7 +14,7 @@ use agent_common::{CloseReason, Recv, Snapshot, recv_flags};
 use crate::{
     events::Event,
     join::clock::{TimeSource, UtcClock},
-    model::{HandOff, SessionId},
+    model::{HandOff, SessionId, WindowFacts},
 };
 use headers::Headers;
 use socket::Socket;
@@ -199,6 +199,11 @@ impl Sessions {
     /// Sessions and the threads that read them last.
     pub fn readers(&self) -> impl Iterator<Item = (&Arc<SessionId>, u32)> + '_ {
         self.sockets.values().filter_map(Socket::reader)
+    }
+
+    /// How often the window of each session was closed.
+    pub fn windows(&self) -> impl Iterator<Item = (&Arc<SessionId>, WindowFacts)> + '_ {
+        self.sockets.values().filter_map(Socket::window)
     }
 
     /// How much of a message the probes must hand over for its header to be read, as far as is known:

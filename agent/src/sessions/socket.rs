@@ -11,7 +11,7 @@ use crate::{
     events::Slices,
     fix::{Header, Tap},
     join::{
-        account::{Receipt, Received},
+        account::{Joined, Receipt, Received},
         acks::Acks,
         arrivals::Arrivals,
         batch::Batch,
@@ -21,7 +21,7 @@ use crate::{
         stream::Stream,
         window::{Offer, Window},
     },
-    model::{Excluded, HandOff, Message, SentBetween, SessionId, TapDelta},
+    model::{Excluded, HandOff, SentBetween, SessionId, TapDelta, WindowFacts},
 };
 
 /// Threads of one socket with something to hand off; more is no sane program.
@@ -35,11 +35,13 @@ const MOST_AWAITED: usize = 4096;
 #[derive(Debug)]
 pub enum Fact {
     /// A message, joined.
-    Message(Box<Message>),
+    Message(Box<Joined>),
     /// A message without an age.
     Excluded(Arc<SessionId>, Excluded),
     /// What the tap met since it was last told.
     Tap(Arc<SessionId>, TapDelta),
+    /// How often our window was closed, since the session was first seen.
+    Window(Arc<SessionId>, WindowFacts),
     /// The session's socket is closed.
     Ended(Arc<SessionId>),
     /// Messages whose `--handoff` calls could not be told apart; they end with their batch.
@@ -400,7 +402,7 @@ impl Socket {
         let by_function = self.filter.by_function;
         let unmatched = batch.handed_off(end, how, by_function, session, |joined| {
             tell(match joined {
-                Ok(message) => Fact::Message(Box::new(message)),
+                Ok(joined) => Fact::Message(Box::new(joined)),
                 Err(_) => Fact::Excluded(Arc::clone(session), Excluded::Unbalanced),
             });
         });
@@ -447,6 +449,10 @@ impl Socket {
         }
         self.tell_tap(tell);
         if let Some(session) = self.session.take() {
+            tell(Fact::Window(
+                Arc::clone(&session),
+                self.moments.window.facts(),
+            ));
             tell(Fact::Ended(session));
         }
     }
@@ -487,5 +493,9 @@ impl Socket {
 
     pub(super) fn reader(&self) -> Option<(&Arc<SessionId>, u32)> {
         (self.reader != 0).then_some((self.session.as_ref()?, self.reader))
+    }
+
+    pub(super) fn window(&self) -> Option<(&Arc<SessionId>, WindowFacts)> {
+        Some((self.session.as_ref()?, self.moments.window.facts()))
     }
 }

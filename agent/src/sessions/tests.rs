@@ -133,7 +133,8 @@ impl Script {
         let (unmatched, incomplete) = (&mut self.unmatched, &mut self.incomplete);
         self.sessions
             .handle(event, &self.clock, &mut |fact| match fact {
-                Fact::Message(message) => messages.push(*message),
+                Fact::Message(joined) => messages.push(joined.message),
+                Fact::Window(..) => {}
                 Fact::Excluded(_, why) => excluded.push(why),
                 Fact::Ended(_) => *ended += 1,
                 Fact::Unmatched(n) => *unmatched += n,

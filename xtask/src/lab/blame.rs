@@ -23,6 +23,9 @@ pub struct Blamed {
     pub comm: Option<String>,
     /// What is charged, summed over messages.
     pub ns: i64,
+    /// Of that, while the messages were held back.
+    #[serde(default)]
+    pub held_back_ns: i64,
     /// The ingest thread's own waits for it.
     pub waits: u64,
     /// How long these.
@@ -65,6 +68,7 @@ impl Blame {
             serde_json::from_value(session["blame"].clone()).context("odd rows of blame")?;
         let matrix: BTreeMap<String, BTreeMap<String, i64>> =
             serde_json::from_value(session["matrix"].clone()).context("an odd matrix")?;
+        let held_back = matrix.get("held_back").cloned().unwrap_or_default();
         let mut parts: BTreeMap<String, i64> = BTreeMap::new();
         for (part, ns) in matrix.into_values().flatten() {
             *parts.entry(part).or_default() += ns;
@@ -77,8 +81,20 @@ impl Blame {
                 self.inexact.push(off);
             }
         }
+        for part in PARTS {
+            let whole = held_back.get(part).copied().unwrap_or(0);
+            let rows = rows.iter().filter(|r| r.part == part);
+            let rows: i64 = rows.map(|r| r.held_back_ns).sum();
+            if rows != whole {
+                let off = format!("of {part} {rows} ns are held back by rows, {whole} ns are");
+                self.inexact.push(off);
+            }
+        }
         for row in &rows {
-            if row.ns < 0 || !PARTS.contains(&row.part.as_str()) {
+            if row.ns < 0
+                || !(0..=row.ns).contains(&row.held_back_ns)
+                || !PARTS.contains(&row.part.as_str())
+            {
                 self.inexact.push(format!("an odd row: {row:?}"));
             }
         }
@@ -140,7 +156,7 @@ mod tests {
     fn summary(lock_rows: [i64; 2]) -> Value {
         let row = |ns: i64, tid: Option<i32>| {
             serde_json::json!({"part": "lock_wait", "culprit": tid.map(|_| "lock 0x70, held by rival/7"), "tid": tid,
-                "pid": tid, "comm": "rival", "ns": ns, "waits": 3, "waits_ns": 20, "longest_ns": 9, "holds": 1,
+                "pid": tid, "comm": "rival", "ns": ns, "held_back_ns": tid.map_or(0, |_| 10), "waits": 3, "waits_ns": 20, "longest_ns": 9, "holds": 1,
                 "holds_ns": 9, "later": "field"})
         };
         serde_json::json!({"sessions": [{
@@ -162,7 +178,10 @@ mod tests {
         // A part without a row.
         let mut none = summary([95, 5]);
         none["sessions"][0]["blame"] = serde_json::json!([]);
-        assert_eq!(Blame::of(&none).expect("a summary").inexact().len(), 1);
+        assert_eq!(Blame::of(&none).expect("a summary").inexact().len(), 2);
+        let mut held_back = summary([95, 5]);
+        held_back["sessions"][0]["blame"][0]["held_back_ns"] = 9.into();
+        assert_eq!(Blame::of(&held_back).expect("a summary").inexact().len(), 1);
         assert!(Blame::of(&serde_json::json!({})).is_err());
     }
 

@@ -48,6 +48,7 @@ pub(super) struct Layout {
     pub(super) frame_owner: u64,
     pub(super) code_filename: u64,
     pub(super) code_qualname: u64,
+    pub(super) code_first_line: u64,
     /// Header sizes of strings: of ASCII, and of others.
     pub(super) ascii: u64,
     pub(super) compact: u64,
@@ -70,6 +71,7 @@ const V3_11: Layout = Layout {
     frame_owner: 69,
     code_filename: 112,
     code_qualname: 128,
+    code_first_line: 72,
     ascii: 48,
     compact: 72,
 };
@@ -85,6 +87,7 @@ const V3_12: Layout = Layout {
     frame_previous: 8,
     frame_code: 0,
     frame_owner: 70,
+    code_first_line: 68,
     ascii: 40,
     compact: 56,
     ..V3_11
@@ -137,6 +140,7 @@ impl Layout {
             frame_owner: offset(264)?,
             code_filename: offset(280)?,
             code_qualname: offset(296)?,
+            code_first_line: offset(312)?,
             ascii,
             // A length and a pointer for UTF-8 follow.
             compact: ascii + 16,
@@ -165,6 +169,7 @@ mod tests {
             (264, 70),
             (280, 112),
             (296, 128),
+            (312, 68),
             (560, 40_u64),
         ] {
             bytes[at..at + 8].copy_from_slice(&value.to_ne_bytes());

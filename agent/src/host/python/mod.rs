@@ -1,6 +1,6 @@
 //! The Python function a thread is in: read from the process's memory while it runs, without stopping it.
 //!
-//! Only the function's file and qualified name are read. What is read may change meanwhile; that a code
+//! Only the function's file, first line and qualified name are read. What is read may change meanwhile; that a code
 //! object and its strings are such is proved by their types, and anything else is no answer.
 
 mod layout;
@@ -9,6 +9,7 @@ use std::{io, path::Path};
 
 use self::layout::{Frames, Layout};
 use super::{memory, symbols::Runtime};
+use crate::model::Function;
 
 pub use self::layout::Refusal;
 
@@ -43,13 +44,13 @@ pub(super) enum NoFunction {
     Unreadable(#[from] io::Error),
 }
 
-/// The function (`json/encoder.py:JSONEncoder.encode`) a thread is in, by its id in its own PID
+/// The function (`JSONEncoder.encode` of `json/encoder.py:183`) a thread is in, by its id in its own PID
 /// namespace. `None` when it is no Python thread, or in no Python function.
 pub(super) fn function(
     pid: u32,
     inner_tid: u32,
     runtime: &Runtime,
-) -> Result<Option<String>, NoFunction> {
+) -> Result<Option<Function>, NoFunction> {
     let reader = Reader::new(pid, runtime)?;
     let Some(thread) = reader.thread(inner_tid)? else {
         return Ok(None);
@@ -59,7 +60,12 @@ pub(super) fn function(
     };
     let file = reader.text_at(code + reader.layout.code_filename)?;
     let name = reader.text_at(code + reader.layout.code_qualname)?;
-    Ok(Some(format!("{}:{name}", shortened(&file))))
+    let [a, b, c, d] = memory::bytes(pid, code + reader.layout.code_first_line)?;
+    let line = u32::from_ne_bytes([a, b, c, d]);
+    Ok(Some(Function {
+        name,
+        place: format!("{}:{line}", shortened(&file)),
+    }))
 }
 
 struct Reader {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::*;
 use crate::model::{
     BlameRow, CgroupLevel, CgroupUse, Culprit, Input, Kin, Lock, Message, Model, Moment, Object,
-    Part, Stage, ThreadName, Waits,
+    Part, Samples, Stage, ThreadName, Waits,
     samples::{message, session},
 };
 
@@ -79,6 +79,7 @@ fn blamed(e: &Evidence, part: Part, culprit: Culprit) -> Vec<BlameRow> {
         part,
         culprit: Some(Arc::new(culprit)),
         ns: e.figures.sums.part(part) / 2,
+        held_back_ns: 0,
         waits: Waits {
             count: 100,
             ns: 500_000_000,
@@ -86,6 +87,7 @@ fn blamed(e: &Evidence, part: Part, culprit: Culprit) -> Vec<BlameRow> {
             holds: 0,
             holds_ns: 0,
         },
+        samples: Samples::default(),
     }]
 }
 

@@ -191,13 +191,12 @@ impl<W: Write> Trace<W> {
                 .cgroups
                 .take(at, r#use, &mut self.tracks, &mut self.out),
             Input::Sample(sample) => self.threads.sample(
-                at,
                 sample,
-                &mut self.tracks,
+                (&mut self.tracks, &self.culprits),
                 (&mut self.out, &mut self.exported),
             ),
-            // Neither has a place in time.
-            Input::Tap(..) | Input::Threads(..) | Input::ThreadUse(_) => Ok(()),
+            // None has a place in time.
+            Input::Tap(..) | Input::Threads(..) | Input::ThreadUse(_) | Input::Window(..) => Ok(()),
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
     tracks::Tracks,
     writer::{Track, Writer},
 };
-use crate::model::{Culprit, Moment, Sample, ThreadName, Wait};
+use crate::model::{Culprit, Sample, ThreadName, Wait};
 
 /// Overlaps are an exception: run-queue waits of several culprits are one wait.
 const MOST_LANES: usize = 64;
@@ -230,30 +230,36 @@ impl Threads {
     /// What a holder was doing, when it was looked at.
     pub(super) fn sample<W: Write>(
         &mut self,
-        at: Moment,
         sample: &Sample,
-        tracks: &mut Tracks,
+        (tracks, culprits): (&mut Tracks, &Culprits),
         (out, exported): (&mut Writer<W>, &mut Exported),
     ) -> io::Result<()> {
+        let culprit = culprits.get(sample.culprit).cloned();
+        let Some(holder) = culprit.as_deref().and_then(Culprit::thread) else {
+            return Ok(());
+        };
         exported.samples += 1;
-        let row = self.holder(&sample.holder, tracks, out)?;
+        let row = self.holder(holder, tracks, out)?;
         let track = row.lane(0, out)?;
+        let doing = &sample.doing;
+        let state = doing.state.name();
         let mut args = vec![
-            out.text("state", sample.state),
+            out.text("state", state),
             out.uint("waiter", sample.waiter.into()),
         ];
-        if let Some(call) = &sample.call {
+        if let Some(call) = &doing.call {
             args.push(out.text("call", call.as_str()));
         }
-        if let Some(function) = &sample.function {
-            args.push(out.text("function", function.as_str()));
+        if let Some(function) = &doing.function {
+            args.push(out.text("function", function.name.as_str()));
+            args.push(out.text("place", function.place.as_str()));
         }
-        let state = sample.state.to_string();
-        let doing = sample.function.as_ref().or(sample.call.as_ref());
+        let name = doing.function.as_ref().map(|function| &function.name);
+        let name = name.or(doing.call.as_ref()).map_or(state, String::as_str);
         let event = TrackEvent {
             debug_annotations: args,
-            ..out.named("sample", doing.unwrap_or(&state))
+            ..out.named("sample", name)
         };
-        out.instant(at.monotonic_ns, track, event)
+        out.instant(sample.at_ns, track, event)
     }
 }

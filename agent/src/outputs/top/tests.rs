@@ -79,6 +79,7 @@ fn incident() -> Model {
                     part: Part::LockWait,
                     culprit: CulpritId(id),
                     ns: age.unsigned_abs() * tenths / 10,
+                    held_back_ns: 0,
                 })
                 .into();
             later(&mut m, second.cast_signed() * 1_000_000_000 - behind);
