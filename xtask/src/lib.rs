@@ -1,5 +1,6 @@
 //! What `cargo xtask` and the live tests share.
 
+pub mod bench;
 pub mod demo;
 pub mod lab;
 pub mod perfetto;

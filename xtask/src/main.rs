@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use xtask::lab::{crowd, spin, victim};
-use xtask::{demo, toolchain, verify, vm, workspace};
+use xtask::{bench, demo, toolchain, verify, vm, workspace};
 
 /// Builds, runs, demonstrates and tests tag52.
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ enum Command {
     Demo(demo::Options),
     /// Measure how exact the agent is: known causes of waiting against a truth taken outside of it
     Verify(verify::Options),
+    /// Measure what the agent costs: `cargo xtask bench record`
+    Bench(bench::Options),
     /// Format, lints, build, unit tests and live tests
     Test {
         /// Arguments for the test binaries, such as a name filter
@@ -79,6 +81,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Top { arguments } => run::run("top", &arguments),
         Command::Demo(options) => show_demo(&options),
         Command::Verify(options) => verify_accuracy(&options),
+        Command::Bench(options) => measure_cost(&options),
         Command::Test { filter } => check::run(&filter),
         Command::Vm(options) => vm::run(&options),
         Command::Victim(options) => victim::run(&options),
@@ -143,5 +146,21 @@ fn verify_accuracy(options: &verify::Options) -> Result<()> {
         println!("{}", report.text());
     }
     ensure!(report.passes(), "a bar was missed");
+    Ok(())
+}
+
+fn measure_cost(options: &bench::Options) -> Result<()> {
+    ensure!(workspace::is_root(), "the agent loads probes: become root");
+    let binary = match options.agent() {
+        Some(agent) => agent.to_owned(),
+        None => {
+            toolchain::ensure()?;
+            workspace::build_agent()?
+        }
+    };
+    println!(
+        "{}",
+        bench::run(options, &binary, &std::env::current_exe()?)?
+    );
     Ok(())
 }

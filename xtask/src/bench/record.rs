@@ -1,0 +1,294 @@
+//! What recording costs.
+//!
+//! The reader's throughput: it takes as fast as it can, with all messages in its socket before it begins;
+//! without the agent, with it, and with it recording, in turn.
+//!
+//! The agent's: two of them watch one reader, one of which records, and are stopped (SIGSTOP) until it has
+//! read everything; then each has the same events waiting and takes them as fast as it can, one after the
+//! other, some 0.2 s apart. What else the machine does comes and goes slower than that, mostly: the ratios
+//! of pairs count, and their median.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
+
+use super::watch::{Account, Cpu, Watch};
+use crate::lab::bench::Bench;
+use crate::lab::venue;
+
+/// A run that takes longer has failed.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Options of `cargo xtask bench record`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// How often everything is measured
+    #[arg(long, default_value_t = 10)]
+    pub rounds: usize,
+    /// Messages of the reader's stream
+    #[arg(long, default_value_t = 200_000)]
+    pub messages: u64,
+    /// Measure this agent instead of building it
+    #[arg(long, value_name = "PATH")]
+    pub agent: Option<PathBuf>,
+}
+
+/// What one agent did with what was waiting for it.
+#[derive(Clone, Copy, Debug)]
+struct CaughtUp {
+    /// Messages a second.
+    rate: f64,
+    /// CPU time a message of its first thread, ns.
+    ingest_ns: f64,
+    /// Of all of it.
+    all_ns: f64,
+    /// Bytes a message of its recording.
+    bytes: f64,
+}
+
+/// How a victim reads.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    name: &'static str,
+    /// All messages are in the socket before it reads.
+    backlog: bool,
+    waiting: u64,
+}
+
+const CASES: [Case; 2] = [
+    Case {
+        name: "a message a read",
+        backlog: false,
+        waiting: 20_000,
+    },
+    Case {
+        name: "reads of 4 KiB",
+        backlog: true,
+        waiting: 25_000,
+    },
+];
+
+struct Lab<'a> {
+    options: &'a Options,
+    binary: &'a Path,
+    xtask: &'a Path,
+}
+
+/// Two values of one quantity that were measured side by side: without recording and with it.
+type Pair<T> = (T, T);
+
+pub(super) fn run(options: &Options, binary: &Path, xtask: &Path) -> Result<String> {
+    let lab = Lab {
+        options,
+        binary,
+        xtask,
+    };
+    let mut alone = Vec::new();
+    let mut readers: Vec<Pair<f64>> = Vec::new();
+    let mut agents: [Vec<Pair<CaughtUp>>; CASES.len()] = Default::default();
+    for round in 0..options.rounds {
+        let swap = round % 2 == 1;
+        alone.push(lab.reader(None)?);
+        readers.push(in_turn(swap, |recording| lab.reader(Some(recording)))?);
+        for (case, pairs) in CASES.iter().zip(&mut agents) {
+            let pair = lab.twins(*case, swap)?;
+            eprintln!("round {}, {}: {pair:.0?}", round + 1, case.name);
+            pairs.push(pair);
+        }
+    }
+    Ok(table(&alone, &readers, &agents))
+}
+
+/// Without recording and with it, or the other way round.
+fn in_turn<T>(swap: bool, mut measure: impl FnMut(bool) -> Result<T>) -> Result<Pair<T>> {
+    if swap {
+        let with = measure(true)?;
+        return Ok((measure(false)?, with));
+    }
+    Ok((measure(false)?, measure(true)?))
+}
+
+impl Lab<'_> {
+    /// Messages a second of a reader that has all of them in its socket, and of whoever watches it.
+    fn reader(&self, recording: Option<bool>) -> Result<f64> {
+        let count = self.options.messages;
+        let bench = self.backlog(count)?;
+        let pid = bench.victim.pid();
+        let watch = recording.map(|recording| Watch::start(self.binary, pid, recording));
+        let watch = watch.transpose()?;
+        fill(&bench, count)?;
+        bench.victim.signal(Signal::SIGUSR1);
+        let truth = bench.conclude(LIMIT)?;
+        if let Some(watch) = watch {
+            watch.wait_idle(LIMIT)?;
+            whole(watch.finish()?, count)?;
+        }
+        let records = &truth.victim.records;
+        let ends = records.first().zip(records.last());
+        let took = ends.map_or(0, |(first, last)| last.received_ns - first.received_ns);
+        ensure!(took > 0, "nothing was read");
+        Ok(records.len() as f64 * 1e9 / took as f64)
+    }
+
+    /// Two agents on one victim, one of which records. Both are stopped until it has read everything; then
+    /// one goes on alone, and after it the other.
+    fn twins(&self, case: Case, swap: bool) -> Result<Pair<CaughtUp>> {
+        let count = case.waiting;
+        let bench = if case.backlog {
+            self.backlog(count)?
+        } else {
+            Bench::start(self.xtask, venue::Options::of(20_000.0, count), &[])?
+        };
+        let pid = bench.victim.pid();
+        let (run, record) = in_turn(swap, |recording| Watch::start(self.binary, pid, recording))?;
+        let before = (run.cpu()?, record.cpu()?);
+        for watch in [&run, &record] {
+            watch.signal(Signal::SIGSTOP);
+        }
+        if case.backlog {
+            fill(&bench, count)?;
+            bench.victim.signal(Signal::SIGUSR1);
+            bench.conclude(LIMIT)?;
+        } else {
+            bench.finish(LIMIT)?;
+        }
+        let took = in_turn(swap, |recording| {
+            let watch = if recording { &record } else { &run };
+            let from = Instant::now();
+            watch.signal(Signal::SIGCONT);
+            let took = watch.wait_idle(LIMIT)? - from;
+            Ok((took, watch.cpu()?))
+        })?;
+        let figures = |watch: Watch, before: Cpu, (took, after): (Duration, Cpu)| {
+            let account = watch.finish()?;
+            whole(account, count)?;
+            let each = |ns: u64| ns as f64 / count as f64;
+            Ok::<_, anyhow::Error>(CaughtUp {
+                rate: count as f64 / took.as_secs_f64(),
+                ingest_ns: each(after.ingest_ns - before.ingest_ns),
+                all_ns: each(after.all_ns - before.all_ns),
+                bytes: each(account.recorded),
+            })
+        };
+        Ok((
+            figures(run, before.0, took.0)?,
+            figures(record, before.1, took.1)?,
+        ))
+    }
+
+    /// A victim that waits for a signal, and has room for so many messages meanwhile.
+    fn backlog(&self, messages: u64) -> Result<Bench> {
+        let victim = [
+            "--receive-buffer",
+            "800000000",
+            "--read-size",
+            "4096",
+            "--wait-for-signal",
+        ];
+        Bench::start(self.xtask, venue::Options::of(1e9, messages), &victim)
+    }
+}
+
+/// Has the venue send all messages to a victim that does not read yet.
+fn fill(bench: &Bench, messages: u64) -> Result<()> {
+    bench.venue.open_gate();
+    let deadline = Instant::now() + LIMIT;
+    while bench.venue.sent() < messages {
+        ensure!(Instant::now() < deadline, "it does not fit into the socket");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// Figures of an agent that has not seen everything say nothing.
+fn whole(account: Account, messages: u64) -> Result<()> {
+    ensure!(
+        account.messages >= messages,
+        "the agent lost {} events and has {} of {messages} messages",
+        account.lost,
+        account.messages
+    );
+    Ok(())
+}
+
+/// Median, and the quartiles around it.
+fn quartiles(mut values: Vec<f64>) -> (f64, f64, f64) {
+    values.sort_unstable_by(f64::total_cmp);
+    let at = |q: f64| {
+        let place = q * values.len().saturating_sub(1) as f64;
+        let (low, high) = (
+            values[place.floor() as usize],
+            values[place.ceil() as usize],
+        );
+        low + (high - low) * place.fract()
+    };
+    if values.is_empty() {
+        return (f64::NAN, f64::NAN, f64::NAN);
+    }
+    (at(0.25), at(0.5), at(0.75))
+}
+
+fn table(
+    alone: &[f64],
+    readers: &[Pair<f64>],
+    agents: &[Vec<Pair<CaughtUp>>; CASES.len()],
+) -> String {
+    let mut text = String::from(
+        "| | no agent | `tag52 run` | `tag52 record` | recording, in pairs: median (quartiles) |\n|---|--:|--:|--:|--:|\n",
+    );
+    let mut row = |name: &str, alone: &str, pairs: Vec<Pair<f64>>| {
+        let median = |values: Vec<f64>| quartiles(values).1;
+        let (without, with) = pairs.iter().copied().unzip();
+        let change = pairs.iter().map(|(a, b)| (b / a - 1.0) * 100.0).collect();
+        let (low, middle, high) = quartiles(change);
+        let _ = writeln!(
+            text,
+            "| {name} | {alone} | {:.0} | {:.0} | {middle:+.1} % ({low:+.1} to {high:+.1}) |",
+            median(without),
+            median(with),
+        );
+    };
+    let alone = format!("{:.0}", quartiles(alone.to_vec()).1);
+    row(
+        "reader, reads of 4 KiB, messages/s",
+        &alone,
+        readers.to_vec(),
+    );
+    type Quantity = (&'static str, fn(&CaughtUp) -> f64);
+    let quantities: [Quantity; 3] = [
+        ("agent, messages/s", |c| c.rate),
+        ("agent's ingest thread, CPU ns a message", |c| c.ingest_ns),
+        ("all its threads, CPU ns a message", |c| c.all_ns),
+    ];
+    for (case, pairs) in CASES.iter().zip(agents) {
+        for (name, of) in quantities {
+            let pairs = pairs.iter().map(|(a, b)| (of(a), of(b))).collect();
+            row(&format!("{name} ({})", case.name), "-", pairs);
+        }
+    }
+    for (case, pairs) in CASES.iter().zip(agents) {
+        let bytes = pairs.iter().map(|(_, with)| with.bytes).collect();
+        let bytes = quartiles(bytes).1;
+        let _ = writeln!(
+            text,
+            "the recording, {}: {bytes:.1} bytes a message",
+            case.name
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(quartiles(vec![5.0, 1.0, 3.0, 2.0, 4.0]), (2.0, 3.0, 4.0));
+        assert_eq!(quartiles(vec![1.0, 2.0]), (1.25, 1.5, 1.75));
+        assert!(quartiles(Vec::new()).1.is_nan());
+    }
+}
