@@ -1,10 +1,10 @@
 //! What recording costs.
 //!
-//! The reader's throughput: it takes as fast as it can, with all messages in its socket before it begins;
-//! without the agent, with it, and with it recording, in turn.
+//! The reader's throughput: bursts that are in its socket before it goes on, which it takes as fast as it
+//! can. Two agents watch it, one of which records; in turn both are stopped (SIGSTOP), or one of them: what
+//! their probes cost is the same in all three.
 //!
-//! The agent's: two of them watch one reader, one of which records, and are stopped (SIGSTOP) until it has
-//! read everything; then each has the same events waiting and takes them as fast as it can, one after the
+//! The agent's: both are stopped until the reader has read everything; then each has the same events waiting and takes them as fast as it can, one after the
 //! other, some 0.2 s apart. What else the machine does comes and goes slower than that, mostly: the ratios
 //! of pairs count, and their median.
 
@@ -19,18 +19,22 @@ use super::watch::{Account, Cpu, Watch};
 use crate::lab::bench::Bench;
 use crate::lab::venue;
 
+/// Messages of a burst: as many as two agents' rings hold.
+const BURST: u64 = 20_000;
+/// A reader takes a burst in a fraction of that.
+const PAUSE: Duration = Duration::from_millis(150);
 /// A run that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Options of `cargo xtask bench record`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// How often everything is measured
+    /// How often the agents are measured
     #[arg(long, default_value_t = 10)]
     pub rounds: usize,
-    /// Messages of the reader's stream
-    #[arg(long, default_value_t = 200_000)]
-    pub messages: u64,
+    /// Bursts for the reader, of each kind
+    #[arg(long, default_value_t = 20)]
+    pub bursts: u64,
     /// Measure this agent instead of building it
     #[arg(long, value_name = "PATH")]
     pub agent: Option<PathBuf>,
@@ -86,13 +90,11 @@ pub(super) fn run(options: &Options, binary: &Path, xtask: &Path) -> Result<Stri
         binary,
         xtask,
     };
-    let mut alone = Vec::new();
-    let mut readers: Vec<Pair<f64>> = Vec::new();
+    let [alone, watched, recorded] = lab.reader()?;
+    let readers: Vec<Pair<f64>> = watched.into_iter().zip(recorded).collect();
     let mut agents: [Vec<Pair<CaughtUp>>; CASES.len()] = Default::default();
     for round in 0..options.rounds {
         let swap = round % 2 == 1;
-        alone.push(lab.reader(None)?);
-        readers.push(in_turn(swap, |recording| lab.reader(Some(recording)))?);
         for (case, pairs) in CASES.iter().zip(&mut agents) {
             let pair = lab.twins(*case, swap)?;
             eprintln!("round {}, {}: {pair:.0?}", round + 1, case.name);
@@ -112,25 +114,59 @@ fn in_turn<T>(swap: bool, mut measure: impl FnMut(bool) -> Result<T>) -> Result<
 }
 
 impl Lab<'_> {
-    /// Messages a second of a reader that has all of them in its socket, and of whoever watches it.
-    fn reader(&self, recording: Option<bool>) -> Result<f64> {
-        let count = self.options.messages;
-        let bench = self.backlog(count)?;
+    /// Messages a second of a reader that has a burst of them in its socket when it goes on, and of whoever
+    /// is awake meanwhile: the agent that does not record, or the one that does. The other one is stopped and
+    /// catches up afterwards. Of each burst `None` comes first: both are stopped.
+    fn reader(&self) -> Result<[Vec<f64>; 3]> {
+        let bursts = 3 * self.options.bursts;
+        let options = venue::Options {
+            burst: BURST,
+            ..venue::Options::of(BURST as f64, BURST * bursts)
+        };
+        let victim = ["--receive-buffer", "400000000", "--read-size", "4096"];
+        let bench = Bench::start(self.xtask, options, &victim)?;
         let pid = bench.victim.pid();
-        let watch = recording.map(|recording| Watch::start(self.binary, pid, recording));
-        let watch = watch.transpose()?;
-        fill(&bench, count)?;
-        bench.victim.signal(Signal::SIGUSR1);
-        let truth = bench.conclude(LIMIT)?;
-        if let Some(watch) = watch {
-            watch.wait_idle(LIMIT)?;
-            whole(watch.finish()?, count)?;
+        let run = Watch::start(self.binary, pid, false)?;
+        let record = Watch::start(self.binary, pid, true)?;
+        let awake = |n: u64| [None, Some(&run), Some(&record)][(n + n / 3) as usize % 3];
+        bench.venue.open_gate();
+        for n in 0..bursts {
+            bench.victim.signal(Signal::SIGSTOP);
+            for watch in [&run, &record] {
+                watch.signal(Signal::SIGSTOP);
+            }
+            if let Some(watch) = awake(n) {
+                watch.signal(Signal::SIGCONT);
+            }
+            let deadline = Instant::now() + LIMIT;
+            while bench.venue.sent() < (n + 1) * BURST {
+                ensure!(
+                    Instant::now() < deadline,
+                    "the burst does not fit into the socket"
+                );
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            bench.victim.signal(Signal::SIGCONT);
+            // Long enough for all of it.
+            std::thread::sleep(PAUSE);
+            for watch in [&run, &record] {
+                watch.signal(Signal::SIGCONT);
+                watch.wait_idle(LIMIT)?;
+            }
         }
-        let records = &truth.victim.records;
-        let ends = records.first().zip(records.last());
-        let took = ends.map_or(0, |(first, last)| last.received_ns - first.received_ns);
-        ensure!(took > 0, "nothing was read");
-        Ok(records.len() as f64 * 1e9 / took as f64)
+        let truth = bench.conclude(LIMIT)?;
+        whole(run.finish()?, BURST * bursts)?;
+        whole(record.finish()?, BURST * bursts)?;
+        let mut rates: [Vec<f64>; 3] = Default::default();
+        for (n, records) in truth.victim.records.chunks(BURST as usize).enumerate() {
+            // Some of its first messages may have been read before it was stopped.
+            let records = &records[records.len() / 10..];
+            let ends = records.first().zip(records.last());
+            let took = ends.map_or(0, |(first, last)| last.received_ns - first.received_ns);
+            let who = (n + n / 3) % 3;
+            rates[who].push(records.len() as f64 * 1e9 / took.max(1) as f64);
+        }
+        Ok(rates)
     }
 
     /// Two agents on one victim, one of which records. Both are stopped until it has read everything; then
@@ -237,7 +273,7 @@ fn table(
     agents: &[Vec<Pair<CaughtUp>>; CASES.len()],
 ) -> String {
     let mut text = String::from(
-        "| | no agent | `tag52 run` | `tag52 record` | recording, in pairs: median (quartiles) |\n|---|--:|--:|--:|--:|\n",
+        "| | both stopped | `tag52 run` | `tag52 record` | recording, in pairs: median (quartiles) |\n|---|--:|--:|--:|--:|\n",
     );
     let mut row = |name: &str, alone: &str, pairs: Vec<Pair<f64>>| {
         let median = |values: Vec<f64>| quartiles(values).1;

@@ -83,7 +83,7 @@ pub struct Exported {
     pub left_out_faster: u64,
     /// Not drawn: not the one in [`Filter::every`].
     pub left_out_every: u64,
-    /// Not drawn: [`Filter::lanes`] others were drawn at that time.
+    /// Not drawn: more messages at that time than [`Filter::lanes`]; those drawn are chosen evenly.
     pub left_out_no_lane: u64,
     /// Not drawn: sent before the machine was started, where the trace's clock begins.
     pub left_out_before_boot: u64,
@@ -91,7 +91,7 @@ pub struct Exported {
     pub excluded: u64,
     /// Events the agent lost while it recorded.
     pub lost_events: u64,
-    /// Waits of watched threads, one for each culprit.
+    /// Waits of watched threads.
     pub waits: u64,
     /// Of these, not drawn: too many overlap.
     pub left_out_waits: u64,

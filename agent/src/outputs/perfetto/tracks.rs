@@ -6,9 +6,26 @@ use std::{
 };
 
 use super::{
-    proto::{ProcessDescriptor, ThreadDescriptor, TrackDescriptor},
+    proto::{BY_RANK, ProcessDescriptor, ThreadDescriptor, TrackDescriptor},
     writer::{Track, Writer},
 };
+
+/// Where a track is shown among those of its process. What fits into a line or two comes first: the
+/// messages of a backlog fill screens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    Session,
+    Thread,
+    Holder,
+    Cgroup,
+    Messages,
+}
+
+impl Rank {
+    pub(super) const fn number(self) -> Option<i32> {
+        Some(self as i32)
+    }
+}
 
 /// Declared tracks by the numbers of their processes and threads.
 #[derive(Debug, Default)]
@@ -33,6 +50,7 @@ impl Tracks {
                 };
                 let descriptor = TrackDescriptor {
                     process: Some(process),
+                    child_ordering: Some(BY_RANK),
                     ..TrackDescriptor::default()
                 };
                 Ok(*place.insert(out.track(None, descriptor)?))
@@ -64,6 +82,7 @@ impl Tracks {
         };
         let descriptor = TrackDescriptor {
             thread: Some(thread),
+            sibling_order_rank: Rank::Thread.number(),
             ..TrackDescriptor::default()
         };
         let track = out.track(Some(parent), descriptor)?;
