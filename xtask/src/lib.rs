@@ -4,6 +4,7 @@ pub mod bench;
 pub mod demo;
 pub mod lab;
 pub mod perfetto;
+pub mod screenshots;
 pub mod toolchain;
 pub mod verify;
 pub mod vm;
