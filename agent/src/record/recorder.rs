@@ -20,12 +20,12 @@ use super::{
 use crate::model::{Input, Moment};
 
 /// Inputs that go to the writing thread at a time, at the most.
-const BATCH: usize = 1024;
+const BATCH: usize = 512;
 /// Inputs on their way, at the most, some 200 bytes each; beyond them messages, waits and samples are left
 /// out and counted.
 const UNDER_WAY: usize = 1 << 16;
-/// Batches whose memory is there from the start, 200 KiB each: in a burst fresh pages would cost more than all
-/// else here.
+/// Batches whose memory is there from the start, 100 KiB each: fresh pages in a burst would cost more than
+/// all else here.
 const READY: usize = 16;
 /// How much the writing thread gives way: its work can wait, what is watched cannot.
 const NICE: libc::c_int = 10;
@@ -44,7 +44,9 @@ pub struct Recorder {
     lost: u64,
     to_writer: Option<Sender<Batch>>,
     /// Batches that were written: their memory is used again.
-    empty: Receiver<Batch>,
+    written: Receiver<Batch>,
+    /// Empty ones. The one used last is taken first: the caches still have it.
+    empty: Vec<Batch>,
     under_way: Arc<AtomicUsize>,
     /// There was no room when that was looked at last.
     crowded: bool,
@@ -60,11 +62,7 @@ impl Recorder {
     pub fn start(path: &Path, max_size: u64, header: Header) -> Result<Self, WriteError> {
         let writer = Writer::create(path, max_size, header)?;
         let (to_writer, batches) = channel();
-        let (give_back, empty) = channel();
-        for _ in 0..READY {
-            // It is ours.
-            let _sent = give_back.send(Batch::ready(BATCH));
-        }
+        let (give_back, written) = channel();
         let under_way = Arc::new(AtomicUsize::new(0));
         let left = Arc::clone(&under_way);
         let writer = std::thread::Builder::new()
@@ -82,7 +80,8 @@ impl Recorder {
             batch: Batch::ready(BATCH),
             lost: 0,
             to_writer: Some(to_writer),
-            empty,
+            written,
+            empty: (0..READY).map(|_| Batch::ready(BATCH)).collect(),
             under_way,
             crowded: false,
             writer,
@@ -126,7 +125,9 @@ impl Recorder {
         if self.batch.len() == 0 {
             return;
         }
-        let empty = self.empty.try_recv().unwrap_or_default();
+        self.empty.extend(self.written.try_iter());
+        self.empty.truncate(READY);
+        let empty = self.empty.pop().unwrap_or_default();
         let batch = mem::replace(&mut self.batch, empty);
         self.under_way.fetch_add(batch.len(), Ordering::Relaxed);
         self.crowded = self.is_crowded();
@@ -227,5 +228,59 @@ fn write(
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return writer.end(end),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{
+            Part, Stage,
+            samples::{message, session},
+        },
+        record::Reader,
+    };
+
+    #[test]
+    fn what_cannot_be_written_in_time_is_counted_where_it_is_missing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("r");
+        let now = |n: u64| Moment {
+            monotonic_ns: 1_000 + n,
+            utc_ns: 0,
+        };
+        let header = Header::new("pid 411", now(0));
+        let mut recorder = Recorder::start(&path, 1 << 30, header).expect("a file");
+        // As if the writing thread had so much to do.
+        recorder.under_way.fetch_add(UNDER_WAY, Ordering::Relaxed);
+        let told = |n: u64| {
+            let cells = [(Stage::Queued, Part::LockWait, 7)];
+            Input::Message(Box::new(message(&session(0), n, &cells)))
+        };
+        for n in 0..3 * BATCH as u64 {
+            recorder.input(now(n), told(n));
+        }
+        recorder.interval(now(5_000));
+        // The first ones were taken before anybody looked.
+        let taken = BATCH as u64;
+        let until = Instant::now() + Duration::from_secs(20);
+        recorder.under_way.fetch_sub(UNDER_WAY, Ordering::Relaxed);
+        while recorder.is_crowded() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        recorder.hand_over();
+        recorder.input(now(6_000), told(9_000));
+        let written = recorder.close().expect("written");
+        assert_eq!((written.messages, written.lost), (taken + 1, 2 * taken));
+        assert!(
+            written.to_string().contains("1024 inputs could not"),
+            "{written}"
+        );
+        let mut reader = Reader::open(&path).expect("a recording");
+        let read: Vec<_> = reader.by_ref().map(|told| told.expect("whole")).collect();
+        assert_eq!(read.len() as u64, taken + 1);
+        assert_eq!(read.last().map(|told| told.0), Some(now(6_000)));
+        assert_eq!(reader.lost(), 2 * taken);
     }
 }

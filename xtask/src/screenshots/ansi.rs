@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 /// The first sixteen colours, as most terminals have them.
 const NAMED: [&str; 16] = [
-    "#1e1e1e", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#d0d0d0", "#7f848e",
-    "#ff7a85", "#b5e08c", "#ffd68a", "#7fc3ff", "#dd8ff5", "#6fd3df", "#ffffff",
+    "#1e1e1e", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#d0d0d0",
+    "#7f848e", "#ff7a85", "#b5e08c", "#ffd68a", "#7fc3ff", "#dd8ff5", "#6fd3df", "#ffffff",
 ];
 const TEXT: &str = "#d0d0d0";
 const GROUND: &str = "#1e1e1e";
@@ -142,7 +142,9 @@ mod tests {
 
     #[test]
     fn colours_become_styles_and_text_stays_text() {
-        let html = page("a<b\u{1b}[1;31mred\u{1b}[0m\u{1b}[38;2;1;2;255mrgb\u{1b}[48;5;232;7mx\u{1b}[39;49;27my");
+        let html = page(
+            "a<b\u{1b}[1;31mred\u{1b}[0m\u{1b}[38;2;1;2;255mrgb\u{1b}[48;5;232;7mx\u{1b}[39;49;27my",
+        );
         assert!(html.contains("a&lt;b</span>"), "{html}");
         let has = |style: &str, text: &str| {
             let span = format!("<span style=\"{style}\">{text}</span>");

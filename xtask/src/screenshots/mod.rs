@@ -80,18 +80,18 @@ pub fn run(options: &Options, agent: &Path, xtask: &Path) -> Result<Vec<PathBuf>
 
 /// Runs the demo, records it, and returns what `tag52 top` showed shortly before its end; `None` when the
 /// agent has no such command.
-fn film(
-    options: &Options,
-    agent: &Path,
-    xtask: &Path,
-    recording: &Path,
-) -> Result<Option<String>> {
+fn film(options: &Options, agent: &Path, xtask: &Path, recording: &Path) -> Result<Option<String>> {
     let folder = tempfile::tempdir()?;
     let output = folder.path().join("demo");
     let mut demo = Command::new(xtask);
-    demo.args(["demo", "--no-agent", "--seconds", &options.seconds.to_string()])
-        .stdin(Stdio::null())
-        .stdout(File::create(&output)?);
+    demo.args([
+        "demo",
+        "--no-agent",
+        "--seconds",
+        &options.seconds.to_string(),
+    ])
+    .stdin(Stdio::null())
+    .stdout(File::create(&output)?);
     let mut demo = Guarded::spawn(&mut demo, "the demo")?;
     let begun = Instant::now();
     let pid = loop {
