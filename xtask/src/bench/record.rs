@@ -23,6 +23,8 @@ use crate::lab::venue;
 const BURST: u64 = 20_000;
 /// A reader takes a burst in a fraction of that.
 const PAUSE: Duration = Duration::from_millis(150);
+/// A recording whose size is taken is so long.
+const SECONDS: u64 = 10;
 /// A run that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -49,8 +51,6 @@ struct CaughtUp {
     ingest_ns: f64,
     /// Of all of it.
     all_ns: f64,
-    /// Bytes a message of its recording.
-    bytes: f64,
 }
 
 /// How a victim reads.
@@ -111,7 +111,16 @@ pub(super) fn run(options: &Options, binary: &Path, xtask: &Path) -> Result<Stri
             pairs.push(pair);
         }
     }
-    Ok(table(&alone, &readers, &agents))
+    let mut text = table(&alone, &readers, &agents);
+    for rate in [300, 5_000] {
+        let bytes = lab.size(rate)?;
+        let hour = bytes * rate as f64 * 3600.0 / 1e6;
+        let _ = writeln!(
+            text,
+            "the recording, {rate} messages/s: {bytes:.1} bytes a message, {hour:.0} MB an hour"
+        );
+    }
+    Ok(text)
 }
 
 /// Without recording and with it, or the other way round.
@@ -211,20 +220,29 @@ impl Lab<'_> {
             Ok((took, watch.cpu()?))
         })?;
         let figures = |watch: Watch, before: Cpu, (took, after): (Duration, Cpu)| {
-            let account = watch.finish()?;
-            whole(account, count)?;
+            whole(watch.finish()?, count)?;
             let each = |ns: u64| ns as f64 / count as f64;
             Ok::<_, anyhow::Error>(CaughtUp {
                 rate: count as f64 / took.as_secs_f64(),
                 ingest_ns: each(after.ingest_ns - before.ingest_ns),
                 all_ns: each(after.all_ns - before.all_ns),
-                bytes: each(account.recorded),
             })
         };
         Ok((
             figures(run, before.0, took.0)?,
             figures(record, before.1, took.1)?,
         ))
+    }
+
+    /// Bytes a message of a recording at so many messages a second, all that is told once a second included.
+    fn size(&self, rate: u64) -> Result<f64> {
+        let count = SECONDS * rate;
+        let bench = Bench::start(self.xtask, venue::Options::of(rate as f64, count), &[])?;
+        let watch = Watch::start(self.binary, bench.victim.pid(), true)?;
+        bench.finish(LIMIT)?;
+        let account = watch.finish()?;
+        whole(account, count)?;
+        Ok(account.recorded as f64 / count as f64)
     }
 
     /// A victim that waits for a signal, and has room for so many messages meanwhile.
@@ -317,15 +335,6 @@ fn table(
             let pairs = pairs.iter().map(|(a, b)| (of(a), of(b))).collect();
             row(&format!("{name} ({})", case.name), "-", pairs);
         }
-    }
-    for (case, pairs) in CASES.iter().zip(agents) {
-        let bytes = pairs.iter().map(|(_, with)| with.bytes).collect();
-        let bytes = quartiles(bytes).1;
-        let _ = writeln!(
-            text,
-            "the recording, {}: {bytes:.1} bytes a message",
-            case.name
-        );
     }
     text
 }

@@ -60,8 +60,7 @@ impl Watch {
         let note = |name: &str| File::create(folder.path().join(name));
         command
             .args(["--pid", &format!("{pid},{}", idle.pid())])
-            // Nothing but the summary is told.
-            .args(["--json", "intervals", "--interval", "1h"])
+            .args(["--json", "intervals"])
             .stdin(Stdio::null())
             .stdout(note("stdout")?)
             .stderr(note("stderr")?);

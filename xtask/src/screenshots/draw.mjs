@@ -35,6 +35,29 @@ async function perfetto(page, folder, trace) {
   await page.setViewportSize({ width: 1200, height: 830 });
   await page.goto(`${address}/?hideSidebar=true#!/?url=${address}/trace`);
   await page.waitForFunction(() => globalThis.app?.trace, null, { timeout: 60_000 });
+  await page.evaluate(() => {
+    for (const track of globalThis.app.trace.currentWorkspace.flatTracks) {
+      if (["System", "Global Track Events"].includes(track.name)) {
+        track.remove();
+      } else if (track.hasChildren) {
+        track.expand();
+      }
+    }
+  });
+  // It draws anew when the mouse moves.
+  await page.mouse.move(700, 6);
+  await page.mouse.move(900, 780);
+  await page.evaluate(() => globalThis.waitForPerfettoIdle?.());
+  await page.waitForTimeout(2000);
+  return server;
+}
+
+async function perfetto(page, folder, trace) {
+  const server = await serve(folder, trace);
+  const address = `http://127.0.0.1:${server.address().port}`;
+  await page.setViewportSize({ width: 1200, height: 830 });
+  await page.goto(`${address}/?hideSidebar=true#!/?url=${address}/trace`);
+  await page.waitForFunction(() => globalThis.app?.trace, null, { timeout: 60_000 });
   await page.getByText("unfold_more").first().click();
   // The clocks' own tracks are of no interest here.
   for (const group of ["System", "Global Track Events"]) {
