@@ -2,14 +2,17 @@
 
 use std::{
     net::SocketAddr,
-    num::{NonZeroU32, NonZeroU64},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::PathBuf,
     time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{outputs::Format, probes::FunctionSpec};
+use crate::{
+    outputs::{Format, perfetto::Filter},
+    probes::FunctionSpec,
+};
 
 /// Where the age of a FIX message comes from: network, run queue, throttling, locks, blocking calls.
 #[derive(Clone, Debug, Parser)]
@@ -50,6 +53,9 @@ pub struct Export {
     /// Draw only messages at least this old at their hand-off: 1ms, 2s.
     #[arg(long, value_name = "AGE", value_parser = time)]
     pub slower_than: Option<Duration>,
+    /// Draw at most so many messages of a session at any instant, chosen evenly.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(Filter::LANES).expect("not 0"))]
+    pub lanes: NonZeroUsize,
 }
 
 /// `tag52 record`

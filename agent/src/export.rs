@@ -60,7 +60,7 @@ pub fn export(arguments: &Export) -> Result<(), ExportError> {
     let filter = Filter {
         every: arguments.every,
         slower_than: arguments.slower_than.unwrap_or_default(),
-        ..Filter::default()
+        lanes: arguments.lanes.get(),
     };
     let mut trace = Trace::new(file, filter);
     let mut damaged = None;

@@ -1,8 +1,10 @@
 //! What `cargo xtask` and the live tests share.
 
+pub mod bench;
 pub mod demo;
 pub mod lab;
 pub mod perfetto;
+pub mod screenshots;
 pub mod toolchain;
 pub mod verify;
 pub mod vm;

@@ -3,12 +3,13 @@
 mod check;
 mod run;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use xtask::lab::{crowd, spin, victim};
-use xtask::{demo, toolchain, verify, vm, workspace};
+use xtask::{bench, demo, screenshots, toolchain, verify, vm, workspace};
 
 /// Builds, runs, demonstrates and tests tag52.
 #[derive(Debug, Parser)]
@@ -40,6 +41,8 @@ enum Command {
     Demo(demo::Options),
     /// Measure how exact the agent is: known causes of waiting against a truth taken outside of it
     Verify(verify::Options),
+    /// Measure what the agent costs: `cargo xtask bench record`
+    Bench(bench::Options),
     /// Format, lints, build, unit tests and live tests
     Test {
         /// Arguments for the test binaries, such as a name filter
@@ -48,6 +51,8 @@ enum Command {
     },
     /// Run the live tests in virtual machines with other kernels: `cargo xtask vm --kernel 6.12 -- FILTER`
     Vm(vm::Options),
+    /// Make the README's pictures: the demo in Perfetto's UI, and in the live view
+    Screenshots(screenshots::Options),
     #[command(hide = true)]
     Victim(victim::Options),
     #[command(hide = true)]
@@ -79,8 +84,10 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Top { arguments } => run::run("top", &arguments),
         Command::Demo(options) => show_demo(&options),
         Command::Verify(options) => verify_accuracy(&options),
+        Command::Bench(options) => measure_cost(&options),
         Command::Test { filter } => check::run(&filter),
         Command::Vm(options) => vm::run(&options),
+        Command::Screenshots(options) => make_screenshots(&options),
         Command::Victim(options) => victim::run(&options),
         Command::Crowd(options) => crowd::run(&options),
         Command::Spin(options) => spin::run(&options),
@@ -144,4 +151,32 @@ fn verify_accuracy(options: &verify::Options) -> Result<()> {
     }
     ensure!(report.passes(), "a bar was missed");
     Ok(())
+}
+
+fn measure_cost(options: &bench::Options) -> Result<()> {
+    ensure!(workspace::is_root(), "the agent loads probes: become root");
+    let binary = built(options.agent())?;
+    let report = bench::run(options, &binary, &std::env::current_exe()?)?;
+    println!("{report}");
+    Ok(())
+}
+
+fn make_screenshots(options: &screenshots::Options) -> Result<()> {
+    ensure!(workspace::is_root(), "the agent loads probes: become root");
+    let binary = built(options.agent.as_deref())?;
+    for picture in screenshots::run(options, &binary, &std::env::current_exe()?)? {
+        println!("{}", picture.display());
+    }
+    Ok(())
+}
+
+/// The agent that was asked for, or a new one.
+fn built(agent: Option<&Path>) -> Result<PathBuf> {
+    match agent {
+        Some(agent) => Ok(agent.to_owned()),
+        None => {
+            toolchain::ensure()?;
+            workspace::build_agent()
+        }
+    }
 }

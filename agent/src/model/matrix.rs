@@ -88,6 +88,16 @@ pub struct Matrix {
 }
 
 impl Matrix {
+    /// How many cells it has.
+    pub const CELLS: usize = Stage::ALL.len() * Part::ALL.len();
+
+    /// All cells, stage after stage, in the orders of [`Stage::ALL`] and [`Part::ALL`].
+    #[must_use]
+    pub const fn cells(&self) -> &[i64; Self::CELLS] {
+        let (cells, _) = self.cells.as_flattened().as_chunks();
+        &cells[0]
+    }
+
     /// Nanoseconds in one cell.
     #[must_use]
     pub const fn get(&self, stage: Stage, part: Part) -> i64 {

@@ -3,16 +3,14 @@
 use std::{borrow::Cow, collections::HashMap, mem, sync::Arc};
 
 use super::{
+    batch::{CELLS, Flat},
     names,
     wire::{HealthRecord, MessageRecord, Record, Slot, WaitRecord},
 };
 use crate::model::{
-    FollowedBy, Health, Input, Matrix, Message, Moment, MsgType, Part, SentBetween, SentTime,
-    SessionId, Split, Stage, Wait,
+    Charge, FollowedBy, Health, Input, Matrix, Message, Moment, MsgType, Part, SentBetween,
+    SentTime, SessionId, Split, Stage, Wait,
 };
-
-const CELLS: usize = Stage::ALL.len() * Part::ALL.len();
-const _: () = assert!(CELLS <= u32::BITS as usize);
 
 /// What a session's next message is told as a difference to.
 #[derive(Clone, Debug, Default)]
@@ -95,7 +93,13 @@ impl Encoder {
     /// An input, told at the moment said last.
     pub(super) fn input(&mut self, input: &Input) -> Result<(), EncodeError> {
         match input {
-            Input::Message(message) => self.message(message),
+            Input::Message(m) => self.message(
+                &m.session,
+                &Flat::of(m),
+                m.split.matrix().cells(),
+                &m.charges,
+                m.followed,
+            ),
             Input::Excluded(session, why) => {
                 let slot = self.slot(session)?;
                 self.put(&Record::Excluded(slot, *why))
@@ -158,24 +162,30 @@ impl Encoder {
         Ok(slot)
     }
 
-    fn message(&mut self, m: &Message) -> Result<(), EncodeError> {
-        let slot = self.slot(&m.session)?;
+    /// A message, told at the moment said last.
+    pub(super) fn message(
+        &mut self,
+        session: &Arc<SessionId>,
+        m: &Flat,
+        cells: &[i64; CELLS],
+        charges: &[Charge],
+        followed: FollowedBy,
+    ) -> Result<(), EncodeError> {
+        let slot = self.slot(session)?;
         let last = &mut self.lasts[slot as usize];
-        let matrix = m.split.matrix();
         let (mut changed, mut by_ns, mut count) = (0, [0; CELLS], 0);
-        for (cell, (stage, part)) in cells().enumerate() {
-            let ns = matrix.get(stage, part);
-            let before = mem::replace(&mut last.cells[cell], ns);
-            if ns != before {
+        for (cell, (&ns, before)) in cells.iter().zip(&mut last.cells).enumerate() {
+            if ns != *before {
                 changed |= 1 << cell;
-                by_ns[count] = ns.wrapping_sub(before);
+                by_ns[count] = ns.wrapping_sub(*before);
                 count += 1;
+                *before = ns;
             }
         }
         let mut msg_type = [0; 4];
         let characters = m.msg_type.as_str().as_bytes();
         msg_type[..characters.len()].copy_from_slice(characters);
-        let at = Instants::of(m.handed_off_ns, &m.split);
+        let at = Instants::of(m.handed_off_ns, cells);
         let utc_ahead = m.handed_off_ns.wrapping_sub(m.handed_off_at as i64);
         let record = Record::Message(MessageRecord {
             slot,
@@ -202,8 +212,8 @@ impl Encoder {
             ack_pending_ns: m.ack_pending_ns,
             changed,
             by_ns: Cow::Borrowed(&by_ns[..count]),
-            charges: Cow::Borrowed(&m.charges),
-            followed: Some(m.followed).filter(|followed| *followed != FollowedBy::default()),
+            charges: Cow::Borrowed(charges),
+            followed: Some(followed).filter(|followed| *followed != FollowedBy::default()),
         });
         last.tid = m.tid;
         last.seq = m.seq;
@@ -236,12 +246,16 @@ struct Instants {
 }
 
 impl Instants {
-    fn of(handed_off_ns: i64, split: &Split) -> Self {
-        let matrix = split.matrix();
+    fn of(handed_off_ns: i64, cells: &[i64; CELLS]) -> Self {
+        let of = |stage: Stage| {
+            let first = stage as usize * Part::ALL.len();
+            cells[first..first + Part::ALL.len()].iter().sum::<i64>()
+        };
+        let [in_flight, held_back, queued, in_app] = Stage::ALL.map(of);
         Self {
-            sent_ns: handed_off_ns.wrapping_sub(split.age_ns()),
-            received_ns: handed_off_ns.wrapping_sub(matrix.stage(Stage::InApp)),
-            queued_ns: matrix.stage(Stage::Queued),
+            sent_ns: handed_off_ns.wrapping_sub(in_flight + held_back + queued + in_app),
+            received_ns: handed_off_ns.wrapping_sub(in_app),
+            queued_ns: queued,
         }
     }
 
@@ -365,7 +379,7 @@ impl Decoder {
         let msg_type = record.msg_type.to_le_bytes();
         let length = msg_type.iter().position(|&c| c == 0).unwrap_or(4);
         let split = split(&last.cells)?;
-        let at = Instants::of(last.handed_off_ns, &split);
+        let at = Instants::of(last.handed_off_ns, &last.cells);
         let sent_ns = at.sent_ns.wrapping_add(record.sent_ns);
         let received_ns = at.received_ns.wrapping_add(record.received_ns);
         Some(Input::Message(Box::new(Message {

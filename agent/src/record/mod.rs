@@ -12,6 +12,7 @@
 //! segment says that it is whole; a segment without one was cut off, and is read up to its last whole
 //! frame.
 
+mod batch;
 mod codec;
 mod dictionary;
 mod frame;

@@ -250,6 +250,26 @@ proptest! {
     }
 
     #[test]
+    fn what_the_recorder_is_told_is_told_again(
+        inputs in prop::collection::vec((any_moment(), input()), 0..60),
+        hand_over_every in 1_usize..20,
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("r");
+        let mut recorder = Recorder::start(&path, LARGE, header()).expect("a file");
+        for (n, (now, input)) in inputs.iter().enumerate() {
+            recorder.input(*now, input.clone());
+            if n % hand_over_every == 0 {
+                recorder.hand_over();
+            }
+        }
+        let written = recorder.close().expect("written");
+        prop_assert_eq!((written.inputs, written.lost), (inputs.len() as u64, 0));
+        let found = read(Reader::open(&path).expect("a recording"));
+        prop_assert_eq!(text(&found), text(&inputs));
+    }
+
+    #[test]
     fn a_file_cut_anywhere_is_read_up_to_its_last_whole_frame(
         inputs in prop::collection::vec((any_moment(), input()), 1..40),
         flush_every in 1_usize..10,

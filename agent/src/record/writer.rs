@@ -6,12 +6,14 @@ use std::{
     io::{self, Read as _, Seek as _, SeekFrom},
     mem,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use thiserror::Error;
 
 use super::{
     SEGMENTS,
+    batch::{CELLS, Flat},
     codec::Encoder,
     dictionary::Dictionary,
     frame::Packer,
@@ -19,7 +21,7 @@ use super::{
     segment_path,
     wire::Record,
 };
-use crate::model::{Input, Moment};
+use crate::model::{Charge, FollowedBy, Input, Moment, SessionId};
 
 /// So many bytes of records make a frame.
 const FRAME: usize = 1 << 16;
@@ -139,6 +141,28 @@ impl Writer {
             .and_then(|()| self.encoder.input(&input))
             .map_err(|e| self.failed(io::Error::other(e)))?;
         self.dictionary.learn(input);
+        self.full_frame()
+    }
+
+    /// Records a message that was told at `now`.
+    pub(super) fn message(
+        &mut self,
+        now: Moment,
+        session: &Arc<SessionId>,
+        flat: &Flat,
+        cells: &[i64; CELLS],
+        charges: &[Charge],
+        followed: FollowedBy,
+    ) -> Result<(), WriteError> {
+        self.written.inputs += 1;
+        self.written.messages += 1;
+        self.encoder
+            .at(now)
+            .and_then(|()| {
+                self.encoder
+                    .message(session, flat, cells, charges, followed)
+            })
+            .map_err(|e| self.failed(io::Error::other(e)))?;
         self.full_frame()
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     proto::{TrackDescriptor, UNIT_TIME_NS, UNIT_UNSPECIFIED},
-    tracks::Tracks,
+    tracks::{Rank, Tracks},
     writer::{Track, Writer},
 };
 use crate::model::{CgroupLevel, CgroupUse, Moment};
@@ -56,6 +56,7 @@ impl Cgroup {
     ) -> io::Result<Self> {
         let descriptor = TrackDescriptor {
             name: Some(format!("cgroup {}", level.path)),
+            sibling_order_rank: Rank::Cgroup.number(),
             ..TrackDescriptor::default()
         };
         let group = out.track(Some(process), descriptor)?;

@@ -77,6 +77,10 @@ pub(super) struct TrackDescriptor {
     pub(super) parent_uuid: Option<u64>,
     #[prost(message, optional, tag = "8")]
     pub(super) counter: Option<CounterDescriptor>,
+    #[prost(uint32, optional, tag = "11")]
+    pub(super) child_ordering: Option<u32>,
+    #[prost(int32, optional, tag = "12")]
+    pub(super) sibling_order_rank: Option<i32>,
     #[prost(string, optional, tag = "14")]
     pub(super) description: Option<String>,
     #[prost(uint32, optional, tag = "15")]
@@ -84,6 +88,9 @@ pub(super) struct TrackDescriptor {
     #[prost(uint64, optional, tag = "17")]
     pub(super) sibling_merge_key_int: Option<u64>,
 }
+
+/// `TrackDescriptor.ChildTracksOrdering`: those below it are shown by their ranks.
+pub(super) const BY_RANK: u32 = 3;
 
 /// `TrackDescriptor.SiblingMergeBehavior`: those of one parent and one key are shown as one track.
 pub(super) const MERGE_BY_KEY: u32 = 3;

@@ -12,13 +12,13 @@ use super::{
     Exported, Filter,
     backlog::Backlog,
     culprits::Culprits,
-    lanes::Lanes,
+    lanes::{Lanes, Spread},
     proto::{TrackDescriptor, TrackEvent, UNIT_COUNT, UNIT_TIME_NS},
-    tracks::Tracks,
+    tracks::{Rank, Tracks},
     writer::{Args, Track, Writer},
 };
 use crate::{
-    model::{Message, Part, SessionId, Stage},
+    model::{Matrix, Message, Part, SessionId, Stage},
     outputs::units::tame,
 };
 
@@ -32,6 +32,9 @@ const MOST_CHARGES: usize = 8;
 #[derive(Debug)]
 struct Session {
     group: Track,
+    process: Track,
+    name: String,
+    spread: Spread,
     lanes: Lanes,
     lane_tracks: Vec<Track>,
     age_last: Track,
@@ -52,15 +55,13 @@ impl Session {
         filter: &Filter,
         out: &mut Writer<W>,
     ) -> io::Result<Self> {
+        let (sender, target) = (tame(&id.sender), tame(&id.target));
+        let name = format!("{sender} > {target} :{}", id.local.port());
         let group = out.track(
             Some(process),
             TrackDescriptor {
-                name: Some(format!(
-                    "{} > {} :{}",
-                    tame(&id.sender),
-                    tame(&id.target),
-                    id.local.port()
-                )),
+                name: Some(name.clone()),
+                sibling_order_rank: Rank::Session.number(),
                 description: Some(format!("{} from {}", id.local, id.remote)),
                 ..TrackDescriptor::default()
             },
@@ -70,6 +71,9 @@ impl Session {
         let backlog = "sent and not handed off, exact at each reading; without resends";
         Ok(Self {
             group,
+            process,
+            name: format!("{name} messages"),
+            spread: Spread::new(filter.lanes),
             lanes: Lanes::new(filter.lanes),
             lane_tracks: Vec::new(),
             age_last: out.counter_track(group, "age, last", UNIT_TIME_NS, last)?,
@@ -138,15 +142,22 @@ impl Session {
             exported.left_out_before_boot += 1;
             return Ok(());
         };
-        let Some(lane) = self.lanes.take(from, to) else {
+        let lane = if self.spread.is_due(from, to) {
+            self.lanes.take(from, to)
+        } else {
+            None
+        };
+        let Some(lane) = lane else {
             exported.left_out_no_lane += 1;
             return Ok(());
         };
         if lane == self.lane_tracks.len() {
-            let track = out.lane(Some(self.group), "messages", self.group.0)?;
+            let (process, key) = (Some(self.process), self.group.0);
+            let track = out.lane(process, &self.name, key, Rank::Messages)?;
             self.lane_tracks.push(track);
         }
         let track = self.lane_tracks[lane];
+        self.spread.drawn();
         exported.drawn += 1;
         let event = TrackEvent {
             name: Some(format!("{} #{}", message.msg_type.as_str(), message.seq)),
@@ -166,7 +177,7 @@ impl Session {
             }
             let event = TrackEvent {
                 debug_annotations: args,
-                ..out.named("stage", stage.name())
+                ..out.named("stage", &stage_name(stage, matrix))
             };
             out.begin(from, track, event)?;
             from += length.unsigned_abs();
@@ -183,6 +194,19 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// A stage and the part that it mostly is, if there is one: the UI's colours go by the name.
+fn stage_name(stage: Stage, matrix: &Matrix) -> String {
+    let name = stage.name();
+    let most = Part::ALL
+        .into_iter()
+        .filter(|&part| part != Part::Network)
+        .find(|&part| 2 * i128::from(matrix.get(stage, part)) > i128::from(matrix.stage(stage)));
+    most.map_or_else(
+        || name.to_owned(),
+        |part| format!("{name}: {}", part.name()),
+    )
 }
 
 fn message_args<W: Write>(message: &Message, culprits: &Culprits, out: &mut Writer<W>) -> Args {

@@ -1,58 +1,54 @@
 //! Threads: what watched ones waited for, and what those who held their locks did.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque, hash_map::Entry},
     io::{self, Write},
 };
 
 use super::{
     Exported,
     culprits::{Culprits, lock},
-    lanes::Lanes,
+    lanes::Nests,
     proto::{TrackDescriptor, TrackEvent},
-    tracks::Tracks,
+    tracks::{Rank, Tracks},
     writer::{Track, Writer},
 };
 use crate::model::{Culprit, Sample, ThreadName, Wait};
 
-/// Overlaps are an exception: run-queue waits of several culprits are one wait.
+/// Overlaps are an exception.
 const MOST_LANES: usize = 64;
+/// Culprits of a wait that are drawn as one slice.
+const MOST_CULPRITS: usize = 64;
 /// Waits that wait for their thread's process to be told, with the first message it reads.
 const MOST_EARLY: usize = 4096;
 
-/// Slices that should not overlap, and have more lanes where they do.
+/// Slices that contain those they overlap, and have more lanes where they do not.
 #[derive(Debug)]
 struct Row {
     parent: Option<Track>,
     name: String,
-    lanes: Lanes,
+    rank: Rank,
+    nests: Nests,
     tracks: Vec<Track>,
-    last: Option<(u64, u64, Track)>,
 }
 
 impl Row {
-    fn new(parent: Option<Track>, name: String) -> Self {
+    /// `first`: the track itself, where it takes slices.
+    fn new(parent: Option<Track>, first: Option<Track>, name: String, rank: Rank) -> Self {
         Self {
             parent,
             name,
-            lanes: Lanes::new(MOST_LANES),
-            tracks: Vec::new(),
-            last: None,
-        }
-    }
-
-    /// `first`: the track itself, where it takes slices.
-    fn on(first: Track, name: String) -> Self {
-        Self {
-            tracks: vec![first],
-            ..Self::new(Some(first), name)
+            rank,
+            nests: Nests::default(),
+            tracks: first.into_iter().collect(),
         }
     }
 
     fn lane<W: Write>(&mut self, index: usize, out: &mut Writer<W>) -> io::Result<Track> {
         while self.tracks.len() <= index {
             let key = self.tracks.first().map_or(0, |track| track.0);
-            self.tracks.push(out.lane(self.parent, &self.name, key)?);
+            let lane = out.lane(self.parent, &self.name, key, self.rank)?;
+            self.tracks.push(lane);
         }
         Ok(self.tracks[index])
     }
@@ -64,18 +60,10 @@ impl Row {
         to: u64,
         out: &mut Writer<W>,
     ) -> io::Result<Option<Track>> {
-        // The same wait, told for another culprit: below the one before.
-        if let Some((f, t, track)) = self.last
-            && (f, t) == (from, to)
-        {
-            return Ok(Some(track));
+        match self.nests.take(from, to, MOST_LANES) {
+            Some(index) => self.lane(index, out).map(Some),
+            None => Ok(None),
         }
-        let Some(index) = self.lanes.take(from, to) else {
-            return Ok(None);
-        };
-        let track = self.lane(index, out)?;
-        self.last = Some((from, to, track));
-        Ok(Some(track))
     }
 }
 
@@ -84,6 +72,8 @@ impl Row {
 pub(super) struct Threads {
     waiters: HashMap<u32, Row>,
     holders: HashMap<u32, Row>,
+    /// What a thread's wait told last was for: all that it was for is one slice.
+    told: BTreeMap<u32, Vec<Wait>>,
     early: VecDeque<Wait>,
 }
 
@@ -117,7 +107,7 @@ impl Threads {
         if tracks.process_of(tid).is_some() {
             return Ok(());
         }
-        tracks.thread(pid, tid, "", out)?;
+        tracks.thread(pid, tid, "ingest", out)?;
         let (now, later): (VecDeque<_>, _) = self.early.drain(..).partition(|w| w.tid == tid);
         self.early = later;
         now.iter()
@@ -131,58 +121,62 @@ impl Threads {
         (out, exported): (&mut Writer<W>, &mut Exported),
     ) -> io::Result<()> {
         let early = std::mem::take(&mut self.early);
-        early
-            .iter()
-            .try_for_each(|wait| self.draw(wait, (tracks, culprits), (out, exported)))
+        for wait in &early {
+            self.draw(wait, (tracks, culprits), (out, exported))?;
+        }
+        let told = std::mem::take(&mut self.told);
+        told.values()
+            .try_for_each(|waits| self.draw_all(waits, (tracks, culprits), (out, exported)))
     }
 
+    /// Draws the wait before, unless this is the same one for somebody else.
     fn draw<W: Write>(
         &mut self,
         wait: &Wait,
         (tracks, culprits): (&mut Tracks, &Culprits),
         (out, exported): (&mut Writer<W>, &mut Exported),
     ) -> io::Result<()> {
+        let told = self.told.entry(wait.tid).or_default();
+        let same = |w: &Wait| (w.part, w.from_ns, w.to_ns) == (wait.part, wait.from_ns, wait.to_ns);
+        if told.len() < MOST_CULPRITS && told.first().is_none_or(same) {
+            told.push(*wait);
+            return Ok(());
+        }
+        let before = std::mem::replace(told, vec![*wait]);
+        self.draw_all(&before, (tracks, culprits), (out, exported))
+    }
+
+    /// Draws one wait, told for each of its culprits.
+    fn draw_all<W: Write>(
+        &mut self,
+        waits: &[Wait],
+        (tracks, culprits): (&mut Tracks, &Culprits),
+        (out, exported): (&mut Writer<W>, &mut Exported),
+    ) -> io::Result<()> {
+        let mut waits = waits.to_vec();
+        waits.sort_by_key(|wait| std::cmp::Reverse(wait.ns));
+        let Some(wait) = waits.first().copied() else {
+            return Ok(());
+        };
         exported.waits += 1;
         let (from, to) = (wait.from_ns, wait.to_ns.max(wait.from_ns));
         let row = match self.waiters.entry(wait.tid) {
-            std::collections::hash_map::Entry::Occupied(row) => row.into_mut(),
-            std::collections::hash_map::Entry::Vacant(place) => {
+            Entry::Occupied(row) => row.into_mut(),
+            Entry::Vacant(place) => {
                 let name = format!("waits of {}", wait.tid);
-                place.insert(match tracks.process_of(wait.tid) {
-                    Some(pid) => Row::on(tracks.thread(pid, wait.tid, "", out)?, name),
-                    None => Row::new(None, name),
-                })
+                let thread = tracks.process_of(wait.tid);
+                let thread = thread.map(|pid| tracks.thread(pid, wait.tid, "", out));
+                let thread = thread.transpose()?;
+                place.insert(Row::new(thread, thread, name, Rank::Thread))
             }
         };
         let Some(track) = row.place(from, to, out)? else {
             exported.left_out_waits += 1;
             return Ok(());
         };
-        let culprit = culprits.get(wait.culprit).cloned();
-        let mut flow = None;
-        if let Some(Culprit::Holder { lock: what, thread }) = culprit.as_deref() {
-            let row = self.holder(thread, tracks, out)?;
-            // The hold first: of two slices of one begin the first is where a flow starts.
-            if let Some(track) = row.place(from, to, out)? {
-                let number = out.flow();
-                flow = Some(number);
-                exported.holds += 1;
-                let args = vec![
-                    out.text("lock", lock(what)),
-                    out.uint("waiter", wait.tid.into()),
-                    out.uint("charged_ns", wait.ns),
-                    out.uint("timeouts", wait.timeouts.into()),
-                ];
-                let event = TrackEvent {
-                    debug_annotations: args,
-                    flow_ids: vec![number],
-                    ..out.named("hold", &format!("holds {}", lock(what)))
-                };
-                out.begin(from, track, event)?;
-                out.end(to, track)?;
-            } else {
-                exported.left_out_holds += 1;
-            }
+        let mut flows = Vec::new();
+        for wait in &waits {
+            flows.extend(self.hold(wait, (tracks, culprits), (out, exported))?);
         }
         let name = culprits.name(wait.culprit);
         let mut args = vec![
@@ -193,13 +187,58 @@ impl Threads {
         if wait.timeouts > 0 {
             args.push(out.uint("timeouts", wait.timeouts.into()));
         }
+        let others: Vec<_> = waits[1..]
+            .iter()
+            .map(|wait| format!("{} ns: {}", wait.ns, culprits.name(wait.culprit)))
+            .collect();
+        let mut title = format!("{}: {name}", wait.part.name());
+        if !others.is_empty() {
+            args.push(out.text("others", others.join("; ")));
+            title.push_str(" and others");
+        }
         let event = TrackEvent {
             debug_annotations: args,
-            terminating_flow_ids: flow.into_iter().collect(),
-            ..out.named("wait", &format!("{}: {name}", wait.part.name()))
+            terminating_flow_ids: flows,
+            ..out.named("wait", &title)
         };
         out.begin(from, track, event)?;
         out.end(to, track)
+    }
+
+    /// What the holder of the lock did meanwhile, and the flow from there to the wait. Before the wait: of
+    /// two slices of one begin the first is where a flow starts.
+    fn hold<W: Write>(
+        &mut self,
+        wait: &Wait,
+        (tracks, culprits): (&mut Tracks, &Culprits),
+        (out, exported): (&mut Writer<W>, &mut Exported),
+    ) -> io::Result<Option<u64>> {
+        let culprit = culprits.get(wait.culprit).cloned();
+        let Some(Culprit::Holder { lock: what, thread }) = culprit.as_deref() else {
+            return Ok(None);
+        };
+        let (from, to) = (wait.from_ns, wait.to_ns.max(wait.from_ns));
+        let row = self.holder(thread, tracks, out)?;
+        let Some(track) = row.place(from, to, out)? else {
+            exported.left_out_holds += 1;
+            return Ok(None);
+        };
+        let flow = out.flow();
+        exported.holds += 1;
+        let args = vec![
+            out.text("lock", lock(what)),
+            out.uint("waiter", wait.tid.into()),
+            out.uint("charged_ns", wait.ns),
+            out.uint("timeouts", wait.timeouts.into()),
+        ];
+        let event = TrackEvent {
+            debug_annotations: args,
+            flow_ids: vec![flow],
+            ..out.named("hold", &format!("holds {}", lock(what)))
+        };
+        out.begin(from, track, event)?;
+        out.end(to, track)?;
+        Ok(Some(flow))
     }
 
     fn holder<W: Write>(
@@ -209,20 +248,24 @@ impl Threads {
         out: &mut Writer<W>,
     ) -> io::Result<&mut Row> {
         match self.holders.entry(thread.tid) {
-            std::collections::hash_map::Entry::Occupied(row) => Ok(row.into_mut()),
-            std::collections::hash_map::Entry::Vacant(place) => {
+            Entry::Occupied(row) => Ok(row.into_mut()),
+            Entry::Vacant(place) => {
                 let parent = match tracks.process_of(thread.tid).unwrap_or(thread.pid) {
                     0 => None,
                     pid => Some(tracks.process(pid, out)?),
                 };
-                let name = format!("{} {}: holds", thread.comm, thread.tid);
+                let name = match thread.tid {
+                    0 => "a thread not seen: holds".to_owned(),
+                    tid => format!("{} {tid}: holds", thread.comm),
+                };
                 let descriptor = TrackDescriptor {
                     name: Some(name.clone()),
+                    sibling_order_rank: Rank::Holder.number(),
                     description: Some("locks others waited for, while they waited".to_owned()),
                     ..TrackDescriptor::default()
                 };
                 let first = out.track(parent, descriptor)?;
-                Ok(place.insert(Row::on(first, name)))
+                Ok(place.insert(Row::new(Some(first), Some(first), name, Rank::Holder)))
             }
         }
     }

@@ -6,14 +6,33 @@ use std::{
 };
 
 use super::{
-    proto::{ProcessDescriptor, ThreadDescriptor, TrackDescriptor},
+    proto::{BY_RANK, ProcessDescriptor, ThreadDescriptor, TrackDescriptor},
     writer::{Track, Writer},
 };
+
+/// Where a track is shown among those of its process. What fits into a line or two comes first: the
+/// messages of a backlog fill screens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rank {
+    Session,
+    Thread,
+    Holder,
+    Cgroup,
+    Messages,
+}
+
+impl Rank {
+    pub(super) const fn number(self) -> Option<i32> {
+        Some(self as i32)
+    }
+}
 
 /// Declared tracks by the numbers of their processes and threads.
 #[derive(Debug, Default)]
 pub(super) struct Tracks {
-    processes: HashMap<u32, Track>,
+    /// Each with the track below it that has all but the threads: Perfetto puts these first, and what is
+    /// right below a process in an order of its own.
+    processes: HashMap<u32, (Track, Track)>,
     threads: HashMap<u32, (Track, u32)>,
 }
 
@@ -23,7 +42,7 @@ fn signed(id: u32) -> i32 {
 }
 
 impl Tracks {
-    pub(super) fn process<W: Write>(&mut self, pid: u32, out: &mut Writer<W>) -> io::Result<Track> {
+    fn of<W: Write>(&mut self, pid: u32, out: &mut Writer<W>) -> io::Result<(Track, Track)> {
         match self.processes.entry(pid) {
             Entry::Occupied(known) => Ok(*known.get()),
             Entry::Vacant(place) => {
@@ -35,9 +54,20 @@ impl Tracks {
                     process: Some(process),
                     ..TrackDescriptor::default()
                 };
-                Ok(*place.insert(out.track(None, descriptor)?))
+                let process = out.track(None, descriptor)?;
+                let ranked = TrackDescriptor {
+                    name: Some("FIX sessions".to_owned()),
+                    child_ordering: Some(BY_RANK),
+                    ..TrackDescriptor::default()
+                };
+                Ok(*place.insert((process, out.track(Some(process), ranked)?)))
             }
         }
+    }
+
+    /// Where all that is not a thread of the process is shown, by its [`Rank`].
+    pub(super) fn process<W: Write>(&mut self, pid: u32, out: &mut Writer<W>) -> io::Result<Track> {
+        Ok(self.of(pid, out)?.1)
     }
 
     /// The process of a thread seen before.
@@ -56,7 +86,7 @@ impl Tracks {
         if let Some(&(track, _)) = self.threads.get(&tid) {
             return Ok(track);
         }
-        let parent = self.process(pid, out)?;
+        let (parent, _) = self.of(pid, out)?;
         let thread = ThreadDescriptor {
             pid: Some(signed(pid)),
             tid: Some(i64::from(tid)),

@@ -11,6 +11,7 @@ use super::proto::{
     Clock, ClockSnapshot, CounterDescriptor, DebugAnnotation, Defaults, Interned, InternedData,
     MERGE_BY_KEY, Packet, TrackDescriptor, TrackEvent, clock, event_type, sequence_flags,
 };
+use super::tracks::Rank;
 use crate::model::Moment;
 
 /// `Trace.packet`, field 1, length-delimited (`trace.proto`).
@@ -120,6 +121,7 @@ impl<W: Write> Writer<W> {
         parent: Option<Track>,
         name: &str,
         key: u64,
+        rank: Rank,
     ) -> io::Result<Track> {
         self.track(
             parent,
@@ -127,6 +129,7 @@ impl<W: Write> Writer<W> {
                 name: Some(name.to_owned()),
                 sibling_merge_behavior: Some(MERGE_BY_KEY),
                 sibling_merge_key_int: Some(key),
+                sibling_order_rank: rank.number(),
                 ..TrackDescriptor::default()
             },
         )

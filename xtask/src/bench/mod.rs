@@ -1,0 +1,39 @@
+//! `cargo xtask bench`: what the agent costs, as throughput.
+
+mod record;
+mod watch;
+
+use std::path::Path;
+
+use anyhow::Result;
+
+/// Options of the subcommand.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// What is measured
+    #[command(subcommand)]
+    pub what: What,
+}
+
+/// What is measured.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum What {
+    /// Recording: messages per second of the reader and of the agent, with it and without
+    Record(record::Options),
+}
+
+impl Options {
+    /// An agent that is there already.
+    pub fn agent(&self) -> Option<&Path> {
+        match &self.what {
+            What::Record(options) => options.agent.as_deref(),
+        }
+    }
+}
+
+/// Measures with the agent in `binary`; `xtask` is the binary that has the victims. Ends with a table.
+pub fn run(options: &Options, binary: &Path, xtask: &Path) -> Result<String> {
+    match &options.what {
+        What::Record(options) => record::run(options, binary, xtask),
+    }
+}

@@ -1,0 +1,94 @@
+// draw.mjs page FILE.html OUT.png
+// draw.mjs perfetto FOLDER-OF-THE-UI TRACE OUT.png
+import { createReadStream, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { extname, join, normalize } from "node:path";
+import { pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+
+const here = join(import.meta.dirname, "chromium");
+const types = {
+  ".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".json": "application/json",
+  ".png": "image/png", ".wasm": "application/wasm", ".woff2": "font/woff2",
+};
+
+/** Serves a folder, and the trace, on a free port of this machine. */
+async function serve(folder, trace) {
+  const server = createServer((request, response) => {
+    const path = normalize(new URL(request.url, "http://localhost").pathname);
+    const file = path === "/trace" ? trace : join(folder, path === "/" ? "index.html" : path);
+    if (!existsSync(file) || !statSync(file).isFile()) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.writeHead(200, { "content-type": types[extname(file)] ?? "application/octet-stream" });
+    createReadStream(file).pipe(response);
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  return server;
+}
+
+async function perfetto(page, folder, trace) {
+  const server = await serve(folder, trace);
+  const address = `http://127.0.0.1:${server.address().port}`;
+  await page.setViewportSize({ width: 1200, height: 830 });
+  await page.goto(`${address}/?hideSidebar=true#!/?url=${address}/trace`);
+  await page.waitForFunction(() => globalThis.app?.trace, null, { timeout: 60_000 });
+  await page.evaluate(() => {
+    for (const track of globalThis.app.trace.currentWorkspace.flatTracks) {
+      if (["System", "Global Track Events"].includes(track.name)) {
+        track.remove();
+      } else if (track.hasChildren) {
+        track.expand();
+      }
+    }
+  });
+  // It draws anew when the mouse moves.
+  await page.mouse.move(700, 6);
+  await page.mouse.move(900, 780);
+  await page.evaluate(() => globalThis.waitForPerfettoIdle?.());
+  await page.waitForTimeout(2000);
+  return server;
+}
+
+async function perfetto(page, folder, trace) {
+  const server = await serve(folder, trace);
+  const address = `http://127.0.0.1:${server.address().port}`;
+  await page.setViewportSize({ width: 1200, height: 830 });
+  await page.goto(`${address}/?hideSidebar=true#!/?url=${address}/trace`);
+  await page.waitForFunction(() => globalThis.app?.trace, null, { timeout: 60_000 });
+  await page.getByText("unfold_more").first().click();
+  // The clocks' own tracks are of no interest here.
+  for (const group of ["System", "Global Track Events"]) {
+    await page.getByText(group, { exact: true }).first().click().catch(() => {});
+  }
+  await page.mouse.move(600, 5);
+  await page.evaluate(() => globalThis.waitForPerfettoIdle?.());
+  await page.waitForTimeout(2000);
+  return server;
+}
+
+const [what, ...rest] = process.argv.slice(2);
+const out = rest.pop();
+const home = mkdtempSync(join(tmpdir(), "tag52-browser-"));
+const browser = await chromium.launch({
+  executablePath: join(here, "chromium"),
+  args: ["--no-sandbox", "--disable-gpu", "--no-zygote"],
+  env: { ...process.env, HOME: home, LD_LIBRARY_PATH: join(here, "lib") },
+});
+try {
+  const page = await browser.newPage();
+  if (what === "perfetto") {
+    const server = await perfetto(page, ...rest);
+    await page.screenshot({ path: out });
+    server.close();
+    server.closeAllConnections();
+  } else {
+    await page.goto(pathToFileURL(rest[0]).href);
+    await page.locator("pre").screenshot({ path: out });
+  }
+} finally {
+  await browser.close();
+  rmSync(home, { recursive: true, force: true });
+}

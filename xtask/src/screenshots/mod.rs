@@ -1,0 +1,149 @@
+//! `cargo xtask screenshots`: the pictures of the README, of the real demo, by script.
+//!
+//! The demo runs once, recorded and with `tag52 top` on a terminal of its own (tmux). The recording goes to
+//! Perfetto's own UI, the terminal's text becomes HTML, and a headless Chromium draws both.
+
+mod ansi;
+mod browser;
+mod terminal;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+
+use crate::lab::child::Guarded;
+use crate::{perfetto, workspace};
+use browser::Browser;
+use terminal::Terminal;
+
+/// No picture may be larger, bytes: they are part of the repository.
+const LARGEST: u64 = 150_000;
+/// Columns and lines of the terminal.
+const SIZE: (u16, u16) = (110, 34);
+
+/// Options of the subcommand.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// How long the demo runs
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(5..=300))]
+    pub seconds: u64,
+    /// Use this agent instead of building it
+    #[arg(long, value_name = "PATH")]
+    pub agent: Option<PathBuf>,
+    /// Where the pictures go
+    #[arg(long, value_name = "FOLDER")]
+    pub to: Option<PathBuf>,
+}
+
+/// Makes the pictures with the agent in `agent`; `xtask` is the binary that has the demo. Returns them.
+pub fn run(options: &Options, agent: &Path, xtask: &Path) -> Result<Vec<PathBuf>> {
+    let browser = Browser::ensure()?;
+    let ui = perfetto::ensure_ui()?;
+    let to = match &options.to {
+        Some(folder) => folder.clone(),
+        None => workspace::root().join("agent/images"),
+    };
+    fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
+    let folder = tempfile::tempdir()?;
+    let recording = folder.path().join("demo.t52");
+    let screen = film(options, agent, xtask, &recording)?;
+
+    let trace = folder.path().join("demo.pftrace");
+    let mut export = Command::new(agent);
+    export.args(["export", "--lanes", "8", "--perfetto"]);
+    workspace::run(export.arg(&trace).arg(&recording))?;
+    let mut made = vec![to.join("perfetto.png")];
+    browser.perfetto(&ui, &trace, &made[0])?;
+    match screen {
+        Some(screen) => {
+            let page = folder.path().join("top.html");
+            fs::write(&page, ansi::page(&screen))?;
+            made.push(to.join("top.png"));
+            browser.page(&page, &made[1])?;
+        }
+        None => eprintln!("this agent has no `top`: no picture of it"),
+    }
+    for picture in &made {
+        let size = fs::metadata(picture)?.len();
+        ensure!(
+            size <= LARGEST,
+            "{} has {size} bytes, more than {LARGEST}",
+            picture.display()
+        );
+    }
+    Ok(made)
+}
+
+/// Runs the demo, records it, and returns what `tag52 top` showed shortly before its end; `None` when the
+/// agent has no such command.
+fn film(options: &Options, agent: &Path, xtask: &Path, recording: &Path) -> Result<Option<String>> {
+    let folder = tempfile::tempdir()?;
+    let output = folder.path().join("demo");
+    let mut demo = Command::new(xtask);
+    demo.args([
+        "demo",
+        "--no-agent",
+        "--seconds",
+        &options.seconds.to_string(),
+    ])
+    .stdin(Stdio::null())
+    .stdout(File::create(&output)?);
+    let mut demo = Guarded::spawn(&mut demo, "the demo")?;
+    let begun = Instant::now();
+    let pid = loop {
+        if let Some(pid) = watched(&fs::read_to_string(&output)?) {
+            break pid;
+        }
+        ensure!(
+            demo.ended().is_none() && begun.elapsed() < Duration::from_secs(30),
+            "the demo does not begin"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let begun = Instant::now();
+    let mut record = Command::new(agent);
+    record
+        .args(["record", "--pid", &pid, "-o"])
+        .arg(recording)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(folder.path().join("notes"))?);
+    let mut record = Guarded::spawn(&mut record, "the agent")?;
+    let help = Command::new(agent).args(["top", "--help"]).output()?;
+    let top = help.status.success().then(|| {
+        let agent = agent.display().to_string();
+        Terminal::start(SIZE, &[&agent, "top", "--pid", &pid])
+    });
+    let top = top.transpose()?;
+    let shown = Duration::from_secs(options.seconds - 2);
+    std::thread::sleep(shown.saturating_sub(begun.elapsed()));
+    let screen = top.map(|top| top.screen()).transpose()?;
+    record.signal(Signal::SIGINT);
+    let status = record.wait(Duration::from_secs(20))?;
+    ensure!(status.success(), "the recording failed: {status}");
+    demo.wait(Duration::from_secs(30))?;
+    Ok(screen)
+}
+
+/// The process the demo says it sends to.
+fn watched(said: &str) -> Option<String> {
+    let (_, after) = said.split_once(" msg/s to pid ")?;
+    let pid: String = after.chars().take_while(char::is_ascii_digit).collect();
+    (!pid.is_empty() && pid.len() < after.len()).then_some(pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_is_found_once_it_is_written_whole() {
+        assert_eq!(watched("600 msg/s to pid 4711 (3.11"), Some("4711".into()));
+        assert_eq!(watched("600 msg/s to pid 47"), None);
+        assert_eq!(watched("only one CPU"), None);
+    }
+}
