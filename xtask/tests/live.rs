@@ -780,10 +780,7 @@ fn holds_are_told_from_hand_offs(summary: &demo::Summary, incident: &demo::Agent
     let found = Waits::of(incident.charges.rows("lock_wait").filter(is_processor));
     let truth = &summary.account.gil;
     for share in truth.beside(&found) {
-        assert!(
-            share.holds(),
-            "{share:?}: {found:?} beside {truth:?}"
-        );
+        assert!(share.holds(), "{share:?}: {found:?} beside {truth:?}");
     }
 }
 

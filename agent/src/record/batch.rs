@@ -120,6 +120,7 @@ impl Batch {
             part: Part::Unknown,
             culprit: CulpritId::OTHER,
             ns: 0,
+            held_back_ns: 0,
         };
         batch
             .items
