@@ -20,7 +20,7 @@ pub(crate) fn called() {
     };
     // SAFETY: a map value.
     let thread = unsafe { &mut *thread };
-    thread::runs(thread, at);
+    thread::acts(thread, at);
     let record = Call {
         head: Head {
             kind: Kind::Call as u32,

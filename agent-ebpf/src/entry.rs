@@ -29,7 +29,7 @@ pub(crate) fn entered(number: i64) {
         let thread = &mut *thread;
         if thread.owed != 0 {
             let (task, now) = (bpf_get_current_task_btf(), now());
-            thread::runs(thread, now);
+            thread::acts(thread, now);
             handoff::waits(task, thread, tid, &arch::syscall(task), now);
         }
     }

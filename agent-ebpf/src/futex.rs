@@ -105,9 +105,7 @@ pub(crate) fn slept(thread: &mut Thread, call: &Syscall, now: u64) -> State {
         if lock && thread.wait_address == address {
             return State::LockWait;
         }
-        // Something else after a timed-out wait: that wait was over when its timer woke the thread.
-        let ended = thread.since;
-        close(thread, ended, ended, (0, 0));
+        over(thread);
     }
     if !lock {
         return State::Blocked;
@@ -130,6 +128,14 @@ pub(crate) fn wakes(thread: &mut Thread) {
     // SAFETY: the current task is known to the verifier.
     let call = unsafe { arch::syscall(bpf_get_current_task_btf()) };
     if is_release(&call) && pair(call.args[0]) == pair(thread.wait_address) {
+        over(thread);
+    }
+}
+
+/// The current thread does something else than waiting for a lock: a wait whose last sleep a timer ended was over then.
+#[inline(always)]
+pub(crate) fn over(thread: &mut Thread) {
+    if thread.wait_open != 0 {
         let ended = thread.since;
         close(thread, ended, ended, (0, 0));
     }

@@ -151,7 +151,7 @@ pub(crate) fn empty(socket: &mut Socket, tid: u32, at: u64) {
     };
     // SAFETY: a map value.
     let thread = unsafe { &mut *thread };
-    thread::runs(thread, at);
+    thread::acts(thread, at);
     let mut back = Back {
         thread,
         id: socket.id,

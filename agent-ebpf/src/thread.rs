@@ -49,7 +49,7 @@ pub(crate) fn track(tid: u32, tgid: u32, now: u64) -> Option<*mut Thread> {
         // SAFETY: a map value.
         let thread = unsafe { &mut *known };
         thread.holder = 0;
-        runs(thread, now);
+        acts(thread, now);
         return Some(known);
     }
     begin((tid, tgid), now, false)
@@ -188,6 +188,13 @@ pub(crate) fn tell_past(thread: &mut Thread, socket: &mut Socket) {
     if !emit(&thread.past, Count::PastLost) {
         socket.lost += 1;
     }
+}
+
+/// The thread is the current one, and in a call of its own that is no wait for a lock.
+#[inline(always)]
+pub(crate) fn acts(thread: &mut Thread, now: u64) {
+    runs(thread, now);
+    futex::over(thread);
 }
 
 /// Charges the time since the last event to the state in progress and enters `next`; `throttled`
