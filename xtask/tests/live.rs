@@ -829,8 +829,10 @@ fn the_demo_tells_the_incident_from_the_cure() {
     let _guard = one_at_a_time();
     let (summary, incident) = demonstrate(Mode::Thread, 12);
     assert_eq!(incident.dominant.as_deref(), Some("lock_wait"));
+    // What other load on the machine does to the two threads is run queue.
+    let share = |part| incident.parts[part].share;
     assert!(
-        incident.parts["lock_wait"].share >= 0.9,
+        share("lock_wait") >= 0.9 * (1.0 - share("run_queue")),
         "{:?}",
         incident.parts
     );
