@@ -250,7 +250,7 @@ mod tests {
             monotonic_ns: 1_000 + n,
             utc_ns: 0,
         };
-        let header = Header::new("pid 411", now(0));
+        let header = Header::new("pid 411", now(0), Duration::from_secs(120));
         let mut recorder = Recorder::start(&path, 1 << 30, header).expect("a file");
         // As if the writing thread had so much to do.
         recorder.under_way.fetch_add(UNDER_WAY, Ordering::Relaxed);
