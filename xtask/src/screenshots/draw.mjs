@@ -32,11 +32,14 @@ async function serve(folder, trace) {
 async function perfetto(page, folder, trace) {
   const server = await serve(folder, trace);
   const address = `http://127.0.0.1:${server.address().port}`;
-  await page.setViewportSize({ width: 1200, height: 830 });
+  await page.setViewportSize({ width: 1200, height: 870 });
   await page.goto(`${address}/?hideSidebar=true#!/?url=${address}/trace`);
-  await page.waitForFunction(() => globalThis.app?.trace, null, { timeout: 60_000 });
+  const loaded = () => globalThis.app?.trace?.workspace?.flatTracks.length > 0;
+  await page.waitForFunction(loaded, null, { timeout: 60_000 });
+  // The tracks of plugins come a moment later.
+  await page.waitForTimeout(3000);
   await page.evaluate(() => {
-    for (const track of globalThis.app.trace.currentWorkspace.flatTracks) {
+    for (const track of globalThis.app.trace.workspace.flatTracks) {
       if (["System", "Global Track Events"].includes(track.name)) {
         track.remove();
       } else if (track.hasChildren) {
@@ -44,28 +47,11 @@ async function perfetto(page, folder, trace) {
       }
     }
   });
-  // It draws anew when the mouse moves.
-  await page.mouse.move(700, 6);
-  await page.mouse.move(900, 780);
-  await page.evaluate(() => globalThis.waitForPerfettoIdle?.());
-  await page.waitForTimeout(2000);
-  return server;
-}
-
-async function perfetto(page, folder, trace) {
-  const server = await serve(folder, trace);
-  const address = `http://127.0.0.1:${server.address().port}`;
-  await page.setViewportSize({ width: 1200, height: 830 });
-  await page.goto(`${address}/?hideSidebar=true#!/?url=${address}/trace`);
-  await page.waitForFunction(() => globalThis.app?.trace, null, { timeout: 60_000 });
-  await page.getByText("unfold_more").first().click();
-  // The clocks' own tracks are of no interest here.
-  for (const group of ["System", "Global Track Events"]) {
-    await page.getByText(group, { exact: true }).first().click().catch(() => {});
-  }
-  await page.mouse.move(600, 5);
-  await page.evaluate(() => globalThis.waitForPerfettoIdle?.());
-  await page.waitForTimeout(2000);
+  // It draws anew when something is done to it.
+  await page.mouse.click(700, 6);
+  await page.evaluate(() => document.activeElement?.blur());
+  await page.mouse.move(900, 700);
+  await page.waitForTimeout(4000);
   return server;
 }
 
