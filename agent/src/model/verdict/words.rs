@@ -46,8 +46,8 @@ pub(super) fn share(e: &Evidence, part: Part) -> Share {
 
 fn healthy(e: &Evidence) -> String {
     match &e.figures.age {
-        Some(age) => format!("healthy: p99 {}.", Time::from(age.p99_ns)),
-        None => "healthy: no fresh message.".to_owned(),
+        Some(age) => format!("p99 {}.", Time::from(age.p99_ns)),
+        None => "no fresh message.".to_owned(),
     }
 }
 
