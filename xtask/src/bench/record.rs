@@ -1,7 +1,7 @@
 //! What recording costs.
 //!
 //! The reader's throughput: bursts that are in its socket before it goes on, which it takes as fast as it
-//! can. Two agents watch it, one of which records; in turn both are stopped (SIGSTOP), or one of them: what
+//! can, once doing nothing with them and once working on each like an application would. Two agents watch it, one of which records; in turn both are stopped (SIGSTOP), or one of them: what
 //! their probes cost is the same in all three.
 //!
 //! The agent's: both are stopped until the reader has read everything; then each has the same events waiting and takes them as fast as it can, one after the
@@ -21,8 +21,10 @@ use crate::lab::venue;
 
 /// Messages of a burst: as many as two agents' rings hold.
 const BURST: u64 = 20_000;
-/// A reader takes a burst in a fraction of that.
+/// A reader takes a burst in a fraction of that, its work aside.
 const PAUSE: Duration = Duration::from_millis(150);
+/// What a reader works on a message, microseconds: nothing, and no more than a fast engine does.
+const WORK_US: [u64; 2] = [0, 20];
 /// A recording whose size is taken is so long.
 const SECONDS: u64 = 10;
 /// A run that takes longer has failed.
@@ -91,6 +93,14 @@ struct Lab<'a> {
     xtask: &'a Path,
 }
 
+/// Messages a second of a reader, burst by burst.
+struct Reader {
+    work_us: u64,
+    /// Both agents stopped.
+    alone: Vec<f64>,
+    pairs: Vec<Pair<f64>>,
+}
+
 /// Two values of one quantity that were measured side by side: without recording and with it.
 type Pair<T> = (T, T);
 
@@ -100,8 +110,15 @@ pub(super) fn run(options: &Options, binary: &Path, xtask: &Path) -> Result<Stri
         binary,
         xtask,
     };
-    let [alone, watched, recorded] = lab.reader()?;
-    let readers: Vec<Pair<f64>> = watched.into_iter().zip(recorded).collect();
+    let mut readers = Vec::new();
+    for work_us in WORK_US {
+        let [alone, watched, recorded] = lab.reader(work_us)?;
+        readers.push(Reader {
+            work_us,
+            alone,
+            pairs: watched.into_iter().zip(recorded).collect(),
+        });
+    }
     let mut agents: [Vec<Pair<CaughtUp>>; CASES.len()] = Default::default();
     for round in 0..options.rounds {
         let swap = round % 2 == 1;
@@ -111,7 +128,7 @@ pub(super) fn run(options: &Options, binary: &Path, xtask: &Path) -> Result<Stri
             pairs.push(pair);
         }
     }
-    let mut text = table(&alone, &readers, &agents);
+    let mut text = table(&readers, &agents);
     for rate in [300, 5_000] {
         let bytes = lab.size(rate)?;
         let hour = bytes * rate as f64 * 3600.0 / 1e6;
@@ -136,13 +153,16 @@ impl Lab<'_> {
     /// Messages a second of a reader that has a burst of them in its socket when it goes on, and of whoever
     /// is awake meanwhile: the agent that does not record, or the one that does. The other one is stopped and
     /// catches up afterwards. Of each burst `None` comes first: both are stopped.
-    fn reader(&self) -> Result<[Vec<f64>; 3]> {
+    fn reader(&self, work_us: u64) -> Result<[Vec<f64>; 3]> {
         let bursts = 3 * self.options.bursts;
         let options = venue::Options {
             burst: BURST,
             ..venue::Options::of(BURST as f64, BURST * bursts)
         };
+        let work = work_us.to_string();
         let victim = ["--receive-buffer", "400000000", "--read-size", "4096"];
+        let victim = [&victim[..], &["--work-us", &work]].concat();
+        let pause = PAUSE + Duration::from_micros(2 * work_us * BURST);
         let bench = Bench::start(self.xtask, options, &victim)?;
         let pid = bench.victim.pid();
         let run = Watch::start(self.binary, pid, false)?;
@@ -167,7 +187,7 @@ impl Lab<'_> {
             }
             bench.victim.signal(Signal::SIGCONT);
             // Long enough for all of it.
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(pause);
             for watch in [&run, &record] {
                 watch.signal(Signal::SIGCONT);
                 watch.wait_idle(LIMIT)?;
@@ -297,11 +317,7 @@ fn quartiles(mut values: Vec<f64>) -> (f64, f64, f64) {
     (at(0.25), at(0.5), at(0.75))
 }
 
-fn table(
-    alone: &[f64],
-    readers: &[Pair<f64>],
-    agents: &[Vec<Pair<CaughtUp>>; CASES.len()],
-) -> String {
+fn table(readers: &[Reader], agents: &[Vec<Pair<CaughtUp>>; CASES.len()]) -> String {
     let mut text = String::from(
         "| | both stopped | `tag52 run` | `tag52 record` | recording, in pairs: median (quartiles) |\n|---|--:|--:|--:|--:|\n",
     );
@@ -317,12 +333,14 @@ fn table(
             median(with),
         );
     };
-    let alone = format!("{:.0}", quartiles(alone.to_vec()).1);
-    row(
-        "reader, reads of 4 KiB, messages/s",
-        &alone,
-        readers.to_vec(),
-    );
+    for reader in readers {
+        let alone = format!("{:.0}", quartiles(reader.alone.clone()).1);
+        let name = format!(
+            "reader, reads of 4 KiB, {} us of work a message, messages/s",
+            reader.work_us
+        );
+        row(&name, &alone, reader.pairs.clone());
+    }
     type Quantity = (&'static str, fn(&CaughtUp) -> f64);
     let quantities: [Quantity; 3] = [
         ("agent, messages/s", |c| c.rate),

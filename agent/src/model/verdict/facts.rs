@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     model::matrix::{Part, Stage},
-    units::{Share, Time, humanly, tame},
+    units::{Share, Time, harmless_only, humanly},
 };
 
 /// One fact each.
@@ -55,7 +55,7 @@ pub(super) fn facts(e: &Evidence) -> Vec<String> {
             facts.push(format!(
                 "{}: {} {}",
                 humanly(row.part.name()),
-                tame(&culprit.to_string()),
+                harmless_only(&culprit.to_string()),
                 charged(e, row)
             ));
         }
@@ -72,13 +72,13 @@ fn used(cpu: &CpuUse) -> String {
         None => format!(
             "CPU: {} cores ({}), no limit",
             cores(cpu.cores),
-            tame(&cpu.path)
+            harmless_only(&cpu.path)
         ),
         Some(limit) => format!(
             "CPU: {} of {:.2} cores ({}), {} of {} periods throttled",
             cores(limit.used),
             limit.cores,
-            tame(&limit.path),
+            harmless_only(&limit.path),
             limit.throttled_periods,
             limit.periods
         ),

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::model::{
-    BlameRow, CgroupLevel, CgroupUse, Culprit, Input, Kin, Lock, Message, Model, Moment, Object,
-    Part, Samples, Stage, ThreadName, Waits,
+    BlameRow, CgroupLevel, CgroupUse, Culprit, Doing, Function, Input, Kin, Lock, Message, Model,
+    Moment, Object, Part, Samples, Stage, ThreadName, Waits,
     samples::{message, session},
 };
 
@@ -171,6 +171,22 @@ fn a_lock_is_told_by_its_holder_and_by_how_it_is_held() {
         &[Cause::StarvedByLock],
         &["2 long holds, 98 hand-offs", "Split the calls"],
     );
+    let doing = Doing {
+        state: Part::OnCpu,
+        call: None,
+        function: Some(Function {
+            name: "iterencode".to_owned(),
+            place: "json/encoder.py:182".to_owned(),
+        }),
+    };
+    e.blame[0].samples = Samples {
+        all: 40,
+        doing: vec![(doing, 30)],
+    };
+    let words = ["on-cpu in iterencode (json/encoder.py:182) in 75.0% of 40 samples"];
+    says(&e, &[Cause::StarvedByLock], &words);
+    e.blame[0].samples.all = 80;
+    assert!(!diagnose(&e).sentence.contains("iterencode"));
     e.cpu = Some(pod(0.4, 0.4, 0));
     assert!(!diagnose(&e).advice.contains("More CPU"));
 }

@@ -7,7 +7,7 @@ use crate::{
         culprit::{Culprit, Kin},
         matrix::Part,
     },
-    units::{Share, Time, tame},
+    units::{Share, Time, harmless_only, humanly},
 };
 
 /// A pending acknowledgement for this share of the network's time is likely to be what the venue
@@ -89,7 +89,7 @@ fn lock(e: &Evidence) -> String {
         Some((row, Culprit::Holder { lock, thread })) => format!(
             "the ingest thread waits for {lock} ({waits} of the age), held for {} of that by {}{}.",
             charged(e, row),
-            tame(&thread.to_string()),
+            harmless_only(&thread.to_string()),
             held(row)
         ),
         _ => format!(
@@ -124,9 +124,35 @@ fn held(row: &BlameRow) -> String {
         String::new()
     };
     format!(
-        ": {count} waits of {} in all, the longest {}{how}",
+        ": {count} waits of {} in all, the longest {}{how}{}",
         Time(i128::from(ns)),
         Time(i128::from(longest_ns)),
+        seen(row)
+    )
+}
+
+/// Where the holder was seen most often, if that is half of the time or more.
+fn seen(row: &BlameRow) -> String {
+    let Some((doing, samples)) = row.samples.doing.first() else {
+        return String::new();
+    };
+    if samples * 2 < row.samples.all {
+        return String::new();
+    }
+    let share = Share {
+        part: i128::from(*samples),
+        whole: i128::from(row.samples.all),
+    };
+    let state = humanly(doing.state.name());
+    let what = match (&doing.function, &doing.call) {
+        (Some(function), _) => format!("{state} in {function}"),
+        (None, Some(call)) => format!("{state} in {call}"),
+        (None, None) => state,
+    };
+    format!(
+        "; {} in {share} of {} samples",
+        harmless_only(&what),
+        row.samples.all
     )
 }
 
@@ -135,12 +161,12 @@ fn throttle(e: &Evidence) -> String {
     let which = match (limit, e.worst(Part::Throttle)) {
         (Some(limit), _) if limit.throttled_periods > 0 => format!(
             ": {} allows {:.2} cores and was out of quota in {} of {} periods",
-            tame(&limit.path),
+            harmless_only(&limit.path),
             limit.cores,
             limit.throttled_periods,
             limit.periods
         ),
-        (_, Some(row)) => format!(", that of {}", tame(&named(row))),
+        (_, Some(row)) => format!(", that of {}", harmless_only(&named(row))),
         _ => String::new(),
     };
     format!(
@@ -164,7 +190,7 @@ fn run_queue(e: &Evidence) -> String {
             };
             format!(
                 "{} has the CPU for {} of that{whose}",
-                tame(&named(row)),
+                harmless_only(&named(row)),
                 charged(e, row)
             )
         }
@@ -179,7 +205,11 @@ fn sink(e: &Evidence) -> String {
     let waits = share(e, Part::Blocked);
     let what = match e.worst(Part::Blocked) {
         None => " which is not known".to_owned(),
-        Some(row) => format!(" ({} of that: {})", charged(e, row), tame(&named(row))),
+        Some(row) => format!(
+            " ({} of that: {})",
+            charged(e, row),
+            harmless_only(&named(row))
+        ),
     };
     format!("the ingest thread sleeps in a system call{what} ({waits} of the age).")
 }
