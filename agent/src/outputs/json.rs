@@ -6,7 +6,7 @@
 use std::io::Write as _;
 
 use crate::model::{
-    ASSUMPTIONS, BlameRow, Health, Hook, Interval, Message, Part, Samples, SessionFigures,
+    ASSUMPTIONS, BlameRow, CpuUse, Health, Hook, Interval, Message, Part, Samples, SessionFigures,
     SessionId, Spread, Stage, Summary, Verdict, WhatIf, WindowFacts,
 };
 
@@ -255,6 +255,32 @@ impl Line {
         self.float("age_slope", flow.age_slope);
         let left = flow.left.map(|left| left.as_secs_f64());
         self.float("seconds_to_max_latency", left);
+        match &verdict.cpu {
+            Some(cpu) => self.cpu(cpu),
+            None => self.null("cpu"),
+        }
+        self.close(b'}');
+    }
+
+    fn cpu(&mut self, cpu: &CpuUse) {
+        self.key("cpu");
+        self.open(b'{');
+        self.text("cgroup", &cpu.path);
+        self.float("cores_used", cpu.cores);
+        match &cpu.limit {
+            Some(limit) => {
+                self.key("limit");
+                self.open(b'{');
+                self.text("cgroup", &limit.path);
+                self.int("quota_ns", limit.quota_ns);
+                self.int("period_ns", limit.period_ns);
+                self.float("cores_used", limit.used);
+                self.int("periods", limit.periods);
+                self.int("throttled_periods", limit.throttled_periods);
+                self.close(b'}');
+            }
+            None => self.null("limit"),
+        }
         self.close(b'}');
     }
 

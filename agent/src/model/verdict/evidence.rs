@@ -63,7 +63,11 @@ pub struct CpuUse {
 pub struct CpuLimit {
     /// Its path below the cgroup mount.
     pub path: String,
-    /// CPUs' worth of time it may use.
+    /// CPU time allowed in a period, ns.
+    pub quota_ns: u64,
+    /// The period, ns.
+    pub period_ns: u64,
+    /// CPUs' worth of time it may use: the one by the other.
     pub cores: f64,
     /// CPUs' worth of time it used; `None` when not counted.
     pub used: Option<f64>,

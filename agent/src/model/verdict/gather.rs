@@ -57,6 +57,8 @@ impl CpuUse {
             .filter_map(|(a, b)| {
                 Some(CpuLimit {
                     path: b.path.clone(),
+                    quota_ns: b.quota_ns?,
+                    period_ns: b.period_ns,
                     cores: b.cores()?,
                     used: used(a, b),
                     periods: b.periods.saturating_sub(a.periods),

@@ -42,6 +42,8 @@ pub struct Verdict {
     pub evidence: Vec<String>,
     /// What comes in, what is drained, and where that leads.
     pub flow: Flow,
+    /// What is used of the CPU, and of the limit; `None` when not known.
+    pub cpu: Option<CpuUse>,
 }
 
 impl Verdict {

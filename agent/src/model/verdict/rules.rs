@@ -29,6 +29,7 @@ pub fn diagnose(evidence: &Evidence) -> Verdict {
         evidence: facts::facts(evidence),
         causes,
         flow: evidence.flow,
+        cpu: evidence.cpu.clone(),
     }
 }
 

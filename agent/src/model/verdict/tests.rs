@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::*;
 use crate::model::{
     BlameRow, CgroupLevel, CgroupUse, Culprit, Doing, Function, Input, Kin, Lock, Message, Model,
-    Moment, Object, Part, Samples, Stage, ThreadName, Waits,
+    Moment, Object, Part, Samples, Service, Stage, ThreadName, Waits,
     samples::{message, session},
 };
 
@@ -112,6 +112,8 @@ fn pod(cores: f64, used: f64, throttled_periods: u64) -> CpuUse {
         cores: Some(used),
         limit: Some(CpuLimit {
             path: "/podX".to_owned(),
+            quota_ns: (cores * 1e8) as u64,
+            period_ns: 100_000_000,
             cores,
             used: Some(used),
             periods: 10,
@@ -196,10 +198,13 @@ fn throttling_tells_the_limit_and_what_would_do() {
     let mut e = evidence(&[(Stage::Queued, Part::Throttle, 500 * MS)], 0.5);
     says(&e, &[Cause::Throttled], &["Raise the limit of its cgroup"]);
     e.cpu = Some(pod(0.2, 0.2, 10));
+    e.spent = Service::of(&[(Part::OnCpu, 50 * MS)]);
     // Two come in for each that is drained, and a quarter more: 0.2 x 2 x 1.25.
     let words = [
         "/podX allows 0.20 cores",
+        "20.0ms in 100ms",
         "10 of 10 periods",
+        "of 0.20 cores used the ingest thread had 0.05",
         "about 0.50 cores would do",
     ];
     says(&e, &[Cause::Throttled], &words);
@@ -402,7 +407,7 @@ fn the_cgroup_that_ran_out_is_the_limit() {
     assert!(
         verdict
             .sentence
-            .contains("/pod allows 0.20 cores and was out of quota in 7 of"),
+            .contains("/pod allows 0.20 cores (20.0ms in 100ms) and was out of quota in 7 of"),
         "{}",
         verdict.sentence
     );

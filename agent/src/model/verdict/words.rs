@@ -1,6 +1,10 @@
 //! The causes in words.
 
-use super::{advice::behind, cause::Cause, evidence::Evidence};
+use super::{
+    advice::behind,
+    cause::Cause,
+    evidence::{CpuLimit, Evidence},
+};
 use crate::{
     model::{
         blame::{BlameRow, Waits},
@@ -160,11 +164,14 @@ fn throttle(e: &Evidence) -> String {
     let limit = e.cpu.as_ref().and_then(|cpu| cpu.limit.as_ref());
     let which = match (limit, e.worst(Part::Throttle)) {
         (Some(limit), _) if limit.throttled_periods > 0 => format!(
-            ": {} allows {:.2} cores and was out of quota in {} of {} periods",
+            ": {} allows {:.2} cores ({} in {}) and was out of quota in {} of {} periods{}",
             harmless_only(&limit.path),
             limit.cores,
+            Time(i128::from(limit.quota_ns)),
+            Time(i128::from(limit.period_ns)),
             limit.throttled_periods,
-            limit.periods
+            limit.periods,
+            others(limit, e)
         ),
         (_, Some(row)) => format!(", that of {}", harmless_only(&named(row))),
         _ => String::new(),
@@ -173,6 +180,14 @@ fn throttle(e: &Evidence) -> String {
         "the CPU quota is used up ({} of the age){which}.",
         share(e, Part::Throttle)
     )
+}
+
+/// Who used the quota: the ingest thread, or others of the pod.
+fn others(limit: &CpuLimit, e: &Evidence) -> String {
+    let own = e.spent.part(Part::OnCpu) as f64 / 1e9 / e.length.as_secs_f64().max(1e-9);
+    limit.used.map_or_else(String::new, |used| {
+        format!("; of {used:.2} cores used the ingest thread had {own:.2}")
+    })
 }
 
 fn run_queue(e: &Evidence) -> String {

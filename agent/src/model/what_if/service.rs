@@ -109,7 +109,7 @@ impl Service {
     }
 
     #[cfg(test)]
-    pub(super) fn of(parts: &[(Part, i64)]) -> Self {
+    pub(in crate::model) fn of(parts: &[(Part, i64)]) -> Self {
         let mut service = Self::default();
         for &(part, ns) in parts {
             service.0[part as usize] += ns;

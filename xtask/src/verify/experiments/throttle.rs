@@ -135,17 +135,18 @@ fn blamed(case: &str, of: &Throttled) -> Row {
     let mut row = of.run.blamed(case, |row| {
         row.begins("the quota of /") && row.culprit.as_deref().is_some_and(named)
     });
-    let allowed = format!("of {:.2} cores (", of.cores);
-    let path = format!("{})", of.path);
     let sessions = of.run.summary["sessions"].as_array();
-    let facts = sessions
+    let mut limits = sessions
         .into_iter()
         .flatten()
-        .map(|s| &s["verdict"]["evidence"]);
-    let facts = facts.flat_map(|facts| facts.as_array().into_iter().flatten());
-    let told = facts
-        .filter_map(|fact| fact.as_str())
-        .any(|fact| fact.contains(&allowed) && fact.contains(&path));
+        .map(|s| &s["verdict"]["cpu"]["limit"]);
+    let period = PERIOD.as_nanos() as f64;
+    let told = limits.any(|limit| {
+        let quota = limit["quota_ns"].as_f64();
+        limit["cgroup"] == of.path.as_str()
+            && limit["period_ns"].as_f64() == Some(period)
+            && quota.is_some_and(|quota| (quota - of.cores * period).abs() < 1.0)
+    });
     row.checks.push(Check::none(
         "verdicts without the quota",
         usize::from(!told),
