@@ -33,7 +33,10 @@ fn check(row: &Row, text: &str) {
     }
     // Shares do not depend on the machine.
     if row.quantity.starts_with(BLAME) {
-        assert!(row.passes(), "{text}");
+        // How many hand-offs look like holds does.
+        let room = |check: &Check| if check.unit == "points" { 2.0 } else { 1.0 };
+        let within = |check: &Check| check.figure <= room(check) * check.at_most;
+        assert!(row.checks.iter().all(|c| excused(c) || within(c)), "{text}");
         return;
     }
     assert!((0.75..1.3).contains(&row.ratio()), "{text}");
