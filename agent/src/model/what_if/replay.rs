@@ -50,13 +50,13 @@ impl Replay {
         let sent = handed_off - message.split.age_ns();
         let behind = self.latest_end.is_some_and(|end| arrived < end);
         self.latest_end = Some(handed_off);
-        let usual = self.transit.median_ns().unwrap_or(in_flight);
         let there = if held_back > 0 {
-            arrived.min(sent + usual)
+            arrived.min(sent + self.transit.median_ns().unwrap_or(in_flight))
         } else if behind {
             // Who does not read does not acknowledge, and the sender may wait for that.
             let ours = i64::try_from(message.ack_pending_ns).unwrap_or(i64::MAX);
-            arrived.min((sent + usual).max(arrived - ours))
+            let usual = sent + self.transit.median_ns().unwrap_or(in_flight);
+            arrived.min(usual.max(arrived - ours))
         } else {
             if message.arrived_ns.is_some() && !message.poss_dup {
                 self.transit.seen(in_flight);
