@@ -24,7 +24,9 @@ use self::{
     cgroups::Hierarchies, names::Names, objects::Objects, proc::Proc, python::NoFunction,
     symbols::Symbols,
 };
-use crate::model::{CgroupUse, Culprit, Doing, Function, Kin, Lock, Object, Part, ThreadName};
+use crate::model::{
+    CgroupUse, Culprit, Doing, Function, Kin, Lock, Object, Part, ProcessFacts, ThreadName,
+};
 
 pub use self::{
     cgroups::{CgroupError, ran_out},
@@ -141,6 +143,18 @@ impl Host {
     /// The call's name and what it was on: as it is now, after the wait.
     pub fn object(&mut self, pid: u32, number: i64, argument: u64) -> (String, Object) {
         self.objects.resolve(pid, number, argument)
+    }
+
+    /// Who a process is: asked when it begins to read a session. `None` when there is no such process.
+    #[must_use]
+    pub fn process(&self, pid: u32) -> Option<ProcessFacts> {
+        let status = self.proc.status(pid).ok()?;
+        Some(ProcessFacts {
+            pid,
+            inner_pid: status.inner_tid().unwrap_or(pid),
+            comm: status.name()?.to_owned(),
+            ..ProcessFacts::default()
+        })
     }
 
     /// Limits and counters of a process's cgroups, own first, read anew with each call.

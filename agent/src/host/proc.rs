@@ -51,6 +51,11 @@ impl Proc {
 pub(super) struct Status(String);
 
 impl Status {
+    /// The thread's name; line feeds and backslashes in it are escaped (fs/proc/array.c `proc_task_name`).
+    pub(super) fn name(&self) -> Option<&str> {
+        self.field("Name:").map(str::trim_start)
+    }
+
     /// The process the thread is of.
     pub(super) fn tgid(&self) -> Option<u32> {
         self.field("Tgid:")?.trim().parse().ok()

@@ -13,6 +13,8 @@ pub(super) struct Cpu {
     first: (Moment, CgroupUse),
     interval: (Moment, CgroupUse),
     readings: Readings<CgroupUse>,
+    /// The process has ended: what is left is for its sessions' sums.
+    pub(super) ended: bool,
 }
 
 impl Cpu {
@@ -21,6 +23,7 @@ impl Cpu {
             first: (now, read.clone()),
             interval: (now, read.clone()),
             readings: Readings::first(now, read),
+            ended: false,
         }
     }
 

@@ -41,6 +41,28 @@ pub struct Capability {
     pub hook: Hook,
 }
 
+/// How the Kubernetes API is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kube {
+    /// Whether the pods of this node are being followed now.
+    pub up: bool,
+    /// Pods known.
+    pub pods: u64,
+    /// Failures since the start, by kind.
+    pub errors: Vec<(String, u64)>,
+}
+
+/// What became of the TCP streams that were looked at (`--all`), since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discovery {
+    /// FIX streams that are followed.
+    pub fix: u64,
+    /// Streams of anything else.
+    pub other: u64,
+    /// FIX streams that a selector leaves out.
+    pub not_selected: u64,
+}
+
 /// The agent's own losses, oddities and costs. Kinds are names known at compile time, so that their
 /// number is bounded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +75,10 @@ pub struct Health {
     pub capabilities: Vec<Capability>,
     /// The most bytes ever found waiting in the ring.
     pub ring_high_water_bytes: u64,
+    /// `None`: the API is not used.
+    pub kube: Option<Kube>,
+    /// `None`: what to watch was given.
+    pub discovery: Option<Discovery>,
 }
 
 impl Health {

@@ -8,6 +8,7 @@ use super::{
     facts::{Excluded, TapDelta, ThreadFacts, WindowFacts},
     health::Health,
     message::{Message, SessionId},
+    process::ProcessFacts,
     thread_use::ThreadUse,
 };
 
@@ -33,6 +34,10 @@ pub enum Input {
     Wait(Wait),
     /// The cgroups of a watched process, cumulative.
     Cgroup(Box<CgroupUse>),
+    /// A process reads a session, or more is known of it.
+    Process(Box<ProcessFacts>),
+    /// A process that was told of has ended: its number may pass on to another.
+    ProcessEnded(u32),
     /// What a thread of a watched process does with its time, cumulative; all of a process at one moment.
     ThreadUse(Box<ThreadUse>),
     /// What the holder of a lock was doing.

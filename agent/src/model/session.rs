@@ -12,6 +12,7 @@ use super::{
     matrix::{Part, Stage},
     message::{Message, SessionId},
     moment::Moment,
+    process::ProcessFacts,
     tally::{Figures, Tally},
     verdict::{CpuUse, FlowTally, Gathered, HEALTHY_NS, Verdict, diagnose, gather},
     what_if::{Replay, Service, WhatIf},
@@ -66,6 +67,8 @@ pub(crate) struct Session {
     /// Position in the order of first sight.
     pub(super) born: u64,
     pub(super) tid: Option<u32>,
+    /// The process that reads it, as far as it is known.
+    pub(crate) process: Option<Arc<ProcessFacts>>,
     pub(super) last_seq: Option<u64>,
     pub(super) connections: u64,
     pub(super) ended: Option<Moment>,
@@ -109,6 +112,7 @@ impl Session {
             name,
             born,
             tid: None,
+            process: None,
             last_seq: None,
             connections: 1,
             ended: None,

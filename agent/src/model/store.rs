@@ -19,6 +19,7 @@ use super::{
     matrix::Part,
     message::SessionId,
     moment::Moment,
+    process::ProcessFacts,
     recent::{Recent, Threads},
     session::{Session, Surroundings},
     thread_use::ThreadUse,
@@ -34,8 +35,8 @@ use super::{
 const MAX_SESSIONS: usize = 256;
 /// How many of the sessions beyond these are told apart in order to count them.
 const MAX_COUNTED: usize = 4096;
-/// Processes whose CPU is followed: as many as can be watched.
-const MAX_PROCESSES: usize = 64;
+/// Processes of which more is kept than their sessions.
+const MAX_PROCESSES: usize = 1024;
 /// How long the metrics of a session outlive its socket: several scrapes at the usual intervals, so
 /// that every scraper reads the final values.
 const SERIES_GRACE: Duration = Duration::from_secs(120);
@@ -68,6 +69,7 @@ pub struct Model {
     names: Names,
     /// The CPU of each watched process.
     cpus: BTreeMap<u32, Cpu>,
+    processes: BTreeMap<u32, Arc<ProcessFacts>>,
     max_latency: Duration,
     threads: Threads,
 }
@@ -92,6 +94,7 @@ impl Model {
             told: Told::default(),
             names: Names::default(),
             cpus: BTreeMap::new(),
+            processes: BTreeMap::new(),
             max_latency: MAX_LATENCY,
             threads: Threads::default(),
         }
@@ -135,6 +138,8 @@ impl Model {
                 }
             }
             Input::Cgroup(read) => self.cgroup(now, read),
+            Input::Process(facts) => self.process_is(facts),
+            Input::ProcessEnded(pid) => self.process_ended(*pid),
             Input::ThreadUse(read) => self.threads.read(now, read),
             Input::Sample(sample) => {
                 for session in &mut self.sessions {
@@ -150,12 +155,52 @@ impl Model {
     }
 
     fn cgroup(&mut self, now: Moment, read: &CgroupUse) {
-        let room = self.cpus.len() < MAX_PROCESSES;
-        if let Some(cpu) = self.cpus.get_mut(&read.pid) {
+        if let Some(cpu) = self.cpus.get_mut(&read.pid)
+            && !cpu.ended
+        {
             cpu.read(now, read);
-        } else if room {
-            self.cpus.insert(read.pid, Cpu::first(now, read));
+            return;
         }
+        if self.cpus.len() >= MAX_PROCESSES {
+            let ended = self.cpus.iter().find(|(_, cpu)| cpu.ended);
+            let Some((&gone, _)) = ended else {
+                return;
+            };
+            self.cpus.remove(&gone);
+        }
+        self.cpus.insert(read.pid, Cpu::first(now, read));
+    }
+
+    fn process_is(&mut self, facts: &ProcessFacts) {
+        if !self.processes.contains_key(&facts.pid) && self.processes.len() >= MAX_PROCESSES {
+            return;
+        }
+        let facts = Arc::new(facts.clone());
+        // Ended sessions keep what was known of them: the number may have passed on.
+        for session in &mut self.sessions {
+            if session.ended.is_none() && session.id().is_some_and(|id| id.pid == facts.pid) {
+                session.process = Some(Arc::clone(&facts));
+            }
+        }
+        self.processes.insert(facts.pid, facts);
+    }
+
+    fn process_ended(&mut self, pid: u32) {
+        self.processes.remove(&pid);
+        if let Some(cpu) = self.cpus.get_mut(&pid) {
+            cpu.ended = true;
+        }
+    }
+
+    /// What is known of a process that reads sessions and has not ended.
+    #[must_use]
+    pub fn process(&self, pid: u32) -> Option<&ProcessFacts> {
+        self.processes.get(&pid).map(|facts| &**facts)
+    }
+
+    /// All of these, by pid.
+    pub fn processes(&self) -> impl Iterator<Item = &ProcessFacts> {
+        self.processes.values().map(|facts| &**facts)
     }
 
     /// The session's socket was closed. It stays in the summary; its metrics go away two minutes
@@ -371,7 +416,8 @@ impl Model {
         } else {
             self.make_room()?
         };
-        let session = Session::new(SessionName::One(Arc::clone(id)), self.born);
+        let mut session = Session::new(SessionName::One(Arc::clone(id)), self.born);
+        session.process = self.processes.get(&id.pid).map(Arc::clone);
         self.born += 1;
         if slot == self.sessions.len() {
             self.sessions.push(session);

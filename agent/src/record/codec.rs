@@ -129,9 +129,13 @@ impl Encoder {
                 probes: Cow::Borrowed(&health.probes),
                 capabilities: Cow::Borrowed(&health.capabilities),
                 ring_high_water_bytes: health.ring_high_water_bytes,
+                kube: Cow::Borrowed(&health.kube),
+                discovery: health.discovery,
             })),
             Input::Culprit(id, culprit) => self.put(&Record::Culprit(*id, Cow::Borrowed(culprit))),
             Input::Wait(wait) => self.wait(wait),
+            Input::Process(facts) => self.put(&Record::Process(Cow::Borrowed(facts))),
+            Input::ProcessEnded(pid) => self.put(&Record::ProcessEnded(*pid)),
             Input::Cgroup(cgroup) => self.put(&Record::Cgroup(Cow::Borrowed(cgroup))),
             Input::Sample(sample) => self.put(&Record::Sample(Cow::Borrowed(sample))),
             Input::ThreadUse(used) => self.put(&Record::ThreadUse(Cow::Borrowed(used))),
@@ -324,6 +328,8 @@ impl Decoder {
             }
             Record::Wait(record) => Decoded::Input(self.wait(&record)),
             Record::Cgroup(cgroup) => Decoded::Input(Input::Cgroup(Box::new(cgroup.into_owned()))),
+            Record::Process(facts) => Decoded::Input(Input::Process(Box::new(facts.into_owned()))),
+            Record::ProcessEnded(pid) => Decoded::Input(Input::ProcessEnded(pid)),
             Record::Sample(sample) => Decoded::Input(Input::Sample(Box::new(sample.into_owned()))),
             Record::ThreadUse(used) => {
                 Decoded::Input(Input::ThreadUse(Box::new(used.into_owned())))
@@ -451,6 +457,8 @@ fn health(record: HealthRecord<'_>) -> Option<Input> {
     health.probes = record.probes.into_owned();
     health.capabilities = record.capabilities.into_owned();
     health.ring_high_water_bytes = record.ring_high_water_bytes;
+    health.kube = record.kube.into_owned();
+    health.discovery = record.discovery;
     for (kind, count) in record.lost {
         health.set_lost(names::keep(&kind)?, count);
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::model::{
-    CgroupUse, Culprit, CulpritId, Health, Input, SessionId, ThreadFacts, WindowFacts,
+    CgroupUse, Culprit, CulpritId, Health, Input, ProcessFacts, SessionId, ThreadFacts, WindowFacts,
 };
 
 /// The last of everything that holds until it is told anew.
@@ -14,6 +14,7 @@ use crate::model::{
 pub(super) struct Dictionary {
     culprits: BTreeMap<CulpritId, Arc<Culprit>>,
     cgroups: BTreeMap<u32, Box<CgroupUse>>,
+    processes: BTreeMap<u32, Box<ProcessFacts>>,
     threads: HashMap<Arc<SessionId>, ThreadFacts>,
     windows: HashMap<Arc<SessionId>, WindowFacts>,
     health: Option<Box<Health>>,
@@ -28,6 +29,13 @@ impl Dictionary {
             }
             Input::Cgroup(cgroup) => {
                 self.cgroups.insert(cgroup.pid, cgroup);
+            }
+            Input::Process(facts) => {
+                self.processes.insert(facts.pid, facts);
+            }
+            Input::ProcessEnded(pid) => {
+                self.processes.remove(&pid);
+                self.cgroups.remove(&pid);
             }
             Input::Threads(session, facts) => {
                 self.threads.insert(session, facts);
@@ -60,6 +68,11 @@ impl Dictionary {
             .map(|(&id, culprit)| Input::Culprit(id, Arc::clone(culprit)))
             .chain(threads.map(|(id, facts)| Input::Threads(Arc::clone(id), *facts)))
             .chain(windows.map(|(id, facts)| Input::Window(Arc::clone(id), *facts)))
+            .chain(
+                self.processes
+                    .values()
+                    .map(|facts| Input::Process(facts.clone())),
+            )
             .chain(cgroups.map(|cgroup| Input::Cgroup(cgroup.clone())))
             .chain(
                 self.health

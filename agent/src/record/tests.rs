@@ -6,9 +6,10 @@ use proptest::prelude::*;
 
 use super::{writer::Writer, *};
 use crate::model::{
-    Capability, CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Doing, Excluded, Followed,
-    Function, Health, Hook, Input, Kin, Lock, Moment, Object, Part, ProbeCost, Sample, Stage,
-    TapDelta, ThreadFacts, ThreadName, ThreadUse, Wait, WindowFacts,
+    Capability, CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId, Discovery, Doing,
+    Excluded, Followed, Function, Health, Hook, Input, Kin, Kube, Lock, Moment, Object, Part, Pod,
+    ProbeCost, ProcessFacts, Sample, Stage, TapDelta, ThreadFacts, ThreadName, ThreadUse, Wait,
+    WindowFacts,
     samples::{any_message, message, session},
 };
 
@@ -110,6 +111,16 @@ fn health() -> impl Strategy<Value = Input> {
         health.set_lost("malformed", n[1]);
         health.set_anomaly("clock_steps", n[2]);
         health.ring_high_water_bytes = n[3];
+        health.kube = chosen.then(|| Kube {
+            up: n[0] % 2 == 0,
+            pods: n[1],
+            errors: vec![(text.clone(), n[2])],
+        });
+        health.discovery = chosen.then_some(Discovery {
+            fix: n[2],
+            other: n[3],
+            not_selected: n[4],
+        });
         health.probes = vec![ProbeCost {
             name: text.clone(),
             runs: n[4],
@@ -183,9 +194,40 @@ fn input() -> impl Strategy<Value = Input> {
                 Input::ThreadUse(Box::new(ThreadUse { thread, tracked, ns }))
             }),
         1 => sample(),
+        1 => process(),
+        1 => any::<u32>().prop_map(Input::ProcessEnded),
         1 => (0..3_u16, any::<[u64; 7]>())
             .prop_map(|(n, parts)| Input::Window(session(n), WindowFacts { closed: 5, longest_ns: parts[0], parts })),
     ]
+}
+
+fn process() -> impl Strategy<Value = Input> {
+    let text = || ".{0,20}";
+    let named = || prop::option::of(text());
+    let container =
+        (text(), named(), named()).prop_map(|(id, runtime, name)| Container { id, runtime, name });
+    let pod = (text(), named(), named()).prop_map(|(uid, namespace, name)| Pod {
+        uid,
+        namespace,
+        name,
+    });
+    (
+        any::<[u32; 2]>(),
+        text(),
+        prop::option::of(container),
+        prop::option::of(pod),
+        any::<Option<u64>>(),
+    )
+        .prop_map(|(pids, comm, container, pod, cpu_request_millis)| {
+            Input::Process(Box::new(ProcessFacts {
+                pid: pids[0],
+                inner_pid: pids[1],
+                comm,
+                container,
+                pod,
+                cpu_request_millis,
+            }))
+        })
 }
 
 fn sample() -> impl Strategy<Value = Input> {
@@ -484,6 +526,8 @@ fn the_format_is_the_one_of_its_version() {
     let mut encoder = codec::Encoder::new(moment(0));
     let mut health = Health::default();
     health.set_lost("arrival", 3);
+    health.kube = Some(Kube::default());
+    health.discovery = Some(Discovery::default());
     let thread = ThreadName {
         tid: 1,
         pid: 2,
@@ -525,6 +569,15 @@ fn the_format_is_the_one_of_its_version() {
             pid: 1,
             levels: vec![CgroupLevel::default()],
         })),
+        Input::Process(Box::new(ProcessFacts {
+            pid: 1,
+            inner_pid: 2,
+            comm: "c".to_owned(),
+            container: Some(Container::default()),
+            pod: Some(Pod::default()),
+            cpu_request_millis: Some(250),
+        })),
+        Input::ProcessEnded(1),
         Input::Sample(Box::new(Sample {
             at_ns: 9,
             waiter: 1,
@@ -550,7 +603,7 @@ fn the_format_is_the_one_of_its_version() {
     let sum = crc32fast::hash(encoder.bytes());
     assert_eq!(
         (segment::VERSION, sum),
-        (4, 4_285_917_706),
+        (5, 1_734_050_414),
         "{:02x?}",
         encoder.bytes()
     );

@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Capability, CgroupUse, Charge, Culprit, CulpritId, Excluded, FollowedBy, HandOff, Part,
-    ProbeCost, Sample, SessionId, TapDelta, ThreadFacts, ThreadUse, WindowFacts,
+    Capability, CgroupUse, Charge, Culprit, CulpritId, Discovery, Excluded, FollowedBy, HandOff,
+    Kube, Part, ProbeCost, ProcessFacts, Sample, SessionId, TapDelta, ThreadFacts, ThreadUse,
+    WindowFacts,
 };
 
 /// Stands for a session: the number its [`Record::Session`] gave it.
@@ -27,6 +28,8 @@ pub(super) enum Record<'a> {
     Culprit(CulpritId, Cow<'a, Culprit>),
     Wait(WaitRecord),
     Cgroup(Cow<'a, CgroupUse>),
+    Process(Cow<'a, ProcessFacts>),
+    ProcessEnded(u32),
     Sample(Cow<'a, Sample>),
     ThreadUse(Cow<'a, ThreadUse>),
     /// From now on the slot stands for this session.
@@ -100,4 +103,6 @@ pub(super) struct HealthRecord<'a> {
     pub(super) probes: Cow<'a, [ProbeCost]>,
     pub(super) capabilities: Cow<'a, [Capability]>,
     pub(super) ring_high_water_bytes: u64,
+    pub(super) kube: Cow<'a, Option<Kube>>,
+    pub(super) discovery: Option<Discovery>,
 }

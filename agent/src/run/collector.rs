@@ -245,7 +245,21 @@ impl Collector {
             .into_iter()
             .filter(|&p| !self.quotas.knows(p))
             .collect();
+        if fresh.is_empty() {
+            return;
+        }
+        self.introduce(&fresh, outputs);
         self.look_at_quotas(&fresh, outputs);
+    }
+
+    /// Tells who these processes are.
+    fn introduce(&mut self, pids: &[u32], outputs: &mut Outputs) {
+        let now = self.clock.moment();
+        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
+        for facts in pids.iter().filter_map(|&pid| self.names.0.process(pid)) {
+            tell.input(Input::Process(Box::new(facts)));
+        }
     }
 
     /// The processes that read a session.

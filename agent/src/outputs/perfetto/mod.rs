@@ -197,7 +197,12 @@ impl<W: Write> Trace<W> {
                 (&mut self.out, &mut self.exported),
             ),
             // None has a place in time.
-            Input::Tap(..) | Input::Threads(..) | Input::ThreadUse(_) | Input::Window(..) => Ok(()),
+            Input::Tap(..)
+            | Input::Threads(..)
+            | Input::ThreadUse(_)
+            | Input::Process(_)
+            | Input::ProcessEnded(_)
+            | Input::Window(..) => Ok(()),
         }
     }
 
