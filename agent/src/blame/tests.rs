@@ -2,7 +2,7 @@
 
 use agent_common::{Queued, State, Waited};
 
-use super::{Blame, Describe, Key};
+use super::{Blame, Describe, Key, Told};
 use crate::model::{
     Culprit, Followed, Part, Stage,
     samples::{message, session},
@@ -100,4 +100,29 @@ fn who_asks_again_for_a_lock_works_for_nothing() {
     assert_eq!((in_app.lock_wait_ns, in_app.lock_retry_ns), (30, 20 + 10));
     blame.forget(TID);
     assert_eq!(told(&blame, 0, 50, 1_000).1, Followed::default());
+}
+
+/// A wait's sleeps, each ended by its timer but the last, which is over without a release being seen.
+fn timeouts(sleeps: &[(u64, u64)]) -> u32 {
+    let mut blame = Blame::default();
+    let mut told = Vec::new();
+    let &(_, end) = sleeps.last().expect("one");
+    let closing = slept(end, end, 0);
+    let all = sleeps.iter().map(|&(from, to)| slept(from, to, 1));
+    for waited in all.chain([closing]) {
+        blame.waited(&waited, &mut Nobody, &mut |what| {
+            if let Told::Wait(wait) = what {
+                told.push(wait.timeouts);
+            }
+        });
+    }
+    assert_eq!(told.len(), 1);
+    told[0]
+}
+
+#[test]
+fn a_wake_up_that_was_not_seen_is_no_timeout() {
+    assert_eq!(timeouts(&[(0, 5_060)]), 1);
+    assert_eq!(timeouts(&[(0, 5_060), (5_070, 10_080)]), 2);
+    assert_eq!(timeouts(&[(0, 5_060), (5_070, 5_090)]), 1);
 }

@@ -98,7 +98,7 @@ impl Blame {
             _ => Vec::new(),
         };
         let last = Some((waited.from, waited.to)).filter(|(from, to)| from < to);
-        let timeouts = sleeps.len() as u32;
+        let timeouts = timed_out(&sleeps);
         let mut wait = Wait {
             tid: waited.tid,
             part: key.part(),
@@ -314,6 +314,15 @@ impl Blame {
         self.sleeps.remove(&tid);
         self.seen.forget(tid);
     }
+}
+
+/// How many of a wait's sleeps a timer ended. It is set to the same time again and again: what was over much
+/// sooner than the first was ended by a wake-up that no hook told of.
+fn timed_out(sleeps: &[(u64, u64)]) -> u32 {
+    let length = |&(from, to): &(u64, u64)| to - from;
+    let first = sleeps.first().map_or(0, length);
+    let all = sleeps.iter().filter(|sleep| length(sleep) >= first / 2);
+    all.count() as u32
 }
 
 /// Which wait a wait for the CPU followed upon; `None` when the thread was preempted.

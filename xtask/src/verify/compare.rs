@@ -69,13 +69,8 @@ pub(super) fn row(run: &Run, case: Case<'_>) -> Row {
         errors: Errors::of(differences),
         leak,
         unknown: run.unknown(),
-        checks: counts(
-            run.inexact(),
-            &run.blame,
-            run.truth.sent.len().saturating_sub(joined.len()),
-            run.unknown(),
-        ),
-        remarks: stolen.into_iter().collect(),
+        checks: counts(run, run.truth.sent.len().saturating_sub(joined.len())),
+        remarks: stolen.into_iter().chain(run.silent().remark()).collect(),
     };
     row.checks.extend(bars(&row));
     row

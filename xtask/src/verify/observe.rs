@@ -50,6 +50,25 @@ pub(super) struct Run {
     pub(super) truth: Truth,
 }
 
+/// See [`Run::silent`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Silent {
+    /// What the thread did is unknown.
+    pub(super) unseen: u64,
+    /// The scheduler's account told when; not, who woke it.
+    pub(super) rebuilt: u64,
+}
+
+impl Silent {
+    /// Worth a word.
+    pub(super) fn remark(self) -> Option<String> {
+        let Self { unseen, rebuilt } = self;
+        (unseen + rebuilt > 0).then(|| {
+            format!("hooks were silent: {unseen} changes of state unseen, {rebuilt} rebuilt")
+        })
+    }
+}
+
 /// Starts the agent on the victim.
 pub(super) fn attach(context: &Context<'_>, pid: i32, more: &[&str]) -> Result<Agent> {
     let pid = pid.to_string();
@@ -152,6 +171,15 @@ impl Run {
             }
         }
         joined
+    }
+
+    /// Changes of state of a thread that the kernel's hooks kept silent about, by the agent's own count.
+    pub(super) fn silent(&self) -> Silent {
+        let count = |kind: &str| self.summary["health"]["anomalies"][kind].as_u64();
+        Silent {
+            unseen: count("switch_unseen").unwrap_or(0),
+            rebuilt: count("switch_rebuilt").unwrap_or(0),
+        }
     }
 
     /// Messages whose sums do not hold.

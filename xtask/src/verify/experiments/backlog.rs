@@ -65,7 +65,7 @@ fn row(case: &str, run: &Run) -> Row {
         errors: Errors::of(joined.iter().map(|m| m.found.age_ns - truth(m))),
         leak: None,
         unknown: run.unknown(),
-        checks: counts(run.inexact(), &run.blame, missing, run.unknown()),
+        checks: counts(run, missing),
         remarks: Vec::new(),
     };
     row.checks.extend(compare::bars(&row));

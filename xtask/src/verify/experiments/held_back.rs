@@ -84,12 +84,7 @@ fn row(case: &str, run: &Run) -> Row {
         errors: Errors::of(differences),
         leak: Some(("in_flight", network)),
         unknown: run.unknown(),
-        checks: counts(
-            run.inexact(),
-            &run.blame,
-            run.truth.sent.len().saturating_sub(joined.len()),
-            run.unknown(),
-        ),
+        checks: counts(run, run.truth.sent.len().saturating_sub(joined.len())),
         remarks: Vec::new(),
     };
     let bars = compare::bars(&row).into_iter().map(|bar| match bar.unit {
