@@ -81,15 +81,44 @@ impl Ledger {
         }
     }
 
-    /// Beyond [`CULPRITS`] nobody new is charged: that is the other's.
+    /// Forgets waits that ended before `before`, some of them at least.
+    pub fn forget(&mut self, before: u64) {
+        let old = self.entries.partition_point(|entry| entry.to < before);
+        if old == self.entries.len() {
+            *self = Self::default();
+            return;
+        }
+        // A block that is not full yet has sums of its own to come.
+        let blocks = (self.gone + old) / BLOCK - self.gone / BLOCK;
+        self.entries.drain(..blocks * BLOCK);
+        self.blocks.drain(..blocks);
+        self.gone += blocks * BLOCK;
+        self.entries.shrink_to(2 * self.entries.len());
+    }
+
+    /// Whether there is nothing to charge.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Beyond [`CULPRITS`] nobody new is charged: that is the other's. One of whom no wait is held any more makes
+    /// room.
     fn slot(&mut self, culprit: CulpritId) -> Option<usize> {
         let found = self.slots.iter().position(|s| *s == culprit);
-        if found.is_none() && self.slots.len() < CULPRITS {
+        if found.is_some() {
+            return found;
+        }
+        if self.slots.len() < CULPRITS {
             self.slots.push(culprit);
             self.sums.push(0);
             return Some(self.slots.len() - 1);
         }
-        found
+        // Sums before the first block held that are those of now: nothing was added since.
+        let first = self.blocks.front()?;
+        let slot = (0..CULPRITS).find(|&slot| first.get(slot) == Some(&self.sums[slot]))?;
+        self.slots[slot] = culprit;
+        Some(slot)
     }
 
     /// Who is charged with what of `from..to`.
@@ -212,6 +241,44 @@ mod tests {
             .sum();
         assert_eq!(sum, 50_000);
         assert_eq!(ledger.between(end - 100_000, end).len(), 1);
+    }
+
+    #[test]
+    fn what_is_old_is_forgotten_and_the_rest_is_not() {
+        let mut ledger = Ledger::default();
+        for i in 0..1000u64 {
+            ledger.add(CulpritId(i as u32 % 3), i * 10, i * 10 + 5, 5);
+        }
+        let whole = ledger.between(7_000, 10_000);
+        ledger.forget(6_990);
+        assert!(ledger.entries.len() < 300 + 2 * BLOCK);
+        assert_eq!(ledger.between(7_000, 10_000), whole);
+        ledger.add(CulpritId(1), 10_000, 10_005, 5);
+        assert_eq!(slowly(&ledger, 7_000, 10_010), 301 * 5);
+        ledger.forget(20_000);
+        assert!(ledger.is_empty());
+    }
+
+    #[test]
+    fn a_culprit_of_long_ago_makes_room() {
+        let mut ledger = Ledger::default();
+        let most = CULPRITS as u64;
+        for i in 0..most {
+            ledger.add(CulpritId(i as u32), i * 10, i * 10 + 10, 10);
+        }
+        for i in most..most + 200 {
+            ledger.add(CulpritId(0), i * 10, i * 10 + 10, 10);
+        }
+        ledger.forget(most * 10 + 100);
+        let (from, to) = ((most + 200) * 10, (most + 300) * 10);
+        ledger.add(CulpritId(7_000), from, to, 1_000);
+        let due = ledger.between(from, to);
+        let new = Due {
+            culprit: CulpritId(7_000),
+            ns: 1_000,
+        };
+        assert_eq!(due, [new]);
+        assert_eq!(ledger.slots.len(), CULPRITS);
     }
 
     #[test]

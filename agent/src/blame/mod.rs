@@ -13,7 +13,7 @@ mod seen;
 mod tests;
 mod waits;
 
-pub use culprits::{Culprits, Key};
+pub use culprits::{Culprits, Key, News};
 pub use ledger::Ledger;
 pub use seen::Look;
 pub use waits::{Blame, Describe, Told};

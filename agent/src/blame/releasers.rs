@@ -4,10 +4,12 @@
 //! for that, so nobody was seen. Such a wait goes to the thread that releases this lock all but
 //! always, if there is one.
 
-use std::collections::HashMap;
+use std::num::NonZeroUsize;
 
-/// Locks remembered; beyond, those that are new are not.
-const MOST: usize = 1024;
+use lru::LruCache;
+
+/// Locks remembered: those released last.
+const MOST: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// Of ten releases seen, so many must be of one thread for it to be charged with one that was not.
 const OF_TEN: u64 = 9;
@@ -58,8 +60,14 @@ impl Releases {
 }
 
 /// The releases seen.
-#[derive(Debug, Default)]
-pub(super) struct Releasers(HashMap<(u32, u64), Releases>);
+#[derive(Debug)]
+pub(super) struct Releasers(LruCache<(u32, u64), Releases>);
+
+impl Default for Releasers {
+    fn default() -> Self {
+        Self(LruCache::new(MOST))
+    }
+}
 
 /// A condition variable has two futex words side by side and uses them in turn (glibc
 /// nptl/pthread_cond_wait.c, `__g_signals`).
@@ -71,21 +79,27 @@ impl Releasers {
     /// `thread` has released a lock of process `pid`.
     pub(super) fn saw(&mut self, pid: u32, address: u64, thread: Thread) {
         let key = lock(pid, address);
-        if self.0.len() >= MOST && !self.0.contains_key(&key) {
-            return;
-        }
-        let known = self.0.entry(key).or_insert_with(|| Releases::first(thread));
+        let known = self.0.get_or_insert_mut(key, || Releases::first(thread));
         known.saw(thread);
+    }
+
+    /// The process has ended, and its locks with it.
+    pub(super) fn forget(&mut self, pid: u32) {
+        let locks = self.0.iter().map(|(&lock, _)| lock);
+        let its: Vec<_> = locks.filter(|&(of, _)| of == pid).collect();
+        for lock in its {
+            self.0.pop(&lock);
+        }
     }
 
     /// Whose an unseen release was.
     pub(super) fn likely(&self, pid: u32, address: u64) -> Option<Thread> {
-        self.0.get(&lock(pid, address))?.usual()
+        self.0.peek(&lock(pid, address))?.usual()
     }
 
     /// Who may hold the lock now: the thread that does so all but always, else those that released it last.
     pub(super) fn holders(&self, pid: u32, address: u64) -> impl Iterator<Item = Thread> + '_ {
-        let known = self.0.get(&lock(pid, address));
+        let known = self.0.peek(&lock(pid, address));
         let usual = known.and_then(Releases::usual);
         let latest = known.filter(|_| usual.is_none()).map(|k| &k.latest[..]);
         let latest = latest.unwrap_or_default().iter().copied();

@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 use super::{
-    culprits::{Culprits, Key},
+    culprits::{Culprits, Key, News},
     ledger::{Due, Ledger},
     releasers::Releasers,
     seen::{Look, Seen},
@@ -17,6 +17,9 @@ use super::{
 
 /// Sleeps of one lock wait kept, at 5 ms each (CPython) some five minutes.
 const MOST_SLEEPS: usize = 1 << 16;
+
+/// So long a wait can be charged, ns: messages older than this are charged with what came later.
+const KEPT: u64 = 600_000_000_000;
 
 /// Stands for whatever a wait followed upon.
 const AFTERMATH: CulpritId = CulpritId(1);
@@ -32,6 +35,8 @@ pub trait Describe {
 pub enum Told {
     /// What a number stands for.
     Culprit(CulpritId, Arc<Culprit>),
+    /// A number is not used any more.
+    Gone(CulpritId),
     /// A wait, or what one culprit has of it.
     Wait(Wait),
     /// What the holder of a lock was doing, of a wait that is told next.
@@ -212,8 +217,11 @@ impl Blame {
         tell: &mut dyn FnMut(Told),
     ) -> CulpritId {
         self.culprits
-            .id(key, |key| names.describe(key), &mut |id, culprit| {
-                tell(Told::Culprit(id, Arc::clone(culprit)));
+            .id(key, |key| names.describe(key), &mut |news| {
+                tell(match news {
+                    News::Is(id, culprit) => Told::Culprit(id, Arc::clone(culprit)),
+                    News::Gone(id) => Told::Gone(id),
+                });
             })
     }
 
@@ -305,6 +313,31 @@ impl Blame {
             blocked_ns: after(Part::Blocked),
             lock_retry_ns: after(Part::OnCpu),
         }
+    }
+
+    /// Forgets what is older than any message to come is likely to be, as of `now` (`CLOCK_MONOTONIC` ns): called
+    /// now and then. What is not asked for again must not add up to much over weeks.
+    pub fn tidy(&mut self, now: u64) {
+        let before = now.saturating_sub(KEPT);
+        for ledgers in [&mut self.threads, &mut self.followed] {
+            ledgers.retain(|_, ledger| {
+                ledger.forget(before);
+                !ledger.is_empty()
+            });
+        }
+    }
+
+    /// The threads something is known of.
+    pub fn tids(&self) -> impl Iterator<Item = u32> + '_ {
+        let ledgers = self.threads.keys().chain(self.followed.keys());
+        let tids = ledgers.map(|&(tid, _)| tid);
+        tids.chain(self.sleeps.keys().copied())
+    }
+
+    /// The process has ended.
+    pub fn process_ended(&mut self, pid: u32) {
+        self.quota.remove(&pid);
+        self.releasers.forget(pid);
     }
 
     /// The thread has ended.

@@ -1,11 +1,16 @@
 //! Who is charged with how much of a session's parts.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     culprit::{Charge, Culprit, CulpritId, Lock, Sample, Wait},
     doing::{Doings, Samples},
     matrix::{Part, Stage},
+    message::Message,
     sums::Sums,
 };
 
@@ -18,8 +23,14 @@ const SHOWN: usize = 5;
 /// Culprits of a part that have a series of their own in the metrics.
 const NAMED: usize = 8;
 
-/// A culprit has one from when it has this share of its part, per cent.
-const WORTH_A_NAME: i128 = 5;
+/// A culprit has one from when it has this share of its part lately, per cent.
+const WORTH_A_NAME: f64 = 5.0;
+
+/// What is lately: after so long a charge weighs half.
+const HALF_LIFE: Duration = Duration::from_secs(600);
+
+/// A culprit takes the place of another that has so many times less lately.
+const OUTWEIGHS: f64 = 4.0;
 
 /// What one culprit of one part is charged with; the rows of a part sum to the part.
 #[derive(Clone, Debug)]
@@ -116,6 +127,8 @@ impl Waits {
 struct Row {
     ns: u64,
     held_back_ns: u64,
+    /// What was charged lately, nanoseconds, older charges weighing less.
+    recent: f64,
     /// What was charged since it has a series of its own; `None` without one.
     named_ns: Option<u64>,
     waits: Waits,
@@ -126,9 +139,14 @@ struct Row {
 #[derive(Clone, Debug, Default)]
 pub(super) struct BlameTable {
     rows: HashMap<(Part, CulpritId), Row>,
+    /// The parts lately, nanoseconds, by `Part as usize`.
+    recent: [f64; Part::ALL.len()],
+    /// What culprits were charged with that had a series and have none any more, nanoseconds.
+    retired: [u64; Part::ALL.len()],
 }
 
 impl BlameTable {
+    /// The row of a culprit, if there is one or room for one.
     fn row(&mut self, part: Part, culprit: CulpritId) -> Option<&mut Row> {
         let full = self.rows.len() >= MOST;
         if culprit == CulpritId::OTHER || full && !self.rows.contains_key(&(part, culprit)) {
@@ -137,23 +155,84 @@ impl BlameTable {
         Some(self.rows.entry((part, culprit)).or_default())
     }
 
-    /// A fresh message's charges; `sums` are the session's, the message included.
-    pub(super) fn charge(&mut self, charges: &[Charge], sums: &Sums) {
-        for charge in charges {
+    /// Makes room for a culprit where there is none: the one with the least lately counts as other from now on.
+    fn make_room(&mut self, part: Part, culprit: CulpritId) {
+        if self.rows.len() < MOST || self.rows.contains_key(&(part, culprit)) {
+            return;
+        }
+        let unnamed = self.rows.iter().filter(|(_, row)| row.named_ns.is_none());
+        let least = unnamed.min_by(|a, b| a.1.recent.total_cmp(&b.1.recent));
+        if let Some((&gone, _)) = least {
+            self.rows.remove(&gone);
+        }
+    }
+
+    /// Charges a fresh message.
+    pub(super) fn charge(&mut self, message: &Message) {
+        let matrix = message.split.matrix();
+        for part in Part::ALL {
+            self.recent[part as usize] += matrix.part(part).max(0) as f64;
+        }
+        for charge in &message.charges {
+            if charge.culprit == CulpritId::OTHER {
+                continue;
+            }
+            self.make_room(charge.part, charge.culprit);
+            let of_part = self.recent[charge.part as usize];
             let Some(row) = self.row(charge.part, charge.culprit) else {
                 continue;
             };
             row.ns += charge.ns;
             row.held_back_ns += charge.held_back_ns;
+            row.recent += charge.ns as f64;
             if let Some(named) = &mut row.named_ns {
                 *named += charge.ns;
-            } else if i128::from(row.ns) * 100 >= sums.part(charge.part) * WORTH_A_NAME
-                && self.named(charge.part).count() < NAMED
-                && let Some(row) = self.row(charge.part, charge.culprit)
-            {
-                row.named_ns = Some(charge.ns);
+            } else if row.recent * 100.0 >= of_part * WORTH_A_NAME {
+                let recent = row.recent;
+                self.name(charge, recent);
             }
         }
+    }
+
+    /// Gives a culprit a series, in place of another that is hardly charged any more if there are many.
+    fn name(&mut self, charge: &Charge, recent: f64) {
+        if self.named(charge.part).count() >= NAMED {
+            let named = self
+                .rows
+                .iter_mut()
+                .filter(|((part, _), row)| *part == charge.part && row.named_ns.is_some());
+            let Some((_, least)) = named.min_by(|a, b| a.1.recent.total_cmp(&b.1.recent)) else {
+                return;
+            };
+            if least.recent * OUTWEIGHS > recent {
+                return;
+            }
+            self.retired[charge.part as usize] += least.named_ns.take().unwrap_or(0);
+        }
+        if let Some(row) = self.row(charge.part, charge.culprit) {
+            row.named_ns = Some(charge.ns);
+        }
+    }
+
+    /// So much time has passed.
+    pub(super) fn age(&mut self, passed: Duration) {
+        let left = 0.5_f64.powf(passed.as_secs_f64() / HALF_LIFE.as_secs_f64());
+        for recent in &mut self.recent {
+            *recent *= left;
+        }
+        for row in self.rows.values_mut() {
+            row.recent *= left;
+        }
+    }
+
+    /// What culprits of a part were charged with whose series have ended, nanoseconds: never falls.
+    pub(super) const fn retired(&self, part: Part) -> u64 {
+        self.retired[part as usize]
+    }
+
+    /// Whether somebody is in it by this number.
+    pub(super) fn mentions(&self, culprit: CulpritId) -> bool {
+        self.rows.keys().any(|&(_, id)| id == culprit)
     }
 
     /// The culprits of a part that have a series of their own and what each was charged with since: neither
@@ -178,6 +257,10 @@ impl BlameTable {
     }
 
     pub(super) fn absorb(&mut self, other: &Self) {
+        for part in Part::ALL {
+            self.recent[part as usize] += other.recent[part as usize];
+            self.retired[part as usize] += other.retired[part as usize];
+        }
         for (&(part, culprit), theirs) in &other.rows {
             let room = self.named(part).count() < NAMED;
             if let Some(row) = self.row(part, culprit) {
@@ -186,6 +269,7 @@ impl BlameTable {
                 {
                     row.named_ns = Some(row.named_ns.unwrap_or(0) + named);
                 }
+                row.recent += theirs.recent;
                 row.ns += theirs.ns;
                 row.held_back_ns += theirs.held_back_ns;
                 row.doings.absorb(&theirs.doings);
@@ -195,6 +279,10 @@ impl BlameTable {
     }
 
     pub(super) fn reset(&mut self) {
+        *self = Self {
+            rows: std::mem::take(&mut self.rows),
+            ..Self::default()
+        };
         self.rows.clear();
     }
 
@@ -244,22 +332,60 @@ impl BlameTable {
 
 /// What the ids stand for.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashMap<CulpritId, Arc<Culprit>>);
+pub(super) struct Names {
+    known: HashMap<CulpritId, Arc<Culprit>>,
+    /// Nobody is charged under these any more.
+    gone: HashSet<CulpritId>,
+}
 
 impl Names {
     pub(super) fn learn(&mut self, id: CulpritId, culprit: &Arc<Culprit>) {
-        self.0.insert(id, Arc::clone(culprit));
+        self.known.insert(id, Arc::clone(culprit));
     }
 
     pub(super) fn get(&self, id: CulpritId) -> Option<&Arc<Culprit>> {
-        self.0.get(&id)
+        self.known.get(&id)
+    }
+
+    /// Nobody will be charged under this any more.
+    pub(super) fn retire(&mut self, id: CulpritId) {
+        self.gone.insert(id);
+    }
+
+    /// Forgets those that nobody is charged under any more and that are not mentioned either.
+    pub(super) fn forget(&mut self, is_mentioned: impl Fn(CulpritId) -> bool) {
+        let known = &mut self.known;
+        self.gone.retain(|&id| {
+            let keep = is_mentioned(id);
+            if !keep {
+                known.remove(&id);
+            }
+            keep
+        });
+    }
+
+    /// How many are known.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Matrix;
+    use crate::model::{
+        Matrix,
+        samples::{message, session},
+    };
+
+    /// A message that waited so long for locks.
+    fn waited(lock: i64, charges: &[Charge]) -> Message {
+        let cells = [(Stage::InApp, Part::LockWait, lock)];
+        let mut message = message(&session(0), 1, &cells);
+        message.charges = charges.to_vec();
+        message
+    }
 
     fn sums(lock: i64) -> Sums {
         let mut matrix = Matrix::default();
@@ -295,7 +421,7 @@ mod tests {
         for culprits in [0, 1, 3, 60, 150] {
             let mut table = BlameTable::default();
             for id in 0..=culprits {
-                table.charge(&[charge(id, 1 + u64::from(id))], &sums(1_000_000));
+                table.charge(&waited(7_000, &[charge(id, 1 + u64::from(id))]));
             }
             let rows = table.figures(&sums(1_000_000), &names());
             assert_eq!(rows.iter().map(|row| row.ns).sum::<i128>(), 1_000_000);
@@ -314,28 +440,84 @@ mod tests {
             named.sort_unstable();
             named
         };
-        table.charge(&[charge(1, 40)], &sums(1_000));
+        table.charge(&waited(1_000, &[charge(1, 40)]));
         assert_eq!(named(&table), []);
-        table.charge(&[charge(1, 20)], &sums(1_000));
+        table.charge(&waited(100, &[charge(1, 20)]));
         assert_eq!(named(&table), [(CulpritId(1), 20)]);
         // Also when others have more by now.
-        table.charge(&[charge(1, 20)], &sums(1_000_000));
+        table.charge(&waited(1_000_000, &[charge(1, 20)]));
         assert_eq!(named(&table), [(CulpritId(1), 40)]);
-        for id in 2..40 {
-            table.charge(&[charge(id, 100)], &sums(1_000));
+        table.age(Duration::from_secs(36_000));
+        for id in 2..9 {
+            table.charge(&waited(100, &[charge(id, 100)]));
         }
         assert_eq!(named(&table).len(), NAMED);
         let mut heir = BlameTable::default();
-        heir.charge(&[charge(39, 100)], &sums(100));
+        heir.charge(&waited(100, &[charge(39, 100)]));
         heir.absorb(&table);
         assert_eq!(named(&heir).len(), NAMED);
         assert!(named(&heir).contains(&(CulpritId(39), 100)));
     }
 
     #[test]
+    fn one_who_is_charged_now_takes_the_place_of_one_who_was_once() {
+        let mut table = BlameTable::default();
+        let named = |table: &BlameTable| {
+            let mut named: Vec<_> = table.named(Part::LockWait).map(|named| named.0.0).collect();
+            named.sort_unstable();
+            named
+        };
+        for id in 1..=8 {
+            table.charge(&waited(100, &[charge(id, 100 + u64::from(id))]));
+        }
+        // Not at once: nobody of them is outweighed.
+        table.charge(&waited(100, &[charge(9, 100)]));
+        assert_eq!(named(&table), [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(table.retired(Part::LockWait), 0);
+        table.age(HALF_LIFE * 10);
+        table.charge(&waited(100, &[charge(9, 70)]));
+        assert_eq!(named(&table), [2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(table.retired(Part::LockWait), 101);
+        // The rows of all stay as they are.
+        let of = |id| table.rows[&(Part::LockWait, CulpritId(id))].ns;
+        assert_eq!((of(1), of(9)), (101, 170));
+    }
+
+    #[test]
+    fn there_is_room_for_whoever_comes_late() {
+        let mut table = BlameTable::default();
+        for id in 1..1_000 {
+            table.charge(&waited(1_000_000, &[charge(id, 10)]));
+        }
+        assert_eq!(table.rows.len(), MOST);
+        table.charge(&waited(1_000_000, &[charge(1_000, 900_000)]));
+        let rows = table.figures(&sums(1_000_000_000), &{
+            let mut names = names();
+            let cgroup = "/late".to_owned();
+            names.learn(CulpritId(1_000), &Arc::new(Culprit::Quota { cgroup }));
+            names
+        });
+        assert_eq!(rows[0].ns, 900_000);
+    }
+
+    #[test]
+    fn names_nobody_mentions_are_forgotten() {
+        let mut names = names();
+        let mut table = BlameTable::default();
+        table.charge(&waited(100, &[charge(5, 100)]));
+        names.retire(CulpritId(5));
+        names.retire(CulpritId(6));
+        names.forget(|id| table.mentions(id));
+        assert!(names.get(CulpritId(5)).is_some() && names.get(CulpritId(6)).is_none());
+        assert_eq!(names.len(), 198);
+        names.forget(|_| false);
+        assert_eq!(names.len(), 197);
+    }
+
+    #[test]
     fn the_most_charged_comes_first_and_holds_are_told_from_hand_offs() {
         let mut table = BlameTable::default();
-        table.charge(&[charge(1, 10), charge(2, 30)], &sums(40));
+        table.charge(&waited(40, &[charge(1, 10), charge(2, 30)]));
         let mut wait = Wait {
             tid: 1,
             part: Part::LockWait,

@@ -30,6 +30,8 @@ pub enum Input {
     Health(Box<Health>),
     /// From now on this is what an id stands for.
     Culprit(CulpritId, Arc<Culprit>),
+    /// Nobody will be charged under this id any more.
+    CulpritGone(CulpritId),
     /// A wait of a watched thread is over.
     Wait(Wait),
     /// The cgroups of a watched process, cumulative.

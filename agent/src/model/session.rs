@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     blame::{BlameRow, BlameTable, Names},
     buckets::{AgeBuckets, WaitBuckets},
-    culprit::{Sample, Wait},
+    culprit::{CulpritId, Sample, Wait},
     facts::{ThreadFacts, WindowFacts},
     figures::{SessionFigures, SessionName},
     history::{Course, History},
@@ -136,6 +136,11 @@ impl Session {
         }
     }
 
+    /// Whether somebody is charged in it under this number.
+    pub(super) fn mentions(&self, culprit: CulpritId) -> bool {
+        self.blame.mentions(culprit) || self.interval_blame.mentions(culprit)
+    }
+
     pub(super) const fn id(&self) -> Option<&Arc<SessionId>> {
         match &self.name {
             SessionName::One(id) => Some(id),
@@ -148,9 +153,8 @@ impl Session {
         self.interval.message(message);
         self.histograms.message(message);
         if !message.poss_dup {
-            self.blame.charge(&message.charges, &self.total.sums);
-            self.interval_blame
-                .charge(&message.charges, &self.interval.sums);
+            self.blame.charge(message);
+            self.interval_blame.charge(message);
         }
         if self.id().is_some() {
             self.tid = Some(message.tid);
@@ -312,6 +316,7 @@ impl Session {
         self.verdict.clone_from(&figures.verdict);
         self.flow.reset();
         self.interval_blame.reset();
+        self.blame.age(length);
         self.interval.reset();
         // The course of an ended session ends with it.
         if !figures.ended || !figures.figures.is_empty() {

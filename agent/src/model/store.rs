@@ -132,6 +132,7 @@ impl Model {
             Input::Ended(session) => self.end_session(session),
             Input::Health(health) => self.health.clone_from(health),
             Input::Culprit(id, culprit) => self.names.learn(*id, culprit),
+            Input::CulpritGone(id) => self.names.retire(*id),
             Input::Wait(wait) => {
                 for session in &mut self.sessions {
                     session.waited(wait);
@@ -252,6 +253,7 @@ impl Model {
             })
             .collect();
         self.names = names;
+        self.forget_culprits();
         let (lost, anomalies) = self.told.since(&self.health);
         self.threads.forget_ended();
         self.interval_from = now;
@@ -263,6 +265,13 @@ impl Model {
             lost,
             anomalies,
         }
+    }
+
+    fn forget_culprits(&mut self) {
+        let mut names = std::mem::take(&mut self.names);
+        let sessions = self.all_sessions();
+        names.forget(|id| sessions.iter().any(|session| session.mentions(id)));
+        self.names = names;
     }
 
     /// Everything since the start.
@@ -351,6 +360,11 @@ impl Model {
     ) -> impl Iterator<Item = (&Culprit, u64)> {
         let named = session.blame.named(part);
         named.filter_map(|(id, ns)| Some((&**self.names.get(id)?, ns)))
+    }
+
+    /// Time of a part of a session for which somebody was charged under a series that has ended, nanoseconds.
+    pub(crate) fn blame_retired(session: &Session, part: Part) -> u64 {
+        session.blame.retired(part)
     }
 
     /// Sessions that are open, those beyond the limit as one.

@@ -105,6 +105,8 @@ struct Group {
     verdict: Option<Verdict>,
     /// Culprits with a series, nanoseconds.
     blame: BTreeMap<(Part, String), u64>,
+    /// Of culprits that had a series, nanoseconds.
+    retired: BTreeMap<Part, u64>,
 }
 
 /// The parts somebody is charged with.
@@ -120,6 +122,10 @@ impl Group {
         for part in CHARGED {
             for (culprit, ns) in model.blame_series(session, part) {
                 *self.blame.entry((part, culprit.to_string())).or_default() += ns;
+            }
+            let retired = Model::blame_retired(session, part);
+            if retired > 0 {
+                *self.retired.entry(part).or_default() += retired;
             }
         }
         let total = &session.total;
@@ -290,6 +296,11 @@ fn blame(encoder: &mut DescriptorEncoder, groups: &[Group]) -> fmt::Result {
             for ((_, culprit), &ns) in g.blame.iter().filter(|((of, _), _)| *of == part) {
                 other -= i128::from(ns);
                 let labels = [("part", part.name()), ("culprit", culprit.as_str())];
+                counter(&mut e, &With(&g.labels, labels), seconds(ns.into()))?;
+            }
+            if let Some(&ns) = g.retired.get(&part) {
+                other -= i128::from(ns);
+                let labels = [("part", part.name()), ("culprit", "earlier")];
                 counter(&mut e, &With(&g.labels, labels), seconds(ns.into()))?;
             }
             let labels = [("part", part.name()), ("culprit", "other")];

@@ -135,6 +135,7 @@ impl Encoder {
             Input::Culprit(id, culprit) => self.put(&Record::Culprit(*id, Cow::Borrowed(culprit))),
             Input::Wait(wait) => self.wait(wait),
             Input::Process(facts) => self.put(&Record::Process(Cow::Borrowed(facts))),
+            Input::CulpritGone(id) => self.put(&Record::CulpritGone(*id)),
             Input::ProcessEnded(pid) => self.put(&Record::ProcessEnded(*pid)),
             Input::Cgroup(cgroup) => self.put(&Record::Cgroup(Cow::Borrowed(cgroup))),
             Input::Sample(sample) => self.put(&Record::Sample(Cow::Borrowed(sample))),
@@ -329,6 +330,7 @@ impl Decoder {
             Record::Wait(record) => Decoded::Input(self.wait(&record)),
             Record::Cgroup(cgroup) => Decoded::Input(Input::Cgroup(Box::new(cgroup.into_owned()))),
             Record::Process(facts) => Decoded::Input(Input::Process(Box::new(facts.into_owned()))),
+            Record::CulpritGone(id) => Decoded::Input(Input::CulpritGone(id)),
             Record::ProcessEnded(pid) => Decoded::Input(Input::ProcessEnded(pid)),
             Record::Sample(sample) => Decoded::Input(Input::Sample(Box::new(sample.into_owned()))),
             Record::ThreadUse(used) => {

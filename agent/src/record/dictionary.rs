@@ -27,6 +27,9 @@ impl Dictionary {
             Input::Culprit(id, culprit) => {
                 self.culprits.insert(id, culprit);
             }
+            Input::CulpritGone(id) => {
+                self.culprits.remove(&id);
+            }
             Input::Cgroup(cgroup) => {
                 self.cgroups.insert(cgroup.pid, cgroup);
             }

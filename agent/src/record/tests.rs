@@ -196,6 +196,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => sample(),
         1 => process(),
         1 => any::<u32>().prop_map(Input::ProcessEnded),
+        1 => any::<u32>().prop_map(|id| Input::CulpritGone(CulpritId(id))),
         1 => (0..3_u16, any::<[u64; 7]>())
             .prop_map(|(n, parts)| Input::Window(session(n), WindowFacts { closed: 5, longest_ns: parts[0], parts })),
     ]
@@ -578,6 +579,7 @@ fn the_format_is_the_one_of_its_version() {
             cpu_request_millis: Some(250),
         })),
         Input::ProcessEnded(1),
+        Input::CulpritGone(CulpritId(1)),
         Input::Sample(Box::new(Sample {
             at_ns: 9,
             waiter: 1,
@@ -603,7 +605,7 @@ fn the_format_is_the_one_of_its_version() {
     let sum = crc32fast::hash(encoder.bytes());
     assert_eq!(
         (segment::VERSION, sum),
-        (5, 1_734_050_414),
+        (5, 3_353_289_879),
         "{:02x?}",
         encoder.bytes()
     );

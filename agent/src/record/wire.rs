@@ -30,6 +30,7 @@ pub(super) enum Record<'a> {
     Cgroup(Cow<'a, CgroupUse>),
     Process(Cow<'a, ProcessFacts>),
     ProcessEnded(u32),
+    CulpritGone(CulpritId),
     Sample(Cow<'a, Sample>),
     ThreadUse(Cow<'a, ThreadUse>),
     /// From now on the slot stands for this session.

@@ -202,6 +202,7 @@ impl<W: Write> Trace<W> {
             | Input::ThreadUse(_)
             | Input::Process(_)
             | Input::ProcessEnded(_)
+            | Input::CulpritGone(_)
             | Input::Window(..) => Ok(()),
         }
     }
