@@ -71,6 +71,10 @@ counts! {
     ThrottleCut = "throttle_cut", false;
     /// A thread changed its cgroup while runnable: the throttle clock of the old one was used.
     ThrottleMoved = "throttle_moved", false;
+    /// A stream turned out to be FIX.
+    StreamFix = "stream_fix", false;
+    /// A stream turned out to be something else, with `--all`.
+    StreamOther = "stream_other", false;
     /// A receive only looked (MSG_PEEK).
     Peeked = "peeked", false;
 }

@@ -25,5 +25,11 @@ pub(crate) fn current() -> (u32, u32) {
 /// Whether the process is one to watch: a load and a test, however many there are.
 #[inline(always)]
 pub(crate) fn wanted(tgid: u32) -> bool {
-    WATCH_ALL.load() != 0 || holds(&WATCHED, tgid)
+    holds(&WATCHED, tgid) != discovers()
+}
+
+/// Whether nobody said which processes to watch: then those that read FIX are.
+#[inline(always)]
+pub(crate) fn discovers() -> bool {
+    WATCH_ALL.load() != 0
 }

@@ -13,7 +13,7 @@ macro_rules! globals {
 }
 
 globals! {
-    /// 1: every process is watched, whatever its bit says.
+    /// 1: every process is watched whose bit is not set; streams are found by how they begin.
     WATCH_ALL: u32 = 0;
     /// 1: a diagnostic line per socket found or lost (`--probe-log`).
     PROBE_LOG: u32 = 0;
@@ -55,6 +55,8 @@ globals! {
     TCP_RCV_NXT: u32 = ABSENT;
     TCP_COPIED_SEQ: u32 = ABSENT;
     TCP_RCV_WND: u32 = ABSENT;
+    /// `tcp_sock.bytes_received`: of the stream so far, a FIN included.
+    TCP_BYTES_RECEIVED: u32 = ABSENT;
     TCP_RCV_WUP: u32 = ABSENT;
     /// When the last segment was sent.
     TCP_WSTAMP: u32 = ABSENT;

@@ -9,8 +9,8 @@ use aya_ebpf::{
 /// Of CPUs beyond these it is not known who had them.
 const MOST_CPUS: u32 = 1024;
 
-/// A bit per watched process, by thread group id. Written by the agent only: set before the probes
-/// are attached, cleared when the process has ended and its number may pass on to another.
+/// A bit per watched process, by thread group id; with `WATCH_ALL`, per process that is left alone. Written
+/// by the agent only, cleared when the process has ended and its number may pass on to another.
 #[map]
 pub(crate) static WATCHED: Array<u64> = Array::with_max_entries(ID_WORDS, 0);
 
@@ -35,6 +35,11 @@ pub(crate) static THREADS: HashMap<u32, Thread> = HashMap::with_max_entries(4096
 /// The watched sockets, by address of their `struct sock`.
 #[map]
 pub(crate) static SOCKETS: HashMap<u64, Socket> = HashMap::with_max_entries(8192, 0);
+
+/// With `WATCH_ALL`: TCP sockets, by address of their `struct sock`, that carry something else than FIX.
+/// One that is forgotten is looked at again.
+#[map]
+pub(crate) static OTHERS: LruHashMap<u64, u8> = LruHashMap::with_max_entries(65_536, 0);
 
 /// The ports the watched processes listen on, and which process.
 #[map]

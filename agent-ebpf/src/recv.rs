@@ -8,7 +8,7 @@ use aya_ebpf::{cty::c_void, helpers::generated::bpf_get_current_task_btf};
 use crate::{
     arch::{self, Syscall, nr},
     bits::opaque,
-    current::{current, now, wanted},
+    current::{current, discovers, now, wanted},
     handoff,
     maps::{RECV_SCRATCH, SOCKETS},
     note::Note,
@@ -42,8 +42,11 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) -> Note {
             if ret <= 0 || !wanted(tgid) {
                 return Note::Nothing;
             }
-            // SAFETY: the caller's.
-            match unsafe { socket::found_by_read(sk, tgid) } {
+            if discovers() && flags & (MSG_PEEK | MSG_OOB) != 0 {
+                return Note::Nothing;
+            }
+            // SAFETY: the caller's; this is a receive call of the current thread.
+            match unsafe { socket::found_by_read(sk, tgid, ret as u32) } {
                 Some(new) => new,
                 None => return Note::Nothing,
             }
@@ -68,10 +71,15 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) -> Note {
         return Note::Nothing;
     }
     if !wanted(tgid) {
-        // Another process on the same port (another network namespace).
+        // Another process on the same port (another network namespace), or one that is left alone.
         socket.phase = Phase::Other as u32;
         socket::closed(socket, CloseReason::NotFix);
-        return Note::Other(socket.id);
+        let id = socket.id;
+        if discovers() {
+            thread::untrack(tid);
+            let _gone = SOCKETS.remove(sk as u64);
+        }
+        return Note::Other(id);
     }
     // SAFETY: the caller's; the current task is known to the verifier.
     unsafe {
@@ -96,10 +104,13 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) -> Note {
             at,
         );
         if phase != socket.phase {
+            let id = socket.id;
             if socket.phase == Phase::Fix as u32 {
-                return Note::Fix(socket.id);
+                count(Count::StreamFix);
+                return Note::Fix(id);
             }
-            return Note::Other(socket.id);
+            socket::dismissed(sk);
+            return Note::Other(id);
         }
         if socket.phase == Phase::Fix as u32
             && mode != walk_mode::LOST
@@ -158,7 +169,9 @@ unsafe fn bytes(
     };
     if buffers.is_none() {
         count(Count::BufferUnknown);
-        if call.number == nr::RECVMMSG {
+        // Not for a stream that is most likely something else: it costs every call on the machine.
+        let likely = !discovers() || socket.phase == Phase::Fix as u32 || socket.from_start != 0;
+        if call.number == nr::RECVMMSG && likely {
             flagged |= recv_flags::CALL_HOOK_WANTED;
         }
     }

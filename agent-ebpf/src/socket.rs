@@ -5,20 +5,25 @@ use agent_common::{
 };
 use aya_ebpf::{
     cty::c_void,
-    helpers::generated::{bpf_get_smp_processor_id, bpf_probe_read_kernel, bpf_sock_from_file},
+    helpers::generated::{
+        bpf_get_current_task_btf, bpf_get_smp_processor_id, bpf_probe_read_kernel,
+        bpf_probe_read_user, bpf_sock_from_file,
+    },
 };
 
 use crate::{
-    bits::field,
-    current::{current, now, wanted},
+    arch,
+    bits::{field, opaque},
+    current::{current, discovers, now, wanted},
     globals::{
         SOCK_DADDR, SOCK_DPORT, SOCK_FAMILY, SOCK_NUM, SOCK_RCV_SADDR, SOCK_STATE, SOCK_V6_DADDR,
         SOCK_V6_RCV_SADDR, SOCKET_SK, TASK_TGID,
     },
-    maps::{LISTENING, NEXT_ID, SOCKETS, ZERO_SOCKET},
+    maps::{LISTENING, NEXT_ID, OTHERS, SOCKETS, ZERO_SOCKET},
     note::Note,
     ring::{count, emit},
     tcp,
+    user_buffer::{self, Buffers},
 };
 
 /// include/net/tcp_states.h
@@ -133,18 +138,90 @@ unsafe fn address(to: &mut [u8; 16], sk: *const u8, offset: u32, len: u32) {
     }
 }
 
-/// First read of a socket nobody announced.
+/// First read, of `len` bytes, of a socket nobody announced.
 ///
 /// # Safety
-/// `sk` is a socket the verifier knows.
+/// `sk` is a socket the verifier knows, and the current thread is in a receive call on it.
 #[inline(always)]
-pub(crate) unsafe fn found_by_read(sk: *const c_void, tgid: u32) -> Option<*mut Socket> {
+pub(crate) unsafe fn found_by_read(sk: *const c_void, tgid: u32, len: u32) -> Option<*mut Socket> {
     // SAFETY: the caller's.
     unsafe {
-        tcp::receive(sk)?;
+        let mut first = false;
+        if discovers() {
+            // SAFETY: a map value.
+            if OTHERS.get_ptr(sk as u64).is_some() {
+                return None;
+            }
+            let tcp = tcp::receive(sk)?;
+            first = tcp.position == Some(u64::from(len));
+            if first && !begins_fix(len) {
+                other(sk);
+                return None;
+            }
+        } else {
+            tcp::receive(sk)?;
+        }
         let socket = insert(sk, tgid, Phase::Undecided)?;
         open(sk, &mut *socket, OpenReason::Read);
+        if first {
+            (*socket).from_start = 1;
+            (*socket).walk.at = (*socket).walk.at.wrapping_sub(len);
+        }
         Some(socket)
+    }
+}
+
+/// Whether the `len` bytes that the current thread has just received begin a FIX message, as far as they go;
+/// also when they cannot be read.
+#[inline(always)]
+fn begins_fix(len: u32) -> bool {
+    const BEGIN: u64 = u64::from_le_bytes(*b"8=FIX\0\0\0");
+    // SAFETY: the current task is known to the verifier.
+    let call = unsafe { arch::syscall(bpf_get_current_task_btf()) };
+    let Some(buffers) = Buffers::of_first(&call) else {
+        return true;
+    };
+    let (mut start, mut room) = (buffers.start, u64::from(len));
+    if buffers.count > 0 {
+        let Some(first) = user_buffer::iovec(buffers.start) else {
+            return true;
+        };
+        (start, room) = (first.start, first.len);
+    }
+    let room = if room < u64::from(len) {
+        room
+    } else {
+        u64::from(len)
+    };
+    let bytes = if room < 5 { room } else { 5 };
+    let mut seen = 0u64;
+    // SAFETY: at most five bytes into a word; the helper checks the user address.
+    let copied = unsafe {
+        bpf_probe_read_user(
+            (&raw mut seen).cast(),
+            opaque(bytes) as u32 & 7,
+            start as *const c_void,
+        )
+    };
+    let mask = (1u64 << (8 * (bytes & 7))) - 1;
+    copied != 0 || seen == BEGIN & mask
+}
+
+/// The socket carries something else: it is looked at no further.
+#[inline(always)]
+fn other(sk: *const c_void) {
+    count(Count::StreamOther);
+    // An LRU map takes what it is given.
+    let _kept = OTHERS.insert(sk as u64, 1u8, 0);
+}
+
+/// The same of a socket on the list, which it leaves when nobody said that it is to be watched.
+#[inline(always)]
+pub(crate) fn dismissed(sk: *const c_void) {
+    if discovers() {
+        other(sk);
+        // Fails only when it is gone already.
+        let _gone = SOCKETS.remove(sk as u64);
     }
 }
 
@@ -196,6 +273,13 @@ unsafe fn listen(sk: *const c_void, tgid: u32) {
 /// `sk` is the tracepoint's argument.
 #[inline(always)]
 pub(crate) unsafe fn changed_state(sk: *const c_void, old: u32, new: u32) -> Note {
+    if discovers() {
+        // A socket that is used again carries another stream.
+        if new == TCP_SYN_SENT {
+            let _gone = OTHERS.remove(sk as u64);
+        }
+        return Note::Nothing;
+    }
     // SAFETY: the caller's.
     unsafe {
         match new {
@@ -258,6 +342,9 @@ pub(crate) fn closed(socket: &mut Socket, reason: CloseReason) {
 #[inline(always)]
 pub(crate) unsafe fn destroyed(sk: *const c_void) {
     let Some(socket) = SOCKETS.get_ptr_mut(sk as u64) else {
+        if discovers() {
+            let _gone = OTHERS.remove(sk as u64);
+        }
         return;
     };
     // SAFETY: a map value.

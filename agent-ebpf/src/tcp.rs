@@ -6,8 +6,8 @@ use aya_ebpf::{bindings::tcp_sock, cty::c_void, helpers::generated::bpf_skc_to_t
 use crate::{
     bits::field,
     globals::{
-        SOCK_STATE, TCP_ADVMSS, TCP_COPIED_SEQ, TCP_RCV_NXT, TCP_RCV_WND, TCP_RCV_WUP,
-        TCP_SEGS_OUT, TCP_WINDOW_CLAMP, TCP_WSTAMP,
+        SOCK_STATE, TCP_ADVMSS, TCP_BYTES_RECEIVED, TCP_COPIED_SEQ, TCP_RCV_NXT, TCP_RCV_WND,
+        TCP_RCV_WUP, TCP_SEGS_OUT, TCP_WINDOW_CLAMP, TCP_WSTAMP,
     },
 };
 
@@ -24,6 +24,9 @@ pub(crate) struct Receive {
     pub(crate) window: u32,
     /// The most it may grow to, bytes.
     pub(crate) clamp: u32,
+    /// Of the stream, how many bytes came before the one after the last handed to the application; `None` where the
+    /// kernel does not count them.
+    pub(crate) position: Option<u64>,
     /// The largest segment the sender may send.
     pub(crate) mss: u32,
     /// What is acknowledged.
@@ -48,9 +51,17 @@ pub(crate) unsafe fn receive(sk: *const c_void) -> Option<Receive> {
         let acked = acked(tcp);
         let edge = acked.end.wrapping_add(window);
         let left = edge.wrapping_sub(rcv_nxt) as i32;
+        let copied: u32 = field(tcp, TCP_COPIED_SEQ.load());
+        let position = if TCP_BYTES_RECEIVED.load() == ABSENT {
+            None
+        } else {
+            let all: u64 = field(tcp, TCP_BYTES_RECEIVED.load());
+            Some(all.wrapping_sub(u64::from(rcv_nxt.wrapping_sub(copied))))
+        };
         Some(Receive {
             rcv_nxt,
-            copied: field(tcp, TCP_COPIED_SEQ.load()),
+            copied,
+            position,
             offered: if left > 0 { left as u32 } else { 0 },
             window,
             clamp: field(tcp, TCP_WINDOW_CLAMP.load()),

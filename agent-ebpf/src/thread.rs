@@ -449,6 +449,19 @@ pub(crate) unsafe fn migrating(task: *const task_struct, cpu: u32) {
     }
 }
 
+/// The current thread is of a process that is to be left alone.
+#[inline(always)]
+pub(crate) fn untrack(tid: u32) {
+    let Some(thread) = lookup(tid) else {
+        return;
+    };
+    // SAFETY: a map value.
+    queue::leave(unsafe { &mut *thread });
+    flip(tid, false);
+    // Fails only when it is gone already.
+    let _gone = THREADS.remove(tid);
+}
+
 /// `task`, the current one, ends.
 ///
 /// # Safety

@@ -116,6 +116,16 @@ impl Buffers {
         }
     }
 
+    /// The same where nothing was received before: a recvmmsg(2) is then at its first message.
+    #[inline(always)]
+    pub(crate) fn of_first(call: &Syscall) -> Option<Self> {
+        if call.number == nr::RECVMMSG {
+            Self::of_header(call.args[1])
+        } else {
+            Self::of(call)
+        }
+    }
+
     #[inline(always)]
     fn of_header(header: u64) -> Option<Self> {
         Some(Self {

@@ -10,6 +10,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
+    discovery::{CommandLine, Glob, Selector},
     outputs::{Format, perfetto::Filter},
     probes::FunctionSpec,
 };
@@ -119,10 +120,17 @@ pub struct Watch {
     #[arg(
         long = "pid",
         value_name = "PID",
-        required = true,
+        required_unless_present = "all",
         value_delimiter = ','
     )]
     pub pids: Vec<NonZeroU32>,
+    /// Every process on this machine that reads a TCP stream beginning with 8=FIX, now or later, until a signal
+    /// comes; the selectors below leave some out.
+    #[arg(long, conflicts_with = "pids")]
+    pub all: bool,
+    /// Which of all processes.
+    #[command(flatten)]
+    pub select: Select,
     /// Only sessions with this local or remote port.
     #[arg(long, value_name = "PORT")]
     pub port: Option<u16>,
@@ -158,6 +166,33 @@ pub struct Watch {
     pub simulate_unseen_switches: u32,
 }
 
+/// Of values of one kind any has to fit, of the kinds each.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Select {
+    /// With --all: only processes of this name (the main thread's, 15 characters; * and ? are understood). May be
+    /// given several times.
+    #[arg(long, value_name = "GLOB", requires = "all")]
+    pub comm: Vec<Glob>,
+    /// With --all: only processes in whose command line this is found.
+    #[arg(long, value_name = "REGEX", requires = "all")]
+    pub cmdline: Vec<CommandLine>,
+    /// With --all: only processes in such a cgroup (the path as /proc/PID/cgroup has it; * matches slashes too).
+    #[arg(long, value_name = "GLOB", requires = "all")]
+    pub cgroup: Vec<Glob>,
+}
+
+impl Select {
+    /// As one.
+    #[must_use]
+    pub fn selector(&self) -> Selector {
+        Selector {
+            comms: self.comm.clone(),
+            command_lines: self.cmdline.clone(),
+            cgroups: self.cgroup.clone(),
+        }
+    }
+}
+
 /// `tag52 run`
 #[derive(Clone, Debug, Args)]
 pub struct Run {
@@ -167,6 +202,9 @@ pub struct Run {
     /// JSON lines instead of text: one per message, or one per interval and session.
     #[arg(long, value_name = "WHAT")]
     pub json: Option<Json>,
+    /// No lines per interval, only the summary: the sessions are on /metrics.
+    #[arg(long, conflicts_with = "json")]
+    pub quiet: bool,
     /// Diagnostic lines from the probes on standard error (never message content).
     #[arg(long)]
     pub probe_log: bool,
@@ -217,6 +255,9 @@ impl Run {
     /// The output format asked for.
     #[must_use]
     pub const fn format(&self) -> Format {
+        if self.quiet {
+            return Format::SummaryOnly;
+        }
         format(self.json)
     }
 }

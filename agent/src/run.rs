@@ -2,7 +2,9 @@
 
 mod clock_set;
 mod collector;
+mod ends;
 mod error;
+mod found;
 mod holders;
 mod names;
 mod probe_log;
@@ -37,10 +39,12 @@ use crate::{
     probes::{Options, Probes},
     record::{Header, Recorder, WriteError, Written},
     signals::Signals,
-    target::Targets,
+    target::{Targets, in_initial_namespace},
 };
 use clock_set::ClockSet;
 use collector::Collector;
+use ends::Ends;
+use found::Found;
 use names::Names;
 
 pub use error::RunError;
@@ -144,7 +148,12 @@ fn begin(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Result<(
 }
 
 async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Result<(), RunError> {
-    let targets = Targets::open(&arguments.pids)?;
+    let targets = if arguments.all {
+        in_initial_namespace()?;
+        None
+    } else {
+        Some(Targets::open(&arguments.pids)?)
+    };
     let endpoint = match arguments.listen {
         Some(address) => Some(Endpoint::bind(address).await?),
         None => None,
@@ -173,12 +182,26 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     let heartbeat = Arc::new(Heartbeat::default());
     heartbeat.beat();
     let server = endpoint.map(|e| Server::start(e, &model, &heartbeat));
-    let watched = targets.to_string();
+    let watched = match &targets {
+        Some(targets) => targets.to_string(),
+        None => "all processes that read FIX".to_owned(),
+    };
     let recorder = recording.map(|to| {
         let header = Header::new(watched.clone(), start, arguments.max_latency);
         Recorder::start(&to.output, to.max_size, header)
     });
-    let mut ends = ends(targets).map_err(RunError::Runtime)?;
+    let (all_ends, mut ends) = Ends::new();
+    let found = match targets {
+        Some(targets) => {
+            for target in targets {
+                all_ends.follow(target)?;
+            }
+            // Once all of these have ended, so has the watch.
+            drop(all_ends);
+            None
+        }
+        None => Some(Found::new(arguments.select.selector(), all_ends)),
+    };
     let mut outputs = Outputs::stdout(show.format, watched.clone());
     let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;
     let mut collector = Collector::new(
@@ -188,6 +211,7 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
         Arc::clone(&model),
         recorder.transpose()?,
         names,
+        found,
     );
     if show.live || recording.is_some() {
         collector.tell_of_threads();
@@ -283,21 +307,6 @@ fn readiness<T: AsRawFd>(fd: T) -> io::Result<AsyncFd<T>> {
     registered.map_err(Into::into)
 }
 
-/// Tells which process has ended; closed once all have.
-fn ends(targets: Targets) -> io::Result<mpsc::Receiver<NonZeroU32>> {
-    let (tell, told) = mpsc::channel(1);
-    for target in targets {
-        let (pid, tell) = (target.pid(), tell.clone());
-        let target = readiness(target)?;
-        tokio::spawn(async move {
-            let _ended = target.readable().await;
-            // The run may be over for another reason.
-            let _gone = tell.send(pid).await;
-        });
-    }
-    Ok(told)
-}
-
 /// What a watch is told from elsewhere.
 struct Outside<'a> {
     signals: &'a mut Signals,
@@ -352,6 +361,7 @@ async fn follow(
             _ = drain.tick() => {
                 collector.drain(outputs)?;
                 collector.look_at_starving_readers();
+                collector.settle_found(outputs);
                 collector.look_at_new_processes(outputs);
                 collector.look_for_waiters();
             }
@@ -367,8 +377,9 @@ async fn follow(
                 let Some(pid) = ended else {
                     return Ok(End::Processes);
                 };
-                eprintln!("tag52: pid {pid} has ended");
-                collector.process_ended(pid);
+                // What it did last is in the ring.
+                collector.drain(outputs)?;
+                collector.process_ended(pid, outputs);
             }
         }
         heartbeat.beat();

@@ -63,7 +63,7 @@ impl Target {
     ///
     /// # Errors
     /// [`TargetError`]
-    fn open(pid: NonZeroU32) -> Result<Self, TargetError> {
+    pub fn open(pid: NonZeroU32) -> Result<Self, TargetError> {
         let number = pid.get();
         let signed = i32::try_from(number).map_err(|_| TargetError::Gone(number))?;
         let status = Process::new(signed)
@@ -154,7 +154,11 @@ impl fmt::Display for Targets {
     }
 }
 
-fn in_initial_namespace() -> Result<(), TargetError> {
+/// Checks that the agent sees processes as the kernel's probes do.
+///
+/// # Errors
+/// [`TargetError::Namespace`]
+pub fn in_initial_namespace() -> Result<(), TargetError> {
     let namespaces = Process::myself().and_then(|p| p.namespaces());
     let inode = namespaces.ok().and_then(|all| {
         all.0

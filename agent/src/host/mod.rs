@@ -157,6 +157,23 @@ impl Host {
         })
     }
 
+    /// The arguments of a process, with a space in between; `None` when there is no such process.
+    #[must_use]
+    pub fn command_line(&self, pid: u32) -> Option<String> {
+        let bytes = fs::read(self.proc.of(pid, "cmdline")).ok()?;
+        let text = String::from_utf8_lossy(&bytes);
+        Some(text.trim_end_matches('\0').replace('\0', " "))
+    }
+
+    /// The paths of a process's cgroups, one of each hierarchy, below the mounts; `None` when there is no such
+    /// process.
+    #[must_use]
+    pub fn cgroup_paths(&self, pid: u32) -> Option<Vec<String>> {
+        let text = fs::read_to_string(self.proc.of(pid, "cgroup")).ok()?;
+        let path = |line: &str| Some(line.splitn(3, ':').nth(2)?.to_owned());
+        Some(text.lines().filter_map(path).collect())
+    }
+
     /// Limits and counters of a process's cgroups, own first, read anew with each call.
     ///
     /// # Errors

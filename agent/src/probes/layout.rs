@@ -58,6 +58,7 @@ const WANTED: &[Wanted] = &[
     must("TCP_COPIED_SEQ", &["tcp_sock.copied_seq"], 4),
     must("TCP_RCV_WND", &["tcp_sock.rcv_wnd"], 4),
     must("TCP_RCV_WUP", &["tcp_sock.rcv_wup"], 4),
+    may("TCP_BYTES_RECEIVED", &["tcp_sock.bytes_received"], 8),
     may("TCP_WSTAMP", &["tcp_sock.tcp_wstamp_ns"], 8),
     may("TCP_SEGS_OUT", &["tcp_sock.segs_out"], 4),
     must("TCP_ADVMSS", &["tcp_sock.advmss"], 2),

@@ -1,8 +1,8 @@
 //! Loading and attaching.
 
-use std::{io::Read as _, num::NonZeroU32};
+use std::{collections::HashSet, io::Read as _, num::NonZeroU32};
 
-use agent_common::{Count, Snapshot, State, Thread};
+use agent_common::{Count, Snapshot, Socket, State, Thread};
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, include_bytes_aligned,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
@@ -28,7 +28,8 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 /// What to watch, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The processes (thread group ids, initial PID namespace); none stands for every process.
+    /// The processes (thread group ids, initial PID namespace); none stands for every process that reads a
+    /// stream beginning as FIX does, but those [left alone](Probes::leave).
     pub pids: Vec<NonZeroU32>,
     /// `--handoff`
     pub function: Option<FunctionSpec>,
@@ -49,6 +50,7 @@ pub struct Probes {
     counts: Counts,
     watched: Watched,
     threads: HashMap<MapData, u32, Thread>,
+    sockets: HashMap<MapData, u64, Socket>,
     slice_limit: (Array<MapData, u64>, usize),
     capabilities: Vec<(&'static str, String)>,
     accounting: Option<Accounting>,
@@ -85,6 +87,7 @@ impl Probes {
         let ring = RingBuf::try_from(take_map(&mut ebpf, "RING")?)?;
         let counts = Counts::new(PerCpuArray::try_from(take_map(&mut ebpf, "COUNTS")?)?);
         let threads = HashMap::try_from(take_map(&mut ebpf, "THREADS")?)?;
+        let sockets = HashMap::try_from(take_map(&mut ebpf, "SOCKETS")?)?;
         let slice_limit = Array::try_from(take_map(&mut ebpf, "SLICE_LIMIT")?)?;
         let watched = Watched::new(take_map(&mut ebpf, "WATCHED")?, &options.pids)?;
 
@@ -95,12 +98,17 @@ impl Probes {
         }
         // Ready for when it is asked for: until then what it would tell is unknown.
         CALL_ENTRY.load(&mut ebpf, &btf)?;
-        let present = match walk_open_files(&mut ebpf, &btf) {
-            Ok(()) => "iter task_file".to_owned(),
-            Err(why) => format!("not observable: {why}; found at their first read instead"),
+        let present = if options.pids.is_empty() {
+            "found at their first read".to_owned()
+        } else {
+            match walk_open_files(&mut ebpf, &btf) {
+                Ok(()) => "iter task_file".to_owned(),
+                Err(why) => format!("not observable: {why}; found at their first read instead"),
+            }
         };
         capabilities.push(("sockets open at the start", present));
         if let Some(function) = &options.function {
+            load_function(&mut ebpf, function)?;
             attach_function(&mut ebpf, &options.pids, function)?;
             capabilities.push(("hand-off", function.to_string()));
         }
@@ -115,6 +123,7 @@ impl Probes {
             counts,
             watched,
             threads,
+            sockets,
             slice_limit: (slice_limit, 0),
             capabilities,
             accounting,
@@ -139,12 +148,32 @@ impl Probes {
         Ok(true)
     }
 
-    /// The process has ended: another that gets its number is not watched.
+    /// The process is left alone from now on, where all are watched: of what it reads and does nothing is told.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn leave(&mut self, pid: NonZeroU32) -> Result<(), ProbeError> {
+        Ok(self.watched.set(pid)?)
+    }
+
+    /// The process has ended: what was said of it does not hold for another that gets its number.
     ///
     /// # Errors
     /// When the kernel refuses.
     pub fn unwatch(&mut self, pid: NonZeroU32) -> Result<(), ProbeError> {
         Ok(self.watched.clear(pid)?)
+    }
+
+    /// The calls of the function in this process are seen from now on.
+    ///
+    /// # Errors
+    /// When the process has no such function, or the kernel refuses.
+    pub fn attach_function(
+        &mut self,
+        pid: NonZeroU32,
+        function: &FunctionSpec,
+    ) -> Result<(), ProbeError> {
+        attach_function(&mut self.ebpf, &[pid], function)
     }
 
     /// While much waits in the ring, so many bytes of each message are to be handed over.
@@ -208,6 +237,15 @@ impl Probes {
             tid,
             reserved: 0,
         })
+    }
+
+    /// The watched sockets by the number they go by in records: those that are not there are closed.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn sockets(&self) -> Result<HashSet<u64>, ProbeError> {
+        let sockets = self.sockets.iter();
+        sockets.map(|known| Ok(known?.1.id)).collect()
     }
 
     /// What the probes cost; empty unless [`Options::accounting`].
@@ -289,19 +327,28 @@ fn walk_open_files(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
     Ok(())
 }
 
+const fn function_probe(function: &FunctionSpec) -> &'static str {
+    match function.side {
+        CallSide::Entry => "function_entered",
+        CallSide::Return => "function_returned",
+    }
+}
+
+fn load_function(ebpf: &mut Ebpf, function: &FunctionSpec) -> Result<(), ProbeError> {
+    let name = function_probe(function);
+    let program: &mut UProbe = program(ebpf, name)?;
+    program.load().map_err(refused(name))
+}
+
 /// In every process; all are looked through before anything is attached.
 fn attach_function(
     ebpf: &mut Ebpf,
     pids: &[NonZeroU32],
     function: &FunctionSpec,
 ) -> Result<(), ProbeError> {
-    let name = match function.side {
-        CallSide::Entry => "function_entered",
-        CallSide::Return => "function_returned",
-    };
+    let name = function_probe(function);
     let places = function.find_in(pids)?;
     let program: &mut UProbe = program(ebpf, name)?;
-    program.load().map_err(refused(name))?;
     for (found, &pid) in places.into_iter().zip(pids) {
         let scope = UProbeScope::OneProcess(pid);
         program

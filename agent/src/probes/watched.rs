@@ -14,15 +14,20 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    /// Sets the bits of these processes.
+    /// Sets the bits of these processes; whoever loads the probes says what that means.
     pub(super) fn new(map: Map, pids: &[NonZeroU32]) -> Result<Self, MapError> {
         let mut watched = Self {
             bits: Array::try_from(map)?,
         };
         for &pid in pids {
-            watched.change(pid, |word, bit| word | bit)?;
+            watched.set(pid)?;
         }
         Ok(watched)
+    }
+
+    /// Sets the bit of a process.
+    pub(super) fn set(&mut self, pid: NonZeroU32) -> Result<(), MapError> {
+        self.change(pid, |word, bit| word | bit)
     }
 
     /// Clears the bit of a process.

@@ -1,16 +1,18 @@
 //! From the ring to the model and the outputs.
 
 use std::{
+    collections::BTreeSet,
     num::NonZeroU32,
     os::fd::{AsFd as _, OwnedFd},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use agent_common::{State, recv_flags};
+use agent_common::{Count, State, recv_flags};
 
 use crate::{
     blame::{Blame, Told},
     cli::Watch,
+    discovery::Decision,
     events::Event,
     host::Host,
     join::{
@@ -19,13 +21,19 @@ use crate::{
     },
     model::{Capability, Health, Hook, Input, Model, ProbeCost, Summary},
     outputs::{OutputError, Outputs, top::View},
-    probes::{ProbeError, Probes},
+    probes::{FunctionSpec, ProbeError, Probes},
     record::{Recorder, WriteError, Written},
     sessions::{Fact, Filter, Sessions},
 };
 
 use super::{
-    holders::Holders, names::Names, quotas::Quotas, tell::Tell, thread_use, threads::LockWaits,
+    found::{Found, Settled},
+    holders::Holders,
+    names::Names,
+    quotas::Quotas,
+    tell::Tell,
+    thread_use,
+    threads::LockWaits,
 };
 
 /// Owns everything between the probes and the outputs.
@@ -47,9 +55,20 @@ pub(super) struct Collector {
     threads_told: bool,
     /// `None`: not asked for.
     holders: Option<Holders>,
+    /// `None`: the processes were given.
+    found: Option<Found>,
+    handoff: Option<FunctionSpec>,
+    /// Those the model was told of.
+    introduced: BTreeSet<u32>,
     malformed: u64,
     unmatched: u64,
     ring_high_water: u64,
+    /// Threads of which something was known that the probes know no longer.
+    threads_gone: BTreeSet<u32>,
+    /// Records of sockets or threads that came or went, as last told.
+    life_lost: u64,
+    /// More of them since it was looked what is there.
+    lives_lost: bool,
 }
 
 impl Collector {
@@ -60,10 +79,11 @@ impl Collector {
         model: Arc<Mutex<Model>>,
         recorder: Option<Recorder>,
         names: Names,
+        found: Option<Found>,
     ) -> Self {
         let sessions = Sessions::new(Filter {
             port: arguments.port,
-            by_function: arguments.handoff.is_some(),
+            by_function: arguments.handoff.is_some() && found.is_none(),
         });
         let mut collector = Self {
             probes,
@@ -79,9 +99,15 @@ impl Collector {
             pids: arguments.pids.clone(),
             threads_told: false,
             holders: (!arguments.no_stacks).then(Holders::default),
+            found,
+            handoff: arguments.handoff.clone(),
+            introduced: BTreeSet::new(),
             malformed: 0,
             unmatched: 0,
             ring_high_water: 0,
+            threads_gone: BTreeSet::new(),
+            life_lost: 0,
+            lives_lost: false,
         };
         collector.health.capabilities = collector
             .probes
@@ -133,6 +159,7 @@ impl Collector {
             blame,
             names,
             holders,
+            found,
             malformed,
             unmatched,
             ..
@@ -164,6 +191,11 @@ impl Collector {
                         _ => None,
                     };
                     sessions.handle(event, clock, &mut |fact| {
+                        if let Some(found) = found
+                            && !found.admits(&fact, &names.0)
+                        {
+                            return;
+                        }
                         if let Some(input) = apply(fact, blame, lock_waits, unmatched) {
                             tell.input(input);
                         }
@@ -238,12 +270,61 @@ impl Collector {
         }
     }
 
-    /// Reads the cgroups of processes that have just begun to read a session.
+    /// Follows the processes that were found to read FIX since the last call, or leaves them alone.
+    pub(super) fn settle_found(&mut self, outputs: &mut Outputs) {
+        let Some(found) = &mut self.found else {
+            return;
+        };
+        let settled = found.settled(&self.names.0);
+        for Settled {
+            pid,
+            decision,
+            first,
+        } in settled
+        {
+            let ended = |found: &Found| first && !found.follow(pid);
+            if self.found.as_ref().is_some_and(ended) {
+                self.process_ended(pid, outputs);
+                continue;
+            }
+            match decision {
+                Decision::Wait => {}
+                Decision::Follow => self.follow(pid),
+                Decision::Leave => self.leave(pid),
+            }
+        }
+    }
+
+    fn follow(&mut self, pid: NonZeroU32) {
+        self.names.0.prepare(pid.get());
+        self.pids.push(pid);
+        let Some(function) = &self.handoff else {
+            return;
+        };
+        match self.probes.attach_function(pid, function) {
+            Ok(()) => self.sessions.follow_function(pid.get()),
+            Err(error) => eprintln!(
+                "tag52: pid {pid} hands off when it next reads or waits: --handoff: {error}"
+            ),
+        }
+    }
+
+    fn leave(&mut self, pid: NonZeroU32) {
+        if let Err(error) = self.probes.leave(pid) {
+            eprintln!("tag52: pid {pid}, which is not selected, costs as if it were: {error}");
+        }
+        let streams = self.sessions.leave(pid.get());
+        if let Some(found) = &mut self.found {
+            found.discovery.left_out(streams);
+        }
+    }
+
+    /// Tells of processes that have just begun to read a session, and reads their cgroups.
     pub(super) fn look_at_new_processes(&mut self, outputs: &mut Outputs) {
         let pids = self.pids();
         let fresh: Vec<_> = pids
             .into_iter()
-            .filter(|&p| !self.quotas.knows(p))
+            .filter(|&pid| self.introduced.insert(pid))
             .collect();
         if fresh.is_empty() {
             return;
@@ -267,6 +348,9 @@ impl Collector {
         let mut pids: Vec<_> = self.sessions.readers().map(|(id, _)| id.pid).collect();
         pids.sort_unstable();
         pids.dedup();
+        if let Some(found) = &self.found {
+            pids.retain(|&pid| found.discovery.decided(pid) == Some(Decision::Follow));
+        }
         pids
     }
 
@@ -288,8 +372,23 @@ impl Collector {
     }
 
     /// A watched process has ended.
-    pub(super) fn process_ended(&mut self, pid: NonZeroU32) {
+    pub(super) fn process_ended(&mut self, pid: NonZeroU32, outputs: &mut Outputs) {
+        let followed = self.pids.contains(&pid);
         self.pids.retain(|&watched| watched != pid);
+        if followed {
+            eprintln!("tag52: pid {pid} has ended");
+        }
+        let number = pid.get();
+        if self.introduced.remove(&number) {
+            let now = self.clock.moment();
+            let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+            Tell::new(now, &mut model, outputs, self.recorder.as_mut())
+                .input(Input::ProcessEnded(number));
+        }
+        self.blame.process_ended(number);
+        if let Some(found) = &mut self.found {
+            found.discovery.ended(number);
+        }
         if let Err(error) = self.probes.unwatch(pid) {
             eprintln!("tag52: whoever gets pid {pid} next is watched too: {error}");
         }
@@ -299,12 +398,60 @@ impl Collector {
     pub(super) fn interval(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
         self.read_threads(outputs);
         self.read_health(outputs);
+        self.tidy(outputs);
         let now = self.clock.moment();
         let interval = self.lock().take_interval(now);
         if let Some(recorder) = &mut self.recorder {
             recorder.interval(now);
         }
         outputs.interval(&interval)
+    }
+
+    /// Forgets what nothing will be told of any more; what was lost on the way must not stay for ever either.
+    fn tidy(&mut self, outputs: &mut Outputs) {
+        let now = self.clock.moment();
+        self.blame.tidy(now.monotonic_ns);
+        let tids: BTreeSet<u32> = self.blame.tids().collect();
+        let gone = tids
+            .into_iter()
+            .filter(|&tid| self.probes.thread(tid).is_none());
+        let gone: BTreeSet<u32> = gone.collect();
+        // Those that were gone the last time already: what they did last has been told by now.
+        for tid in gone.intersection(&self.threads_gone) {
+            self.blame.forget(*tid);
+        }
+        self.threads_gone = gone;
+        if std::mem::take(&mut self.lives_lost) {
+            self.keep_sockets(outputs);
+        }
+    }
+
+    /// Records of sockets that were closed have been lost: looks which are there.
+    fn keep_sockets(&mut self, outputs: &mut Outputs) {
+        let there = match self.probes.sockets() {
+            Ok(there) => there,
+            Err(error) => {
+                eprintln!("tag52: sessions that have ended may seem open: {error}");
+                return;
+            }
+        };
+        let now = self.clock.moment();
+        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
+        let (lock_waits, unmatched) = (&mut self.lock_waits, &mut self.unmatched);
+        let blame = &self.blame;
+        let (found, names) = (&mut self.found, &self.names);
+        self.sessions.keep(&there, now.monotonic_ns, &mut |fact| {
+            if found
+                .as_mut()
+                .is_some_and(|found| !found.admits(&fact, &names.0))
+            {
+                return;
+            }
+            if let Some(input) = apply(fact, blame, lock_waits, unmatched) {
+                tell.input(input);
+            }
+        });
     }
 
     /// What the live view shows now.
@@ -320,7 +467,14 @@ impl Collector {
         let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
         let (lock_waits, unmatched) = (&mut self.lock_waits, &mut self.unmatched);
         let blame = &self.blame;
+        let (found, names) = (&mut self.found, &self.names);
         self.sessions.ended(now.monotonic_ns, &mut |fact| {
+            if found
+                .as_mut()
+                .is_some_and(|found| !found.admits(&fact, &names.0))
+            {
+                return;
+            }
             if let Some(input) = apply(fact, blame, lock_waits, unmatched) {
                 tell.input(input);
             }
@@ -385,7 +539,22 @@ impl Collector {
         match counts {
             Ok(counts) => {
                 for (count, n) in counts {
-                    if count.is_loss() {
+                    if count == Count::LifeLost && self.life_lost != n {
+                        self.life_lost = n;
+                        self.lives_lost = true;
+                    }
+                    if let (Count::StreamFix | Count::StreamOther, Some(found)) =
+                        (count, &self.found)
+                    {
+                        let so_far = health.discovery.get_or_insert_default();
+                        so_far.not_selected = found.discovery.not_selected();
+                        match count {
+                            Count::StreamFix => so_far.fix = n.saturating_sub(so_far.not_selected),
+                            _ => so_far.other = n,
+                        }
+                    } else if matches!(count, Count::StreamFix | Count::StreamOther) {
+                        // What to watch was given.
+                    } else if count.is_loss() {
                         health.set_lost(count.name(), n);
                     } else {
                         health.set_anomaly(count.name(), n);
@@ -450,6 +619,7 @@ fn wants_call_hook(event: &Event<'_>) -> bool {
 fn wait(told: Told) -> Input {
     match told {
         Told::Culprit(id, culprit) => Input::Culprit(id, culprit),
+        Told::Gone(id) => Input::CulpritGone(id),
         Told::Wait(wait) => Input::Wait(wait),
         Told::Sample(sample) => Input::Sample(Box::new(sample)),
     }

@@ -34,11 +34,6 @@ impl Quotas {
         Some((now, ran_out))
     }
 
-    /// Whether the cgroups of this process have been read.
-    pub(super) fn knows(&self, pid: u32) -> bool {
-        self.0.contains_key(&pid)
-    }
-
     /// Forgets processes that are read no longer.
     pub(super) fn keep(&mut self, pids: &[u32]) {
         self.0.retain(|pid, _| pids.contains(pid));

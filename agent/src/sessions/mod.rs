@@ -7,7 +7,10 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use agent_common::{CloseReason, Recv, Snapshot, recv_flags};
 
@@ -50,7 +53,11 @@ struct Thread {
 #[derive(Debug, Default)]
 pub struct Sessions {
     sockets: HashMap<u64, Socket>,
+    /// Sockets that are not followed, on purpose, and not known to be closed.
+    left: HashSet<u64>,
     filter: Filter,
+    /// Processes in which the hand-off function was attached later.
+    by_function: HashSet<u32>,
     /// Threads that read FIX, or that called the hand-off function.
     threads: HashMap<u32, Thread>,
     headers: Headers,
@@ -80,8 +87,13 @@ impl Sessions {
             Event::Opened(opened) => {
                 if self.sockets.len() >= MOST_SOCKETS {
                     self.stray += 1;
-                } else if let Some(socket) = Socket::open(&opened, self.filter) {
+                } else if let Some(mut socket) = Socket::open(&opened, self.filter) {
+                    if self.by_function.contains(&opened.tgid) {
+                        socket.follow_function();
+                    }
                     self.sockets.insert(opened.head.socket, socket);
+                } else {
+                    self.left.insert(opened.head.socket);
                 }
             }
             Event::Arrival(arrival) => {
@@ -106,11 +118,11 @@ impl Sessions {
                 if let Some(socket) = self.sockets.get_mut(&recv.head.socket) {
                     socket.bytes(&recv, slices, &mut self.headers);
                     socket.received(&recv, clock, tell);
-                    if self.filter.by_function {
+                    if self.filter.by_function || !self.by_function.is_empty() {
                         let thread = self.threads.entry(recv.reader.tid).or_default();
                         thread.reads = Some(recv.head.socket);
                     }
-                } else {
+                } else if !self.left.contains(&recv.head.socket) {
                     self.stray += 1;
                 }
             }
@@ -122,6 +134,7 @@ impl Sessions {
             }
             Event::Call(call) => self.called(call.head.lost, &call.caller),
             Event::Closed(closed) => {
+                self.left.remove(&closed.head.socket);
                 if let Some(mut socket) = self.sockets.remove(&closed.head.socket) {
                     socket.lost_so_far(closed.head.lost);
                     if closed.reason != CloseReason::NotFix as u32 {
@@ -174,6 +187,32 @@ impl Sessions {
     /// From `at` (`CLOCK_MONOTONIC` ns) on the entry of system calls is watched.
     pub fn entries_watched(&mut self, at: u64) {
         self.entries_since.get_or_insert(at);
+    }
+
+    /// The calls of the hand-off function in this process are seen from now on.
+    pub fn follow_function(&mut self, pid: u32) {
+        self.by_function.insert(pid);
+        for socket in self.sockets.values_mut().filter(|s| s.pid() == pid) {
+            socket.follow_function();
+        }
+    }
+
+    /// The process is to be left alone, or has ended. Returns how many sockets it had.
+    pub fn leave(&mut self, pid: u32) -> u64 {
+        self.by_function.remove(&pid);
+        let gone = self.sockets.extract_if(|_, socket| socket.pid() == pid);
+        let before = self.left.len();
+        self.left.extend(gone.map(|(id, _)| id));
+        (self.left.len() - before) as u64
+    }
+
+    /// Only these sockets are there, at `at` (`CLOCK_MONOTONIC` ns): the others have been closed, and the record
+    /// of it was lost.
+    pub fn keep(&mut self, there: &HashSet<u64>, at: u64, tell: &mut dyn FnMut(Fact)) {
+        self.left.retain(|id| there.contains(id));
+        for (_, mut socket) in self.sockets.extract_if(|id, _| !there.contains(id)) {
+            socket.closed(at, tell);
+        }
     }
 
     /// The process has ended: what was received and not handed off never will be.

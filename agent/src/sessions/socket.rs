@@ -117,6 +117,21 @@ fn offer(stream: &mut Stream, rcv_nxt: u32, offered: u32, least: u32) -> (u64, O
     (end, offer)
 }
 
+impl Fact {
+    /// The session it is about.
+    #[must_use]
+    pub fn session(&self) -> Option<&Arc<SessionId>> {
+        match self {
+            Self::Message(joined) => Some(&joined.message.session),
+            Self::Excluded(session, _)
+            | Self::Tap(session, _)
+            | Self::Window(session, _)
+            | Self::Ended(session) => Some(session),
+            Self::Unmatched(_) => None,
+        }
+    }
+}
+
 /// One watched socket.
 pub(super) struct Socket {
     local: SocketAddr,
@@ -206,6 +221,16 @@ impl Socket {
             lost: opened.head.lost,
             recv_lost: false,
         })
+    }
+
+    /// The process it was read by last.
+    pub(super) const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The calls of the hand-off function are seen from now on.
+    pub(super) const fn follow_function(&mut self) {
+        self.filter.by_function = true;
     }
 
     /// The probes' count of lost records about this socket: when it has moved, nothing that spans

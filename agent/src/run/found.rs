@@ -1,0 +1,110 @@
+//! `--all`: from streams that were found to processes that are followed.
+
+use std::num::NonZeroU32;
+
+use crate::{
+    discovery::{Decision, Discovery, Selector, Subject},
+    host::Host,
+    sessions::Fact,
+    target::Target,
+};
+
+use super::ends::Ends;
+
+/// The processes found to read FIX.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) discovery: Discovery,
+    ends: Ends,
+    /// Decided on since they were last taken.
+    fresh: Vec<u32>,
+}
+
+/// What was decided on a process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settled {
+    pub(super) pid: NonZeroU32,
+    pub(super) decision: Decision,
+    /// Nothing was decided on it before.
+    pub(super) first: bool,
+}
+
+/// A process, as the machine knows it.
+struct Seen<'a>(u32, &'a Host);
+
+impl Subject for Seen<'_> {
+    fn comm(&self) -> String {
+        let facts = self.1.process(self.0);
+        facts.map(|facts| facts.comm).unwrap_or_default()
+    }
+
+    fn command_line(&self) -> String {
+        self.1.command_line(self.0).unwrap_or_default()
+    }
+
+    fn cgroups(&self) -> Vec<String> {
+        self.1.cgroup_paths(self.0).unwrap_or_default()
+    }
+}
+
+impl Found {
+    pub(super) fn new(selector: Selector, ends: Ends) -> Self {
+        Self {
+            discovery: Discovery::new(selector),
+            ends,
+            fresh: Vec::new(),
+        }
+    }
+
+    /// Whether what follows from the events is to be told: a process is decided on when it has read its first
+    /// message.
+    pub(super) fn admits(&mut self, fact: &Fact, host: &Host) -> bool {
+        let Some(session) = fact.session() else {
+            return true;
+        };
+        let pid = session.pid;
+        let decision = self.discovery.decided(pid).unwrap_or_else(|| {
+            self.fresh.push(pid);
+            self.discovery.decide(pid, &Seen(pid, host))
+        });
+        decision == Decision::Follow
+    }
+
+    /// Those decided on since the last call, and those of which more may be known now.
+    pub(super) fn settled(&mut self, host: &Host) -> Vec<Settled> {
+        let fresh = std::mem::take(&mut self.fresh);
+        let mut settled = Vec::new();
+        for &pid in &fresh {
+            let decision = self.discovery.decided(pid);
+            settled.extend(decision.map(|decision| (pid, decision, true)));
+        }
+        let waiting: Vec<u32> = self.discovery.waiting().collect();
+        for pid in waiting.into_iter().filter(|pid| !fresh.contains(pid)) {
+            let decision = self.discovery.decide(pid, &Seen(pid, host));
+            if decision != Decision::Wait {
+                settled.push((pid, decision, false));
+            }
+        }
+        let told = |(pid, decision, first)| {
+            Some(Settled {
+                pid: NonZeroU32::new(pid)?,
+                decision,
+                first,
+            })
+        };
+        settled.into_iter().filter_map(told).collect()
+    }
+
+    /// The end of the process is told from now on; `false` when it has ended already.
+    pub(super) fn follow(&self, pid: NonZeroU32) -> bool {
+        let followed = Target::open(pid).map(|target| self.ends.follow(target));
+        match followed {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                eprintln!("tag52: the end of pid {pid} will not be seen: {error}");
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
