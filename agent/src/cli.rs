@@ -174,7 +174,12 @@ pub struct Select {
     #[arg(long, value_name = "GLOB", requires = "all")]
     pub comm: Vec<Glob>,
     /// With --all: only processes in whose command line this is found.
-    #[arg(long, value_name = "REGEX", requires = "all")]
+    #[arg(
+        long,
+        value_name = "REGEX",
+        requires = "all",
+        allow_hyphen_values = true
+    )]
     pub cmdline: Vec<CommandLine>,
     /// With --all: only processes in such a cgroup (the path as /proc/PID/cgroup has it; * matches slashes too).
     #[arg(long, value_name = "GLOB", requires = "all")]

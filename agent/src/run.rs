@@ -178,13 +178,16 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     };
     let mut model = Model::new(start);
     model.set_max_latency(arguments.max_latency);
+    if arguments.all {
+        model.fold_ended_sessions();
+    }
     let model = Arc::new(Mutex::new(model));
     let heartbeat = Arc::new(Heartbeat::default());
     heartbeat.beat();
     let server = endpoint.map(|e| Server::start(e, &model, &heartbeat));
     let watched = match &targets {
         Some(targets) => targets.to_string(),
-        None => "all processes that read FIX".to_owned(),
+        None => "every process that reads FIX".to_owned(),
     };
     let recorder = recording.map(|to| {
         let header = Header::new(watched.clone(), start, arguments.max_latency);

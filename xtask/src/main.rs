@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
-use xtask::lab::{crowd, spin, victim};
+use xtask::lab::{crowd, neighbour, spin, victim};
 use xtask::{bench, demo, screenshots, toolchain, verify, vm, workspace};
 
 /// Builds, runs, demonstrates and tests tag52.
@@ -58,6 +58,8 @@ enum Command {
     #[command(hide = true)]
     Crowd(crowd::Options),
     #[command(hide = true)]
+    Neighbour(neighbour::Options),
+    #[command(hide = true)]
     Spin(spin::Options),
     #[command(hide = true)]
     Drain(victim::Drain),
@@ -90,6 +92,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Screenshots(options) => make_screenshots(&options),
         Command::Victim(options) => victim::run(&options),
         Command::Crowd(options) => crowd::run(&options),
+        Command::Neighbour(options) => neighbour::run(&options),
         Command::Spin(options) => spin::run(&options),
         Command::Drain(options) => options.run(),
     }

@@ -7,6 +7,7 @@
 mod accuracy;
 mod cgroups;
 mod common;
+mod discovery;
 mod top;
 mod what_if;
 

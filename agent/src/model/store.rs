@@ -72,6 +72,7 @@ pub struct Model {
     processes: BTreeMap<u32, Arc<ProcessFacts>>,
     max_latency: Duration,
     threads: Threads,
+    folds_ended: bool,
 }
 
 impl Model {
@@ -97,7 +98,14 @@ impl Model {
             processes: BTreeMap::new(),
             max_latency: MAX_LATENCY,
             threads: Threads::default(),
+            folds_ended: false,
         }
+    }
+
+    /// Sessions that have ended are not kept apart for longer than their metrics: for a watch without end. The summary
+    /// then has them in one, [`SessionName::Earlier`].
+    pub const fn fold_ended_sessions(&mut self) {
+        self.folds_ended = true;
     }
 
     /// Takes in what is told at `now`.
@@ -253,6 +261,9 @@ impl Model {
             })
             .collect();
         self.names = names;
+        if self.folds_ended {
+            self.fold_ended();
+        }
         self.forget_culprits();
         let (lost, anomalies) = self.told.since(&self.health);
         self.threads.forget_ended();
@@ -450,6 +461,28 @@ impl Model {
             .enumerate()
             .filter_map(|(slot, s)| Some((slot, (s.ended?.monotonic_ns, s.born))))
             .min_by_key(|&(_, ended)| ended)?;
+        self.fold(slot);
+        Some(slot)
+    }
+
+    /// Folds the sessions whose metrics are gone: a watch that goes on for weeks must not keep every connection.
+    fn fold_ended(&mut self) {
+        let mut slot = 0;
+        while slot < self.sessions.len() {
+            if !expired(&self.sessions[slot], self.now) {
+                slot += 1;
+                continue;
+            }
+            self.fold(slot);
+            self.sessions.swap_remove(slot);
+            if let Some(id) = self.sessions.get(slot).and_then(Session::id) {
+                self.index.insert(Arc::clone(id), slot);
+            }
+        }
+    }
+
+    /// Adds the session in a slot to another with its labels, or to the earlier ones; it is not found any more.
+    fn fold(&mut self, slot: usize) {
         let gone = self.sessions[slot].clone();
         if let Some(id) = gone.id() {
             self.index.remove(id);
@@ -473,7 +506,6 @@ impl Model {
                 }
             },
         }
-        Some(slot)
     }
 }
 

@@ -209,3 +209,33 @@ fn memory_per_session_is_bounded() {
     let bytes = model.session_bytes();
     assert!(bytes <= 560 * 1024, "{bytes} bytes");
 }
+
+#[test]
+fn a_watch_without_end_keeps_no_connection_for_ever() {
+    const CONNECTIONS: u16 = 600;
+    let mut model = Model::at_zero();
+    model.fold_ended_sessions();
+    for n in 0..CONNECTIONS {
+        let id = session(n);
+        model.observe(&message(&id, 1, &[LOCK]));
+        model.end_session(&id);
+        model.set_now(Moment {
+            monotonic_ns: u64::from(n) * 10_000_000_000,
+            utc_ns: 0,
+        });
+        model.interval_now();
+        // The metrics of each stay for two minutes.
+        assert!(model.courses().count() <= 14, "{n}");
+    }
+    let open = session(CONNECTIONS);
+    model.observe(&message(&open, 1, &[LOCK]));
+    let summary = model.summary_now();
+    assert_eq!(messages(&summary), u64::from(CONNECTIONS) + 1);
+    assert_eq!(summary.sessions_seen, u64::from(CONNECTIONS) + 1);
+    // It is found under its place, wherever that is now.
+    model.observe(&message(&open, 2, &[LOCK]));
+    let of = |s: &&SessionFigures| s.name.id() == Some(&*open);
+    let summary = model.summary_now();
+    let found = summary.sessions.iter().find(of).expect("open");
+    assert_eq!(found.figures.messages, 2);
+}

@@ -327,6 +327,14 @@ impl Line {
         self.counts("lost", health.lost());
         self.counts("anomalies", health.anomalies());
         self.int("ring_high_water_bytes", health.ring_high_water_bytes);
+        if let Some(found) = &health.discovery {
+            self.key("discovery");
+            self.open(b'{');
+            self.int("fix", found.fix);
+            self.int("other", found.other);
+            self.int("not_selected", found.not_selected);
+            self.close(b'}');
+        }
         self.key("capabilities");
         self.open(b'{');
         for capability in &health.capabilities {

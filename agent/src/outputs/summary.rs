@@ -8,7 +8,8 @@ use super::{
     units::{Bytes, Rate, Share, Time, humanly, wrap},
 };
 use crate::model::{
-    ASSUMPTIONS, Figures, Flow, Health, Hook, Part, SessionFigures, Spread, Stage, Summary,
+    ASSUMPTIONS, Discovery, Figures, Flow, Health, Hook, Part, SessionFigures, Spread, Stage,
+    Summary,
 };
 
 /// Sessions described in full; the rest is counted (and whole in JSON).
@@ -353,6 +354,17 @@ fn health(text: &mut String, health: &Health, style: Style) {
         "; at most {} waiting in the ring",
         Bytes(health.ring_high_water_bytes)
     );
+    if let Some(found) = health.discovery {
+        let Discovery {
+            fix,
+            other,
+            not_selected,
+        } = found;
+        let _ = writeln!(
+            text,
+            "  streams found: {fix} of FIX, {other} of anything else, {not_selected} of FIX left out by a selector"
+        );
+    }
     let names = health
         .capabilities
         .iter()

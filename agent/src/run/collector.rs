@@ -298,15 +298,16 @@ impl Collector {
     fn follow(&mut self, pid: NonZeroU32) {
         self.names.0.prepare(pid.get());
         self.pids.push(pid);
-        let Some(function) = &self.handoff else {
-            return;
-        };
-        match self.probes.attach_function(pid, function) {
-            Ok(()) => self.sessions.follow_function(pid.get()),
-            Err(error) => eprintln!(
-                "tag52: pid {pid} hands off when it next reads or waits: --handoff: {error}"
-            ),
+        if let Some(function) = &self.handoff {
+            match self.probes.attach_function(pid, function) {
+                Ok(()) => self.sessions.follow_function(pid.get()),
+                Err(error) => eprintln!(
+                    "tag52: pid {pid} hands off when it next reads or waits: --handoff: {error}"
+                ),
+            }
         }
+        let comm = self.names.0.thread(pid.get()).comm;
+        eprintln!("tag52: pid {pid} ({comm}) reads FIX");
     }
 
     fn leave(&mut self, pid: NonZeroU32) {

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what the agent costs, as throughput.
 
+mod node;
 mod record;
 mod watch;
 
@@ -20,6 +21,8 @@ pub struct Options {
 pub enum What {
     /// Recording: messages per second of the reader and of the agent, with it and without
     Record(record::Options),
+    /// A node with many processes that come and go, some with FIX sessions: memory, series and CPU of `run --all`
+    Node(node::Options),
 }
 
 impl Options {
@@ -27,6 +30,7 @@ impl Options {
     pub fn agent(&self) -> Option<&Path> {
         match &self.what {
             What::Record(options) => options.agent.as_deref(),
+            What::Node(options) => options.agent.as_deref(),
         }
     }
 }
@@ -35,5 +39,6 @@ impl Options {
 pub fn run(options: &Options, binary: &Path, xtask: &Path) -> Result<String> {
     match &options.what {
         What::Record(options) => record::run(options, binary, xtask),
+        What::Node(options) => node::run(options, binary, xtask),
     }
 }

@@ -293,7 +293,7 @@ impl Agent {
                 .seen()
                 .stderr
                 .iter()
-                .any(|line| line.contains("watching pid"))
+                .any(|line| line.starts_with("tag52: watching "))
             {
                 return Ok(());
             }

@@ -18,6 +18,7 @@ pub mod database;
 pub mod fix;
 pub mod gil;
 pub mod holds;
+pub mod neighbour;
 pub mod process;
 pub mod quickfix;
 pub mod relay;
