@@ -150,6 +150,7 @@ fn begin(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Result<(
 async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Result<(), RunError> {
     let targets = if arguments.all {
         in_initial_namespace()?;
+        allow_descriptors();
         None
     } else {
         Some(Targets::open(&arguments.pids)?)
@@ -300,6 +301,22 @@ fn give_back_memory() {
     #[cfg(target_env = "gnu")]
     unsafe {
         libc::malloc_trim(0);
+    }
+}
+
+/// Each process that is followed takes a descriptor: as many as are allowed at all, not the usual 1024.
+fn allow_descriptors() {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: both calls are given a limit that outlives them.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            // Where it is refused, the usual number is what there is.
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
     }
 }
 
