@@ -52,6 +52,23 @@ struct Hierarchy {
     mount: PathBuf,
 }
 
+/// What a cgroup has been given of the CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Given {
+    pub(super) share: Share,
+    /// Its own limit, thousandths of a CPU.
+    pub(super) limit_millis: Option<u64>,
+}
+
+/// How much of the CPU when others want it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// v1: 2 to 262144, 1024 unless told.
+    Shares(u64),
+    /// v2: 1 to 10000, 100 unless told.
+    Weight(u64),
+}
+
 /// The hierarchies that have to do with CPU time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Hierarchies {
@@ -94,6 +111,27 @@ impl Hierarchies {
         let text = fs::read_to_string(proc.of(tid, "cgroup")).ok()?;
         let path = self.limits.as_ref()?.place(&text)?;
         Some(path.to_string_lossy().into_owned())
+    }
+
+    /// From the text of a process's `cgroup`: what the cgroup named after a container has been given. The
+    /// process may be in one below it (`crio-ID.scope/container`).
+    pub(super) fn given(&self, text: &str, container: &str) -> Option<Given> {
+        let limits = self.limits.as_ref()?;
+        let own = limits.place(text)?;
+        let level = own.ancestors().find(|level| {
+            let name = level.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.contains(container))
+        })?;
+        let number = |name| limits.file(level, name)?.trim().parse().ok();
+        let share = match limits.version {
+            Version::V1(_) => Share::Shares(number("cpu.shares")?),
+            Version::V2 => Share::Weight(number("cpu.weight")?),
+        };
+        let cores = limits.level(level)?.cores();
+        Some(Given {
+            share,
+            limit_millis: cores.map(|cores| (cores * 1000.0).round() as u64),
+        })
     }
 
     /// All levels from the process's own cgroup to the root of what is visible, read anew.

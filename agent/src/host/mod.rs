@@ -6,6 +6,7 @@
 
 mod calls;
 mod cgroups;
+mod container;
 mod memory;
 mod names;
 mod objects;
@@ -21,11 +22,17 @@ mod tests;
 use std::{collections::BTreeSet, fs, io, sync::Arc};
 
 use self::{
-    cgroups::Hierarchies, names::Names, objects::Objects, proc::Proc, python::NoFunction,
+    cgroups::{Hierarchies, Share},
+    container::Place,
+    names::Names,
+    objects::Objects,
+    proc::Proc,
+    python::NoFunction,
     symbols::Symbols,
 };
 use crate::model::{
-    CgroupUse, Culprit, Doing, Function, Kin, Lock, Object, Part, ProcessFacts, ThreadName,
+    CgroupUse, Container, Culprit, Doing, Function, Kin, Lock, Object, Part, Pod, ProcessFacts,
+    Qos, ThreadName,
 };
 
 pub use self::{
@@ -149,11 +156,29 @@ impl Host {
     #[must_use]
     pub fn process(&self, pid: u32) -> Option<ProcessFacts> {
         let status = self.proc.status(pid).ok()?;
+        let cgroup = fs::read_to_string(self.proc.of(pid, "cgroup")).unwrap_or_default();
+        let place = Place::parse(&cgroup);
+        let (cpu_request_millis, cpu_request_between) = match self.request(&cgroup, &place) {
+            Some((from, to)) if from == to => (Some(from), None),
+            between => (None, between),
+        };
         Some(ProcessFacts {
             pid,
             inner_pid: status.inner_tid().unwrap_or(pid),
             comm: status.name()?.to_owned(),
-            ..ProcessFacts::default()
+            container: place.container.map(|container| Container {
+                id: container.id,
+                runtime: container.runtime.map(str::to_owned),
+                name: None,
+            }),
+            pod: place.pod.map(|pod| Pod {
+                uid: pod.uid,
+                qos: pod.qos,
+                ..Pod::default()
+            }),
+            cpu_request_millis,
+            cpu_request_between,
+            cpu_limit_millis: None,
         })
     }
 
@@ -172,6 +197,21 @@ impl Host {
         let text = fs::read_to_string(self.proc.of(pid, "cgroup")).ok()?;
         let path = |line: &str| Some(line.splitn(3, ':').nth(2)?.to_owned());
         Some(text.lines().filter_map(path).collect())
+    }
+
+    /// The least and the most CPU that a process's container asked for, thousandths of a CPU, by what its
+    /// cgroup was given. Outside of a pod shares stand for no request.
+    fn request(&self, cgroup: &str, place: &Place) -> Option<(u64, u64)> {
+        let (pod, container) = (place.pod.as_ref()?, place.container.as_ref()?);
+        let given = self.hierarchies.given(cgroup, &container.id)?;
+        match given.share {
+            Share::Shares(shares) => container::millis_of_shares(shares).map(|m| (m, m)),
+            Share::Weight(weight) => match (pod.qos, given.limit_millis) {
+                // By definition: the requests of these are their limits.
+                (Some(Qos::Guaranteed), Some(limit)) => Some((limit, limit)),
+                (_, limit) => container::millis_of_weight(weight, limit),
+            },
+        }
     }
 
     /// Limits and counters of a process's cgroups, own first, read anew with each call.

@@ -10,6 +10,7 @@ use lru::LruCache;
 
 use super::{
     cgroups::Hierarchies,
+    container::Place,
     proc::{Proc, Status},
 };
 use crate::model::{Kin, ThreadName};
@@ -188,22 +189,14 @@ fn nobody(tid: u32) -> ThreadName {
     }
 }
 
-/// The part of a path that stands for those who share a limit: in Kubernetes the pod, whose containers
-/// have cgroups of their own below it; else the cgroup. The root is nobody's in particular.
-fn group_of(cgroup: &str) -> Option<&str> {
+/// Those who share a limit: in Kubernetes the pod, whose containers have cgroups of their own below its; else
+/// the cgroup. The root is nobody's in particular.
+fn group_of(cgroup: &str) -> Option<String> {
     if matches!(cgroup, "" | "/") {
         return None;
     }
-    let mut end = 0;
-    for part in cgroup.split_inclusive('/') {
-        end += part.len();
-        let name = part.trim_end_matches('/');
-        let is_pod = name.starts_with("pod") || (name.contains("-pod") && name.ends_with(".slice"));
-        if is_pod && cgroup.contains("kubepods") {
-            return Some(cgroup[..end].trim_end_matches('/'));
-        }
-    }
-    Some(cgroup)
+    let pod = Place::of_path(cgroup).pod;
+    Some(pod.map_or_else(|| cgroup.to_owned(), |pod| pod.uid))
 }
 
 #[cfg(test)]
@@ -332,13 +325,13 @@ mod tests {
     fn a_pod_is_found_with_both_cgroup_drivers() {
         assert_eq!(
             group_of("/kubepods/burstable/pod12-3/0af"),
-            Some("/kubepods/burstable/pod12-3")
+            Some("12-3".to_owned())
         );
         assert_eq!(
             group_of("/system.slice/x.service"),
-            Some("/system.slice/x.service")
+            Some("/system.slice/x.service".to_owned())
         );
-        assert_eq!(group_of("/podman/x"), Some("/podman/x"));
+        assert_eq!(group_of("/podman/x"), Some("/podman/x".to_owned()));
         assert_eq!(group_of("/"), None);
     }
 

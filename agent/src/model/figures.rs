@@ -8,6 +8,7 @@ use super::{
     health::Health,
     matrix::Part,
     message::SessionId,
+    process::ProcessFacts,
     tally::Figures,
     verdict::Verdict,
     what_if::{WhatIf, sentence},
@@ -65,6 +66,8 @@ pub struct SessionFigures {
     pub last_seq: Option<u64>,
     /// Connections taken together: more than 1 once ended ones had to make room.
     pub connections: u64,
+    /// The process that reads it; `None` for groups, and before it has been looked at.
+    pub process: Option<Arc<ProcessFacts>>,
     /// Its socket was closed.
     pub ended: bool,
     /// Lock waits of its ingest thread, timed-out ones joined.

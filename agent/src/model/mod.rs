@@ -42,7 +42,7 @@ pub use input::Input;
 pub use matrix::{Matrix, Part, Split, Stage, Unbalanced};
 pub use message::{HandOff, Message, MsgType, SentBetween, SentTime, SessionId};
 pub use moment::Moment;
-pub use process::{Container, Pod, ProcessFacts};
+pub use process::{Container, Pod, ProcessFacts, Qos};
 pub use recent::Recent;
 pub use store::Model;
 pub use sums::Sums;

@@ -15,8 +15,13 @@ pub struct ProcessFacts {
     pub container: Option<Container>,
     /// The pod it runs in.
     pub pod: Option<Pod>,
-    /// The CPU its container asked for, thousandths of a CPU; `None`: not known, or not in a container.
+    /// The CPU its container asked for, thousandths of a CPU; `None`: nothing, not known, or not in a pod.
     pub cpu_request_millis: Option<u64>,
+    /// The same where only bounds are known: without the API, v2's weight stands for one of two requests.
+    pub cpu_request_between: Option<(u64, u64)>,
+    /// The container's CPU limit, thousandths of a CPU, as the API tells it; the cgroup's own is in
+    /// [`CgroupUse`](super::CgroupUse).
+    pub cpu_limit_millis: Option<u64>,
 }
 
 /// A container, as its cgroup and the Kubernetes API name it.
@@ -50,6 +55,31 @@ pub struct Pod {
     pub namespace: Option<String>,
     /// `None` until the API has told.
     pub name: Option<String>,
+    /// Its quality of service; `None` where the cgroup's path does not tell.
+    pub qos: Option<Qos>,
+}
+
+/// How the requests and limits of a pod relate, which decides who is served first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Qos {
+    /// Each container has limits, and requests just as much.
+    Guaranteed,
+    /// Some requests or limits.
+    Burstable,
+    /// Neither.
+    BestEffort,
+}
+
+impl Qos {
+    /// As in outputs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Guaranteed => "guaranteed",
+            Self::Burstable => "burstable",
+            Self::BestEffort => "besteffort",
+        }
+    }
 }
 
 impl Pod {

@@ -246,6 +246,7 @@ impl Session {
             tid: self.tid,
             last_seq: self.last_seq,
             connections: self.connections,
+            process: self.process.clone(),
             ended: self.ended.is_some(),
             lock_waits,
             longest_lock_wait_ns: self.threads().longest_lock_wait_ns,

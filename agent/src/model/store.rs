@@ -240,6 +240,7 @@ impl Model {
             .cpus
             .iter_mut()
             .filter_map(|(&pid, cpu)| Some((pid, cpu.take_interval()?)))
+            .map(|(pid, cpu)| (pid, asked(cpu, self.processes.get(&pid))))
             .collect();
         let names = std::mem::take(&mut self.names);
         let sessions = self
@@ -298,12 +299,13 @@ impl Model {
                 .into_iter()
                 .map(|session| {
                     let cpu = session.id().and_then(|id| self.cpus.get(&id.pid));
+                    let cpu = cpu.and_then(Cpu::total);
                     session.summary(Surroundings {
                         names: &self.names,
                         length,
                         until_ns: now.utc_ns,
                         max_latency: self.max_latency,
-                        cpu: cpu.and_then(Cpu::total),
+                        cpu: cpu.map(|cpu| asked(cpu, session.process.as_ref())),
                     })
                 })
                 .collect(),
@@ -507,6 +509,13 @@ impl Model {
             },
         }
     }
+}
+
+/// With what its container asked for, where that is known.
+fn asked(mut cpu: CpuUse, process: Option<&Arc<ProcessFacts>>) -> CpuUse {
+    let millis = process.and_then(|process| process.cpu_request_millis);
+    cpu.request = millis.map(|millis| millis as f64 / 1000.0);
+    cpu
 }
 
 #[cfg(test)]

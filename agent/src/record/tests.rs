@@ -8,8 +8,8 @@ use super::{writer::Writer, *};
 use crate::model::{
     Capability, CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId, Discovery, Doing,
     Excluded, Followed, Function, Health, Hook, Input, Kin, Kube, Lock, Moment, Object, Part, Pod,
-    ProbeCost, ProcessFacts, Sample, Stage, TapDelta, ThreadFacts, ThreadName, ThreadUse, Wait,
-    WindowFacts,
+    ProbeCost, ProcessFacts, Qos, Sample, Stage, TapDelta, ThreadFacts, ThreadName, ThreadUse,
+    Wait, WindowFacts,
     samples::{any_message, message, session},
 };
 
@@ -207,26 +207,34 @@ fn process() -> impl Strategy<Value = Input> {
     let named = || prop::option::of(text());
     let container =
         (text(), named(), named()).prop_map(|(id, runtime, name)| Container { id, runtime, name });
-    let pod = (text(), named(), named()).prop_map(|(uid, namespace, name)| Pod {
+    let qos = prop::option::of(prop_oneof![
+        Just(Qos::Guaranteed),
+        Just(Qos::Burstable),
+        Just(Qos::BestEffort)
+    ]);
+    let pod = (text(), named(), named(), qos).prop_map(|(uid, namespace, name, qos)| Pod {
         uid,
         namespace,
         name,
+        qos,
     });
     (
         any::<[u32; 2]>(),
         text(),
         prop::option::of(container),
         prop::option::of(pod),
-        any::<Option<u64>>(),
+        any::<(Option<u64>, Option<(u64, u64)>, Option<u64>)>(),
     )
-        .prop_map(|(pids, comm, container, pod, cpu_request_millis)| {
+        .prop_map(|(pids, comm, container, pod, cpu)| {
             Input::Process(Box::new(ProcessFacts {
                 pid: pids[0],
                 inner_pid: pids[1],
                 comm,
                 container,
                 pod,
-                cpu_request_millis,
+                cpu_request_millis: cpu.0,
+                cpu_request_between: cpu.1,
+                cpu_limit_millis: cpu.2,
             }))
         })
 }
@@ -577,6 +585,8 @@ fn the_format_is_the_one_of_its_version() {
             container: Some(Container::default()),
             pod: Some(Pod::default()),
             cpu_request_millis: Some(250),
+            cpu_request_between: Some((1, 2)),
+            cpu_limit_millis: Some(500),
         })),
         Input::ProcessEnded(1),
         Input::CulpritGone(CulpritId(1)),
@@ -605,7 +615,7 @@ fn the_format_is_the_one_of_its_version() {
     let sum = crc32fast::hash(encoder.bytes());
     assert_eq!(
         (segment::VERSION, sum),
-        (5, 3_353_289_879),
+        (5, 1_256_508_665),
         "{:02x?}",
         encoder.bytes()
     );

@@ -30,6 +30,7 @@ fn one(cause: Cause, e: &Evidence) -> String {
         Cause::Throttled => throttle(e),
         Cause::RunQueuePressure => {
             "Give it a CPU of its own (cpuset, affinity), or a better nice value or weight.".to_owned()
+                + &request(e)
         }
         Cause::SlowSink => {
             "Make what is behind it faster, or take the call off the ingest thread (a queue and a thread of its own)."
@@ -86,6 +87,20 @@ fn more_cpu(e: &Evidence) -> String {
         _ if e.more_cpu_helps() == Some(false) => {
             " More CPU will not help: it hardly waits for a CPU.".to_owned()
         }
+        _ => String::new(),
+    }
+}
+
+/// That the container uses more than it asked for: what is above that it gets only where nobody else wants it.
+fn request(e: &Evidence) -> String {
+    match &e.cpu {
+        Some(CpuUse {
+            cores: Some(used),
+            request: Some(request),
+            ..
+        }) if used > request => format!(
+            " It asked for {request:.2} CPUs (requests.cpu) and uses {used:.2}: ask for what it uses."
+        ),
         _ => String::new(),
     }
 }

@@ -56,6 +56,8 @@ pub struct CpuUse {
     pub cores: Option<f64>,
     /// The limit that is the tightest; `None` when there is none.
     pub limit: Option<CpuLimit>,
+    /// CPUs' worth of time that its container asked for; `None`: nothing, or not known.
+    pub request: Option<f64>,
 }
 
 /// A cgroup with a CPU quota.

@@ -74,6 +74,7 @@ impl CpuUse {
             path: own.path.clone(),
             cores: used(own_before, own),
             limit,
+            request: None,
         })
     }
 }

@@ -119,6 +119,7 @@ fn pod(cores: f64, used: f64, throttled_periods: u64) -> CpuUse {
             periods: 10,
             throttled_periods,
         }),
+        request: None,
     }
 }
 
@@ -225,6 +226,18 @@ fn others_on_the_cpu_are_named() {
         &[Cause::RunQueuePressure],
         &["spin/77 has the CPU for 50.0% of that, a neighbour"],
     );
+    // Above its request it has the CPU only while nobody else wants it.
+    let mut cpu = pod(4.0, 0.9, 0);
+    cpu.request = Some(0.25);
+    e.cpu = Some(cpu.clone());
+    says(
+        &e,
+        &[Cause::RunQueuePressure],
+        &["asked for 0.25 CPUs (requests.cpu) and uses 0.90"],
+    );
+    cpu.request = Some(1.0);
+    e.cpu = Some(cpu);
+    assert!(!diagnose(&e).advice.contains("asked for"));
 }
 
 #[test]
