@@ -13,6 +13,7 @@ pub mod export;
 pub mod fix;
 pub mod host;
 pub mod join;
+pub mod kube;
 pub mod model;
 pub mod outputs;
 pub mod probes;

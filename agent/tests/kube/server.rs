@@ -1,0 +1,394 @@
+//! As much of a Kubernetes API server as a list and a watch of pods need, on a port of this machine, and
+//! everything that may be wrong with one.
+//!
+//! Plain sockets, a thread a connection: what is tested is what happens when streams break off, answers do
+//! not come and lines are garbage, and an HTTP library would prevent most of it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io::{self, BufRead as _, BufReader, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+/// What a request gets instead of what it asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// An error of the API.
+    Status(u16, &'static str),
+    /// Something else than JSON.
+    Garbage,
+    /// Nothing at all, for so long; then the connection ends.
+    Silence(Duration),
+}
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) watch: bool,
+    pub(crate) query: BTreeMap<String, String>,
+}
+
+impl Asked {
+    pub(crate) fn is(&self, key: &str, value: &str) -> bool {
+        self.query.get(key).map(String::as_str) == Some(value)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    version: u64,
+    /// Before this one nothing is remembered.
+    oldest: u64,
+    /// By UID.
+    pods: BTreeMap<String, Value>,
+    /// By the version they made.
+    events: Vec<(u64, Value)>,
+    answers: VecDeque<(bool, Answer)>,
+    asked: Vec<Asked>,
+    /// Of a list.
+    page: usize,
+    /// Streams that began before this one break off.
+    broken: u64,
+    streams: u64,
+    ended: bool,
+}
+
+/// The server; it ends with this.
+pub(crate) struct Server {
+    address: SocketAddr,
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// On an address that a server may have had before.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let state = State {
+            version: 100,
+            page: usize::MAX,
+            ..State::default()
+        };
+        let state = Arc::new((Mutex::new(state), Condvar::new()));
+        let shared = Arc::clone(&state);
+        thread::spawn(move || {
+            for connection in listener.incoming() {
+                if shared.0.lock().expect("state").ended {
+                    return;
+                }
+                let (Ok(connection), shared) = (connection, Arc::clone(&shared)) else {
+                    continue;
+                };
+                // The client may be gone at any time.
+                thread::spawn(move || drop(serve(connection, &shared)));
+            }
+        });
+        Self { address, state }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.0.lock().expect("state")
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.state.1.notify_all();
+    }
+
+    /// Adds a pod, or changes it.
+    pub(crate) fn put(&self, mut pod: Value) {
+        self.change(|state| {
+            state.version += 1;
+            pod["metadata"]["resourceVersion"] = json!(state.version.to_string());
+            let uid = pod["metadata"]["uid"].as_str().expect("a UID").to_owned();
+            let known = state.pods.insert(uid, pod.clone()).is_some();
+            let kind = if known { "MODIFIED" } else { "ADDED" };
+            let event = json!({"type": kind, "object": pod});
+            state.events.push((state.version, event));
+        });
+    }
+
+    pub(crate) fn delete(&self, uid: &str) {
+        self.change(|state| {
+            state.version += 1;
+            let mut pod = state.pods.remove(uid).expect("a pod");
+            pod["metadata"]["resourceVersion"] = json!(state.version.to_string());
+            let event = json!({"type": "DELETED", "object": pod});
+            state.events.push((state.version, event));
+        });
+    }
+
+    /// Tells everybody who watches how far they are. What other nodes' pods do has moved that on.
+    pub(crate) fn bookmark(&self) -> u64 {
+        self.change(|state| {
+            state.version += 10;
+            let version = state.version.to_string();
+            let object = json!({
+                "kind": "Pod", "apiVersion": "v1",
+                "metadata": {"resourceVersion": version, "creationTimestamp": null},
+            });
+            let event = json!({"type": "BOOKMARK", "object": object});
+            state.events.push((state.version, event));
+        });
+        self.state().version
+    }
+
+    /// A line that is no event goes to everybody who watches.
+    pub(crate) fn garble(&self) {
+        self.change(|state| {
+            state.version += 1;
+            state.events.push((state.version, json!("what?")));
+        });
+    }
+
+    /// The next list, or watch, is answered so.
+    pub(crate) fn answer(&self, watch: bool, answer: Answer) {
+        self.state().answers.push_back((watch, answer));
+    }
+
+    /// Lists come in pages of so many at the most.
+    pub(crate) fn set_page(&self, page: usize) {
+        self.state().page = page;
+    }
+
+    /// All streams break off.
+    pub(crate) fn break_off(&self) {
+        self.change(|state| state.broken = state.streams);
+    }
+
+    /// Who wants to go on from now or before has to list again; all streams break off.
+    pub(crate) fn forget(&self) {
+        self.change(|state| {
+            state.version += 1;
+            state.oldest = state.version;
+            state.events.clear();
+            state.broken = state.streams;
+        });
+    }
+
+    /// All requests so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.state().asked.clone()
+    }
+
+    pub(crate) fn lists(&self) -> usize {
+        self.asked().iter().filter(|asked| !asked.watch).count()
+    }
+
+    pub(crate) fn watches(&self) -> usize {
+        self.asked().iter().filter(|asked| asked.watch).count()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.change(|state| {
+            state.ended = true;
+            state.broken = state.streams;
+        });
+        // It waits for a connection.
+        let _last = TcpStream::connect(self.address);
+    }
+}
+
+/// A pod as the API has it, with more than anybody needs.
+pub(crate) fn pod(
+    uid: &str,
+    namespace: &str,
+    name: &str,
+    node: &str,
+    containers: &[(&str, &str)],
+) -> Value {
+    let spec: Vec<_> = containers
+        .iter()
+        .map(|(name, _)| json!({
+            "name": name, "image": "registry.example/app:1",
+            "env": [{"name": "A", "value": "x".repeat(200)}],
+            "resources": {"requests": {"cpu": "250m", "memory": "64Mi"}, "limits": {"cpu": "2"}},
+        }))
+        .collect();
+    let statuses: Vec<_> = containers
+        .iter()
+        .map(|(name, id)| {
+            json!({
+                "name": name, "containerID": format!("containerd://{id}"), "ready": true,
+                "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "lastState": {},
+            })
+        })
+        .collect();
+    json!({
+        "kind": "Pod", "apiVersion": "v1",
+        "metadata": {
+            "uid": uid, "namespace": namespace, "name": name, "labels": {"app": name, "desk": "fx"},
+            "annotations": {"kubernetes.io/config.source": "api"},
+            "managedFields": [{"manager": "kubelet", "fieldsV1": {"f:status": {"f:x": "y".repeat(4000)}}}],
+        },
+        "spec": {"nodeName": node, "containers": spec},
+        "status": {"phase": "Running", "qosClass": "Burstable", "containerStatuses": statuses},
+    })
+}
+
+fn serve(mut connection: TcpStream, shared: &(Mutex<State>, Condvar)) -> io::Result<()> {
+    let asked = request(&connection)?;
+    let (asked, answer) = {
+        let mut state = shared.0.lock().expect("state");
+        state.asked.push(asked.clone());
+        let at = state
+            .answers
+            .iter()
+            .position(|(watch, _)| *watch == asked.watch);
+        (asked, at.and_then(|at| state.answers.remove(at)))
+    };
+    match answer {
+        Some((_, Answer::Status(code, why))) => return refuse(&mut connection, code, why),
+        Some((_, Answer::Garbage)) => return reply(&mut connection, 200, "<html>sign in</html>"),
+        Some((_, Answer::Silence(long))) => {
+            thread::sleep(long);
+            return Ok(());
+        }
+        None => {}
+    }
+    if asked.watch {
+        stream(&mut connection, &asked, shared)
+    } else {
+        let (code, body) = list(&asked, &shared.0.lock().expect("state"));
+        reply(&mut connection, code, &body)
+    }
+}
+
+fn request(connection: &TcpStream) -> io::Result<Asked> {
+    let mut lines = BufReader::new(connection).lines();
+    let first = lines.next().ok_or(io::ErrorKind::UnexpectedEof)??;
+    for line in lines {
+        if line?.is_empty() {
+            break;
+        }
+    }
+    let target = first.split(' ').nth(1).unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    assert_eq!(path, "/api/v1/pods");
+    let query: BTreeMap<_, _> = query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(key, value)| (key.to_owned(), decoded(value)))
+        .collect();
+    let watch = query.get("watch").is_some_and(|watch| watch == "true");
+    Ok(Asked { watch, query })
+}
+
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut decoded = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = u8::from_str_radix(&part[..2], 16).expect("a code");
+        decoded.push(code.into());
+        decoded.push_str(&part[2..]);
+    }
+    decoded
+}
+
+/// Whether a pod is of the node that was asked for; without a field selector every pod is.
+fn selected(asked: &Asked, pod: &Value) -> bool {
+    let Some(selector) = asked.query.get("fieldSelector") else {
+        return true;
+    };
+    let node = selector.strip_prefix("spec.nodeName=").expect("of a node");
+    pod["spec"]["nodeName"] == node
+}
+
+fn list(asked: &Asked, state: &State) -> (u16, String) {
+    let from: usize = asked
+        .query
+        .get("continue")
+        .map_or(0, |next| next.parse().expect("ours"));
+    assert!(
+        from == 0 || !asked.query.contains_key("resourceVersion"),
+        "a page is as old as the first"
+    );
+    let all: Vec<_> = state
+        .pods
+        .values()
+        .filter(|pod| selected(asked, pod))
+        .collect();
+    let page: Vec<_> = all.iter().skip(from).take(state.page).collect();
+    let next = from + page.len();
+    let mut metadata = json!({"resourceVersion": state.version.to_string()});
+    if next < all.len() {
+        metadata["continue"] = json!(next.to_string());
+    }
+    let body = json!({"kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": page});
+    (200, body.to_string())
+}
+
+fn stream(
+    connection: &mut TcpStream,
+    asked: &Asked,
+    shared: &(Mutex<State>, Condvar),
+) -> io::Result<()> {
+    let from = asked
+        .query
+        .get("resourceVersion")
+        .and_then(|from| from.parse().ok());
+    let mut from: u64 = from.expect("a version to watch from");
+    write!(
+        connection,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut state = shared.0.lock().expect("state");
+    state.streams += 1;
+    let number = state.streams;
+    if from < state.oldest {
+        let status = status(410, "too old resource version");
+        chunk(connection, &json!({"type": "ERROR", "object": status}))?;
+        return write!(connection, "0\r\n\r\n");
+    }
+    loop {
+        // Without the last chunk: the stream breaks off.
+        if state.ended || state.broken >= number {
+            return Ok(());
+        }
+        let since = from;
+        for (version, event) in state.events.iter().filter(|(version, _)| *version > since) {
+            let is_pod = event["object"]["spec"].is_object();
+            if !is_pod || selected(asked, &event["object"]) {
+                chunk(connection, event)?;
+            }
+            from = *version;
+        }
+        state = shared.1.wait(state).expect("state");
+    }
+}
+
+fn chunk(connection: &mut TcpStream, event: &Value) -> io::Result<()> {
+    let line = format!("{event}\n");
+    write!(connection, "{:x}\r\n{line}\r\n", line.len())
+}
+
+fn status(code: u16, why: &str) -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": why, "reason": "Failed", "code": code})
+}
+
+fn refuse(connection: &mut TcpStream, code: u16, why: &str) -> io::Result<()> {
+    reply(connection, code, &status(code, why).to_string())
+}
+
+fn reply(connection: &mut TcpStream, code: u16, body: &str) -> io::Result<()> {
+    write!(
+        connection,
+        "HTTP/1.1 {code} Answer\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
