@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     discovery::{CommandLine, Glob, Selector},
+    kube::Mode,
     outputs::{Format, perfetto::Filter},
     probes::FunctionSpec,
 };
@@ -153,6 +154,9 @@ pub struct Watch {
     /// and function).
     #[arg(long)]
     pub no_stacks: bool,
+    /// Names of pods, from the Kubernetes API.
+    #[command(flatten)]
+    pub kube: KubeArguments,
     /// Account for the probes' own run time (costs them some 20-60 ns a run); on with --listen.
     #[arg(long)]
     pub probe_cost: bool,
@@ -196,6 +200,22 @@ impl Select {
             cgroups: self.cgroup.clone(),
         }
     }
+}
+
+/// Where names of pods come from.
+#[derive(Clone, Debug, Default, Args)]
+pub struct KubeArguments {
+    /// Ask the Kubernetes API for the names of this node's pods (needs get, list and watch on pods): where
+    /// there is a service account, always, or never. Without, pods and containers have ids only.
+    #[arg(long = "kube", value_name = "WHEN", default_value = "auto")]
+    pub mode: Mode,
+    /// The node this is; in a DaemonSet better NODE_NAME, from the field spec.nodeName.
+    #[arg(long, value_name = "NODE")]
+    pub node_name: Option<String>,
+    /// Where the API is and who asks, outside of a pod; without it KUBECONFIG or ~/.kube/config with --kube
+    /// on.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// `tag52 run`

@@ -8,6 +8,7 @@ mod found;
 mod holders;
 mod names;
 mod probe_log;
+mod processes;
 mod quotas;
 mod server;
 mod tell;
@@ -29,8 +30,9 @@ use tokio::{
 };
 
 use crate::{
-    cli::{PanicIn, Record, Run, Top, Watch},
+    cli::{KubeArguments, PanicIn, Record, Run, Top, Watch},
     join::clock::{RunTime, SteppedTime, SystemTime, TimeSource as _},
+    kube::{self, Kube},
     model::{Model, Moment},
     outputs::{
         Endpoint, Format, Heartbeat, OutputError, Outputs,
@@ -159,6 +161,7 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
         Some(address) => Some(Endpoint::bind(address).await?),
         None => None,
     };
+    let kube = ask_for_names(&arguments.kube).await?;
     let names = Names::new(&arguments.pids).map_err(RunError::Runtime)?;
     let mut probes = Probes::load(&Options {
         pids: arguments.pids.clone(),
@@ -217,6 +220,9 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
         names,
         found,
     );
+    if let Some(kube) = kube {
+        collector.ask_for_names(kube);
+    }
     if show.live || recording.is_some() {
         collector.tell_of_threads();
     }
@@ -280,6 +286,23 @@ fn say_recorded(recorded: Result<Written, WriteError>) -> Result<(), RunError> {
     let written = recorded?;
     eprintln!("tag52: {written}");
     Ok(())
+}
+
+/// Begins to follow this node's pods, where that is wanted and possible.
+async fn ask_for_names(arguments: &KubeArguments) -> Result<Option<Kube>, RunError> {
+    let (node, file) = (
+        arguments.node_name.as_deref(),
+        arguments.kubeconfig.as_deref(),
+    );
+    match kube::Setup::find(arguments.mode, node, file).await? {
+        Ok(setup) => Kube::start(setup).map(Some).map_err(RunError::Runtime),
+        Err(why) => {
+            if let Some(why) = why {
+                eprintln!("tag52: pods have ids only: {why}");
+            }
+            Ok(None)
+        }
+    }
 }
 
 /// The clocks to read, and a line on a simulated step, which whoever asked for it has to follow.

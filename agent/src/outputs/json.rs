@@ -6,8 +6,8 @@
 use std::io::Write as _;
 
 use crate::model::{
-    ASSUMPTIONS, BlameRow, CpuUse, Health, Hook, Interval, Message, Part, Samples, SessionFigures,
-    SessionId, Spread, Stage, Summary, Verdict, WhatIf, WindowFacts,
+    ASSUMPTIONS, BlameRow, CpuUse, Health, Hook, Interval, Message, Part, ProcessFacts, Qos,
+    Samples, SessionFigures, SessionId, Spread, Stage, Summary, Verdict, WhatIf, WindowFacts,
 };
 
 /// A line under construction.
@@ -117,6 +117,9 @@ impl Line {
                 }
                 self.close(b'}');
             }
+        }
+        if let Some(process) = &s.process {
+            self.process(process);
         }
         self.bool("ended", s.ended);
         self.int("connections", s.connections);
@@ -281,6 +284,7 @@ impl Line {
             }
             None => self.null("limit"),
         }
+        self.float("request_cores", cpu.request);
         self.close(b'}');
     }
 
@@ -374,6 +378,33 @@ impl Line {
         match tid {
             Some(tid) => self.int("tid", tid),
             None => self.null("tid"),
+        }
+        self.close(b'}');
+    }
+
+    /// Who reads a session; what there is to say of containers and pods only where it is in one.
+    fn process(&mut self, process: &ProcessFacts) {
+        self.key("process");
+        self.open(b'{');
+        self.int("pid", process.pid);
+        self.int("container_pid", process.inner_pid);
+        self.text("comm", &process.comm);
+        if let Some(container) = &process.container {
+            self.text("container_id", &container.id);
+            self.optional("container", container.name.as_deref());
+            self.optional("runtime", container.runtime.as_deref());
+        }
+        if let Some(pod) = &process.pod {
+            self.text("pod_uid", &pod.uid);
+            self.optional("namespace", pod.namespace.as_deref());
+            self.optional("pod", pod.name.as_deref());
+            self.optional("qos", pod.qos.map(Qos::name));
+            self.whole("cpu_request_millis", process.cpu_request_millis);
+            if let Some((least, most)) = process.cpu_request_between {
+                self.int("cpu_request_min_millis", least);
+                self.int("cpu_request_max_millis", most);
+            }
+            self.whole("cpu_limit_millis", process.cpu_limit_millis);
         }
         self.close(b'}');
     }
@@ -482,6 +513,13 @@ impl Line {
         }
     }
 
+    fn whole(&mut self, key: &str, value: Option<u64>) {
+        match value {
+            Some(value) => self.int(key, value),
+            None => self.null(key),
+        }
+    }
+
     fn optional(&mut self, key: &str, value: Option<&str>) {
         match value {
             Some(value) => self.text(key, value),
@@ -559,8 +597,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Capability, Charge, Culprit, CulpritId, Doing, Excluded, Function, Input, Lock, Model,
-        Moment, Part, ProbeCost, Sample, SentBetween, ThreadName,
+        Capability, Charge, Container, Culprit, CulpritId, Doing, Excluded, Function, Input, Lock,
+        Model, Moment, Part, Pod, ProbeCost, Sample, SentBetween, ThreadName,
         samples::{any_message, message, session},
     };
 
@@ -580,6 +618,46 @@ mod tests {
             .flat_map(|parts| parts.as_object().expect("an object").values())
             .map(|ns| ns.as_i64().expect("an integer"))
             .sum()
+    }
+
+    #[test]
+    fn a_process_in_a_pod_is_told_with_all_that_is_known() {
+        let told = |process: &ProcessFacts| {
+            let mut line = Line::default();
+            line.open(b'{');
+            line.process(process);
+            let v = parse(line.finish());
+            v["process"].clone()
+        };
+        let mut process = ProcessFacts {
+            pid: 411,
+            inner_pid: 1,
+            comm: "oms".to_owned(),
+            ..ProcessFacts::default()
+        };
+        let on_the_host = serde_json::json!({"pid": 411, "container_pid": 1, "comm": "oms"});
+        assert_eq!(told(&process), on_the_host);
+        process.container = Some(Container {
+            id: "aa".to_owned(),
+            runtime: Some("containerd".to_owned()),
+            name: None,
+        });
+        process.pod = Some(Pod {
+            uid: "u".to_owned(),
+            qos: Some(Qos::Burstable),
+            ..Pod::default()
+        });
+        process.cpu_request_between = Some((90, 250));
+        assert_eq!(
+            told(&process),
+            serde_json::json!({
+                "pid": 411, "container_pid": 1, "comm": "oms",
+                "container_id": "aa", "container": null, "runtime": "containerd",
+                "pod_uid": "u", "namespace": null, "pod": null, "qos": "burstable",
+                "cpu_request_millis": null, "cpu_request_min_millis": 90, "cpu_request_max_millis": 250,
+                "cpu_limit_millis": null,
+            })
+        );
     }
 
     proptest! {

@@ -1,15 +1,15 @@
 //! The closing account, for humans.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::{
     blame,
     terminal::{Style, ack_pending, label, names, time_left},
-    units::{Bytes, Rate, Share, Time, humanly, wrap},
+    units::{Bytes, Rate, Share, Time, humanly, tame, wrap},
 };
 use crate::model::{
-    ASSUMPTIONS, Discovery, Figures, Flow, Health, Hook, Part, SessionFigures, Spread, Stage,
-    Summary,
+    ASSUMPTIONS, Discovery, Figures, Flow, Health, Hook, Part, ProcessFacts, SessionFigures,
+    Spread, Stage, Summary,
 };
 
 /// Sessions described in full; the rest is counted (and whole in JSON).
@@ -65,6 +65,9 @@ fn session(text: &mut String, s: &SessionFigures, seconds: f64, style: Style) {
         let _ = write!(text, ", {} connections", s.connections);
     }
     text.push_str(if s.ended { ", ended\n" } else { "\n" });
+    if let Some(contained) = s.process.as_deref().and_then(contained) {
+        let _ = writeln!(text, "  {contained}");
+    }
     if let Some(age) = &f.age {
         spread(text, "age", age);
         matrix(text, f, style);
@@ -74,6 +77,52 @@ fn session(text: &mut String, s: &SessionFigures, seconds: f64, style: Style) {
     let sentence = sentence(f);
     let _ = writeln!(text, "  {}", style.bold(&sentence));
     judged(text, s, style);
+}
+
+/// The process as its container has it, when it is in one.
+fn contained(process: &ProcessFacts) -> Option<String> {
+    let container = process.container.as_ref();
+    if container.is_none() && process.pod.is_none() {
+        return None;
+    }
+    let mut text = format!(
+        "{} is pid {} in its container",
+        tame(&process.comm),
+        process.inner_pid
+    );
+    if let Some(container) = container {
+        let id = container.id.get(..12).unwrap_or(&container.id);
+        let runtime = container.runtime.as_deref().unwrap_or("container");
+        let _ = write!(text, " ({} {})", tame(runtime), tame(id));
+    }
+    if let Some(pod) = &process.pod {
+        let _ = write!(text, ", pod {}", tame(&pod.uid));
+        if let Some(qos) = pod.qos {
+            let _ = write!(text, ", {}", qos.name());
+        }
+    }
+    match (process.cpu_request_millis, process.cpu_request_between) {
+        (Some(millis), _) => {
+            let _ = write!(text, ", asked for {} CPUs", Cpus(millis));
+        }
+        (None, Some((least, most))) => {
+            let _ = write!(text, ", asked for {} to {} CPUs", Cpus(least), Cpus(most));
+        }
+        (None, None) => {}
+    }
+    if let Some(millis) = process.cpu_limit_millis {
+        let _ = write!(text, ", limit {}", Cpus(millis));
+    }
+    Some(text)
+}
+
+/// Thousandths of a CPU: `0.25`, `2`.
+struct Cpus(u64);
+
+impl fmt::Display for Cpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0 as f64 / 1000.0)
+    }
 }
 
 /// The verdict and the what-if.
@@ -398,9 +447,43 @@ fn health(text: &mut String, health: &Health, style: Style) {
 mod tests {
     use super::*;
     use crate::model::{
-        Capability, Model, ProbeCost, SentBetween,
+        Capability, Container, Model, Pod, ProbeCost, Qos, SentBetween,
         samples::{message, session as session_id},
     };
+
+    #[test]
+    fn a_process_in_a_container_is_told_with_its_pid_there() {
+        let mut process = ProcessFacts {
+            pid: 411,
+            inner_pid: 7,
+            comm: "oms".to_owned(),
+            ..ProcessFacts::default()
+        };
+        assert_eq!(contained(&process), None);
+        process.container = Some(Container {
+            id: "09d185410c4e25236cc2".to_owned(),
+            runtime: Some("containerd".to_owned()),
+            name: None,
+        });
+        let said = |process: &ProcessFacts| contained(process).expect("in a container");
+        assert_eq!(
+            said(&process),
+            "oms is pid 7 in its container (containerd 09d185410c4e)"
+        );
+        process.pod = Some(Pod {
+            uid: "u1".to_owned(),
+            qos: Some(Qos::Burstable),
+            ..Pod::default()
+        });
+        process.cpu_request_between = Some((90, 250));
+        let told = said(&process);
+        let end = ", pod u1, burstable, asked for 0.09 to 0.25 CPUs";
+        assert!(told.ends_with(end), "{told}");
+        process.cpu_request_millis = Some(250);
+        process.cpu_limit_millis = Some(2000);
+        let told = said(&process);
+        assert!(told.ends_with("asked for 0.25 CPUs, limit 2"), "{told}");
+    }
 
     #[test]
     fn the_summary_names_the_part() {

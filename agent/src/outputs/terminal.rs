@@ -3,7 +3,9 @@
 use std::{fmt::Write as _, io::IsTerminal, time::Duration};
 
 use super::units::{Bytes, Rate, Share, Time, humanly, tame};
-use crate::model::{Figures, Interval, Part, SessionFigures, SessionName, Stage, Verdict};
+use crate::model::{
+    Figures, Interval, Part, ProcessFacts, SessionFigures, SessionName, Stage, Verdict,
+};
 
 /// Idle sessions listed one by one; more are only counted.
 const IDLE_LISTED: usize = 4;
@@ -50,7 +52,8 @@ impl Style {
     }
 }
 
-/// A session as humans tell it apart: `VENUE>DROP :5002 411/412`.
+/// A session as humans tell it apart: `VENUE>DROP :5002 411/412`, and in a container where that is:
+/// `VENUE>DROP :5002 411/412 trading/oms-0/engine`.
 pub(super) fn label(s: &SessionFigures) -> String {
     match &s.name {
         SessionName::One(id) => {
@@ -64,11 +67,34 @@ pub(super) fn label(s: &SessionFigures) -> String {
             if let Some(tid) = s.tid {
                 let _ = write!(text, "/{tid}");
             }
+            if let Some(place) = s.process.as_deref().and_then(place) {
+                let _ = write!(text, " {place}");
+            }
             text
         }
         SessionName::Other => "other sessions".to_owned(),
         SessionName::Earlier => "earlier sessions".to_owned(),
     }
+}
+
+/// Where a process runs: `namespace/pod/container`, with ids where names are not known; a container outside
+/// of Kubernetes by its runtime: `podman/1a2b3c4d5e6f`. `None`: on the host.
+pub(super) fn place(process: &ProcessFacts) -> Option<String> {
+    let container = process.container.as_ref();
+    let Some(pod) = &process.pod else {
+        let container = container?;
+        let runtime = container.runtime.as_deref().unwrap_or("container");
+        return Some(format!("{}/{}", tame(runtime), tame(container.label())));
+    };
+    let mut text = String::new();
+    if let Some(namespace) = &pod.namespace {
+        let _ = write!(text, "{}/", tame(namespace));
+    }
+    let _ = write!(text, "{}", tame(pod.label()));
+    if let Some(container) = container {
+        let _ = write!(text, "/{}", tame(container.label()));
+    }
+    Some(text)
 }
 
 /// The lines of one interval, each ended by a newline; empty when there is nothing to tell.
@@ -287,7 +313,7 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Model, SentBetween, TapDelta,
+        Container, Input, Model, Pod, SentBetween, TapDelta,
         samples::{message, session as session_id},
     };
 
@@ -295,6 +321,59 @@ mod tests {
         let mut interval = model.interval_now();
         interval.length = Duration::from_secs(1);
         interval
+    }
+
+    #[test]
+    fn where_a_process_runs_is_said_as_far_as_it_is_known() {
+        let id = "09d185410c4e25236cc24717f881589bb0978b24eafd101624e627a4dd8d3439";
+        let container = |name: Option<&str>, runtime: Option<&str>| Container {
+            id: id.to_owned(),
+            runtime: runtime.map(str::to_owned),
+            name: name.map(str::to_owned),
+        };
+        let mut process = ProcessFacts::default();
+        assert_eq!(place(&process), None);
+        process.container = Some(container(None, Some("podman")));
+        assert_eq!(place(&process).as_deref(), Some("podman/09d185410c4e"));
+        process.container = Some(container(None, None));
+        assert_eq!(place(&process).as_deref(), Some("container/09d185410c4e"));
+        process.pod = Some(Pod {
+            uid: "03f3f104".to_owned(),
+            ..Pod::default()
+        });
+        assert_eq!(place(&process).as_deref(), Some("03f3f104/09d185410c4e"));
+        process.pod = Some(Pod {
+            uid: "03f3f104".to_owned(),
+            namespace: Some("trading".to_owned()),
+            name: Some("oms-0".to_owned()),
+            qos: None,
+        });
+        process.container = Some(container(Some("engine"), None));
+        assert_eq!(place(&process).as_deref(), Some("trading/oms-0/engine"));
+        process.container = None;
+        assert_eq!(place(&process).as_deref(), Some("trading/oms-0"));
+    }
+
+    #[test]
+    fn a_session_bears_the_name_of_its_pod() {
+        let mut model = Model::at_zero();
+        let s = session_id(0);
+        model.observe(&message(&s, 1, &[]));
+        let process = ProcessFacts {
+            pid: s.pid,
+            pod: Some(Pod {
+                uid: "u".to_owned(),
+                namespace: Some("trading".to_owned()),
+                name: Some("oms-0\u{1b}[2J".to_owned()),
+                qos: None,
+            }),
+            ..ProcessFacts::default()
+        };
+        model.take(model.now(), &Input::Process(Box::new(process)));
+        let text = interval(&one(&mut model), Style::Plain);
+        let begin = "VENUE>DROP :5002 411/412 trading/oms-0";
+        assert!(text.starts_with(begin), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
     }
 
     #[test]

@@ -19,7 +19,8 @@ use crate::{
         account::Joined,
         clock::{RunTime, UtcClock},
     },
-    model::{Capability, Health, Hook, Input, Model, ProbeCost, Summary},
+    kube::Kube,
+    model::{Capability, Health, Hook, Input, Model, ProbeCost, ProcessFacts, Summary},
     outputs::{OutputError, Outputs, top::View},
     probes::{FunctionSpec, ProbeError, Probes},
     record::{Recorder, WriteError, Written},
@@ -30,6 +31,7 @@ use super::{
     found::{Found, Settled},
     holders::Holders,
     names::Names,
+    processes::Processes,
     quotas::Quotas,
     tell::Tell,
     thread_use,
@@ -48,6 +50,7 @@ pub(super) struct Collector {
     lock_waits: LockWaits,
     blame: Blame,
     names: Names,
+    processes: Processes,
     quotas: Quotas,
     /// The processes that run.
     pids: Vec<NonZeroU32>,
@@ -95,6 +98,7 @@ impl Collector {
             lock_waits: LockWaits::default(),
             blame: Blame::default(),
             names,
+            processes: Processes::default(),
             quotas: Quotas::default(),
             pids: arguments.pids.clone(),
             threads_told: false,
@@ -133,6 +137,11 @@ impl Collector {
     pub(super) fn ring_fd(&mut self) -> Result<OwnedFd, OutputError> {
         let ring = self.probes.ring().as_fd().try_clone_to_owned();
         ring.map_err(OutputError::Failed)
+    }
+
+    /// From now on processes are told with the names that the API knows.
+    pub(super) fn ask_for_names(&mut self, kube: Kube) {
+        self.processes = Processes::new(kube);
     }
 
     /// From now on tells what the threads of the watched processes do, too.
@@ -327,19 +336,24 @@ impl Collector {
             .into_iter()
             .filter(|&pid| self.introduced.insert(pid))
             .collect();
+        let renamed = self.processes.renamed();
+        if !renamed.is_empty() {
+            self.tell_of_processes(renamed, outputs);
+        }
         if fresh.is_empty() {
             return;
         }
-        self.introduce(&fresh, outputs);
+        let introduced = self.processes.introduce(&fresh, &self.names.0);
+        self.tell_of_processes(introduced, outputs);
         self.look_at_quotas(&fresh, outputs);
     }
 
     /// Tells who these processes are.
-    fn introduce(&mut self, pids: &[u32], outputs: &mut Outputs) {
+    fn tell_of_processes(&mut self, all: Vec<ProcessFacts>, outputs: &mut Outputs) {
         let now = self.clock.moment();
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
-        for facts in pids.iter().filter_map(|&pid| self.names.0.process(pid)) {
+        for facts in all {
             tell.input(Input::Process(Box::new(facts)));
         }
     }
@@ -380,6 +394,7 @@ impl Collector {
             eprintln!("tag52: pid {pid} has ended");
         }
         let number = pid.get();
+        self.processes.forget(number);
         if self.introduced.remove(&number) {
             let now = self.clock.moment();
             let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
@@ -582,6 +597,7 @@ impl Collector {
         }
         say_functions(health, self.holders.is_some(), &self.names.0);
         health.ring_high_water_bytes = self.ring_high_water;
+        health.kube = self.processes.kube().map(Kube::health);
         health.probes = costs
             .into_iter()
             .map(|run| ProbeCost {

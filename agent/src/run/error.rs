@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::{
+    kube::KubeError,
     outputs::{BindError, OutputError},
     probes::ProbeError,
     record::WriteError,
@@ -20,6 +21,9 @@ pub enum RunError {
     /// The probes.
     #[error(transparent)]
     Probes(#[from] ProbeError),
+    /// The Kubernetes API.
+    #[error(transparent)]
+    Kube(#[from] KubeError),
     /// The metrics endpoint.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -51,6 +55,7 @@ impl RunError {
             self,
             Self::Target(_)
                 | Self::Probes(_)
+                | Self::Kube(_)
                 | Self::Bind(_)
                 | Self::NoTerminal
                 | Self::Record(WriteError::Foreign(_))

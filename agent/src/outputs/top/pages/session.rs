@@ -11,12 +11,15 @@ use ratatui::{
 use super::{diagnosis, few, flow, name, nothing};
 use crate::{
     model::{Figures, Part, Stage},
-    outputs::top::{
-        blame,
-        chart::{by_part, latest},
-        paint::Paint,
-        state::State,
-        view::{Scope, SessionView, View},
+    outputs::{
+        terminal::place,
+        top::{
+            blame,
+            chart::{by_part, latest},
+            paint::Paint,
+            state::State,
+            view::{Scope, SessionView, View},
+        },
     },
     units::{Rate, Share, Time, humanly},
 };
@@ -83,6 +86,9 @@ pub(in super::super) fn session(
 
 fn headline(s: &SessionView, scope: Scope, paint: Paint) -> Line<'static> {
     let mut line = Line::from(Span::styled(name(s), paint.head()));
+    if let Some(place) = s.total.process.as_deref().and_then(place) {
+        line.push_span(Span::styled(format!(" {place}"), paint.head()));
+    }
     let since = match scope {
         Scope::Latest => "",
         Scope::Start => "  since the start",
