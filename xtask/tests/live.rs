@@ -8,6 +8,7 @@ mod accuracy;
 mod cgroups;
 mod common;
 mod discovery;
+mod pods;
 mod top;
 mod what_if;
 

@@ -71,6 +71,41 @@ impl Cgroup {
         Ok(group)
     }
 
+    /// The cgroup that a kubelet and a runtime make for a container of a burstable pod, with folders
+    /// (`cgroupfs`): 250 thousandths of a CPU asked for, `quota` in every `period` allowed. The groups above
+    /// it come with it, outermost last, and have to outlive it.
+    pub fn in_pod(uid: &str, id: &str, quota: Duration, period: Duration) -> Result<Vec<Self>> {
+        let (mount, unified) = cpu_controller()?;
+        let mut groups: Vec<Self> = Vec::new();
+        let mut path = mount.clone();
+        for name in ["kubepods", "burstable", &format!("pod{uid}"), id] {
+            if unified {
+                let _ = fs::write(path.join("cgroup.subtree_control"), "+cpu");
+            }
+            path.push(name);
+            // A node of a cluster has the outer ones.
+            fs::create_dir_all(&path)
+                .with_context(|| format!("cannot create {}", path.display()))?;
+            let group = Self {
+                mount: mount.clone(),
+                path: path.clone(),
+                unified,
+            };
+            groups.insert(0, group);
+        }
+        let (quota, period) = (quota.as_micros(), period.as_micros());
+        if unified {
+            groups[0].write("cpu.max", &format!("{quota} {period}"))?;
+            // 250m by the newer of the two formulas.
+            groups[0].write("cpu.weight", "35")?;
+        } else {
+            groups[0].write("cpu.cfs_period_us", &period.to_string())?;
+            groups[0].write("cpu.cfs_quota_us", &quota.to_string())?;
+            groups[0].write("cpu.shares", "256")?;
+        }
+        Ok(groups)
+    }
+
     /// A group below this one, without a quota of its own. To be dropped first.
     pub fn child(&self, name: &str) -> Result<Self> {
         let group = Self {

@@ -1,0 +1,230 @@
+//! Who a process is on a cluster: real cgroups named as a kubelet names them, a PID namespace, and an API server that
+//! is not always of help.
+
+#[expect(dead_code, reason = "the agent's own tests use the rest of it")]
+#[path = "../../../agent/tests/kube/server.rs"]
+mod server;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use server::{Answer, Server, pod};
+use xtask::lab::agent::{Agent, Launch};
+use xtask::lab::bench::Bench;
+use xtask::lab::cgroup::Cgroup;
+use xtask::lab::venue::{self, Venue};
+
+use crate::common::{XTASK, agent_binary, one_at_a_time};
+
+const NODE: &str = "node-1";
+const UID: &str = "03f3f104-3215-44f2-9686-d4dd1f05a7ed";
+const ID: &str = "09d185410c4e25236cc24717f881589bb0978b24eafd101624e627a4dd8d3439";
+
+/// A victim in a PID namespace of its own, and its pid out here.
+fn contained(rate: f64, count: u64) -> (Bench, i32) {
+    let venue = Venue::start(venue::Options::of(rate, count)).expect("a venue");
+    let port = venue.port().to_string();
+    let bench = Bench::of(venue, |log| {
+        let mut command = Command::new("unshare");
+        command
+            .args([
+                "--pid",
+                "--fork",
+                "--kill-child",
+                XTASK,
+                "victim",
+                "--venue",
+                &port,
+                "--log",
+            ])
+            .arg(log);
+        command
+    })
+    .expect("a bench");
+    let outer = bench.victim.pid();
+    let children = fs::read_to_string(format!("/proc/{outer}/task/{outer}/children"));
+    let pid = children.expect("children").trim().parse().expect("one");
+    (bench, pid)
+}
+
+fn kubeconfig(folder: &Path, server: &Server) -> String {
+    let file = folder.join("kubeconfig");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+         clusters: [{{name: c, cluster: {{server: 'http://{}'}}}}]\n\
+         contexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
+         users: [{{name: u, user: {{}}}}]\n",
+        server.address()
+    );
+    fs::write(&file, text).expect("written");
+    file.to_str().expect("a path").to_owned()
+}
+
+fn parsed(line: &str) -> serde_json::Value {
+    serde_json::from_str(line).expect("JSON")
+}
+
+#[test]
+fn a_session_is_told_with_its_pod_as_soon_as_the_api_is_there() {
+    let _guard = one_at_a_time();
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start();
+    server.answer(
+        false,
+        Answer::Status(403, "User \"tag52\" cannot list resource \"pods\""),
+    );
+    let quota = (Duration::from_millis(50), Duration::from_millis(100));
+    let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
+    let (bench, pid) = contained(200.0, 600);
+    groups[0].add(pid).expect("moved");
+    let binary = agent_binary();
+    let pid_text = pid.to_string();
+    let config = kubeconfig(folder.path(), &server);
+    let arguments = [
+        "--pid",
+        &pid_text,
+        "--json",
+        "intervals",
+        "--interval",
+        "100ms",
+        "--kube",
+        "on",
+        "--kubeconfig",
+        &config,
+        "--node-name",
+        NODE,
+    ];
+    let mut agent = Agent::start(&Launch {
+        binary: &binary,
+        arguments: arguments.map(str::to_owned).to_vec(),
+        sudo: false,
+        echo: false,
+    })
+    .expect("the agent starts");
+    agent
+        .wait_watching(Duration::from_secs(20))
+        .expect("the agent attaches");
+    bench.venue.open_gate();
+    // A second of it without a name, two with.
+    std::thread::sleep(Duration::from_secs(1));
+    server.put(pod(UID, "trading", "oms-0", NODE, &[("engine", ID)]));
+    bench
+        .conclude(Duration::from_secs(30))
+        .expect("the stream ends");
+    let outcome = agent.finish(Duration::from_secs(15)).expect("it ends");
+    assert!(outcome.status.success(), "{:?}", outcome.stderr);
+    for group in groups {
+        drop(group);
+    }
+
+    let summary = outcome.summary.expect("a summary");
+    let session = &summary["sessions"][0];
+    let process = &session["process"];
+    assert_eq!(process["pid"], pid, "{summary}");
+    assert_eq!(process["container_pid"], 1);
+    assert_eq!(process["comm"], "xtask");
+    assert_eq!(process["container_id"], ID);
+    assert_eq!(process["pod_uid"], UID);
+    assert_eq!(process["qos"], "burstable");
+    for (key, expected) in [
+        ("namespace", "trading"),
+        ("pod", "oms-0"),
+        ("container", "engine"),
+    ] {
+        assert_eq!(process[key], expected, "{process}");
+    }
+    // 250m, by the API; the limit is the cgroup's.
+    assert_eq!(process["cpu_request_millis"], 250);
+    let cpu = &session["verdict"]["cpu"];
+    assert_eq!(cpu["request_cores"], 0.25, "{cpu}");
+    assert_eq!(cpu["limit"]["quota_ns"], 50_000_000);
+    let path = cpu["cgroup"].as_str().expect("a path");
+    assert!(
+        path.ends_with(&format!("/kubepods/burstable/pod{UID}/{ID}")),
+        "{path}"
+    );
+
+    // At first there were ids only, and a line on standard error said why.
+    let lines: Vec<_> = outcome.others.iter().map(|line| parsed(line)).collect();
+    let first = lines.iter().find(|line| line["process"].is_object());
+    let first = &first.expect("an interval")["process"];
+    assert_eq!(first["pod_uid"], UID);
+    assert!(first["pod"].is_null(), "{first}");
+    let refused: Vec<_> = outcome
+        .stderr
+        .iter()
+        .filter(|line| line.contains("grant its service account get, list and watch on pods"))
+        .collect();
+    assert_eq!(refused.len(), 1, "{:?}", outcome.stderr);
+}
+
+#[test]
+fn without_the_api_there_are_ids_and_what_was_asked_for() {
+    let _guard = one_at_a_time();
+    let quota = (Duration::from_millis(50), Duration::from_millis(100));
+    let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
+    let (bench, pid) = contained(200.0, 100);
+    groups[0].add(pid).expect("moved");
+    let agent = crate::watch(pid, &["--kube", "off"]);
+    bench
+        .finish(Duration::from_secs(30))
+        .expect("the stream ends");
+    let outcome = agent.finish(Duration::from_secs(15)).expect("it ends");
+    for group in groups {
+        drop(group);
+    }
+    let summary = outcome.summary.expect("a summary");
+    let process = &summary["sessions"][0]["process"];
+    assert_eq!(process["pod_uid"], UID, "{summary}");
+    assert!(process["pod"].is_null());
+    if process["cpu_request_millis"].is_null() {
+        // v2: the weight stands for one of two requests, and above the limit there is none.
+        let (least, most) = (
+            &process["cpu_request_min_millis"],
+            &process["cpu_request_max_millis"],
+        );
+        let (least, most) = (
+            least.as_u64().expect("a bound"),
+            most.as_u64().expect("a bound"),
+        );
+        assert!((least..=most).contains(&250) && most <= 500, "{process}");
+    } else {
+        assert_eq!(process["cpu_request_millis"], 250);
+    }
+}
+
+#[test]
+fn what_is_missing_is_said_at_once() {
+    let refuse = |more: &[&str]| {
+        let mut command = Command::new(agent_binary());
+        command
+            .args(["run", "--pid", &std::process::id().to_string()])
+            .args(more);
+        // Whatever is set up here is of no use to the test.
+        for name in ["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "NODE_NAME", "HOME"] {
+            command.env_remove(name);
+        }
+        let output = command
+            .env("HOME", "/nonexistent")
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8(output.stderr).expect("text");
+        (output.status.code(), text)
+    };
+    let (code, text) = refuse(&["--kube", "on"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("--kubeconfig FILE"), "{text}");
+    let (code, text) = refuse(&["--kubeconfig", "/nonexistent/config"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("/nonexistent/config"), "{text}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = kubeconfig(folder.path(), &Server::start());
+    let (code, text) = refuse(&["--kubeconfig", &config]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("NODE_NAME"), "{text}");
+    let (code, text) = refuse(&["--kubeconfig", &config, "--node-name", "a,b"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("is no node's name"), "{text}");
+}
