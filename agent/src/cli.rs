@@ -11,7 +11,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     discovery::{CommandLine, Glob, Selector},
-    kube::Mode,
+    kube::{
+        Mode,
+        selector::{LabelSelector, PodSelector},
+    },
     outputs::{Format, perfetto::Filter},
     probes::FunctionSpec,
 };
@@ -188,6 +191,13 @@ pub struct Select {
     /// With --all: only processes in such a cgroup (the path as /proc/PID/cgroup has it; * matches slashes too).
     #[arg(long, value_name = "GLOB", requires = "all")]
     pub cgroup: Vec<Glob>,
+    /// With --all: only processes of pods in this namespace; needs the Kubernetes API.
+    #[arg(long, value_name = "NAME", requires = "all")]
+    pub namespace: Vec<String>,
+    /// With --all: only processes of pods with such labels: key=value, key!=value, key in (a,b), key notin (a,b), key,
+    /// !key, several with a comma in between; needs the Kubernetes API.
+    #[arg(long, value_name = "LABELS", requires = "all")]
+    pub pod_selector: Vec<LabelSelector>,
 }
 
 impl Select {
@@ -198,6 +208,10 @@ impl Select {
             comms: self.comm.clone(),
             command_lines: self.cmdline.clone(),
             cgroups: self.cgroup.clone(),
+            pods: PodSelector {
+                namespaces: self.namespace.clone(),
+                labels: self.pod_selector.clone(),
+            },
         }
     }
 }

@@ -162,6 +162,10 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
         None => None,
     };
     let kube = ask_for_names(&arguments.kube).await?;
+    let selector = arguments.select.selector();
+    if kube.is_none() && !selector.pods.is_any() {
+        return Err(RunError::NoPods);
+    }
     let names = Names::new(&arguments.pids).map_err(RunError::Runtime)?;
     let mut probes = Probes::load(&Options {
         pids: arguments.pids.clone(),
@@ -207,7 +211,7 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
             drop(all_ends);
             None
         }
-        None => Some(Found::new(arguments.select.selector(), all_ends)),
+        None => Some(Found::new(selector, all_ends)),
     };
     let mut outputs = Outputs::stdout(show.format, watched.clone());
     let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;

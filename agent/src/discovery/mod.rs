@@ -11,7 +11,9 @@ mod tests;
 use std::collections::HashMap;
 
 pub use pattern::{CommandLine, Glob};
-pub use selector::{Selector, Selects, Subject};
+pub use selector::{Selector, Subject};
+
+use crate::kube::selector::Answer;
 
 /// Whether a process is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +64,9 @@ impl Discovery {
             return Decision::Leave;
         }
         let decision = match self.selector.selects(subject) {
-            Selects::Yes => Decision::Follow,
-            Selects::No => Decision::Leave,
-            Selects::NotYet => Decision::Wait,
+            Answer::Yes => Decision::Follow,
+            Answer::No => Decision::Leave,
+            Answer::NotYet => Decision::Wait,
         };
         self.decided.insert(pid, decision);
         decision

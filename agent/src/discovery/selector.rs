@@ -1,30 +1,19 @@
 //! Which processes are asked for.
 
 use super::pattern::{CommandLine, Glob};
+use crate::kube::selector::{Answer, PodSelector};
 
-/// Whether a selector is for a process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Selects {
-    /// It is.
-    Yes,
-    /// It is not.
-    No,
-    /// Something it asks for is not known yet.
-    NotYet,
+/// Yes or no, both known.
+const fn known(yes: bool) -> Answer {
+    if yes { Answer::Yes } else { Answer::No }
 }
 
-impl Selects {
-    const fn from(yes: bool) -> Self {
-        if yes { Self::Yes } else { Self::No }
-    }
-
-    /// Both have to be.
-    const fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::No, _) | (_, Self::No) => Self::No,
-            (Self::NotYet, _) | (_, Self::NotYet) => Self::NotYet,
-            _ => Self::Yes,
-        }
+/// Both have to be.
+const fn both(one: Answer, other: Answer) -> Answer {
+    match (one, other) {
+        (Answer::No, _) | (_, Answer::No) => Answer::No,
+        (Answer::NotYet, _) | (_, Answer::NotYet) => Answer::NotYet,
+        _ => Answer::Yes,
     }
 }
 
@@ -36,6 +25,8 @@ pub trait Subject {
     fn command_line(&self) -> String;
     /// The paths of its cgroups, below the mounts.
     fn cgroups(&self) -> Vec<String>;
+    /// Whether its pod is one of these.
+    fn pod(&self, wanted: &PodSelector) -> Answer;
 }
 
 /// Of values of one kind any has to fit, of the kinds each.
@@ -47,39 +38,45 @@ pub struct Selector {
     pub command_lines: Vec<CommandLine>,
     /// `--cgroup`
     pub cgroups: Vec<Glob>,
+    /// `--namespace`, `--pod-selector`
+    pub pods: PodSelector,
 }
 
 impl Selector {
     /// Whether it is for the process.
     #[must_use]
-    pub fn selects(&self, subject: &dyn Subject) -> Selects {
-        self.comm(subject)
-            .and(self.command_line(subject))
-            .and(self.cgroup(subject))
+    pub fn selects(&self, subject: &dyn Subject) -> Answer {
+        let here = both(self.comm(subject), self.command_line(subject));
+        let here = both(here, self.cgroup(subject));
+        // The API is asked for nothing that is left out anyway.
+        match here {
+            Answer::No => here,
+            _ => both(here, subject.pod(&self.pods)),
+        }
     }
 
-    fn comm(&self, subject: &dyn Subject) -> Selects {
+    fn comm(&self, subject: &dyn Subject) -> Answer {
         if self.comms.is_empty() {
-            return Selects::Yes;
+            return Answer::Yes;
         }
         let comm = subject.comm();
-        Selects::from(self.comms.iter().any(|glob| glob.matches(&comm)))
+        known(self.comms.iter().any(|glob| glob.matches(&comm)))
     }
 
-    fn command_line(&self, subject: &dyn Subject) -> Selects {
+    fn command_line(&self, subject: &dyn Subject) -> Answer {
         if self.command_lines.is_empty() {
-            return Selects::Yes;
+            return Answer::Yes;
         }
         let line = subject.command_line();
-        Selects::from(self.command_lines.iter().any(|wanted| wanted.is_in(&line)))
+        known(self.command_lines.iter().any(|wanted| wanted.is_in(&line)))
     }
 
-    fn cgroup(&self, subject: &dyn Subject) -> Selects {
+    fn cgroup(&self, subject: &dyn Subject) -> Answer {
         if self.cgroups.is_empty() {
-            return Selects::Yes;
+            return Answer::Yes;
         }
         let paths = subject.cgroups();
         let fits = |glob: &Glob| paths.iter().any(|path| glob.matches(path));
-        Selects::from(self.cgroups.iter().any(fits))
+        known(self.cgroups.iter().any(fits))
     }
 }

@@ -1,6 +1,10 @@
 //! Decisions, and what they rest on.
 
 use super::*;
+use crate::{
+    kube::selector::PodSelector,
+    model::{Pod, ProcessFacts},
+};
 
 struct Process {
     comm: &'static str,
@@ -20,6 +24,15 @@ impl Subject for Process {
     fn cgroups(&self) -> Vec<String> {
         self.cgroups.iter().map(|&path| path.to_owned()).collect()
     }
+
+    /// In a pod the API has not told of.
+    fn pod(&self, wanted: &PodSelector) -> Answer {
+        let facts = ProcessFacts {
+            pod: Some(Pod::default()),
+            ..ProcessFacts::default()
+        };
+        wanted.matches(&facts, None)
+    }
 }
 
 const DROP_COPY: Process = Process {
@@ -32,27 +45,28 @@ fn globs(of: &[&str]) -> Vec<Glob> {
     of.iter().map(|text| text.parse().expect("valid")).collect()
 }
 
-fn selects(comms: &[&str], line: Option<&str>, cgroups: &[&str]) -> Selects {
+fn selects(comms: &[&str], line: Option<&str>, cgroups: &[&str]) -> Answer {
     let lines = line.into_iter().map(|text| text.parse().expect("valid"));
     let selector = Selector {
         comms: globs(comms),
         command_lines: lines.collect(),
         cgroups: globs(cgroups),
+        ..Selector::default()
     };
     selector.selects(&DROP_COPY)
 }
 
 #[test]
 fn of_one_kind_any_has_to_fit_and_each_kind() {
-    assert_eq!(selects(&[], None, &[]), Selects::Yes);
-    assert_eq!(selects(&["java", "python*"], None, &[]), Selects::Yes);
-    assert_eq!(selects(&["python"], None, &[]), Selects::No);
-    assert_eq!(selects(&[], Some("drop.*prod$"), &[]), Selects::Yes);
-    assert_eq!(selects(&[], Some("^dropcopy"), &[]), Selects::No);
-    assert_eq!(selects(&[], None, &["/kubepods/*/c1"]), Selects::Yes);
-    assert_eq!(selects(&[], None, &["/kubepods/?/c1"]), Selects::No);
-    assert_eq!(selects(&["python3"], Some("prod"), &["/x"]), Selects::No);
-    assert_eq!(selects(&["python3"], Some("prod"), &["/*"]), Selects::Yes);
+    assert_eq!(selects(&[], None, &[]), Answer::Yes);
+    assert_eq!(selects(&["java", "python*"], None, &[]), Answer::Yes);
+    assert_eq!(selects(&["python"], None, &[]), Answer::No);
+    assert_eq!(selects(&[], Some("drop.*prod$"), &[]), Answer::Yes);
+    assert_eq!(selects(&[], Some("^dropcopy"), &[]), Answer::No);
+    assert_eq!(selects(&[], None, &["/kubepods/*/c1"]), Answer::Yes);
+    assert_eq!(selects(&[], None, &["/kubepods/?/c1"]), Answer::No);
+    assert_eq!(selects(&["python3"], Some("prod"), &["/x"]), Answer::No);
+    assert_eq!(selects(&["python3"], Some("prod"), &["/*"]), Answer::Yes);
 }
 
 #[test]
@@ -78,4 +92,25 @@ fn decisions_are_remembered_until_the_process_ends_and_bounded() {
     assert_eq!(discovery.decided.len(), MOST);
     assert_eq!(discovery.crowded(), MOST as u64);
     assert_eq!(discovery.decide(5, &DROP_COPY), Decision::Follow);
+}
+
+#[test]
+fn a_pod_that_is_not_known_yet_is_waited_for() {
+    let pods = PodSelector {
+        namespaces: vec!["trading".to_owned()],
+        ..PodSelector::default()
+    };
+    let mut discovery = Discovery::new(Selector {
+        comms: globs(&["python3"]),
+        pods: pods.clone(),
+        ..Selector::default()
+    });
+    assert_eq!(discovery.decide(7, &DROP_COPY), Decision::Wait);
+    assert_eq!(discovery.waiting().collect::<Vec<_>>(), [7]);
+    let mut discovery = Discovery::new(Selector {
+        comms: globs(&["java"]),
+        pods,
+        ..Selector::default()
+    });
+    assert_eq!(discovery.decide(7, &DROP_COPY), Decision::Leave);
 }

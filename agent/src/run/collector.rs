@@ -169,10 +169,12 @@ impl Collector {
             names,
             holders,
             found,
+            processes,
             malformed,
             unmatched,
             ..
         } = self;
+        let kube = processes.kube();
         let mut model = model.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tell = Tell::new(clock.moment(), &mut model, outputs, recorder.as_mut());
         let mut call_hook = false;
@@ -201,7 +203,7 @@ impl Collector {
                     };
                     sessions.handle(event, clock, &mut |fact| {
                         if let Some(found) = found
-                            && !found.admits(&fact, &names.0)
+                            && !found.admits(&fact, &names.0, kube)
                         {
                             return;
                         }
@@ -284,7 +286,7 @@ impl Collector {
         let Some(found) = &mut self.found else {
             return;
         };
-        let settled = found.settled(&self.names.0);
+        let settled = found.settled(&self.names.0, self.processes.kube());
         for Settled {
             pid,
             decision,
@@ -457,10 +459,11 @@ impl Collector {
         let (lock_waits, unmatched) = (&mut self.lock_waits, &mut self.unmatched);
         let blame = &self.blame;
         let (found, names) = (&mut self.found, &self.names);
+        let kube = self.processes.kube();
         self.sessions.keep(&there, now.monotonic_ns, &mut |fact| {
             if found
                 .as_mut()
-                .is_some_and(|found| !found.admits(&fact, &names.0))
+                .is_some_and(|found| !found.admits(&fact, &names.0, kube))
             {
                 return;
             }
@@ -484,10 +487,11 @@ impl Collector {
         let (lock_waits, unmatched) = (&mut self.lock_waits, &mut self.unmatched);
         let blame = &self.blame;
         let (found, names) = (&mut self.found, &self.names);
+        let kube = self.processes.kube();
         self.sessions.ended(now.monotonic_ns, &mut |fact| {
             if found
                 .as_mut()
-                .is_some_and(|found| !found.admits(&fact, &names.0))
+                .is_some_and(|found| !found.admits(&fact, &names.0, kube))
             {
                 return;
             }

@@ -36,6 +36,12 @@ pub enum RunError {
     /// The recording; the watch went on to its end.
     #[error(transparent)]
     Record(#[from] WriteError),
+    /// Pods are to be selected, and the API is not asked.
+    #[error(
+        "--namespace and --pod-selector need the Kubernetes API: run in a pod with a service account, or give \
+         --kube on (see --kubeconfig and --node-name)"
+    )]
+    NoPods,
     /// A live view was asked for, and there is nothing to draw it on.
     #[error("top draws on a terminal, and standard output is none: use `tag52 run` here")]
     NoTerminal,
@@ -58,6 +64,7 @@ impl RunError {
                 | Self::Kube(_)
                 | Self::Bind(_)
                 | Self::NoTerminal
+                | Self::NoPods
                 | Self::Record(WriteError::Foreign(_))
         )
     }

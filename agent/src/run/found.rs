@@ -5,6 +5,10 @@ use std::num::NonZeroU32;
 use crate::{
     discovery::{Decision, Discovery, Selector, Subject},
     host::Host,
+    kube::{
+        Kube,
+        selector::{Answer, PodSelector},
+    },
     sessions::Fact,
     target::Target,
 };
@@ -30,20 +34,34 @@ pub(super) struct Settled {
 }
 
 /// A process, as the machine knows it.
-struct Seen<'a>(u32, &'a Host);
+struct Seen<'a> {
+    pid: u32,
+    host: &'a Host,
+    kube: Option<&'a Kube>,
+}
 
 impl Subject for Seen<'_> {
     fn comm(&self) -> String {
-        let facts = self.1.process(self.0);
+        let facts = self.host.process(self.pid);
         facts.map(|facts| facts.comm).unwrap_or_default()
     }
 
     fn command_line(&self) -> String {
-        self.1.command_line(self.0).unwrap_or_default()
+        self.host.command_line(self.pid).unwrap_or_default()
     }
 
     fn cgroups(&self) -> Vec<String> {
-        self.1.cgroup_paths(self.0).unwrap_or_default()
+        self.host.cgroup_paths(self.pid).unwrap_or_default()
+    }
+
+    fn pod(&self, wanted: &PodSelector) -> Answer {
+        if wanted.is_any() {
+            return Answer::Yes;
+        }
+        match self.host.process(self.pid) {
+            Some(facts) => wanted.matches(&facts, self.kube),
+            None => Answer::No,
+        }
     }
 }
 
@@ -58,20 +76,20 @@ impl Found {
 
     /// Whether what follows from the events is to be told: a process is decided on when it has read its first
     /// message.
-    pub(super) fn admits(&mut self, fact: &Fact, host: &Host) -> bool {
+    pub(super) fn admits(&mut self, fact: &Fact, host: &Host, kube: Option<&Kube>) -> bool {
         let Some(session) = fact.session() else {
             return true;
         };
         let pid = session.pid;
         let decision = self.discovery.decided(pid).unwrap_or_else(|| {
             self.fresh.push(pid);
-            self.discovery.decide(pid, &Seen(pid, host))
+            self.discovery.decide(pid, &Seen { pid, host, kube })
         });
         decision == Decision::Follow
     }
 
     /// Those decided on since the last call, and those of which more may be known now.
-    pub(super) fn settled(&mut self, host: &Host) -> Vec<Settled> {
+    pub(super) fn settled(&mut self, host: &Host, kube: Option<&Kube>) -> Vec<Settled> {
         let fresh = std::mem::take(&mut self.fresh);
         let mut settled = Vec::new();
         for &pid in &fresh {
@@ -80,7 +98,7 @@ impl Found {
         }
         let waiting: Vec<u32> = self.discovery.waiting().collect();
         for pid in waiting.into_iter().filter(|pid| !fresh.contains(pid)) {
-            let decision = self.discovery.decide(pid, &Seen(pid, host));
+            let decision = self.discovery.decide(pid, &Seen { pid, host, kube });
             if decision != Decision::Wait {
                 settled.push((pid, decision, false));
             }
