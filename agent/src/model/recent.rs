@@ -73,6 +73,11 @@ impl Threads {
             .retain(|(pid, _), thread| latest.get(pid) == Some(&thread.latest.0.monotonic_ns));
     }
 
+    pub(super) fn name(&self, pid: u32, tid: u32) -> Option<&str> {
+        let (_, latest) = &self.0.get(&(pid, tid))?.latest;
+        Some(&latest.thread.comm)
+    }
+
     pub(super) fn recent(&self) -> impl Iterator<Item = Recent<'_, ThreadUse>> {
         self.0.values().map(Readings::recent)
     }

@@ -21,6 +21,7 @@ use super::{
     moment::Moment,
     process::ProcessFacts,
     recent::{Recent, Threads},
+    series::{self, Labels, Series},
     session::{Session, Surroundings},
     thread_use::ThreadUse,
     verdict::{CpuUse, MAX_LATENCY},
@@ -73,6 +74,12 @@ pub struct Model {
     max_latency: Duration,
     threads: Threads,
     folds_ended: bool,
+    /// Sessions with series of their own in the metrics, at the most.
+    most_series: usize,
+    /// What sessions without count there, together.
+    folded: Option<Box<Session>>,
+    /// How many there were.
+    folded_sessions: u64,
 }
 
 impl Model {
@@ -99,6 +106,9 @@ impl Model {
             max_latency: MAX_LATENCY,
             threads: Threads::default(),
             folds_ended: false,
+            most_series: MAX_SESSIONS,
+            folded: None,
+            folded_sessions: 0,
         }
     }
 
@@ -112,17 +122,17 @@ impl Model {
     pub fn take(&mut self, now: Moment, input: &Input) {
         self.now = now;
         match input {
-            Input::Message(message) => self.session(&message.session).message(message),
-            Input::Excluded(session, why) => {
-                let session = self.session(session);
+            Input::Message(message) => {
+                self.tell(&message.session, |session| session.message(message));
+            }
+            Input::Excluded(session, why) => self.tell(session, |session| {
                 session.total.exclude(*why);
                 session.interval.exclude(*why);
-            }
-            Input::Tap(session, delta) => {
-                let session = self.session(session);
+            }),
+            Input::Tap(session, delta) => self.tell(session, |session| {
                 session.total.tap.absorb(delta);
                 session.interval.tap.absorb(delta);
-            }
+            }),
             Input::Threads(session, facts) => {
                 let session = self.session(session);
                 // Not kept for sessions beyond the limit.
@@ -156,6 +166,28 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// Tells a session, and where it counts in the metrics when it has no series there.
+    fn tell(&mut self, id: &Arc<SessionId>, what: impl Fn(&mut Session)) {
+        let session = self.session(id);
+        what(session);
+        if session.series.folded {
+            let since_ns = self.started.utc_ns;
+            what(self.folded.get_or_insert_with(|| group(SessionName::Other, since_ns)));
+        }
+    }
+
+    /// How many sessions have series of their own in the metrics, at the most: those that come while there
+    /// is no room count under [`SessionName::Other`] there, for good.
+    pub const fn set_most_series(&mut self, sessions: usize) {
+        self.most_series = sessions;
+    }
+
+    /// Sessions that count under [`SessionName::Other`] in the metrics, ever; those beyond the 256 that
+    /// are kept apart are told from each other up to 4096.
+    pub(crate) fn sessions_folded(&self) -> u64 {
+        self.folded_sessions + self.counted.len() as u64
     }
 
     /// The age at which counterparties begin to refuse messages.
@@ -260,6 +292,16 @@ impl Model {
                 open || !s.figures.is_empty()
             })
             .collect();
+        if let Some(folded) = &mut self.folded {
+            // Told already, session by session.
+            let _told = folded.take_interval(Surroundings {
+                names: &names,
+                length,
+                until_ns: now.utc_ns,
+                max_latency,
+                cpu: None,
+            });
+        }
         self.names = names;
         if self.folds_ended {
             self.fold_ended();
@@ -280,7 +322,8 @@ impl Model {
 
     fn forget_culprits(&mut self) {
         let mut names = std::mem::take(&mut self.names);
-        let sessions = self.all_sessions();
+        let mut sessions = self.all_sessions();
+        sessions.extend(self.folded.as_deref());
         names.forget(|id| sessions.iter().any(|session| session.mentions(id)));
         self.names = names;
     }
@@ -347,19 +390,54 @@ impl Model {
     }
 
     /// The sessions with metrics: those open, those that ended a short while ago, and ended ones
-    /// whose labels one of these bears, so that the sums under a label set never fall.
+    /// whose labels one of these bears, so that the sums under a label set never fall. What has no
+    /// series of its own comes last, as groups.
     pub(crate) fn sessions_with_metrics(&self) -> Vec<&Session> {
-        let now = self.now;
-        let shown: HashSet<_> = self
+        let shown = self.labels_shown();
+        let mut sessions: Vec<_> = self
             .all_sessions()
             .into_iter()
-            .filter(|s| !expired(s, now))
-            .map(|s| labels(&s.name))
+            .filter(|s| match s.name {
+                SessionName::One(_) => !s.series.folded && shown.contains(&s.labels()),
+                SessionName::Other => true,
+                SessionName::Earlier => false,
+            })
             .collect();
-        self.all_sessions()
-            .into_iter()
-            .filter(|s| s.name != SessionName::Earlier && shown.contains(&labels(&s.name)))
-            .collect()
+        sessions.extend(self.folded.as_deref());
+        sessions
+    }
+
+    /// The labels of sessions with series of their own.
+    fn labels_shown(&self) -> HashSet<Labels<'_>> {
+        let open = self.sessions.iter().filter(|s| !self.is_expired(s));
+        open.filter(|s| !s.series.folded).map(Session::labels).collect()
+    }
+
+    /// Whether a session ended so long ago that its metrics are gone.
+    fn is_expired(&self, session: &Session) -> bool {
+        session.ended_before(self.now, SERIES_GRACE)
+    }
+
+    /// How a session that is not known, or has come back, appears in the metrics.
+    fn series(&self, id: &Arc<SessionId>) -> Series {
+        let port = Some(series::port(id, self.sessions.iter()));
+        let name = SessionName::One(Arc::clone(id));
+        let labels = series::labels(&name, port);
+        let shown = self.labels_shown();
+        let mut same = self.sessions.iter().filter(|s| s.labels() == labels);
+        // Under its own name it would look as if it had just begun.
+        let was_folded = same.any(|s| s.series.folded);
+        let folded = !shown.contains(&labels) && (was_folded || shown.len() >= self.most_series);
+        Series {
+            port,
+            folded,
+            since_ns: self.now.utc_ns,
+        }
+    }
+
+    /// The thread's name, where it was told.
+    pub(crate) fn thread_name(&self, pid: u32, tid: u32) -> Option<&str> {
+        self.threads.name(pid, tid)
     }
 
     /// Who is charged with how much of a part of a session since they were first worth a series; what is
@@ -414,19 +492,19 @@ impl Model {
                 if latest.is_none() {
                     self.latest = Some((Arc::clone(id), slot));
                 }
-                let session = &mut self.sessions[slot];
-                if session.ended.is_some() && expired(session, self.now) {
+                if self.sessions[slot].ended.is_some() && self.is_expired(&self.sessions[slot]) {
                     // The same addresses again: the session is back.
-                    session.ended = None;
+                    self.come_back(id, slot);
                 }
-                session
+                &mut self.sessions[slot]
             }
             None => {
                 if self.counted.len() < MAX_COUNTED {
                     self.counted.insert(self.hasher.hash_one(id));
                 }
+                let since_ns = self.started.utc_ns;
                 self.other
-                    .get_or_insert_with(|| Box::new(Session::new(SessionName::Other, 0)))
+                    .get_or_insert_with(|| group(SessionName::Other, since_ns))
             }
         }
     }
@@ -441,7 +519,9 @@ impl Model {
         } else {
             self.make_room()?
         };
-        let mut session = Session::new(SessionName::One(Arc::clone(id)), self.born);
+        let series = self.series(id);
+        self.folded_sessions += u64::from(series.folded);
+        let mut session = Session::new(SessionName::One(Arc::clone(id)), self.born, series);
         session.process = self.processes.get(&id.pid).map(Arc::clone);
         self.born += 1;
         if slot == self.sessions.len() {
@@ -451,6 +531,15 @@ impl Model {
         }
         self.index.insert(Arc::clone(id), slot);
         Some(slot)
+    }
+
+    fn come_back(&mut self, id: &Arc<SessionId>, slot: usize) {
+        let series = self.series(id);
+        let session = &mut self.sessions[slot];
+        session.ended = None;
+        let folded = series.folded && !session.series.folded;
+        session.series.folded |= folded;
+        self.folded_sessions += u64::from(folded);
     }
 
     /// Folds the session that ended first into another, and gives its place.
@@ -469,7 +558,7 @@ impl Model {
     fn fold_ended(&mut self) {
         let mut slot = 0;
         while slot < self.sessions.len() {
-            if !expired(&self.sessions[slot], self.now) {
+            if !self.is_expired(&self.sessions[slot]) {
                 slot += 1;
                 continue;
             }
@@ -492,21 +581,34 @@ impl Model {
             .sessions
             .iter_mut()
             .enumerate()
-            .find(|(other, s)| *other != slot && labels(&s.name) == labels(&gone.name))
+            .find(|(other, s)| {
+                // Else it would count twice in the metrics.
+                let alike = s.series.folded == gone.series.folded;
+                *other != slot && alike && s.labels() == gone.labels()
+            })
             .map(|(_, s)| s);
         match heir {
             Some(heir) => heir.absorb(&gone),
             None => match &mut self.earlier {
                 Some(earlier) => earlier.absorb(&gone),
                 None => {
-                    let mut earlier = Session::new(SessionName::Earlier, 0);
+                    let mut earlier = group(SessionName::Earlier, self.started.utc_ns);
                     earlier.connections = 0;
                     earlier.absorb(&gone);
-                    self.earlier = Some(Box::new(earlier));
+                    self.earlier = Some(earlier);
                 }
             },
         }
     }
+}
+
+/// Several sessions as one.
+fn group(name: SessionName, since_ns: i64) -> Box<Session> {
+    let series = Series {
+        since_ns,
+        ..Series::default()
+    };
+    Box::new(Session::new(name, 0, series))
 }
 
 #[cfg(test)]
@@ -552,25 +654,4 @@ impl Model {
     pub(super) fn session_bytes(&self) -> usize {
         self.sessions.iter().map(Session::bytes).sum()
     }
-}
-
-/// Whether a session ended so long ago that its metrics are gone.
-fn expired(session: &Session, now: Moment) -> bool {
-    session
-        .ended
-        .is_some_and(|ended| now.since(ended) > SERIES_GRACE)
-}
-
-/// What tells sessions apart in the metrics: sender, target, pid, local port.
-type Labels<'a> = (&'a str, &'a str, Option<u32>, Option<u16>);
-
-/// The labels of a session in the metrics; a reconnect from elsewhere bears the same.
-pub(crate) fn labels(name: &SessionName) -> Labels<'_> {
-    let id = name.id();
-    (
-        name.sender(),
-        name.target(),
-        id.map(|id| id.pid),
-        id.map(|id| id.local.port()),
-    )
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Capability, CgroupUse, Charge, Culprit, CulpritId, Discovery, Excluded, FollowedBy, HandOff,
-    Kube, Part, ProbeCost, ProcessFacts, Sample, SessionId, TapDelta, ThreadFacts, ThreadUse,
+    Kube, OwnUse, Part, ProbeCost, ProcessFacts, Sample, SessionId, TapDelta, ThreadFacts, ThreadUse,
     WindowFacts,
 };
 
@@ -106,4 +106,5 @@ pub(super) struct HealthRecord<'a> {
     pub(super) ring_high_water_bytes: u64,
     pub(super) kube: Cow<'a, Option<Kube>>,
     pub(super) discovery: Option<Discovery>,
+    pub(super) own: Option<OwnUse>,
 }
