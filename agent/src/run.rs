@@ -7,9 +7,12 @@ mod error;
 mod found;
 mod holders;
 mod names;
+mod node;
+mod own_use;
 mod probe_log;
 mod quotas;
 mod server;
+mod telemetry;
 mod tell;
 mod thread_use;
 mod threads;
@@ -46,8 +49,10 @@ use collector::Collector;
 use ends::Ends;
 use found::Found;
 use names::Names;
+use telemetry::Telemeter;
 
 pub use error::RunError;
+pub(crate) use node::node_name;
 pub(crate) use server::Server;
 
 /// How often the ring is drained when nothing presses: the probes wake the agent only when much is
@@ -159,11 +164,12 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
         Some(address) => Some(Endpoint::bind(address).await?),
         None => None,
     };
+    let otlp = telemetry::config(&arguments.telemetry)?;
     let names = Names::new(&arguments.pids).map_err(RunError::Runtime)?;
     let mut probes = Probes::load(&Options {
         pids: arguments.pids.clone(),
         function: arguments.handoff.clone(),
-        accounting: arguments.listen.is_some() || arguments.probe_cost,
+        accounting: arguments.listen.is_some() || otlp.is_some() || arguments.probe_cost,
         log: show.probe_log,
         unseen_switches: arguments.simulate_unseen_switches,
         track_holders: !arguments.no_stacks,
@@ -179,13 +185,14 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     };
     let mut model = Model::new(start);
     model.set_max_latency(arguments.max_latency);
+    model.set_most_series(telemetry::room(&arguments.telemetry));
     if arguments.all {
         model.fold_ended_sessions();
     }
     let model = Arc::new(Mutex::new(model));
     let heartbeat = Arc::new(Heartbeat::default());
     heartbeat.beat();
-    let server = endpoint.map(|e| Server::start(e, &model, &heartbeat));
+    let telemeter = Telemeter::start(&arguments.telemetry, endpoint, otlp, &model, &heartbeat)?;
     let watched = match &targets {
         Some(targets) => targets.to_string(),
         None => "every process that reads FIX".to_owned(),
@@ -264,9 +271,7 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
         None => Ok(()),
     };
     let told = told.and_then(|(_, summary)| outputs.finish(&summary));
-    if let Some(server) = server {
-        server.stop().await;
-    }
+    telemeter.stop().await;
     match told {
         // Nobody reads any more: a reason to end, not a failure.
         Err(OutputError::Closed) | Ok(()) => {}

@@ -59,7 +59,10 @@ pub(crate) const ZERO_THRESHOLD: f64 = 1.0 / (1 << 20) as f64;
 
 /// The upper bound of an exponential bucket, in whole nanoseconds.
 fn exponential_bound(k: i32) -> i64 {
-    (f64::from(k) / f64::from(1 << SCHEMA)).exp2().mul_add(1e9, 0.0).floor() as i64
+    (f64::from(k) / f64::from(1 << SCHEMA))
+        .exp2()
+        .mul_add(1e9, 0.0)
+        .floor() as i64
 }
 
 /// The bounds of the cells, and which exponential bucket each cell belongs to.

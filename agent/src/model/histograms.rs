@@ -104,13 +104,25 @@ mod tests {
     fn the_latest_message_of_a_bucket_stands_for_it() {
         let mut histograms = Histograms::default();
         for (seq, ns) in [(1, 300_000), (2, 400_000), (3, 700_000_000_000)] {
-            histograms.message(&message(&session(0), seq, &[(Stage::InApp, Part::OnCpu, ns)]));
+            histograms.message(&message(
+                &session(0),
+                seq,
+                &[(Stage::InApp, Part::OnCpu, ns)],
+            ));
         }
-        let seqs: Vec<_> = histograms.exemplars.iter().map(|e| e.map(|e| e.seq)).collect();
+        let seqs: Vec<_> = histograms
+            .exemplars
+            .iter()
+            .map(|e| e.map(|e| e.seq))
+            .collect();
         assert_eq!((seqs[2], seqs[20]), (Some(2), Some(3)));
         assert_eq!(seqs.iter().flatten().count(), 2);
         let mut later = Histograms::default();
-        later.message(&message(&session(0), 9, &[(Stage::InApp, Part::OnCpu, 450_000)]));
+        later.message(&message(
+            &session(0),
+            9,
+            &[(Stage::InApp, Part::OnCpu, 450_000)],
+        ));
         later.absorb(&histograms);
         assert_eq!(later.exemplars[2].map(|e| e.seq), Some(9));
     }

@@ -56,7 +56,7 @@ pub use verdict::{
 };
 pub use what_if::{ASSUMPTIONS, Outcome, Scenario, Service, WhatIf, sentence as what_if_sentence};
 
-pub(crate) use buckets::{AGE_BOUNDS_NS, Counts, Exponential, WAIT_BOUNDS_NS, ZERO_THRESHOLD};
+pub(crate) use buckets::{AGE_BOUNDS_NS, Counts, WAIT_BOUNDS_NS, ZERO_THRESHOLD};
 pub(crate) use histograms::{Exemplar, Exemplars, Histograms};
 pub(crate) use session::Session;
 

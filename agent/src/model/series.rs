@@ -3,12 +3,7 @@
 //! A reconnect bears the labels of the connection before it. What tells two sessions of the same CompIDs
 //! and process apart is the port of the side that listens: the other side's is another one each time.
 
-use super::{
-    figures::SessionName,
-    message::SessionId,
-    moment::Moment,
-    session::Session,
-};
+use super::{figures::SessionName, message::SessionId, moment::Moment, session::Session};
 
 /// How a session appears in the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,16 +44,19 @@ const GIVEN: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 /// counterparty's, as most who are watched connect to a venue.
 pub(super) fn port<'a>(id: &SessionId, known: impl Iterator<Item = &'a Session>) -> u16 {
     let (local, remote) = (id.local, id.remote);
-    let mut kin = known.filter_map(|s| s.name.id()).filter(|k| {
-        (&k.sender, &k.target, k.pid) == (&id.sender, &id.target, id.pid) && *k != id
-    });
+    let mut kin = known
+        .filter_map(|s| s.name.id())
+        .filter(|k| (&k.sender, &k.target, k.pid) == (&id.sender, &id.target, id.pid) && *k != id);
     let shared = kin.find_map(|k| match (k.local == local, k.remote == remote) {
         (true, false) => Some(local.port()),
         (false, true) => Some(remote.port()),
         _ => None,
     });
     shared.unwrap_or_else(|| {
-        match (GIVEN.contains(&local.port()), GIVEN.contains(&remote.port())) {
+        match (
+            GIVEN.contains(&local.port()),
+            GIVEN.contains(&remote.port()),
+        ) {
             (false, true) => local.port(),
             _ => remote.port(),
         }

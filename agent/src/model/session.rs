@@ -13,9 +13,9 @@ use super::{
     message::{Message, SessionId},
     moment::Moment,
     process::ProcessFacts,
+    series::Series,
     tally::{Figures, Tally},
     verdict::{CpuUse, FlowTally, Gathered, HEALTHY_NS, Verdict, diagnose, gather},
-    series::Series,
     what_if::{Replay, Service, WhatIf},
 };
 

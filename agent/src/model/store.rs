@@ -174,7 +174,10 @@ impl Model {
         what(session);
         if session.series.folded {
             let since_ns = self.started.utc_ns;
-            what(self.folded.get_or_insert_with(|| group(SessionName::Other, since_ns)));
+            what(
+                self.folded
+                    .get_or_insert_with(|| group(SessionName::Other, since_ns)),
+            );
         }
     }
 
@@ -410,7 +413,9 @@ impl Model {
     /// The labels of sessions with series of their own.
     fn labels_shown(&self) -> HashSet<Labels<'_>> {
         let open = self.sessions.iter().filter(|s| !self.is_expired(s));
-        open.filter(|s| !s.series.folded).map(Session::labels).collect()
+        open.filter(|s| !s.series.folded)
+            .map(Session::labels)
+            .collect()
     }
 
     /// Whether a session ended so long ago that its metrics are gone.
@@ -454,6 +459,14 @@ impl Model {
     /// Time of a part of a session for which somebody was charged under a series that has ended, nanoseconds.
     pub(crate) fn blame_retired(session: &Session, part: Part) -> u64 {
         session.blame.retired(part)
+    }
+
+    /// How many processes and threads read open sessions, of those kept apart.
+    pub(crate) fn readers(&self) -> (usize, usize) {
+        let open = || self.sessions.iter().filter(|s| s.ended.is_none());
+        let pids: HashSet<_> = open().filter_map(|s| Some(s.name.id()?.pid)).collect();
+        let tids: HashSet<_> = open().filter_map(|s| s.tid).collect();
+        (pids.len(), tids.len())
     }
 
     /// Sessions that are open, those beyond the limit as one.

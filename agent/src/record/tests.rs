@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use super::{writer::Writer, *};
 use crate::model::{
     Capability, CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId, Discovery, Doing,
-    Excluded, Followed, Function, Health, Hook, Input, Kin, Kube, Lock, Moment, Object, OwnUse, Part, Pod,
-    ProbeCost, ProcessFacts, Sample, Stage, TapDelta, ThreadFacts, ThreadName, ThreadUse, Wait,
-    WindowFacts,
+    Excluded, Followed, Function, Health, Hook, Input, Kin, Kube, Lock, Moment, Object, OwnUse,
+    Part, Pod, ProbeCost, ProcessFacts, Sample, Stage, TapDelta, ThreadFacts, ThreadName,
+    ThreadUse, Wait, WindowFacts,
     samples::{any_message, message, session},
 };
 

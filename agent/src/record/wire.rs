@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Capability, CgroupUse, Charge, Culprit, CulpritId, Discovery, Excluded, FollowedBy, HandOff,
-    Kube, OwnUse, Part, ProbeCost, ProcessFacts, Sample, SessionId, TapDelta, ThreadFacts, ThreadUse,
-    WindowFacts,
+    Kube, OwnUse, Part, ProbeCost, ProcessFacts, Sample, SessionId, TapDelta, ThreadFacts,
+    ThreadUse, WindowFacts,
 };
 
 /// Stands for a session: the number its [`Record::Session`] gave it.

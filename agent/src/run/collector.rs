@@ -30,6 +30,7 @@ use super::{
     found::{Found, Settled},
     holders::Holders,
     names::Names,
+    own_use::own_use,
     quotas::Quotas,
     tell::Tell,
     thread_use,
@@ -582,6 +583,7 @@ impl Collector {
         }
         say_functions(health, self.holders.is_some(), &self.names.0);
         health.ring_high_water_bytes = self.ring_high_water;
+        health.own = own_use();
         health.probes = costs
             .into_iter()
             .map(|run| ProbeCost {

@@ -5,7 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::{
-    outputs::{BindError, OutputError},
+    outputs::{BindError, OtlpError, OutputError},
     probes::ProbeError,
     record::WriteError,
     target::TargetError,
@@ -23,6 +23,9 @@ pub enum RunError {
     /// The metrics endpoint.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The export of metrics.
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
     /// Standard output.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -52,6 +55,7 @@ impl RunError {
             Self::Target(_)
                 | Self::Probes(_)
                 | Self::Bind(_)
+                | Self::Otlp(_)
                 | Self::NoTerminal
                 | Self::Record(WriteError::Foreign(_))
         )
