@@ -423,21 +423,24 @@ impl Model {
         session.ended_before(self.now, SERIES_GRACE)
     }
 
-    /// How a session that is not known, or has come back, appears in the metrics.
+    /// How a session that is not known appears in the metrics.
     fn series(&self, id: &Arc<SessionId>) -> Series {
         let port = Some(series::port(id, self.sessions.iter()));
         let name = SessionName::One(Arc::clone(id));
-        let labels = series::labels(&name, port);
+        Series {
+            port,
+            folded: self.is_to_fold(series::labels(&name, port)),
+            since_ns: self.now.utc_ns,
+        }
+    }
+
+    /// Whether there is no room for series with these labels.
+    fn is_to_fold(&self, labels: Labels<'_>) -> bool {
         let shown = self.labels_shown();
         let mut same = self.sessions.iter().filter(|s| s.labels() == labels);
         // Under its own name it would look as if it had just begun.
         let was_folded = same.any(|s| s.series.folded);
-        let folded = !shown.contains(&labels) && (was_folded || shown.len() >= self.most_series);
-        Series {
-            port,
-            folded,
-            since_ns: self.now.utc_ns,
-        }
+        !shown.contains(&labels) && (was_folded || shown.len() >= self.most_series)
     }
 
     /// The thread's name, where it was told.
@@ -507,7 +510,7 @@ impl Model {
                 }
                 if self.sessions[slot].ended.is_some() && self.is_expired(&self.sessions[slot]) {
                     // The same addresses again: the session is back.
-                    self.come_back(id, slot);
+                    self.come_back(slot);
                 }
                 &mut self.sessions[slot]
             }
@@ -546,13 +549,14 @@ impl Model {
         Some(slot)
     }
 
-    fn come_back(&mut self, id: &Arc<SessionId>, slot: usize) {
-        let series = self.series(id);
+    /// A session that had ended goes on.
+    fn come_back(&mut self, slot: usize) {
+        let known = &self.sessions[slot];
+        let folds = !known.series.folded && self.is_to_fold(known.labels());
         let session = &mut self.sessions[slot];
         session.ended = None;
-        let folded = series.folded && !session.series.folded;
-        session.series.folded |= folded;
-        self.folded_sessions += u64::from(folded);
+        session.series.folded |= folds;
+        self.folded_sessions += u64::from(folds);
     }
 
     /// Folds the session that ended first into another, and gives its place.

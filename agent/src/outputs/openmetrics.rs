@@ -8,6 +8,7 @@ pub(super) type LabelSet = BTreeMap<String, String>;
 #[derive(Debug, Default)]
 pub(super) struct Exposed {
     samples: Vec<(String, LabelSet, f64)>,
+    by_series: HashMap<(String, LabelSet), f64>,
 }
 
 impl Exposed {
@@ -28,11 +29,9 @@ impl Exposed {
 
     /// The same.
     pub(super) fn value_of(&self, name: &str, labels: &LabelSet) -> Option<f64> {
-        let mut same = self
-            .samples
-            .iter()
-            .filter(|(n, of, _)| n == name && of == labels);
-        same.next().map(|(.., value)| *value)
+        self.by_series
+            .get(&(name.to_owned(), labels.clone()))
+            .copied()
     }
 
     /// The series that may only go up.
@@ -81,7 +80,6 @@ pub(super) fn parse(text: &str) -> Result<Exposed, String> {
     let body = text.strip_suffix("# EOF\n").ok_or("no end mark")?;
     let mut exposed = Exposed::default();
     let mut families = HashSet::new();
-    let mut seen = HashSet::new();
     let (mut family, mut kind) = (String::new(), String::new());
     for line in body.lines() {
         if let Some(meta) = line.strip_prefix("# ") {
@@ -121,7 +119,8 @@ pub(super) fn parse(text: &str) -> Result<Exposed, String> {
         if matches!(kind.as_str(), "counter" | "histogram") && (value.is_nan() || value < 0.0) {
             return Err(format!("{line}: below zero"));
         }
-        if !seen.insert((name.clone(), labels.clone())) {
+        let series = (name.clone(), labels.clone());
+        if exposed.by_series.insert(series, value).is_some() {
             return Err(format!("series twice: {line}"));
         }
         exposed.samples.push((name, labels, value));
