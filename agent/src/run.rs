@@ -227,6 +227,9 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     if show.live || recording.is_some() {
         collector.tell_of_threads();
     }
+    if arguments.listen.is_some() || arguments.telemetry.otlp.is_some() {
+        collector.tell_of_readers();
+    }
     eprintln!("tag52: watching {watched}");
     // Before the terminal is another one: a signal has to give it back.
     let mut signals = Signals::new().map_err(RunError::Runtime)?;

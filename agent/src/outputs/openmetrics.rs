@@ -211,7 +211,7 @@ fn sample(line: &str) -> Result<(String, LabelSet, f64), String> {
     let value = match value.split_once(" # ") {
         None => value,
         Some((value, said)) => {
-            exemplar(&name, said).ok_or_else(bad)?;
+            exemplar(name, said).ok_or_else(bad)?;
             value
         }
     };

@@ -550,7 +550,7 @@ proptest! {
                     prop_assert!(sessions <= room + 1, "{} sessions where there is room for {}", sessions, room);
                     // Nobody counts twice.
                     let messages = after.sum("tag52_messages_total", &[]);
-                    prop_assert!(messages <= told as f64, "{} of {}", messages, told);
+                    prop_assert!(messages <= f64::from(told), "{} of {}", messages, told);
                     before = Some(after);
                 }
             }
