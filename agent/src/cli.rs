@@ -15,7 +15,7 @@ use crate::{
         Mode,
         selector::{LabelSelector, PodSelector},
     },
-    outputs::{Format, perfetto::Filter},
+    outputs::{Format, MAX_SERIES, perfetto::Filter, sessions_within},
     probes::FunctionSpec,
 };
 
@@ -153,6 +153,9 @@ pub struct Watch {
     /// Serve Prometheus metrics at /metrics and health at /healthz.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// What becomes of the metrics.
+    #[command(flatten)]
+    pub telemetry: Telemetry,
     /// Do not look at what the holders of locks are doing while watched threads wait for them (their state
     /// and function).
     #[arg(long)]
@@ -230,6 +233,21 @@ pub struct KubeArguments {
     /// on.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
+}
+
+/// What becomes of the metrics.
+#[derive(Clone, Debug, Args)]
+pub struct Telemetry {
+    /// Series of metrics at the most: sessions for which there is no room count as `other`.
+    #[arg(long, value_name = "N", default_value_t = MAX_SERIES, value_parser = series)]
+    pub max_series: u64,
+    /// Export the metrics by OTLP (http/protobuf) to this URL, as http://collector:4318; without one to
+    /// OTEL_EXPORTER_OTLP_ENDPOINT, or to this machine.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    pub otlp: Option<String>,
+    /// How often to export: 5s, 1m.
+    #[arg(long, value_name = "TIME", default_value = "10s", requires = "otlp", value_parser = duration)]
+    pub otlp_interval: Duration,
 }
 
 /// `tag52 run`
@@ -380,6 +398,19 @@ fn speed(text: &str) -> Result<Speed, String> {
         .ok_or_else(|| format!("{text:?} is not a speed: write 1, 10 or max"))
 }
 
+/// A number of series that leaves room for a session.
+fn series(text: &str) -> Result<u64, String> {
+    let series = text
+        .parse()
+        .map_err(|_| format!("{text:?} is not a number of series: write 20000"))?;
+    match sessions_within(series) {
+        Ok(_) => Ok(series),
+        Err(least) => Err(format!(
+            "{series} has no room for a session: write {least} or more"
+        )),
+    }
+}
+
 /// `AFTER:BY`
 fn clock_step(text: &str) -> Result<ClockStep, String> {
     let (after, by) = text
@@ -491,6 +522,32 @@ mod tests {
         assert_eq!(top.watch.interval, Duration::from_secs(2));
         assert_eq!(top.watch.port, Some(5001));
         assert!(words(&["--json", "messages"]).is_err());
+    }
+
+    #[test]
+    fn metrics_go_where_they_are_asked_for() {
+        let telemetry = |more: &[&str]| {
+            let words = ["tag52", "run", "--pid", "7"];
+            let cli = Cli::try_parse_from(words.iter().chain(more));
+            cli.map(|cli| match cli.command {
+                Command::Run(run) => run.watch.telemetry,
+                _ => panic!("no run"),
+            })
+        };
+        let usual = telemetry(&[]).expect("valid");
+        assert_eq!((usual.otlp, usual.max_series), (None, MAX_SERIES));
+        let asked = telemetry(&["--otlp", "--otlp-interval", "5s"]).expect("valid");
+        assert_eq!(asked.otlp.as_deref(), Some(""));
+        assert_eq!(asked.otlp_interval, Duration::from_secs(5));
+        let asked = telemetry(&["--otlp", "http://c:4318"]).expect("valid");
+        assert_eq!(asked.otlp.as_deref(), Some("http://c:4318"));
+        for bad in [
+            &["--max-series", "10"][..],
+            &["--max-series", "x"],
+            &["--otlp-interval", "5s"],
+        ] {
+            assert!(telemetry(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

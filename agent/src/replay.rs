@@ -6,6 +6,7 @@ mod stage;
 
 use std::{
     io::{self, IsTerminal as _},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,9 +17,12 @@ use self::{player::Player, stage::Stage};
 use crate::{
     cli::{Replay, Speed},
     model::Moment,
-    outputs::{BindError, Endpoint, Format, Heartbeat, OutputError, Outputs},
+    outputs::{
+        Account, BindError, Endpoint, Exposition, Format, Heartbeat, MAX_SERIES, OutputError,
+        Outputs,
+    },
     record::{Header, ReadError, Reader},
-    run::Server,
+    run::{Server, node_name},
     signals::Signals,
 };
 
@@ -107,7 +111,11 @@ async fn tell(arguments: &Replay, reader: Reader, outputs: Outputs) -> Result<()
     let mut signals = Signals::new().map_err(ReplayError::Runtime)?;
     say_what(reader.header());
     let stage = Stage::new(reader.header(), outputs, arguments.interval);
-    let server = endpoint.map(|e| Server::start(e, stage.model(), stage.heartbeat()));
+    let server = endpoint.map(|e| {
+        let account = Account::new(MAX_SERIES, node_name());
+        let exposition = Exposition::new(Arc::clone(stage.model()), account);
+        Server::start(e, exposition, stage.heartbeat())
+    });
     let told = if arguments.top {
         Player::new(arguments, reader, stage)?
             .play(&mut signals)

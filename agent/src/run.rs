@@ -7,10 +7,13 @@ mod error;
 mod found;
 mod holders;
 mod names;
+mod node;
+mod own_use;
 mod probe_log;
 mod processes;
 mod quotas;
 mod server;
+mod telemetry;
 mod tell;
 mod thread_use;
 mod threads;
@@ -48,8 +51,10 @@ use collector::Collector;
 use ends::Ends;
 use found::Found;
 use names::Names;
+use telemetry::Telemeter;
 
 pub use error::RunError;
+pub(crate) use node::node_name;
 pub(crate) use server::Server;
 
 /// How often the ring is drained when nothing presses: the probes wake the agent only when much is
@@ -166,11 +171,12 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     if kube.is_none() && !selector.pods.is_any() {
         return Err(RunError::NoPods);
     }
+    let otlp = telemetry::config(&arguments.telemetry)?;
     let names = Names::new(&arguments.pids).map_err(RunError::Runtime)?;
     let mut probes = Probes::load(&Options {
         pids: arguments.pids.clone(),
         function: arguments.handoff.clone(),
-        accounting: arguments.listen.is_some() || arguments.probe_cost,
+        accounting: arguments.listen.is_some() || otlp.is_some() || arguments.probe_cost,
         log: show.probe_log,
         unseen_switches: arguments.simulate_unseen_switches,
         track_holders: !arguments.no_stacks,
@@ -186,13 +192,14 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     };
     let mut model = Model::new(start);
     model.set_max_latency(arguments.max_latency);
+    model.set_most_series(telemetry::room(&arguments.telemetry));
     if arguments.all {
         model.fold_ended_sessions();
     }
     let model = Arc::new(Mutex::new(model));
     let heartbeat = Arc::new(Heartbeat::default());
     heartbeat.beat();
-    let server = endpoint.map(|e| Server::start(e, &model, &heartbeat));
+    let telemeter = Telemeter::start(&arguments.telemetry, endpoint, otlp, &model, &heartbeat)?;
     let watched = match &targets {
         Some(targets) => targets.to_string(),
         None => "every process that reads FIX".to_owned(),
@@ -229,6 +236,9 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     }
     if show.live || recording.is_some() {
         collector.tell_of_threads();
+    }
+    if arguments.listen.is_some() || arguments.telemetry.otlp.is_some() {
+        collector.tell_of_readers();
     }
     eprintln!("tag52: watching {watched}");
     // Before the terminal is another one: a signal has to give it back.
@@ -274,9 +284,7 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
         None => Ok(()),
     };
     let told = told.and_then(|(_, summary)| outputs.finish(&summary));
-    if let Some(server) = server {
-        server.stop().await;
-    }
+    telemeter.stop().await;
     match told {
         // Nobody reads any more: a reason to end, not a failure.
         Err(OutputError::Closed) | Ok(()) => {}

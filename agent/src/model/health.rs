@@ -63,6 +63,19 @@ pub struct Discovery {
     pub not_selected: u64,
 }
 
+/// What the agent itself uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnUse {
+    /// Memory in use, bytes.
+    pub resident_bytes: u64,
+    /// CPU time since its start, user and system, nanoseconds.
+    pub cpu_ns: u64,
+    /// Open file descriptors.
+    pub open_fds: u64,
+    /// How many it may have; `None`: any number.
+    pub max_fds: Option<u64>,
+}
+
 /// The agent's own losses, oddities and costs. Kinds are names known at compile time, so that their
 /// number is bounded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,6 +88,8 @@ pub struct Health {
     pub capabilities: Vec<Capability>,
     /// The most bytes ever found waiting in the ring.
     pub ring_high_water_bytes: u64,
+    /// What the agent itself uses; `None` when that is not known.
+    pub own: Option<OwnUse>,
     /// `None`: the API is not used.
     pub kube: Option<Kube>,
     /// `None`: what to watch was given.

@@ -11,6 +11,7 @@ mod facts;
 mod figures;
 mod followed;
 mod health;
+mod histograms;
 mod history;
 mod input;
 mod matrix;
@@ -18,6 +19,7 @@ mod message;
 mod moment;
 mod process;
 mod recent;
+mod series;
 mod session;
 mod store;
 mod sums;
@@ -36,7 +38,7 @@ pub use doing::Samples;
 pub use facts::{Excluded, TapDelta, ThreadFacts, WindowFacts};
 pub use figures::{Interval, SessionFigures, SessionName, Summary};
 pub use followed::{Followed, FollowedBy};
-pub use health::{Capability, Discovery, Health, Hook, Kube, ProbeCost};
+pub use health::{Capability, Discovery, Health, Hook, Kube, OwnUse, ProbeCost};
 pub use history::{Course, Point};
 pub use input::Input;
 pub use matrix::{Matrix, Part, Split, Stage, Unbalanced};
@@ -54,8 +56,9 @@ pub use verdict::{
 };
 pub use what_if::{ASSUMPTIONS, Outcome, Scenario, Service, WhatIf, sentence as what_if_sentence};
 
-pub(crate) use session::{Histograms, Session};
-pub(crate) use store::labels;
+pub(crate) use buckets::{AGE_BOUNDS_NS, Counts, WAIT_BOUNDS_NS, ZERO_THRESHOLD};
+pub(crate) use histograms::{Exemplar, Exemplars, Histograms};
+pub(crate) use session::Session;
 
 #[cfg(test)]
 pub(crate) mod samples;

@@ -6,6 +6,8 @@ use super::{moment::Moment, thread_use::ThreadUse};
 
 /// Threads kept; more are not shown.
 const MOST_THREADS: usize = 1024;
+/// Those that were not told of for so long make room for others.
+const SILENT: Duration = Duration::from_secs(120);
 
 /// The latest two accounts of one thing.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,10 @@ impl Threads {
     /// Keeps an account; of more than so many threads nothing is kept.
     pub(super) fn read(&mut self, at: Moment, read: &ThreadUse) {
         let key = (read.thread.pid, read.thread.tid);
+        if self.0.len() >= MOST_THREADS && !self.0.contains_key(&key) {
+            // Of processes that have ended.
+            self.0.retain(|_, known| at.since(known.latest.0) < SILENT);
+        }
         let room = self.0.len() < MOST_THREADS;
         if let Some(known) = self.0.get_mut(&key) {
             known.push(at, read);
@@ -71,6 +77,11 @@ impl Threads {
         }
         self.0
             .retain(|(pid, _), thread| latest.get(pid) == Some(&thread.latest.0.monotonic_ns));
+    }
+
+    pub(super) fn name(&self, pid: u32, tid: u32) -> Option<&str> {
+        let (_, latest) = &self.0.get(&(pid, tid))?.latest;
+        Some(&latest.thread.comm)
     }
 
     pub(super) fn recent(&self) -> impl Iterator<Item = Recent<'_, ThreadUse>> {
@@ -133,5 +144,7 @@ mod tests {
             threads.read(at(1), &thread(1, n, 0));
         }
         assert_eq!(threads.recent().count(), MOST_THREADS);
+        threads.read(at(121), &thread(2, 7000, 0));
+        assert_eq!(threads.recent().count(), 1);
     }
 }

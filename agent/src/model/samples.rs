@@ -15,7 +15,7 @@ pub(crate) fn session(n: u16) -> Arc<SessionId> {
         sender: "VENUE".to_owned(),
         target: "DROP".to_owned(),
         local: ([127, 0, 0, 1], 5002 + n).into(),
-        remote: ([127, 0, 0, 1], 40112).into(),
+        remote: ([127, 0, 0, 1], 40112 + n).into(),
         pid: 411,
     })
 }

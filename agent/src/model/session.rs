@@ -4,74 +4,34 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     blame::{BlameRow, BlameTable, Names},
-    buckets::{AgeBuckets, WaitBuckets},
     culprit::{CulpritId, Sample, Wait},
     facts::{ThreadFacts, WindowFacts},
     figures::{SessionFigures, SessionName},
+    histograms::Histograms,
     history::{Course, History},
-    matrix::{Part, Stage},
+    matrix::Stage,
     message::{Message, SessionId},
     moment::Moment,
     process::ProcessFacts,
+    series::Series,
     tally::{Figures, Tally},
     verdict::{CpuUse, FlowTally, Gathered, HEALTHY_NS, Verdict, diagnose, gather},
     what_if::{Replay, Service, WhatIf},
 };
-
-/// Counts in fixed buckets, for the metrics. A negative value counts as 0.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Histograms {
-    pub(crate) age: AgeBuckets,
-    pub(crate) resend_age: AgeBuckets,
-    pub(crate) stages: [WaitBuckets; Stage::ALL.len()],
-    pub(crate) parts: [WaitBuckets; Part::ALL.len()],
-    /// Summed ages, those below zero counted as 0 (as in the buckets), in nanoseconds.
-    pub(crate) age_sum_ns: i128,
-}
-
-impl Histograms {
-    fn message(&mut self, message: &Message) {
-        let split = &message.split;
-        if message.poss_dup {
-            self.resend_age.record(split.age_ns());
-            return;
-        }
-        self.age.record(split.age_ns());
-        self.age_sum_ns += i128::from(split.age_ns().max(0));
-        let mut matrix = *split.matrix();
-        matrix.add(Stage::InFlight, Part::Network, split.skew_ns());
-        for (stage, buckets) in Stage::ALL.into_iter().zip(&mut self.stages) {
-            buckets.record(matrix.stage(stage));
-        }
-        for (part, buckets) in Part::ALL.into_iter().zip(&mut self.parts) {
-            buckets.record(matrix.part(part));
-        }
-    }
-
-    pub(crate) fn absorb(&mut self, other: &Self) {
-        self.age.absorb(&other.age);
-        self.resend_age.absorb(&other.resend_age);
-        for (mine, theirs) in self.stages.iter_mut().zip(&other.stages) {
-            mine.absorb(theirs);
-        }
-        for (mine, theirs) in self.parts.iter_mut().zip(&other.parts) {
-            mine.absorb(theirs);
-        }
-        self.age_sum_ns += other.age_sum_ns;
-    }
-}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) name: SessionName,
     /// Position in the order of first sight.
     pub(super) born: u64,
-    pub(super) tid: Option<u32>,
+    /// How it appears in the metrics.
+    pub(crate) series: Series,
+    pub(crate) tid: Option<u32>,
     /// The process that reads it, as far as it is known.
     pub(crate) process: Option<Arc<ProcessFacts>>,
     pub(super) last_seq: Option<u64>,
     pub(super) connections: u64,
-    pub(super) ended: Option<Moment>,
+    pub(crate) ended: Option<Moment>,
     pub(crate) total: Tally<u64>,
     /// Reset at each interval, so that 32 bits are enough for its histogram.
     pub(super) interval: Tally<u32>,
@@ -90,6 +50,8 @@ pub(crate) struct Session {
     replay: Option<Box<Replay>>,
     /// Of the latest interval.
     pub(crate) verdict: Option<Verdict>,
+    /// Of the latest interval.
+    pub(crate) what_if: Option<WhatIf>,
     /// The latest message was old when it was handed off.
     was_behind: bool,
     history: History,
@@ -106,11 +68,12 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl Session {
-    pub(super) fn new(name: SessionName, born: u64) -> Self {
+    pub(super) fn new(name: SessionName, born: u64, series: Series) -> Self {
         let alone = matches!(name, SessionName::One(_));
         Self {
             name,
             born,
+            series,
             tid: None,
             process: None,
             last_seq: None,
@@ -131,6 +94,7 @@ impl Session {
             flow_total: FlowTally::default(),
             replay: alone.then(Box::default),
             verdict: None,
+            what_if: None,
             was_behind: false,
             history: History::default(),
         }
@@ -207,7 +171,7 @@ impl Session {
     }
 
     /// How often our window was closed, for absorbed sessions too.
-    fn windows(&self) -> WindowFacts {
+    pub(crate) fn windows(&self) -> WindowFacts {
         let mut all = self.window;
         all.absorb(&self.absorbed_window);
         all
@@ -216,6 +180,7 @@ impl Session {
     /// Takes over what an ended session had added up.
     pub(super) fn absorb(&mut self, other: &Self) {
         self.connections += other.connections;
+        self.series.since_ns = self.series.since_ns.min(other.series.since_ns);
         self.total.absorb(&other.total);
         self.interval.absorb(&other.interval);
         self.histograms.absorb(&other.histograms);
@@ -315,6 +280,7 @@ impl Session {
         let flow = self.flow;
         self.judge(&mut figures, &flow, replayed, around);
         self.verdict.clone_from(&figures.verdict);
+        self.what_if.clone_from(&figures.what_if);
         self.flow.reset();
         self.interval_blame.reset();
         self.blame.age(length);
@@ -344,5 +310,6 @@ impl Session {
             + self.interval.heap_bytes()
             + self.replay.as_ref().map_or(0, |r| r.heap_bytes())
             + self.history.heap_bytes()
+            + self.histograms.heap_bytes()
     }
 }

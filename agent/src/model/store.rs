@@ -21,6 +21,7 @@ use super::{
     moment::Moment,
     process::ProcessFacts,
     recent::{Recent, Threads},
+    series::{self, Labels, Series},
     session::{Session, Surroundings},
     thread_use::ThreadUse,
     verdict::{CpuUse, MAX_LATENCY},
@@ -73,6 +74,12 @@ pub struct Model {
     max_latency: Duration,
     threads: Threads,
     folds_ended: bool,
+    /// Sessions with series of their own in the metrics, at the most.
+    most_series: usize,
+    /// What sessions without count there, together.
+    folded: Option<Box<Session>>,
+    /// How many there were.
+    folded_sessions: u64,
 }
 
 impl Model {
@@ -99,6 +106,9 @@ impl Model {
             max_latency: MAX_LATENCY,
             threads: Threads::default(),
             folds_ended: false,
+            most_series: MAX_SESSIONS,
+            folded: None,
+            folded_sessions: 0,
         }
     }
 
@@ -112,17 +122,17 @@ impl Model {
     pub fn take(&mut self, now: Moment, input: &Input) {
         self.now = now;
         match input {
-            Input::Message(message) => self.session(&message.session).message(message),
-            Input::Excluded(session, why) => {
-                let session = self.session(session);
+            Input::Message(message) => {
+                self.tell(&message.session, |session| session.message(message));
+            }
+            Input::Excluded(session, why) => self.tell(session, |session| {
                 session.total.exclude(*why);
                 session.interval.exclude(*why);
-            }
-            Input::Tap(session, delta) => {
-                let session = self.session(session);
+            }),
+            Input::Tap(session, delta) => self.tell(session, |session| {
                 session.total.tap.absorb(delta);
                 session.interval.tap.absorb(delta);
-            }
+            }),
             Input::Threads(session, facts) => {
                 let session = self.session(session);
                 // Not kept for sessions beyond the limit.
@@ -156,6 +166,31 @@ impl Model {
                 }
             }
         }
+    }
+
+    /// Tells a session, and where it counts in the metrics when it has no series there.
+    fn tell(&mut self, id: &Arc<SessionId>, what: impl Fn(&mut Session)) {
+        let session = self.session(id);
+        what(session);
+        if session.series.folded {
+            let since_ns = self.started.utc_ns;
+            what(
+                self.folded
+                    .get_or_insert_with(|| group(SessionName::Other, since_ns)),
+            );
+        }
+    }
+
+    /// How many sessions have series of their own in the metrics, at the most: those that come while there
+    /// is no room count under [`SessionName::Other`] there, for good.
+    pub const fn set_most_series(&mut self, sessions: usize) {
+        self.most_series = sessions;
+    }
+
+    /// Sessions that count under [`SessionName::Other`] in the metrics, ever; those beyond the 256 that
+    /// are kept apart are told from each other up to 4096.
+    pub(crate) fn sessions_folded(&self) -> u64 {
+        self.folded_sessions + self.counted.len() as u64
     }
 
     /// The age at which counterparties begin to refuse messages.
@@ -261,6 +296,16 @@ impl Model {
                 open || !s.figures.is_empty()
             })
             .collect();
+        if let Some(folded) = &mut self.folded {
+            // Told already, session by session.
+            let _told = folded.take_interval(Surroundings {
+                names: &names,
+                length,
+                until_ns: now.utc_ns,
+                max_latency,
+                cpu: None,
+            });
+        }
         self.names = names;
         if self.folds_ended {
             self.fold_ended();
@@ -281,7 +326,8 @@ impl Model {
 
     fn forget_culprits(&mut self) {
         let mut names = std::mem::take(&mut self.names);
-        let sessions = self.all_sessions();
+        let mut sessions = self.all_sessions();
+        sessions.extend(self.folded.as_deref());
         names.forget(|id| sessions.iter().any(|session| session.mentions(id)));
         self.names = names;
     }
@@ -349,19 +395,59 @@ impl Model {
     }
 
     /// The sessions with metrics: those open, those that ended a short while ago, and ended ones
-    /// whose labels one of these bears, so that the sums under a label set never fall.
+    /// whose labels one of these bears, so that the sums under a label set never fall. What has no
+    /// series of its own comes last, as groups.
     pub(crate) fn sessions_with_metrics(&self) -> Vec<&Session> {
-        let now = self.now;
-        let shown: HashSet<_> = self
+        let shown = self.labels_shown();
+        let mut sessions: Vec<_> = self
             .all_sessions()
             .into_iter()
-            .filter(|s| !expired(s, now))
-            .map(|s| labels(&s.name))
+            .filter(|s| match s.name {
+                SessionName::One(_) => !s.series.folded && shown.contains(&s.labels()),
+                SessionName::Other => true,
+                SessionName::Earlier => false,
+            })
             .collect();
-        self.all_sessions()
-            .into_iter()
-            .filter(|s| s.name != SessionName::Earlier && shown.contains(&labels(&s.name)))
+        sessions.extend(self.folded.as_deref());
+        sessions
+    }
+
+    /// The labels of sessions with series of their own.
+    fn labels_shown(&self) -> HashSet<Labels<'_>> {
+        let open = self.sessions.iter().filter(|s| !self.is_expired(s));
+        open.filter(|s| !s.series.folded)
+            .map(Session::labels)
             .collect()
+    }
+
+    /// Whether a session ended so long ago that its metrics are gone.
+    fn is_expired(&self, session: &Session) -> bool {
+        session.ended_before(self.now, SERIES_GRACE)
+    }
+
+    /// How a session that is not known appears in the metrics.
+    fn series(&self, id: &Arc<SessionId>) -> Series {
+        let port = Some(series::port(id, self.sessions.iter()));
+        let name = SessionName::One(Arc::clone(id));
+        Series {
+            port,
+            folded: self.is_to_fold(series::labels(&name, port)),
+            since_ns: self.now.utc_ns,
+        }
+    }
+
+    /// Whether there is no room for series with these labels.
+    fn is_to_fold(&self, labels: Labels<'_>) -> bool {
+        let shown = self.labels_shown();
+        let mut same = self.sessions.iter().filter(|s| s.labels() == labels);
+        // Under its own name it would look as if it had just begun.
+        let was_folded = same.any(|s| s.series.folded);
+        !shown.contains(&labels) && (was_folded || shown.len() >= self.most_series)
+    }
+
+    /// The thread's name, where it was told.
+    pub(crate) fn thread_name(&self, pid: u32, tid: u32) -> Option<&str> {
+        self.threads.name(pid, tid)
     }
 
     /// Who is charged with how much of a part of a session since they were first worth a series; what is
@@ -378,6 +464,14 @@ impl Model {
     /// Time of a part of a session for which somebody was charged under a series that has ended, nanoseconds.
     pub(crate) fn blame_retired(session: &Session, part: Part) -> u64 {
         session.blame.retired(part)
+    }
+
+    /// How many processes and threads read open sessions, of those kept apart.
+    pub(crate) fn readers(&self) -> (usize, usize) {
+        let open = || self.sessions.iter().filter(|s| s.ended.is_none());
+        let pids: HashSet<_> = open().filter_map(|s| Some(s.name.id()?.pid)).collect();
+        let tids: HashSet<_> = open().filter_map(|s| s.tid).collect();
+        (pids.len(), tids.len())
     }
 
     /// Sessions that are open, those beyond the limit as one.
@@ -416,19 +510,19 @@ impl Model {
                 if latest.is_none() {
                     self.latest = Some((Arc::clone(id), slot));
                 }
-                let session = &mut self.sessions[slot];
-                if session.ended.is_some() && expired(session, self.now) {
+                if self.sessions[slot].ended.is_some() && self.is_expired(&self.sessions[slot]) {
                     // The same addresses again: the session is back.
-                    session.ended = None;
+                    self.come_back(slot);
                 }
-                session
+                &mut self.sessions[slot]
             }
             None => {
                 if self.counted.len() < MAX_COUNTED {
                     self.counted.insert(self.hasher.hash_one(id));
                 }
+                let since_ns = self.started.utc_ns;
                 self.other
-                    .get_or_insert_with(|| Box::new(Session::new(SessionName::Other, 0)))
+                    .get_or_insert_with(|| group(SessionName::Other, since_ns))
             }
         }
     }
@@ -443,7 +537,9 @@ impl Model {
         } else {
             self.make_room()?
         };
-        let mut session = Session::new(SessionName::One(Arc::clone(id)), self.born);
+        let series = self.series(id);
+        self.folded_sessions += u64::from(series.folded);
+        let mut session = Session::new(SessionName::One(Arc::clone(id)), self.born, series);
         session.process = self.processes.get(&id.pid).map(Arc::clone);
         self.born += 1;
         if slot == self.sessions.len() {
@@ -453,6 +549,16 @@ impl Model {
         }
         self.index.insert(Arc::clone(id), slot);
         Some(slot)
+    }
+
+    /// A session that had ended goes on.
+    fn come_back(&mut self, slot: usize) {
+        let known = &self.sessions[slot];
+        let folds = !known.series.folded && self.is_to_fold(known.labels());
+        let session = &mut self.sessions[slot];
+        session.ended = None;
+        session.series.folded |= folds;
+        self.folded_sessions += u64::from(folds);
     }
 
     /// Folds the session that ended first into another, and gives its place.
@@ -471,7 +577,7 @@ impl Model {
     fn fold_ended(&mut self) {
         let mut slot = 0;
         while slot < self.sessions.len() {
-            if !expired(&self.sessions[slot], self.now) {
+            if !self.is_expired(&self.sessions[slot]) {
                 slot += 1;
                 continue;
             }
@@ -494,17 +600,21 @@ impl Model {
             .sessions
             .iter_mut()
             .enumerate()
-            .find(|(other, s)| *other != slot && labels(&s.name) == labels(&gone.name))
+            .find(|(other, s)| {
+                // Else it would count twice in the metrics.
+                let alike = s.series.folded == gone.series.folded;
+                *other != slot && alike && s.labels() == gone.labels()
+            })
             .map(|(_, s)| s);
         match heir {
             Some(heir) => heir.absorb(&gone),
             None => match &mut self.earlier {
                 Some(earlier) => earlier.absorb(&gone),
                 None => {
-                    let mut earlier = Session::new(SessionName::Earlier, 0);
+                    let mut earlier = group(SessionName::Earlier, self.started.utc_ns);
                     earlier.connections = 0;
                     earlier.absorb(&gone);
-                    self.earlier = Some(Box::new(earlier));
+                    self.earlier = Some(earlier);
                 }
             },
         }
@@ -516,6 +626,15 @@ fn asked(mut cpu: CpuUse, process: Option<&Arc<ProcessFacts>>) -> CpuUse {
     let millis = process.and_then(|process| process.cpu_request_millis);
     cpu.request = millis.map(|millis| millis as f64 / 1000.0);
     cpu
+}
+
+/// Several sessions as one.
+fn group(name: SessionName, since_ns: i64) -> Box<Session> {
+    let series = Series {
+        since_ns,
+        ..Series::default()
+    };
+    Box::new(Session::new(name, 0, series))
 }
 
 #[cfg(test)]
@@ -561,25 +680,4 @@ impl Model {
     pub(super) fn session_bytes(&self) -> usize {
         self.sessions.iter().map(Session::bytes).sum()
     }
-}
-
-/// Whether a session ended so long ago that its metrics are gone.
-fn expired(session: &Session, now: Moment) -> bool {
-    session
-        .ended
-        .is_some_and(|ended| now.since(ended) > SERIES_GRACE)
-}
-
-/// What tells sessions apart in the metrics: sender, target, pid, local port.
-type Labels<'a> = (&'a str, &'a str, Option<u32>, Option<u16>);
-
-/// The labels of a session in the metrics; a reconnect from elsewhere bears the same.
-pub(crate) fn labels(name: &SessionName) -> Labels<'_> {
-    let id = name.id();
-    (
-        name.sender(),
-        name.target(),
-        id.map(|id| id.pid),
-        id.map(|id| id.local.port()),
-    )
 }

@@ -227,10 +227,6 @@ impl<C: Counter> Tally<C> {
         self.resends.count()
     }
 
-    pub(crate) const fn resend_age_sum_ns(&self) -> i128 {
-        self.resends.sum_ns()
-    }
-
     pub(super) fn figures(&self) -> Figures {
         // Both are sums over the same messages, each of which was checked.
         debug_assert_eq!(self.sums.total(), self.ages.sum_ns());

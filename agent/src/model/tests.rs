@@ -137,7 +137,7 @@ fn a_session_that_reconnects_inherits_under_its_labels() {
     let mut model = Model::at_zero();
     for n in 0..1000 {
         let mut id = (*session(0)).clone();
-        id.remote.set_port(n);
+        id.remote.set_port(40_000 + n);
         let id = id.into();
         model.observe(&message(&id, 1, &[LOCK]));
         if n < 999 {

@@ -1,10 +1,10 @@
 //! `/metrics` and `/healthz`.
 
 use std::{
-    io,
+    io::{self, Write as _},
     net::SocketAddr,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -13,14 +13,17 @@ use std::{
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, HeaderName, StatusCode,
+        header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY},
+    },
     response::{IntoResponse, Response},
     routing::get,
 };
+use flate2::{Compression, write::GzEncoder};
 use tokio::{net::TcpListener, sync::Semaphore};
 
 use super::metrics::{self, Exposition};
-use crate::model::Model;
 
 /// How long the run loop may be silent before the agent counts as not healthy.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -116,14 +119,14 @@ impl Endpoint {
     /// When accepting connections fails for good.
     pub async fn serve(
         self,
-        model: Arc<Mutex<Model>>,
+        exposition: Exposition,
         heartbeat: Arc<Heartbeat>,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let app = Router::new()
             .route("/metrics", get(scrape))
             .with_state(Arc::new(Scrapes {
-                exposition: Exposition::new(model),
+                exposition,
                 turns: Semaphore::new(1),
             }))
             .route("/healthz", get(health).with_state(heartbeat));
@@ -149,16 +152,43 @@ struct Scrapes {
     turns: Semaphore,
 }
 
-async fn scrape(State(scrapes): State<Arc<Scrapes>>) -> Response {
+async fn scrape(State(scrapes): State<Arc<Scrapes>>, headers: HeaderMap) -> Response {
     let turn = Arc::clone(&scrapes);
     let Ok(_turn) = turn.turns.acquire().await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
+    let format = metrics::format(&all(&headers, &ACCEPT));
+    let gzip = metrics::takes_gzip(&all(&headers, &ACCEPT_ENCODING));
     // On a thread of its own: the run loop shares this one.
-    match tokio::task::spawn_blocking(move || scrapes.exposition.text()).await {
-        Ok(Ok(text)) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
-        Ok(Err(_)) | Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    let rendered = tokio::task::spawn_blocking(move || {
+        let body = scrapes.exposition.render(format);
+        if gzip { packed(&body) } else { Ok(body) }
+    });
+    let Ok(Ok(body)) = rendered.await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let what = [
+        (CONTENT_TYPE, format.content_type()),
+        (VARY, "accept, accept-encoding"),
+    ];
+    let packed = gzip.then_some([(CONTENT_ENCODING, "gzip")]);
+    match packed {
+        Some(packed) => (what, packed, body).into_response(),
+        None => (what, body).into_response(),
     }
+}
+
+/// All values of a header, as one list.
+fn all(headers: &HeaderMap, name: &HeaderName) -> String {
+    let values = headers.get_all(name).iter();
+    let values: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
+    values.join(",")
+}
+
+fn packed(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut gzip = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+    gzip.write_all(body)?;
+    gzip.finish()
 }
 
 async fn health(State(heartbeat): State<Arc<Heartbeat>>) -> (StatusCode, &'static str) {
@@ -171,21 +201,28 @@ async fn health(State(heartbeat): State<Arc<Heartbeat>>) -> (StatusCode, &'stati
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{Read as _, Write as _},
-        net::TcpStream,
-    };
+    use std::{io::Read as _, net::TcpStream, sync::Mutex};
 
+    use flate2::read::GzDecoder;
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::{
+        model::Model,
+        outputs::{Account, MetricsFormat},
+    };
 
     fn ask(address: SocketAddr, path: &str) -> String {
+        String::from_utf8(ask_for(address, path, "")).expect("text")
+    }
+
+    fn ask_for(address: SocketAddr, path: &str, headers: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect(address).expect("it listens");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("it answers");
         answer
     }
 
@@ -213,7 +250,7 @@ mod tests {
             let heartbeat = Arc::new(silent);
             let (end, ended) = oneshot::channel::<()>();
             let served = tokio::spawn(endpoint.serve(
-                Arc::new(Mutex::new(Model::at_zero())),
+                Exposition::new(Arc::new(Mutex::new(Model::at_zero())), Account::default()),
                 Arc::clone(&heartbeat),
                 async {
                     let _ = ended.await;
@@ -227,21 +264,40 @@ mod tests {
                 let mut open = TcpStream::connect(address).expect("it listens");
                 open.write_all(b"GET /metrics HTTP/1.1\r\nHost:")
                     .expect("it reads");
-                (
-                    silent,
-                    alive,
-                    ask(address, "/metrics"),
-                    ask(address, "/"),
-                    open,
-                )
+                let open_metrics =
+                    "Accept: text/plain;q=0.5\r\nAccept: application/openmetrics-text\r\n";
+                let metrics = ask_for(address, "/metrics", open_metrics);
+                let metrics = String::from_utf8(metrics).expect("text");
+                let packed = ask_for(address, "/metrics", "Accept-Encoding: gzip\r\n");
+                (silent, alive, metrics, packed, ask(address, "/"), open)
             });
-            let (silent, alive, metrics, none, _open) = asked.await.expect("asks");
+            let (silent, alive, metrics, packed, none, _open) = asked.await.expect("asks");
             assert!(silent.starts_with("HTTP/1.1 503"), "{silent}");
             assert!(
                 alive.starts_with("HTTP/1.1 200") && alive.ends_with("\r\n\r\nok"),
                 "{alive}"
             );
-            assert!(metrics.contains(&format!("content-type: {}\r\n", metrics::CONTENT_TYPE)));
+            let content_type = MetricsFormat::OpenMetrics.content_type();
+            assert!(metrics.contains(&format!("content-type: {content_type}\r\n")));
+            let start = packed
+                .windows(4)
+                .position(|w| w == b"\r\n\r\n")
+                .expect("a head")
+                + 4;
+            let head = String::from_utf8_lossy(&packed[..start]);
+            assert!(head.contains("content-encoding: gzip\r\n"), "{head}");
+            let content_type = MetricsFormat::Text.content_type();
+            assert!(
+                head.contains(&format!("content-type: {content_type}\r\n")),
+                "{head}"
+            );
+            let mut text = String::new();
+            let unpacked = GzDecoder::new(&packed[start..]).read_to_string(&mut text);
+            unpacked.expect("gzip");
+            assert!(
+                text.contains("tag52_sessions 0\n") && !text.contains("# EOF"),
+                "{text}"
+            );
             assert!(metrics.contains("tag52_sessions 0\n") && metrics.ends_with("# EOF\n"));
             assert!(none.starts_with("HTTP/1.1 404"));
             end.send(()).expect("it still serves");

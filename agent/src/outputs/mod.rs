@@ -7,6 +7,7 @@ mod json;
 mod metrics;
 #[cfg(test)]
 mod openmetrics;
+mod otlp;
 pub mod perfetto;
 mod summary;
 mod terminal;
@@ -15,7 +16,8 @@ pub mod top;
 use std::io::{self, BufWriter, Write};
 
 pub use http::{BindError, Endpoint, Heartbeat};
-pub use metrics::{CONTENT_TYPE, Exposition};
+pub use metrics::{Account, Exposition, Format as MetricsFormat, MAX_SERIES, sessions_within};
+pub use otlp::{Exporter, OtlpConfig, OtlpError};
 pub use terminal::Style;
 
 use crate::{

@@ -2,17 +2,60 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-type LabelSet = BTreeMap<String, String>;
+pub(super) type LabelSet = BTreeMap<String, String>;
 
 /// All samples of an exposition.
 #[derive(Debug, Default)]
 pub(super) struct Exposed {
     samples: Vec<(String, LabelSet, f64)>,
+    by_series: HashMap<(String, LabelSet), f64>,
 }
 
 impl Exposed {
     pub(super) fn has(&self, name: &str) -> bool {
         self.samples.iter().any(|(n, ..)| n == name)
+    }
+
+    /// How many series there are.
+    pub(super) fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// The value of the series with just these labels.
+    pub(super) fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let labels = labels.iter().map(|&(k, v)| (k.to_owned(), v.to_owned()));
+        self.value_of(name, &labels.collect())
+    }
+
+    /// The same.
+    pub(super) fn value_of(&self, name: &str, labels: &LabelSet) -> Option<f64> {
+        self.by_series
+            .get(&(name.to_owned(), labels.clone()))
+            .copied()
+    }
+
+    /// The series that may only go up.
+    pub(super) fn counters(&self) -> impl Iterator<Item = (&str, &LabelSet, f64)> {
+        let only_up = |name: &str| {
+            ["_total", "_bucket", "_count", "_sum"]
+                .iter()
+                .any(|end| name.ends_with(end))
+        };
+        let counters = self.samples.iter().filter(move |(name, ..)| only_up(name));
+        counters.map(|(name, labels, value)| (name.as_str(), labels, *value))
+    }
+
+    /// How many series of a name bear these labels.
+    pub(super) fn count(&self, name: &str, labels: &[(&str, &str)]) -> usize {
+        let bears = |of: &LabelSet| {
+            labels
+                .iter()
+                .all(|(k, v)| of.get(*k).is_some_and(|value| value == v))
+        };
+        self.samples
+            .iter()
+            .filter(|(n, of, _)| n == name && bears(of))
+            .count()
     }
 
     /// The sum of the samples of a name that bear these labels.
@@ -37,7 +80,6 @@ pub(super) fn parse(text: &str) -> Result<Exposed, String> {
     let body = text.strip_suffix("# EOF\n").ok_or("no end mark")?;
     let mut exposed = Exposed::default();
     let mut families = HashSet::new();
-    let mut seen = HashSet::new();
     let (mut family, mut kind) = (String::new(), String::new());
     for line in body.lines() {
         if let Some(meta) = line.strip_prefix("# ") {
@@ -77,7 +119,8 @@ pub(super) fn parse(text: &str) -> Result<Exposed, String> {
         if matches!(kind.as_str(), "counter" | "histogram") && (value.is_nan() || value < 0.0) {
             return Err(format!("{line}: below zero"));
         }
-        if !seen.insert((name.clone(), labels.clone())) {
+        let series = (name.clone(), labels.clone());
+        if exposed.by_series.insert(series, value).is_some() {
             return Err(format!("series twice: {line}"));
         }
         exposed.samples.push((name, labels, value));
@@ -165,7 +208,25 @@ fn sample(line: &str) -> Result<(String, LabelSet, f64), String> {
         }
     }
     let value = rest.strip_prefix(' ').ok_or_else(bad)?;
+    let value = match value.split_once(" # ") {
+        None => value,
+        Some((value, said)) => {
+            exemplar(name, said).ok_or_else(bad)?;
+            value
+        }
+    };
     Ok((name.to_owned(), labels, value.parse().map_err(|_| bad())?))
+}
+
+/// `{labels} value timestamp`, of a bucket or a counter, with labels of 128 characters at the most.
+fn exemplar(name: &str, said: &str) -> Option<()> {
+    let allowed = name.ends_with("_bucket") || name.ends_with("_total");
+    let (labels, rest) = said.strip_prefix('{')?.split_once("} ")?;
+    let said = labels.replace(['"', '=', ','], "").chars().count();
+    let (value, at) = rest.split_once(' ')?;
+    value.parse::<f64>().ok()?;
+    at.parse::<f64>().ok()?;
+    (allowed && said <= 128 && sample(&format!("a{{{labels}}} 1")).is_ok()).then_some(())
 }
 
 #[test]
@@ -181,6 +242,8 @@ fn the_reader_refuses_what_is_wrong() {
         "a_total 1\na_total 2\n",
         "a_total{x=\"1\",x=\"2\"} 1\n",
         "a_total{x=\"\n",
+        "a_total 1 # {x=\"1\"}\n",
+        "a_total 1 # {x=\"1} 1 1\n",
     ] {
         assert!(parse(&format!("{family}{bad}# EOF\n")).is_err(), "{bad}");
     }

@@ -131,6 +131,7 @@ impl Encoder {
                 ring_high_water_bytes: health.ring_high_water_bytes,
                 kube: Cow::Borrowed(&health.kube),
                 discovery: health.discovery,
+                own: health.own,
             })),
             Input::Culprit(id, culprit) => self.put(&Record::Culprit(*id, Cow::Borrowed(culprit))),
             Input::Wait(wait) => self.wait(wait),
@@ -461,6 +462,7 @@ fn health(record: HealthRecord<'_>) -> Option<Input> {
     health.ring_high_water_bytes = record.ring_high_water_bytes;
     health.kube = record.kube.into_owned();
     health.discovery = record.discovery;
+    health.own = record.own;
     for (kind, count) in record.lost {
         health.set_lost(names::keep(&kind)?, count);
     }

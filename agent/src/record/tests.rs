@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use super::{writer::Writer, *};
 use crate::model::{
     Capability, CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId, Discovery, Doing,
-    Excluded, Followed, Function, Health, Hook, Input, Kin, Kube, Lock, Moment, Object, Part, Pod,
-    ProbeCost, ProcessFacts, Qos, Sample, Stage, TapDelta, ThreadFacts, ThreadName, ThreadUse,
-    Wait, WindowFacts,
+    Excluded, Followed, Function, Health, Hook, Input, Kin, Kube, Lock, Moment, Object, OwnUse,
+    Part, Pod, ProbeCost, ProcessFacts, Qos, Sample, Stage, TapDelta, ThreadFacts, ThreadName,
+    ThreadUse, Wait, WindowFacts,
     samples::{any_message, message, session},
 };
 
@@ -115,6 +115,12 @@ fn health() -> impl Strategy<Value = Input> {
             up: n[0] % 2 == 0,
             pods: n[1],
             errors: vec![(text.clone(), n[2])],
+        });
+        health.own = chosen.then_some(OwnUse {
+            resident_bytes: n[0],
+            cpu_ns: n[1],
+            open_fds: n[2],
+            max_fds: chosen.then_some(n[3]),
         });
         health.discovery = chosen.then_some(Discovery {
             fix: n[2],
@@ -537,6 +543,7 @@ fn the_format_is_the_one_of_its_version() {
     health.set_lost("arrival", 3);
     health.kube = Some(Kube::default());
     health.discovery = Some(Discovery::default());
+    health.own = Some(OwnUse::default());
     let thread = ThreadName {
         tid: 1,
         pid: 2,
@@ -615,7 +622,7 @@ fn the_format_is_the_one_of_its_version() {
     let sum = crc32fast::hash(encoder.bytes());
     assert_eq!(
         (segment::VERSION, sum),
-        (5, 1_256_508_665),
+        (5, 2_824_698_182),
         "{:02x?}",
         encoder.bytes()
     );

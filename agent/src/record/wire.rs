@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Capability, CgroupUse, Charge, Culprit, CulpritId, Discovery, Excluded, FollowedBy, HandOff,
-    Kube, Part, ProbeCost, ProcessFacts, Sample, SessionId, TapDelta, ThreadFacts, ThreadUse,
-    WindowFacts,
+    Kube, OwnUse, Part, ProbeCost, ProcessFacts, Sample, SessionId, TapDelta, ThreadFacts,
+    ThreadUse, WindowFacts,
 };
 
 /// Stands for a session: the number its [`Record::Session`] gave it.
@@ -106,4 +106,5 @@ pub(super) struct HealthRecord<'a> {
     pub(super) ring_high_water_bytes: u64,
     pub(super) kube: Cow<'a, Option<Kube>>,
     pub(super) discovery: Option<Discovery>,
+    pub(super) own: Option<OwnUse>,
 }

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::NAP;
 use crate::{
     model::{Input, Model, Moment, Summary},
-    outputs::{Heartbeat, OutputError, Outputs},
+    outputs::{Heartbeat, MAX_SERIES, OutputError, Outputs, sessions_within},
     record::{Header, Told},
 };
 
@@ -43,6 +43,7 @@ impl Stage {
     pub(super) fn begin(&mut self, header: &Header) {
         let mut model = Model::new(header.from);
         model.set_max_latency(header.max_latency);
+        model.set_most_series(sessions_within(MAX_SERIES).unwrap_or(1));
         *self.lock() = model;
         self.due = self.every.map(|every| (later(header.from, every), every));
         self.intervals = 0;

@@ -31,6 +31,7 @@ use super::{
     found::{Found, Settled},
     holders::Holders,
     names::Names,
+    own_use::own_use,
     processes::Processes,
     quotas::Quotas,
     tell::Tell,
@@ -56,6 +57,8 @@ pub(super) struct Collector {
     pids: Vec<NonZeroU32>,
     /// Whether the model is to be told what their threads do.
     threads_told: bool,
+    /// Whether it is to be told of those that read sessions, at the least: exemplars name them.
+    readers_told: bool,
     /// `None`: not asked for.
     holders: Option<Holders>,
     /// `None`: the processes were given.
@@ -102,6 +105,7 @@ impl Collector {
             quotas: Quotas::default(),
             pids: arguments.pids.clone(),
             threads_told: false,
+            readers_told: false,
             holders: (!arguments.no_stacks).then(Holders::default),
             found,
             handoff: arguments.handoff.clone(),
@@ -147,6 +151,11 @@ impl Collector {
     /// From now on tells what the threads of the watched processes do, too.
     pub(super) const fn tell_of_threads(&mut self) {
         self.threads_told = true;
+    }
+
+    /// From now on tells of the threads that read sessions, at the least.
+    pub(super) const fn tell_of_readers(&mut self) {
+        self.readers_told = true;
     }
 
     /// The wall clock was set: what arrives from now on has another UTC.
@@ -515,6 +524,9 @@ impl Collector {
     /// Tells the model what the threads of the watched processes do, where that is wanted.
     fn read_threads(&mut self, outputs: &mut Outputs) {
         if !self.threads_told {
+            if self.readers_told {
+                self.read_readers(outputs);
+            }
             return;
         }
         let now = self.clock.moment();
@@ -529,6 +541,25 @@ impl Collector {
                 if let Some(told) = told {
                     tell.input(Input::ThreadUse(Box::new(told)));
                 }
+            }
+        }
+    }
+
+    /// The same of the threads that read sessions only, which costs next to nothing.
+    fn read_readers(&mut self, outputs: &mut Outputs) {
+        let now = self.clock.moment();
+        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
+        let readers: BTreeSet<(u32, u32)> = self
+            .sessions
+            .readers()
+            .map(|(id, tid)| (id.pid, tid))
+            .collect();
+        for (pid, tid) in readers {
+            if let Some(counters) = self.probes.thread(tid) {
+                let name = self.names.0.thread(tid);
+                let told = thread_use::of_reader(name, pid, &counters, now.monotonic_ns);
+                tell.input(Input::ThreadUse(Box::new(told)));
             }
         }
     }
@@ -602,6 +633,7 @@ impl Collector {
         say_functions(health, self.holders.is_some(), &self.names.0);
         health.ring_high_water_bytes = self.ring_high_water;
         health.kube = self.processes.kube().map(Kube::health);
+        health.own = own_use();
         health.probes = costs
             .into_iter()
             .map(|run| ProbeCost {

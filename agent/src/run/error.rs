@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{
     kube::KubeError,
-    outputs::{BindError, OutputError},
+    outputs::{BindError, OtlpError, OutputError},
     probes::ProbeError,
     record::WriteError,
     target::TargetError,
@@ -27,6 +27,9 @@ pub enum RunError {
     /// The metrics endpoint.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The export of metrics.
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
     /// Standard output.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -63,6 +66,7 @@ impl RunError {
                 | Self::Probes(_)
                 | Self::Kube(_)
                 | Self::Bind(_)
+                | Self::Otlp(_)
                 | Self::NoTerminal
                 | Self::NoPods
                 | Self::Record(WriteError::Foreign(_))

@@ -1,16 +1,10 @@
 //! The metrics endpoint beside a run or a replay.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::{
-    model::Model,
-    outputs::{Endpoint, Heartbeat},
-};
+use crate::outputs::{Endpoint, Exposition, Heartbeat};
 
 /// How long it may take to end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -24,17 +18,17 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(
         endpoint: Endpoint,
-        model: &Arc<Mutex<Model>>,
+        exposition: Exposition,
         heartbeat: &Arc<Heartbeat>,
     ) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         eprintln!("tag52: metrics on http://{}/metrics", endpoint.address());
-        let (model, heartbeat) = (Arc::clone(model), Arc::clone(heartbeat));
+        let heartbeat = Arc::clone(heartbeat);
         let task = tokio::spawn(async move {
             let shutdown = async {
                 let _stopped = stopped.await;
             };
-            if let Err(error) = endpoint.serve(model, heartbeat, shutdown).await {
+            if let Err(error) = endpoint.serve(exposition, heartbeat, shutdown).await {
                 eprintln!("tag52: the metrics endpoint has ended: {error}");
             }
         });

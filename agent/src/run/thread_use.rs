@@ -42,6 +42,16 @@ pub(super) fn of(
     })
 }
 
+/// The account of a thread that reads a session, as of `now`.
+pub(super) fn of_reader(mut name: ThreadName, pid: u32, counters: &Thread, now: u64) -> ThreadUse {
+    name.pid = pid;
+    ThreadUse {
+        thread: name,
+        tracked: true,
+        ns: parts(counters, now),
+    }
+}
+
 /// What the kernel's account of a thread tells: what is left of the time since the boot is unknown.
 fn account(account: &Schedstat, now: u64) -> [u64; Part::ALL.len()] {
     let (on_cpu, run_queue) = (account.sum_exec_runtime, account.run_delay);

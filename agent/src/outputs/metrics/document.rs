@@ -1,0 +1,165 @@
+//! `dashboards/METRICS.md`, from the contract.
+
+use std::fmt::Write as _;
+
+use super::{
+    MAX_SERIES,
+    contract::{METRICS, PROCESS, SESSION, series_of_the_agent, series_per_session},
+    metric::{Kind, Label, Metric, Source, Unit},
+    sessions_within,
+};
+
+const UPDATE: &str = "TAG52_UPDATE";
+
+fn markdown() -> String {
+    let sessions = sessions_within(MAX_SERIES).expect("room for some");
+    let mut text = format!(
+        include_str!("document.md"),
+        session_labels = labels(&SESSION),
+        process_labels = labels(&PROCESS),
+        of_sessions = table(|s| matches!(s, Source::Session(_))),
+        of_processes = table(|s| matches!(s, Source::Process(_))),
+        of_the_agent = table(|s| matches!(s, Source::Agent(_))),
+        own_labels = own_labels(),
+        per_session = series_per_session(),
+        of_agent = series_of_the_agent(),
+        max_series = MAX_SERIES,
+        sessions = sessions,
+        age_buckets = bounds("tag52_message_age_seconds"),
+        wait_buckets = bounds("tag52_stage_seconds"),
+    );
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+fn all() -> impl Iterator<Item = &'static Metric> {
+    METRICS.iter().copied().flatten()
+}
+
+fn bounds(name: &str) -> String {
+    let metric = all().find(|m| m.name == name).expect("a metric");
+    let Kind::Histogram(bounds_ns) = metric.kind else {
+        panic!("{name} is no histogram");
+    };
+    let bounds: Vec<_> = bounds_ns
+        .iter()
+        .map(|&ns| (ns as f64 / 1e9).to_string())
+        .collect();
+    bounds.join(", ")
+}
+
+fn labels(labels: &[Label]) -> String {
+    let mut text = "| label | |\n|---|---|\n".to_owned();
+    for label in labels {
+        let _ = writeln!(text, "| `{}` | {} |", label.name, label.meaning);
+    }
+    text
+}
+
+fn own_labels() -> String {
+    let mut text = "| metric | label | |\n|---|---|---|\n".to_owned();
+    for metric in all() {
+        for label in metric.labels {
+            let _ = writeln!(
+                text,
+                "| `{}` | `{}` | {} |",
+                metric.name, label.name, label.meaning
+            );
+        }
+    }
+    text
+}
+
+fn table(of: impl Fn(Source) -> bool) -> String {
+    let mut text = "| metric | type | unit | labels | meaning | no series | series |\n|---|---|---|---|---|---|---|\n".to_owned();
+    for metric in all().filter(|m| of(m.source)) {
+        let own: Vec<_> = metric
+            .labels
+            .iter()
+            .map(|l| format!("`{}`", l.name))
+            .collect();
+        let unit = match metric.unit {
+            Unit::None => "",
+            unit => unit.name(),
+        };
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {unit} | {} | {} | {} | {} |",
+            metric.name,
+            metric.kind.name(),
+            own.join(" "),
+            metric.help,
+            metric.absent,
+            metric.most_series(),
+        );
+    }
+    text
+}
+
+#[test]
+fn the_document_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../dashboards/METRICS.md");
+    let wanted = markdown();
+    if std::env::var_os(UPDATE).is_some() {
+        std::fs::write(path, &wanted).expect("written");
+    }
+    let there = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        there == wanted,
+        "dashboards/METRICS.md is not what the code says: {UPDATE}=1 cargo test -p tag52 --lib document writes it"
+    );
+}
+
+#[test]
+fn names_follow_the_conventions() {
+    let mut names = std::collections::HashSet::new();
+    for metric in all() {
+        assert!(names.insert(metric.name), "{} is there twice", metric.name);
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        assert!(metric.name.chars().all(legal), "{}", metric.name);
+        let known = metric.name.starts_with("tag52_") || metric.name.starts_with("process_");
+        assert!(known, "{}", metric.name);
+        assert_eq!(
+            metric.name.ends_with("_total"),
+            metric.kind == Kind::Counter,
+            "{}",
+            metric.name
+        );
+        assert_eq!(
+            metric.name.ends_with("_info"),
+            metric.kind == Kind::Info,
+            "{}",
+            metric.name
+        );
+        assert!(
+            metric.family().ends_with(metric.unit.name()),
+            "{}",
+            metric.name
+        );
+        assert!(
+            !metric.help.contains(['\n', '\\', '"']) && !metric.help.ends_with('.'),
+            "{}",
+            metric.name
+        );
+        for label in metric.labels {
+            assert!(
+                label.name.chars().all(legal) && label.name != "le",
+                "{}",
+                label.name
+            );
+            let taken = match metric.source {
+                Source::Session(_) => &SESSION[..],
+                Source::Process(_) => &PROCESS[..],
+                Source::Agent(_) => &[],
+            };
+            assert!(
+                taken.iter().all(|l| l.name != label.name),
+                "{} {}",
+                metric.name,
+                label.name
+            );
+        }
+    }
+}

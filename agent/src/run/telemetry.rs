@@ -1,0 +1,79 @@
+//! The metrics of a run: served, exported, or both.
+
+use std::sync::{Arc, Mutex};
+
+use super::{
+    RunError, Server,
+    node::{host_name, kubernetes_node, node_name},
+};
+use crate::{
+    cli::Telemetry,
+    model::Model,
+    outputs::{Account, Endpoint, Exporter, Exposition, Heartbeat, OtlpConfig, sessions_within},
+};
+
+/// What goes on until the run is over.
+pub(super) struct Telemeter {
+    server: Option<Server>,
+    exporter: Option<Exporter>,
+}
+
+/// Where to export, as asked for.
+pub(super) fn config(asked: &Telemetry) -> Result<Option<OtlpConfig>, RunError> {
+    let Some(url) = &asked.otlp else {
+        return Ok(None);
+    };
+    let names = [
+        ("host.name", host_name()),
+        ("k8s.node.name", kubernetes_node()),
+    ];
+    let known = names
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let environment = |name: &str| std::env::var(name).ok();
+    let config = OtlpConfig::new(url, asked.otlp_interval, known.collect(), &environment)?;
+    Ok(Some(config))
+}
+
+impl Telemeter {
+    /// Begins to serve and to export, where either was asked for.
+    pub(super) fn start(
+        asked: &Telemetry,
+        endpoint: Option<Endpoint>,
+        otlp: Option<OtlpConfig>,
+        model: &Arc<Mutex<Model>>,
+        heartbeat: &Arc<Heartbeat>,
+    ) -> Result<Self, RunError> {
+        let account = Account::new(asked.max_series, node_name());
+        let exporter = otlp.map(|config| Exporter::start(config, model, account.clone()));
+        let server = endpoint.map(|endpoint| {
+            let exposition = Exposition::new(Arc::clone(model), account.clone());
+            Server::start(endpoint, exposition, heartbeat)
+        });
+        Ok(Self {
+            server,
+            exporter: exporter.transpose()?,
+        })
+    }
+
+    /// Ends both at the same time.
+    pub(super) async fn stop(self) {
+        let serving = async {
+            if let Some(server) = self.server {
+                server.stop().await;
+            }
+        };
+        let exporting = async {
+            if let Some(exporter) = self.exporter {
+                exporter.stop().await;
+            }
+        };
+        tokio::join!(serving, exporting);
+    }
+}
+
+/// How many sessions have room for series of their own.
+pub(super) fn room(asked: &Telemetry) -> usize {
+    // Checked when the command line was read.
+    sessions_within(asked.max_series).unwrap_or(1)
+}
