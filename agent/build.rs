@@ -19,7 +19,12 @@ fn main() -> Result<()> {
     ensure!(found, "bpf-linker is missing: run `cargo xtask setup` once");
     let path = env::join_paths(std::iter::once(tools).chain(env::split_paths(&path)))?;
     // SAFETY: a build script's main thread, before any other is started.
-    unsafe { env::set_var("PATH", path) };
+    unsafe {
+        env::set_var("PATH", path);
+        // The object must not depend on which folder it was built in. Only nightly's cargo reads these.
+        env::set_var("CARGO_UNSTABLE_TRIM_PATHS", "true");
+        env::set_var("CARGO_PROFILE_RELEASE_TRIM_PATHS", "all");
+    }
     for dir in ["agent-common", "agent-ebpf"] {
         println!("cargo:rerun-if-changed={}", root.join(dir).display());
     }
