@@ -2,10 +2,17 @@
 //!
 //! Needs nightly with rust-src and bpf-linker; `cargo xtask setup` installs both.
 
-use std::{env, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, ensure};
 use aya_build::{Package, Toolchain, build_ebpf};
+use object::{
+    build::elf::{Builder, SectionData},
+    elf::SHT_STRTAB,
+};
 
 fn main() -> Result<()> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?)
@@ -31,7 +38,7 @@ fn main() -> Result<()> {
     // `cargo xtask setup` writes which nightly it chose.
     let chosen = root.join("target/tools/toolchain");
     println!("cargo:rerun-if-changed={}", chosen.display());
-    let nightly = std::fs::read_to_string(chosen).unwrap_or_else(|_| "nightly".to_owned());
+    let nightly = fs::read_to_string(chosen).unwrap_or_else(|_| "nightly".to_owned());
     let probes = root.join("agent-ebpf");
     build_ebpf(
         [Package {
@@ -40,5 +47,25 @@ fn main() -> Result<()> {
             ..Package::default()
         }],
         Toolchain::Custom(nightly.trim()),
-    )
+    )?;
+    strip(&PathBuf::from(env::var("OUT_DIR")?).join("tag52-probes"))
+}
+
+/// Takes out the DWARF, nine tenths of the object: the kernel and the loader read BTF.
+fn strip(file: &Path) -> Result<()> {
+    let object = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut builder = Builder::read(&*object)?;
+    for section in &mut builder.sections {
+        let name = section.name.as_slice();
+        section.delete = name.starts_with(b".debug_") || name.starts_with(b".rel.debug_");
+    }
+    // LLVM keeps the names of sections and symbols in one table, the builder in two.
+    let names = builder.sections.add();
+    names.name = b".shstrtab".as_slice().into();
+    names.sh_type = SHT_STRTAB;
+    names.data = SectionData::SectionString;
+    builder.delete_orphans();
+    let mut stripped = Vec::new();
+    builder.write(&mut stripped)?;
+    fs::write(file, stripped).with_context(|| format!("cannot write {}", file.display()))
 }
