@@ -75,8 +75,15 @@ impl Containers {
 
     /// Takes the image of this machine's type out of an OCI layout, and returns its id.
     pub fn load(&self, layout: &Path) -> Result<String> {
-        let from = format!("oci:{}", layout.display());
-        let told = finish(self.podman().args(["pull", "--quiet", &from]))?;
+        let (Some(folder), Some(name)) = (layout.parent(), layout.file_name()) else {
+            bail!("{} is no layout", layout.display());
+        };
+        // Told by its name alone: podman makes the image's name of what it is told, and not every folder can
+        // be one.
+        let from = format!("oci:{}", Path::new(name).display());
+        let mut pull = self.podman();
+        pull.args(["pull", "--quiet", &from]).current_dir(folder);
+        let told = finish(&mut pull)?;
         Ok(told.trim().to_owned())
     }
 

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod containers;
 pub mod demo;
+pub mod deploy;
 pub mod image;
 pub mod lab;
 pub mod perfetto;

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use xtask::lab::{crowd, neighbour, spin, victim};
-use xtask::{bench, demo, image, screenshots, toolchain, verify, vm, workspace};
+use xtask::{bench, demo, deploy, image, screenshots, toolchain, verify, vm, workspace};
 
 /// Builds, runs, demonstrates and tests tag52.
 #[derive(Debug, Parser)]
@@ -53,6 +53,8 @@ enum Command {
     Vm(vm::Options),
     /// Build the container image: `target/image/tag52.oci.tar`
     Image(image::Options),
+    /// Check the manifests under `deploy/`, without a cluster
+    DeployCheck(deploy::Options),
     /// Make the README's pictures: the demo in Perfetto's UI, and in the live view
     Screenshots(screenshots::Options),
     #[command(hide = true)]
@@ -92,6 +94,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test { filter } => check::run(&filter),
         Command::Vm(options) => vm::run(&options),
         Command::Image(options) => image::run(&options),
+        Command::DeployCheck(options) => deploy::run(&options),
         Command::Screenshots(options) => make_screenshots(&options),
         Command::Victim(options) => victim::run(&options),
         Command::Crowd(options) => crowd::run(&options),
