@@ -220,7 +220,8 @@ fn observe(rights: &[&str]) {
     assert!(throttled > age / 4, "{throttled} of {age}");
     let blame = Blame::of(&serde_json::json!({"sessions": sessions})).expect("blame");
     let quota = blame.share("throttle", |row| row.ends(&cgroup));
-    assert!(quota > 0.95, "{quota} is blamed on the pod's quota");
+    // Not what came before its cgroup was known.
+    assert!(quota > 0.8, "{quota} is blamed on the pod's quota");
 
     // Nothing was out of reach.
     let anomalies = &summary["health"]["anomalies"];
