@@ -75,7 +75,7 @@ pub(super) fn check(name: &str, objects: &[Value]) -> Result<Vec<String>> {
     }
     let annotated = &spec["metadata"]["annotations"]["prometheus.io/port"];
     expect(
-        annotated.is_null() || *annotated == PORT.to_string(),
+        annotated.is_null() || annotated.as_str().and_then(|port| port.parse().ok()) == Some(PORT),
         "the annotation names another port",
     );
     expect(
