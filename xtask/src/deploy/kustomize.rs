@@ -27,7 +27,7 @@ impl Kustomize {
         let fetched = Self(folder.join("usr/bin/kubectl"));
         if !fetched.0.is_file() {
             eprintln!("fetching kubectl (from Debian {SUITE}, once)");
-            vm::fetch_packages(&["kubernetes-client"], SUITE, &folder)?;
+            vm::fetch_packages(&["kubectl"], SUITE, &folder)?;
         }
         ensure!(
             fetched.is_new_enough(),
