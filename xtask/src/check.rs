@@ -2,9 +2,10 @@
 
 use std::{path::PathBuf, process::Command};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
-use xtask::{perfetto, toolchain, workspace};
+use xtask::containers::Containers;
+use xtask::{deploy, image, perfetto, toolchain, workspace};
 
 /// Format, lints, build, then all tests. `filter` goes to the test binaries.
 pub(crate) fn run(filter: &[String]) -> Result<()> {
@@ -23,6 +24,7 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
         "warnings",
     ])?;
     let binary = workspace::build_agent()?;
+    let image = image()?;
 
     let trace_processor = perfetto::ensure().unwrap_or_else(|error| {
         eprintln!("the test of exported traces is skipped: {error:#}");
@@ -35,6 +37,7 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
             .arg("test")
             .args(arguments)
             .env("TAG52_BIN", &binary)
+            .env("TAG52_IMAGE", &image)
             .env("TAG52_PERFETTO", &trace_processor);
         command
     };
@@ -74,6 +77,19 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
         runner,
     );
     with_filter(&mut live)
+}
+
+/// The container image for this machine, and the manifests that run it. Without root there is none: buildah
+/// and podman are run as root.
+fn image() -> Result<PathBuf> {
+    deploy::run(&deploy::Options::default())?;
+    if !workspace::is_root() {
+        return Ok(PathBuf::new());
+    }
+    let here = image::Arch::here().context("there are no images for this machine's type")?;
+    let layout = image::build(&Containers::open()?, &[here])?;
+    println!("{}", layout.text());
+    Ok(layout.folder)
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {

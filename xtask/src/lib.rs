@@ -1,7 +1,10 @@
 //! What `cargo xtask` and the live tests share.
 
 pub mod bench;
+pub mod containers;
 pub mod demo;
+pub mod deploy;
+pub mod image;
 pub mod lab;
 pub mod perfetto;
 pub mod screenshots;

@@ -1,6 +1,9 @@
 //! The CPU controller's cgroups: v1, v2, and both at once.
 
+mod place;
+
 use std::{
+    ffi::OsString,
     fs::{self, File},
     io::{self, BufReader},
     path::{Path, PathBuf},
@@ -11,6 +14,7 @@ use procfs::{
     process::{MountInfo, MountInfos},
 };
 
+use self::place::Shown;
 use super::proc::Proc;
 use crate::model::{CgroupLevel, CgroupUse};
 
@@ -48,8 +52,10 @@ enum Version {
 struct Hierarchy {
     version: Version,
     /// The cgroup that is at the mount's top.
-    root: PathBuf,
+    root: Shown,
     mount: PathBuf,
+    /// The way from there to the root of our cgroup namespace, where that is further down and known.
+    home: Option<Vec<OsString>>,
 }
 
 /// What a cgroup has been given of the CPU.
@@ -90,12 +96,16 @@ impl Hierarchies {
         let mounts = MountInfos::from_buf_read(text).map_err(io::Error::other)?;
         let find = |version: Version| {
             let mounts = mounts.0.iter().filter(|mount| has(mount, version));
+            let views = mounts.map(|mount| (Shown::parse(mount.root.as_ref()), &mount.mount_point));
+            let views: Vec<_> = views.collect();
             // A mount may show a part of the tree: the widest view is best.
-            let widest = mounts.min_by_key(|mount| mount.root.len())?;
+            let (root, mount) = views.iter().max_by_key(|(root, _)| root.width())?;
+            let own = views.iter().find(|(root, _)| root.is_home());
             Some(Hierarchy {
                 version,
-                root: PathBuf::from(&widest.root),
-                mount: widest.mount_point.clone(),
+                home: own.and_then(|(_, own)| root.home(mount, own)),
+                root: root.clone(),
+                mount: (*mount).clone(),
             })
         };
         let limits = find(Version::V1("cpu")).or_else(|| find(Version::V2));
@@ -185,12 +195,7 @@ impl Hierarchy {
         })?;
         // The cgroup has been removed, the process is a zombie: its ancestors are still there.
         let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-        let below = Path::new(path).strip_prefix(&self.root).ok()?;
-        // Seen from inside a cgroup namespace: above its root.
-        if below.components().any(|part| part.as_os_str() == "..") {
-            return None;
-        }
-        Some(Path::new("/").join(below))
+        self.root.place(Path::new(path), self.home.as_deref())
     }
 
     fn file(&self, level: &Path, name: &str) -> Option<String> {

@@ -26,7 +26,7 @@ impl ClockSet {
                 libc::CLOCK_REALTIME,
                 libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET,
                 libc::timespec {
-                    tv_sec: libc::time_t::MAX,
+                    tv_sec: i64::MAX,
                     tv_nsec: 0,
                 },
             ),
@@ -34,7 +34,7 @@ impl ClockSet {
                 libc::CLOCK_MONOTONIC,
                 libc::TFD_TIMER_ABSTIME,
                 libc::timespec {
-                    tv_sec: (step.at / 1_000_000_000) as libc::time_t,
+                    tv_sec: (step.at / 1_000_000_000) as i64,
                     tv_nsec: (step.at % 1_000_000_000) as libc::c_long,
                 },
             ),

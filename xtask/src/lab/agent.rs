@@ -245,11 +245,20 @@ impl Agent {
             Command::new(launch.binary)
         };
         command.arg("run").args(&launch.arguments);
+        Self::spawn(&mut command, launch.echo, launch.sudo)
+    }
+
+    /// The same by a command of the caller's, such as a container with the agent in it.
+    pub fn of(mut command: Command) -> Result<Self> {
+        Self::spawn(&mut command, false, false)
+    }
+
+    fn spawn(command: &mut Command, echo: bool, sudo: bool) -> Result<Self> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = Guarded::spawn(&mut command, "the agent")?;
+        let mut child = Guarded::spawn(command, "the agent")?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let stdout = child
             .child()
@@ -261,7 +270,6 @@ impl Agent {
             .stderr
             .take()
             .context("the agent's standard error")?;
-        let echo = launch.echo;
         let readers = vec![
             follow(stdout, Arc::clone(&seen), |seen, line| {
                 seen.lines.push(line);
@@ -277,7 +285,7 @@ impl Agent {
             child,
             seen,
             readers,
-            sudo: launch.sudo,
+            sudo,
         })
     }
 

@@ -20,6 +20,7 @@ pub mod gil;
 pub mod holds;
 pub mod neighbour;
 pub mod process;
+pub mod programs;
 pub mod quickfix;
 pub mod relay;
 pub mod runners;

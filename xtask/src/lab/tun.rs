@@ -41,7 +41,7 @@ pub fn enter(address: Ipv4Addr) -> Result<File> {
         .custom_flags(libc::O_NONBLOCK)
         .open("/dev/net/tun")
         .context("/dev/net/tun")?;
-    let mut request = named();
+    let mut request = named("wire0");
     request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short;
     set(&device, libc::TUNSETIFF, &request).context("TUNSETIFF")?;
     let control: OwnedFd = socket(
@@ -59,11 +59,27 @@ pub fn enter(address: Ipv4Addr) -> Result<File> {
     Ok(device)
 }
 
-/// A request about the only device of a namespace.
-fn named() -> libc::ifreq {
+/// Moves the calling thread, and whatever it starts from now on, into a network namespace of its own with
+/// nothing in it but loopback; returns a handle that keeps it. Needs root.
+pub fn enter_alone() -> Result<File> {
+    unshare(CloneFlags::CLONE_NEWNET).context("a network namespace")?;
+    let control: OwnedFd = socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    let mut request = named("lo");
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    set(&control, libc::SIOCSIFFLAGS, &request).context("SIOCSIFFLAGS")?;
+    File::open("/proc/thread-self/ns/net").context("the thread's network namespace")
+}
+
+/// A request about a device of the namespace.
+fn named(name: &str) -> libc::ifreq {
     // SAFETY: all-zero is a valid value of this plain C struct.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"wire0") {
+    for (to, from) in request.ifr_name.iter_mut().zip(name.as_bytes()) {
         *to = *from as libc::c_char;
     }
     request

@@ -63,19 +63,30 @@ pub fn ensure_checkers() -> Result<()> {
 
 /// Makes sure that tmux is there: the live view is tested on its terminals.
 pub fn ensure_tmux() -> Result<()> {
-    if output(Command::new("tmux").arg("-V")).is_some() {
+    ensure_packages(&[("tmux", "tmux")])
+}
+
+/// Makes sure that programs are there; each is given with Debian's package of it.
+pub fn ensure_packages(programs: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> = programs
+        .iter()
+        .filter(|(program, _)| !in_path(program))
+        .map(|&(_, package)| package)
+        .collect();
+    if missing.is_empty() {
         return Ok(());
     }
+    let list = missing.join(" ");
     if !llvm::can_use_apt() {
         let sudo = if workspace::is_root() { "" } else { "sudo " };
-        bail!(
-            "tmux is missing; on Debian or Ubuntu install it with: {sudo}apt-get install -y tmux"
-        );
+        bail!("missing: {list}; on Debian or Ubuntu install with: {sudo}apt-get install -y {list}");
     }
     let install = || {
         let mut command = Command::new("apt-get");
-        command.args(["install", "-y", "--no-install-recommends", "tmux"]);
-        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command.args(["install", "-y", "--no-install-recommends"]);
+        command
+            .args(&missing)
+            .env("DEBIAN_FRONTEND", "noninteractive");
         stream(&mut command)
     };
     if install().is_err() {
@@ -83,6 +94,14 @@ pub fn ensure_tmux() -> Result<()> {
         install()?;
     }
     Ok(())
+}
+
+/// Whether a program can be found, also where only root looks.
+fn in_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .any(|folder| folder.join(program).is_file())
 }
 
 /// Runs a command with its output on our standard error, so that standard output stays the caller's.

@@ -16,7 +16,7 @@ mod modules;
 mod outcome;
 mod subject;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -40,6 +40,13 @@ const DEFAULT_TESTS: [&str; 7] = [
     "a_quota_is_throttle_and_not_run_queue",
     "accuracy::a_quota",
 ];
+
+/// Downloads packages from a suite of Debian, unpacks them in `to` and installs nothing.
+pub(crate) fn fetch_packages(packages: &[&str], suite: &str, to: &Path) -> Result<()> {
+    let packages: Vec<String> = packages.iter().map(|&name| name.to_owned()).collect();
+    let folder = to.with_extension("apt");
+    apt::Apt::open(&folder, &[suite])?.unpack(&packages, to)
+}
 
 /// Options of `cargo xtask vm`.
 #[derive(Clone, Debug, clap::Args)]

@@ -162,6 +162,29 @@ fn the_widest_mount_is_taken() {
 }
 
 #[test]
+fn in_a_container_the_hosts_tree_is_read_from_its_top() {
+    let f = Fixture::new();
+    f.write("host/pods/pod1/agent/cpu.stat", STAT);
+    f.write("host/pods/pod2/app/cpu.stat", STAT);
+    f.write("host/pods/pod2/app/cpu.max", "20000 100000\n");
+    // Its own cgroup, at the top of its own mount, and the host's tree.
+    let all = f.mounted(&[
+        ("/", "host/pods/pod1/agent", "cgroup2", "rw"),
+        ("/../../..", "host", "cgroup2", "rw"),
+    ]);
+    f.write("proc/8/cgroup", "0::/../../pod2/app\n");
+    f.write("proc/9/cgroup", "0::/\n");
+    let used = all.used(&f.proc(), 8).expect("read");
+    let own = &used.levels[0];
+    assert_eq!(own.path, "/pods/pod2/app");
+    assert_eq!(own.quota_ns, Some(20_000_000));
+    assert_eq!(
+        all.path_of(&f.proc(), 9).as_deref(),
+        Some("/pods/pod1/agent")
+    );
+}
+
+#[test]
 fn what_is_gone_is_left_out_or_told() {
     let f = Fixture::new();
     let all = f.mounted(&[("/", "cg", "cgroup2", "rw")]);

@@ -1,0 +1,87 @@
+//! `cargo xtask deploy-check`: the manifests under `deploy/`, without a cluster.
+//!
+//! What kustomize makes of them is held against the schemas of several Kubernetes versions and of the
+//! Prometheus operator, and against what this project wants of them.
+
+mod custom;
+mod kustomize;
+mod policy;
+pub mod rights;
+mod rule;
+mod schemas;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::workspace;
+
+/// Options of `cargo xtask deploy-check`.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+    /// Write anew what is generated: the PrometheusRule made of dashboards/rules.yaml.
+    #[arg(long)]
+    write: bool,
+}
+
+/// What can be applied, by folder below `deploy/`, with the oldest Kubernetes it is for.
+const BUILDS: [(&str, (u32, u32)); 3] = [
+    ("base", (1, 27)),
+    // appArmorProfile.
+    ("overlays/unprivileged", (1, 30)),
+    ("overlays/prometheus-operator", (1, 27)),
+];
+
+/// Checks everything; the error names all that is wrong.
+pub fn run(options: &Options) -> Result<()> {
+    if options.write {
+        rule::write()?;
+    }
+    rule::check()?;
+    let kustomize = kustomize::Kustomize::ensure()?;
+    let schemas = schemas::Schemas::ensure()?;
+    let custom = custom::Custom::ensure()?;
+    let mut wrong = Vec::new();
+    for (name, oldest) in BUILDS {
+        let text = kustomize.build(&folder().join(name))?;
+        let checked = schemas
+            .check(&text, oldest)
+            .with_context(|| format!("deploy/{name}"))?;
+        let mut found = checked.wrong;
+        found.extend(custom.check(&checked.objects)?);
+        found.extend(policy::check(name, &checked.objects)?);
+        println!(
+            "deploy/{name}: {} objects, Kubernetes {}",
+            checked.objects.len(),
+            checked.versions.join(", ")
+        );
+        wrong.extend(
+            found
+                .into_iter()
+                .map(|what| format!("deploy/{name}: {what}")),
+        );
+    }
+    anyhow::ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// Where the manifests are.
+fn folder() -> PathBuf {
+    workspace::root().join("deploy")
+}
+
+/// Where what is fetched for the checks is kept.
+fn cache() -> PathBuf {
+    workspace::root().join("target/deploy")
+}
+
+/// `Kind name`
+fn called(object: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    format!(
+        "{} {}",
+        text(&object["kind"]),
+        text(&object["metadata"]["name"])
+    )
+}

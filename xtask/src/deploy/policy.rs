@@ -1,0 +1,193 @@
+//! What a schema cannot know: that the parts fit each other, and nobody has more rights than told.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::rights::CAPABILITIES;
+use super::{called, folder};
+use crate::workspace;
+
+/// Where the agent serves, in all of this.
+const PORT: u64 = 9752;
+
+/// What is wrong with a build's objects.
+pub(super) fn check(name: &str, objects: &[Value]) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    let mut expect = |holds: bool, what: &str| {
+        if !holds {
+            wrong.push(what.to_owned());
+        }
+    };
+    let find = |kind: &str| {
+        let mut found = objects.iter().filter(|object| object["kind"] == kind);
+        match (found.next(), found.next()) {
+            (Some(object), None) => Ok(object),
+            _ => Err(anyhow::anyhow!("there is not one {kind}")),
+        }
+    };
+
+    let role = find("ClusterRole")?;
+    expect(
+        role["rules"]
+            == json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]),
+        "the role is for more or less than reading pods",
+    );
+    let set = find("DaemonSet")?;
+    let account = find("ServiceAccount")?;
+    let binding = find("ClusterRoleBinding")?;
+    let pod = &set["spec"]["template"]["spec"];
+    let spec = &set["spec"]["template"];
+    expect(
+        binding["subjects"]
+            == json!([{"kind": "ServiceAccount", "name": account["metadata"]["name"],
+                "namespace": account["metadata"]["namespace"]}])
+            && binding["roleRef"]["name"] == role["metadata"]["name"]
+            && pod["serviceAccountName"] == account["metadata"]["name"],
+        "role, account and pod do not belong together",
+    );
+    expect(
+        set["spec"]["selector"]["matchLabels"] == spec["metadata"]["labels"],
+        "the DaemonSet does not select its pods",
+    );
+    expect(
+        pod["hostPID"] == true,
+        "without hostPID the agent ends at once",
+    );
+    expect(
+        pod["hostNetwork"].is_null() && pod["hostIPC"].is_null(),
+        "the host's network or IPC is not needed",
+    );
+
+    let containers = pod["containers"].as_array().context("containers")?;
+    expect(containers.len() == 1, "there is not one container");
+    let container = &containers[0];
+    expect(
+        container["ports"]
+            == json!([{"name": "metrics", "containerPort": PORT, "protocol": "TCP"}]),
+        "the port is another",
+    );
+    for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+        let get = &container[probe]["httpGet"];
+        expect(
+            get["port"] == "metrics" && get["path"] == "/healthz",
+            &format!("the {probe} asks elsewhere"),
+        );
+    }
+    let annotated = &spec["metadata"]["annotations"]["prometheus.io/port"];
+    expect(
+        annotated.is_null() || annotated.as_str().and_then(|port| port.parse().ok()) == Some(PORT),
+        "the annotation names another port",
+    );
+    expect(
+        container["env"]
+            == json!([{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]),
+        "it is not told its node's name",
+    );
+    let resources = &container["resources"];
+    expect(
+        resources["limits"]["cpu"].is_null() && resources["limits"]["memory"].is_string(),
+        "CPU is limited, or memory is not",
+    );
+
+    let security = &container["securityContext"];
+    expect(
+        security["readOnlyRootFilesystem"] == true,
+        "the root file system can be written",
+    );
+    if name.ends_with("unprivileged") {
+        let names = CAPABILITIES.map(|(name, _)| name);
+        expect(
+            security["privileged"] == false
+                && security["allowPrivilegeEscalation"] == false
+                && security["capabilities"] == json!({"add": names, "drop": ["ALL"]}),
+            "the capabilities are not those of the table",
+        );
+    } else {
+        expect(security["privileged"] == true, "it is not privileged");
+    }
+
+    expect(
+        container["args"] == image_arguments()?,
+        "the DaemonSet's arguments are not the image's default ones",
+    );
+    wrong.extend(table()?);
+    if let Ok(monitor) = find("PodMonitor") {
+        wrong.extend(monitored(monitor, spec));
+        wrong.extend(dashboards(objects)?);
+    }
+    Ok(wrong)
+}
+
+/// `CMD` of the Containerfile.
+fn image_arguments() -> Result<Value> {
+    let path = folder().join("Containerfile");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let command = text.lines().find_map(|line| line.strip_prefix("CMD "));
+    serde_json::from_str(command.context("the Containerfile has no CMD")?)
+        .context("its CMD is no list")
+}
+
+/// The README's table of capabilities.
+fn table() -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(folder().join("README.md"))
+        .context("cannot read deploy/README.md")?;
+    let rows: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `CAP_")?.split('`').next())
+        .collect();
+    let names = CAPABILITIES.map(|(name, _)| name);
+    Ok(if rows == names {
+        Vec::new()
+    } else {
+        vec![format!("deploy/README.md has {rows:?}, not {names:?}")]
+    })
+}
+
+fn monitored(monitor: &Value, pod: &Value) -> Vec<String> {
+    let spec = &monitor["spec"];
+    let endpoint = &spec["podMetricsEndpoints"][0];
+    let mut wrong = Vec::new();
+    if spec["selector"]["matchLabels"] != pod["metadata"]["labels"] {
+        wrong.push("the PodMonitor selects other pods".to_owned());
+    }
+    if endpoint["port"] != "metrics" || endpoint["honorLabels"] != true {
+        wrong.push("the PodMonitor scrapes another port, or overwrites labels".to_owned());
+    }
+    if !pod["metadata"]["annotations"]["prometheus.io/scrape"].is_null() {
+        wrong.push("with annotations and a PodMonitor it is scraped twice".to_owned());
+    }
+    wrong
+}
+
+/// Every dashboard is in a ConfigMap that the sidecar finds.
+fn dashboards(objects: &[Value]) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(workspace::root().join("dashboards"))? {
+        let file = entry?.file_name().to_string_lossy().into_owned();
+        if !file.ends_with(".json") {
+            continue;
+        }
+        let found = objects
+            .iter()
+            .find(|object| object["kind"] == "ConfigMap" && object["data"].get(&file).is_some());
+        let Some(found) = found else {
+            wrong.push(format!(
+                "dashboards/{file} is in no ConfigMap: dashboards/kustomization.yaml"
+            ));
+            continue;
+        };
+        let name = called(found);
+        let text = found["data"][&file].as_str().unwrap_or_default();
+        if serde_json::from_str::<Value>(text).is_err() {
+            wrong.push(format!("{name}: {file} is no JSON"));
+        }
+        // etcd takes 1 MiB.
+        if text.len() > 900 << 10 || found["metadata"]["labels"]["grafana_dashboard"] != "1" {
+            wrong.push(format!(
+                "{name} is too large, or the sidecar does not find it"
+            ));
+        }
+    }
+    Ok(wrong)
+}

@@ -1,0 +1,70 @@
+//! Whether the image is the same when built elsewhere.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::arch::Arch;
+use crate::containers::finish;
+use crate::workspace;
+
+/// Builds the last commit in two new clones, and compares the digests.
+pub(super) fn check(machines: &[Arch]) -> Result<()> {
+    let folder = workspace::target().join("image/twice");
+    let _ = std::fs::remove_dir_all(&folder);
+    // Names of different length: a path that got in would move what is behind it.
+    let clones = ["a", "another-folder"].map(|name| folder.join(name));
+    let mut digests = Vec::new();
+    for clone in &clones {
+        digests.push(build_in(clone, machines)?);
+    }
+    let _ = std::fs::remove_dir_all(&folder);
+    ensure!(
+        digests[0] == digests[1],
+        "two builds of one commit differ: {} and {}",
+        digests[0],
+        digests[1]
+    );
+    println!("both builds are {}", digests[0]);
+    Ok(())
+}
+
+fn build_in(clone: &Path, machines: &[Arch]) -> Result<String> {
+    finish(
+        Command::new("git")
+            .args(["clone", "--quiet"])
+            .arg(workspace::root())
+            .arg(clone),
+    )?;
+    // The compilers are no part of what is compared.
+    std::fs::create_dir_all(clone.join("target"))?;
+    std::os::unix::fs::symlink(workspace::tools(), clone.join("target/tools"))?;
+    let arch = match machines {
+        [one] => one.to_string(),
+        _ => "both".to_owned(),
+    };
+    let output = Command::new("cargo")
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "xtask",
+            "--",
+            "image",
+            "--arch",
+            &arch,
+        ])
+        .current_dir(clone)
+        .env_remove("CARGO_MANIFEST_DIR")
+        .env_remove("CARGO_TARGET_DIR")
+        .stderr(std::process::Stdio::inherit())
+        .output()?;
+    let said = String::from_utf8(output.stdout)?;
+    ensure!(
+        output.status.success(),
+        "the build in {} failed",
+        clone.display()
+    );
+    said.lines().next().map(str::to_owned).context("a digest")
+}
