@@ -1,6 +1,7 @@
 //! What `cargo xtask` and the live tests share.
 
 pub mod bench;
+pub mod dashboards;
 pub mod demo;
 pub mod lab;
 pub mod perfetto;

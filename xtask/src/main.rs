@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use xtask::lab::{crowd, neighbour, spin, victim};
-use xtask::{bench, demo, screenshots, toolchain, verify, vm, workspace};
+use xtask::{bench, dashboards, demo, screenshots, toolchain, verify, vm, workspace};
 
 /// Builds, runs, demonstrates and tests tag52.
 #[derive(Debug, Parser)]
@@ -51,6 +51,8 @@ enum Command {
     },
     /// Run the live tests in virtual machines with other kernels: `cargo xtask vm --kernel 6.12 -- FILTER`
     Vm(vm::Options),
+    /// Write the Grafana dashboards, or check them
+    Dashboards(dashboards::Options),
     /// Make the README's pictures: the demo in Perfetto's UI, and in the live view
     Screenshots(screenshots::Options),
     #[command(hide = true)]
@@ -89,6 +91,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Bench(options) => measure_cost(&options),
         Command::Test { filter } => check::run(&filter),
         Command::Vm(options) => vm::run(&options),
+        Command::Dashboards(options) => dashboards::run(&options),
         Command::Screenshots(options) => make_screenshots(&options),
         Command::Victim(options) => victim::run(&options),
         Command::Crowd(options) => crowd::run(&options),
