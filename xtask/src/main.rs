@@ -91,7 +91,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Bench(options) => measure_cost(&options),
         Command::Test { filter } => check::run(&filter),
         Command::Vm(options) => vm::run(&options),
-        Command::Dashboards(options) => dashboards::run(&options),
+        Command::Dashboards(options) => write_dashboards(&options),
         Command::Screenshots(options) => make_screenshots(&options),
         Command::Victim(options) => victim::run(&options),
         Command::Crowd(options) => crowd::run(&options),
@@ -164,6 +164,23 @@ fn measure_cost(options: &bench::Options) -> Result<()> {
     let binary = built(options.agent())?;
     let report = bench::run(options, &binary, &std::env::current_exe()?)?;
     println!("{report}");
+    Ok(())
+}
+
+fn write_dashboards(options: &dashboards::Options) -> Result<()> {
+    if !options.live {
+        return dashboards::run(options);
+    }
+    ensure!(workspace::is_root(), "the agent loads probes: become root");
+    let binary = built(options.agent.as_deref())?;
+    let live = dashboards::live::Options {
+        seconds: options.seconds,
+        allow_missing: options.allow_missing,
+        dump: options.dump.clone(),
+    };
+    let report = dashboards::live::run(&live, &binary, &std::env::current_exe()?)?;
+    println!("{report}");
+    ensure!(report.failures().is_empty(), "not everything has data");
     Ok(())
 }
 

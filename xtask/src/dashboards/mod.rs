@@ -6,6 +6,7 @@
 mod agent;
 mod dashboard;
 mod fleet;
+pub mod live;
 mod look;
 mod panel;
 mod session;
@@ -23,6 +24,21 @@ pub struct Options {
     /// Only say whether the files are what they should be
     #[arg(long)]
     pub check: bool,
+    /// Ask everything they and the rules ask of a real Prometheus that scrapes the real agent; needs root
+    #[arg(long)]
+    pub live: bool,
+    /// `--live`: how long Prometheus looks before it is asked
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(10..=600))]
+    pub seconds: u64,
+    /// `--live`: use this agent instead of building it
+    #[arg(long, value_name = "PATH")]
+    pub agent: Option<PathBuf>,
+    /// `--live`: a metric that the agent does not have is no failure
+    #[arg(long)]
+    pub allow_missing: bool,
+    /// `--live`: keep the answers here, for `cargo xtask screenshots --dashboards FOLDER`
+    #[arg(long, value_name = "FOLDER")]
+    pub dump: Option<PathBuf>,
 }
 
 /// All of them.

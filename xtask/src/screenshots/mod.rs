@@ -82,28 +82,7 @@ pub fn run(options: &Options, agent: &Path, xtask: &Path) -> Result<Vec<PathBuf>
 /// agent has no such command.
 fn film(options: &Options, agent: &Path, xtask: &Path, recording: &Path) -> Result<Option<String>> {
     let folder = tempfile::tempdir()?;
-    let output = folder.path().join("demo");
-    let mut demo = Command::new(xtask);
-    demo.args([
-        "demo",
-        "--no-agent",
-        "--seconds",
-        &options.seconds.to_string(),
-    ])
-    .stdin(Stdio::null())
-    .stdout(File::create(&output)?);
-    let mut demo = Guarded::spawn(&mut demo, "the demo")?;
-    let begun = Instant::now();
-    let pid = loop {
-        if let Some(pid) = watched(&fs::read_to_string(&output)?) {
-            break pid;
-        }
-        ensure!(
-            demo.ended().is_none() && begun.elapsed() < Duration::from_secs(30),
-            "the demo does not begin"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    };
+    let (mut demo, pid) = start_demo(xtask, options.seconds, folder.path())?;
     let begun = Instant::now();
     let mut record = Command::new(agent);
     record
@@ -127,6 +106,28 @@ fn film(options: &Options, agent: &Path, xtask: &Path, recording: &Path) -> Resu
     ensure!(status.success(), "the recording failed: {status}");
     demo.wait(Duration::from_secs(30))?;
     Ok(screen)
+}
+
+/// Starts the demo without the agent for so long; returns it and the pid of its ingest process. What it says goes
+/// to a file in `folder`.
+pub(crate) fn start_demo(xtask: &Path, seconds: u64, folder: &Path) -> Result<(Guarded, String)> {
+    let output = folder.join("demo");
+    let mut demo = Command::new(xtask);
+    demo.args(["demo", "--no-agent", "--seconds", &seconds.to_string()])
+        .stdin(Stdio::null())
+        .stdout(File::create(&output)?);
+    let mut demo = Guarded::spawn(&mut demo, "the demo")?;
+    let begun = Instant::now();
+    loop {
+        if let Some(pid) = watched(&fs::read_to_string(&output)?) {
+            return Ok((demo, pid));
+        }
+        ensure!(
+            demo.ended().is_none() && begun.elapsed() < Duration::from_secs(30),
+            "the demo does not begin"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// The process the demo says it sends to.
