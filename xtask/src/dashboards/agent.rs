@@ -169,7 +169,7 @@ fn missed() -> Vec<Panel> {
         .without_data("no figure"),
         lines(
             "Series against the limit",
-            (12, 8),
+            (8, 8),
             "Series of the last exposition, and the limit that is enforced. Near it new sessions are counted as \"other\": raise \
              the limit or select fewer sessions.",
         )
@@ -179,8 +179,19 @@ fn missed() -> Vec<Panel> {
         .at_least(0.0)
         .without_data("no figure"),
         lines(
+            "Exports by OTLP",
+            (8, 8),
+            "Exports per second, by what became of them. partial and failed are points the receiver did not take. No series: \
+             nothing is exported that way.",
+        )
+        .query("{{outcome}}", "sum by (outcome) (rate(tag52_otlp_exports_total{@}[$__rate_interval]))")
+        .unit("suffix: /s")
+        .at_least(0.0)
+        .calcs(&["lastNotNull"])
+        .without_data("nothing is exported"),
+        lines(
             "Sessions folded",
-            (12, 8),
+            (8, 8),
             "Sessions that were counted under \"other\" or \"earlier\" instead of with series of their own, per hour. 0 is normal.",
         )
         .query("{{instance}}", "sum by (instance) (increase(tag52_sessions_folded_total{@}[1h]))")

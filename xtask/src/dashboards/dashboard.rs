@@ -146,7 +146,6 @@ impl Dashboard {
             "description": "The Prometheus that scrapes the agents",
             "type": "datasource",
             "query": "prometheus",
-            "current": {},
             "hide": 0,
             "includeAll": false,
             "multi": false,
@@ -165,7 +164,6 @@ impl Dashboard {
                 "description": v.description,
                 "type": "query",
                 "datasource": source(),
-                "definition": query,
                 "query": { "qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery" },
                 // A series without the label has to stay: outside of a cluster there are no pods.
                 "allValue": ".*",

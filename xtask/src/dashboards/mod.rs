@@ -9,6 +9,8 @@ mod fleet;
 pub mod live;
 mod look;
 mod panel;
+pub mod rules;
+pub mod schema;
 mod session;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +26,12 @@ pub struct Options {
     /// Only say whether the files are what they should be
     #[arg(long)]
     pub check: bool,
+    /// Check the files against Grafana's own types (with npm)
+    #[arg(long)]
+    pub schema: bool,
+    /// Check the rules, and run their tests (with promtool)
+    #[arg(long)]
+    pub rules: bool,
     /// Ask everything they and the rules ask of a real Prometheus that scrapes the real agent; needs root
     #[arg(long)]
     pub live: bool,
@@ -46,6 +54,11 @@ fn all() -> [Dashboard; 3] {
     [fleet::fleet(), session::session(), agent::agent()]
 }
 
+/// The names of their files.
+pub fn names() -> Vec<String> {
+    all().iter().map(Dashboard::file).collect()
+}
+
 /// Where they are.
 pub fn folder() -> PathBuf {
     workspace::root().join("dashboards")
@@ -53,8 +66,15 @@ pub fn folder() -> PathBuf {
 
 /// Writes the files, or compares them.
 pub fn run(options: &Options) -> Result<()> {
-    if options.check {
-        return check(&folder());
+    if options.check || options.schema || options.rules {
+        check(&folder())?;
+        if options.schema {
+            schema::check()?;
+        }
+        if options.rules {
+            rules::check(&folder())?;
+        }
+        return Ok(());
     }
     for dashboard in all() {
         let path = folder().join(dashboard.file());

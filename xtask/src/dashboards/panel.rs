@@ -380,7 +380,7 @@ impl Panel {
                 json!({ "hideFrom": hidden, "scaleDistribution": { "type": "linear" } })
             }
             Kind::States => {
-                json!({ "fillOpacity": 90, "hideFrom": hidden, "insertNulls": false, "lineWidth": 0, "spanNulls": false })
+                json!({ "fillOpacity": 90, "hideFrom": hidden, "lineWidth": 0 })
             }
             Kind::Table => {
                 json!({ "align": "auto", "cellOptions": { "type": "auto" }, "filterable": true, "inspect": false })
@@ -422,7 +422,7 @@ impl Panel {
             }),
             Kind::States => json!({
                 "alignValue": "left",
-                "legend": { "displayMode": "list", "placement": "bottom", "showLegend": true },
+                "legend": { "calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": true },
                 "mergeValues": true,
                 "rowHeight": 0.9,
                 "showValue": "auto",
@@ -460,7 +460,6 @@ impl Panel {
                     .collect();
                 json!({
                     "cellHeight": "sm",
-                    "footer": { "countRows": false, "fields": "", "reducer": ["sum"], "show": false },
                     "showHeader": true,
                     "sortBy": sort,
                 })

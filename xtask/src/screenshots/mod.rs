@@ -1,10 +1,12 @@
 //! `cargo xtask screenshots`: the pictures of the README, of the real demo, by script.
 //!
 //! The demo runs once, recorded and with `tag52 top` on a terminal of its own (tmux). The recording goes to
-//! Perfetto's own UI, the terminal's text becomes HTML, and a headless Chromium draws both.
+//! Perfetto's own UI, the terminal's text becomes HTML, and a headless Chromium draws both. With `--dashboards` it
+//! draws the Grafana dashboards instead, from what a real Prometheus answered.
 
 mod ansi;
 mod browser;
+mod grafana;
 mod terminal;
 
 use std::fs::{self, File};
@@ -37,10 +39,19 @@ pub struct Options {
     /// Where the pictures go
     #[arg(long, value_name = "FOLDER")]
     pub to: Option<PathBuf>,
+    /// Draw the dashboards instead; with a FOLDER from what `cargo xtask dashboards --live --dump FOLDER` kept
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
+    pub dashboards: Option<Option<PathBuf>>,
+    /// `--dashboards`: Grafana's theme
+    #[arg(long, default_value = "dark", value_parser = ["dark", "light"])]
+    pub theme: String,
 }
 
 /// Makes the pictures with the agent in `agent`; `xtask` is the binary that has the demo. Returns them.
 pub fn run(options: &Options, agent: &Path, xtask: &Path) -> Result<Vec<PathBuf>> {
+    if let Some(data) = &options.dashboards {
+        return grafana::run(options, data.as_deref(), agent, xtask);
+    }
     let browser = Browser::ensure()?;
     let ui = perfetto::ensure_ui()?;
     let to = match &options.to {
