@@ -11,7 +11,9 @@ export function TimeAxis({ range, width, top }: any) {
   const steps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
   const step = (steps.find((s) => (seconds / s) * 70 < width - LEFT) ?? 3600) * 1e3;
   const marks = [];
-  for (let at = Math.ceil(range.from / step) * step; at <= range.to; at += step) {
+  // The last ones would be cut off.
+  const last = range.to - ((range.to - range.from) * 30) / (width - LEFT);
+  for (let at = Math.ceil(range.from / step) * step; at <= last; at += step) {
     marks.push(at);
   }
   const x = (at: number) => LEFT + ((at - range.from) / (range.to - range.from)) * (width - LEFT);

@@ -106,7 +106,7 @@ fn cost() -> Vec<Panel> {
         .without_data("not measured"),
         lines(
             "CPU of the agent",
-            (8, 8),
+            (8, 7),
             "CPU time of the agent's process, in CPUs; without the probes. 1 to 3 % of a CPU per 1,000 messages a second is normal.",
         )
         .query("{{instance}}", format!("rate(process_cpu_seconds_total{{instance=~\"$instance\"}}[$__rate_interval]) {AGENTS}"))
@@ -115,7 +115,7 @@ fn cost() -> Vec<Panel> {
         .without_data("no figure"),
         lines(
             "Memory of the agent",
-            (8, 8),
+            (8, 7),
             "Resident memory. Flat after the first minutes is normal, whatever comes and goes on the node.",
         )
         .query("{{instance}}", format!("process_resident_memory_bytes{{instance=~\"$instance\"}} {AGENTS}"))
@@ -124,7 +124,7 @@ fn cost() -> Vec<Panel> {
         .without_data("no figure"),
         lines(
             "Open files of the agent",
-            (8, 8),
+            (8, 7),
             "Open file descriptors against the limit. Flat is normal.",
         )
         .query("open {{instance}}", format!("process_open_fds{{instance=~\"$instance\"}} {AGENTS}"))
@@ -139,7 +139,7 @@ fn missed() -> Vec<Panel> {
     vec![
         lines(
             "Events lost",
-            (8, 8),
+            (12, 8),
             "Events per second that did not reach the agent, by kind. 0 is normal. ring_full: the agent is too slow for the node; \
              give it more CPU. Messages they belong to are unknown in part.",
         )
@@ -149,7 +149,7 @@ fn missed() -> Vec<Panel> {
         .without_data("none"),
         lines(
             "Anomalies",
-            (8, 8),
+            (12, 8),
             "What should not happen and was survived, per second, by kind: discarded, never guessed. 0 is normal, a few at the \
              start are.",
         )
@@ -159,7 +159,7 @@ fn missed() -> Vec<Panel> {
         .without_data("none"),
         lines(
             "Ring, the most ever waiting",
-            (8, 8),
+            (6, 7),
             "The most bytes ever found waiting between probes and agent. Flat is normal. Near its size (see --help) events get \
              lost next.",
         )
@@ -169,7 +169,7 @@ fn missed() -> Vec<Panel> {
         .without_data("no figure"),
         lines(
             "Series against the limit",
-            (8, 8),
+            (6, 7),
             "Series of the last exposition, and the limit that is enforced. Near it new sessions are counted as \"other\": raise \
              the limit or select fewer sessions.",
         )
@@ -180,7 +180,7 @@ fn missed() -> Vec<Panel> {
         .without_data("no figure"),
         lines(
             "Exports by OTLP",
-            (8, 8),
+            (6, 7),
             "Exports per second, by what became of them. partial and failed are points the receiver did not take. No series: \
              nothing is exported that way.",
         )
@@ -191,7 +191,7 @@ fn missed() -> Vec<Panel> {
         .without_data("nothing is exported"),
         lines(
             "Sessions folded",
-            (8, 8),
+            (6, 7),
             "Sessions that were counted under \"other\" or \"earlier\" instead of with series of their own, per hour. 0 is normal.",
         )
         .query("{{instance}}", "sum by (instance) (increase(tag52_sessions_folded_total{@}[1h]))")
@@ -205,7 +205,7 @@ fn watches() -> Vec<Panel> {
     vec![
         lines(
             "Sessions, processes and threads",
-            (12, 8),
+            (12, 7),
             "What each agent follows. Threads are all of the watched processes. A step down without a reason on your side: a \
              process has ended or a session has logged out.",
         )
@@ -218,7 +218,7 @@ fn watches() -> Vec<Panel> {
         .without_data("no figure"),
         lines(
             "Streams looked at",
-            (12, 8),
+            (12, 7),
             "TCP streams whose first bytes were looked at, per second, by outcome: fix is followed from then on; other is \
              anything else; not_selected is FIX that a selector left out. No series: the agent was given the processes.",
         )
@@ -234,14 +234,14 @@ fn kubernetes() -> Vec<Panel> {
     vec![
         stat(
             "Kubernetes API",
-            (6, 8),
+            (6, 6),
             "Whether the agents can watch their node's pods. Without it sessions have the pod's UID instead of its name. Check the \
              ServiceAccount and the ClusterRole.",
         )
         .query("{{instance}}", "min by (instance) (tag52_kube_up{@})")
         .mappings(look::mapping(&[("0", "no", BAD), ("1", "yes", look::GOOD)]))
         .without_data("not used"),
-        lines("Pods known", (9, 8), "Pods of the node that the agent knows by name.")
+        lines("Pods known", (9, 6), "Pods of the node that the agent knows by name.")
             .query("{{instance}}", "max by (instance) (tag52_kube_pods{@})")
             .decimals(0)
             .at_least(0.0)
@@ -249,7 +249,7 @@ fn kubernetes() -> Vec<Panel> {
             .without_data("the API is not used"),
         lines(
             "Errors of the Kubernetes API",
-            (9, 8),
+            (9, 6),
             "Per second, by kind. A few disconnects are normal. forbidden: the ClusterRole lacks get, list or watch on pods.",
         )
         .query("{{kind}}", "sum by (kind) (rate(tag52_kube_errors_total{@}[$__rate_interval]))")
@@ -265,7 +265,7 @@ fn which() -> Vec<Panel> {
     vec![
         table(
             "What this kernel offers",
-            (12, 9),
+            (12, 12),
             "Each probe, the hook it uses and whether it is there. A missing one takes something away: what, is in the README's \
              table of kernels.",
         )
@@ -287,7 +287,7 @@ fn which() -> Vec<Panel> {
         .without_data("no figure"),
         table(
             "Build and uptime",
-            (12, 9),
+            (12, 12),
             "Version of each agent and how long it has run. Different versions outside of a rollout, or a short time, are worth a \
              look: the log says why it began anew.",
         )

@@ -81,7 +81,7 @@ fn now() -> Vec<Panel> {
         )
         .good_until(&[(1.0, WARNING)]),
         stat(
-            "Will reach MaxLatency in 10 minutes",
+            "Breaches in 10 minutes",
             (4, 4),
             "Sessions whose age grows so fast that it reaches MaxLatency within ten minutes; from then on the engine \
              refuses messages and logs out. 0 is normal. Any other number: act now, on the table's top row.",
@@ -130,7 +130,7 @@ fn worst() -> Panel {
     let steps = |steps: &[(f64, &str)]| look::thresholds("transparent", steps);
     table(
         "Worst sessions now",
-        (24, 10),
+        (24, 9),
         "One row for each session, the oldest messages first. Age is the 99th percentile now; the dominant part is what \
          most of the age was spent on; growth is how many seconds the age gains per second (0: it keeps up); the \
          last column is the time until MaxLatency at that pace, empty when it does not grow. Click a row's sender to \
@@ -215,14 +215,14 @@ fn worst() -> Panel {
         &[
             ("unit", json!("s")),
             ("decimals", json!(1)),
-            ("noValue", json!("")),
+            ("mappings", json!([look::none("")])),
             ("custom.cellOptions", gradient),
             ("color", json!({ "mode": "thresholds" })),
             ("thresholds", look::thresholds(BAD, &[(600.0, WARNING), (3600.0, "transparent")])),
         ],
     )
-    .only("Value #F", &[("decimals", json!(0))])
-    .only("Value #G", &[("decimals", json!(0))])
+    .only("Value #F", &[("unit", json!("short")), ("decimals", json!(0))])
+    .only("Value #G", &[("unit", json!("short")), ("decimals", json!(0))])
     .only("pid", &[("custom.width", json!(90))])
 }
 
@@ -255,7 +255,7 @@ fn over_time() -> Vec<Panel> {
         .without_data("no messages"),
         linked(
             lines(
-                "Predicted: time until MaxLatency",
+                "Predicted breaches: time until MaxLatency",
                 (12, 8),
                 "Only sessions whose age grows: at its present pace it reaches MaxLatency in so long. Empty is normal. A \
                  falling line is a session that will be lost; below ten minutes an alert fires. Click it to see why.",
@@ -273,8 +273,9 @@ fn over_time() -> Vec<Panel> {
              healthy. A colour that spreads over many sessions at once is something they share: a node, a limit, a \
              network.",
         )
-        .query("{{cause}}", "sum by (cause) (tag52_verdict{@} == 1)")
+        .query("{{cause}}", "sum by (cause) (tag52_verdict{@})")
         .colours(&look::VERDICTS)
+        .steps()
         .decimals(0)
         .calcs(&["lastNotNull"])
         .without_data("no messages"),

@@ -48,6 +48,8 @@ pub(super) const GOOD: &str = "#009E73";
 pub(super) const WARNING: &str = "#E69F00";
 /// Act.
 pub(super) const BAD: &str = "#D55E00";
+/// No value.
+const NEUTRAL: &str = "#999999";
 /// Neither good nor bad.
 pub(super) const PLAIN: &str = "#56B4E9";
 
@@ -94,6 +96,12 @@ pub(super) fn mapping(rows: &[(&str, &str, &str)]) -> Value {
         })
         .collect();
     json!([{ "type": "value", "options": options }])
+}
+
+/// The mapping of what has no value: a text, and a colour that says nothing.
+pub(super) fn none(text: &str) -> Value {
+    let shown = json!({ "text": text, "color": NEUTRAL, "index": 99 });
+    json!({ "type": "special", "options": { "match": "null+nan", "result": shown } })
 }
 
 /// Names as they are, each in its colour.

@@ -77,7 +77,7 @@ pub(super) struct Panel {
     by_name: bool,
     calcs: &'static [&'static str],
     points: Option<u32>,
-    fill: Option<u32>,
+    steps: bool,
 }
 
 fn panel(title: &'static str, kind: Kind, size: (u32, u32), description: &'static str) -> Panel {
@@ -101,7 +101,7 @@ fn panel(title: &'static str, kind: Kind, size: (u32, u32), description: &'stati
         by_name: false,
         calcs: &["lastNotNull", "max"],
         points: None,
-        fill: None,
+        steps: false,
     }
 }
 
@@ -138,7 +138,8 @@ pub(super) fn bars(title: &'static str, size: (u32, u32), description: &'static 
 
 /// A row for each series.
 pub(super) fn table(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
-    panel(title, Kind::Table, size, description)
+    // Labels are no numbers, even where they look like them.
+    panel(title, Kind::Table, size, description).unit("string")
 }
 
 impl Panel {
@@ -264,9 +265,9 @@ impl Panel {
         self
     }
 
-    /// How opaque the area below the lines is, percent.
-    pub(super) fn fill(mut self, percent: u32) -> Self {
-        self.fill = Some(percent);
+    /// Values stay until the next one: counts of something.
+    pub(super) fn steps(mut self) -> Self {
+        self.steps = true;
         self
     }
 
@@ -327,7 +328,7 @@ impl Panel {
             "color": { "mode": mode },
             "custom": self.custom(),
             "links": self.links,
-            "mappings": self.mappings.clone().unwrap_or_else(|| json!([])),
+            "mappings": self.all_mappings(),
             "noValue": self.no_value,
             "thresholds": self.thresholds.clone().unwrap_or_else(plain),
             "unit": self.unit,
@@ -342,6 +343,36 @@ impl Panel {
             defaults["max"] = json!(max);
         }
         defaults
+    }
+
+    fn all_mappings(&self) -> Value {
+        let mut all = self.mappings.clone().unwrap_or_else(|| json!([]));
+        // Else it would have the colour of the lowest value.
+        if let (Kind::Stat, Some(all)) = (&self.kind, all.as_array_mut()) {
+            all.push(look::none(self.no_value));
+        }
+        all
+    }
+
+    fn legend(&self) -> Value {
+        let (w, _) = self.size;
+        if self.calcs.is_empty() || w < 12 {
+            return json!({ "calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": true });
+        }
+        // As Grafana calls the first of them.
+        let sort = match self.calcs[0] {
+            "mean" => "Mean",
+            "max" => "Max",
+            _ => "Last *",
+        };
+        json!({
+            "calcs": self.calcs,
+            "displayMode": "table",
+            "placement": "right",
+            "showLegend": true,
+            "sortBy": sort,
+            "sortDesc": true,
+        })
     }
 
     fn custom(&self) -> Value {
@@ -362,11 +393,11 @@ impl Panel {
                     "axisPlacement": "auto",
                     "barAlignment": 0,
                     "drawStyle": "line",
-                    "fillOpacity": self.fill.unwrap_or(if stacked { 80 } else { 8 }),
+                    "fillOpacity": if stacked { 80 } else if self.logarithmic { 0 } else { 8 },
                     "gradientMode": "none",
                     "hideFrom": hidden,
                     "insertNulls": false,
-                    "lineInterpolation": "linear",
+                    "lineInterpolation": if self.steps { "stepAfter" } else { "linear" },
                     "lineWidth": if stacked { 0 } else { 2 },
                     "pointSize": 4,
                     "scaleDistribution": scale,
@@ -393,12 +424,7 @@ impl Panel {
         let newest = json!({ "calcs": ["lastNotNull"], "fields": "", "values": false });
         match self.kind {
             Kind::Lines | Kind::Stack => json!({
-                "legend": {
-                    "calcs": self.calcs,
-                    "displayMode": if self.calcs.is_empty() { "list" } else { "table" },
-                    "placement": "bottom",
-                    "showLegend": true,
-                },
+                "legend": self.legend(),
                 "tooltip": { "hideZeros": false, "mode": "multi", "sort": "desc" },
             }),
             Kind::Heatmap => json!({

@@ -174,7 +174,6 @@ fn why() -> Vec<Panel> {
         )
         .unit("s")
         .logarithmic()
-        .fill(0)
         .without_data("no messages"),
         stack(
             "Mean age by part",
@@ -326,7 +325,7 @@ fn who() -> Vec<Panel> {
         .without_data("too few messages"),
         stack(
             "Lock waits: time of each message by holder",
-            (12, 8),
+            (12, 7),
             "The part lock_wait of the mean age, by who held the lock. A single holder: split its calls that hold the lock, \
              or move it to a process of its own. Many: the lock itself is the bottleneck.",
         )
@@ -340,7 +339,7 @@ fn who() -> Vec<Panel> {
         .without_data("no messages"),
         lines(
             "Lock waits: how many, and the longest",
-            (12, 8),
+            (12, 7),
             "Waits of the ingest thread for locks per second, and the longest one so far. Thousands of short waits are \
              hand-offs; few long ones are calls that do not let go.",
         )
@@ -362,7 +361,7 @@ fn flow() -> Vec<Panel> {
     vec![
         lines(
             "Messages in and out",
-            (12, 8),
+            (12, 7),
             "Arrival: sent by the venue, by its own stamps. Drain: handed off by us. The same is normal. Drain below arrival: \
              the age grows by the difference. Drain above arrival: a backlog is being worked off.",
         )
@@ -376,7 +375,7 @@ fn flow() -> Vec<Panel> {
         .without_data("no messages"),
         lines(
             "Backlog",
-            (12, 8),
+            (12, 7),
             "Sent and not yet handed off, in messages and in bytes, about. Near 0 is normal. More than the socket's receive \
              buffer (6 MiB by default) cannot be with us: the rest is held back at the sender.",
         )
@@ -391,7 +390,7 @@ fn flow() -> Vec<Panel> {
         .without_data("no messages"),
         lines(
             "Growth of the age",
-            (8, 8),
+            (8, 7),
             "Seconds of age gained per second. 0 is normal; below 0 a backlog is being worked off; 1 is standstill.",
         )
         .query("growth", "max(tag52_age_growth_ratio{@})")
@@ -401,7 +400,7 @@ fn flow() -> Vec<Panel> {
         .without_data("too few messages"),
         lines(
             "Our window was closed",
-            (8, 8),
+            (8, 7),
             "Share of the time our receive window was closed, so that the venue could not send, and how often it closed. 0 is \
              normal. Anything else is ours, not the venue's: the reader does not read.",
         )
@@ -418,7 +417,7 @@ fn flow() -> Vec<Panel> {
         .without_data("no messages"),
         lines(
             "Resends",
-            (8, 8),
+            (8, 7),
             "Messages with PossDup (43=Y) per second, and their p99 age since OrigSendingTime (122). They are kept apart from \
              fresh ones. A burst follows a gap in MsgSeqNum: a reconnect, or messages lost.",
         )
@@ -452,7 +451,7 @@ fn cpu() -> Vec<Panel> {
     vec![
         lines(
             "CPU use against limit and request",
-            (12, 8),
+            (12, 7),
             "CPUs used by the pod's cgroup (outside of a pod: the process's), beside its limit and request. Use at the limit \
              means throttling, whatever the mean says: a limit runs out within each 100 ms. Use far below it with an old age \
              means CPU is not the matter. Compare with the age on the right.",
@@ -469,7 +468,7 @@ fn cpu() -> Vec<Panel> {
         .without_data("no figures of this cgroup"),
         lines(
             "Mean age, and what throttling and the run queue took of it",
-            (12, 8),
+            (12, 7),
             "On the same time axis as the CPU use on the left: when the age rises while CPU use stays low, more CPU does not help.",
         )
         .query(
@@ -487,7 +486,7 @@ fn cpu() -> Vec<Panel> {
         .without_data("no messages"),
         lines(
             "Periods throttled",
-            (12, 8),
+            (12, 7),
             "Share of the cgroup's CPU periods (100 ms each, usually) in which its limit ran out. 0 is normal for a trading \
              process. Each such period stops the reader for the rest of it: raise the limit, or remove it and keep the request.",
         )
@@ -504,7 +503,7 @@ fn cpu() -> Vec<Panel> {
         .without_data("no CPU limit"),
         lines(
             "Time throttled",
-            (12, 8),
+            (12, 7),
             "Seconds per second the cgroup's run queues stood still because its limit had run out, summed over CPUs. 0 is normal.",
         )
         .query("{{pod}} {{pid}}", rate("tag52_cpu_throttled_seconds_total"))
@@ -533,7 +532,7 @@ fn rest() -> Vec<Panel> {
     vec![
         lines(
             "Clock of the venue",
-            (8, 8),
+            (8, 7),
             "How far the venue's clock was ahead of ours in the latest message that was stamped ahead, and the share of such \
              messages. 0 is normal. With skew the part network is too small by as much: check NTP or PTP here, then ask the \
              venue.",
@@ -555,7 +554,7 @@ fn rest() -> Vec<Panel> {
         .without_data("no messages"),
         lines(
             "Messages that could not be measured",
-            (8, 8),
+            (8, 7),
             "Per second: with unknown time, excluded (by reason), garbled, with a header that could not be read. All 0 is \
              normal. They are counted here and in no other figure.",
         )
@@ -569,7 +568,7 @@ fn rest() -> Vec<Panel> {
         .without_data("no messages"),
         lines(
             "Bytes of the stream passed over or lost",
-            (8, 8),
+            (8, 7),
             "Bytes per second the agent skipped to find the next message, and those that never reached it. 0 is normal; a few \
              when it attached to a running session.",
         )
@@ -581,7 +580,7 @@ fn rest() -> Vec<Panel> {
         .without_data("no messages"),
         lines(
             "In flight: our own late acknowledgements",
-            (8, 8),
+            (8, 7),
             "Of the mean time in flight, how much an acknowledgement of ours was pending. 0 is normal. Otherwise the venue waits \
              for our ACK before it sends (Nagle): it is our delay, not the network's; ask the venue for TCP_NODELAY.",
         )
@@ -601,7 +600,7 @@ fn rest() -> Vec<Panel> {
         .without_data("no messages"),
         lines(
             "Messages with more than 10 ms of a part",
-            (8, 8),
+            (8, 7),
             "Share of messages that spent more than 10 ms on each part: whether a part touches all messages or only some. 0 is \
              normal.",
         )
@@ -617,7 +616,7 @@ fn rest() -> Vec<Panel> {
         .without_data("no messages"),
         table(
             "What the session is",
-            (8, 8),
+            (8, 7),
             "The reading process and where it runs. container_pid is its pid as seen inside of its container.",
         )
         .query(

@@ -83,7 +83,7 @@ const browser = await chromium.launch({
   env: { ...process.env, HOME: home, LD_LIBRARY_PATH: join(here, "lib") },
 });
 try {
-  const page = await browser.newPage();
+  const page = await browser.newPage({ locale: "en-US" });
   if (what === "perfetto") {
     const server = await perfetto(page, ...rest);
     await page.screenshot({ path: out });
