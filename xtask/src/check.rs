@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Command};
 
 use anyhow::Result;
 
-use xtask::{perfetto, toolchain, workspace};
+use xtask::{dashboards, perfetto, toolchain, workspace};
 
 /// Format, lints, build, then all tests. `filter` goes to the test binaries.
 pub(crate) fn run(filter: &[String]) -> Result<()> {
@@ -22,6 +22,7 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
         "-D",
         "warnings",
     ])?;
+    check_dashboards()?;
     let binary = workspace::build_agent()?;
 
     let trace_processor = perfetto::ensure().unwrap_or_else(|error| {
@@ -74,6 +75,19 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
         runner,
     );
     with_filter(&mut live)
+}
+
+/// The files of the dashboards and the rules; the live test asks what is in them. Prometheus is fetched here, not as
+/// root in a test.
+fn check_dashboards() -> Result<()> {
+    dashboards::check(&dashboards::folder())?;
+    dashboards::rules::check(&dashboards::folder())?;
+    let npm = Command::new("npm").arg("--version").output();
+    if npm.is_ok_and(|output| output.status.success()) {
+        return dashboards::schema::check();
+    }
+    eprintln!("the check of the dashboards against Grafana's types is skipped: npm is missing");
+    Ok(())
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {

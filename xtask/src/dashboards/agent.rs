@@ -37,11 +37,11 @@ fn now() -> Vec<Panel> {
         stat("Agents", (4, 4), "Agents that are scraped now. Fewer than nodes: look at the DaemonSet's pods.")
             .query("agents", "count(tag52_build_info{@}) or vector(0)")
             .from(BAD, &[(1.0, PLAIN)]),
-        stat("Sessions", (4, 4), "Open FIX sessions.")
+        stat("Sessions", (4, 4), "Open FIX sessions that the agents follow now.")
             .query("sessions", "sum(tag52_sessions{@})")
             .without_data("0")
             .from(PLAIN, &[]),
-        stat("Processes", (4, 4), "Processes that read FIX now.")
+        stat("Processes", (4, 4), "Processes that read FIX now, each with all of its threads.")
             .query("processes", "sum(tag52_processes{@})")
             .without_data("0")
             .from(PLAIN, &[]),

@@ -167,6 +167,23 @@ mod tests {
     }
 
     #[test]
+    fn every_alert_has_a_test_and_a_section_of_the_readme() {
+        let read = |name| std::fs::read_to_string(folder().join(name)).expect("a file");
+        let (rules, tests, readme) = (read("rules.yaml"), read("rules.test.yaml"), read("README.md"));
+        let alerts: Vec<&str> = rules
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- alert: "))
+            .collect();
+        assert!(alerts.len() > 10, "{alerts:?}");
+        for alert in alerts {
+            assert!(readme.contains(&format!("\n### {alert}\n")), "{alert}");
+            assert!(tests.contains(&format!("alertname=\"{alert}\"")), "{alert}");
+            let anchor = format!("dashboards/README.md#{}\n", alert.to_lowercase());
+            assert!(rules.contains(&anchor), "{alert}");
+        }
+    }
+
+    #[test]
     fn a_file_that_is_not_current_is_noticed() {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(check(folder.path()).is_err());
