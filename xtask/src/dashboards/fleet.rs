@@ -203,6 +203,7 @@ fn worst() -> Panel {
     .only(
         "Value #D",
         &[
+            ("noValue", json!("-")),
             ("unit", json!("suffix: s/s")),
             ("decimals", json!(2)),
             ("custom.cellOptions", json!({ "type": "color-text" })),
@@ -222,7 +223,7 @@ fn worst() -> Panel {
         ],
     )
     .only("Value #F", &[("unit", json!("short")), ("decimals", json!(0))])
-    .only("Value #G", &[("unit", json!("short")), ("decimals", json!(0))])
+    .only("Value #G", &[("noValue", json!("-")), ("unit", json!("short")), ("decimals", json!(0))])
     .only("pid", &[("custom.width", json!(90))])
 }
 
@@ -262,7 +263,7 @@ fn over_time() -> Vec<Panel> {
             )
             .query("{{sender}} > {{target}} {{pod}}", "min by (<session>) (tag52_time_to_max_latency_seconds{@})")
             .unit("s")
-            .at_least(0.0)
+            .logarithmic()
             .calcs(&["lastNotNull"])
             .without_data("no session's age grows"),
         ),
@@ -284,7 +285,7 @@ fn over_time() -> Vec<Panel> {
                 "Age p99, the ten worst sessions",
                 (12, 8),
                 "The 99th percentile of the age of the worst sessions. Flat below 10 ms is normal. The axis is \
-                 logarithmic: a straight climb is a backlog that builds up.",
+                 logarithmic.",
             )
             .query(
                 "{{sender}} > {{target}} {{pod}}",

@@ -169,7 +169,11 @@ mod tests {
     #[test]
     fn every_alert_has_a_test_and_a_section_of_the_readme() {
         let read = |name| std::fs::read_to_string(folder().join(name)).expect("a file");
-        let (rules, tests, readme) = (read("rules.yaml"), read("rules.test.yaml"), read("README.md"));
+        let (rules, tests, readme) = (
+            read("rules.yaml"),
+            read("rules.test.yaml"),
+            read("README.md"),
+        );
         let alerts: Vec<&str> = rules
             .lines()
             .filter_map(|line| line.trim().strip_prefix("- alert: "))

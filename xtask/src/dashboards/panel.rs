@@ -78,6 +78,7 @@ pub(super) struct Panel {
     calcs: &'static [&'static str],
     points: Option<u32>,
     steps: bool,
+    soft_max: Option<f64>,
 }
 
 fn panel(title: &'static str, kind: Kind, size: (u32, u32), description: &'static str) -> Panel {
@@ -102,6 +103,7 @@ fn panel(title: &'static str, kind: Kind, size: (u32, u32), description: &'stati
         calcs: &["lastNotNull", "max"],
         points: None,
         steps: false,
+        soft_max: None,
     }
 }
 
@@ -265,6 +267,12 @@ impl Panel {
         self
     }
 
+    /// The axis goes up to this at the least, so that nothing but zeros looks like it.
+    pub(super) fn up_to(mut self, value: f64) -> Self {
+        self.soft_max = Some(value);
+        self
+    }
+
     /// Values stay until the next one: counts of something.
     pub(super) fn steps(mut self) -> Self {
         self.steps = true;
@@ -385,7 +393,7 @@ impl Panel {
                 } else {
                     json!({ "type": "linear" })
                 };
-                json!({
+                let mut custom = json!({
                     "axisBorderShow": false,
                     "axisCenteredZero": false,
                     "axisColorMode": "text",
@@ -405,7 +413,11 @@ impl Panel {
                     "spanNulls": false,
                     "stacking": { "group": "A", "mode": if stacked { "normal" } else { "none" } },
                     "thresholdsStyle": { "mode": "off" },
-                })
+                });
+                if let Some(max) = self.soft_max {
+                    custom["axisSoftMax"] = json!(max);
+                }
+                custom
             }
             Kind::Heatmap => {
                 json!({ "hideFrom": hidden, "scaleDistribution": { "type": "linear" } })
@@ -414,7 +426,7 @@ impl Panel {
                 json!({ "fillOpacity": 90, "hideFrom": hidden, "lineWidth": 0 })
             }
             Kind::Table => {
-                json!({ "align": "auto", "cellOptions": { "type": "auto" }, "filterable": true, "inspect": false })
+                json!({ "align": "auto", "cellOptions": { "type": "auto" }, "filterable": true, "inspect": false, "minWidth": 60 })
             }
             Kind::Stat | Kind::Bars => json!({}),
         }

@@ -214,7 +214,7 @@ fn why() -> Vec<Panel> {
         .unit("s"),
         states(
             "Verdict over time",
-            (24, 6),
+            (24, 5),
             "The cause that weighed most in each interval. healthy: nothing to do. starved_by_lock: the reader waits for a \
              lock or the GIL; see who holds it below. throttled: the pod's CPU limit is used up; raise or remove it. \
              run_queue_pressure: others have its CPU; pin it, or give it a request. slow_sink: it sleeps in a call; make \
@@ -312,7 +312,7 @@ fn who() -> Vec<Panel> {
         // PromQL has no grouping by a label of the name of a keyword.
         .query(
             "{{what}}",
-            "max by (what) (label_replace(tag52_what_if_age_seconds{@}, \"what\", \"$1\", \"without\", \"(.+)\"))",
+            "sort_desc(max by (what) (label_replace(tag52_what_if_age_seconds{@}, \"what\", \"$1\", \"without\", \"(.+)\")))",
         )
         .only("none", &[("displayName", json!("as it was")), look::fixed("#999999")])
         .only("lock_wait", &[("displayName", json!("without lock_wait")), look::fixed("#D55E00")])
@@ -401,8 +401,8 @@ fn flow() -> Vec<Panel> {
         lines(
             "Our window was closed",
             (8, 7),
-            "Share of the time our receive window was closed, so that the venue could not send, and how often it closed. 0 is \
-             normal. Anything else is ours, not the venue's: the reader does not read.",
+            "Share of the time our receive window was closed, so that the venue could not send, and how often it closed. A stretch counts when it is over, so \
+             that a point can be above 100 %. 0 is normal. Anything else is ours, not the venue's: the reader does not read.",
         )
         .query("closed", "sum(rate(tag52_window_closed_seconds_total{@}[$__rate_interval]))")
         .query("closures per second", "sum(rate(tag52_window_closures_total{@}[$__rate_interval]))")
@@ -433,6 +433,7 @@ fn flow() -> Vec<Panel> {
         )
         .at_least(0.0)
         .calcs(&["lastNotNull"])
+        .up_to(1.0)
         .without_data("no resends"),
     ]
 }
@@ -551,6 +552,7 @@ fn rest() -> Vec<Panel> {
         )
         .unit("s")
         .calcs(&["lastNotNull"])
+        .up_to(0.001)
         .without_data("no messages"),
         lines(
             "Messages that could not be measured",
@@ -565,6 +567,7 @@ fn rest() -> Vec<Panel> {
         .unit("suffix: msg/s")
         .at_least(0.0)
         .calcs(&["lastNotNull"])
+        .up_to(1.0)
         .without_data("no messages"),
         lines(
             "Bytes of the stream passed over or lost",
@@ -577,10 +580,11 @@ fn rest() -> Vec<Panel> {
         .unit("Bps")
         .at_least(0.0)
         .calcs(&["lastNotNull"])
+        .up_to(100.0)
         .without_data("no messages"),
         lines(
             "In flight: our own late acknowledgements",
-            (8, 7),
+            (12, 7),
             "Of the mean time in flight, how much an acknowledgement of ours was pending. 0 is normal. Otherwise the venue waits \
              for our ACK before it sends (Nagle): it is our delay, not the network's; ask the venue for TCP_NODELAY.",
         )
@@ -600,7 +604,7 @@ fn rest() -> Vec<Panel> {
         .without_data("no messages"),
         lines(
             "Messages with more than 10 ms of a part",
-            (8, 7),
+            (12, 7),
             "Share of messages that spent more than 10 ms on each part: whether a part touches all messages or only some. 0 is \
              normal.",
         )
@@ -616,7 +620,7 @@ fn rest() -> Vec<Panel> {
         .without_data("no messages"),
         table(
             "What the session is",
-            (8, 7),
+            (24, 4),
             "The reading process and where it runs. container_pid is its pid as seen inside of its container.",
         )
         .query(
