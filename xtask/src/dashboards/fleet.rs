@@ -216,7 +216,7 @@ fn worst() -> Panel {
         &[
             ("unit", json!("s")),
             ("decimals", json!(1)),
-            ("mappings", json!([look::none("")])),
+            ("mappings", json!([look::none("", "transparent")])),
             ("custom.cellOptions", gradient),
             ("color", json!({ "mode": "thresholds" })),
             ("thresholds", look::thresholds(BAD, &[(600.0, WARNING), (3600.0, "transparent")])),

@@ -49,7 +49,7 @@ pub(super) const WARNING: &str = "#E69F00";
 /// Act.
 pub(super) const BAD: &str = "#D55E00";
 /// No value.
-const NEUTRAL: &str = "#999999";
+pub(super) const NEUTRAL: &str = "#999999";
 /// Neither good nor bad.
 pub(super) const PLAIN: &str = "#56B4E9";
 
@@ -98,9 +98,9 @@ pub(super) fn mapping(rows: &[(&str, &str, &str)]) -> Value {
     json!([{ "type": "value", "options": options }])
 }
 
-/// The mapping of what has no value: a text, and a colour that says nothing.
-pub(super) fn none(text: &str) -> Value {
-    let shown = json!({ "text": text, "color": NEUTRAL, "index": 99 });
+/// The mapping of what has no value: a text, and a colour of its own, else it has that of the lowest value.
+pub(super) fn none(text: &str, color: &str) -> Value {
+    let shown = json!({ "text": text, "color": color, "index": 99 });
     json!({ "type": "special", "options": { "match": "null+nan", "result": shown } })
 }
 

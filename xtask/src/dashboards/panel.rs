@@ -355,9 +355,8 @@ impl Panel {
 
     fn all_mappings(&self) -> Value {
         let mut all = self.mappings.clone().unwrap_or_else(|| json!([]));
-        // Else it would have the colour of the lowest value.
         if let (Kind::Stat, Some(all)) = (&self.kind, all.as_array_mut()) {
-            all.push(look::none(self.no_value));
+            all.push(look::none(self.no_value, look::NEUTRAL));
         }
         all
     }

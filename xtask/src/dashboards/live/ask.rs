@@ -96,6 +96,21 @@ impl Question {
         interpolated(&self.expr, view, self.step_s(view))
     }
 
+    /// The same; where an instant has no answer, that of the whole range: the age of a session does not grow at every
+    /// instant, and then nothing is predicted.
+    pub(super) fn ask_until_it_answers(
+        &self,
+        prometheus: &Prometheus,
+        view: &View,
+    ) -> Result<Value> {
+        let answer = self.ask(prometheus, view)?;
+        let empty = answer["result"].as_array().is_some_and(Vec::is_empty);
+        if !(self.instant && empty) {
+            return Ok(answer);
+        }
+        prometheus.query_range(&self.interpolated(view), view.range, self.step_s(view))
+    }
+
     /// The answer: `data` of Prometheus's API. Of a variable, its values as a vector.
     pub(super) fn ask(&self, prometheus: &Prometheus, view: &View) -> Result<Value> {
         let expr = self.interpolated(view);

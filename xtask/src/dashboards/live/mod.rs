@@ -66,7 +66,7 @@ fn questions(options: &Options, prometheus: &Prometheus, range: (f64, f64)) -> R
     for dashboard in all() {
         let json = dashboard.json();
         for question in ask::questions(&json)? {
-            let answer = question.ask(prometheus, &everything);
+            let answer = question.ask_until_it_answers(prometheus, &everything);
             report.add(&question, answer);
         }
     }
@@ -75,7 +75,7 @@ fn questions(options: &Options, prometheus: &Prometheus, range: (f64, f64)) -> R
             .rows
             .extend(truth::stack(prometheus, &of(range, sender))?);
     }
-    rules::ask(prometheus, &mut report, range.1)?;
+    rules::ask(prometheus, &mut report, range)?;
     report.exemplars(prometheus.get(
         "query_exemplars",
         &[

@@ -5,20 +5,21 @@ use serde_json::Value;
 
 use super::prometheus::{Prometheus, series};
 use super::report::{Outcome, Report, Row};
-use super::scene::{BLOCKED, STARVED, THROTTLED};
+use super::scene::{BLOCKED, LOCKED, THROTTLED};
 
 /// Alerts that have to fire here, and for which sender.
 const FIRE: [(&str, &str); 6] = [
-    ("Tag52AgeHigh", STARVED),
-    ("Tag52AgeGrowing", STARVED),
-    ("Tag52WillReachMaxLatency", STARVED),
-    ("Tag52LockWait", STARVED),
+    ("Tag52AgeHigh", LOCKED),
+    ("Tag52AgeGrowing", LOCKED),
+    ("Tag52WillReachMaxLatency", LOCKED),
+    ("Tag52LockWait", LOCKED),
     ("Tag52Throttled", THROTTLED),
     ("Tag52Blocked", BLOCKED),
 ];
 
 /// Asks all of them.
-pub(super) fn ask(prometheus: &Prometheus, report: &mut Report, at: f64) -> Result<()> {
+pub(super) fn ask(prometheus: &Prometheus, report: &mut Report, range: (f64, f64)) -> Result<()> {
+    let at = range.1;
     let data = prometheus.get("rules", &[])?;
     let groups = data["groups"].as_array().context("no groups of rules")?;
     for group in groups {
@@ -46,27 +47,39 @@ pub(super) fn ask(prometheus: &Prometheus, report: &mut Report, at: f64) -> Resu
                     continue;
                 }
             };
-            row.outcome = judge(report, rule, place, expr);
+            row.outcome = judge(prometheus, report, rule, range)?;
             report.rows.push(row);
         }
     }
     Ok(())
 }
 
-fn judge(report: &Report, rule: &Value, name: &str, expr: &str) -> Outcome {
-    let alerts = rule["alerts"].as_array().map_or(&[][..], Vec::as_slice);
-    let fires = |sender: &str| {
-        alerts
-            .iter()
-            .any(|a| a["state"] == "firing" && a["labels"]["sender"] == sender)
+/// Whether an alert fired that has to, at any time in the range: an age does not grow at every instant.
+fn judge(
+    prometheus: &Prometheus,
+    report: &Report,
+    rule: &Value,
+    (from, to): (f64, f64),
+) -> Result<Outcome> {
+    let text = |key: &str| rule[key].as_str().unwrap_or_default();
+    let name = text("name");
+    let Some((_, sender)) = FIRE.iter().find(|(alert, _)| *alert == name) else {
+        let quiet = rule["alerts"].as_array().is_none_or(Vec::is_empty);
+        return Ok(if quiet {
+            Outcome::Excused("nothing to alert of")
+        } else {
+            Outcome::Ok
+        });
     };
-    match FIRE.iter().find(|(alert, _)| *alert == name) {
-        Some((_, sender)) if fires(sender) => Outcome::Ok,
-        Some((_, sender)) => match report.why_empty(expr) {
-            Outcome::Empty => Outcome::Error(format!("does not fire for {sender}")),
-            other => other,
-        },
-        None if alerts.is_empty() => Outcome::Excused("nothing to alert of"),
-        None => Outcome::Ok,
+    let seconds = (to - from).round();
+    let fired = format!(
+        "last_over_time(ALERTS{{alertname=\"{name}\",sender=\"{sender}\",alertstate=\"firing\"}}[{seconds}s])"
+    );
+    if !series(&prometheus.query(&fired, to)?)?.is_empty() {
+        return Ok(Outcome::Ok);
     }
+    Ok(match report.why_empty(text("query")) {
+        Outcome::Empty => Outcome::Error(format!("does not fire for {sender}")),
+        other => other,
+    })
 }

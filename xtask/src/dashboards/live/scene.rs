@@ -15,6 +15,8 @@ use crate::screenshots;
 
 /// SenderCompID of the demo: its reader waits for the GIL.
 pub(super) const STARVED: &str = "VENUE";
+/// One whose reader shares a mutex: it waits for that whatever else the machine does.
+pub(super) const LOCKED: &str = "XSWX";
 /// One that keeps up.
 const HEALTHY: &str = "XLON";
 /// One whose cgroup's quota is too small.
@@ -25,7 +27,7 @@ pub(super) const BLOCKED: &str = "XETR";
 const SKEWED: &str = "XAMS";
 
 /// Senders of the sessions whose ages are all above zero.
-pub(super) const SENDERS: [&str; 4] = [STARVED, HEALTHY, THROTTLED, BLOCKED];
+pub(super) const SENDERS: [&str; 5] = [STARVED, LOCKED, HEALTHY, THROTTLED, BLOCKED];
 
 /// The running sessions, and the agent. Everything ends when it is dropped.
 pub(super) struct Scene {
@@ -53,6 +55,23 @@ impl Scene {
                 230.0,
                 0,
                 &["--inject", "sink", "--hold-us", "4500"],
+            )?,
+            // The mutex is free for one message every 5 ms.
+            bench(
+                xtask,
+                LOCKED,
+                250.0,
+                0,
+                &[
+                    "--inject",
+                    "mutex",
+                    "--hold-us",
+                    "5000",
+                    "--gap-us",
+                    "300",
+                    "--work-us",
+                    "400",
+                ],
             )?,
             bench(xtask, SKEWED, 60.0, 25_000_000, &["--work-us", "100"])?,
         ];
