@@ -46,8 +46,8 @@ impl Scene {
         let cgroup = Cgroup::with_quota(Duration::from_millis(10), Duration::from_millis(100))?;
         let benches = vec![
             bench(xtask, HEALTHY, 120.0, 0, &["--work-us", "60"])?,
-            // Ten per cent of a CPU, of which it needs twelve.
-            bench(xtask, THROTTLED, 130.0, 0, &["--work-us", "900"])?,
+            // Ten per cent of a CPU, of which it needs twenty.
+            bench(xtask, THROTTLED, 200.0, 0, &["--work-us", "900"])?,
             // The sink takes 218 a second.
             bench(
                 xtask,
@@ -60,7 +60,7 @@ impl Scene {
             bench(
                 xtask,
                 LOCKED,
-                250.0,
+                400.0,
                 0,
                 &[
                     "--inject",
