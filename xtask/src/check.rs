@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::{Context as _, Result};
 
 use xtask::containers::Containers;
-use xtask::{deploy, image, perfetto, toolchain, workspace};
+use xtask::{dashboards, deploy, image, perfetto, toolchain, workspace};
 
 /// Format, lints, build, then all tests. `filter` goes to the test binaries.
 pub(crate) fn run(filter: &[String]) -> Result<()> {
@@ -23,6 +23,7 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
         "-D",
         "warnings",
     ])?;
+    check_dashboards()?;
     let binary = workspace::build_agent()?;
     let image = image()?;
 
@@ -90,6 +91,19 @@ fn image() -> Result<PathBuf> {
     let layout = image::build(&Containers::open()?, &[here])?;
     println!("{}", layout.text());
     Ok(layout.folder)
+}
+
+/// The files of the dashboards and the rules; the live test asks what is in them. Prometheus is fetched here, not as
+/// root in a test.
+fn check_dashboards() -> Result<()> {
+    dashboards::check(&dashboards::folder())?;
+    dashboards::rules::check(&dashboards::folder())?;
+    let npm = Command::new("npm").arg("--version").output();
+    if npm.is_ok_and(|output| output.status.success()) {
+        return dashboards::schema::check();
+    }
+    eprintln!("the check of the dashboards against Grafana's types is skipped: npm is missing");
+    Ok(())
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod containers;
+pub mod dashboards;
 pub mod demo;
 pub mod deploy;
 pub mod image;

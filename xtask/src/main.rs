@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use xtask::lab::{crowd, neighbour, spin, victim};
-use xtask::{bench, demo, deploy, image, screenshots, toolchain, verify, vm, workspace};
+use xtask::{
+    bench, dashboards, demo, deploy, image, screenshots, toolchain, verify, vm, workspace,
+};
 
 /// Builds, runs, demonstrates and tests tag52.
 #[derive(Debug, Parser)]
@@ -55,6 +57,8 @@ enum Command {
     Image(image::Options),
     /// Check the manifests under `deploy/`, without a cluster
     DeployCheck(deploy::Options),
+    /// Write the Grafana dashboards, or check them
+    Dashboards(dashboards::Options),
     /// Make the README's pictures: the demo in Perfetto's UI, and in the live view
     Screenshots(screenshots::Options),
     #[command(hide = true)]
@@ -95,6 +99,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Vm(options) => vm::run(&options),
         Command::Image(options) => image::run(&options),
         Command::DeployCheck(options) => deploy::run(&options),
+        Command::Dashboards(options) => write_dashboards(&options),
         Command::Screenshots(options) => make_screenshots(&options),
         Command::Victim(options) => victim::run(&options),
         Command::Crowd(options) => crowd::run(&options),
@@ -167,6 +172,23 @@ fn measure_cost(options: &bench::Options) -> Result<()> {
     let binary = built(options.agent())?;
     let report = bench::run(options, &binary, &std::env::current_exe()?)?;
     println!("{report}");
+    Ok(())
+}
+
+fn write_dashboards(options: &dashboards::Options) -> Result<()> {
+    if !options.live {
+        return dashboards::run(options);
+    }
+    ensure!(workspace::is_root(), "the agent loads probes: become root");
+    let binary = built(options.agent.as_deref())?;
+    let live = dashboards::live::Options {
+        seconds: options.seconds,
+        allow_missing: options.allow_missing,
+        dump: options.dump.clone(),
+    };
+    let report = dashboards::live::run(&live, &binary, &std::env::current_exe()?)?;
+    println!("{report}");
+    ensure!(report.failures().is_empty(), "not everything has data");
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 mod accuracy;
 mod cgroups;
 mod common;
+mod dashboards;
 mod discovery;
 mod pods;
 mod top;

@@ -16,13 +16,13 @@ const DRAW: &str = include_str!("draw.mjs");
 
 /// The browser's folder.
 #[derive(Debug)]
-pub(super) struct Browser {
+pub(crate) struct Browser {
     folder: PathBuf,
 }
 
 impl Browser {
     /// Fetches it unless it is there.
-    pub(super) fn ensure() -> Result<Self> {
+    pub(crate) fn ensure() -> Result<Self> {
         let folder = workspace::tools().join("browser");
         let browser = Self { folder };
         let versions = format!("{PLAYWRIGHT} {CHROMIUM}");
@@ -57,6 +57,23 @@ impl Browser {
         let mut draw = self.node("draw.mjs", DRAW)?;
         draw.arg("perfetto").arg(ui).arg(trace).arg(to);
         run(draw, "the trace is not drawn")
+    }
+
+    /// Draws a dashboard from its data with the page in `folder`, `dark` or `light`.
+    pub(super) fn dashboard(
+        &self,
+        folder: &Path,
+        data: &Path,
+        theme: &str,
+        to: &Path,
+    ) -> Result<()> {
+        let mut draw = self.node("draw.mjs", DRAW)?;
+        draw.arg("dashboard")
+            .arg(folder)
+            .arg(data)
+            .arg(theme)
+            .arg(to);
+        run(draw, "the dashboard is not drawn")
     }
 
     /// Node.js with a script of ours, which finds its modules beside it.

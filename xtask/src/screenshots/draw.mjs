@@ -1,5 +1,6 @@
 // draw.mjs page FILE.html OUT.png
 // draw.mjs perfetto FOLDER-OF-THE-UI TRACE OUT.png
+// draw.mjs dashboard FOLDER-OF-THE-PAGE DATA.json THEME OUT.png
 import { createReadStream, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -13,11 +14,11 @@ const types = {
   ".png": "image/png", ".wasm": "application/wasm", ".woff2": "font/woff2",
 };
 
-/** Serves a folder, and the trace, on a free port of this machine. */
-async function serve(folder, trace) {
+/** Serves a folder, and one more file, on a free port of this machine. */
+async function serve(folder, [name, more]) {
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url, "http://localhost").pathname);
-    const file = path === "/trace" ? trace : join(folder, path === "/" ? "index.html" : path);
+    const file = path === name ? more : join(folder, path === "/" ? "index.html" : path);
     if (!existsSync(file) || !statSync(file).isFile()) {
       response.writeHead(404).end();
       return;
@@ -30,7 +31,7 @@ async function serve(folder, trace) {
 }
 
 async function perfetto(page, folder, trace) {
-  const server = await serve(folder, trace);
+  const server = await serve(folder, ["/trace", trace]);
   const address = `http://127.0.0.1:${server.address().port}`;
   await page.setViewportSize({ width: 1200, height: 870 });
   await page.goto(`${address}/?hideSidebar=true#!/?url=${address}/trace`);
@@ -55,6 +56,24 @@ async function perfetto(page, folder, trace) {
   return server;
 }
 
+async function dashboard(page, folder, data, theme) {
+  const server = await serve(folder, ["/data.json", data]);
+  const failures = [];
+  page.on("pageerror", (error) => failures.push(error.message));
+  // The panels draw what is in view: all of it has to be.
+  await page.setViewportSize({ width: 1600, height: 2600 });
+  await page.goto(`http://127.0.0.1:${server.address().port}/?theme=${theme}`);
+  try {
+    await page.waitForSelector("body[data-drawn]", { timeout: 60_000 });
+  } catch (error) {
+    throw new Error(`the dashboard is not drawn: ${failures.join("; ") || error.message}`);
+  }
+  if (failures.length > 0) {
+    throw new Error(failures.join("; "));
+  }
+  return server;
+}
+
 const [what, ...rest] = process.argv.slice(2);
 const out = rest.pop();
 const home = mkdtempSync(join(tmpdir(), "tag52-browser-"));
@@ -64,10 +83,15 @@ const browser = await chromium.launch({
   env: { ...process.env, HOME: home, LD_LIBRARY_PATH: join(here, "lib") },
 });
 try {
-  const page = await browser.newPage();
+  const page = await browser.newPage({ locale: "en-US" });
   if (what === "perfetto") {
     const server = await perfetto(page, ...rest);
     await page.screenshot({ path: out });
+    server.close();
+    server.closeAllConnections();
+  } else if (what === "dashboard") {
+    const server = await dashboard(page, ...rest);
+    await page.locator("#dashboard").screenshot({ path: out });
     server.close();
     server.closeAllConnections();
   } else {

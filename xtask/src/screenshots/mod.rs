@@ -1,10 +1,12 @@
 //! `cargo xtask screenshots`: the pictures of the README, of the real demo, by script.
 //!
 //! The demo runs once, recorded and with `tag52 top` on a terminal of its own (tmux). The recording goes to
-//! Perfetto's own UI, the terminal's text becomes HTML, and a headless Chromium draws both.
+//! Perfetto's own UI, the terminal's text becomes HTML, and a headless Chromium draws both. With `--dashboards` it
+//! draws the Grafana dashboards instead, from what a real Prometheus answered.
 
 mod ansi;
 mod browser;
+mod grafana;
 mod terminal;
 
 use std::fs::{self, File};
@@ -37,10 +39,19 @@ pub struct Options {
     /// Where the pictures go
     #[arg(long, value_name = "FOLDER")]
     pub to: Option<PathBuf>,
+    /// Draw the dashboards instead; with a FOLDER from what `cargo xtask dashboards --live --dump FOLDER` kept
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
+    pub dashboards: Option<Option<PathBuf>>,
+    /// `--dashboards`: Grafana's theme
+    #[arg(long, default_value = "dark", value_parser = ["dark", "light"])]
+    pub theme: String,
 }
 
 /// Makes the pictures with the agent in `agent`; `xtask` is the binary that has the demo. Returns them.
 pub fn run(options: &Options, agent: &Path, xtask: &Path) -> Result<Vec<PathBuf>> {
+    if let Some(data) = &options.dashboards {
+        return grafana::run(options, data.as_deref(), agent, xtask);
+    }
     let browser = Browser::ensure()?;
     let ui = perfetto::ensure_ui()?;
     let to = match &options.to {
@@ -82,28 +93,7 @@ pub fn run(options: &Options, agent: &Path, xtask: &Path) -> Result<Vec<PathBuf>
 /// agent has no such command.
 fn film(options: &Options, agent: &Path, xtask: &Path, recording: &Path) -> Result<Option<String>> {
     let folder = tempfile::tempdir()?;
-    let output = folder.path().join("demo");
-    let mut demo = Command::new(xtask);
-    demo.args([
-        "demo",
-        "--no-agent",
-        "--seconds",
-        &options.seconds.to_string(),
-    ])
-    .stdin(Stdio::null())
-    .stdout(File::create(&output)?);
-    let mut demo = Guarded::spawn(&mut demo, "the demo")?;
-    let begun = Instant::now();
-    let pid = loop {
-        if let Some(pid) = watched(&fs::read_to_string(&output)?) {
-            break pid;
-        }
-        ensure!(
-            demo.ended().is_none() && begun.elapsed() < Duration::from_secs(30),
-            "the demo does not begin"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    };
+    let (mut demo, pid) = start_demo(xtask, options.seconds, folder.path())?;
     let begun = Instant::now();
     let mut record = Command::new(agent);
     record
@@ -127,6 +117,28 @@ fn film(options: &Options, agent: &Path, xtask: &Path, recording: &Path) -> Resu
     ensure!(status.success(), "the recording failed: {status}");
     demo.wait(Duration::from_secs(30))?;
     Ok(screen)
+}
+
+/// Starts the demo without the agent for so long; returns it and the pid of its ingest process. What it says goes
+/// to a file in `folder`.
+pub(crate) fn start_demo(xtask: &Path, seconds: u64, folder: &Path) -> Result<(Guarded, String)> {
+    let output = folder.join("demo");
+    let mut demo = Command::new(xtask);
+    demo.args(["demo", "--no-agent", "--seconds", &seconds.to_string()])
+        .stdin(Stdio::null())
+        .stdout(File::create(&output)?);
+    let mut demo = Guarded::spawn(&mut demo, "the demo")?;
+    let begun = Instant::now();
+    loop {
+        if let Some(pid) = watched(&fs::read_to_string(&output)?) {
+            return Ok((demo, pid));
+        }
+        ensure!(
+            demo.ended().is_none() && begun.elapsed() < Duration::from_secs(30),
+            "the demo does not begin"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// The process the demo says it sends to.

@@ -9,14 +9,14 @@ use super::mirror::Mirror;
 
 /// apt for a few suites.
 #[derive(Debug)]
-pub(super) struct Apt {
+pub(crate) struct Apt {
     folder: PathBuf,
     configuration: PathBuf,
 }
 
 impl Apt {
     /// Reads the suites' lists into `folder`.
-    pub(super) fn open(folder: &Path, suites: &[&str]) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, suites: &[&str]) -> Result<Self> {
         let mirror = Mirror::find()?;
         for part in ["lists/partial", "archives/partial"] {
             let part = folder.join(part);
@@ -68,7 +68,7 @@ impl Apt {
     }
 
     /// Downloads just these packages and unpacks them.
-    pub(super) fn unpack(&self, packages: &[String], to: &Path) -> Result<()> {
+    pub(crate) fn unpack(&self, packages: &[String], to: &Path) -> Result<()> {
         let archives = self.folder.join("alone");
         let _ = std::fs::remove_dir_all(&archives);
         std::fs::create_dir_all(&archives)?;
@@ -136,7 +136,7 @@ fn finish(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command
         .output()
-        .with_context(|| format!("cannot run {name}: `cargo xtask vm` needs Debian's apt"))?;
+        .with_context(|| format!("cannot run {name}: Debian's apt is needed"))?;
     ensure!(
         output.status.success(),
         "{name} failed ({}): {}",

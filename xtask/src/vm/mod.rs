@@ -6,7 +6,7 @@
 //! sight: a guest is 15 to 25 times slower than the host, so by default only those tests run that compare sums and
 //! proportions.
 
-mod apt;
+pub(crate) mod apt;
 mod cpio;
 mod emulator;
 mod guest;

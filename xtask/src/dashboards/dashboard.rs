@@ -1,0 +1,212 @@
+//! A whole dashboard: variables, rows of panels, and where each panel comes to stand.
+
+use serde_json::{Value, json};
+
+use super::look;
+use super::panel::{Panel, source};
+
+/// Grafana's grid has so many columns.
+const COLUMNS: u32 = 24;
+/// The form of Grafana 11; later ones bring it to theirs when it is imported.
+const SCHEMA: u32 = 39;
+
+/// A variable whose values are those of a label.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Variable {
+    /// Its name, which is also the label's.
+    pub(super) name: &'static str,
+    /// What it is called on the dashboard.
+    pub(super) label: &'static str,
+    /// The series that have it.
+    pub(super) of: &'static str,
+    /// What it is for.
+    pub(super) description: &'static str,
+}
+
+/// A dashboard.
+#[derive(Clone, Debug)]
+pub(super) struct Dashboard {
+    uid: &'static str,
+    title: &'static str,
+    description: &'static str,
+    variables: &'static [Variable],
+    rows: Vec<(&'static str, Vec<Panel>)>,
+}
+
+impl Dashboard {
+    /// An empty one. `uid` is also the name of its file, after `tag52-`.
+    pub(super) fn new(uid: &'static str, title: &'static str, description: &'static str) -> Self {
+        Self {
+            uid,
+            title,
+            description,
+            variables: &[],
+            rows: Vec::new(),
+        }
+    }
+
+    pub(super) fn variables(mut self, variables: &'static [Variable]) -> Self {
+        self.variables = variables;
+        self
+    }
+
+    /// Panels below a heading.
+    pub(super) fn row(mut self, title: &'static str, panels: Vec<Panel>) -> Self {
+        self.rows.push((title, panels));
+        self
+    }
+
+    /// The name of its file.
+    pub(super) fn file(&self) -> String {
+        format!("{}.json", self.uid.trim_start_matches("tag52-"))
+    }
+
+    /// The filters as matchers.
+    fn matchers(&self) -> String {
+        let all: Vec<String> = self
+            .variables
+            .iter()
+            .map(|v| format!("{0}=~\"${0}\"", v.name))
+            .collect();
+        all.join(",")
+    }
+
+    fn expand(&self, expr: &str) -> String {
+        expr.replace("{@", &format!("{{{}", self.matchers()))
+            .replace("<session>", SESSION)
+    }
+
+    /// The dashboard in Grafana's form.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "annotations": { "list": [alerts(&self.matchers())] },
+            "description": self.description,
+            "editable": true,
+            "fiscalYearStartMonth": 0,
+            "graphTooltip": 1,
+            "links": [{
+                "asDropdown": false,
+                "icon": "external link",
+                "includeVars": true,
+                "keepTime": true,
+                "tags": ["tag52"],
+                "targetBlank": false,
+                "title": "tag52",
+                "tooltip": "",
+                "type": "dashboards",
+                "url": "",
+            }],
+            "panels": self.panels(),
+            "refresh": "10s",
+            "schemaVersion": SCHEMA,
+            "tags": ["tag52", "fix", "latency"],
+            "templating": { "list": self.templating() },
+            "time": { "from": "now-30m", "to": "now" },
+            "timepicker": {},
+            "timezone": "browser",
+            "title": self.title,
+            "uid": self.uid,
+            "weekStart": "",
+        })
+    }
+
+    fn panels(&self) -> Vec<Value> {
+        let mut panels = Vec::new();
+        let mut top = 0;
+        let mut id = 0;
+        for (title, row) in &self.rows {
+            id += 1;
+            panels.push(json!({
+                "id": id,
+                "type": "row",
+                "title": title,
+                "collapsed": false,
+                "gridPos": { "x": 0, "y": top, "w": COLUMNS, "h": 1 },
+                "panels": [],
+            }));
+            let (mut x, mut y, mut tallest) = (0, top + 1, 0);
+            for panel in row {
+                let (w, h) = panel.size;
+                if x + w > COLUMNS {
+                    (x, y, tallest) = (0, y + tallest, 0);
+                }
+                id += 1;
+                panels.push(panel.json(id, (x, y), &|expr| self.expand(expr)));
+                (x, tallest) = (x + w, tallest.max(h));
+            }
+            top = y + tallest;
+        }
+        panels
+    }
+
+    fn templating(&self) -> Vec<Value> {
+        let mut list = vec![json!({
+            "name": "datasource",
+            "label": "Data source",
+            "description": "The Prometheus that scrapes the agents",
+            "type": "datasource",
+            "query": "prometheus",
+            "hide": 0,
+            "includeAll": false,
+            "multi": false,
+            "options": [],
+            "refresh": 1,
+            "regex": "",
+            "skipUrlSync": false,
+        })];
+        let mut before: Vec<String> = Vec::new();
+        for v in self.variables {
+            let query = format!("label_values({}{{{}}}, {})", v.of, before.join(","), v.name);
+            before.push(format!("{0}=~\"${0}\"", v.name));
+            list.push(json!({
+                "name": v.name,
+                "label": v.label,
+                "description": v.description,
+                "type": "query",
+                "datasource": source(),
+                "query": { "qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery" },
+                // A series without the label has to stay: outside of a cluster there are no pods.
+                "allValue": ".*",
+                "current": { "selected": true, "text": ["All"], "value": ["$__all"] },
+                "hide": 0,
+                "includeAll": true,
+                "multi": true,
+                "options": [],
+                "refresh": 2,
+                "regex": "",
+                "skipUrlSync": false,
+                "sort": 1,
+            }));
+        }
+        list
+    }
+}
+
+/// The labels that make a session: not the local port, so that a reconnect stays in its line.
+pub(super) const SESSION: &str = "instance, namespace, pod, sender, target, pid";
+
+/// Firing alerts as marks on all graphs.
+fn alerts(matchers: &str) -> Value {
+    json!({
+        "datasource": source(),
+        "enable": true,
+        "expr": format!("ALERTS{{alertname=~\"Tag52.*\",alertstate=\"firing\",{matchers}}}"),
+        "hide": false,
+        "iconColor": look::BAD,
+        "name": "Alerts",
+        "step": "30s",
+        "tagKeys": "alertname,severity",
+        "textFormat": "{{sender}} > {{target}} {{pod}}",
+        "titleFormat": "{{alertname}}",
+    })
+}
+
+/// A link to the session of a row or a series, with the time range. The labels in it are those that every
+/// series has, also outside of a cluster, and that make one session: the pid is the node's.
+pub(super) fn to_session(label: impl Fn(&str) -> String) -> String {
+    let mut url = "/d/tag52-session/tag52-session?${datasource:queryparam}".to_owned();
+    for name in ["instance", "sender", "target", "pid"] {
+        url += &format!("&var-{name}={}", label(name));
+    }
+    url + "&${__url_time_range}"
+}

@@ -1,0 +1,271 @@
+//! What came of each question.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::ask::Question;
+use super::prometheus::{Series, series};
+
+/// Expressions that may have no answer here, by what is in them, and why.
+const MAY_BE_EMPTY: [(&str, &str); 6] = [
+    ("tag52_kube_", "not in a cluster"),
+    ("tag52_cpu_request_cores", "not in a cluster"),
+    (
+        "tag52_discovery_streams_total",
+        "the agent was given the processes",
+    ),
+    ("tag52_otlp_exports_total", "nothing is exported"),
+    (
+        "label_values(tag52_messages_total{instance=~\"$instance\"}, namespace)",
+        "not in a cluster",
+    ),
+    (", pod)", "not in a cluster"),
+];
+
+/// How it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It has data, or is what it should be.
+    Ok,
+    /// It has none, for this reason.
+    Excused(&'static str),
+    /// It has none.
+    Empty,
+    /// It asks for a metric that the agent does not have, which was allowed.
+    Missing(String),
+    /// It failed.
+    Error(String),
+}
+
+/// One question and its answer.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The dashboard, or the group of rules.
+    pub dashboard: String,
+    /// The panel, or the rule.
+    pub place: String,
+    /// The expression, or what was compared.
+    pub expr: String,
+    /// How many series came back.
+    pub series: usize,
+    /// How many samples, those that are no number left out.
+    pub samples: usize,
+    /// The smallest and the largest of them.
+    pub range: Option<(f64, f64)>,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+impl Row {
+    /// With the figures of an answer.
+    pub(super) fn of(dashboard: &str, place: &str, expr: &str, answer: &[Series]) -> Self {
+        let numbers = || {
+            let samples = answer.iter().flat_map(|s| &s.samples);
+            samples.map(|&(_, v)| v).filter(|v| !v.is_nan())
+        };
+        let samples = numbers().count();
+        let range = (samples > 0).then(|| {
+            numbers().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+                (low.min(v), high.max(v))
+            })
+        });
+        Self {
+            dashboard: dashboard.to_owned(),
+            place: place.to_owned(),
+            expr: expr.to_owned(),
+            series: answer.len(),
+            samples,
+            range,
+            outcome: if samples > 0 {
+                Outcome::Ok
+            } else {
+                Outcome::Empty
+            },
+        }
+    }
+}
+
+/// The whole of it.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// One for each expression and comparison.
+    pub rows: Vec<Row>,
+    known: BTreeSet<String>,
+    allow_missing: bool,
+}
+
+impl Report {
+    pub(super) fn new(known: Vec<String>, allow_missing: bool) -> Self {
+        Self {
+            rows: Vec::new(),
+            known: known.into_iter().collect(),
+            allow_missing,
+        }
+    }
+
+    pub(super) fn add(&mut self, question: &Question, answer: Result<Value>) {
+        let (dashboard, place) = (&question.dashboard, &question.place);
+        let place = format!("{place} {}", question.name);
+        self.put(dashboard, &place, &question.expr, answer);
+    }
+
+    /// Takes an answer of the API, and judges it.
+    pub(super) fn put(&mut self, dashboard: &str, place: &str, expr: &str, answer: Result<Value>) {
+        let row = match answer.and_then(|data| series(&data)) {
+            Err(error) => Row {
+                outcome: Outcome::Error(format!("{error:#}")),
+                ..Row::of(dashboard, place, expr, &[])
+            },
+            Ok(answer) => Row::of(dashboard, place, expr, &answer),
+        };
+        self.rows.push(row);
+        let row = self.rows.len() - 1;
+        if self.rows[row].outcome == Outcome::Empty {
+            self.rows[row].outcome = self.why_empty(expr);
+        }
+    }
+
+    pub(super) fn why_empty(&self, expr: &str) -> Outcome {
+        let excuse = MAY_BE_EMPTY.iter().find(|(part, _)| expr.contains(part));
+        if let Some((_, why)) = excuse {
+            return Outcome::Excused(why);
+        }
+        let missing = metrics(expr).find(|name| !self.known.contains(*name));
+        match missing {
+            Some(name) if self.allow_missing => Outcome::Missing(name.to_owned()),
+            _ => Outcome::Empty,
+        }
+    }
+
+    pub(super) fn exemplars(&mut self, answer: Result<Value>) {
+        let expr = "tag52_message_age_seconds_bucket";
+        let mut row = Row::of("(exemplars)", "MsgSeqNum and thread", expr, &[]);
+        row.outcome = match answer {
+            Err(error) => Outcome::Error(format!("{error:#}")),
+            Ok(data) => {
+                let of = |series: &Value| series["exemplars"].as_array().map_or(0, Vec::len);
+                let all = data.as_array().map_or(&[][..], Vec::as_slice);
+                row.series = all.len();
+                row.samples = all.iter().map(of).sum();
+                match row.samples {
+                    0 if self.allow_missing => Outcome::Missing("exemplars".into()),
+                    0 => Outcome::Empty,
+                    _ => Outcome::Ok,
+                }
+            }
+        };
+        self.rows.push(row);
+    }
+
+    pub(super) fn with(mut self, more: Vec<Row>) -> Self {
+        self.rows.extend(more);
+        self
+    }
+
+    /// The rows that must not be.
+    pub fn failures(&self) -> Vec<&Row> {
+        let bad = |row: &&Row| matches!(row.outcome, Outcome::Empty | Outcome::Error(_));
+        self.rows.iter().filter(bad).collect()
+    }
+}
+
+/// The names of metrics in an expression.
+fn metrics(expr: &str) -> impl Iterator<Item = &str> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    expr.split(move |c| !word(c))
+        .filter(|name| name.starts_with("tag52_") || name.starts_with("process_"))
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut last = "";
+        for row in &self.rows {
+            if row.dashboard != last {
+                writeln!(f, "\n{}", row.dashboard)?;
+                last = &row.dashboard;
+            }
+            let range = row.range.map_or(String::new(), |(low, high)| {
+                format!("{}..{}", short(low), short(high))
+            });
+            let outcome = match &row.outcome {
+                Outcome::Ok => "ok".to_owned(),
+                Outcome::Excused(why) => format!("empty: {why}"),
+                Outcome::Missing(name) => format!("no {name} yet"),
+                Outcome::Empty => "EMPTY".to_owned(),
+                Outcome::Error(error) => format!("ERROR {error}"),
+            };
+            writeln!(
+                f,
+                "  {:<48} {:<60} {:>4} {:>6} {:>19}  {outcome}",
+                cut(&row.place, 48),
+                cut(&row.expr, 60),
+                row.series,
+                row.samples,
+                range
+            )?;
+        }
+        let failed = self.failures().len();
+        let ok = self
+            .rows
+            .iter()
+            .filter(|r| r.outcome == Outcome::Ok)
+            .count();
+        write!(
+            f,
+            "\n{} expressions and comparisons: {ok} with data, {} without for a reason, {failed} failed",
+            self.rows.len(),
+            self.rows.len() - ok - failed
+        )
+    }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most - 1).chain(['…']).collect()
+}
+
+fn short(value: f64) -> String {
+    if value == 0.0 || (0.01..100_000.0).contains(&value.abs()) {
+        let text = format!("{value:.3}");
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        format!("{value:.2e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(allow_missing: bool) -> Report {
+        Report::new(vec!["tag52_a".into()], allow_missing)
+    }
+
+    #[test]
+    fn no_data_is_a_failure_unless_there_is_a_reason() {
+        let why = |expr, allow| report(allow).why_empty(expr);
+        assert_eq!(why("sum(tag52_a)", true), Outcome::Empty);
+        assert_eq!(why("sum(tag52_b)", false), Outcome::Empty);
+        assert_eq!(
+            why("tag52_a / tag52_b{}", true),
+            Outcome::Missing("tag52_b".into())
+        );
+        assert!(matches!(why("tag52_kube_up", false), Outcome::Excused(_)));
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_no_data() {
+        let series = |value| Series {
+            labels: std::collections::BTreeMap::new(),
+            samples: vec![(0.0, value)],
+        };
+        let row = |value| Row::of("", "", "", &[series(value)]);
+        assert_eq!(row(f64::NAN).outcome, Outcome::Empty);
+        assert_eq!(row(0.0).outcome, Outcome::Ok);
+    }
+}

@@ -1,0 +1,85 @@
+//! Every rule: that it is evaluated without an error, has data, and that the right alerts fire.
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::prometheus::{Prometheus, series};
+use super::report::{Outcome, Report, Row};
+use super::scene::{BLOCKED, LOCKED, THROTTLED};
+
+/// Alerts that have to fire here, and for which sender.
+const FIRE: [(&str, &str); 6] = [
+    ("Tag52AgeHigh", LOCKED),
+    ("Tag52AgeGrowing", LOCKED),
+    ("Tag52WillReachMaxLatency", LOCKED),
+    ("Tag52LockWait", LOCKED),
+    ("Tag52Throttled", THROTTLED),
+    ("Tag52Blocked", BLOCKED),
+];
+
+/// Asks all of them.
+pub(super) fn ask(prometheus: &Prometheus, report: &mut Report, range: (f64, f64)) -> Result<()> {
+    let at = range.1;
+    let data = prometheus.get("rules", &[])?;
+    let groups = data["groups"].as_array().context("no groups of rules")?;
+    for group in groups {
+        let name = format!("rules: {}", group["name"].as_str().unwrap_or_default());
+        for rule in group["rules"].as_array().context("no rules")? {
+            let text = |key: &str| rule[key].as_str().unwrap_or_default();
+            let (place, expr) = (text("name"), text("query"));
+            if text("health") != "ok" {
+                let mut row = Row::of(&name, place, expr, &[]);
+                row.outcome = Outcome::Error(format!("{}: {}", text("health"), text("lastError")));
+                report.rows.push(row);
+                continue;
+            }
+            let answer = prometheus.query(expr, at);
+            if text("type") != "alerting" {
+                report.put(&name, place, expr, answer);
+                continue;
+            }
+            let mut row = match answer.and_then(|data| series(&data)) {
+                Ok(answer) => Row::of(&name, place, expr, &answer),
+                Err(error) => {
+                    let mut row = Row::of(&name, place, expr, &[]);
+                    row.outcome = Outcome::Error(format!("{error:#}"));
+                    report.rows.push(row);
+                    continue;
+                }
+            };
+            row.outcome = judge(prometheus, report, rule, range)?;
+            report.rows.push(row);
+        }
+    }
+    Ok(())
+}
+
+/// Whether an alert fired that has to, at any time in the range: an age does not grow at every instant.
+fn judge(
+    prometheus: &Prometheus,
+    report: &Report,
+    rule: &Value,
+    (from, to): (f64, f64),
+) -> Result<Outcome> {
+    let text = |key: &str| rule[key].as_str().unwrap_or_default();
+    let name = text("name");
+    let Some((_, sender)) = FIRE.iter().find(|(alert, _)| *alert == name) else {
+        let quiet = rule["alerts"].as_array().is_none_or(Vec::is_empty);
+        return Ok(if quiet {
+            Outcome::Excused("nothing to alert of")
+        } else {
+            Outcome::Ok
+        });
+    };
+    let seconds = (to - from).round();
+    let fired = format!(
+        "last_over_time(ALERTS{{alertname=\"{name}\",sender=\"{sender}\",alertstate=\"firing\"}}[{seconds}s])"
+    );
+    if !series(&prometheus.query(&fired, to)?)?.is_empty() {
+        return Ok(Outcome::Ok);
+    }
+    Ok(match report.why_empty(text("query")) {
+        Outcome::Empty => Outcome::Error(format!("does not fire for {sender}")),
+        other => other,
+    })
+}

@@ -1,0 +1,31 @@
+//! `cargo xtask dashboards --rules`: the rules and their tests, with Prometheus's own tool.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::live::ensure_prometheus;
+
+/// Checks the rules in a folder, and runs their tests.
+pub fn check(folder: &Path) -> Result<()> {
+    let promtool = ensure_prometheus()?.join("promtool");
+    for arguments in [
+        ["check", "rules", "rules.yaml"],
+        ["test", "rules", "rules.test.yaml"],
+    ] {
+        let output = Command::new(&promtool)
+            .args(arguments)
+            .current_dir(folder)
+            .output()
+            .context("cannot run promtool")?;
+        ensure!(
+            output.status.success(),
+            "promtool {}: {}{}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}
