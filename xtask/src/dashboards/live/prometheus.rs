@@ -121,11 +121,13 @@ impl Prometheus {
             .query_pairs(parameters.iter().copied())
             .call()
             .with_context(|| format!("Prometheus does not answer {path}"))?;
-        let mut answer: Value = answer
+        let text = answer
             .body_mut()
             .with_config()
             .limit(64 << 20)
-            .read_json()
+            .read_to_string()
+            .with_context(|| format!("Prometheus does not finish {path}"))?;
+        let mut answer: Value = serde_json::from_str(&text)
             .with_context(|| format!("Prometheus answers {path} with what is no JSON"))?;
         ensure!(
             answer["status"] == "success",
