@@ -203,6 +203,12 @@ fn observe(rights: &[&str]) {
     let [quota, period, id] = words[..] else {
         panic!("{limits}");
     };
+    let process = &sessions[0]["process"];
+    assert_eq!(process["pid"], pod.pid, "{process}");
+    assert_eq!(process["container_pid"], 1, "{process}");
+    assert_eq!(process["container_id"], id, "{process}");
+    assert_eq!(process["pod_uid"], POD, "{process}");
+    assert_eq!(process["qos"], "burstable", "{process}");
     let micros = |text: &str| text.parse::<u64>().expect("a number") * 1000;
     let cgroup = format!("/kubepods/burstable/pod{POD}/libpod-{id}");
     assert!(

@@ -157,7 +157,11 @@ impl Host {
     pub fn process(&self, pid: u32) -> Option<ProcessFacts> {
         let status = self.proc.status(pid).ok()?;
         let cgroup = fs::read_to_string(self.proc.of(pid, "cgroup")).unwrap_or_default();
-        let place = Place::parse(&cgroup);
+        // Relative to the agent's own cgroup where it has a namespace of them, and then not whole.
+        let place = match self.hierarchies.path_of(&self.proc, pid) {
+            Some(path) if cgroup.contains(":/..") => Place::parse(&format!("0::{path}")),
+            _ => Place::parse(&cgroup),
+        };
         let (cpu_request_millis, cpu_request_between) = match self.request(&cgroup, &place) {
             Some((from, to)) if from == to => (Some(from), None),
             between => (None, between),
@@ -196,7 +200,14 @@ impl Host {
     pub fn cgroup_paths(&self, pid: u32) -> Option<Vec<String>> {
         let text = fs::read_to_string(self.proc.of(pid, "cgroup")).ok()?;
         let path = |line: &str| Some(line.splitn(3, ':').nth(2)?.to_owned());
-        Some(text.lines().filter_map(path).collect())
+        // First the one that is the same wherever the agent runs: those in the text are relative to its own
+        // cgroup where it has a namespace of them.
+        let own = self.hierarchies.path_of(&self.proc, pid);
+        Some(
+            own.into_iter()
+                .chain(text.lines().filter_map(path))
+                .collect(),
+        )
     }
 
     /// The least and the most CPU that a process's container asked for, thousandths of a CPU, by what its

@@ -228,3 +228,76 @@ fn what_is_missing_is_said_at_once() {
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("is no node's name"), "{text}");
 }
+
+#[test]
+fn only_what_a_namespace_holds_is_followed() {
+    let _guard = one_at_a_time();
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start();
+    server.put(pod(UID, "trading", "oms-0", NODE, &[("engine", ID)]));
+    let quota = (Duration::from_millis(50), Duration::from_millis(100));
+    let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
+    let (inside, pid) = contained(200.0, 200);
+    groups[0].add(pid).expect("moved");
+    let (outside, _) = contained(200.0, 50);
+    let config = kubeconfig(folder.path(), &server);
+    let binary = agent_binary();
+    let arguments = [
+        "--all",
+        "--json",
+        "messages",
+        "--namespace",
+        "trading",
+        "--kube",
+        "on",
+        "--kubeconfig",
+        &config,
+        "--node-name",
+        NODE,
+    ];
+    let mut agent = Agent::start(&Launch {
+        binary: &binary,
+        arguments: arguments.map(str::to_owned).to_vec(),
+        sudo: false,
+        echo: false,
+    })
+    .expect("the agent starts");
+    agent
+        .wait_watching(Duration::from_secs(20))
+        .expect("the agent attaches");
+    outside
+        .finish(Duration::from_secs(30))
+        .expect("the stream ends");
+    inside
+        .finish(Duration::from_secs(30))
+        .expect("the stream ends");
+    std::thread::sleep(Duration::from_millis(300));
+    agent.interrupt();
+    let outcome = agent.finish(Duration::from_secs(15)).expect("it ends");
+    for group in groups {
+        drop(group);
+    }
+    let messages = outcome.messages.iter();
+    let pids: std::collections::BTreeSet<i32> = messages.map(|m| m.session.pid).collect();
+    assert_eq!(
+        pids.into_iter().collect::<Vec<_>>(),
+        [pid],
+        "{:?}",
+        outcome.stderr
+    );
+    let summary = outcome.summary.expect("a summary");
+    assert_eq!(summary["sessions"][0]["process"]["pod"], "oms-0");
+    let left = summary["health"]["discovery"]["not_selected"].as_u64();
+    assert!(left >= Some(1), "{summary}");
+}
+
+#[test]
+fn pods_are_not_selected_without_the_api() {
+    let output = Command::new(agent_binary())
+        .args(["run", "--all", "--namespace", "trading", "--kube", "off"])
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert!(text.contains("give --kube on"), "{text}");
+}
