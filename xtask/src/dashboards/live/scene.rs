@@ -71,6 +71,9 @@ impl Scene {
                     "300",
                     "--work-us",
                     "400",
+                    // All messages of a read are handed off at once, each less old than the one before.
+                    "--read-size",
+                    "1024",
                 ],
             )?,
             bench(xtask, SKEWED, 60.0, 25_000_000, &["--work-us", "100"])?,
