@@ -309,11 +309,7 @@ fn who() -> Vec<Panel> {
              arrivals, replayed. The shortest bar is the change that pays. It does not know what that change costs. It \
              ignores causes that would only take the first one's place.",
         )
-        // PromQL has no grouping by a label of the name of a keyword.
-        .query(
-            "{{what}}",
-            "sort_desc(max by (what) (label_replace(tag52_what_if_age_seconds{@}, \"what\", \"$1\", \"without\", \"(.+)\")))",
-        )
+        .query("{{scenario}}", "sort_desc(max by (scenario) (tag52_what_if_age_seconds{@}))")
         .only("none", &[("displayName", json!("as it was")), look::fixed("#999999")])
         .only("lock_wait", &[("displayName", json!("without lock_wait")), look::fixed("#D55E00")])
         .only("throttle", &[("displayName", json!("without throttle")), look::fixed("#CC79A7")])

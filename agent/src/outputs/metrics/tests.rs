@@ -384,8 +384,8 @@ fn every_metric_has_its_series_and_its_source() {
     );
     assert!(sum("tag52_age_growth_ratio", &[]) > 0.5, "{text}");
     assert!(
-        sum("tag52_what_if_age_seconds", &[("without", "lock_wait")])
-            < sum("tag52_what_if_age_seconds", &[("without", "none")])
+        sum("tag52_what_if_age_seconds", &[("scenario", "lock_wait")])
+            < sum("tag52_what_if_age_seconds", &[("scenario", "none")])
     );
     assert_eq!(sum("tag52_max_latency_seconds", &[]), 120.0);
     assert_eq!(

@@ -97,15 +97,15 @@ pub(super) static METRICS: [Metric; 9] = [
         "The 99th percentile of the ages in the latest interval with one cause taken out, by replaying the queue",
         Source::Session(|g, points| {
             for outcome in g.what_if.iter().flat_map(|w| &w.outcomes) {
-                let without = [("without", without(outcome.scenario))];
-                points.put_by(&without, outcome.age.p99_ns as f64 / 1e9);
+                let scenario = [("scenario", without(outcome.scenario))];
+                points.put_by(&scenario, outcome.age.p99_ns as f64 / 1e9);
             }
         }),
     )
     .unit(Unit::Seconds)
     .by(
         &[label(
-            "without",
+            "scenario",
             "`none` (replayed as it was), `lock_wait`, `throttle`, `run_queue`, `blocked`, `half_on_cpu` (a handler twice as fast), `throttle_and_run_queue` (with more CPU)",
         )],
         Scenario::ALL.len() as u64,
