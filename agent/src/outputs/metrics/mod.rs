@@ -2,7 +2,7 @@
 //!
 //! [`contract`] is the one list of what there is; it makes the exposition and its documentation.
 //! [`snapshot`] copies the model's figures ([`group`]: sessions with the same labels added up) and tells
-//! them point by point ([`points`]) to a format: [`text`], [`protobuf`], and OTLP beside this module. There
+//! them point by point ([`points`]) to a format: [`openmetrics`], [`text`], [`protobuf`], and OTLP beside this module. There
 //! is no second store: the series of ended sessions vanish with them.
 //!
 //! Counters only go up: where the venue's clock is ahead of ours, time in flight below zero counts
@@ -17,6 +17,7 @@ mod contract;
 mod document;
 mod group;
 mod metric;
+mod openmetrics;
 mod points;
 mod protobuf;
 mod snapshot;
@@ -25,7 +26,10 @@ pub(super) mod tests;
 mod text;
 mod wire;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
 
 pub use account::Account;
 pub use budget::{MAX_SERIES, sessions_within};
@@ -38,7 +42,7 @@ pub(super) use snapshot::Snapshot;
 
 use crate::model::Model;
 use protobuf::Protobuf;
-use text::{Dialect, Text};
+use text::Text;
 
 /// How the metrics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,14 +87,16 @@ impl Exposition {
     #[must_use]
     pub fn render(&self, format: Format) -> Vec<u8> {
         let snapshot = Snapshot::of(&self.model, self.account.clone());
-        let text = |dialect| {
-            let mut text = Text::new(dialect);
-            snapshot.tell(&mut text);
-            text.finish().into_bytes()
-        };
         match format {
-            Format::OpenMetrics => text(Dialect::OpenMetrics),
-            Format::Text => text(Dialect::Prometheus),
+            // Writing to a String does not fail; what has only its end says that there is nothing.
+            Format::OpenMetrics => openmetrics::encode(&snapshot)
+                .unwrap_or_else(|fmt::Error| "# EOF\n".to_owned())
+                .into_bytes(),
+            Format::Text => {
+                let mut text = Text::default();
+                snapshot.tell(&mut text);
+                text.finish().into_bytes()
+            }
             Format::Protobuf => {
                 let mut protobuf = Protobuf::default();
                 snapshot.tell(&mut protobuf);

@@ -1,44 +1,24 @@
-//! The two text formats.
+//! The text format of Prometheus, 0.0.4, which prometheus-client does not write: for scrapers that do not ask for
+//! anything else.
 
 use std::fmt::Write as _;
 
 use super::{
-    metric::{Kind, Metric, Unit},
-    points::{Exemplar, Histogram, Point, Sink, Value, push_label},
+    metric::{Kind, Metric},
+    points::{Histogram, Point, Sink, Value, push_label},
 };
 
-/// Which of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
-    /// OpenMetrics 1.0.0: with units and exemplars.
-    OpenMetrics,
-    /// The text format of Prometheus, 0.0.4.
-    Prometheus,
-}
-
 /// Writes text.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Text {
-    dialect: Dialect,
     text: String,
     /// `name{labels`, made anew for each point.
     series: String,
 }
 
 impl Text {
-    pub(super) fn new(dialect: Dialect) -> Self {
-        Self {
-            dialect,
-            text: String::new(),
-            series: String::new(),
-        }
-    }
-
-    /// What was written, with its end.
-    pub(super) fn finish(mut self) -> String {
-        if self.dialect == Dialect::OpenMetrics {
-            self.text.push_str("# EOF\n");
-        }
+    /// What was written.
+    pub(super) fn finish(self) -> String {
         self.text
     }
 
@@ -74,54 +54,29 @@ impl Text {
             .map(|&ns| ns as f64 / 1e9)
             .chain([f64::INFINITY]);
         let mut below = 0;
-        for (at, (bound, count)) in bounds.zip(histogram.counts.classic(bounds_ns)).enumerate() {
+        for (bound, count) in bounds.zip(histogram.counts.classic(bounds_ns)) {
             below += count;
             self.begin(metric, "_bucket", Some(bound));
-            self.push(format_args!("{below}"));
-            if self.dialect == Dialect::OpenMetrics
-                && let Some(exemplar) = histogram.exemplars.get(at).and_then(Option::as_ref)
-            {
-                self.exemplar(exemplar);
-            }
-            self.text.push('\n');
+            self.push(format_args!("{below}\n"));
         }
         self.begin(metric, "_sum", None);
         self.push(format_args!("{:?}\n", histogram.sum_ns as f64 / 1e9));
         self.begin(metric, "_count", None);
         self.push(format_args!("{below}\n"));
     }
-
-    fn exemplar(&mut self, exemplar: &Exemplar) {
-        self.text.push_str(" # {");
-        for (name, value) in &exemplar.labels {
-            push_label(&mut self.text, name, value);
-        }
-        let (seconds, millis) = (
-            exemplar.at_ns.div_euclid(1_000_000_000),
-            exemplar.at_ns.rem_euclid(1_000_000_000) / 1_000_000,
-        );
-        self.push(format_args!(
-            "}} {:?} {seconds}.{millis:03}",
-            exemplar.value
-        ));
-    }
 }
 
 impl Sink for Text {
     fn metric(&mut self, metric: &'static Metric) {
-        let (name, kind) = match (self.dialect, metric.kind) {
-            (Dialect::OpenMetrics, kind) => (metric.family(), kind),
-            (Dialect::Prometheus, Kind::Info) => (metric.name, Kind::Gauge),
-            (Dialect::Prometheus, kind) => (metric.name, kind),
+        let (name, help) = (metric.name, metric.help);
+        let kind = match metric.kind {
+            Kind::Info => Kind::Gauge,
+            kind => kind,
         };
         self.push(format_args!(
-            "# HELP {name} {}\n# TYPE {name} {}\n",
-            metric.help,
+            "# HELP {name} {help}\n# TYPE {name} {}\n",
             kind.name()
         ));
-        if self.dialect == Dialect::OpenMetrics && metric.unit != Unit::None {
-            self.push(format_args!("# UNIT {name} {}\n", metric.unit.name()));
-        }
     }
 
     fn point(&mut self, metric: &'static Metric, point: &Point<'_>) {
