@@ -188,10 +188,14 @@ impl Blame {
             let ledger = self.followed.entry((queued.tid, before)).or_default();
             ledger.add(AFTERMATH, queued.from, queued.to, length - throttled);
         }
-        for (key, ns) in runners(queued) {
+        let runners = runners(queued);
+        let known: u64 = runners.iter().map(|(_, ns)| ns).sum();
+        for (key, ns) in runners {
             // While it was throttled, who ran was not in its way. Which of the time that was is not
-            // known: everybody is charged less, alike.
-            let ns = u128::from(ns) * u128::from(length - throttled) / u128::from(length.max(1));
+            // known: everybody is charged less, alike. In a long wait, that of the first ones who ran is not
+            // known either; the throttled time may as well be that.
+            let waited = length - throttled;
+            let ns = u128::from(ns) * u128::from(waited) / u128::from(known.max(waited).max(1));
             wait.culprit = self.culprit(&key, names, tell);
             wait.ns = ns as u64;
             self.told(wait, tell);

@@ -62,6 +62,24 @@ fn kubeconfig(folder: &Path, server: &Server) -> String {
     file.to_str().expect("a path").to_owned()
 }
 
+/// An agent that asks the API, and is attached.
+fn start(config: &str, words: &[&str]) -> Agent {
+    let binary = agent_binary();
+    let api = ["--kube", "on", "--kubeconfig", config, "--node-name", NODE];
+    let arguments = words.iter().chain(&api).map(|&word| word.to_owned());
+    let mut agent = Agent::start(&Launch {
+        binary: &binary,
+        arguments: arguments.collect(),
+        sudo: false,
+        echo: false,
+    })
+    .expect("the agent starts");
+    agent
+        .wait_watching(Duration::from_secs(20))
+        .expect("the agent attaches");
+    agent
+}
+
 fn parsed(line: &str) -> serde_json::Value {
     serde_json::from_str(line).expect("JSON")
 }
@@ -79,33 +97,16 @@ fn a_session_is_told_with_its_pod_as_soon_as_the_api_is_there() {
     let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
     let (bench, pid) = contained(200.0, 600);
     groups[0].add(pid).expect("moved");
-    let binary = agent_binary();
-    let pid_text = pid.to_string();
     let config = kubeconfig(folder.path(), &server);
-    let arguments = [
+    let words = [
         "--pid",
-        &pid_text,
+        &pid.to_string(),
         "--json",
         "intervals",
         "--interval",
         "100ms",
-        "--kube",
-        "on",
-        "--kubeconfig",
-        &config,
-        "--node-name",
-        NODE,
     ];
-    let mut agent = Agent::start(&Launch {
-        binary: &binary,
-        arguments: arguments.map(str::to_owned).to_vec(),
-        sudo: false,
-        echo: false,
-    })
-    .expect("the agent starts");
-    agent
-        .wait_watching(Duration::from_secs(20))
-        .expect("the agent attaches");
+    let agent = start(&config, &words);
     bench.venue.open_gate();
     // A second of it without a name, two with.
     std::thread::sleep(Duration::from_secs(1));
@@ -241,30 +242,8 @@ fn only_what_a_namespace_holds_is_followed() {
     groups[0].add(pid).expect("moved");
     let (outside, _) = contained(200.0, 50);
     let config = kubeconfig(folder.path(), &server);
-    let binary = agent_binary();
-    let arguments = [
-        "--all",
-        "--json",
-        "messages",
-        "--namespace",
-        "trading",
-        "--kube",
-        "on",
-        "--kubeconfig",
-        &config,
-        "--node-name",
-        NODE,
-    ];
-    let mut agent = Agent::start(&Launch {
-        binary: &binary,
-        arguments: arguments.map(str::to_owned).to_vec(),
-        sudo: false,
-        echo: false,
-    })
-    .expect("the agent starts");
-    agent
-        .wait_watching(Duration::from_secs(20))
-        .expect("the agent attaches");
+    let words = ["--all", "--json", "messages", "--namespace", "trading"];
+    let agent = start(&config, &words);
     outside
         .finish(Duration::from_secs(30))
         .expect("the stream ends");
