@@ -120,7 +120,7 @@ fn the_metrics_of_a_watch_are_served_and_exported() {
         std::thread::sleep(Duration::from_millis(100));
     };
     for part in [
-        "tag52_message_age_seconds_bucket{sender=\"",
+        "tag52_message_age_seconds_bucket{le=\"",
         "tag52_session_info{sender=\"",
         "tag52_what_if_age_seconds{sender=\"",
         "tag52_cpu_usage_seconds_total{pid=\"",
