@@ -47,29 +47,25 @@ impl Exposed {
 
     /// How many series of a name bear these labels.
     pub(super) fn count(&self, name: &str, labels: &[(&str, &str)]) -> usize {
-        let bears = |of: &LabelSet| {
-            labels
-                .iter()
-                .all(|(k, v)| of.get(*k).is_some_and(|value| value == v))
-        };
-        self.samples
-            .iter()
-            .filter(|(n, of, _)| n == name && bears(of))
-            .count()
+        self.bearing(name, labels).count()
     }
 
     /// The sum of the samples of a name that bear these labels.
     pub(super) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        let bears = |of: &LabelSet| {
+        self.bearing(name, labels).sum()
+    }
+
+    /// The values of the samples of a name that bear these labels, others besides them or not.
+    fn bearing(&self, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = f64> {
+        let bears = move |of: &LabelSet| {
             labels
                 .iter()
                 .all(|(k, v)| of.get(*k).is_some_and(|value| value == v))
         };
         self.samples
             .iter()
-            .filter(|(n, of, _)| n == name && bears(of))
-            .map(|(.., value)| value)
-            .sum()
+            .filter(move |(n, of, _)| n == name && bears(of))
+            .map(|(.., value)| *value)
     }
 }
 

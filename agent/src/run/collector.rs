@@ -211,12 +211,9 @@ impl Collector {
                         _ => None,
                     };
                     sessions.handle(event, clock, &mut |fact| {
-                        if let Some(found) = found
-                            && !found.admits(&fact, &names.0, kube)
+                        if is_admitted(found, &fact, names, kube)
+                            && let Some(input) = apply(fact, blame, lock_waits, unmatched)
                         {
-                            return;
-                        }
-                        if let Some(input) = apply(fact, blame, lock_waits, unmatched) {
                             tell.input(input);
                         }
                     });
@@ -470,13 +467,9 @@ impl Collector {
         let (found, names) = (&mut self.found, &self.names);
         let kube = self.processes.kube();
         self.sessions.keep(&there, now.monotonic_ns, &mut |fact| {
-            if found
-                .as_mut()
-                .is_some_and(|found| !found.admits(&fact, &names.0, kube))
+            if is_admitted(found, &fact, names, kube)
+                && let Some(input) = apply(fact, blame, lock_waits, unmatched)
             {
-                return;
-            }
-            if let Some(input) = apply(fact, blame, lock_waits, unmatched) {
                 tell.input(input);
             }
         });
@@ -498,13 +491,9 @@ impl Collector {
         let (found, names) = (&mut self.found, &self.names);
         let kube = self.processes.kube();
         self.sessions.ended(now.monotonic_ns, &mut |fact| {
-            if found
-                .as_mut()
-                .is_some_and(|found| !found.admits(&fact, &names.0, kube))
+            if is_admitted(found, &fact, names, kube)
+                && let Some(input) = apply(fact, blame, lock_waits, unmatched)
             {
-                return;
-            }
-            if let Some(input) = apply(fact, blame, lock_waits, unmatched) {
                 tell.input(input);
             }
         });
@@ -676,6 +665,13 @@ fn wait(told: Told) -> Input {
         Told::Wait(wait) => Input::Wait(wait),
         Told::Sample(sample) => Input::Sample(Box::new(sample)),
     }
+}
+
+/// Whether the model is to be told of a fact at all: of every one where the processes were given.
+fn is_admitted(found: &mut Option<Found>, fact: &Fact, names: &Names, kube: Option<&Kube>) -> bool {
+    found
+        .as_mut()
+        .is_none_or(|found| found.admits(fact, &names.0, kube))
 }
 
 /// What the model is to be told of a fact.
