@@ -15,7 +15,7 @@ use super::{
     process::ProcessFacts,
     series::Series,
     tally::{Figures, Tally},
-    verdict::{CpuUse, FlowTally, Gathered, HEALTHY_NS, Verdict, diagnose, gather},
+    verdict::{CpuUse, FlowTally, Gathered, HEALTHY_NS, Line, Trend, Verdict, diagnose, gather},
     what_if::{Replay, Service, WhatIf},
 };
 
@@ -46,6 +46,7 @@ pub(crate) struct Session {
     interval_blame: BlameTable,
     flow: FlowTally,
     flow_total: FlowTally,
+    trend: Trend,
     /// Only of a session by itself: messages of several are not one queue.
     replay: Option<Box<Replay>>,
     /// Of the latest interval.
@@ -92,6 +93,7 @@ impl Session {
             interval_blame: BlameTable::default(),
             flow: FlowTally::default(),
             flow_total: FlowTally::default(),
+            trend: Trend::default(),
             replay: alone.then(Box::default),
             verdict: None,
             what_if: None,
@@ -227,7 +229,7 @@ impl Session {
     fn judge(
         &self,
         figures: &mut SessionFigures,
-        flow: &FlowTally,
+        (flow, line): (&FlowTally, Line),
         (what_if, spent): (Option<WhatIf>, Service),
         around: Surroundings<'_>,
     ) {
@@ -239,7 +241,7 @@ impl Session {
         }
         let gathered = Gathered {
             length: around.length,
-            flow: flow.flow(around.length, around.max_latency),
+            flow: flow.flow(around.length, &line, around.max_latency),
             spent,
             cpu: around.cpu,
             stalled,
@@ -256,7 +258,8 @@ impl Session {
             .replay
             .as_ref()
             .map_or_else(Default::default, |r| r.total(figures.figures.age));
-        self.judge(&mut figures, &self.flow_total, replayed, around);
+        let flow = (&self.flow_total, self.flow_total.line());
+        self.judge(&mut figures, flow, replayed, around);
         figures
     }
 
@@ -277,8 +280,9 @@ impl Session {
             .replay
             .as_mut()
             .map_or_else(Default::default, |r| r.take_interval(age));
+        let line = self.trend.interval(length, &self.flow.line());
         let flow = self.flow;
-        self.judge(&mut figures, &flow, replayed, around);
+        self.judge(&mut figures, (&flow, line), replayed, around);
         self.verdict.clone_from(&figures.verdict);
         self.what_if.clone_from(&figures.what_if);
         self.flow.reset();
@@ -311,5 +315,6 @@ impl Session {
             + self.replay.as_ref().map_or(0, |r| r.heap_bytes())
             + self.history.heap_bytes()
             + self.histograms.heap_bytes()
+            + self.trend.heap_bytes()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::trend::Line;
 use crate::model::{matrix::Part, message::Message};
 
 /// Rates, backlog and trend of one session.
@@ -21,19 +22,17 @@ pub struct Flow {
     pub backlog_bytes: Option<u64>,
     /// Age of the latest message, nanoseconds.
     pub age_ns: Option<i64>,
-    /// By how many seconds the age grows in a second; `None` with too few messages.
+    /// By how many seconds the age grows in a second, over the latest ten seconds at the least; `None` with too few
+    /// messages.
     pub age_slope: Option<f64>,
     /// Until the age reaches MaxLatency: zero when it has, `None` when it does not grow.
     pub left: Option<Duration>,
 }
 
-/// Messages a trend is taken from at the least.
-const FOR_A_TREND: u64 = 8;
-
 /// Stamps at least this far apart say nothing of the rate within seconds.
 const COARSE_NS: i64 = 1_000_000_000;
 
-/// Adds up what [`Flow`] is made of: the line of least squares through the ages, in one pass.
+/// Adds up what [`Flow`] is made of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::model) struct FlowTally {
     messages: u64,
@@ -44,11 +43,9 @@ pub(in crate::model) struct FlowTally {
     sent_last: Option<i64>,
     age_ns: Option<i64>,
     outside_ns: i64,
-    origin: (i64, i64),
-    x: f64,
-    y: f64,
-    xx: f64,
-    xy: f64,
+    /// When the first message of all was handed off: where the line counts from.
+    origin_ns: Option<i64>,
+    line: Line,
 }
 
 impl FlowTally {
@@ -62,35 +59,42 @@ impl FlowTally {
         let age = message.split.age_ns();
         if self.messages == 0 {
             self.sent_first = Some(sent);
-            self.origin = (message.handed_off_ns, age);
         }
         self.messages += 1;
         self.bytes += u64::from(message.bytes);
         self.sent_last = self.sent_last.max(Some(sent));
         self.age_ns = Some(age);
         self.outside_ns = age - message.split.matrix().part(Part::Network);
-        let x = (message.handed_off_ns - self.origin.0) as f64 / 1e9;
-        let y = (age - self.origin.1) as f64 / 1e9;
-        self.x += x;
-        self.y += y;
-        self.xx += x * x;
-        self.xy += x * y;
+        let origin = *self.origin_ns.get_or_insert(message.handed_off_ns);
+        let at = (message.handed_off_ns - origin) as f64 / 1e9;
+        self.line.point(at, age as f64 / 1e9);
+    }
+
+    /// The line through the ages.
+    pub(in crate::model) const fn line(&self) -> Line {
+        self.line
     }
 
     /// Begins anew.
     pub(in crate::model) fn reset(&mut self) {
         *self = Self {
             sent_before: self.sent_last.or(self.sent_before),
+            origin_ns: self.origin_ns,
             ..Self::default()
         };
     }
 
-    /// What it comes to over `length`.
-    pub(in crate::model) fn flow(&self, length: Duration, max_latency: Duration) -> Flow {
+    /// What it comes to over `length`, where the ages follow `line`.
+    pub(in crate::model) fn flow(
+        &self,
+        length: Duration,
+        line: &Line,
+        max_latency: Duration,
+    ) -> Flow {
         let arrivals_per_s = self.arrivals_per_s();
         let backlog = |rate: f64| (rate * self.outside_ns.max(0) as f64 / 1e9).round() as u64;
         let seconds = length.as_secs_f64();
-        let age_slope = self.slope();
+        let age_slope = line.slope();
         Flow {
             arrivals_per_s,
             drained_per_s: if seconds > 0.0 {
@@ -116,13 +120,6 @@ impl FlowTally {
         };
         let span = self.sent_last? - from;
         (messages > 0 && span > 0).then(|| messages as f64 * 1e9 / span as f64)
-    }
-
-    fn slope(&self) -> Option<f64> {
-        let n = self.messages as f64;
-        let spread = n * self.xx - self.x * self.x;
-        (self.messages >= FOR_A_TREND && spread > 1e-9)
-            .then(|| (n * self.xy - self.x * self.y) / spread)
     }
 }
 

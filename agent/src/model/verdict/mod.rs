@@ -1,7 +1,8 @@
 //! The verdict: why the messages of a session are old, by rules, with the evidence.
 //!
 //! [`evidence`] is what the rules look at, [`gather`] takes it from the model's figures, [`rules`]
-//! finds the causes, [`words`] says them, [`advice`] what to do, [`facts`] what it rests on, [`flow`] knows what comes in and what is drained.
+//! finds the causes, [`words`] says them, [`advice`] what to do, [`facts`] what it rests on, [`flow`] knows what comes in
+//! and what is drained, [`trend`] where the ages are going.
 
 mod advice;
 mod cause;
@@ -12,6 +13,7 @@ mod gather;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod trend;
 mod words;
 
 use std::time::Duration;
@@ -23,6 +25,7 @@ pub use rules::{DOMINANT, GROWING, HEALTHY_NS, TIE, diagnose};
 
 pub(super) use flow::FlowTally;
 pub(super) use gather::{Gathered, gather};
+pub(super) use trend::{Line, Trend};
 
 /// MaxLatency when it is not given: at 120 s many FIX engines refuse a message and log the
 /// session out.

@@ -179,6 +179,36 @@ fn metrics(expr: &str) -> impl Iterator<Item = &str> {
         .filter(|name| name.starts_with("tag52_") || name.starts_with("process_"))
 }
 
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ok => write!(f, "ok"),
+            Self::Excused(why) => write!(f, "empty: {why}"),
+            Self::Missing(name) => write!(f, "no {name} yet"),
+            Self::Empty => write!(f, "EMPTY"),
+            Self::Error(error) => write!(f, "ERROR {error}"),
+        }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let range = self.range.map_or(String::new(), |(low, high)| {
+            format!("{}..{}", short(low), short(high))
+        });
+        write!(
+            f,
+            "  {:<48} {:<60} {:>4} {:>6} {:>19}  {}",
+            cut(&self.place, 48),
+            cut(&self.expr, 60),
+            self.series,
+            self.samples,
+            range,
+            self.outcome
+        )
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut last = "";
@@ -187,38 +217,27 @@ impl fmt::Display for Report {
                 writeln!(f, "\n{}", row.dashboard)?;
                 last = &row.dashboard;
             }
-            let range = row.range.map_or(String::new(), |(low, high)| {
-                format!("{}..{}", short(low), short(high))
-            });
-            let outcome = match &row.outcome {
-                Outcome::Ok => "ok".to_owned(),
-                Outcome::Excused(why) => format!("empty: {why}"),
-                Outcome::Missing(name) => format!("no {name} yet"),
-                Outcome::Empty => "EMPTY".to_owned(),
-                Outcome::Error(error) => format!("ERROR {error}"),
-            };
-            writeln!(
-                f,
-                "  {:<48} {:<60} {:>4} {:>6} {:>19}  {outcome}",
-                cut(&row.place, 48),
-                cut(&row.expr, 60),
-                row.series,
-                row.samples,
-                range
-            )?;
+            writeln!(f, "{row}")?;
         }
-        let failed = self.failures().len();
-        let ok = self
-            .rows
-            .iter()
-            .filter(|r| r.outcome == Outcome::Ok)
-            .count();
+        let failures = self.failures();
+        let ok = |row: &&Row| row.outcome == Outcome::Ok;
+        let ok = self.rows.iter().filter(ok).count();
         write!(
             f,
-            "\n{} expressions and comparisons: {ok} with data, {} without for a reason, {failed} failed",
+            "\n{} expressions and comparisons: {ok} with data, {} without for a reason, {} failed",
             self.rows.len(),
-            self.rows.len() - ok - failed
-        )
+            self.rows.len() - ok - failures.len(),
+            failures.len()
+        )?;
+        // Again, where a reader of a long log looks first.
+        for row in failures {
+            write!(
+                f,
+                "\n  {}: {}: {}: {}",
+                row.dashboard, row.place, row.outcome, row.expr
+            )?;
+        }
+        Ok(())
     }
 }
 

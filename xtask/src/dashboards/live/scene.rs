@@ -60,7 +60,7 @@ impl Scene {
             bench(
                 xtask,
                 LOCKED,
-                400.0,
+                600.0,
                 0,
                 &[
                     "--inject",

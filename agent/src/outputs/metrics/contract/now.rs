@@ -31,7 +31,7 @@ pub(super) static METRICS: [Metric; 9] = [
     .absent(SILENT),
     Metric::gauge(
         "tag52_time_to_max_latency_seconds",
-        "Time left until the age reaches MaxLatency at the rate at which it grew in the latest interval; 0 when it has",
+        "Time left until the age reaches MaxLatency at the rate at which it grew in the latest ten seconds; 0 when it has",
         Source::Session(|g, points| {
             if let Some(left) = g.verdict.as_ref().and_then(|v| v.flow.left) {
                 points.put(left.as_secs_f64());
@@ -42,7 +42,7 @@ pub(super) static METRICS: [Metric; 9] = [
     .absent("when the age does not grow; when the latest interval had no messages; for `other`"),
     Metric::gauge(
         "tag52_age_growth_ratio",
-        "By how many seconds the age grew in a second in the latest interval; below 0 when it fell",
+        "By how many seconds the age grew in a second, over the latest ten seconds (or the interval, when that is longer); below 0 when it fell",
         Source::Session(|g, points| {
             if let Some(slope) = g.verdict.as_ref().and_then(|v| v.flow.age_slope) {
                 points.put(slope);
@@ -50,7 +50,7 @@ pub(super) static METRICS: [Metric; 9] = [
         }),
     )
     .unit(Unit::Ratio)
-    .absent("with fewer than 8 messages in the latest interval; for `other`"),
+    .absent("with fewer than 8 messages in ten seconds; when the latest interval had no messages; for `other`"),
     Metric::gauge(
         "tag52_arrival_messages_per_second",
         "Messages sent per second, by the stamps of those read in the latest interval: with a backlog as old as they are",
