@@ -32,6 +32,8 @@ pub enum Kind {
     Waited = 10,
     /// [`crate::Queued`]
     Queued = 11,
+    /// [`crate::Queued`], a full block of switches and no wait.
+    Switches = 12,
 }
 
 impl Kind {
@@ -50,6 +52,7 @@ impl Kind {
             9 => Self::Past,
             10 => Self::Waited,
             11 => Self::Queued,
+            12 => Self::Switches,
             _ => return None,
         })
     }

@@ -144,6 +144,8 @@ pub struct Thread {
     pub queued_at: u64,
     /// [`crate::Queued::first`].
     pub log_first: u64,
+    /// Throttled part of this runnable stretch that was told with CPUs it has left, ns.
+    pub throttle_told: u64,
 
     /// Records about this thread that found the ring full.
     pub lost: u32,
@@ -179,7 +181,7 @@ const _: () = assert!(
             + 4 * 8
             + 4 * 8
             + 4 * 4
-            + 3 * 8
+            + 4 * 8
             + 8
             + 5 * 8
             + 24 * PENDING

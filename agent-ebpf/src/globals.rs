@@ -39,6 +39,8 @@ globals! {
     TASK_CFS_RQ: u32 = ABSENT;
 
     CFS_RQ_RQ: u32 = ABSENT;
+    /// The task that has the run queue's CPU.
+    RQ_CURR: u32 = ABSENT;
     CFS_RQ_TG: u32 = ABSENT;
     /// Cumulative throttled time, the stretch in progress not included.
     CFS_RQ_THROTTLED_TOTAL: u32 = ABSENT;

@@ -1,6 +1,6 @@
 //! The maps. Sizes are the most that is ever held; what finds a map full is counted.
 
-use agent_common::{Count, Cpu, ID_WORDS, RECORD_BYTES, RING_BYTES, Socket, Thread};
+use agent_common::{Count, Cpu, ID_WORDS, Queued, RECORD_BYTES, RING_BYTES, Socket, Thread};
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
@@ -52,6 +52,10 @@ pub(crate) static NEXT_ID: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0
 /// The CPUs, and who waits for them.
 #[map]
 pub(crate) static CPUS: Array<Cpu> = Array::with_max_entries(MOST_CPUS, 0);
+
+/// Where a wait is put together that goes on on another CPU: too large for the stack.
+#[map]
+pub(crate) static QUEUED_SCRATCH: PerCpuArray<Queued> = PerCpuArray::with_max_entries(1, 0);
 
 /// All records, in the order in which they happened.
 #[map]

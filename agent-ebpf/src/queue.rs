@@ -1,16 +1,24 @@
 //! Who had the CPU while a tracked thread waited for it.
 //!
-//! Each CPU keeps its last switches while somebody waits for it; a thread that gets the CPU hands them
-//! over with the length of its wait. Which of them fall into the wait is told by their numbers.
+//! Each CPU keeps its switches while somebody waits for it, in blocks: a full one is handed over, and a thread that
+//! gets the CPU hands over what there is of the next, with the length of its wait. Which switches fall into the wait
+//! is told by their numbers. With each is kept how long the one who waits was throttled meanwhile: then who ran was
+//! not in its way.
 
-use agent_common::{ABSENT, CHANGES, Count, Cpu, Head, Kind, RUNNERS, Runner, TOLD_FROM, Thread};
-use aya_ebpf::{bindings::task_struct, helpers::generated::bpf_get_smp_processor_id};
+use agent_common::{
+    ABSENT, CHANGES, Count, Cpu, Head, Kind, Queued, RUNNERS, Runner, TOLD_FROM, Thread,
+};
+use aya_ebpf::{
+    bindings::task_struct,
+    helpers::generated::{bpf_get_smp_processor_id, bpf_probe_read_kernel},
+};
 
 use crate::{
-    bits::field,
+    bits::{field, opaque},
     globals::{TASK_CPU, TASK_PID, TASK_TGID},
-    maps::CPUS,
-    ring::emit,
+    maps::{CPUS, QUEUED_SCRATCH},
+    ring::emit_bytes,
+    throttle,
 };
 
 #[inline(always)]
@@ -35,13 +43,76 @@ pub(crate) fn awaited() -> Option<*mut Cpu> {
 pub(crate) unsafe fn ran(cpu: *mut Cpu, prev: *const task_struct, now: u64) {
     // SAFETY: the caller's; only this CPU writes its log.
     unsafe {
+        let (withheld, group) = withheld(cpu);
         let log = &mut (*cpu).log;
         log.runners[log.next as usize % RUNNERS] = Runner {
             tid: field(prev.cast(), TASK_PID.load()),
             tgid: field(prev.cast(), TASK_TGID.load()),
             until: now,
+            withheld,
+            group,
         };
         log.next += 1;
+        if log.next as usize % RUNNERS == 0 {
+            log.head = head(Kind::Switches);
+            log.cpu = this_cpu();
+            tell(log, RUNNERS as u64);
+        }
+    }
+}
+
+/// How long the one who came last to wait for this CPU was throttled since the last switch, and its group.
+#[inline(always)]
+unsafe fn withheld(cpu: *mut Cpu) -> (u32, u32) {
+    // SAFETY: a map value; what other CPUs write is read as it stands, the rest only this CPU writes.
+    unsafe {
+        let group = (&raw const (*cpu).awaited_by).read_volatile();
+        let fresh = (&raw const (*cpu).fresh).read_volatile() != 0;
+        let Some(clock) = throttle::shown(group) else {
+            return (0, 0);
+        };
+        // Since when the clock counts is known from switch to switch only.
+        let known = !fresh && (*cpu).group == group;
+        let passed = clock.wrapping_sub((*cpu).clock);
+        (*cpu).group = group;
+        (*cpu).clock = clock;
+        if fresh {
+            (&raw mut (*cpu).fresh).write_volatile(0);
+        }
+        if !known {
+            return (0, 0);
+        }
+        let most = u64::from(u32::MAX);
+        let passed = if passed < most { passed } else { most };
+        (passed as u32, group as u32)
+    }
+}
+
+const fn head(kind: Kind) -> Head {
+    Head {
+        kind: kind as u32,
+        lost: 0,
+        socket: 0,
+    }
+}
+
+/// Hands over a record with so many of its runners.
+#[inline(always)]
+fn tell(record: &Queued, runners: u64) {
+    const EACH: u64 = size_of::<Runner>() as u64;
+    const NONE: u64 = size_of::<Queued>() as u64 - RUNNERS as u64 * EACH;
+    let runners = opaque(runners);
+    if runners > RUNNERS as u64 {
+        return;
+    }
+    // SAFETY: within the record.
+    unsafe {
+        emit_bytes(
+            core::ptr::from_ref(record).cast(),
+            NONE + runners * EACH,
+            false,
+            Count::WaitLost,
+        );
     }
 }
 
@@ -55,13 +126,20 @@ fn join(thread: &mut Thread, cpu: u32, now: u64) {
     let Some(queue) = CPUS.get_ptr_mut(cpu) else {
         return;
     };
-    // SAFETY: a map value; the count is changed atomically, the log's number is read as it stands.
+    // SAFETY: a map value; the count is changed atomically, the log's number is read as it stands. Of two that
+    // come at once, one is believed to be the other's: its throttled time is then spread over who ran.
     unsafe {
+        let alone = (&raw const (*queue).waiters).read_volatile() == 0;
+        if alone || (&raw const (*queue).awaited_by).read_volatile() != thread.cfs_rq {
+            (&raw mut (*queue).awaited_by).write_volatile(thread.cfs_rq);
+            (&raw mut (*queue).fresh).write_volatile(1);
+        }
         core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) &raw mut (*queue).waiters, in(reg) 1u64);
         thread.log_first = (&raw const (*queue).log.next).read_volatile();
     }
     thread.queued_on = u64::from(cpu) + 1;
     thread.queued_at = now;
+    thread.throttle_told = 0;
 }
 
 /// The thread, leaving this CPU, waits for it.
@@ -84,10 +162,60 @@ pub(crate) unsafe fn enqueued(task: *const task_struct, thread: &mut Thread, now
     join(thread, cpu, now);
 }
 
-/// The thread moves to another CPU's run queue: who had the CPU it leaves is not told.
+/// The thread moves to another CPU's run queue from that of `left`, a `cfs_rq` there: tells who had that CPU.
 #[inline(always)]
-pub(crate) fn moved(thread: &mut Thread, cpu: u32, now: u64) {
+pub(crate) fn moved(thread: &mut Thread, left: u64, cpu: u32, now: u64) {
+    let until = thread.throttle_moved;
+    if now >= thread.queued_at + TOLD_FROM
+        && let Some(queue) = CPUS.get_ptr((thread.queued_on - 1) as u32)
+        && let Some(scratch) = QUEUED_SCRATCH.get_ptr_mut(0)
+    {
+        // SAFETY: map values; the scratch is this CPU's. Another CPU may switch meanwhile: it writes behind what is
+        // looked at here, unless a block becomes full, which then is told by itself.
+        unsafe {
+            let log = &raw const (*queue).log;
+            let record = &mut *scratch;
+            let next = (&raw const (*log).next).read_volatile();
+            let copied = bpf_probe_read_kernel(
+                (&raw mut record.runners).cast(),
+                size_of_val(&record.runners) as u32,
+                (&raw const (*log).runners).cast(),
+            );
+            let after = (&raw const (*log).next).read_volatile();
+            let in_block = after / RUNNERS as u64 == next / RUNNERS as u64;
+            let runners = if copied == 0 && in_block {
+                next % RUNNERS as u64
+            } else {
+                0
+            };
+            record.cpu = (thread.queued_on - 1) as u32;
+            record.next = next;
+            (record.current, record.current_tgid) = throttle::current_of(left);
+            // The last change began this wait.
+            wait_of(record, thread, 1, left, until, now);
+            tell(record, runners);
+        }
+        thread.throttle_told = until;
+    }
+    let told = thread.throttle_told;
     join(thread, cpu, now);
+    thread.throttle_told = told;
+}
+
+/// Fills in the wait of a thread that was throttled for `throttled` ns of its stretch so far; `ago` changes ago it was
+/// in another state.
+#[inline(always)]
+fn wait_of(record: &mut Queued, thread: &Thread, ago: u32, group: u64, throttled: u64, now: u64) {
+    record.head = head(Kind::Queued);
+    record.tid = thread.past.tid;
+    record.tgid = thread.tgid;
+    let before = thread.past.next.wrapping_sub(ago) as usize % CHANGES;
+    record.after = thread.past.changes[before].state();
+    record.from = thread.queued_at;
+    record.to = now;
+    record.throttled = throttled.saturating_sub(thread.throttle_told);
+    record.first = thread.log_first;
+    record.group = group as u32;
 }
 
 /// The thread waits no longer.
@@ -119,19 +247,9 @@ pub(crate) fn got(thread: &mut Thread, throttled: u64, now: u64) {
     };
     // SAFETY: a map value; only this CPU writes its log.
     let log = unsafe { &mut (*cpu).log };
-    log.head = Head {
-        kind: Kind::Queued as u32,
-        lost: 0,
-        socket: 0,
-    };
-    log.tid = thread.past.tid;
-    log.tgid = thread.tgid;
+    log.cpu = here;
+    (log.current, log.current_tgid) = (0, 0);
     // The last change is the end of this wait, the one before it the beginning.
-    let before = thread.past.next.wrapping_sub(2) as usize % CHANGES;
-    log.after = thread.past.changes[before].state();
-    log.from = thread.queued_at;
-    log.to = now;
-    log.throttled = throttled;
-    log.first = thread.log_first;
-    emit(log, Count::WaitLost);
+    wait_of(log, thread, 2, thread.cfs_rq, throttled, now);
+    tell(log, log.next % RUNNERS as u64);
 }

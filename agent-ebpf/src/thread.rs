@@ -441,9 +441,10 @@ pub(crate) unsafe fn migrating(task: *const task_struct, cpu: u32) {
         let thread = &mut *thread;
         if thread.state == State::RunQueue as u32 {
             let now = now();
+            let left = thread.cfs_rq;
             throttle::migrate(thread, cpu, now);
             if thread.queued_on != 0 {
-                queue::moved(thread, cpu, now);
+                queue::moved(thread, left, cpu, now);
             }
         }
     }

@@ -16,7 +16,8 @@ use crate::{
     bits::{field, peek},
     globals::{
         CFS_RQ_RQ, CFS_RQ_TG, CFS_RQ_THROTTLE_COUNT, CFS_RQ_THROTTLED_START,
-        CFS_RQ_THROTTLED_TOTAL, RQ_CLOCK, TASK_CFS_RQ, TASK_GROUP_CFS_RQ, TASK_POLICY,
+        CFS_RQ_THROTTLED_TOTAL, RQ_CLOCK, RQ_CURR, TASK_CFS_RQ, TASK_GROUP_CFS_RQ, TASK_PID,
+        TASK_POLICY, TASK_TGID,
     },
     ring::count,
     seqlock::{begin_write, end_write},
@@ -92,6 +93,30 @@ unsafe fn read(cfs_rq: u64) -> Option<Clock> {
         let rq: u64 = peek(cfs_rq, CFS_RQ_RQ.load())?;
         let now = peek(rq, RQ_CLOCK.load())?;
         Some(Clock { total, start, now })
+    }
+}
+
+/// What the throttle clock of a `cfs_rq` of this CPU shows, ns; `None` where there is none.
+#[inline(always)]
+pub(crate) fn shown(cfs_rq: u64) -> Option<u64> {
+    if !known() {
+        return None;
+    }
+    // SAFETY: `read` checks addresses.
+    Some(unsafe { read(cfs_rq) }?.value())
+}
+
+/// The thread, (id, process), that has the CPU of a `cfs_rq`; 0 when that is not known.
+#[inline(always)]
+pub(crate) fn current_of(cfs_rq: u64) -> (u32, u32) {
+    if cfs_rq == 0 || RQ_CURR.load() == ABSENT {
+        return (0, 0);
+    }
+    // SAFETY: peek checks addresses.
+    unsafe {
+        let task = peek::<u64>(cfs_rq, CFS_RQ_RQ.load()).and_then(|rq| peek(rq, RQ_CURR.load()));
+        let of = |offset| task.and_then(|task| peek(task, offset)).unwrap_or(0);
+        (of(TASK_PID.load()), of(TASK_TGID.load()))
     }
 }
 

@@ -7,8 +7,10 @@
 
 mod culprits;
 mod ledger;
+mod queue;
 mod releasers;
 mod seen;
+mod switches;
 #[cfg(test)]
 mod tests;
 mod waits;

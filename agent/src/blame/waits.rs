@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use agent_common::{Queued, RUNNERS, State, Waited};
+use agent_common::{Queued, State, Waited};
 
 use crate::model::{
     Charge, Culprit, CulpritId, Followed, FollowedBy, Message, Part, Sample, Stage, Wait,
@@ -11,8 +11,10 @@ use crate::model::{
 use super::{
     culprits::{Culprits, Key, News},
     ledger::{Due, Ledger},
+    queue::shares,
     releasers::Releasers,
     seen::{Look, Seen},
+    switches::Switches,
 };
 
 /// Sleeps of one lock wait kept, at 5 ms each (CPython) some five minutes.
@@ -56,6 +58,7 @@ pub struct Blame {
     /// Waits for the CPU by what they followed upon; on the CPU: the retries of lock waits.
     followed: HashMap<(u32, Part), Ledger>,
     seen: Seen,
+    switches: Switches,
     /// The cgroup whose quota ran out last, by process.
     quota: HashMap<u32, CulpritId>,
 }
@@ -188,18 +191,17 @@ impl Blame {
             let ledger = self.followed.entry((queued.tid, before)).or_default();
             ledger.add(AFTERMATH, queued.from, queued.to, length - throttled);
         }
-        let runners = runners(queued);
-        let known: u64 = runners.iter().map(|(_, ns)| ns).sum();
-        for (key, ns) in runners {
-            // While it was throttled, who ran was not in its way. Which of the time that was is not
-            // known: everybody is charged less, alike. In a long wait, that of the first ones who ran is not
-            // known either; the throttled time may as well be that.
-            let waited = length - throttled;
-            let ns = u128::from(ns) * u128::from(waited) / u128::from(known.max(waited).max(1));
-            wait.culprit = self.culprit(&key, names, tell);
-            wait.ns = ns as u64;
+        self.switches.told(queued);
+        for share in shares(queued, &self.switches) {
+            wait.culprit = self.culprit(&share.key(queued.tgid), names, tell);
+            wait.ns = share.ns;
             self.told(wait, tell);
         }
+    }
+
+    /// Who had a CPU for which somebody waits: a full block.
+    pub fn switched(&mut self, block: &Queued) {
+        self.switches.told(block);
     }
 
     /// The cgroup (by its path) that used up its quota last, of those of a process.
@@ -323,6 +325,7 @@ impl Blame {
     /// now and then. What is not asked for again must not add up to much over weeks.
     pub fn tidy(&mut self, now: u64) {
         let before = now.saturating_sub(KEPT);
+        self.switches.forget(before);
         for ledgers in [&mut self.threads, &mut self.followed] {
             ledgers.retain(|_, ledger| {
                 ledger.forget(before);
@@ -385,32 +388,6 @@ fn at_most(most: u64, mut dues: Vec<Due>) -> Vec<Due> {
     }
     dues.retain(|due| due.ns > 0);
     dues
-}
-
-/// Who had the CPU for how long, ns; at most the last [`RUNNERS`] of them are known.
-fn runners(queued: &Queued) -> Vec<(Key, u64)> {
-    let known = queued.next.saturating_sub(RUNNERS as u64);
-    let missed = queued.first < known;
-    let mut since = queued.from;
-    let mut shares: Vec<(Key, u64)> = Vec::new();
-    for number in queued.first.max(known)..queued.next {
-        let runner = queued.runners[number as usize % RUNNERS];
-        // Of those that went before, the first known one's beginning is not: nobody is charged with it.
-        if !missed || number > known {
-            let ns = runner.until.min(queued.to).saturating_sub(since);
-            let key = Key::Runner {
-                pid: queued.tgid,
-                tid: runner.tid,
-                runner_pid: runner.tgid,
-            };
-            match shares.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, sum)) => *sum += ns,
-                None => shares.push((key, ns)),
-            }
-        }
-        since = since.max(runner.until);
-    }
-    shares
 }
 
 #[cfg(test)]

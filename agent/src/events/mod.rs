@@ -32,8 +32,10 @@ pub enum Event<'a> {
     Past(Past),
     /// A tracked thread's lock wait or blocking call is over.
     Waited(Waited),
-    /// A tracked thread got its CPU.
+    /// A tracked thread got its CPU, or waits for another from now on.
     Queued(Queued),
+    /// The switches of a CPU for which somebody waits, a full block.
+    Switches(Queued),
 }
 
 /// A record that is none: agent and probes do not fit together.
@@ -82,6 +84,19 @@ fn read<T: Record>(bytes: &[u8], kind: u32) -> Result<T, Malformed> {
     Ok(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
+/// The record has as many of its runners as there is something to tell of; the others say nothing.
+fn queued(bytes: &[u8], kind: u32) -> Result<Queued, Malformed> {
+    let mut whole = [0; size_of::<Queued>()];
+    let without = size_of::<Queued>() - size_of_val(&Queued::default().runners);
+    if bytes.len() < without {
+        let len = bytes.len();
+        return Err(Malformed::Short { kind, len });
+    }
+    let len = bytes.len().min(whole.len());
+    whole[..len].copy_from_slice(&bytes[..len]);
+    read(&whole, kind)
+}
+
 impl<'a> Event<'a> {
     /// Reads one record.
     ///
@@ -106,7 +121,8 @@ impl<'a> Event<'a> {
             Kind::Exit => Self::Exit(read(bytes, kind)?),
             Kind::Past => Self::Past(read(bytes, kind)?),
             Kind::Waited => Self::Waited(read(bytes, kind)?),
-            Kind::Queued => Self::Queued(read(bytes, kind)?),
+            Kind::Queued => Self::Queued(queued(bytes, kind)?),
+            Kind::Switches => Self::Switches(queued(bytes, kind)?),
         })
     }
 }

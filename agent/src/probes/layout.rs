@@ -52,6 +52,7 @@ const WANTED: &[Wanted] = &[
     must("TASK_FILES", &["task_struct.files"], 8),
     may("TASK_CFS_RQ", &["task_struct.se.cfs_rq"], 8),
     may("CFS_RQ_RQ", &["cfs_rq.rq"], 8),
+    may("RQ_CURR", &["rq.curr"], 8),
     may("CFS_RQ_TG", &["cfs_rq.tg"], 8),
     may("TASK_GROUP_CFS_RQ", &["task_group.cfs_rq"], 8),
     must("TCP_RCV_NXT", &["tcp_sock.rcv_nxt"], 4),

@@ -201,6 +201,7 @@ impl Collector {
                     }
                     blame.waited(&waited, names, &mut |told| tell.input(wait(told)));
                 }
+                Ok(Event::Switches(block)) => blame.switched(&block),
                 Ok(Event::Queued(queued)) => {
                     blame.queued(&queued, names, &mut |told| tell.input(wait(told)));
                 }

@@ -143,7 +143,7 @@ impl Sessions {
                 }
             }
             // Not about a socket: the collector's.
-            Event::Waited(_) | Event::Queued(_) => {}
+            Event::Waited(_) | Event::Queued(_) | Event::Switches(_) => {}
             Event::Exit(exit) => {
                 for socket in self.sockets.values_mut() {
                     socket.thread_ended(exit.tid, exit.at, tell);

@@ -1,0 +1,217 @@
+//! Who was in the way of a thread that waited for a CPU.
+
+use agent_common::{Queued, Runner};
+
+use super::{culprits::Key, switches::Switches};
+
+/// What a thread had of a CPU that another one waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Share {
+    tid: u32,
+    tgid: u32,
+    /// So long it was in the way.
+    pub(super) ns: u64,
+}
+
+impl Share {
+    pub(super) const fn key(&self, waiter_pid: u32) -> Key {
+        Key::Runner {
+            pid: waiter_pid,
+            tid: self.tid,
+            runner_pid: self.tgid,
+        }
+    }
+}
+
+/// One turn of a thread on the CPU, as far as it falls into the wait.
+struct Turn {
+    tid: u32,
+    tgid: u32,
+    ns: u64,
+    /// Meanwhile the one who waits was throttled for so long, ns; `None` when that is not known.
+    withheld: Option<u64>,
+}
+
+/// Who had the CPU for how long while the thread waited for it and was not throttled. Together no more than it
+/// waited: who had it at times that are not known is nobody here.
+pub(super) fn shares(queued: &Queued, switches: &Switches) -> Vec<Share> {
+    let length = queued.to.saturating_sub(queued.from);
+    let throttled = queued.throttled.min(length);
+    let waited = length - throttled;
+    let turns = turns(queued, switches);
+    let known: u64 = turns.iter().map(|turn| turn.ns).sum();
+    let told: u64 = turns.iter().filter_map(|turn| turn.withheld).sum();
+    let untold = turns.iter().filter(|turn| turn.withheld.is_none());
+    let untold = untold.map(|turn| turn.ns).sum::<u64>() + length.saturating_sub(known);
+    // The rest of the throttled time fell into what is left; where in it is not known: everybody is charged
+    // less, alike.
+    let rest = throttled.saturating_sub(told).min(untold);
+    let mut shares: Vec<Share> = Vec::new();
+    for turn in turns {
+        let ns = match turn.withheld {
+            Some(withheld) => turn.ns - withheld,
+            None => part(turn.ns, untold - rest, untold),
+        };
+        match shares.iter_mut().find(|share| share.tid == turn.tid) {
+            Some(share) => share.ns += ns,
+            None => shares.push(Share {
+                tid: turn.tid,
+                tgid: turn.tgid,
+                ns,
+            }),
+        }
+    }
+    // Two clocks are not one: never more than there was.
+    let all: u64 = shares.iter().map(|share| share.ns).sum();
+    if all > waited {
+        for share in &mut shares {
+            share.ns = part(share.ns, waited, all);
+        }
+    }
+    shares
+}
+
+/// `ns` by `of / whole`.
+fn part(ns: u64, of: u64, whole: u64) -> u64 {
+    (u128::from(ns) * u128::from(of) / u128::from(whole.max(1))) as u64
+}
+
+fn turns(queued: &Queued, switches: &Switches) -> Vec<Turn> {
+    let turn = |since: u64, runner: &Runner| {
+        let ns = runner.until.min(queued.to);
+        let ns = ns.saturating_sub(since.max(queued.from));
+        let told = runner.group != 0 && runner.group == queued.group;
+        Turn {
+            tid: runner.tid,
+            tgid: runner.tgid,
+            ns,
+            withheld: told.then(|| ns.min(u64::from(runner.withheld))),
+        }
+    };
+    // The next switch in line, and when it took over: of a turn whose beginning is not known, nobody is charged.
+    let mut line = Some((queued.first, queued.from));
+    let mut turns = Vec::new();
+    for (number, runner) in switches.between(queued.cpu, queued.first, queued.next) {
+        if let Some((expected, since)) = line
+            && expected == number
+        {
+            turns.push(turn(since, runner));
+        }
+        line = Some((number + 1, runner.until));
+    }
+    if queued.current != 0
+        && let Some((next, since)) = line
+        && next == queued.next
+    {
+        let current = Runner {
+            tid: queued.current,
+            tgid: queued.current_tgid,
+            until: queued.to,
+            ..Runner::default()
+        };
+        turns.push(turn(since, &current));
+    }
+    turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUP: u32 = 7;
+
+    fn runner(tid: u32, until: u64, withheld: Option<u32>) -> Runner {
+        Runner {
+            tid,
+            tgid: 1,
+            until,
+            withheld: withheld.unwrap_or(0),
+            group: withheld.map_or(0, |_| GROUP),
+        }
+    }
+
+    /// A wait from 1000 to the last switch, of which so much was throttled.
+    fn wait(throttled: u64, runners: &[Runner]) -> Queued {
+        let mut queued = Queued {
+            tid: 5,
+            from: 1_000,
+            to: runners.last().map_or(1_000, |last| last.until),
+            throttled,
+            next: runners.len() as u64,
+            group: GROUP,
+            ..Queued::default()
+        };
+        queued.runners[..runners.len()].copy_from_slice(runners);
+        queued
+    }
+
+    fn told(queued: &Queued) -> Vec<(u32, u64)> {
+        let mut switches = Switches::default();
+        switches.told(queued);
+        let shares = shares(queued, &switches);
+        shares.iter().map(|share| (share.tid, share.ns)).collect()
+    }
+
+    #[test]
+    fn who_ran_while_it_was_throttled_was_not_in_its_way() {
+        let turns = [
+            runner(1, 1_100, Some(0)),
+            runner(2, 1_600, Some(450)),
+            runner(1, 1_700, Some(0)),
+        ];
+        assert_eq!(told(&wait(450, &turns)), [(1, 200), (2, 50)]);
+        assert_eq!(told(&wait(0, &turns)), [(1, 200), (2, 50)]);
+    }
+
+    #[test]
+    fn of_one_turn_the_throttled_time_need_not_be_known() {
+        let turns = [runner(1, 1_100, None), runner(2, 1_600, Some(400))];
+        assert_eq!(told(&wait(480, &turns)), [(1, 20), (2, 100)]);
+        // Of another group's nothing is known.
+        let mut other = wait(480, &turns);
+        other.group = GROUP + 1;
+        assert_eq!(told(&other), [(1, 20), (2, 100)]);
+    }
+
+    #[test]
+    fn of_many_it_is_spread() {
+        let turns = [runner(1, 1_100, None), runner(2, 1_400, None)];
+        assert_eq!(told(&wait(100, &turns)), [(1, 75), (2, 225)]);
+    }
+
+    #[test]
+    fn never_more_than_there_was() {
+        let turns = [runner(1, 1_100, Some(0)), runner(2, 1_200, Some(0))];
+        assert_eq!(told(&wait(100, &turns)), [(1, 50), (2, 50)]);
+        assert_eq!(told(&wait(1_000, &turns)), [(1, 0), (2, 0)]);
+        // One ran on after the wait.
+        let mut early = wait(0, &turns);
+        early.to = 1_150;
+        assert_eq!(told(&early), [(1, 100), (2, 50)]);
+    }
+
+    #[test]
+    fn turns_whose_beginning_is_lost_are_nobodys() {
+        let mut queued = wait(0, &[runner(18, 1_500, Some(0)), runner(19, 1_600, Some(0))]);
+        queued.first = 3;
+        queued.next = 18;
+        let mut switches = Switches::default();
+        switches.told(&queued);
+        let shares = shares(&queued, &switches);
+        let shares: Vec<_> = shares.iter().map(|share| (share.tid, share.ns)).collect();
+        assert_eq!(shares, [(19, 100)]);
+    }
+
+    #[test]
+    fn who_has_the_cpu_when_it_is_left_for_another() {
+        let mut queued = wait(0, &[runner(1, 1_100, Some(0))]);
+        (queued.to, queued.current, queued.current_tgid) = (1_400, 9, 1);
+        assert_eq!(told(&queued), [(1, 100), (9, 300)]);
+        // There was no switch at all.
+        (queued.next, queued.throttled) = (0, 250);
+        assert_eq!(told(&queued), [(9, 150)]);
+        // Nothing is known of those before it.
+        (queued.first, queued.next) = (16, 32);
+        assert!(told(&queued).is_empty());
+    }
+}
