@@ -516,7 +516,7 @@ fn rivals_on_the_cpu_are_run_queue_and_not_throttle() {
     let _guard = one_at_a_time();
     let cpu = cpu::allowed()[0];
     let rivals = [rival(cpu), rival(cpu), rival(cpu)];
-    let runners = Runners::of(&rivals, cpu).expect("their accounts");
+    let runners = Runners::of(&rivals, &[cpu]).expect("their accounts");
     let bench = Bench::start(
         300.0,
         700,
@@ -798,8 +798,8 @@ fn bystanders_are_blamed_for_no_lock() {
     };
     let (cpu, other) = cpu::pair().expect("two CPUs");
     let (near, far) = (crowd(cpu), crowd(other));
-    let runners = Runners::of(&near, cpu).expect("their accounts");
-    let distant = Runners::of(&far, other).expect("their accounts");
+    let runners = Runners::of(&near, &[cpu]).expect("their accounts");
+    let distant = Runners::of(&far, &[other]).expect("their accounts");
     let (summary, incident) = demonstrate(Mode::Thread, 8);
     processor_is_blamed(&incident);
     let blame = &incident.charges;

@@ -48,6 +48,10 @@ pub struct Window {
     longest: u64,
     /// The stretch in progress, and the edge that was offered when it began.
     closed: Option<(Snapshot, u64)>,
+    /// The reader, as it was looked at last in the stretch in progress: until then the stretch is told of.
+    looked_at: Option<Snapshot>,
+    /// Stretches in progress that were told of, and turned out to be none.
+    mistaken: (Waiting, u64),
     /// One past the last byte that arrived.
     arrived: u64,
     /// Before this nothing is known (any more).
@@ -88,6 +92,7 @@ impl Window {
                 self.end(from, reader);
                 self.closed = None;
             } else if offer.edge.saturating_sub(before) >= u64::from(offer.least) {
+                self.mistaken();
                 self.closed = None;
             }
         }
@@ -116,6 +121,7 @@ impl Window {
     /// The reader was seen at another instant.
     pub fn seen(&mut self, reader: Snapshot) {
         self.line.add(reader);
+        self.looked_at = self.closed.and(Some(reader));
     }
 
     /// Events were lost: whether the window was closed before the next one is not known.
@@ -125,6 +131,7 @@ impl Window {
 
     fn begin(&mut self, reader: Snapshot) {
         if std::mem::take(&mut self.lost) {
+            self.mistaken();
             self.closed = None;
             self.past.clear();
             self.known_since = reader.at;
@@ -157,6 +164,7 @@ impl Window {
     }
 
     fn end(&mut self, from: Snapshot, to: Snapshot) {
+        self.looked_at = None;
         if to.at <= from.at {
             return;
         }
@@ -175,18 +183,39 @@ impl Window {
         self.longest = self.longest.max(to.at - from.at);
     }
 
-    /// The closed stretches that ended, all of them.
+    /// All closed stretches; that in progress up to when its reader was looked at last. These only ever grow.
     #[must_use]
     pub fn facts(&self) -> WindowFacts {
+        let (present, lasts) = self.present();
+        let (mistaken, mistakes) = &self.mistaken;
         let mut facts = WindowFacts {
-            closed: self.count,
-            longest_ns: self.longest,
+            closed: self.count + mistakes + u64::from(lasts > 0),
+            longest_ns: self.longest.max(lasts),
             ..WindowFacts::default()
         };
         for part in Part::ALL {
-            facts.parts[part as usize] = self.sum.part(part);
+            let ended = self.sum.part(part) + mistaken.part(part);
+            facts.parts[part as usize] = ended + present.part(part);
         }
         facts
+    }
+
+    /// The stretch in progress as far as it is told of, and its length, ns.
+    fn present(&self) -> (Waiting, u64) {
+        match (self.closed, self.looked_at) {
+            (Some((from, _)), Some(seen)) if seen.at > from.at && seen.continues(&from) => {
+                (Waiting::between(&from, &seen), seen.at - from.at)
+            }
+            _ => (Waiting::default(), 0),
+        }
+    }
+
+    /// The stretch in progress is none; what was told of it cannot be taken back.
+    fn mistaken(&mut self) {
+        let (present, lasts) = self.present();
+        self.mistaken.0.add(&present);
+        self.mistaken.1 += u64::from(lasts > 0);
+        self.looked_at = None;
     }
 
     /// When the window was closed first between `sent` and `arrived`; `arrived` when it never was.
@@ -298,6 +327,34 @@ mod tests {
             least: 1_000,
             edge,
         }
+    }
+
+    #[test]
+    fn a_stretch_in_progress_is_told_of_as_far_as_it_was_looked_at() {
+        let lock_wait = |window: &Window| {
+            let facts = window.facts();
+            assert_eq!(facts.closed_ns(), facts.parts[Part::LockWait as usize]);
+            (facts.closed, facts.closed_ns(), facts.longest_ns)
+        };
+        let mut window = window();
+        window.seen(at(650));
+        assert_eq!(lock_wait(&window), (3, 300, 100));
+        window.arrived(400, shut(410), false, at(700));
+        assert_eq!(lock_wait(&window), (3, 300, 100));
+        window.seen(at(900));
+        assert_eq!(lock_wait(&window), (4, 500, 200));
+        // It ends, and counts once.
+        let mut ended = window;
+        ended.read(open(10_000), at(1_000));
+        assert_eq!(lock_wait(&ended), (4, 600, 300));
+        // Another, which turns out to be none: what was told stays.
+        ended.arrived(500, shut(510), false, at(1_100));
+        ended.seen(at(1_150));
+        assert_eq!(lock_wait(&ended), (5, 650, 300));
+        ended.arrived(501, open(5_000), false, at(1_200));
+        assert!(!ended.is_closed());
+        assert_eq!(lock_wait(&ended), (5, 650, 300));
+        assert_eq!(ended.held_back(1_100, &at(1_200)).total(), 0);
     }
 
     /// Closed 100..200, 300..400, 500..600.

@@ -1,5 +1,10 @@
 //! Which CPUs this process may use, and pinning.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
@@ -28,6 +33,48 @@ pub fn pair() -> Option<(usize, usize)> {
     match allowed().as_slice() {
         [first, .., last] => Some((*first, *last)),
         _ => None,
+    }
+}
+
+/// Moves a thread from one CPU to the next, over and over, until it is dropped.
+#[derive(Debug)]
+pub struct Mover {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Mover {
+    /// Begins; the thread is moved after each `turn`.
+    pub fn of(tid: i32, cpus: &[usize], turn: Duration) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let (ended, cpus) = (Arc::clone(&over), cpus.to_vec());
+        let thread = std::thread::spawn(move || {
+            for cpu in cpus.into_iter().cycle() {
+                if ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                let mut set = CpuSet::new();
+                // It ends before the mover does.
+                let _gone = set
+                    .set(cpu)
+                    .and_then(|()| sched_setaffinity(Pid::from_raw(tid), &set));
+                std::thread::sleep(turn);
+            }
+        });
+        Self {
+            over,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Mover {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It cannot panic.
+            let _ended = thread.join();
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rivals on one CPU: how much of it they had, without the agent.
+//! Rivals on CPUs of a victim's: how much of these they had, without the agent.
 
 use anyhow::Result;
 
@@ -7,22 +7,22 @@ use crate::lab::child::Guarded;
 use crate::lab::cpu;
 use crate::lab::sched::Schedstat;
 
-/// Rivals, and what the kernel says of them and of their CPU since a beginning.
+/// Rivals, and what the kernel says of them and of their CPUs since a beginning.
 #[derive(Debug)]
 pub struct Runners<'a> {
     rivals: &'a [Guarded],
-    cpu: usize,
-    /// What each has run, and how long the CPU was busy, nanoseconds.
+    cpus: Vec<usize>,
+    /// What each has run, and how long the CPUs were busy, nanoseconds.
     before: (Vec<u64>, u64),
 }
 
 impl<'a> Runners<'a> {
     /// The beginning. Rivals have one thread each.
-    pub fn of(rivals: &'a [Guarded], cpu: usize) -> Result<Self> {
-        let before = (on_cpu(rivals)?, cpu::busy_ns(cpu)?);
+    pub fn of(rivals: &'a [Guarded], cpus: &[usize]) -> Result<Self> {
+        let before = (on_cpu(rivals)?, busy_ns(cpus)?);
         Ok(Self {
             rivals,
-            cpu,
+            cpus: cpus.to_vec(),
             before,
         })
     }
@@ -33,10 +33,10 @@ impl<'a> Runners<'a> {
         row.tid.is_some_and(is)
     }
 
-    /// Their share, 0 to 1, of what others than the victim ran on that CPU: on a machine where nothing else runs, all.
+    /// Their share, 0 to 1, of what others than the victim ran on those CPUs: on a machine where nothing else runs, all.
     /// `victim_ns`: what the victim has run there.
     pub fn share(&self, victim_ns: u64) -> Result<f64> {
-        let busy = (cpu::busy_ns(self.cpu)? - self.before.1).saturating_sub(victim_ns);
+        let busy = (busy_ns(&self.cpus)? - self.before.1).saturating_sub(victim_ns);
         let ran: f64 = self.ran()?.iter().sum();
         Ok((ran / busy as f64).min(1.0))
     }
@@ -67,4 +67,8 @@ impl<'a> Runners<'a> {
 fn on_cpu(rivals: &[Guarded]) -> Result<Vec<u64>> {
     let read = |rival: &Guarded| Ok(Schedstat::of(rival.pid(), rival.pid())?.on_cpu_ns);
     rivals.iter().map(read).collect()
+}
+
+fn busy_ns(cpus: &[usize]) -> Result<u64> {
+    cpus.iter().map(|&cpu| cpu::busy_ns(cpu)).sum()
 }

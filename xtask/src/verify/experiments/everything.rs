@@ -52,7 +52,7 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
     let bench = Bench::start(context.xtask, venue, &options)?;
     let pid = bench.victim.pid();
     group.add(pid)?;
-    let runners = Runners::of(&rivals, cpu)?;
+    let runners = Runners::of(&rivals, &[cpu])?;
     let holder = process::thread(pid, "rival")?;
     let pipe = process::pipes(pid)?;
     let pipe = pipe.first().context("the victim has no pipe")?;

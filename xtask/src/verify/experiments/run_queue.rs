@@ -1,12 +1,14 @@
-//! Run queue: rivals that never sleep, on the victim's CPU.
+//! Run queue: rivals that never sleep, on the victim's CPU or on both it is moved between.
+
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use crate::lab::bench::rival;
-use crate::lab::cpu;
+use crate::lab::cpu::{self, Mover};
 use crate::lab::runners::Runners;
 use crate::verify::compare::{self, Case};
-use crate::verify::observe::victim;
+use crate::verify::observe::{bench, observe};
 use crate::verify::{Context, Experiment, Row, blame};
 
 pub(super) const RIVALS: Experiment = Experiment {
@@ -15,15 +17,23 @@ pub(super) const RIVALS: Experiment = Experiment {
     run: rivals,
 };
 
+/// A turn of the scheduler's: of the waits, many are moved.
+const TURN: Duration = Duration::from_millis(4);
+
 fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
-    let cpu = *cpu::allowed().first().context("no CPU to run on")?;
-    let run = |(case, rate, count, nice): (&str, f64, usize, i32)| {
-        let rivals: Vec<_> = (0..count)
-            .map(|_| rival(context.xtask, cpu, nice))
+    let allowed = cpu::allowed();
+    let one = allowed.get(..1).context("no CPU to run on")?;
+    let run = |(case, rate, count, nice, cpus): (&str, f64, usize, i32, &[usize])| {
+        let rivals: Vec<_> = cpus
+            .iter()
+            .flat_map(|&cpu| (0..count).map(move |_| rival(context.xtask, cpu, nice)))
             .collect::<Result<_>>()?;
-        let options = ["--work-us", "1000", "--cpu", &cpu.to_string()];
-        let runners = Runners::of(&rivals, cpu)?;
-        let run = victim(context, rate, 4.0, &options)?;
+        let options = ["--work-us", "1000", "--cpu", &cpus[0].to_string()];
+        let runners = Runners::of(&rivals, cpus)?;
+        let bench = bench(context, rate, 4.0, &options)?;
+        let moved = cpus.len() > 1;
+        let _mover = moved.then(|| Mover::of(bench.victim.pid(), cpus, TURN));
+        let run = observe(context, bench, &[])?;
         let case = |truth| Case {
             experiment: RIVALS.name,
             case,
@@ -40,9 +50,16 @@ fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
     };
     let rows: Vec<_> = context
         .cases([
-            ("2, nice 0", 120.0, 2, 0),
-            ("1, nice -5", 100.0, 1, -5),
-            ("4, nice 5", 200.0, 4, 5),
+            ("2, nice 0", 120.0, 2, 0, one),
+            ("1, nice -5", 100.0, 1, -5, one),
+            ("4, nice 5", 200.0, 4, 5, one),
+            (
+                "2 a CPU, moved",
+                120.0,
+                2,
+                0,
+                &allowed[..allowed.len().min(2)],
+            ),
         ])
         .map(run)
         .collect::<Result<_>>()?;

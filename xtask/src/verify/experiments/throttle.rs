@@ -64,7 +64,7 @@ fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
     let parent = run(context, 20, true, &alone)?;
     let threads = run(context, 50, false, &shared)?;
     let rivals = [rival(context.xtask, cpu, 0)?, rival(context.xtask, cpu, 0)?];
-    let runners = Runners::of(&rivals, cpu)?;
+    let runners = Runners::of(&rivals, &[cpu])?;
     let both = run(context, 20, false, &alone)?;
     let pressed = Case {
         experiment: QUOTA.name,
