@@ -62,12 +62,12 @@ pub(super) static METRICS: [Metric; 15] = [
     .unit(Unit::Seconds),
     Metric::counter(
         "tag52_window_closures_total",
-        "How often our receive window was closed and has opened again: we did not read",
+        "How often our receive window was closed: we did not read",
         Source::Session(|g, points| points.put(g.window.closed)),
     ),
     Metric::counter(
         "tag52_window_closed_seconds_total",
-        "For how long altogether",
+        "For how long altogether, as far as it is closed now included",
         Source::Session(|g, points| points.put(seconds(g.window.closed_ns().into()))),
     )
     .unit(Unit::Seconds),
