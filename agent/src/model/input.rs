@@ -24,7 +24,8 @@ pub enum Input {
     Tap(Arc<SessionId>, TapDelta),
     /// What is known of a session's ingest thread, cumulative since the session was first seen.
     Threads(Arc<SessionId>, ThreadFacts),
-    /// The session's socket was closed.
+    /// The session's socket was closed. It stays in the summary; its metrics go away two minutes later, unless a
+    /// session with the same labels is open.
     Ended(Arc<SessionId>),
     /// The agent's account of itself, cumulative.
     Health(Box<Health>),

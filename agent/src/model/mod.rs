@@ -19,6 +19,7 @@ mod message;
 mod moment;
 mod process;
 mod recent;
+mod roster;
 mod series;
 mod session;
 mod store;
