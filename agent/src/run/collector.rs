@@ -302,6 +302,9 @@ impl Collector {
         {
             let ended = |found: &Found| first && !found.follow(pid);
             if self.found.as_ref().is_some_and(ended) {
+                if decision != Decision::Follow {
+                    self.leave_out(pid);
+                }
                 self.process_ended(pid, outputs);
                 continue;
             }
@@ -332,7 +335,13 @@ impl Collector {
         if let Err(error) = self.probes.leave(pid) {
             eprintln!("tag52: pid {pid}, which is not selected, costs as if it were: {error}");
         }
-        let streams = self.sessions.leave(pid.get());
+        self.leave_out(pid);
+    }
+
+    /// Forgets and counts its streams: one at the least, whose message it was decided on by, though that may be closed
+    /// by now.
+    fn leave_out(&mut self, pid: NonZeroU32) {
+        let streams = self.sessions.leave(pid.get()).max(1);
         if let Some(found) = &mut self.found {
             found.discovery.left_out(streams);
         }
