@@ -20,7 +20,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{
-    Bench, Truth, agent_binary, median, one_at_a_time, rival, sees_calls_under_way, waker,
+    ATTACH_LIMIT, Bench, END_LIMIT, Truth, agent_binary, first_seen, median, one_at_a_time, rival,
+    waker,
 };
 use nix::sys::signal::Signal;
 use tag52::model::HEALTHY_NS;
@@ -56,7 +57,7 @@ fn watch(pid: i32, more: &[&str]) -> Agent {
     })
     .expect("the agent starts");
     agent
-        .wait_watching(Duration::from_secs(20))
+        .wait_watching(ATTACH_LIMIT)
         .expect("the agent attaches");
     agent
 }
@@ -75,9 +76,9 @@ fn observe(bench: Bench) -> Run {
 
 /// The same with more options for the agent; messages before `from` may be missing.
 fn observe_from(bench: Bench, from: u64, more: &[&str]) -> Run {
-    let from = from.max(first_seen());
     let agent = watch(bench.victim.pid(), more);
     let truth = bench.finish();
+    let from = from.max(first_seen(&truth));
     let Outcome {
         status,
         messages,
@@ -86,7 +87,7 @@ fn observe_from(bench: Bench, from: u64, more: &[&str]) -> Run {
         summary,
         ..
     } = agent
-        .finish(Duration::from_secs(15))
+        .finish(END_LIMIT)
         .expect("the agent ends with the process it watches");
     assert!(status.success(), "{status}: {stderr:?}");
     assert_eq!(errors, Vec::<String>::new());
@@ -107,12 +108,6 @@ fn observe_from(bench: Bench, from: u64, more: &[&str]) -> Run {
     }
     run.joins();
     run
-}
-
-/// MsgSeqNum from which on messages are seen.
-fn first_seen() -> u64 {
-    const LOGON: u64 = 1;
-    if sees_calls_under_way() { 0 } else { LOGON + 2 }
 }
 
 /// Stages and parts sum to the age, to the nanosecond, and nothing but the network is negative.
@@ -373,7 +368,7 @@ fn two_sessions_of_one_thread_are_not_mixed() {
     reader.join().expect("no panic");
     std::thread::sleep(Duration::from_millis(300));
     agent.interrupt();
-    let outcome = agent.finish(Duration::from_secs(15)).expect("it ends");
+    let outcome = agent.finish(END_LIMIT).expect("it ends");
     assert!(outcome.status.success(), "{:?}", outcome.stderr);
     for sender in ["LEFT", "RIGHT"] {
         let seqs: Vec<u64> = outcome
@@ -593,7 +588,8 @@ fn a_closed_window_is_held_back_and_not_network() {
     let window = &session["window"];
     let closed = window["closed_ns"].as_i64().expect("ns");
     let asleep = window["parts"]["blocked"].as_i64().unwrap_or(0);
-    assert!(asleep * 10 > closed * 9, "{window}");
+    // An emulated CPU takes a tenth of that for the reads in between.
+    assert!(asleep * 10 > closed * 8, "{window}");
     // It was closed when the victim slept, not longer than that and the few reads in between.
     let (first, last) = (
         &run.truth.sent[0],
@@ -717,9 +713,7 @@ fn a_process_without_fix_is_waited_for_and_its_end_is_no_error() {
     std::thread::sleep(Duration::from_secs(3));
     assert!(agent.ended().is_none(), "the agent did not wait");
     drop(sleeper);
-    let outcome = agent
-        .finish(Duration::from_secs(10))
-        .expect("the agent ends");
+    let outcome = agent.finish(END_LIMIT).expect("the agent ends");
     assert!(outcome.status.success(), "{}", outcome.status);
     let said = outcome
         .stderr
@@ -742,9 +736,7 @@ fn an_interrupt_ends_it_with_exit_code_0() {
     std::thread::sleep(Duration::from_secs(1));
     agent.interrupt();
     let start = Instant::now();
-    let outcome = agent
-        .finish(Duration::from_secs(10))
-        .expect("the agent ends");
+    let outcome = agent.finish(END_LIMIT).expect("the agent ends");
     assert!(outcome.status.success(), "{}", outcome.status);
     assert!(start.elapsed() < Duration::from_secs(5));
     assert!(

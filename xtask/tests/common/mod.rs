@@ -7,8 +7,15 @@ use std::time::Duration;
 
 pub(crate) use xtask::lab::bench::Truth;
 use xtask::lab::child::Guarded;
+use xtask::lab::venue::Sent;
 use xtask::lab::{self, venue};
 use xtask::workspace;
+
+/// How long the agent may take to attach: an upper bound, for an emulated machine whose CPUs are busy.
+pub(crate) const ATTACH_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long it may take to end, likewise: on older kernels every probe that goes waits for all CPUs.
+pub(crate) const END_LIMIT: Duration = Duration::from_secs(60);
 
 /// xtask's own binary, which has the victims as hidden subcommands.
 pub(crate) const XTASK: &str = env!("CARGO_BIN_EXE_xtask");
@@ -78,6 +85,21 @@ pub(crate) fn waker(cpu: usize) -> Guarded {
 pub(crate) fn median(mut values: Vec<i64>) -> i64 {
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or(0)
+}
+
+/// MsgSeqNum from which on messages are seen whole, of a victim that was there before the agent. Where its call under way
+/// is not seen, what that one brings is missing, and the socket is known from the end of the next call on: of what was sent
+/// before, some time is unknown. On a slow machine, or with a slow victim, that may be hundreds of messages.
+pub(crate) fn first_seen(truth: &Truth) -> u64 {
+    if sees_calls_under_way() {
+        return 0;
+    }
+    let records = &truth.victim.records;
+    let mut calls = records.chunk_by(|a, b| a.received_ns == b.received_ns);
+    let known_ns = calls.nth(1).map_or(i64::MAX, |call| call[0].received_ns);
+    let before = |sent: &&Sent| sent.sent_monotonic_ns <= known_ns;
+    let last = truth.sent.iter().filter(before).map(|sent| sent.seq).max();
+    last.map_or(0, |seq| seq + 1)
 }
 
 /// Whether the end of a receive call is hooked where it is. The victim is inside one when the agent attaches; before

@@ -13,17 +13,19 @@ use std::time::Duration;
 use server::{Answer, Server, pod};
 use xtask::lab::agent::{Agent, Launch};
 use xtask::lab::bench::Bench;
+use xtask::lab::blame::Blame;
 use xtask::lab::cgroup::Cgroup;
+use xtask::lab::cpu;
 use xtask::lab::venue::{self, Venue};
 
-use crate::common::{XTASK, agent_binary, one_at_a_time};
+use crate::common::{ATTACH_LIMIT, END_LIMIT, XTASK, agent_binary, one_at_a_time};
 
 const NODE: &str = "node-1";
 const UID: &str = "03f3f104-3215-44f2-9686-d4dd1f05a7ed";
 const ID: &str = "09d185410c4e25236cc24717f881589bb0978b24eafd101624e627a4dd8d3439";
 
-/// A victim in a PID namespace of its own, and its pid out here.
-fn contained(rate: f64, count: u64) -> (Bench, i32) {
+/// A victim with these options in a PID namespace of its own, and its pid out here.
+fn contained(rate: f64, count: u64, victim: &[&str]) -> (Bench, i32) {
     let venue = Venue::start(venue::Options::of(rate, count)).expect("a venue");
     let port = venue.port().to_string();
     let bench = Bench::of(venue, |log| {
@@ -39,7 +41,8 @@ fn contained(rate: f64, count: u64) -> (Bench, i32) {
                 &port,
                 "--log",
             ])
-            .arg(log);
+            .arg(log)
+            .args(victim);
         command
     })
     .expect("a bench");
@@ -64,18 +67,22 @@ fn kubeconfig(folder: &Path, server: &Server) -> String {
 
 /// An agent that asks the API, and is attached.
 fn start(config: &str, words: &[&str]) -> Agent {
-    let binary = agent_binary();
     let api = ["--kube", "on", "--kubeconfig", config, "--node-name", NODE];
-    let arguments = words.iter().chain(&api).map(|&word| word.to_owned());
+    launch(&[words, &api].concat())
+}
+
+/// An agent with these arguments that is attached.
+fn launch(words: &[&str]) -> Agent {
+    let binary = agent_binary();
     let mut agent = Agent::start(&Launch {
         binary: &binary,
-        arguments: arguments.collect(),
+        arguments: words.iter().map(|&word| word.to_owned()).collect(),
         sudo: false,
         echo: false,
     })
     .expect("the agent starts");
     agent
-        .wait_watching(Duration::from_secs(20))
+        .wait_watching(ATTACH_LIMIT)
         .expect("the agent attaches");
     agent
 }
@@ -95,7 +102,7 @@ fn a_session_is_told_with_its_pod_as_soon_as_the_api_is_there() {
     );
     let quota = (Duration::from_millis(50), Duration::from_millis(100));
     let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
-    let (bench, pid) = contained(200.0, 600);
+    let (bench, pid) = contained(200.0, 600, &[]);
     groups[0].add(pid).expect("moved");
     let config = kubeconfig(folder.path(), &server);
     let words = [
@@ -114,7 +121,7 @@ fn a_session_is_told_with_its_pod_as_soon_as_the_api_is_there() {
     bench
         .conclude(Duration::from_secs(30))
         .expect("the stream ends");
-    let outcome = agent.finish(Duration::from_secs(15)).expect("it ends");
+    let outcome = agent.finish(END_LIMIT).expect("it ends");
     assert!(outcome.status.success(), "{:?}", outcome.stderr);
     for group in groups {
         drop(group);
@@ -166,13 +173,13 @@ fn without_the_api_there_are_ids_and_what_was_asked_for() {
     let _guard = one_at_a_time();
     let quota = (Duration::from_millis(50), Duration::from_millis(100));
     let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
-    let (bench, pid) = contained(200.0, 100);
+    let (bench, pid) = contained(200.0, 100, &[]);
     groups[0].add(pid).expect("moved");
     let agent = crate::watch(pid, &["--kube", "off"]);
     bench
         .finish(Duration::from_secs(30))
         .expect("the stream ends");
-    let outcome = agent.finish(Duration::from_secs(15)).expect("it ends");
+    let outcome = agent.finish(END_LIMIT).expect("it ends");
     for group in groups {
         drop(group);
     }
@@ -194,6 +201,64 @@ fn without_the_api_there_are_ids_and_what_was_asked_for() {
     } else {
         assert_eq!(process["cpu_request_millis"], 250);
     }
+}
+
+/// The quota is the container's, the process in a group below it, as CRI-O makes them; on v2 that one has no cpu
+/// controller.
+#[test]
+fn a_container_out_of_quota_is_told_by_its_cgroup() {
+    let _guard = one_at_a_time();
+    let quota = (Duration::from_millis(20), Duration::from_millis(100));
+    let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
+    let inner = groups[0].child("container").expect("a child");
+    let cpu = cpu::allowed()[0].to_string();
+    let work = ["--work-us", "1000", "--cpu", &cpu];
+    let (inside, pid) = contained(300.0, 600, &work);
+    inner.add(pid).expect("moved");
+    let (outside, _) = contained(200.0, 50, &[]);
+    let words = ["--all", "--json", "messages", "--cgroup", "*/kubepods/*"];
+    let agent = launch(&[&words[..], &["--kube", "off"]].concat());
+    outside
+        .finish(Duration::from_secs(30))
+        .expect("the stream ends");
+    inside
+        .finish(Duration::from_secs(60))
+        .expect("the stream ends");
+    std::thread::sleep(Duration::from_millis(300));
+    agent.interrupt();
+    let outcome = agent.finish(END_LIMIT).expect("it ends");
+    let stat = groups[0].stat().expect("cpu.stat");
+    let container = groups[0].below();
+    drop(inner);
+    for group in groups {
+        drop(group);
+    }
+
+    assert!(outcome.messages.iter().all(|m| m.session.pid == pid));
+    let summary = outcome.summary.expect("a summary");
+    let session = &summary["sessions"][0];
+    assert_eq!(session["process"]["container_id"], ID, "{summary}");
+    let of = |part| -> i64 { outcome.messages.iter().map(|m| m.part(part)).sum() };
+    let (throttle, run_queue) = (of("throttle"), of("run_queue"));
+    assert!(
+        throttle > 2 * run_queue && throttle > 2 * of("on_cpu"),
+        "throttled for {throttle} ns, in the run queue for {run_queue} ns"
+    );
+    let blame = Blame::of(&summary).expect("rows");
+    assert_eq!(blame.inexact(), Vec::<String>::new());
+    let its = blame.share("throttle", |row| {
+        row.begins("the quota of /") && row.ends(&container)
+    });
+    assert!(its > 0.95, "{its} blamed on the quota: {summary}");
+    let limit = &session["verdict"]["cpu"]["limit"];
+    let path = limit["cgroup"].as_str().unwrap_or_default();
+    assert!(path.ends_with(&container), "{limit}");
+    assert_eq!(limit["quota_ns"], 20_000_000);
+    let periods = limit["throttled_periods"].as_u64().unwrap_or(0);
+    assert!(
+        (1..=stat.throttled_periods).contains(&periods),
+        "{limit} beside {stat:?}"
+    );
 }
 
 #[test]
@@ -238,9 +303,9 @@ fn only_what_a_namespace_holds_is_followed() {
     server.put(pod(UID, "trading", "oms-0", NODE, &[("engine", ID)]));
     let quota = (Duration::from_millis(50), Duration::from_millis(100));
     let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
-    let (inside, pid) = contained(200.0, 200);
+    let (inside, pid) = contained(200.0, 200, &[]);
     groups[0].add(pid).expect("moved");
-    let (outside, _) = contained(200.0, 50);
+    let (outside, _) = contained(200.0, 50, &[]);
     let config = kubeconfig(folder.path(), &server);
     let words = ["--all", "--json", "messages", "--namespace", "trading"];
     let agent = start(&config, &words);
@@ -252,7 +317,7 @@ fn only_what_a_namespace_holds_is_followed() {
         .expect("the stream ends");
     std::thread::sleep(Duration::from_millis(300));
     agent.interrupt();
-    let outcome = agent.finish(Duration::from_secs(15)).expect("it ends");
+    let outcome = agent.finish(END_LIMIT).expect("it ends");
     for group in groups {
         drop(group);
     }
