@@ -589,7 +589,8 @@ fn a_closed_window_is_held_back_and_not_network() {
     let closed = window["closed_ns"].as_i64().expect("ns");
     let asleep = window["parts"]["blocked"].as_i64().unwrap_or(0);
     // An emulated CPU takes a tenth of that for the reads in between.
-    assert!(asleep * 10 > closed * 8, "{window}");
+    let emulated = i64::from(std::env::var_os("TAG52_VM").is_some());
+    assert!(asleep * 10 > closed * (9 - emulated), "{window}");
     // It was closed when the victim slept, not longer than that and the few reads in between.
     let (first, last) = (
         &run.truth.sent[0],

@@ -60,14 +60,17 @@ fn reports(outcome: &Outcome, pid: i32) -> Vec<&Message> {
 }
 
 /// All reports that could be seen were, of a victim that read from MsgSeqNum `first` on before the agent's eyes.
-fn complete(read: &[&Message], truth: &Truth, first: u64) {
+fn complete(outcome: &Outcome, pid: i32, truth: &Truth, first: u64) {
+    let read = reports(outcome, pid);
     let read: BTreeSet<u64> = read.iter().map(|m| m.seq).filter(|s| *s >= first).collect();
     let sent = truth.sent.iter().map(|m| m.seq).filter(|s| *s >= first);
     let missing: Vec<u64> = sent.filter(|seq| !read.contains(seq)).collect();
     assert!(
         missing.is_empty() && !read.is_empty(),
-        "of {} reports from {first} on {missing:?} are missing",
-        truth.sent.len()
+        "of {} reports from {first} on {missing:?} are missing, of process {pid}: {:#?} {}",
+        truth.sent.len(),
+        outcome.stderr,
+        outcome.summary.as_ref().expect("a summary")
     );
 }
 
@@ -122,7 +125,7 @@ fn sessions_are_found_before_and_after_the_start_and_nothing_else() {
     let firsts = [first_seen(&truths[0]), 0];
     for ((pid, truth), first) in pids.into_iter().zip(&truths).zip(firsts) {
         let read = reports(&outcome, pid);
-        complete(&read, truth, first);
+        complete(&outcome, pid, truth, first);
         // Of what was read first it is not known how long it had been there.
         let seen = read.iter().filter(|m| m.seq >= first);
         let unknown = seen.filter(|m| m.part("unknown") > 0).count();
@@ -151,7 +154,7 @@ fn what_a_selector_leaves_out_is_left_alone() {
     let again = Bench::start(300.0, 20, &[]);
     again.finish();
     let outcome = end(agent);
-    complete(&reports(&outcome, our_pid), &truth, first_seen(&truth));
+    complete(&outcome, our_pid, &truth, first_seen(&truth));
     assert_eq!(reports(&outcome, their_pid).len(), 0);
     let others = outcome.messages.iter().filter(|m| m.session.pid != our_pid);
     assert_eq!(others.count(), 0);
