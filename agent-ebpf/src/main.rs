@@ -30,6 +30,8 @@ mod user_buffer;
 mod wait;
 mod walk;
 
+use recv::Look;
+
 use aya_ebpf::{
     bindings::task_struct,
     cty::c_void,
@@ -125,7 +127,16 @@ fn sk_data_ready(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sock_recv_length")]
 fn sock_recv_length(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's socket argument.
-    let note = unsafe { recv::received(ctx.arg(0), ctx.arg(1), ctx.arg(2)) };
+    let note = unsafe { recv::received(ctx.arg(0), ctx.arg(1), ctx.arg(2), Look::First) };
+    note::log(&ctx, note);
+    0
+}
+
+/// The same once more, for the calls at which the kernel left out [`sock_recv_length`].
+#[btf_tracepoint(function = "sock_recv_length")]
+fn sock_recv_length_again(ctx: BtfTracePointContext) -> i32 {
+    // SAFETY: the tracepoint's socket argument.
+    let note = unsafe { recv::received(ctx.arg(0), ctx.arg(1), ctx.arg(2), Look::Second) };
     note::log(&ctx, note);
     0
 }
@@ -147,7 +158,7 @@ fn sock_def_readable(ctx: FEntryContext) -> i32 {
 #[fexit(function = "tcp_recvmsg")]
 fn tcp_recvmsg(ctx: FExitContext) -> i32 {
     // SAFETY: the function's socket argument; the result follows the arguments.
-    let note = unsafe { recv::received(ctx.arg(0), ctx.arg(5), ctx.arg(3)) };
+    let note = unsafe { recv::received(ctx.arg(0), ctx.arg(5), ctx.arg(3), Look::First) };
     note::log(&ctx, note);
     0
 }
@@ -159,7 +170,7 @@ fn tcp_recvmsg(ctx: FExitContext) -> i32 {
 #[fexit(function = "tcp_recvmsg")]
 fn tcp_recvmsg_old(ctx: FExitContext) -> i32 {
     // SAFETY: the function's socket argument; the result follows the arguments.
-    let note = unsafe { recv::received(ctx.arg(0), ctx.arg(6), ctx.arg(4)) };
+    let note = unsafe { recv::received(ctx.arg(0), ctx.arg(6), ctx.arg(4), Look::First) };
     note::log(&ctx, note);
     0
 }

@@ -45,10 +45,6 @@ pub(crate) static OTHERS: LruHashMap<u64, u8> = LruHashMap::with_max_entries(65_
 #[map]
 pub(crate) static LISTENING: HashMap<u32, u32> = HashMap::with_max_entries(1024, 0);
 
-/// Source of socket ids.
-#[map]
-pub(crate) static NEXT_ID: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
-
 /// The CPUs, and who waits for them.
 #[map]
 pub(crate) static CPUS: Array<Cpu> = Array::with_max_entries(MOST_CPUS, 0);
@@ -108,8 +104,9 @@ pub(crate) struct Progress {
     pub(crate) failed: u32,
 }
 
+/// One for each of the two looks at a receive call: the second one's may come while the first one's is in use.
 #[map]
-pub(crate) static RECV_SCRATCH: PerCpuArray<RecvScratch> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static RECV_SCRATCH: PerCpuArray<RecvScratch> = PerCpuArray::with_max_entries(2, 0);
 
 /// How many descriptors of a poll set are looked at.
 pub(crate) const POLL_FDS: usize = 128;

@@ -28,12 +28,24 @@ const MSG_OOB: i32 = 1;
 const MSG_PEEK: i32 = 2;
 const MSG_TRUNC: i32 = 0x20;
 
+/// Which look at a receive call it is. The kernel leaves out a run of a program that is running on the CPU already
+/// (kernel/trace/bpf_trace.c `__bpf_trace_run`). Where a thread can lose its CPU within a tracepoint, that is so for
+/// the calls of those who have it meanwhile: a second program looks again at what the first one did not see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    First,
+    Second,
+}
+
 /// The current thread's receive call on `sk` returned `ret` bytes or a negative error.
 ///
 /// # Safety
 /// `sk` is the tracepoint's argument.
 #[inline(always)]
-pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) -> Note {
+pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32, look: Look) -> Note {
+    if look == Look::Second && (ret <= 0 || flags & (MSG_PEEK | MSG_OOB) != 0) {
+        return Note::Nothing;
+    }
     let found = SOCKETS.get_ptr_mut(sk as u64);
     let (tid, tgid) = current();
     let socket = match found {
@@ -89,7 +101,13 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) -> Note {
         // A FIN takes a sequence number of its own (net/ipv4/tcp.c `tcp_recvmsg_locked`,
         // found_fin_ok): it is no byte of the stream.
         let start = tcp.copied.wrapping_sub(ret as u32);
-        if start == socket.walk.at.wrapping_add(1) && tcp::fin_received(sk) {
+        let next = socket.walk.at.wrapping_add(1);
+        if look == Look::Second
+            && (tcp.copied == socket.walk.at || (tcp.copied == next && tcp::fin_received(sk)))
+        {
+            return Note::Nothing;
+        }
+        if start == next && tcp::fin_received(sk) {
             tcp.copied = tcp.copied.wrapping_sub(1);
         }
         let (phase, mode) = (socket.phase, socket.walk.mode);
@@ -102,6 +120,7 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32) -> Note {
             flags,
             (tid, tgid),
             at,
+            look,
         );
         if phase != socket.phase {
             let id = socket.id;
@@ -137,6 +156,7 @@ unsafe fn bytes(
     flags: i32,
     (tid, tgid): (u32, u32),
     at: u64,
+    look: Look,
 ) {
     let start = tcp.copied.wrapping_sub(len);
     if start != socket.walk.at {
@@ -154,7 +174,7 @@ unsafe fn bytes(
         socket.walk.have = 0;
     }
     socket.walk.at = tcp.copied;
-    let Some(scratch) = RECV_SCRATCH.get_ptr_mut(0) else {
+    let Some(scratch) = RECV_SCRATCH.get_ptr_mut(look as u32) else {
         return;
     };
     let mut flagged = if continues(call, tid) {

@@ -19,7 +19,7 @@ use crate::{
         SOCK_DADDR, SOCK_DPORT, SOCK_FAMILY, SOCK_NUM, SOCK_RCV_SADDR, SOCK_STATE, SOCK_V6_DADDR,
         SOCK_V6_RCV_SADDR, SOCKET_SK, TASK_TGID,
     },
-    maps::{LISTENING, NEXT_ID, OTHERS, SOCKETS, ZERO_SOCKET},
+    maps::{LISTENING, OTHERS, SOCKETS, ZERO_SOCKET},
     note::Note,
     ring::{count, emit},
     tcp,
@@ -35,20 +35,14 @@ const TCP_LISTEN: u32 = 10;
 
 const AF_INET6: u32 = 10;
 
-/// A number no other socket gets: this CPU's count, and the CPU.
+/// A number no other socket gets: the instant, and the CPU. A count of this CPU would not do where a thread can lose its
+/// CPU within a tracepoint.
 #[inline(always)]
 fn next_id() -> u64 {
-    const CPU_BITS: u32 = 16;
-    match NEXT_ID.get_ptr_mut(0) {
-        Some(n) => {
-            // SAFETY: a map value of this CPU, and no arguments.
-            unsafe {
-                *n += 1;
-                (*n << CPU_BITS) | u64::from(bpf_get_smp_processor_id() & ((1 << CPU_BITS) - 1))
-            }
-        }
-        None => 0,
-    }
+    const CPU_BITS: u32 = 10;
+    // SAFETY: no arguments.
+    let cpu = unsafe { bpf_get_smp_processor_id() };
+    (now() << CPU_BITS) | u64::from(cpu & ((1 << CPU_BITS) - 1))
 }
 
 /// Puts the socket on the list; `None` (and counted) when the list is full.

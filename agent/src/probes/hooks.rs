@@ -107,13 +107,20 @@ pub(super) const HOOKS: &[Hook] = &[
     Hook {
         what: "receive calls",
         places: &[
-            tracepoint("sock_recv_length", "sock_recv_length", 3),
+            tracepoint(RECEIVES, "sock_recv_length", 3),
             place("tcp_recvmsg", Way::FExit, "tcp_recvmsg", 5),
             place("tcp_recvmsg_old", Way::FExit, "tcp_recvmsg", 6),
         ],
         since: "a tracepoint since Linux 6.3",
     },
 ];
+
+/// The first look at receive calls, and the second one.
+pub(super) const RECEIVES: &str = "sock_recv_length";
+pub(super) const RECEIVE_AGAIN: &str = "sock_recv_length_again";
+
+/// The second look at receive calls: where the first one is left out.
+pub(super) const SECOND_LOOK: Place = tracepoint(RECEIVE_AGAIN, "sock_recv_length", 3);
 
 /// The entry of every system call: on demand only.
 pub(super) const CALL_ENTRY: Place = tracepoint("sys_enter", "sys_enter", 2);
@@ -143,6 +150,11 @@ impl Place {
                 kernel.function_arguments(self.target) == Some(self.arguments)
             }
         }
+    }
+
+    /// Whether [`SECOND_LOOK`] is one after this.
+    pub(super) fn has_second_look(&self) -> bool {
+        self.program == RECEIVES
     }
 
     /// Has the kernel check the program and take it in.

@@ -15,9 +15,9 @@ use super::{
     cost::{self, Accounting, ProbeRun},
     counts::Counts,
     function::{CallSide, FunctionSpec},
-    hooks::{CALL_ENTRY, HOOKS},
+    hooks::{CALL_ENTRY, HOOKS, SECOND_LOOK},
     layout::Layout,
-    misses,
+    misses::{self, Misses},
     program::{program, refused},
     watched::Watched,
 };
@@ -55,6 +55,8 @@ pub struct Probes {
     capabilities: Vec<(&'static str, String)>,
     accounting: Option<Accounting>,
     follows_calls: bool,
+    /// Where there can be one: [`Misses::so_far`] when the second look at receive calls began, if it has.
+    second_look: Option<Option<u64>>,
 }
 
 impl Probes {
@@ -98,6 +100,16 @@ impl Probes {
         }
         // Ready for when it is asked for: until then what it would tell is unknown.
         CALL_ENTRY.load(&mut ebpf, &btf)?;
+        let mut second_look = None;
+        if places.iter().any(|(_, place)| place.has_second_look()) {
+            SECOND_LOOK.load(&mut ebpf, &btf)?;
+            second_look = Some(None);
+            if misses::are_usual() {
+                SECOND_LOOK.attach(&mut ebpf)?;
+                second_look = Some(Some(0));
+                capabilities.push(("receive calls, a second look", SECOND_LOOK.to_string()));
+            }
+        }
         let present = if options.pids.is_empty() {
             "found at their first read".to_owned()
         } else {
@@ -128,7 +140,26 @@ impl Probes {
             capabilities,
             accounting,
             follows_calls: false,
+            second_look,
         })
+    }
+
+    /// Looks twice at receive calls from now on if the kernel has left out a look. Call it now and then.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn make_up_for_misses(&mut self) -> Result<(), ProbeError> {
+        let Some(before @ None) = &mut self.second_look else {
+            return Ok(());
+        };
+        let misses = Misses::read(&self.ebpf);
+        if misses.receives() {
+            *before = Some(misses.so_far());
+            SECOND_LOOK.attach(&mut self.ebpf)?;
+            self.capabilities
+                .push(("receive calls, a second look", SECOND_LOOK.to_string()));
+        }
+        Ok(())
     }
 
     /// Follows the entry of system calls, which tells the messages of one recvmmsg(2) apart, and shows
@@ -207,7 +238,7 @@ impl Probes {
     /// Runs of probes that the kernel left out: each an event that was not seen.
     #[must_use]
     pub fn missed_runs(&self) -> u64 {
-        misses::read(&self.ebpf)
+        Misses::read(&self.ebpf).lost(self.second_look.flatten())
     }
 
     /// The tracked thread's counters as stored: the state in progress is not included. `None` when

@@ -71,8 +71,8 @@ pub(super) struct Collector {
     ring_high_water: u64,
     /// Threads of which something was known that the probes know no longer.
     threads_gone: BTreeSet<u32>,
-    /// Records of sockets or threads that came or went, as last told.
-    life_lost: u64,
+    /// Records of sockets or threads that came or went, and runs of probes, as last told.
+    ends_lost: (u64, u64),
     /// More of them since it was looked what is there.
     lives_lost: bool,
 }
@@ -114,7 +114,7 @@ impl Collector {
             unmatched: 0,
             ring_high_water: 0,
             threads_gone: BTreeSet::new(),
-            life_lost: 0,
+            ends_lost: (0, 0),
             lives_lost: false,
         };
         collector.health.capabilities = collector
@@ -570,6 +570,9 @@ impl Collector {
         self.look_at_quotas(&pids, outputs);
         let counts = self.probes.counts();
         let costs = self.probes.cost();
+        if let Err(error) = self.probes.make_up_for_misses() {
+            eprintln!("tag52: receive calls the kernel left out stay unseen: {error}");
+        }
         let missed = self.probes.missed_runs();
         let now = self.clock.moment();
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
@@ -589,8 +592,8 @@ impl Collector {
         match counts {
             Ok(counts) => {
                 for (count, n) in counts {
-                    if count == Count::LifeLost && self.life_lost != n {
-                        self.life_lost = n;
+                    if count == Count::LifeLost && self.ends_lost.0 != n {
+                        self.ends_lost.0 = n;
                         self.lives_lost = true;
                     }
                     if let (Count::StreamFix | Count::StreamOther, Some(found)) =
@@ -612,6 +615,11 @@ impl Collector {
                 }
             }
             Err(ProbeError::Map(_) | _) => health.anomaly("counts_unreadable", 1),
+        }
+        // Any of them may have been that of an end.
+        if self.ends_lost.1 != missed {
+            self.ends_lost.1 = missed;
+            self.lives_lost = true;
         }
         health.set_lost("probe_run", missed);
         health.set_lost("malformed", self.malformed);
