@@ -7,6 +7,7 @@ pub mod demo;
 pub mod deploy;
 pub mod image;
 pub mod lab;
+mod npm;
 pub mod perfetto;
 pub mod screenshots;
 pub mod toolchain;

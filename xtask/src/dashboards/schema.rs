@@ -1,12 +1,12 @@
 //! `cargo xtask dashboards --schema`: the files against Grafana's own types (npm: `@grafana/schema`).
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
 use super::{folder, names};
-use crate::workspace;
+use crate::{npm, workspace};
 
 /// What it is made of; see `xtask/schema`.
 const SOURCES: [&str; 5] = [
@@ -30,15 +30,7 @@ pub fn check() -> Result<()> {
     let installed = tools.join("installed");
     if !fs::read_to_string(&installed).is_ok_and(|found| found == lock) {
         eprintln!("fetching Grafana's types (from npm, 40 MB, once)");
-        let mut npm = Command::new("npm");
-        npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
-            .args(["--loglevel", "error"])
-            .current_dir(&tools)
-            .stdout(Stdio::null());
-        let status = npm
-            .status()
-            .context("npm is missing (apt-get install -y nodejs npm)")?;
-        ensure!(status.success(), "npm cannot fetch them: {status}");
+        npm::install(&tools)?;
         fs::write(&installed, lock)?;
     }
     let mut node = Command::new("node");

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::Options;
 use super::browser::Browser;
-use crate::{dashboards, workspace};
+use crate::{dashboards, npm, workspace};
 
 /// No picture may be larger, bytes: they are part of the repository.
 const LARGEST: u64 = 300_000;
@@ -85,13 +85,7 @@ fn page() -> Result<PathBuf> {
     }
     if !fs::read_to_string(&installed).is_ok_and(|found| found == wanted) {
         eprintln!("fetching Grafana's components (from npm, 650 MB, once)");
-        let mut npm = Command::new("npm");
-        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
-            .args(["--loglevel", "error"]);
-        finish(
-            npm.current_dir(&folder),
-            "npm cannot fetch them (apt-get install -y nodejs npm)",
-        )?;
+        npm::install(&folder)?;
         fs::write(&installed, wanted)?;
     }
     let src = folder.join("src");
