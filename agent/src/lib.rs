@@ -23,4 +23,5 @@ pub mod run;
 pub mod sessions;
 mod signals;
 pub mod target;
+mod tls;
 mod units;

@@ -4,6 +4,8 @@ use std::{error::Error, path::PathBuf};
 
 use kube::core::Status;
 
+use crate::tls;
+
 /// Why the pods cannot be followed at all.
 #[derive(Debug, thiserror::Error)]
 pub enum KubeError {
@@ -43,6 +45,8 @@ pub(super) enum Kind {
     Gone,
     /// No connection, none that lasts, or no answer.
     Unreachable,
+    /// It is not who it should be: its certificate is not trusted.
+    Tls,
     /// Any other answer that is an error.
     Server,
     /// No answer as it should be.
@@ -54,11 +58,12 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Forbidden,
         Self::Unauthorized,
         Self::Gone,
         Self::Unreachable,
+        Self::Tls,
         Self::Server,
         Self::Decode,
         Self::Config,
@@ -72,6 +77,7 @@ impl Kind {
             Self::Unauthorized => "unauthorized",
             Self::Gone => "gone",
             Self::Unreachable => "unreachable",
+            Self::Tls => "tls",
             Self::Server => "server",
             Self::Decode => "decode",
             Self::Config => "config",
@@ -94,6 +100,11 @@ impl Kind {
             Self::Unreachable => (
                 "the API server cannot be reached",
                 "look at the address and at network policies",
+            ),
+            Self::Tls => (
+                "the API server's certificate is not trusted",
+                "give it the CA that signed it: in a pod the service account's ca.crt, else certificate-authority \
+                 in the kubeconfig",
             ),
             Self::Server => ("the API server fails", "look at its log"),
             Self::Decode => (
@@ -118,17 +129,30 @@ pub(super) struct Trouble {
     pub(super) kind: Kind,
     /// What was being done, and what came of it.
     detail: String,
+    /// What to do, where more is known than the kind says.
+    advice: Option<String>,
 }
 
 impl Trouble {
     pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { kind, detail }
+        Self {
+            kind,
+            detail,
+            advice: None,
+        }
     }
 
     /// Of a request.
     pub(super) fn of(error: &kube::Error) -> Self {
         use kube::Error as E;
+        if let Some(failure) = tls::failure(error) {
+            let authority = Kind::Tls.advice().map_or("", |(_, advice)| advice);
+            return Self {
+                advice: Some(tls::advice(failure, authority)),
+                ..Self::new(Kind::Tls, causes(error))
+            };
+        }
         let kind = match error {
             E::Api(status) => return Self::of_status(status),
             E::Auth(_) => Kind::Unauthorized,
@@ -153,6 +177,7 @@ impl Trouble {
     /// For people; `None`: it happens.
     pub(super) fn told(&self) -> Option<String> {
         let (what, advice) = self.kind.advice()?;
+        let advice = self.advice.as_deref().unwrap_or(advice);
         let detail: String = self.detail.chars().take(300).collect();
         Some(format!(
             "names of pods: {what} ({detail}): {advice}; trying again from time to time"

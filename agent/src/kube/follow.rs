@@ -13,7 +13,7 @@ use std::{
 
 use futures_util::TryStreamExt as _;
 use kube::{
-    Client,
+    Client, Config,
     api::{ListParams, Request, WatchEvent, WatchParams},
 };
 use tokio::{
@@ -83,13 +83,17 @@ pub(super) fn run(setup: Setup, shared: &Mutex<Shared>, stopped: oneshot::Receiv
 async fn follow(setup: &Setup, shared: &Mutex<Shared>) {
     let mut pause = Pause::new(setup.timing);
     let mut client = None;
+    let mut token = Token::default();
     // From where to watch; nothing: all has to be listed first.
     let mut version: Option<String> = None;
     loop {
+        if token.has_changed(&setup.config) {
+            client = None;
+        }
         let connected = match client.take() {
             Some(connected) => Ok(connected),
             // It reads certificates, which may come later.
-            None => Client::try_from(setup.config.clone()).map_err(|error| Trouble::of(&error)),
+            None => connect(&setup.config, &token),
         };
         let began = Instant::now();
         let done = match connected {
@@ -107,11 +111,45 @@ async fn follow(setup: &Setup, shared: &Mutex<Shared>) {
         };
         if let Err(trouble) = done {
             failed(shared, &trouble);
-            if trouble.kind == Kind::Gone {
-                version = None;
+            match trouble.kind {
+                Kind::Gone => version = None,
+                // The files that say who asks, and who may be trusted, may be others by the next attempt.
+                Kind::Unauthorized | Kind::Tls => client = None,
+                _ => {}
             }
             sleep(pause.next(began)).await;
         }
+    }
+}
+
+/// A client that shows this token, if there is one.
+fn connect(config: &Config, token: &Token) -> Result<Client, Trouble> {
+    let mut config = config.clone();
+    if let Some(token) = &token.0 {
+        config.auth_info.token_file = None;
+        config.auth_info.token = Some(token.clone().into());
+    }
+    Client::try_from(config).map_err(|error| Trouble::of(&error))
+}
+
+/// The token from the file that the configuration names. The client library reads such a file as well: it goes on with
+/// an old token for a minute, and fails where the file ends with a line feed.
+#[derive(Default)]
+struct Token(Option<String>);
+
+impl Token {
+    /// Reads the file; what it cannot read does not change: kubelets replace such files, and an old token is good for
+    /// some time yet.
+    fn has_changed(&mut self, config: &Config) -> bool {
+        let file = config.auth_info.token_file.as_ref();
+        let text = file.and_then(|file| std::fs::read_to_string(file).ok());
+        let token = text.map(|text| text.trim().to_owned());
+        let token = token.filter(|token| !token.is_empty());
+        if token.is_none() || token == self.0 {
+            return false;
+        }
+        self.0 = token;
+        true
     }
 }
 

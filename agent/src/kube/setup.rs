@@ -98,8 +98,29 @@ async fn config(kubeconfig: Option<&Path>) -> Result<Config, KubeError> {
         why: causes(why),
     };
     let read = Kubeconfig::read_from(file).map_err(|why| failed(&why))?;
+    let authority = authority(&read);
     let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await;
-    config.map_err(|why| failed(&why))
+    let mut config = config.map_err(|why| failed(&why))?;
+    // Read again when it has changed, as it is in a pod.
+    config.root_cert_file = authority;
+    Ok(config)
+}
+
+/// The file with the CA's certificates, if the kubeconfig names one instead of holding them itself.
+fn authority(kubeconfig: &Kubeconfig) -> Option<PathBuf> {
+    let current = kubeconfig.current_context.as_ref()?;
+    let mut contexts = kubeconfig.contexts.iter();
+    let named = contexts.find(|named| named.name == *current)?;
+    let context = named.context.as_ref()?;
+    let mut clusters = kubeconfig.clusters.iter();
+    let named = clusters.find(|named| named.name == context.cluster)?;
+    let cluster = named.cluster.as_ref()?;
+    let is_inside = cluster.certificate_authority_data.is_some();
+    cluster
+        .certificate_authority
+        .as_ref()
+        .filter(|_| !is_inside)
+        .map(PathBuf::from)
 }
 
 /// A DNS subdomain: what a node can be called, and nothing that means something in a field selector.

@@ -1,6 +1,9 @@
 //! Following pods against a server that does everything a real one may do.
 
+mod secure;
 mod server;
+#[path = "../tls/mod.rs"]
+mod tls;
 
 use std::{
     collections::BTreeMap,
@@ -18,9 +21,16 @@ use tag52::{
 
 const NODE: &str = "node-1.example";
 
+/// Nobody waits longer than this in a test.
+const QUICK: Timing = Timing {
+    first: Duration::from_millis(20),
+    longest: Duration::from_millis(100),
+    answer: Duration::from_secs(10),
+};
+
 /// Follows the pods of the node on a server at this address.
 fn follow(address: SocketAddr) -> Kube {
-    patiently(address, Duration::from_secs(10))
+    patiently(address, QUICK.answer)
 }
 
 /// The same; an answer may take so long.
@@ -30,11 +40,7 @@ fn patiently(address: SocketAddr, answer: Duration) -> Kube {
     Kube::start(Setup {
         config,
         node: NODE.to_owned(),
-        timing: Timing {
-            first: Duration::from_millis(20),
-            longest: Duration::from_millis(100),
-            answer,
-        },
+        timing: Timing { answer, ..QUICK },
     })
     .expect("a thread")
 }
@@ -241,7 +247,7 @@ fn refusals_are_counted_until_they_end() {
         expected.map(|(kind, n)| (kind.to_owned(), n)).into()
     );
     // All kinds are there from the beginning.
-    assert_eq!(kube.health().errors.len(), 8);
+    assert_eq!(kube.health().errors.len(), 9);
 }
 
 #[test]

@@ -6,13 +6,14 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{self, BufRead as _, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
     time::Duration,
 };
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 /// What a request gets instead of what it asked for.
@@ -30,6 +31,8 @@ pub(crate) enum Answer {
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) watch: bool,
+    /// Who asks: the header.
+    pub(crate) authorization: Option<String>,
     pub(crate) query: BTreeMap<String, String>,
 }
 
@@ -56,7 +59,14 @@ struct State {
     broken: u64,
     streams: u64,
     ended: bool,
+    /// Whose bearer may ask; `None`: everybody.
+    tokens: Option<Vec<String>>,
 }
+
+/// A connection, whatever is around it.
+trait Io: Read + Write {}
+
+impl<T: Read + Write> Io for T {}
 
 /// The server; it ends with this.
 pub(crate) struct Server {
@@ -71,6 +81,15 @@ impl Server {
 
     /// On an address that a server may have had before.
     pub(crate) fn at(address: SocketAddr) -> Self {
+        Self::with(address, None)
+    }
+
+    /// On a free port, over TLS.
+    pub(crate) fn secure(tls: Arc<ServerConfig>) -> Self {
+        Self::with(SocketAddr::from(([127, 0, 0, 1], 0)), Some(tls))
+    }
+
+    fn with(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("an address");
         let state = State {
@@ -85,11 +104,21 @@ impl Server {
                 if shared.0.lock().expect("state").ended {
                     return;
                 }
-                let (Ok(connection), shared) = (connection, Arc::clone(&shared)) else {
+                let (Ok(mut connection), shared) = (connection, Arc::clone(&shared)) else {
                     continue;
                 };
+                let tls = tls.clone();
                 // The client may be gone at any time.
-                thread::spawn(move || drop(serve(connection, &shared)));
+                thread::spawn(move || match tls {
+                    None => drop(serve(&mut connection, &shared)),
+                    Some(tls) => {
+                        let session = ServerConnection::new(tls).expect("TLS");
+                        let mut secure = StreamOwned::new(session, connection);
+                        drop(serve(&mut secure, &shared));
+                        secure.conn.send_close_notify();
+                        let _gone = secure.flush();
+                    }
+                });
             }
         });
         Self { address, state }
@@ -157,6 +186,16 @@ impl Server {
     /// The next list, or watch, is answered so.
     pub(crate) fn answer(&self, watch: bool, answer: Answer) {
         self.state().answers.push_back((watch, answer));
+    }
+
+    /// From now on only who has one of these tokens may ask; all streams break off.
+    pub(crate) fn set_tokens(&self, tokens: &[&str]) {
+        let tokens = tokens.iter().map(|token| format!("Bearer {token}"));
+        let tokens = Some(tokens.collect());
+        self.change(|state| {
+            state.tokens = tokens;
+            state.broken = state.streams;
+        });
     }
 
     /// Lists come in pages of so many at the most.
@@ -241,8 +280,8 @@ pub(crate) fn pod(
     })
 }
 
-fn serve(mut connection: TcpStream, shared: &(Mutex<State>, Condvar)) -> io::Result<()> {
-    let asked = request(&connection)?;
+fn serve(connection: &mut dyn Io, shared: &(Mutex<State>, Condvar)) -> io::Result<()> {
+    let asked = request(connection)?;
     let (asked, answer) = {
         let mut state = shared.0.lock().expect("state");
         state.asked.push(asked.clone());
@@ -250,11 +289,19 @@ fn serve(mut connection: TcpStream, shared: &(Mutex<State>, Condvar)) -> io::Res
             .answers
             .iter()
             .position(|(watch, _)| *watch == asked.watch);
+        let may_ask = match (&state.tokens, &asked.authorization) {
+            (None, _) => true,
+            (Some(tokens), shown) => shown.as_ref().is_some_and(|shown| tokens.contains(shown)),
+        };
+        if !may_ask {
+            drop(state);
+            return refuse(connection, 401, "Unauthorized");
+        }
         (asked, at.and_then(|at| state.answers.remove(at)))
     };
     match answer {
-        Some((_, Answer::Status(code, why))) => return refuse(&mut connection, code, why),
-        Some((_, Answer::Garbage)) => return reply(&mut connection, 200, "<html>sign in</html>"),
+        Some((_, Answer::Status(code, why))) => return refuse(connection, code, why),
+        Some((_, Answer::Garbage)) => return reply(connection, 200, "<html>sign in</html>"),
         Some((_, Answer::Silence(long))) => {
             thread::sleep(long);
             return Ok(());
@@ -262,19 +309,25 @@ fn serve(mut connection: TcpStream, shared: &(Mutex<State>, Condvar)) -> io::Res
         None => {}
     }
     if asked.watch {
-        stream(&mut connection, &asked, shared)
+        stream(connection, &asked, shared)
     } else {
         let (code, body) = list(&asked, &shared.0.lock().expect("state"));
-        reply(&mut connection, code, &body)
+        reply(connection, code, &body)
     }
 }
 
-fn request(connection: &TcpStream) -> io::Result<Asked> {
+fn request(connection: &mut dyn Io) -> io::Result<Asked> {
     let mut lines = BufReader::new(connection).lines();
     let first = lines.next().ok_or(io::ErrorKind::UnexpectedEof)??;
+    let mut authorization = None;
     for line in lines {
-        if line?.is_empty() {
-            break;
+        let line = line?;
+        match line.split_once(": ") {
+            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
+                authorization = Some(value.to_owned());
+            }
+            Some(_) => {}
+            None => break,
         }
     }
     let target = first.split(' ').nth(1).unwrap_or_default();
@@ -286,7 +339,11 @@ fn request(connection: &TcpStream) -> io::Result<Asked> {
         .map(|(key, value)| (key.to_owned(), decoded(value)))
         .collect();
     let watch = query.get("watch").is_some_and(|watch| watch == "true");
-    Ok(Asked { watch, query })
+    Ok(Asked {
+        watch,
+        authorization,
+        query,
+    })
 }
 
 fn decoded(text: &str) -> String {
@@ -334,7 +391,7 @@ fn list(asked: &Asked, state: &State) -> (u16, String) {
 }
 
 fn stream(
-    connection: &mut TcpStream,
+    connection: &mut dyn Io,
     asked: &Asked,
     shared: &(Mutex<State>, Condvar),
 ) -> io::Result<()> {
@@ -372,7 +429,7 @@ fn stream(
     }
 }
 
-fn chunk(connection: &mut TcpStream, event: &Value) -> io::Result<()> {
+fn chunk(connection: &mut dyn Io, event: &Value) -> io::Result<()> {
     let line = format!("{event}\n");
     write!(connection, "{:x}\r\n{line}\r\n", line.len())
 }
@@ -381,11 +438,11 @@ fn status(code: u16, why: &str) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": why, "reason": "Failed", "code": code})
 }
 
-fn refuse(connection: &mut TcpStream, code: u16, why: &str) -> io::Result<()> {
+fn refuse(connection: &mut dyn Io, code: u16, why: &str) -> io::Result<()> {
     reply(connection, code, &status(code, why).to_string())
 }
 
-fn reply(connection: &mut TcpStream, code: u16, body: &str) -> io::Result<()> {
+fn reply(connection: &mut dyn Io, code: u16, body: &str) -> io::Result<()> {
     write!(
         connection,
         "HTTP/1.1 {code} Answer\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",

@@ -21,6 +21,11 @@ use rustls::{
 };
 
 use super::config::{OtlpConfig, OtlpError};
+use crate::tls;
+
+/// Where the CA's certificates come from.
+const AUTHORITY: &str = "name the PEM file of the CA that signed its certificate in \
+                         OTEL_EXPORTER_OTLP_CERTIFICATE or SSL_CERT_FILE";
 
 /// How much of an answer is read.
 const ANSWER: usize = 64 << 10;
@@ -51,7 +56,7 @@ impl Client {
         http.enforce_http(false);
         http.set_connect_timeout(Some(config.timeout));
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(config)?)
+            .with_tls_config(trust(config)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
@@ -77,7 +82,7 @@ impl Client {
         *request.headers_mut() = self.headers.clone();
         let response = match self.http.request(request).await {
             Ok(response) => response,
-            Err(error) => return Answer::Later(causes(&error), None),
+            Err(error) => return Answer::Later(unsent(&error), None),
         };
         let status = response.status();
         let after = retry_after(response.headers());
@@ -112,6 +117,15 @@ fn taken(body: &[u8]) -> Answer {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse();
     seconds.ok().map(Duration::from_secs)
+}
+
+/// Why a request did not get there, and what to do where the certificate is to blame.
+fn unsent(error: &(dyn std::error::Error + 'static)) -> String {
+    let said = causes(error);
+    match tls::failure(error) {
+        Some(failure) => format!("{said}: {}", tls::advice(failure, AUTHORITY)),
+        None => said,
+    }
 }
 
 /// An error with what led to it: the outermost only says that the connection failed.
@@ -155,7 +169,8 @@ fn headers(config: &OtlpConfig) -> Result<HeaderMap, OtlpError> {
     Ok(headers)
 }
 
-fn tls(config: &OtlpConfig) -> Result<ClientConfig, OtlpError> {
+/// Whom to trust.
+fn trust(config: &OtlpConfig) -> Result<ClientConfig, OtlpError> {
     let mut roots = RootCertStore::empty();
     if config.url.scheme_str() == Some("https") {
         match &config.certificate {

@@ -6,6 +6,8 @@
 mod client;
 mod config;
 mod exporter;
+#[cfg(test)]
+mod https;
 mod points;
 #[cfg(test)]
 mod tests;
