@@ -4,6 +4,8 @@
 #[expect(dead_code, reason = "the agent's own tests use the rest of it")]
 #[path = "../../../agent/tests/kube/server.rs"]
 mod server;
+#[path = "../../../agent/tests/tls/mod.rs"]
+mod tls;
 
 use std::fs;
 use std::path::Path;
@@ -166,6 +168,74 @@ fn a_session_is_told_with_its_pod_as_soon_as_the_api_is_there() {
         .filter(|line| line.contains("grant its service account get, list and watch on pods"))
         .collect();
     assert_eq!(refused.len(), 1, "{:?}", outcome.stderr);
+}
+
+/// Mounts $1 where a pod has its service account, in a mount namespace of its own, and runs the rest there.
+const IN_A_POD: &str = "set -e
+mount -t tmpfs none /run
+mkdir -p /var/run/secrets/kubernetes.io/serviceaccount
+mount --bind \"$1\" /var/run/secrets/kubernetes.io/serviceaccount
+shift
+exec env \"$@\"";
+
+#[test]
+fn a_pod_s_own_files_are_enough_and_a_new_token_is_taken_up() {
+    let _guard = one_at_a_time();
+    let authority = tls::Authority::new();
+    let server = Server::secure(authority.server("127.0.0.1"));
+    server.set_tokens(&["first"]);
+    server.put(pod(UID, "trading", "oms-0", NODE, &[("engine", ID)]));
+    let account = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, text: &str| {
+        // At once, as a kubelet does it.
+        let new = account.path().join("..new");
+        fs::write(&new, text).expect("written");
+        fs::rename(new, account.path().join(name)).expect("renamed");
+    };
+    put("ca.crt", authority.pem());
+    put("namespace", "monitoring");
+    put("token", "first\n");
+    let quota = (Duration::from_millis(50), Duration::from_millis(100));
+    let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
+    let (bench, pid) = contained(200.0, 400);
+    groups[0].add(pid).expect("moved");
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", IN_A_POD, "sh"])
+        .arg(account.path())
+        .arg("KUBERNETES_SERVICE_HOST=127.0.0.1")
+        .arg(format!(
+            "KUBERNETES_SERVICE_PORT={}",
+            server.address().port()
+        ))
+        .arg(format!("NODE_NAME={NODE}"))
+        .arg(agent_binary())
+        .args(["run", "--json", "intervals", "--pid", &pid.to_string()]);
+    let mut agent = Agent::of(command).expect("the agent starts");
+    agent
+        .wait_watching(Duration::from_secs(20))
+        .expect("the agent attaches");
+    bench.venue.open_gate();
+    std::thread::sleep(Duration::from_millis(500));
+    let asked = server.watches();
+    put("token", "second\n");
+    server.set_tokens(&["second"]);
+    bench
+        .conclude(Duration::from_secs(30))
+        .expect("the stream ends");
+    let outcome = agent.finish(Duration::from_secs(15)).expect("it ends");
+    for group in groups {
+        drop(group);
+    }
+    assert!(outcome.status.success(), "{:?}", outcome.stderr);
+    let summary = outcome.summary.expect("a summary");
+    let process = &summary["sessions"][0]["process"];
+    assert_eq!(process["pod"], "oms-0", "{process}");
+    let later = &server.asked()[1 + asked..];
+    assert!(!later.is_empty(), "{:?}", outcome.stderr);
+    for asked in later {
+        assert_eq!(asked.authorization.as_deref(), Some("Bearer second"));
+    }
 }
 
 #[test]
