@@ -218,7 +218,10 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
             drop(all_ends);
             None
         }
-        None => Some(Found::new(selector, all_ends)),
+        None => {
+            let found = Found::new(selector, all_ends, arguments.handoff.clone());
+            Some(found.map_err(RunError::Runtime)?)
+        }
     };
     let mut outputs = Outputs::stdout(show.format, watched.clone());
     let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;

@@ -4,9 +4,11 @@
 //! at again after seconds; a process may have ended or changed by then, and what cannot be found out is
 //! said to be unknown and counted.
 
+mod ahead;
 mod calls;
 mod cgroups;
 mod container;
+mod files;
 mod memory;
 mod names;
 mod objects;
@@ -293,6 +295,11 @@ impl Host {
         let _none = self.symbols.runtime(pid);
     }
 
+    /// Begins to do so, on another thread: what is asked of the process meanwhile waits for it, nothing else does.
+    pub fn prepare_aside(&mut self, pid: u32) {
+        self.symbols.look_ahead(pid);
+    }
+
     /// Why samples have no function, each reason once.
     pub fn refusals(&self) -> impl Iterator<Item = &str> {
         self.refusals.iter().map(String::as_str)
@@ -303,8 +310,8 @@ impl Host {
     pub fn counts(&self) -> HostCounts {
         HostCounts {
             objects: self.objects.counts(),
-            unreadable_files: self.symbols.unreadable,
-            large_files: self.symbols.too_large,
+            unreadable_files: self.symbols.files.unreadable(),
+            large_files: self.symbols.files.too_large(),
             ..self.counts
         }
     }

@@ -1,27 +1,17 @@
 //! Where CPython's runtime is in a process, and with it the GIL.
 
 use std::{
-    collections::BTreeMap,
-    fs::{self, File},
+    fs,
     num::NonZeroUsize,
     os::unix::fs::MetadataExt as _,
-    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use lru::LruCache;
-use object::{
-    Object as _, ObjectSegment as _, ObjectSymbol as _, SegmentFlags,
-    read::{ReadCache, ReadRef},
-};
-use procfs::{
-    FromRead as _,
-    process::{MMPermissions, MMapPath, MemoryMap, MemoryMaps},
-};
 
-use super::{memory, proc::Proc};
+use super::{ahead::Ahead, files::Files, proc::Proc};
 
-/// So many processes, and so many files, are remembered.
+/// So many processes are remembered.
 const KEPT: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
 /// So long a process is taken for what it was: it may have become another by execve(2).
@@ -29,9 +19,6 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// So often a process without CPython is looked at again: a library may be loaded later.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-
-/// Files are looked through up to this size.
-const LARGEST_FILE: u64 = 1 << 30;
 
 /// CPython in a process, by its own addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,47 +56,67 @@ struct Identity {
     program: Option<(u64, u64)>,
 }
 
+impl Identity {
+    fn of(proc: &Proc, pid: u32) -> Option<Self> {
+        let stat = proc.stat(pid)?;
+        let program = fs::metadata(proc.of(pid, "exe")).ok();
+        Some(Self {
+            started: stat.starttime,
+            code: stat.startcode,
+            stack: stat.startstack,
+            program: program.map(|file| (file.dev(), file.ino())),
+        })
+    }
+}
+
+/// What was found out about a process, and when.
 #[derive(Clone, Copy, Debug)]
-struct Known {
+pub(super) struct Known {
     identity: Identity,
     runtime: Option<Runtime>,
     checked: Instant,
     looked: Instant,
 }
 
-/// What a file has of CPython, as linked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Linked {
-    start: u64,
-    size: u64,
-    version: Option<u64>,
-    code_type: Option<u64>,
-    text_type: Option<u64>,
-    /// Offset in the file and address of the executable segment.
-    executable: (u64, u64),
+impl Known {
+    /// Looks through its files; `None` when there is no such process.
+    pub(super) fn find(proc: &Proc, files: &Files, pid: u32) -> Option<Self> {
+        // It may become another meanwhile: then this is not its identity any more, and it is looked at again.
+        let identity = Identity::of(proc, pid)?;
+        let runtime = files.look(pid);
+        let now = Instant::now();
+        Some(Self {
+            identity,
+            runtime,
+            checked: now,
+            looked: now,
+        })
+    }
 }
 
-/// The processes and files looked at so far.
+/// The processes looked at so far.
 #[derive(Debug)]
 pub(super) struct Symbols {
     proc: Proc,
     processes: LruCache<u32, Known>,
-    files: LruCache<(u64, u64), Option<Linked>>,
-    /// Files that could not be read.
-    pub(super) unreadable: u64,
-    /// Files that were not looked through for their size.
-    pub(super) too_large: u64,
+    pub(super) files: Files,
+    ahead: Ahead,
 }
 
 impl Symbols {
     pub(super) fn new(proc: Proc) -> Self {
+        let files = Files::new(proc.clone());
         Self {
-            proc,
+            ahead: Ahead::new(proc.clone(), files.clone()),
             processes: LruCache::new(KEPT),
-            files: LruCache::new(KEPT),
-            unreadable: 0,
-            too_large: 0,
+            files,
+            proc,
         }
+    }
+
+    /// Looks through the files of a process on another thread. Whoever asks before that is done waits for it.
+    pub(super) fn look_ahead(&mut self, pid: u32) {
+        self.ahead.look(pid);
     }
 
     /// Whether a futex of the process at this address is CPython's global interpreter lock.
@@ -124,6 +131,9 @@ impl Symbols {
     }
 
     fn runtime_at(&mut self, pid: u32, now: Instant) -> Option<Runtime> {
+        for (pid, known) in self.ahead.done(pid) {
+            self.processes.put(pid, known);
+        }
         let since = |then| now.saturating_duration_since(then);
         let known = self.processes.get(&pid).copied();
         if let Some(known) = known
@@ -131,7 +141,7 @@ impl Symbols {
         {
             return known.runtime;
         }
-        let Some(identity) = self.identity(pid) else {
+        let Some(identity) = Identity::of(&self.proc, pid) else {
             self.processes.pop(&pid);
             return None;
         };
@@ -142,7 +152,7 @@ impl Symbols {
             {
                 (known.runtime, known.looked)
             }
-            _ => (self.look(pid), now),
+            _ => (self.files.look(pid), now),
         };
         let known = Known {
             identity,
@@ -153,149 +163,4 @@ impl Symbols {
         self.processes.put(pid, known);
         runtime
     }
-
-    fn identity(&self, pid: u32) -> Option<Identity> {
-        let stat = self.proc.stat(pid)?;
-        let program = fs::metadata(self.proc.of(pid, "exe")).ok();
-        Some(Identity {
-            started: stat.starttime,
-            code: stat.startcode,
-            stack: stat.startstack,
-            program: program.map(|file| (file.dev(), file.ino())),
-        })
-    }
-
-    /// Looks through the files the process has mapped as code.
-    fn look(&mut self, pid: u32) -> Option<Runtime> {
-        let maps = MemoryMaps::from_file(self.proc.of(pid, "maps")).ok()?;
-        let mut files: BTreeMap<(bool, &Path), Vec<&MemoryMap>> = BTreeMap::new();
-        for map in &maps.0 {
-            if let MMapPath::Path(path) = &map.pathname
-                && map.perms.contains(MMPermissions::EXECUTE)
-            {
-                // Most likely first; but any program may have CPython inside.
-                let unlikely = !is_pythons(path);
-                files.entry((unlikely, path)).or_default().push(map);
-            }
-        }
-        files.into_iter().find_map(|((_, path), maps)| {
-            let linked = self.linked(pid, path, maps[0])?;
-            located(pid, &linked, &maps)
-        })
-    }
-
-    /// What a mapped file has of CPython.
-    fn linked(&mut self, pid: u32, path: &Path, map: &MemoryMap) -> Option<Linked> {
-        let Some((file, id, size)) = self.open(pid, path, map) else {
-            self.unreadable += 1;
-            return None;
-        };
-        if let Some(linked) = self.files.get(&id) {
-            return *linked;
-        }
-        self.too_large += u64::from(size > LARGEST_FILE);
-        let whole = self.may_hide_it(pid, path, id);
-        let linked = (size <= LARGEST_FILE)
-            .then(|| symbols(&ReadCache::new(file), whole))
-            .flatten();
-        self.files.put(id, linked);
-        linked
-    }
-
-    /// Whether CPython may be in a file that does not export it: linked into the program.
-    fn may_hide_it(&self, pid: u32, path: &Path, id: (u64, u64)) -> bool {
-        let program = fs::metadata(self.proc.of(pid, "exe"));
-        is_pythons(path) || program.is_ok_and(|file| (file.dev(), file.ino()) == id)
-    }
-
-    /// The very file that is mapped, even when it has been replaced since; else the one that has its
-    /// name in the process's root.
-    fn open(&self, pid: u32, path: &Path, map: &MemoryMap) -> Option<(File, (u64, u64), u64)> {
-        let (start, end) = map.address;
-        let mapped = self.proc.of(pid, &format!("map_files/{start:x}-{end:x}"));
-        let inside = path.strip_prefix("/").unwrap_or(path);
-        let named: PathBuf = self.proc.of(pid, "root").join(inside);
-        let file = File::open(mapped).or_else(|_| File::open(named)).ok()?;
-        let about = file.metadata().ok()?;
-        Some((file, (about.dev(), about.ino()), about.len()))
-    }
-}
-
-/// CPython's symbols in an ELF file, of which only tables are read: the exported ones, or the `whole`.
-fn symbols<'data>(data: impl ReadRef<'data>, whole: bool) -> Option<Linked> {
-    let file = object::File::parse(data).ok()?;
-    let executable = file.segments().find_map(|segment| {
-        let SegmentFlags::Elf { p_flags, .. } = segment.flags() else {
-            return None;
-        };
-        let is_code = p_flags & object::elf::PF_X != object::elf::ProgramFlags(0);
-        is_code.then(|| (segment.file_range().0, segment.address()))
-    })?;
-    let (mut runtime, mut version, mut code_type, mut text_type) = (None, None, None, None);
-    // A program that does not export it may still have it in the full table, which may be long.
-    let mut tables = [Some(file.dynamic_symbols()), whole.then(|| file.symbols())];
-    for symbol in tables.iter_mut().flatten().flatten() {
-        if runtime.is_some() && version.is_some() && code_type.is_some() && text_type.is_some() {
-            break;
-        }
-        if !symbol.is_definition() {
-            continue;
-        }
-        let Ok(name) = symbol.name_bytes() else {
-            continue;
-        };
-        let wanted = match name {
-            b"_PyRuntime" => {
-                runtime.get_or_insert((symbol.address(), symbol.size()));
-                continue;
-            }
-            b"Py_Version" => &mut version,
-            b"PyCode_Type" => &mut code_type,
-            b"PyUnicode_Type" => &mut text_type,
-            _ => continue,
-        };
-        wanted.get_or_insert(symbol.address());
-    }
-    let (start, size) = runtime?;
-    Some(Linked {
-        start,
-        size,
-        version,
-        code_type,
-        text_type,
-        executable,
-    })
-}
-
-fn is_pythons(path: &Path) -> bool {
-    path.to_string_lossy().contains("python")
-}
-
-/// Where that is in a process.
-fn located(pid: u32, linked: &Linked, maps: &[&MemoryMap]) -> Option<Runtime> {
-    let (offset, address) = linked.executable;
-    let map = maps
-        .iter()
-        .find(|map| (map.offset..map.offset + (map.address.1 - map.address.0)).contains(&offset))?;
-    // By how much it is moved; not a position-independent program by nothing.
-    let bias = (map.address.0 + (offset - map.offset)).wrapping_sub(address);
-    let here = |linked: u64| linked.wrapping_add(bias);
-    let start = here(linked.start);
-    let version = linked
-        .version
-        // An `unsigned long` of which 32 bits are used.
-        .and_then(|at| u32::try_from(memory::word(pid, here(at)).ok()?).ok());
-    Some(Runtime {
-        start,
-        size: linked.size,
-        version,
-        free_threaded: version.is_some_and(|v| v >= 0x030d_0000) && is_free_threaded(pid, start),
-        code_type: linked.code_type.map(here),
-        text_type: linked.text_type.map(here),
-    })
-}
-
-/// From 3.13 on `_PyRuntime` begins with a description of itself: cookie, version, free-threaded.
-fn is_free_threaded(pid: u32, start: u64) -> bool {
-    memory::word(pid, start + 16).is_ok_and(|flag| flag == 1)
 }

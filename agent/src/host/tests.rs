@@ -199,6 +199,33 @@ fn the_gil_of_every_cpython_here() {
 }
 
 #[test]
+fn what_is_looked_for_aside_is_the_same() {
+    for interpreter in interpreters() {
+        let mut command = Command::new(&interpreter);
+        command.args(["-c", "print(flush=True)\ninput()"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("python");
+        let mut line = String::new();
+        let out = child.stdout.take().expect("piped");
+        BufReader::new(out).read_line(&mut line).expect("it runs");
+        let (pid, here) = (child.id(), std::process::id());
+        let proc = proc::Proc::default();
+        let mut at_once = symbols::Symbols::new(proc.clone());
+        let wanted = [pid, here].map(|pid| at_once.runtime(pid));
+        let mut aside = symbols::Symbols::new(proc);
+        // The last one asked for is the first one wanted, and one of them nobody knows.
+        for pid in [here, 1 << 30, pid] {
+            aside.look_ahead(pid);
+        }
+        let found = [pid, here].map(|pid| aside.runtime(pid));
+        drop(child.stdin.take());
+        child.wait().expect("it ends");
+        assert_eq!(found, wanted, "{interpreter:?}");
+        assert!(found[0].is_some() && found[1].is_none());
+    }
+}
+
+#[test]
 fn a_waiter_for_the_gil_waits_inside_of_the_runtime() {
     // Two that add: one of them waits at any time.
     let script = "import threading\ndef f():\n    while True: sum(range(300_000))\n\

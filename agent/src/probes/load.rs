@@ -14,7 +14,7 @@ use super::{
     btf::KernelTypes,
     cost::{self, Accounting, ProbeRun},
     counts::Counts,
-    function::{CallSide, FunctionSpec},
+    function::{CallSide, FunctionPlace, FunctionSpec},
     hooks::{CALL_ENTRY, HOOKS, SECOND_LOOK},
     layout::Layout,
     misses::{self, Misses},
@@ -121,7 +121,11 @@ impl Probes {
         capabilities.push(("sockets open at the start", present));
         if let Some(function) = &options.function {
             load_function(&mut ebpf, function)?;
-            attach_function(&mut ebpf, &options.pids, function)?;
+            // All are looked through before anything is attached.
+            let places = function.find_in(&options.pids)?;
+            for (place, &pid) in places.iter().zip(&options.pids) {
+                attach_function(&mut ebpf, pid, function, place)?;
+            }
             capabilities.push(("hand-off", function.to_string()));
         }
         let accounting = if options.accounting {
@@ -198,13 +202,14 @@ impl Probes {
     /// The calls of the function in this process are seen from now on.
     ///
     /// # Errors
-    /// When the process has no such function, or the kernel refuses.
+    /// When the kernel refuses, or the process has ended.
     pub fn attach_function(
         &mut self,
         pid: NonZeroU32,
         function: &FunctionSpec,
+        place: &FunctionPlace,
     ) -> Result<(), ProbeError> {
-        attach_function(&mut self.ebpf, &[pid], function)
+        attach_function(&mut self.ebpf, pid, function, place)
     }
 
     /// While much waits in the ring, so many bytes of each message are to be handed over.
@@ -371,20 +376,20 @@ fn load_function(ebpf: &mut Ebpf, function: &FunctionSpec) -> Result<(), ProbeEr
     program.load().map_err(refused(name))
 }
 
-/// In every process; all are looked through before anything is attached.
 fn attach_function(
     ebpf: &mut Ebpf,
-    pids: &[NonZeroU32],
+    pid: NonZeroU32,
     function: &FunctionSpec,
+    place: &FunctionPlace,
 ) -> Result<(), ProbeError> {
     let name = function_probe(function);
-    let places = function.find_in(pids)?;
     let program: &mut UProbe = program(ebpf, name)?;
-    for (found, &pid) in places.into_iter().zip(pids) {
-        let scope = UProbeScope::OneProcess(pid);
-        program
-            .attach(found.file_offset, &found.module, scope)
-            .map_err(refused(name))?;
-    }
+    program
+        .attach(
+            place.file_offset,
+            &place.module,
+            UProbeScope::OneProcess(pid),
+        )
+        .map_err(refused(name))?;
     Ok(())
 }

@@ -10,9 +10,11 @@ mod layout;
 mod load;
 mod misses;
 mod program;
+mod search;
 mod watched;
 
 pub use cost::ProbeRun;
 pub use error::ProbeError;
-pub use function::{CallSide, FunctionSpec};
+pub use function::{CallSide, FunctionPlace, FunctionSpec};
 pub use load::{Options, Probes};
+pub use search::FunctionSearch;

@@ -22,7 +22,7 @@ use crate::{
     kube::Kube,
     model::{Capability, Health, Hook, Input, Model, ProbeCost, ProcessFacts, Summary},
     outputs::{OutputError, Outputs, top::View},
-    probes::{FunctionSpec, ProbeError, Probes},
+    probes::{ProbeError, Probes},
     record::{Recorder, WriteError, Written},
     sessions::{Fact, Filter, Sessions},
 };
@@ -63,7 +63,6 @@ pub(super) struct Collector {
     holders: Option<Holders>,
     /// `None`: the processes were given.
     found: Option<Found>,
-    handoff: Option<FunctionSpec>,
     /// Those the model was told of.
     introduced: BTreeSet<u32>,
     malformed: u64,
@@ -108,7 +107,6 @@ impl Collector {
             readers_told: false,
             holders: (!arguments.no_stacks).then(Holders::default),
             found,
-            handoff: arguments.handoff.clone(),
             introduced: BTreeSet::new(),
             malformed: 0,
             unmatched: 0,
@@ -290,6 +288,7 @@ impl Collector {
 
     /// Follows the processes that were found to read FIX since the last call, or leaves them alone.
     pub(super) fn settle_found(&mut self, outputs: &mut Outputs) {
+        self.attach_found();
         let Some(found) = &mut self.found else {
             return;
         };
@@ -317,18 +316,41 @@ impl Collector {
     }
 
     fn follow(&mut self, pid: NonZeroU32) {
-        self.names.0.prepare(pid.get());
+        self.names.0.prepare_aside(pid.get());
         self.pids.push(pid);
-        if let Some(function) = &self.handoff {
-            match self.probes.attach_function(pid, function) {
+        // Who reads that a process is followed may count on its hand-offs.
+        if !self
+            .found
+            .as_ref()
+            .is_some_and(|found| found.look_for_function(pid))
+        {
+            self.say_followed(pid);
+        }
+    }
+
+    fn say_followed(&mut self, pid: NonZeroU32) {
+        let comm = self.names.0.thread(pid.get()).comm;
+        eprintln!("tag52: pid {pid} ({comm}) reads FIX");
+    }
+
+    /// Attaches to the function of `--handoff` in processes that were looked through since the last call.
+    fn attach_found(&mut self) {
+        while let Some((pid, function, place)) = self.found.as_ref().and_then(Found::function_found)
+        {
+            // It ended meanwhile, and that was said.
+            if !self.pids.contains(&pid) {
+                continue;
+            }
+            let attached =
+                place.and_then(|place| self.probes.attach_function(pid, &function, &place));
+            match attached {
                 Ok(()) => self.sessions.follow_function(pid.get()),
                 Err(error) => eprintln!(
                     "tag52: pid {pid} hands off when it next reads or waits: --handoff: {error}"
                 ),
             }
+            self.say_followed(pid);
         }
-        let comm = self.names.0.thread(pid.get()).comm;
-        eprintln!("tag52: pid {pid} ({comm}) reads FIX");
     }
 
     fn leave(&mut self, pid: NonZeroU32) {

@@ -1,6 +1,6 @@
 //! `--all`: from streams that were found to processes that are followed.
 
-use std::num::NonZeroU32;
+use std::{io, num::NonZeroU32};
 
 use crate::{
     discovery::{Decision, Discovery, Selector, Subject},
@@ -9,6 +9,7 @@ use crate::{
         Kube,
         selector::{Answer, PodSelector},
     },
+    probes::{FunctionPlace, FunctionSearch, FunctionSpec, ProbeError},
     sessions::Fact,
     target::Target,
 };
@@ -22,6 +23,8 @@ pub(super) struct Found {
     ends: Ends,
     /// Decided on since they were last taken.
     fresh: Vec<u32>,
+    /// What was named with `--handoff`, and who looks for it.
+    function: Option<(FunctionSpec, FunctionSearch)>,
 }
 
 /// What was decided on a process.
@@ -66,12 +69,45 @@ impl Subject for Seen<'_> {
 }
 
 impl Found {
-    pub(super) fn new(selector: Selector, ends: Ends) -> Self {
-        Self {
+    pub(super) fn new(
+        selector: Selector,
+        ends: Ends,
+        function: Option<FunctionSpec>,
+    ) -> io::Result<Self> {
+        let searched = |function: FunctionSpec| {
+            let search = FunctionSearch::start(function.clone())?;
+            Ok::<_, io::Error>((function, search))
+        };
+        Ok(Self {
             discovery: Discovery::new(selector),
             ends,
             fresh: Vec::new(),
+            function: function.map(searched).transpose()?,
+        })
+    }
+
+    /// Begins to look for the function in the process; `false`: none was named, or nobody looks. Until it is found the
+    /// process hands off when it next reads or waits.
+    pub(super) fn look_for_function(&self, pid: NonZeroU32) -> bool {
+        let Some((function, search)) = &self.function else {
+            return false;
+        };
+        let looks = search.look_in(pid);
+        if !looks {
+            eprintln!(
+                "tag52: pid {pid} hands off when it next reads or waits: nobody looks for {function} any more"
+            );
         }
+        looks
+    }
+
+    /// A process that was looked through since the last call: what to attach to, and where.
+    pub(super) fn function_found(
+        &self,
+    ) -> Option<(NonZeroU32, FunctionSpec, Result<FunctionPlace, ProbeError>)> {
+        let (function, search) = self.function.as_ref()?;
+        let (pid, place) = search.next()?;
+        Some((pid, function.clone(), place))
     }
 
     /// Whether what follows from the events is to be told: a process is decided on when it has read its first

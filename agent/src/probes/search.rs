@@ -1,0 +1,83 @@
+//! Looking for a function in processes on a thread of its own.
+//!
+//! Every module is read and every name demangled, a hundred milliseconds of work and more: on the run loop's thread
+//! nothing would take messages out of the ring meanwhile.
+
+use std::{
+    io,
+    num::NonZeroU32,
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+};
+
+use super::{FunctionPlace, FunctionSpec, ProbeError};
+
+/// Where the function is in a process, or why it is not attached to.
+type Done = (NonZeroU32, Result<FunctionPlace, ProbeError>);
+
+/// The thread; it ends when this is dropped.
+#[derive(Debug)]
+pub struct FunctionSearch {
+    ask: Sender<NonZeroU32>,
+    answers: Receiver<Done>,
+}
+
+impl FunctionSearch {
+    /// Begins to look for this function wherever it is told to.
+    ///
+    /// # Errors
+    /// When there is no room for a thread.
+    pub fn start(function: FunctionSpec) -> io::Result<Self> {
+        let (ask, asked) = channel();
+        let (answer, answers) = channel();
+        let looks = move || {
+            for pid in asked {
+                if answer.send((pid, function.find_alone(pid))).is_err() {
+                    break;
+                }
+            }
+        };
+        thread::Builder::new()
+            .name("tag52-function".to_owned())
+            .spawn(looks)?;
+        Ok(Self { ask, answers })
+    }
+
+    /// Looks for it in this process, after those before; `false` when nobody looks any more.
+    pub fn look_in(&self, pid: NonZeroU32) -> bool {
+        self.ask.send(pid).is_ok()
+    }
+
+    /// The next process that was looked through, in the order in which they were asked for.
+    pub fn next(&self) -> Option<Done> {
+        self.answers.try_recv().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn each_process_gets_its_answer_in_turn() {
+        let here = NonZeroU32::new(std::process::id()).expect("not zero");
+        // No process has this number: it is above the kernel's limit.
+        let nobody = NonZeroU32::new(1 << 30).expect("not zero");
+        let search = FunctionSearch::start("malloc".parse().expect("valid")).expect("a thread");
+        assert!(search.next().is_none());
+        for pid in [here, nobody, here] {
+            assert!(search.look_in(pid));
+        }
+        let next = || {
+            let done = search.answers.recv_timeout(Duration::from_secs(20));
+            let (pid, found) = done.expect("in time");
+            (pid, found.is_ok())
+        };
+        assert_eq!(
+            [next(), next(), next()],
+            [(here, true), (nobody, false), (here, true)]
+        );
+    }
+}
