@@ -42,12 +42,14 @@ struct Linked {
     executable: (u64, u64),
 }
 
+type Known = LruCache<(u64, u64), Option<Linked>>;
+
 /// The files looked through so far; the same for all clones of it.
 #[derive(Clone, Debug)]
 pub(super) struct Files {
     proc: Proc,
     /// By device and inode.
-    known: Arc<Mutex<LruCache<(u64, u64), Option<Linked>>>>,
+    known: Arc<Mutex<Known>>,
     unreadable: Arc<AtomicU64>,
     too_large: Arc<AtomicU64>,
 }

@@ -209,10 +209,10 @@ fn what_is_looked_for_aside_is_the_same() {
         let out = child.stdout.take().expect("piped");
         BufReader::new(out).read_line(&mut line).expect("it runs");
         let (pid, here) = (child.id(), std::process::id());
-        let proc = proc::Proc::default();
-        let mut at_once = symbols::Symbols::new(proc.clone());
+        let proc = Proc::default();
+        let mut at_once = Symbols::new(proc.clone());
         let wanted = [pid, here].map(|pid| at_once.runtime(pid));
-        let mut aside = symbols::Symbols::new(proc);
+        let mut aside = Symbols::new(proc);
         // The last one asked for is the first one wanted, and one of them nobody knows.
         for pid in [here, 1 << 30, pid] {
             aside.look_ahead(pid);
