@@ -1,10 +1,10 @@
 //! Which hook of the kernel serves each concept: BTF tracepoints first, then functions.
 
-use std::fmt;
+use std::{fmt, io};
 
 use aya::{
     Btf, Ebpf,
-    programs::{BtfTracePoint, FEntry, FExit},
+    programs::{BtfTracePoint, FEntry, FExit, ProgramError},
 };
 
 use super::{
@@ -19,6 +19,18 @@ enum Way {
     TpBtf,
     FEntry,
     FExit,
+}
+
+/// How often a program is given to the kernel that is interrupted while it checks it.
+const ATTEMPTS: u32 = 5;
+
+/// A signal came while the kernel checked the program (kernel/bpf/verifier.c `do_check`).
+fn was_interrupted(error: &ProgramError) -> bool {
+    matches!(error, ProgramError::LoadError { io_error, .. } if is_again(io_error))
+}
+
+fn is_again(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }
 
 /// A program and where it goes.
@@ -160,12 +172,18 @@ impl Place {
     /// Has the kernel check the program and take it in.
     pub(super) fn load(&self, ebpf: &mut Ebpf, btf: &Btf) -> Result<(), ProbeError> {
         let name = self.program;
-        match self.way {
-            Way::TpBtf => program::<BtfTracePoint>(ebpf, name)?.load(self.target, btf),
-            Way::FEntry => program::<FEntry>(ebpf, name)?.load(self.target, btf),
-            Way::FExit => program::<FExit>(ebpf, name)?.load(self.target, btf),
+        let mut attempts = 1..ATTEMPTS;
+        loop {
+            let loaded = match self.way {
+                Way::TpBtf => program::<BtfTracePoint>(ebpf, name)?.load(self.target, btf),
+                Way::FEntry => program::<FEntry>(ebpf, name)?.load(self.target, btf),
+                Way::FExit => program::<FExit>(ebpf, name)?.load(self.target, btf),
+            };
+            match loaded {
+                Err(error) if was_interrupted(&error) && attempts.next().is_some() => {}
+                loaded => return loaded.map_err(refused(name)),
+            }
         }
-        .map_err(refused(name))
     }
 
     /// From now on the program, loaded before, is run.
@@ -194,6 +212,13 @@ impl fmt::Display for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_signal_interrupted_is_tried_again() {
+        let error = io::Error::from_raw_os_error;
+        assert!(is_again(&error(libc::EAGAIN)));
+        assert!(!is_again(&error(libc::EACCES)));
+    }
 
     #[test]
     fn a_place_with_other_arguments_is_not_taken() {

@@ -197,7 +197,7 @@ fn a_pod_s_own_files_are_enough_and_a_new_token_is_taken_up() {
     put("token", "first\n");
     let quota = (Duration::from_millis(50), Duration::from_millis(100));
     let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
-    let (bench, pid) = contained(200.0, 400);
+    let (bench, pid) = contained(200.0, 400, &[]);
     groups[0].add(pid).expect("moved");
     let mut command = Command::new("unshare");
     command
