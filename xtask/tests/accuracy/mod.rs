@@ -34,12 +34,8 @@ fn check(row: &Row, text: &str) {
     // Shares do not depend on the machine.
     if row.quantity.starts_with(BLAME) {
         // How many hand-offs look like holds does.
-        // Where a wait is throttled and behind rivals as well, who had the CPU in which part of it is not known: of some
-        // thirty such waits a few decide.
-        let mixed = row.experiment == "everything" && row.quantity == "blame: run_queue";
         let room = |check: &Check| match check.unit {
             "points" => 2.0,
-            _ if mixed => 5.0,
             _ => 1.0,
         };
         let within = |check: &Check| check.figure <= room(check) * check.at_most;

@@ -40,7 +40,14 @@ fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
             truth,
             part: "run_queue",
         };
-        let waited = compare::row(&run, case("run_delay of the thread's schedstat"));
+        let mut waited = compare::row(&run, case("run_delay of the thread's schedstat"));
+        if moved {
+            waited = waited.with_bar(
+                "total",
+                5.0,
+                "between two run queues the kernel's run_delay stands still",
+            );
+        }
         let blamed = blame::runners(
             &runners,
             &run,
