@@ -34,13 +34,22 @@ pub fn children(pid: i32) -> Result<Vec<i32>> {
     let mut children = Vec::new();
     for tid in threads(pid)? {
         let path = format!("/proc/{pid}/task/{tid}/children");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let text = match fs::read_to_string(&path) {
+            // The thread has ended meanwhile; its children are another one's now.
+            Err(error) if has_ended(&error) => continue,
+            read => read.with_context(|| format!("cannot read {path}"))?,
+        };
         children.extend(
             text.split_whitespace()
                 .filter_map(|n| n.parse::<i32>().ok()),
         );
     }
     Ok(children)
+}
+
+/// Whether a file of /proc was of a thread that is not there any more.
+fn has_ended(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
 /// Inodes of the pipes a process has open, standard input, output and error left out.
