@@ -4,11 +4,18 @@ use agent_common::{Queued, Runner};
 
 use super::{culprits::Key, switches::Switches};
 
-/// What a thread had of a CPU that another one waited for.
+/// A wait is cut into so many pieces at the most: who was in the way in its beginning need not have been at its end.
+const PIECES: usize = 16;
+
+/// What a thread had of a CPU that another one waited for, in a piece of the wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share {
     tid: u32,
     tgid: u32,
+    /// The piece, `CLOCK_MONOTONIC` ns.
+    pub(super) from: u64,
+    /// Its end.
+    pub(super) to: u64,
     /// So long it was in the way.
     pub(super) ns: u64,
 }
@@ -27,13 +34,14 @@ impl Share {
 struct Turn {
     tid: u32,
     tgid: u32,
+    from: u64,
     ns: u64,
     /// Meanwhile the one who waits was throttled for so long, ns; `None` when that is not known.
     withheld: Option<u64>,
 }
 
-/// Who had the CPU for how long while the thread waited for it and was not throttled. Together no more than it
-/// waited: who had it at times that are not known is nobody here.
+/// Who had the CPU for how long while the thread waited for it and was not throttled, piece by piece, in their order.
+/// Together no more than it waited: who had it at times that are not known is nobody here.
 pub(super) fn shares(queued: &Queued, switches: &Switches) -> Vec<Share> {
     let length = queued.to.saturating_sub(queued.from);
     let throttled = queued.throttled.min(length);
@@ -47,18 +55,27 @@ pub(super) fn shares(queued: &Queued, switches: &Switches) -> Vec<Share> {
     // less, alike.
     let rest = throttled.saturating_sub(told).min(untold);
     let mut shares: Vec<Share> = Vec::new();
-    for turn in turns {
-        let ns = match turn.withheld {
-            Some(withheld) => turn.ns - withheld,
-            None => part(turn.ns, untold - rest, untold),
-        };
-        match shares.iter_mut().find(|share| share.tid == turn.tid) {
-            Some(share) => share.ns += ns,
-            None => shares.push(Share {
-                tid: turn.tid,
-                tgid: turn.tgid,
-                ns,
-            }),
+    for piece in turns.chunks(turns.len().div_ceil(PIECES).max(1)) {
+        let begun = shares.len();
+        let (first, last) = (&piece[0], &piece[piece.len() - 1]);
+        for turn in piece {
+            let ns = match turn.withheld {
+                Some(withheld) => turn.ns - withheld,
+                None => part(turn.ns, untold - rest, untold),
+            };
+            let known = shares[begun..]
+                .iter_mut()
+                .find(|share| share.tid == turn.tid);
+            match known {
+                Some(share) => share.ns += ns,
+                None => shares.push(Share {
+                    tid: turn.tid,
+                    tgid: turn.tgid,
+                    from: first.from,
+                    to: last.from + last.ns,
+                    ns,
+                }),
+            }
         }
     }
     // Two clocks are not one: never more than there was.
@@ -78,12 +95,13 @@ fn part(ns: u64, of: u64, whole: u64) -> u64 {
 
 fn turns(queued: &Queued, switches: &Switches) -> Vec<Turn> {
     let turn = |since: u64, runner: &Runner| {
-        let ns = runner.until.min(queued.to);
-        let ns = ns.saturating_sub(since.max(queued.from));
+        let from = since.max(queued.from);
+        let ns = runner.until.min(queued.to).saturating_sub(from);
         let told = runner.group != 0 && runner.group == queued.group;
         Turn {
             tid: runner.tid,
             tgid: runner.tgid,
+            from,
             ns,
             withheld: told.then(|| ns.min(u64::from(runner.withheld))),
         }
@@ -148,8 +166,64 @@ mod tests {
     fn told(queued: &Queued) -> Vec<(u32, u64)> {
         let mut switches = Switches::default();
         switches.told(queued);
-        let shares = shares(queued, &switches);
-        shares.iter().map(|share| (share.tid, share.ns)).collect()
+        let mut all: Vec<(u32, u64)> = Vec::new();
+        for share in shares(queued, &switches) {
+            match all.iter_mut().find(|(tid, _)| *tid == share.tid) {
+                Some((_, ns)) => *ns += share.ns,
+                None => all.push((share.tid, share.ns)),
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn who_was_in_the_way_when() {
+        let turns = [
+            runner(1, 1_100, Some(0)),
+            runner(2, 1_600, Some(450)),
+            runner(1, 1_700, Some(0)),
+        ];
+        let mut switches = Switches::default();
+        let queued = wait(450, &turns);
+        switches.told(&queued);
+        let shares = shares(&queued, &switches);
+        let pieces = shares.iter().map(|s| (s.tid, s.from, s.to, s.ns));
+        let pieces: Vec<_> = pieces.collect();
+        assert_eq!(
+            pieces,
+            [
+                (1, 1_000, 1_100, 100),
+                (2, 1_100, 1_600, 50),
+                (1, 1_600, 1_700, 100)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_long_wait_is_cut_into_few_pieces() {
+        let mut switches = Switches::default();
+        for block in 0..10 {
+            let mut full = Queued {
+                next: 16 * (block + 1),
+                ..Queued::default()
+            };
+            full.head.kind = agent_common::Kind::Switches as u32;
+            for (at, runner) in (16 * block..).zip(&mut full.runners) {
+                (runner.tid, runner.until) = (at as u32 % 2, 1_000 + 10 * (at + 1));
+            }
+            switches.told(&full);
+        }
+        let queued = Queued {
+            from: 1_000,
+            to: 2_600,
+            next: 160,
+            ..Queued::default()
+        };
+        let shares = shares(&queued, &switches);
+        assert_eq!(shares.len(), 2 * PIECES);
+        assert!(shares.is_sorted_by_key(|share| share.to));
+        assert_eq!(shares.iter().map(|share| share.ns).sum::<u64>(), 1_600);
+        assert_eq!((shares[0].from, shares[0].to), (1_000, 1_100));
     }
 
     #[test]

@@ -192,10 +192,23 @@ impl Blame {
             ledger.add(AFTERMATH, queued.from, queued.to, length - throttled);
         }
         self.switches.told(queued);
+        let mut whole: Vec<(CulpritId, u64)> = Vec::new();
         for share in shares(queued, &self.switches) {
             wait.culprit = self.culprit(&share.key(queued.tgid), names, tell);
-            wait.ns = share.ns;
-            self.told(wait, tell);
+            self.due(&wait, share.from, share.to, share.ns);
+            match whole.iter_mut().find(|(known, _)| *known == wait.culprit) {
+                Some((_, ns)) => *ns += share.ns,
+                None => whole.push((wait.culprit, share.ns)),
+            }
+        }
+        for (culprit, ns) in whole {
+            if ns > 0 {
+                tell(Told::Wait(Wait {
+                    culprit,
+                    ns,
+                    ..wait
+                }));
+            }
         }
     }
 

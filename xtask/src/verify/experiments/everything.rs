@@ -21,6 +21,8 @@ pub(super) const EVERYTHING: Experiment = Experiment {
 };
 
 const RATE: f64 = 60.0;
+/// The group being throttled for so long is felt by the victim's reader, which uses most of what it has.
+const SEEN_NS: u64 = 20_000_000;
 const PARTS: [&str; 4] = ["lock_wait", "blocked", compare::RUNNABLE, "on_cpu"];
 
 fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
@@ -86,6 +88,10 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
     };
     let blamed = |part, is: &dyn Fn(&Blamed) -> bool| run.blamed(case(part), is);
     let mut rows = PARTS.map(row).to_vec();
+    // In a second's run the quota may suffice; by cpu.stat, not by the agent.
+    if group.stat()?.throttled_ns >= SEEN_NS {
+        rows.push(blamed("throttle", &|row| row.ends(&group.below())));
+    }
     rows.extend([
         blamed("lock_wait", &|row| row.tid == Some(holder)),
         blamed("blocked", &|row| {
@@ -94,7 +100,6 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
                 .is_some_and(|call| calls.contains(call))
         }),
         blame::runners(&runners, &run, case("run_queue"))?,
-        blamed("throttle", &|row| row.ends(&group.below())),
     ]);
     Ok(rows)
 }
