@@ -125,4 +125,7 @@ fn a_wake_up_that_was_not_seen_is_no_timeout() {
     assert_eq!(timeouts(&[(0, 5_060)]), 1);
     assert_eq!(timeouts(&[(0, 5_060), (5_070, 10_080)]), 2);
     assert_eq!(timeouts(&[(0, 5_060), (5_070, 5_090)]), 1);
+    // The first one was ended by a wake-up nobody told of.
+    assert_eq!(timeouts(&[(0, 30), (40, 5_100)]), 1);
+    assert_eq!(timeouts(&[(0, 30), (40, 5_100), (5_110, 10_170)]), 2);
 }

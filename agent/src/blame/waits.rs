@@ -370,12 +370,13 @@ impl Blame {
 }
 
 /// How many of a wait's sleeps a timer ended. It is set to the same time again and again: what was over much
-/// sooner than the first was ended by a wake-up that no hook told of.
+/// sooner than most was ended by a wake-up that no hook told of.
 fn timed_out(sleeps: &[(u64, u64)]) -> u32 {
-    let length = |&(from, to): &(u64, u64)| to - from;
-    let first = sleeps.first().map_or(0, length);
-    let all = sleeps.iter().filter(|sleep| length(sleep) >= first / 2);
-    all.count() as u32
+    let mut lengths: Vec<u64> = sleeps.iter().map(|(from, to)| to - from).collect();
+    lengths.sort_unstable();
+    let usual = lengths.get(lengths.len() / 2).copied().unwrap_or(0);
+    let sooner = lengths.partition_point(|&length| length < usual / 2);
+    (lengths.len() - sooner) as u32
 }
 
 /// Which wait a wait for the CPU followed upon; `None` when the thread was preempted.
