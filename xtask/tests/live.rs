@@ -20,13 +20,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{
-    ATTACH_LIMIT, Bench, END_LIMIT, Truth, agent_binary, first_seen, median, one_at_a_time, rival,
+    Bench, END_LIMIT, Truth, agent_binary, attached, first_seen, median, one_at_a_time, rival,
     waker,
 };
 use nix::sys::signal::Signal;
 use tag52::model::HEALTHY_NS;
 use xtask::demo::{self, Mode};
-use xtask::lab::agent::{Agent, Launch, Message, Outcome};
+use xtask::lab::agent::{Agent, Message, Outcome};
 use xtask::lab::blame::{Blame, Blamed};
 use xtask::lab::cgroup::Cgroup;
 use xtask::lab::child::Guarded;
@@ -42,24 +42,8 @@ use xtask::lab::victim::Record;
 const CLOCK_SLACK_NS: i64 = 100_000;
 
 fn watch(pid: i32, more: &[&str]) -> Agent {
-    let binary = agent_binary();
     let pid = pid.to_string();
-    let arguments = ["--pid", &pid, "--json", "messages"]
-        .iter()
-        .chain(more)
-        .map(|&word| word.to_owned())
-        .collect();
-    let mut agent = Agent::start(&Launch {
-        binary: &binary,
-        arguments,
-        sudo: false,
-        echo: false,
-    })
-    .expect("the agent starts");
-    agent
-        .wait_watching(ATTACH_LIMIT)
-        .expect("the agent attaches");
-    agent
+    attached([&["--pid", &pid, "--json", "messages"], more].concat())
 }
 
 /// A finished experiment.

@@ -148,24 +148,6 @@ impl Probes {
         })
     }
 
-    /// Looks twice at receive calls from now on if the kernel has left out a look. Call it now and then.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn make_up_for_misses(&mut self) -> Result<(), ProbeError> {
-        let Some(before @ None) = &mut self.second_look else {
-            return Ok(());
-        };
-        let misses = Misses::read(&self.ebpf);
-        if misses.receives() {
-            *before = Some(misses.so_far());
-            SECOND_LOOK.attach(&mut self.ebpf)?;
-            self.capabilities
-                .push(("receive calls, a second look", SECOND_LOOK.to_string()));
-        }
-        Ok(())
-    }
-
     /// Follows the entry of system calls, which tells the messages of one recvmmsg(2) apart, and shows
     /// the waits that do not sleep. It costs every system call on the machine some tens of nanoseconds,
     /// so it is for processes that need it. Returns whether it does so only now.
@@ -240,10 +222,17 @@ impl Probes {
         self.counts.read()
     }
 
-    /// Runs of probes that the kernel left out: each an event that was not seen.
-    #[must_use]
-    pub fn missed_runs(&self) -> u64 {
-        Misses::read(&self.ebpf).lost(self.second_look.flatten())
+    /// Runs of probes that the kernel left out: each an event that was not seen. When one of them was that of a receive
+    /// call, these are looked at twice from then on, if the kernel does not refuse.
+    pub fn missed_runs(&mut self) -> (u64, Result<(), ProbeError>) {
+        let misses = Misses::read(&self.ebpf);
+        let mut attached = Ok(());
+        if self.second_look == Some(None) && misses.receives() {
+            attached = SECOND_LOOK.attach(&mut self.ebpf);
+            // One that is refused makes up for nothing.
+            self.second_look = attached.is_ok().then(|| Some(misses.so_far()));
+        }
+        (misses.lost(self.second_look.flatten()), attached)
     }
 
     /// The tracked thread's counters as stored: the state in progress is not included. `None` when

@@ -592,10 +592,10 @@ impl Collector {
         self.look_at_quotas(&pids, outputs);
         let counts = self.probes.counts();
         let costs = self.probes.cost();
-        if let Err(error) = self.probes.make_up_for_misses() {
+        let (missed, made_up_for) = self.probes.missed_runs();
+        if let Err(error) = made_up_for {
             eprintln!("tag52: receive calls the kernel left out stay unseen: {error}");
         }
-        let missed = self.probes.missed_runs();
         let now = self.clock.moment();
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use xtask::lab::agent::{Agent, Launch};
 pub(crate) use xtask::lab::bench::Truth;
 use xtask::lab::child::Guarded;
 use xtask::lab::venue::Sent;
@@ -12,7 +13,7 @@ use xtask::lab::{self, venue};
 use xtask::workspace;
 
 /// How long the agent may take to attach: an upper bound, for an emulated machine whose CPUs are busy.
-pub(crate) const ATTACH_LIMIT: Duration = Duration::from_secs(60);
+const ATTACH_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long it may take to end, likewise: on older kernels every probe that goes waits for all CPUs.
 pub(crate) const END_LIMIT: Duration = Duration::from_secs(60);
@@ -69,6 +70,22 @@ impl Bench {
             .finish(Duration::from_secs(30))
             .expect("the victim ends with the stream")
     }
+}
+
+/// An agent with these arguments that is attached.
+pub(crate) fn attached<'a>(words: impl IntoIterator<Item = &'a str>) -> Agent {
+    let binary = agent_binary();
+    let mut agent = Agent::start(&Launch {
+        binary: &binary,
+        arguments: words.into_iter().map(str::to_owned).collect(),
+        sudo: false,
+        echo: false,
+    })
+    .expect("the agent starts");
+    agent
+        .wait_watching(ATTACH_LIMIT)
+        .expect("the agent attaches");
+    agent
 }
 
 /// Starts a rival on a CPU.

@@ -6,27 +6,13 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::common::{
-    ATTACH_LIMIT, Bench, END_LIMIT, Truth, agent_binary, first_seen, one_at_a_time,
-};
-use xtask::lab::agent::{Agent, Launch, Message, Outcome};
+use crate::common::{Bench, END_LIMIT, Truth, attached, first_seen, one_at_a_time};
+use xtask::lab::agent::{Agent, Message, Outcome};
 use xtask::lab::clock::{self, Resolution};
 use xtask::lab::fix::{Writer, execution_report};
 
 fn start(more: &[&str]) -> Agent {
-    let binary = agent_binary();
-    let words = ["--all", "--json", "messages"].iter().chain(more);
-    let mut agent = Agent::start(&Launch {
-        binary: &binary,
-        arguments: words.map(|&word| word.to_owned()).collect(),
-        sudo: false,
-        echo: false,
-    })
-    .expect("the agent starts");
-    agent
-        .wait_watching(ATTACH_LIMIT)
-        .expect("the agent attaches");
-    agent
+    attached([&["--all", "--json", "messages"], more].concat())
 }
 
 /// Lets it look at what was read last, and ends it.

@@ -13,14 +13,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use server::{Answer, Server, pod};
-use xtask::lab::agent::{Agent, Launch};
+use xtask::lab::agent::Agent;
 use xtask::lab::bench::Bench;
 use xtask::lab::blame::Blame;
 use xtask::lab::cgroup::Cgroup;
 use xtask::lab::cpu;
 use xtask::lab::venue::{self, Venue};
 
-use crate::common::{ATTACH_LIMIT, END_LIMIT, XTASK, agent_binary, one_at_a_time};
+use crate::common::{END_LIMIT, XTASK, agent_binary, attached, one_at_a_time};
 
 const NODE: &str = "node-1";
 const UID: &str = "03f3f104-3215-44f2-9686-d4dd1f05a7ed";
@@ -70,23 +70,7 @@ fn kubeconfig(folder: &Path, server: &Server) -> String {
 /// An agent that asks the API, and is attached.
 fn start(config: &str, words: &[&str]) -> Agent {
     let api = ["--kube", "on", "--kubeconfig", config, "--node-name", NODE];
-    launch(&[words, &api].concat())
-}
-
-/// An agent with these arguments that is attached.
-fn launch(words: &[&str]) -> Agent {
-    let binary = agent_binary();
-    let mut agent = Agent::start(&Launch {
-        binary: &binary,
-        arguments: words.iter().map(|&word| word.to_owned()).collect(),
-        sudo: false,
-        echo: false,
-    })
-    .expect("the agent starts");
-    agent
-        .wait_watching(ATTACH_LIMIT)
-        .expect("the agent attaches");
-    agent
+    attached([words, &api].concat())
 }
 
 fn parsed(line: &str) -> serde_json::Value {
@@ -287,7 +271,7 @@ fn a_container_out_of_quota_is_told_by_its_cgroup() {
     inner.add(pid).expect("moved");
     let (outside, _) = contained(200.0, 50, &[]);
     let words = ["--all", "--json", "messages", "--cgroup", "*/kubepods/*"];
-    let agent = launch(&[&words[..], &["--kube", "off"]].concat());
+    let agent = attached([&words[..], &["--kube", "off"]].concat());
     outside
         .finish(Duration::from_secs(30))
         .expect("the stream ends");

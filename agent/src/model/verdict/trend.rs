@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What a trend looks back on at the least: readers that take many messages at once make saw teeth of the ages,
 /// and within a second a tooth passes for a trend.
-pub(in crate::model) const LOOKS_BACK: Duration = Duration::from_secs(10);
+const LOOKS_BACK: Duration = Duration::from_secs(10);
 
 /// Intervals shorter than this are put together.
 const GRAIN: Duration = Duration::from_secs(1);
