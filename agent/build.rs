@@ -28,7 +28,8 @@ fn main() -> Result<()> {
     // SAFETY: a build script's main thread, before any other is started.
     unsafe {
         env::set_var("PATH", path);
-        // The object must not depend on which folder it was built in. Only nightly's cargo reads these.
+        // The object must not depend on which folder it was built in. Only nightly's cargo reads
+        // these.
         env::set_var("CARGO_UNSTABLE_TRIM_PATHS", "true");
         env::set_var("CARGO_PROFILE_RELEASE_TRIM_PATHS", "all");
     }

@@ -61,8 +61,8 @@ counts! {
     WaitUnresolved = "wait_unresolved", false;
     /// An event was stamped before the one it follows (cross-CPU clocks): taken as simultaneous.
     ClockBackwards = "clock_backwards", false;
-    /// A thread was found running, or leaving the CPU, that was not seen to get it, or the other way
-    /// round: what it did since it was last seen is unknown.
+    /// A thread was found running, or leaving the CPU, that was not seen to get it, or the other
+    /// way round: what it did since it was last seen is unknown.
     SwitchUnseen = "switch_unseen", false;
     /// A thread's wake-up or its getting a CPU was not seen; when it was is told by the scheduler's
     /// own account (`task_struct.sched_info`, to some microseconds).

@@ -192,12 +192,12 @@ pub mod recv_flags {
     pub const CALL_HOOK_WANTED: u32 = 2;
     /// The same recvmmsg(2) has handed over messages before: this is no new entry into a call.
     pub const CONTINUED: u32 = 4;
-    /// The thread has received from other sockets too and not handed that off, as far as was seen. A
-    /// wait that did not sleep may have been the hand-off: only the hook on the entry of system calls
-    /// sees those.
+    /// The thread has received from other sockets too and not handed that off, as far as was seen.
+    /// A wait that did not sleep may have been the hand-off: only the hook on the entry of system
+    /// calls sees those.
     pub const OTHERS_OWED: u32 = 8;
-    /// There was no room to keep in mind that this is to be handed off: a wait that does so will not
-    /// be seen.
+    /// There was no room to keep in mind that this is to be handed off: a wait that does so will
+    /// not be seen.
     pub const HAND_OFF_LOST: u32 = 16;
 }
 
@@ -242,8 +242,8 @@ pub const RING_WAKE_BYTES: u64 = RING_BYTES / 8;
 
 /// At most this much of a message is handed over, from its first byte.
 pub const SLICE_BYTES: usize = 256;
-/// The same while much is waiting in the ring, at the least: as much as the headers seen so far take, which the agent
-/// tells the probes, so that a burst costs about half the room.
+/// The same while much is waiting in the ring, at the least: as much as the headers seen so far
+/// take, which the agent tells the probes, so that a burst costs about half the room.
 pub const SHORT_SLICE_BYTES: usize = 128;
 /// The head of a slice.
 pub const SLICE_HEAD_BYTES: usize = 8;
@@ -254,8 +254,8 @@ pub const RECORD_BYTES: usize = 16 * 1024;
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandOffKind {
-    /// Entered a receive call on the same socket, and was seen to go to sleep in it or (with the hook
-    /// on the entry of system calls) to enter it.
+    /// Entered a receive call on the same socket, and was seen to go to sleep in it or (with the
+    /// hook on the entry of system calls) to enter it.
     Receive = 1,
     /// Likewise poll, ppoll, select, pselect.
     Poll = 2,

@@ -20,8 +20,8 @@ pub use socket::{PREFIX_BYTES, PREFIX_ROOM, Phase, Socket, Walk, walk_mode};
 pub use thread::{CHANGES, Change, PENDING, Past, Pending, STATES, State, Thread};
 pub use wait::{Cpu, Queued, RUNNERS, Runner, TOLD_FROM, Waited};
 
-/// Process and thread ids go up to 4,194,304 (`PID_MAX_LIMIT`, include/linux/threads.h): words of 64
-/// that hold one bit for each.
+/// Process and thread ids go up to 4,194,304 (`PID_MAX_LIMIT`, include/linux/threads.h): words of
+/// 64 that hold one bit for each.
 pub const ID_WORDS: u32 = 4_194_304 / 64;
 
 /// The value of a struct offset that the running kernel's BTF does not have.

@@ -13,7 +13,8 @@ pub enum State {
     /// Runnable and not running, CPU time not withheld.
     RunQueue = 1,
     /// Runnable and not running, while its own or an ancestor cgroup's quota was used up. A thread
-    /// is never *in* this state: the share is cut out of [`State::RunQueue`] when the wait is charged.
+    /// is never *in* this state: the share is cut out of [`State::RunQueue`] when the wait is
+    /// charged.
     Throttle = 2,
     /// Asleep in futex(2).
     LockWait = 3,
@@ -27,8 +28,8 @@ pub enum State {
 /// How many [`State`]s there are.
 pub const STATES: usize = 6;
 
-/// How many sockets of one thread can wait for their hand-off at the same time: at most 32, a bit of
-/// [`Thread::owed`] each.
+/// How many sockets of one thread can wait for their hand-off at the same time: at most 32, a bit
+/// of [`Thread::owed`] each.
 pub const PENDING: usize = 32;
 
 /// Changes of state kept of one thread; a power of two.
@@ -92,8 +93,8 @@ pub struct Past {
     pub tid: u32,
     /// Changes so far, this number modulo [`CHANGES`] is where the next one goes. It wraps.
     pub next: u32,
-    /// The last ones; `at` is 0 in those that were never written. The first of all is no stretch but
-    /// the beginning.
+    /// The last ones; `at` is 0 in those that were never written. The first of all is no stretch
+    /// but the beginning.
     pub changes: [Change; CHANGES],
 }
 
@@ -127,8 +128,8 @@ pub struct Thread {
     pub wait_address: u64,
     /// When that (joined) wait began, `CLOCK_MONOTONIC` ns.
     pub wait_since: u64,
-    /// Lock waits that ended; consecutive timed-out waits on one address are one, if the thread did not release
-    /// the lock in between.
+    /// Lock waits that ended; consecutive timed-out waits on one address are one, if the thread did
+    /// not release the lock in between.
     pub lock_waits: u64,
     /// The longest of them, ns.
     pub lock_wait_longest: u64,
@@ -154,7 +155,8 @@ pub struct Thread {
     /// 1: tracked only because it released a lock that a reader waited for. What it is doing is of
     /// interest, its own waits are not told.
     pub holder: u32,
-    /// The process of the thread that took its CPU, when it lost that last; 0 when it has slept since.
+    /// The process of the thread that took its CPU, when it lost that last; 0 when it has slept
+    /// since.
     pub preempted_by: u32,
     /// `task_struct.sched_info.run_delay` when it last went to sleep, ns.
     pub run_delay: u64,

@@ -20,8 +20,8 @@ pub struct Waited {
     pub tgid: u32,
     /// [`crate::State::LockWait`] or [`crate::State::Blocked`].
     pub state: u32,
-    /// Lock wait: 1 when a timer ended the sleep and the wait goes on with another. The last one of a
-    /// wait can be of no length: then it was over before somebody was seen to release it.
+    /// Lock wait: 1 when a timer ended the sleep and the wait goes on with another. The last one of
+    /// a wait can be of no length: then it was over before somebody was seen to release it.
     pub goes_on: u32,
     /// When the sleep began, `CLOCK_MONOTONIC` ns.
     pub from: u64,
@@ -47,15 +47,18 @@ pub struct Runner {
     pub tgid: u32,
     /// When it left the CPU, `CLOCK_MONOTONIC` ns.
     pub until: u64,
-    /// Meanwhile the run queue [`Self::group`] was throttled for so long, ns, `u32::MAX` at the most.
+    /// Meanwhile the run queue [`Self::group`] was throttled for so long, ns, `u32::MAX` at the
+    /// most.
     pub withheld: u32,
-    /// Low bits of the address of the `cfs_rq` that [`Self::withheld`] is of; 0 when that is not known.
+    /// Low bits of the address of the `cfs_rq` that [`Self::withheld`] is of; 0 when that is not
+    /// known.
     pub group: u32,
 }
 
 /// A wait for a CPU that is over, or goes on on another CPU, and who had it. Of this, only as many
-/// [`Self::runners`] are in a record as are not told yet: those behind the last block. A whole block is told
-/// by itself, as soon as it is full, with what is here of the CPU only ([`crate::Kind::Switches`]).
+/// [`Self::runners`] are in a record as are not told yet: those behind the last block. A whole
+/// block is told by itself, as soon as it is full, with what is here of the CPU only
+/// ([`crate::Kind::Switches`]).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Queued {
@@ -65,7 +68,8 @@ pub struct Queued {
     pub tid: u32,
     /// Its process.
     pub tgid: u32,
-    /// The [`crate::State`] in which it became runnable: asleep, or on the CPU when it was preempted.
+    /// The [`crate::State`] in which it became runnable: asleep, or on the CPU when it was
+    /// preempted.
     pub after: u32,
     /// The CPU.
     pub cpu: u32,
@@ -87,7 +91,8 @@ pub struct Queued {
     pub current_tgid: u32,
     /// Always 0.
     pub reserved: u32,
-    /// The switches of this CPU, of the block that is not full yet, during which a tracked thread waited.
+    /// The switches of this CPU, of the block that is not full yet, during which a tracked thread
+    /// waited.
     pub runners: [Runner; RUNNERS],
 }
 

@@ -1,7 +1,7 @@
 //! The entry of system calls, watched on demand only: it costs every system call on the machine.
 //!
-//! It tells what a call that does not sleep never shows otherwise: which message of a recvmmsg(2) is
-//! next, and that a thread of several sockets is back in its wait although another one is ready.
+//! It tells what a call that does not sleep never shows otherwise: which message of a recvmmsg(2)
+//! is next, and that a thread of several sockets is back in its wait although another one is ready.
 
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 

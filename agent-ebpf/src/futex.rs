@@ -1,11 +1,11 @@
 //! Lock waits: sleeps in futex(2), timed waits joined.
 //!
-//! CPython waits for its interpreter lock in a loop of timed waits; consecutive waits on one address
-//! that ended by their timer are one wait, unless the thread had the lock in between: nobody wakes it
-//! for a lock that it finds free. Whether a wake-up is a release is told from the waker: a
-//! release is a futex wake (or requeue, or PI unlock) system call of the current thread, a timer
-//! fires in an interrupt on top of whatever runs. As that can be a thread in such a call of its own, a
-//! wait with a timeout is only ended by a call on its own futex.
+//! CPython waits for its interpreter lock in a loop of timed waits; consecutive waits on one
+//! address that ended by their timer are one wait, unless the thread had the lock in between:
+//! nobody wakes it for a lock that it finds free. Whether a wake-up is a release is told from the
+//! waker: a release is a futex wake (or requeue, or PI unlock) system call of the current thread, a
+//! timer fires in an interrupt on top of whatever runs. As that can be a thread in such a call of
+//! its own, a wait with a timeout is only ended by a call on its own futex.
 
 use agent_common::{State, TOLD_FROM, Thread, Waited};
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
@@ -57,14 +57,15 @@ fn is_timed_and_private(call: &Syscall) -> bool {
     call.number == nr::FUTEX && call.args[3] != 0 && call.args[1] & PRIVATE != 0
 }
 
-/// Whether `call`, a release by a thread of process `tgid`, can be one of what the thread waits for.
+/// Whether `call`, a release by a thread of process `tgid`, can be one of what the thread waits
+/// for.
 #[inline(always)]
 fn releases(thread: &Thread, call: &Syscall, tgid: u32) -> bool {
     thread.wait_timed == 0 || tgid == thread.tgid && pair(call.args[0]) == pair(thread.wait_address)
 }
 
-/// The wait in progress ends here, with a sleep that began at `from` (or after its last one, then that is
-/// `now`), by whose release.
+/// The wait in progress ends here, with a sleep that began at `from` (or after its last one, then
+/// that is `now`), by whose release.
 #[inline(always)]
 fn close(thread: &mut Thread, from: u64, now: u64, releaser: (u32, u32)) {
     let lasted = now.saturating_sub(thread.wait_since);
@@ -118,8 +119,8 @@ pub(crate) fn slept(thread: &mut Thread, call: &Syscall, now: u64) -> State {
     State::LockWait
 }
 
-/// The current thread wakes another one. Where that is a release of what it last waited for itself, its wait was over
-/// when its timer woke it: it found the lock free.
+/// The current thread wakes another one. Where that is a release of what it last waited for itself,
+/// its wait was over when its timer woke it: it found the lock free.
 #[inline(always)]
 pub(crate) fn wakes(thread: &mut Thread) {
     if thread.wait_open == 0 || thread.state != State::OnCpu as u32 {
@@ -132,7 +133,8 @@ pub(crate) fn wakes(thread: &mut Thread) {
     }
 }
 
-/// The current thread does something else than waiting for a lock: a wait whose last sleep a timer ended was over then.
+/// The current thread does something else than waiting for a lock: a wait whose last sleep a timer
+/// ended was over then.
 #[inline(always)]
 pub(crate) fn over(thread: &mut Thread) {
     if thread.wait_open != 0 {

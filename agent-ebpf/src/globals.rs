@@ -20,7 +20,8 @@ globals! {
     /// One in so many switches to a tracked thread is passed over; 0: none (the verifier drops it).
     UNSEEN_SWITCHES: u32 = 0;
 
-    /// 1: threads that release locks of readers are tracked too, for what they are doing to be known.
+    /// 1: threads that release locks of readers are tracked too, for what they are doing to be
+    /// known.
     TRACK_HOLDERS: u32 = 0;
 
     TASK_PID: u32 = ABSENT;
@@ -30,8 +31,8 @@ globals! {
     TASK_STATE: u32 = ABSENT;
     TASK_POLICY: u32 = ABSENT;
     TASK_FILES: u32 = ABSENT;
-    /// `task_struct.sched_info`: what it has waited for a CPU, when it was queued (0: it is not) and
-    /// when it last got one, on the run queue's clock.
+    /// `task_struct.sched_info`: what it has waited for a CPU, when it was queued (0: it is not)
+    /// and when it last got one, on the run queue's clock.
     TASK_RUN_DELAY: u32 = ABSENT;
     TASK_QUEUED: u32 = ABSENT;
     TASK_ARRIVED: u32 = ABSENT;

@@ -3,8 +3,9 @@
 //! The thread's next sleep in a receive call on the same socket or in a wait that covers it, told
 //! from its own registers as it leaves the CPU; or the next receive call on the socket, which the
 //! agent sees as such. Of a thread that reads several sockets the entry into these calls is watched
-//! (see `entry.rs`): a wait that does not sleep, because another socket is ready, ends here too. A wait that does not cover the socket, such as a handler's own poll on its
-//! database connection, is none.
+//! (see `entry.rs`): a wait that does not sleep, because another socket is ready, ends here too. A
+//! wait that does not cover the socket, such as a handler's own poll on its database connection, is
+//! none.
 
 use agent_common::{
     ABSENT, Count, HandOff, HandOffKind, Head, Kind, PENDING, Pending, Socket, Thread, recv_flags,

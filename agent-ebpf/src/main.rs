@@ -175,8 +175,9 @@ fn tcp_recvmsg_old(ctx: FExitContext) -> i32 {
     0
 }
 
-/// A system call begins. Costs every system call on the machine, so it is attached only once a thread
-/// of a watched process reads several sockets, or receives several messages with one recvmmsg(2).
+/// A system call begins. Costs every system call on the machine, so it is attached only once a
+/// thread of a watched process reads several sockets, or receives several messages with one
+/// recvmmsg(2).
 ///
 /// Binds to `sys_enter(struct pt_regs *regs, long id)`, kernel/entry/common.c.
 #[btf_tracepoint(function = "sys_enter")]

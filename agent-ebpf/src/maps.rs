@@ -9,8 +9,9 @@ use aya_ebpf::{
 /// Of CPUs beyond these it is not known who had them.
 const MOST_CPUS: u32 = 1024;
 
-/// A bit per watched process, by thread group id; with `WATCH_ALL`, per process that is left alone. Written
-/// by the agent only, cleared when the process has ended and its number may pass on to another.
+/// A bit per watched process, by thread group id; with `WATCH_ALL`, per process that is left alone.
+/// Written by the agent only, cleared when the process has ended and its number may pass on to
+/// another.
 #[map]
 pub(crate) static WATCHED: Array<u64> = Array::with_max_entries(ID_WORDS, 0);
 
@@ -36,8 +37,8 @@ pub(crate) static THREADS: HashMap<u32, Thread> = HashMap::with_max_entries(4096
 #[map]
 pub(crate) static SOCKETS: HashMap<u64, Socket> = HashMap::with_max_entries(8192, 0);
 
-/// With `WATCH_ALL`: TCP sockets, by address of their `struct sock`, that carry something else than FIX.
-/// One that is forgotten is looked at again.
+/// With `WATCH_ALL`: TCP sockets, by address of their `struct sock`, that carry something else than
+/// FIX. One that is forgotten is looked at again.
 #[map]
 pub(crate) static OTHERS: LruHashMap<u64, u8> = LruHashMap::with_max_entries(65_536, 0);
 
@@ -104,7 +105,8 @@ pub(crate) struct Progress {
     pub(crate) failed: u32,
 }
 
-/// One for each of the two looks at a receive call: the second one's may come while the first one's is in use.
+/// One for each of the two looks at a receive call: the second one's may come while the first one's
+/// is in use.
 #[map]
 pub(crate) static RECV_SCRATCH: PerCpuArray<RecvScratch> = PerCpuArray::with_max_entries(2, 0);
 

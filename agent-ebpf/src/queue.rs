@@ -1,9 +1,9 @@
 //! Who had the CPU while a tracked thread waited for it.
 //!
-//! Each CPU keeps its switches while somebody waits for it, in blocks: a full one is handed over, and a thread that
-//! gets the CPU hands over what there is of the next, with the length of its wait. Which switches fall into the wait
-//! is told by their numbers. With each is kept how long the one who waits was throttled meanwhile: then who ran was
-//! not in its way.
+//! Each CPU keeps its switches while somebody waits for it, in blocks: a full one is handed over,
+//! and a thread that gets the CPU hands over what there is of the next, with the length of its
+//! wait. Which switches fall into the wait is told by their numbers. With each is kept how long the
+//! one who waits was throttled meanwhile: then who ran was not in its way.
 
 use agent_common::{
     ABSENT, CHANGES, Count, Cpu, Head, Kind, Queued, RUNNERS, Runner, TOLD_FROM, Thread,
@@ -61,10 +61,12 @@ pub(crate) unsafe fn ran(cpu: *mut Cpu, prev: *const task_struct, now: u64) {
     }
 }
 
-/// How long the one who came last to wait for this CPU was throttled since the last switch, and its group.
+/// How long the one who came last to wait for this CPU was throttled since the last switch, and its
+/// group.
 #[inline(always)]
 unsafe fn withheld(cpu: *mut Cpu) -> (u32, u32) {
-    // SAFETY: a map value; what other CPUs write is read as it stands, the rest only this CPU writes.
+    // SAFETY: a map value; what other CPUs write is read as it stands, the rest only this CPU
+    // writes.
     unsafe {
         let group = (&raw const (*cpu).awaited_by).read_volatile();
         let fresh = (&raw const (*cpu).fresh).read_volatile() != 0;
@@ -126,8 +128,9 @@ fn join(thread: &mut Thread, cpu: u32, now: u64) {
     let Some(queue) = CPUS.get_ptr_mut(cpu) else {
         return;
     };
-    // SAFETY: a map value; the count is changed atomically, the log's number is read as it stands. Of two that
-    // come at once, one is believed to be the other's: its throttled time is then spread over who ran.
+    // SAFETY: a map value; the count is changed atomically, the log's number is read as it stands.
+    // Of two that come at once, one is believed to be the other's: its throttled time is then
+    // spread over who ran.
     unsafe {
         let alone = (&raw const (*queue).waiters).read_volatile() == 0;
         if alone || (&raw const (*queue).awaited_by).read_volatile() != thread.cfs_rq {
@@ -162,7 +165,8 @@ pub(crate) unsafe fn enqueued(task: *const task_struct, thread: &mut Thread, now
     join(thread, cpu, now);
 }
 
-/// The thread moves to another CPU's run queue from that of `left`, a `cfs_rq` there: tells who had that CPU.
+/// The thread moves to another CPU's run queue from that of `left`, a `cfs_rq` there: tells who had
+/// that CPU.
 #[inline(always)]
 pub(crate) fn moved(thread: &mut Thread, left: u64, cpu: u32, now: u64) {
     let until = thread.throttle_moved;
@@ -170,8 +174,9 @@ pub(crate) fn moved(thread: &mut Thread, left: u64, cpu: u32, now: u64) {
         && let Some(queue) = CPUS.get_ptr((thread.queued_on - 1) as u32)
         && let Some(scratch) = QUEUED_SCRATCH.get_ptr_mut(0)
     {
-        // SAFETY: map values; the scratch is this CPU's. Another CPU may switch meanwhile: it writes behind what is
-        // looked at here, unless a block becomes full, which then is told by itself.
+        // SAFETY: map values; the scratch is this CPU's. Another CPU may switch meanwhile: it
+        // writes behind what is looked at here, unless a block becomes full, which then is told by
+        // itself.
         unsafe {
             let log = &raw const (*queue).log;
             let record = &mut *scratch;
@@ -202,8 +207,8 @@ pub(crate) fn moved(thread: &mut Thread, left: u64, cpu: u32, now: u64) {
     thread.throttle_told = told;
 }
 
-/// Fills in the wait of a thread that was throttled for `throttled` ns of its stretch so far; `ago` changes ago it was
-/// in another state.
+/// Fills in the wait of a thread that was throttled for `throttled` ns of its stretch so far; `ago`
+/// changes ago it was in another state.
 #[inline(always)]
 fn wait_of(record: &mut Queued, thread: &Thread, ago: u32, group: u64, throttled: u64, now: u64) {
     record.head = head(Kind::Queued);

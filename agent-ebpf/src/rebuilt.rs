@@ -1,10 +1,11 @@
 //! Changes of state that no probe saw, from the scheduler's own account of a task.
 //!
-//! A tracepoint can stay silent for a switch that took place: seen on a virtual machine, always with the
-//! same two tasks switched away from, ftrace missing them as well; why is not known. The scheduler keeps,
-//! whoever looks, when a task was queued and got its CPU (`struct sched_info`, kernel/sched/stats.h
-//! `sched_info_enqueue`, `sched_info_arrive`). Its clock is the run queue's: it is carried over to
-//! `CLOCK_MONOTONIC` by what the two are apart, which is exact to some microseconds.
+//! A tracepoint can stay silent for a switch that took place: seen on a virtual machine, always
+//! with the same two tasks switched away from, ftrace missing them as well; why is not known. The
+//! scheduler keeps, whoever looks, when a task was queued and got its CPU (`struct sched_info`,
+//! kernel/sched/stats.h `sched_info_enqueue`, `sched_info_arrive`). Its clock is the run queue's:
+//! it is carried over to `CLOCK_MONOTONIC` by what the two are apart, which is exact to some
+//! microseconds.
 
 use agent_common::{ABSENT, Thread};
 use aya_ebpf::bindings::task_struct;
@@ -16,13 +17,14 @@ use crate::{
     },
 };
 
-/// What the two clocks' offset is uncertain by at most, ns; beyond it the account is of another time.
+/// What the two clocks' offset is uncertain by at most, ns; beyond it the account is of another
+/// time.
 const UNCERTAIN: u64 = 1_000_000;
 
 /// Of a task that runs.
 pub(crate) struct Account {
-    /// When it became runnable, `CLOCK_MONOTONIC` ns; of a thread that was asleep, else the start of
-    /// its stretch.
+    /// When it became runnable, `CLOCK_MONOTONIC` ns; of a thread that was asleep, else the start
+    /// of its stretch.
     pub(crate) queued: u64,
     /// When it got its CPU, `CLOCK_MONOTONIC` ns.
     pub(crate) arrived: u64,
@@ -51,8 +53,8 @@ pub(crate) unsafe fn run_delay(task: *const task_struct) -> u64 {
     }
 }
 
-/// What `CLOCK_MONOTONIC` is ahead of the run queue's clock. Readings come late, never early, as that
-/// clock stands still in between: the smaller one is the better one.
+/// What `CLOCK_MONOTONIC` is ahead of the run queue's clock. Readings come late, never early, as
+/// that clock stands still in between: the smaller one is the better one.
 #[inline(always)]
 unsafe fn offset(task: *const task_struct, thread: &Thread, now: u64) -> Option<u64> {
     // SAFETY: the caller's; peek checks addresses.
@@ -72,8 +74,8 @@ unsafe fn offset(task: *const task_struct, thread: &Thread, now: u64) -> Option<
     )
 }
 
-/// Of a task that runs; `None` when the account is not one of the time since the thread's last change
-/// of state.
+/// Of a task that runs; `None` when the account is not one of the time since the thread's last
+/// change of state.
 ///
 /// # Safety
 /// `task` is one the verifier knows.

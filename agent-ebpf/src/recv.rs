@@ -28,9 +28,10 @@ const MSG_OOB: i32 = 1;
 const MSG_PEEK: i32 = 2;
 const MSG_TRUNC: i32 = 0x20;
 
-/// Which look at a receive call it is. The kernel leaves out a run of a program that is running on the CPU already
-/// (kernel/trace/bpf_trace.c `__bpf_trace_run`). Where a thread can lose its CPU within a tracepoint, that is so for
-/// the calls of those who have it meanwhile: a second program looks again at what the first one did not see.
+/// Which look at a receive call it is. The kernel leaves out a run of a program that is running on
+/// the CPU already (kernel/trace/bpf_trace.c `__bpf_trace_run`). Where a thread can lose its CPU
+/// within a tracepoint, that is so for the calls of those who have it meanwhile: a second program
+/// looks again at what the first one did not see.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
     First,

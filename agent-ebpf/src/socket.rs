@@ -35,8 +35,8 @@ const TCP_LISTEN: u32 = 10;
 
 const AF_INET6: u32 = 10;
 
-/// A number no other socket gets: the instant, and the CPU. A count of this CPU would not do where a thread can lose its
-/// CPU within a tracepoint.
+/// A number no other socket gets: the instant, and the CPU. A count of this CPU would not do where
+/// a thread can lose its CPU within a tracepoint.
 #[inline(always)]
 fn next_id() -> u64 {
     const CPU_BITS: u32 = 10;
@@ -165,8 +165,8 @@ pub(crate) unsafe fn found_by_read(sk: *const c_void, tgid: u32, len: u32) -> Op
     }
 }
 
-/// Whether the `len` bytes that the current thread has just received begin a FIX message, as far as they go;
-/// also when they cannot be read.
+/// Whether the `len` bytes that the current thread has just received begin a FIX message, as far as
+/// they go; also when they cannot be read.
 #[inline(always)]
 fn begins_fix(len: u32) -> bool {
     const BEGIN: u64 = u64::from_le_bytes(*b"8=FIX\0\0\0");

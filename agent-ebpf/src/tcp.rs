@@ -24,8 +24,8 @@ pub(crate) struct Receive {
     pub(crate) window: u32,
     /// The most it may grow to, bytes.
     pub(crate) clamp: u32,
-    /// Of the stream, how many bytes came before the one after the last handed to the application; `None` where the
-    /// kernel does not count them.
+    /// Of the stream, how many bytes came before the one after the last handed to the application;
+    /// `None` where the kernel does not count them.
     pub(crate) position: Option<u64>,
     /// The largest segment the sender may send.
     pub(crate) mss: u32,

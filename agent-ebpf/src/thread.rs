@@ -2,7 +2,8 @@
 //!
 //! Writers are serialised by the scheduler: a switch-out by the run queue lock, a wake-up by the
 //! task being off the CPU, a migration by both. The one overlap, a `sched_waking` that comes while
-//! the thread is still on its way off the CPU, writes nothing: the `sched_wakeup` that follows does.
+//! the thread is still on its way off the CPU, writes nothing: the `sched_wakeup` that follows
+//! does.
 
 use agent_common::{
     CHANGES, Change, Count, Exit, Head, ID_WORDS, Kind, Socket, State, TOLD_FROM, Thread, Waited,
@@ -55,8 +56,8 @@ pub(crate) fn track(tid: u32, tgid: u32, now: u64) -> Option<*mut Thread> {
     begin((tid, tgid), now, false)
 }
 
-/// Tracks the current thread, which released a lock that a reader waited for: what it is doing is known
-/// from now on.
+/// Tracks the current thread, which released a lock that a reader waited for: what it is doing is
+/// known from now on.
 #[inline(always)]
 pub(crate) fn track_holder(ids: (u32, u32), now: u64) {
     if !tracked(ids.0) {
@@ -112,8 +113,8 @@ fn remember(thread: &mut Thread, at: u64, state: u32, throttled: u64) {
     thread.past.next = next.wrapping_add(1);
 }
 
-/// The thread is on its CPU, and a change of state was not seen, nor is it told elsewhere: the time since
-/// the last one is charged to [`State::Unseen`].
+/// The thread is on its CPU, and a change of state was not seen, nor is it told elsewhere: the time
+/// since the last one is charged to [`State::Unseen`].
 #[inline(always)]
 fn unseen(thread: &mut Thread, now: u64) {
     count(Count::SwitchUnseen);
@@ -476,7 +477,8 @@ pub(crate) unsafe fn exited(task: *const task_struct) {
     };
     // SAFETY: a map value.
     let thread = unsafe { &mut *thread };
-    // Nobody else would take it off the queue it was last on, should its getting the CPU not have been seen.
+    // Nobody else would take it off the queue it was last on, should its getting the CPU not have
+    // been seen.
     queue::leave(thread);
     let (tgid, lost) = (thread.tgid, thread.lost);
     let record = Exit {

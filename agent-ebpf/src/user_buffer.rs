@@ -67,8 +67,8 @@ fn next_message() -> Option<u32> {
     }
 }
 
-/// Whether `call`, of thread `tid`, is a recvmmsg(2) that has handed over a message already: what it
-/// does next is no new entry into a receive call.
+/// Whether `call`, of thread `tid`, is a recvmmsg(2) that has handed over a message already: what
+/// it does next is no new entry into a receive call.
 #[inline(always)]
 pub(crate) fn continues(call: &Syscall, tid: u32) -> bool {
     if call.number != nr::RECVMMSG || call.args[2] <= 1 {

@@ -19,7 +19,8 @@ use crate::{
     probes::FunctionSpec,
 };
 
-/// Where the age of a FIX message comes from: network, run queue, throttling, locks, blocking calls.
+/// Where the age of a FIX message comes from: network, run queue, throttling, locks, blocking
+/// calls.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tag52", version, about)]
 pub struct Cli {
@@ -69,11 +70,12 @@ pub struct Record {
     /// The watch.
     #[command(flatten)]
     pub run: Run,
-    /// The file. A recording of that name is replaced; segments that are full become FILE.1, FILE.2 and so
-    /// on.
+    /// The file. A recording of that name is replaced; segments that are full become FILE.1, FILE.2
+    /// and so on.
     #[arg(long, short, value_name = "FILE")]
     pub output: PathBuf,
-    /// How much room it takes at the most, all segments together; the oldest goes first: 64MiB, 2GiB.
+    /// How much room it takes at the most, all segments together; the oldest goes first: 64MiB,
+    /// 2GiB.
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
     pub max_size: u64,
     /// A live view on the terminal instead of lines, as `top`.
@@ -96,7 +98,8 @@ pub struct Replay {
     /// JSON lines instead of text: one per message, or one per interval and session.
     #[arg(long, value_name = "WHAT")]
     pub json: Option<Json>,
-    /// Serve Prometheus metrics at /metrics and health at /healthz, after the end too, until Ctrl-C.
+    /// Serve Prometheus metrics at /metrics and health at /healthz, after the end too, until
+    /// Ctrl-C.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
     /// How many times as fast as it was: 1, 10, max. Without it max, with --top 1.
@@ -119,8 +122,8 @@ pub enum Speed {
 /// What to watch, and how.
 #[derive(Clone, Debug, Args)]
 pub struct Watch {
-    /// A process that reads FIX (its sessions, present and to come, are found by themselves); may be
-    /// given several times, or as PID,PID.
+    /// A process that reads FIX (its sessions, present and to come, are found by themselves); may
+    /// be given several times, or as PID,PID.
     #[arg(
         long = "pid",
         value_name = "PID",
@@ -128,8 +131,8 @@ pub struct Watch {
         value_delimiter = ','
     )]
     pub pids: Vec<NonZeroU32>,
-    /// Every process on this machine that reads a TCP stream beginning with 8=FIX, now or later, until a signal
-    /// comes; the selectors below leave some out.
+    /// Every process on this machine that reads a TCP stream beginning with 8=FIX, now or later,
+    /// until a signal comes; the selectors below leave some out.
     #[arg(long, conflicts_with = "pids")]
     pub all: bool,
     /// Which of all processes.
@@ -141,12 +144,12 @@ pub struct Watch {
     /// How often to tell: 500ms, 1s, 1m.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub interval: Duration,
-    /// The age at which the counterparty or the engine refuses messages: the verdict tells when it will
-    /// be reached.
+    /// The age at which the counterparty or the engine refuses messages: the verdict tells when it
+    /// will be reached.
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration)]
     pub max_latency: Duration,
-    /// A message is handed off when this function of the processes returns: SYMBOL, SYMBOL@return or
-    /// SYMBOL@entry; demangled names are understood. Without it: when the thread next reads or
+    /// A message is handed off when this function of the processes returns: SYMBOL, SYMBOL@return
+    /// or SYMBOL@entry; demangled names are understood. Without it: when the thread next reads or
     /// waits for the socket.
     #[arg(long, value_name = "SYMBOL")]
     pub handoff: Option<FunctionSpec>,
@@ -156,8 +159,8 @@ pub struct Watch {
     /// What becomes of the metrics.
     #[command(flatten)]
     pub telemetry: Telemetry,
-    /// Do not look at what the holders of locks are doing while watched threads wait for them (their state
-    /// and function).
+    /// Do not look at what the holders of locks are doing while watched threads wait for them
+    /// (their state and function).
     #[arg(long)]
     pub no_stacks: bool,
     /// Names of pods, from the Kubernetes API.
@@ -166,8 +169,8 @@ pub struct Watch {
     /// Account for the probes' own run time (costs them some 20-60 ns a run); on with --listen.
     #[arg(long)]
     pub probe_cost: bool,
-    /// For the accuracy lab: the wall clock as the agent reads it steps by BY, AFTER it began to watch
-    /// (`3s:-2s`). The machine's clock is left alone; the instant is told on standard error.
+    /// For the accuracy lab: the wall clock as the agent reads it steps by BY, AFTER it began to
+    /// watch (`3s:-2s`). The machine's clock is left alone; the instant is told on standard error.
     #[arg(long, value_name = "AFTER:BY", hide = true, value_parser = clock_step)]
     pub simulate_clock_step: Option<ClockStep>,
     /// For the live tests: of the switches to a watched thread, one in so many goes unseen, as on a
@@ -179,8 +182,8 @@ pub struct Watch {
 /// Of values of one kind any has to fit, of the kinds each.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Select {
-    /// With --all: only processes of this name (the main thread's, 15 characters; * and ? are understood). May be
-    /// given several times.
+    /// With --all: only processes of this name (the main thread's, 15 characters; * and ? are
+    /// understood). May be given several times.
     #[arg(long, value_name = "GLOB", requires = "all")]
     pub comm: Vec<Glob>,
     /// With --all: only processes in whose command line this is found.
@@ -191,14 +194,15 @@ pub struct Select {
         allow_hyphen_values = true
     )]
     pub cmdline: Vec<CommandLine>,
-    /// With --all: only processes in such a cgroup (the path as /proc/PID/cgroup has it; * matches slashes too).
+    /// With --all: only processes in such a cgroup (the path as /proc/PID/cgroup has it; * matches
+    /// slashes too).
     #[arg(long, value_name = "GLOB", requires = "all")]
     pub cgroup: Vec<Glob>,
     /// With --all: only processes of pods in this namespace; needs the Kubernetes API.
     #[arg(long, value_name = "NAME", requires = "all")]
     pub namespace: Vec<String>,
-    /// With --all: only processes of pods with such labels: key=value, key!=value, key in (a,b), key notin (a,b), key,
-    /// !key, several with a comma in between; needs the Kubernetes API.
+    /// With --all: only processes of pods with such labels: key=value, key!=value, key in (a,b),
+    /// key notin (a,b), key, !key, several with a comma in between; needs the Kubernetes API.
     #[arg(long, value_name = "LABELS", requires = "all")]
     pub pod_selector: Vec<LabelSelector>,
 }
@@ -222,15 +226,16 @@ impl Select {
 /// Where names of pods come from.
 #[derive(Clone, Debug, Default, Args)]
 pub struct KubeArguments {
-    /// Ask the Kubernetes API for the names of this node's pods (needs get, list and watch on pods): where
-    /// there is a service account, always, or never. Without, pods and containers have ids only.
+    /// Ask the Kubernetes API for the names of this node's pods (needs get, list and watch on
+    /// pods): where there is a service account, always, or never. Without, pods and containers have
+    /// ids only.
     #[arg(long = "kube", value_name = "WHEN", default_value = "auto")]
     pub mode: Mode,
     /// The node this is; in a DaemonSet better NODE_NAME, from the field spec.nodeName.
     #[arg(long, value_name = "NODE")]
     pub node_name: Option<String>,
-    /// Where the API is and who asks, outside of a pod; without it KUBECONFIG or ~/.kube/config with --kube
-    /// on.
+    /// Where the API is and who asks, outside of a pod; without it KUBECONFIG or ~/.kube/config
+    /// with --kube on.
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 }
@@ -241,8 +246,8 @@ pub struct Telemetry {
     /// Series of metrics at the most: sessions for which there is no room count as `other`.
     #[arg(long, value_name = "N", default_value_t = MAX_SERIES, value_parser = series)]
     pub max_series: u64,
-    /// Export the metrics by OTLP (http/protobuf) to this URL, as http://collector:4318; without one to
-    /// OTEL_EXPORTER_OTLP_ENDPOINT, or to this machine.
+    /// Export the metrics by OTLP (http/protobuf) to this URL, as http://collector:4318; without
+    /// one to OTEL_EXPORTER_OTLP_ENDPOINT, or to this machine.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     pub otlp: Option<String>,
     /// How often to export: 5s, 1m.

@@ -1,9 +1,9 @@
 //! tag52: where the age of a FIX message comes from.
 //!
-//! Data flows one way: [`probes`] in the kernel -> [`events`] -> [`sessions`] (with the [`fix`] tap)
-//! -> [`join`] -> [`model`] -> [`outputs`]. [`run`] drives it, asks [`discovery`] which processes
-//! to follow and [`host`] who is who on the machine. [`record`] keeps what the model was told; [`replay`] tells it again,
-//! [`export`] makes a trace of it.
+//! Data flows one way: [`probes`] in the kernel -> [`events`] -> [`sessions`] (with the [`fix`]
+//! tap) -> [`join`] -> [`model`] -> [`outputs`]. [`run`] drives it, asks [`discovery`] which
+//! processes to follow and [`host`] who is who on the machine. [`record`] keeps what the model was
+//! told; [`replay`] tells it again, [`export`] makes a trace of it.
 
 pub mod blame;
 pub mod cli;

@@ -70,7 +70,8 @@ impl ReplayError {
     }
 }
 
-/// Replays a recording; with metrics it goes on until a signal comes, in the live view until that is left.
+/// Replays a recording; with metrics it goes on until a signal comes, in the live view until that
+/// is left.
 ///
 /// # Errors
 /// [`ReplayError`]
@@ -148,7 +149,8 @@ fn say_lost(inputs: u64) {
     }
 }
 
-/// In lines, to the end; gives the last damage that was met. With `metrics` it stays until a signal comes.
+/// In lines, to the end; gives the last damage that was met. With `metrics` it stays until a signal
+/// comes.
 async fn tell_lines(
     arguments: &Replay,
     mut reader: Reader,

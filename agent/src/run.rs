@@ -64,8 +64,8 @@ const DRAIN_EVERY: Duration = Duration::from_millis(50);
 /// How often it says that it is alive when there is nothing left to watch.
 const ALIVE: Duration = Duration::from_secs(1);
 
-/// How often the holders of locks are looked at, while somebody waits. No multiple of CPython's switch
-/// interval (5 ms), so that looks fall into every phase of it.
+/// How often the holders of locks are looked at, while somebody waits. No multiple of CPython's
+/// switch interval (5 ms), so that looks fall into every phase of it.
 const LOOK_EVERY: Duration = Duration::from_millis(7);
 
 /// Watches processes until the last has ended or a signal comes.
@@ -81,8 +81,8 @@ pub fn run(arguments: &Run) -> Result<(), RunError> {
     begin(&arguments.watch, &show, None)
 }
 
-/// The same as a live view on the terminal, until it is left or a signal comes. The view outlives the
-/// last process.
+/// The same as a live view on the terminal, until it is left or a signal comes. The view outlives
+/// the last process.
 ///
 /// # Errors
 /// [`RunError`]
@@ -342,7 +342,8 @@ fn give_back_memory() {
     }
 }
 
-/// Each process that is followed takes a descriptor: as many as are allowed at all, not the usual 1024.
+/// Each process that is followed takes a descriptor: as many as are allowed at all, not the usual
+/// 1024.
 fn allow_descriptors() {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
@@ -380,7 +381,8 @@ enum End {
     Processes,
 }
 
-/// Until the last process has ended, a signal comes, the live view is left or nobody reads the output.
+/// Until the last process has ended, a signal comes, the live view is left or nobody reads the
+/// output.
 async fn follow(
     collector: &mut Collector,
     outputs: &mut Outputs,

@@ -1,4 +1,5 @@
-//! What to do when a server's certificate is refused: rustls says what is wrong with it, not what would help.
+//! What to do when a server's certificate is refused: rustls says what is wrong with it, not what
+//! would help.
 
 use std::{error::Error, io};
 
@@ -23,7 +24,8 @@ pub(crate) fn failure<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Tls> {
     None
 }
 
-/// What would help. `authority` says where the CA's certificates come from, as an order: "name them in ...".
+/// What would help. `authority` says where the CA's certificates come from, as an order: "name them
+/// in ...".
 pub(crate) fn advice(failure: &Tls, authority: &str) -> String {
     match failure {
         Tls::InvalidCertificate(

@@ -1,9 +1,9 @@
 //! Perfetto's own trace processor reads the exported trace: nothing is reported as wrong, and every
 //! message is there with its age.
 //!
-//! It runs where `TAG52_PERFETTO` names a folder with the trace processor of a release of the Perfetto
-//! UI (`engine_bundle.js`, `trace_processor.wasm`; `cargo xtask test` provides it) and Node.js is
-//! installed.
+//! It runs where `TAG52_PERFETTO` names a folder with the trace processor of a release of the
+//! Perfetto UI (`engine_bundle.js`, `trace_processor.wasm`; `cargo xtask test` provides it) and
+//! Node.js is installed.
 
 use std::{
     collections::HashMap, env, fs::File, num::NonZeroU64, path::Path, process::Command, sync::Arc,

@@ -51,7 +51,8 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
     if workspace::is_root() {
         return with_filter(&mut tests(&["--workspace", "--exclude", "agent-ebpf"]));
     }
-    // Only the live tests load probes; only their binary runs as root, and nothing is built as root.
+    // Only the live tests load probes; only their binary runs as root, and nothing is built as
+    // root.
     with_filter(&mut tests(&[
         "--workspace",
         "--exclude",
@@ -80,8 +81,8 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
     with_filter(&mut live)
 }
 
-/// The container image for this machine, and the manifests that run it. Without root there is none: buildah
-/// and podman are run as root.
+/// The container image for this machine, and the manifests that run it. Without root there is none:
+/// buildah and podman are run as root.
 fn image() -> Result<PathBuf> {
     deploy::run(&deploy::Options::default())?;
     if !workspace::is_root() {
@@ -93,8 +94,8 @@ fn image() -> Result<PathBuf> {
     Ok(layout.folder)
 }
 
-/// The files of the dashboards and the rules; the live test asks what is in them. Prometheus is fetched here, not as
-/// root in a test.
+/// The files of the dashboards and the rules; the live test asks what is in them. Prometheus is
+/// fetched here, not as root in a test.
 fn check_dashboards() -> Result<()> {
     dashboards::check(&dashboards::folder())?;
     dashboards::rules::check(&dashboards::folder())?;

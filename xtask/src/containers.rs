@@ -1,4 +1,5 @@
-//! podman and buildah, with a storage of their own: the machine's images and containers stay as they are.
+//! podman and buildah, with a storage of their own: the machine's images and containers stay as
+//! they are.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +9,8 @@ use tempfile::TempDir;
 
 use crate::toolchain;
 
-/// The limits a container gets. The usual ones are above what we may ask for inside of another container.
+/// The limits a container gets. The usual ones are above what we may ask for inside of another
+/// container.
 const LIMITS: [&str; 4] = [
     "--ulimit",
     "nofile=20000:20000",
@@ -43,7 +45,8 @@ impl Containers {
         self.program("buildah")
     }
 
-    /// `podman`. runc, because crun refuses machines that have both versions of cgroups; without systemd.
+    /// `podman`. runc, because crun refuses machines that have both versions of cgroups; without
+    /// systemd.
     pub fn podman(&self) -> Command {
         let mut command = self.program("podman");
         command
@@ -78,8 +81,8 @@ impl Containers {
         let (Some(folder), Some(name)) = (layout.parent(), layout.file_name()) else {
             bail!("{} is no layout", layout.display());
         };
-        // Told by its name alone: podman makes the image's name of what it is told, and not every folder can
-        // be one.
+        // Told by its name alone: podman makes the image's name of what it is told, and not every
+        // folder can be one.
         let from = format!("oci:{}", Path::new(name).display());
         let mut pull = self.podman();
         pull.args(["pull", "--quiet", &from]).current_dir(folder);

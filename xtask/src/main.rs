@@ -51,7 +51,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         filter: Vec<String>,
     },
-    /// Run the live tests in virtual machines with other kernels: `cargo xtask vm --kernel 6.12 -- FILTER`
+    /// Run the live tests in virtual machines with other kernels: `cargo xtask vm --kernel 6.12 --
+    /// FILTER`
     Vm(vm::Options),
     /// Build the container image: `target/image/tag52.oci.tar`
     Image(image::Options),

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Installs into `folder` exactly what its `package-lock.json` lists, anew; no package's own scripts are run.
+/// Installs into `folder` exactly what its `package-lock.json` lists, anew; no package's own
+/// scripts are run.
 ///
 /// # Errors
 /// npm is missing, cannot fetch a package, or the lock file is out of step with `package.json`.
@@ -40,7 +41,8 @@ mod tests {
         names.into_iter().flat_map(Map::keys).map(String::as_str)
     }
 
-    /// `npm install` leaves out what the registry it asks does not have, and `npm ci` then refuses the file.
+    /// `npm install` leaves out what the registry it asks does not have, and `npm ci` then refuses
+    /// the file.
     #[test]
     fn the_lock_files_are_whole_and_name_no_registry() {
         for folder in ["render", "schema"] {

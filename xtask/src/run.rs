@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result};
 
 use xtask::{toolchain, workspace};
 
-/// Builds the agent and becomes `tag52 COMMAND ARGS`, through sudo when not root. Returns only on failure.
+/// Builds the agent and becomes `tag52 COMMAND ARGS`, through sudo when not root. Returns only on
+/// failure.
 pub(crate) fn run(subcommand: &str, arguments: &[String]) -> Result<()> {
     toolchain::ensure()?;
     let binary = workspace::build_agent()?;

@@ -22,7 +22,8 @@ pub fn target() -> PathBuf {
         .map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
-/// Where the tools live that the build needs. Always inside the workspace, whatever CARGO_TARGET_DIR says.
+/// Where the tools live that the build needs. Always inside the workspace, whatever
+/// CARGO_TARGET_DIR says.
 pub fn tools() -> PathBuf {
     root().join("target/tools")
 }

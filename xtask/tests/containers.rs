@@ -1,5 +1,5 @@
-//! The image under podman, as a DaemonSet runs it: it watches a process in another container, which has a
-//! cgroup, a PID namespace and a network of its own.
+//! The image under podman, as a DaemonSet runs it: it watches a process in another container, which
+//! has a cgroup, a PID namespace and a network of its own.
 //!
 //! Needs root, and the image: run it with `cargo xtask test`.
 
@@ -151,8 +151,9 @@ fn root_folder(root: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The agent finds a pod that is at its limit, by itself, and watches it from before the first message to
-/// its end: another user's process in a cgroup, a PID namespace and a network of its own.
+/// The agent finds a pod that is at its limit, by itself, and watches it from before the first
+/// message to its end: another user's process in a cgroup, a PID namespace and a network of its
+/// own.
 fn observe(rights: &[&str]) {
     let _guard = one_at_a_time();
     let node = Node::start();
@@ -177,8 +178,8 @@ fn observe(rights: &[&str]) {
     let stderr = &outcome.stderr;
     assert!(outcome.status.success(), "{}: {stderr:?}", outcome.status);
     assert_eq!(outcome.errors, Vec::<String>::new());
-    // Other processes on this machine may read FIX too. What was read before its first receive call was seen
-    // is not told.
+    // Other processes on this machine may read FIX too. What was read before its first receive call
+    // was seen is not told.
     let ours = |m: &&Message| m.msg_type == "8" && m.session.pid == pod.pid;
     let messages: Vec<&Message> = outcome.messages.iter().filter(ours).collect();
     let first = messages.first().expect("a session was found").seq;
@@ -254,7 +255,8 @@ fn four_capabilities_are_enough() {
     ]);
 }
 
-/// Ends an agent with this signal; how long that took and with which exit code. Its probes go with it.
+/// Ends an agent with this signal; how long that took and with which exit code. Its probes go with
+/// it.
 fn end(signal: &str) -> (Duration, Option<i32>) {
     let _guard = one_at_a_time();
     let node = Node::start();

@@ -1,4 +1,5 @@
-//! The laboratory itself, without the agent and without root: what the live tests take for the truth.
+//! The laboratory itself, without the agent and without root: what the live tests take for the
+//! truth.
 
 #[expect(dead_code, reason = "shared with the live tests, which use more of it")]
 mod common;
@@ -249,7 +250,8 @@ fn the_venue_sends_a_lost_message_again_and_hears_its_client() {
         [count("A"), count("8"), count("0"), count("4"), count("5")],
         [1, 20, 2, 1, 1]
     );
-    // The report of that number comes after those that follow it, and the rest is filled with nothing.
+    // The report of that number comes after those that follow it, and the rest is filled with
+    // nothing.
     let at = |seq: u64| seen.iter().position(|(_, number)| *number == seq);
     assert!(at(6) > at(7), "{seen:?}");
     assert_eq!(seen[at(6).expect("sent again") + 1].0, "4");

@@ -1,8 +1,8 @@
 //! Live tests: the real probes in the running kernel, real processes, known causes of waiting.
 //!
-//! They need root and the agent's binary: run them with `cargo xtask test`. Times are never compared with
-//! constants tighter than sanity, only with what the same run says about itself: other load on the machine
-//! makes every one of them longer.
+//! They need root and the agent's binary: run them with `cargo xtask test`. Times are never
+//! compared with constants tighter than sanity, only with what the same run says about itself:
+//! other load on the machine makes every one of them longer.
 
 mod accuracy;
 mod cgroups;
@@ -100,7 +100,8 @@ fn exact(message: &Message) {
 }
 
 impl Run {
-    /// Every message is there once, with the venue's tag 52, and was not handed off before the victim says so.
+    /// Every message is there once, with the venue's tag 52, and was not handed off before the
+    /// victim says so.
     fn joins(&self) {
         let ours: HashMap<u64, &Message> = self
             .messages
@@ -148,8 +149,8 @@ impl Run {
         );
     }
 
-    /// The rows of every part's blame sum to the part, and this share of one is charged to culprits that
-    /// `is` is true for.
+    /// The rows of every part's blame sum to the part, and this share of one is charged to culprits
+    /// that `is` is true for.
     fn blamed(&self, part: &str, is: impl Fn(&Blamed) -> bool) -> f64 {
         let blame = Blame::of(&self.summary).expect("a summary");
         assert_eq!(blame.inexact(), Vec::<String>::new());
@@ -203,8 +204,8 @@ impl Run {
         .join(", ")
     }
 
-    /// The injected waiting inside the application, as the victim measured it: a message waits for everything
-    /// that is done for the messages of its receive call.
+    /// The injected waiting inside the application, as the victim measured it: a message waits for
+    /// everything that is done for the messages of its receive call.
     fn injected(&self) -> i64 {
         let mut calls: HashMap<i64, Vec<&Record>> = HashMap::new();
         for record in &self.truth.victim.records {
@@ -216,8 +217,8 @@ impl Run {
         calls.values().map(waited).sum()
     }
 
-    /// The part in the application beside the victim's own measurement, which also holds the time from being
-    /// woken to running again.
+    /// The part in the application beside the victim's own measurement, which also holds the time
+    /// from being woken to running again.
     fn agrees_in_app(&self, part: &str) {
         let found: i64 = self
             .messages
@@ -246,7 +247,8 @@ fn reads(call: &str, size: &str, from: u64) {
     let victim = ["--read", call, "--read-size", size, "--work-us", "300"];
     let run = observe_from(Bench::start(500.0, 500, &victim), from, &[]);
     let (error, age) = (run.hand_off_error(), run.median_age());
-    // Each message costs at least 300 us, so a hand-off taken at the wrong instant is off by a large part of that.
+    // Each message costs at least 300 us, so a hand-off taken at the wrong instant is off by a
+    // large part of that.
     assert!(
         error * 3 < age,
         "{call}: the hand-off is off by {error} ns, the age is {age} ns"
@@ -601,7 +603,8 @@ fn a_venue_that_waits_for_our_acknowledgement_is_told_from_the_network() {
             nodelay,
             ..venue::Options::of(300.0, 900)
         };
-        // Of the first read, which may be of many messages, nothing is seen where calls are hooked at their entry.
+        // Of the first read, which may be of many messages, nothing is seen where calls are hooked
+        // at their entry.
         let run = observe_from(Bench::with(options, victim), 50, &[]);
         let pending: i64 = run.messages.iter().map(|m| m.ack_pending_ns).sum();
         let network = run.total("network");
@@ -611,7 +614,8 @@ fn a_venue_that_waits_for_our_acknowledgement_is_told_from_the_network() {
         }
         (pending, network)
     };
-    // While it does not read, the kernel acknowledges late, and the venue sends nothing before that.
+    // While it does not read, the kernel acknowledges late, and the venue sends nothing before
+    // that.
     let pauses = [
         "--inject",
         "rcvbuf",
@@ -748,14 +752,15 @@ fn is_processor(row: &&Blamed) -> bool {
     row.comm.as_deref() == Some("processor")
 }
 
-/// The demo's processor holds the GIL, mostly in calls of a C encoder that do not yield; by time, not by its waiter's
-/// wake-ups, which a timer does on top of whoever runs.
+/// The demo's processor holds the GIL, mostly in calls of a C encoder that do not yield; by time,
+/// not by its waiter's wake-ups, which a timer does on top of whoever runs.
 fn processor_is_blamed(incident: &demo::AgentSummary) {
     let share = (incident.charges).share("lock_wait", |row| is_processor(&row));
     assert!(share > 0.9, "{:?}", incident.blame);
 }
 
-/// Of the ingest thread's waits those that outlasted a request to let go are as many as by the application's own log.
+/// Of the ingest thread's waits those that outlasted a request to let go are as many as by the
+/// application's own log.
 fn holds_are_told_from_hand_offs(summary: &demo::Summary, incident: &demo::AgentSummary) {
     let found = Waits::of(incident.charges.rows("lock_wait").filter(is_processor));
     let truth = &summary.account.gil;
@@ -767,8 +772,8 @@ fn holds_are_told_from_hand_offs(summary: &demo::Summary, incident: &demo::Agent
 #[test]
 fn bystanders_are_blamed_for_no_lock() {
     let _guard = one_at_a_time();
-    // The ingest thread's timed waits are ended by a timer on top of whoever happens to run: some only compute, some
-    // are in futex(2), as if they released a lock.
+    // The ingest thread's timed waits are ended by a timer on top of whoever happens to run: some
+    // only compute, some are in futex(2), as if they released a lock.
     let crowd = |cpu| -> Vec<Guarded> {
         let wakers = (0..2).map(|_| waker(cpu));
         (0..3).map(|_| rival(cpu)).chain(wakers).collect()
@@ -788,8 +793,8 @@ fn bystanders_are_blamed_for_no_lock() {
     assert_eq!(blame.charged("run_queue", |row| distant.are(row)), 0);
     let waited = blame.rows("run_queue").filter(|row| runners.are(row));
     let waited: u64 = waited.map(|row| row.waits_ns).sum();
-    // Each wait once: how many messages waited with it is chance. Where other programs had the CPU for long, the
-    // bystanders may be among those that are not named.
+    // Each wait once: how many messages waited with it is chance. Where other programs had the CPU
+    // for long, the bystanders may be among those that are not named.
     let alone = theirs > 0.8;
     let named: u64 = blame.rows("run_queue").map(|row| row.waits_ns).sum();
     assert!(

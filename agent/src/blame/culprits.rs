@@ -97,8 +97,8 @@ pub enum News<'a> {
 }
 
 impl Culprits {
-    /// The number of a culprit; `describe` is asked and `tell` told of a new one, and of the one that was not seen
-    /// for longest and makes room for it.
+    /// The number of a culprit; `describe` is asked and `tell` told of a new one, and of the one
+    /// that was not seen for longest and makes room for it.
     pub fn id(
         &mut self,
         key: &Key,
@@ -204,7 +204,8 @@ mod tests {
             assert_eq!(id(0), first);
         }
         assert_eq!(told, most);
-        // Half of what is known means the same as the other half, and what was first is still there.
+        // Half of what is known means the same as the other half, and what was first is still
+        // there.
         assert_eq!(told - gone, most / 2 + 1);
         assert_eq!(culprits.given.len() as u64, most / 2 + 1);
         assert_eq!(culprits.meant.len() as u64, most / 2 + 1);

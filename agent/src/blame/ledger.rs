@@ -102,8 +102,8 @@ impl Ledger {
         self.entries.is_empty()
     }
 
-    /// Beyond [`CULPRITS`] nobody new is charged: that is the other's. One of whom no wait is held any more makes
-    /// room.
+    /// Beyond [`CULPRITS`] nobody new is charged: that is the other's. One of whom no wait is held
+    /// any more makes room.
     fn slot(&mut self, culprit: CulpritId) -> Option<usize> {
         let found = self.slots.iter().position(|s| *s == culprit);
         if found.is_some() {
@@ -136,8 +136,8 @@ impl Ledger {
             .collect()
     }
 
-    /// Waits of one state end in order and do not overlap; the shares of one run-queue wait share its
-    /// end. So the entries that can reach into the stretch are those that end after its
+    /// Waits of one state end in order and do not overlap; the shares of one run-queue wait share
+    /// its end. So the entries that can reach into the stretch are those that end after its
     /// beginning, up to the first that begins after its end and all that ended with it.
     fn sum(&self, from: u64, to: u64, sums: &mut [u64]) {
         let first = self.entries.partition_point(|e| e.to <= from);

@@ -4,7 +4,8 @@ use agent_common::{Queued, Runner};
 
 use super::{culprits::Key, switches::Switches};
 
-/// A wait is cut into so many pieces at the most: who was in the way in its beginning need not have been at its end.
+/// A wait is cut into so many pieces at the most: who was in the way in its beginning need not have
+/// been at its end.
 const PIECES: usize = 16;
 
 /// What a thread had of a CPU that another one waited for, in a piece of the wait.
@@ -40,8 +41,9 @@ struct Turn {
     withheld: Option<u64>,
 }
 
-/// Who had the CPU for how long while the thread waited for it and was not throttled, piece by piece, in their order.
-/// Together no more than it waited: who had it at times that are not known is nobody here.
+/// Who had the CPU for how long while the thread waited for it and was not throttled, piece by
+/// piece, in their order. Together no more than it waited: who had it at times that are not known
+/// is nobody here.
 pub(super) fn shares(queued: &Queued, switches: &Switches) -> Vec<Share> {
     let length = queued.to.saturating_sub(queued.from);
     let throttled = queued.throttled.min(length);
@@ -51,8 +53,8 @@ pub(super) fn shares(queued: &Queued, switches: &Switches) -> Vec<Share> {
     let told: u64 = turns.iter().filter_map(|turn| turn.withheld).sum();
     let untold = turns.iter().filter(|turn| turn.withheld.is_none());
     let untold = untold.map(|turn| turn.ns).sum::<u64>() + length.saturating_sub(known);
-    // The rest of the throttled time fell into what is left; where in it is not known: everybody is charged
-    // less, alike.
+    // The rest of the throttled time fell into what is left; where in it is not known: everybody is
+    // charged less, alike.
     let rest = throttled.saturating_sub(told).min(untold);
     let mut shares: Vec<Share> = Vec::new();
     for piece in turns.chunks(turns.len().div_ceil(PIECES).max(1)) {
@@ -106,7 +108,8 @@ fn turns(queued: &Queued, switches: &Switches) -> Vec<Turn> {
             withheld: told.then(|| ns.min(u64::from(runner.withheld))),
         }
     };
-    // The next switch in line, and when it took over: of a turn whose beginning is not known, nobody is charged.
+    // The next switch in line, and when it took over: of a turn whose beginning is not known,
+    // nobody is charged.
     let mut line = Some((queued.first, queued.from));
     let mut turns = Vec::new();
     for (number, runner) in switches.between(queued.cpu, queued.first, queued.next) {

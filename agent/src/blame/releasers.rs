@@ -1,8 +1,8 @@
 //! Who releases which lock.
 //!
-//! A waiter that a timer has woken, and that then waits for a CPU, can find its lock free: nobody woke it
-//! for that, so nobody was seen. Such a wait goes to the thread that releases this lock all but
-//! always, if there is one.
+//! A waiter that a timer has woken, and that then waits for a CPU, can find its lock free: nobody
+//! woke it for that, so nobody was seen. Such a wait goes to the thread that releases this lock all
+//! but always, if there is one.
 
 use std::num::NonZeroUsize;
 
@@ -97,7 +97,8 @@ impl Releasers {
         self.0.peek(&lock(pid, address))?.usual()
     }
 
-    /// Who may hold the lock now: the thread that does so all but always, else those that released it last.
+    /// Who may hold the lock now: the thread that does so all but always, else those that released
+    /// it last.
     pub(super) fn holders(&self, pid: u32, address: u64) -> impl Iterator<Item = Thread> + '_ {
         let known = self.0.peek(&lock(pid, address));
         let usual = known.and_then(Releases::usual);

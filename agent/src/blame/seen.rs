@@ -38,8 +38,8 @@ impl Seen {
         }
     }
 
-    /// A lock wait is over, `holder` released the lock: the looks at it are samples. Other looks until
-    /// then were at those who might have held it, or in a wait that was not told.
+    /// A lock wait is over, `holder` released the lock: the looks at it are samples. Other looks
+    /// until then were at those who might have held it, or in a wait that was not told.
     pub(super) fn settle(&mut self, wait: &Wait, holder: u32, tell: &mut dyn FnMut(Sample)) {
         let Some(looks) = self.looks.get_mut(&wait.tid) else {
             return;

@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use agent_common::{Kind, Queued, RUNNERS, Runner};
 
-/// Blocks of switches kept of each CPU: a wait of so many (two seconds of a switch each half millisecond) can
-/// be charged as a whole.
+/// Blocks of switches kept of each CPU: a wait of so many (two seconds of a switch each half
+/// millisecond) can be charged as a whole.
 const MOST_BLOCKS: usize = 256;
 
 /// The last switches of every CPU.
@@ -89,7 +89,8 @@ impl Switches {
 mod tests {
     use super::*;
 
-    /// A record of a CPU's switches up to `next`; that with number `n` is of thread `n`, until `10 * n`.
+    /// A record of a CPU's switches up to `next`; that with number `n` is of thread `n`, until `10
+    /// * n`.
     fn record(cpu: u32, next: u64, full: bool) -> Queued {
         let mut record = Queued {
             cpu,

@@ -102,7 +102,8 @@ fn who_asks_again_for_a_lock_works_for_nothing() {
     assert_eq!(told(&blame, 0, 50, 1_000).1, Followed::default());
 }
 
-/// A wait's sleeps, each ended by its timer but the last, which is over without a release being seen.
+/// A wait's sleeps, each ended by its timer but the last, which is over without a release being
+/// seen.
 fn timeouts(sleeps: &[(u64, u64)]) -> u32 {
     let mut blame = Blame::default();
     let mut told = Vec::new();

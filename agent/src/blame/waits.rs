@@ -48,8 +48,8 @@ pub enum Told {
 /// The waits of all watched threads.
 #[derive(Debug, Default)]
 pub struct Blame {
-    /// By thread and part: the waits of one part end one after the other, a lock wait of many sleeps is
-    /// told after the run-queue waits in between.
+    /// By thread and part: the waits of one part end one after the other, a lock wait of many
+    /// sleeps is told after the run-queue waits in between.
     threads: HashMap<(u32, Part), Ledger>,
     /// Of a lock wait that goes on: its sleeps so far, by thread.
     sleeps: HashMap<u32, Vec<(u64, u64)>>,
@@ -133,8 +133,8 @@ impl Blame {
         }
     }
 
-    /// Who may hold a lock of a process that one of its threads waits for, likeliest first: (thread, its
-    /// process).
+    /// Who may hold a lock of a process that one of its threads waits for, likeliest first:
+    /// (thread, its process).
     pub fn holders(
         &self,
         pid: u32,
@@ -145,8 +145,8 @@ impl Blame {
         holders.filter(move |thread| thread.0 != waiter)
     }
 
-    /// A thread that may hold a lock was looked at while somebody waited for it: told as a sample with the
-    /// wait, if it did.
+    /// A thread that may hold a lock was looked at while somebody waited for it: told as a sample
+    /// with the wait, if it did.
     pub fn looked(&mut self, look: Look) {
         self.seen.add(look);
     }
@@ -258,9 +258,9 @@ impl Blame {
         }
     }
 
-    /// Charges a message with the waits that fell into its time outside the network, and says which of
-    /// those for the CPU were the aftermath of others. It was held back, if it was, from `held_back_from`
-    /// on.
+    /// Charges a message with the waits that fell into its time outside the network, and says which
+    /// of those for the CPU were the aftermath of others. It was held back, if it was, from
+    /// `held_back_from` on.
     pub fn charge(&self, message: &mut Message, held_back_from: u64) {
         let matrix = message.split.matrix();
         let ago = |at: u64, stage| at.saturating_sub(matrix.stage(stage).max(0) as u64);
@@ -288,8 +288,9 @@ impl Blame {
             if held_back == 0 {
                 continue;
             }
-            // In between the window may have been open for moments, which count as well: the culprits of
-            // these are as good as the others, and nobody is charged for more than was held back.
+            // In between the window may have been open for moments, which count as well: the
+            // culprits of these are as good as the others, and nobody is charged for more than was
+            // held back.
             for due in at_most(held_back, ledger.between(held_back_from, arrived)) {
                 let known = message
                     .charges
@@ -334,8 +335,9 @@ impl Blame {
         }
     }
 
-    /// Forgets what is older than any message to come is likely to be, as of `now` (`CLOCK_MONOTONIC` ns): called
-    /// now and then. What is not asked for again must not add up to much over weeks.
+    /// Forgets what is older than any message to come is likely to be, as of `now`
+    /// (`CLOCK_MONOTONIC` ns): called now and then. What is not asked for again must not add up to
+    /// much over weeks.
     pub fn tidy(&mut self, now: u64) {
         let before = now.saturating_sub(KEPT);
         self.switches.forget(before);
@@ -369,8 +371,8 @@ impl Blame {
     }
 }
 
-/// How many of a wait's sleeps a timer ended. It is set to the same time again and again: what was over much
-/// sooner than most was ended by a wake-up that no hook told of.
+/// How many of a wait's sleeps a timer ended. It is set to the same time again and again: what was
+/// over much sooner than most was ended by a wake-up that no hook told of.
 fn timed_out(sleeps: &[(u64, u64)]) -> u32 {
     let mut lengths: Vec<u64> = sleeps.iter().map(|(from, to)| to - from).collect();
     lengths.sort_unstable();
@@ -430,7 +432,8 @@ mod tests {
         }
     }
 
-    /// The reader waited for thread 5 until 200, for thread 7 until 400, and for thread 6 after 600.
+    /// The reader waited for thread 5 until 200, for thread 7 until 400, and for thread 6 after
+    /// 600.
     fn blame(tid: u32) -> Blame {
         let mut blame = Blame::default();
         for (from, to, releaser) in [(100, 200, 5), (300, 400, 7), (600, 700, 6), (800, 900, 6)] {

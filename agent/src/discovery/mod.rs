@@ -1,7 +1,7 @@
 //! `--all`: which of the processes that read FIX are followed.
 //!
-//! The probes find streams; here it is decided once for each process whether it is one of those asked for, and
-//! remembered until it ends.
+//! The probes find streams; here it is decided once for each process whether it is one of those
+//! asked for, and remembered until it ends.
 
 mod pattern;
 mod selector;

@@ -6,9 +6,8 @@
 ///
 /// - every byte offered is in exactly one place:
 ///   `offered_bytes == message_bytes + skipped_bytes + overlap_bytes + pending_bytes`;
-/// - so is every offset between the first one fed and the one expected next:
-///   `expected - first == offered_bytes - overlap_bytes + omitted_bytes + lost_bytes - rewound_bytes`
-///   (modulo 2^64).
+/// - so is every offset between the first one fed and the one expected next: `expected - first ==
+///   offered_bytes - overlap_bytes + omitted_bytes + lost_bytes - rewound_bytes` (modulo 2^64).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Headers handed out.

@@ -1,9 +1,9 @@
 //! How a message begins and ends on the wire.
 //!
-//! FIX 4.4 volume 2, "Standard Message Header" and "Standard Message Trailer" (FIX TagValue Encoding,
-//! "Message structure"): BeginString (8), BodyLength (9) and MsgType (35) come first, in this order;
-//! BodyLength counts from after the SOH of field 9 through the SOH before `10=`; CheckSum (10) comes
-//! last and has always three digits.
+//! FIX 4.4 volume 2, "Standard Message Header" and "Standard Message Trailer" (FIX TagValue
+//! Encoding, "Message structure"): BeginString (8), BodyLength (9) and MsgType (35) come first, in
+//! this order; BodyLength counts from after the SOH of field 9 through the SOH before `10=`;
+//! CheckSum (10) comes last and has always three digits.
 
 /// Ends every field.
 pub(super) const SOH: u8 = 1;

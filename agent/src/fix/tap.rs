@@ -85,9 +85,10 @@ impl Kept {
 /// Reads the messages of one socket's receive stream, from chunks with their stream offsets.
 ///
 /// The walk goes by BodyLength (9), from `8=FIX` to `8=FIX`. What is read of a message is the same
-/// however the stream is split into chunks, and whichever bytes between the end of its header and its
-/// own end are left out. A header is looked for in the first 256 bytes of a message; a field that
-/// goes past them is not read. It is complete at the first tag that is not of the standard header.
+/// however the stream is split into chunks, and whichever bytes between the end of its header and
+/// its own end are left out. A header is looked for in the first 256 bytes of a message; a field
+/// that goes past them is not read. It is complete at the first tag that is not of the standard
+/// header.
 ///
 /// When the framing breaks, the tap goes on at the next `8=FIX` after a SOH, or after a gap. See
 /// [`Counts`] for what is then counted.
@@ -175,9 +176,9 @@ impl Tap {
     /// Reads a chunk whose first byte is at the stream offset `offset`, and hands every header that
     /// it completes to `found`, in stream order and each once.
     ///
-    /// Bytes at offsets that were passed before are not read again. A chunk that lies wholly 1 MiB or
-    /// more behind is taken for another stream: the tap starts over at its offset. An empty chunk
-    /// says nothing.
+    /// Bytes at offsets that were passed before are not read again. A chunk that lies wholly 1 MiB
+    /// or more behind is taken for another stream: the tap starts over at its offset. An empty
+    /// chunk says nothing.
     pub fn feed(&mut self, offset: u64, bytes: &[u8], found: &mut impl FnMut(Header)) {
         self.counts.offered_bytes += bytes.len() as u64;
         let mut rest = self.align(offset, bytes);
@@ -194,8 +195,8 @@ impl Tap {
         }
     }
 
-    /// Settles what lies between the offset expected and this one; gives the bytes left to read, all
-    /// of which have an offset.
+    /// Settles what lies between the offset expected and this one; gives the bytes left to read,
+    /// all of which have an offset.
     fn align<'a>(&mut self, offset: u64, bytes: &'a [u8]) -> &'a [u8] {
         let nameable = usize::try_from(u64::MAX - offset).unwrap_or(usize::MAX);
         let fresh = &bytes[..bytes.len().min(nameable)];
@@ -336,11 +337,11 @@ impl Tap {
         rest.len()
     }
 
-    /// Looks for a message's start in what is kept, which is neither that of a message nor a trailer;
-    /// at its first byte only if that is a `boundary`.
+    /// Looks for a message's start in what is kept, which is neither that of a message nor a
+    /// trailer; at its first byte only if that is a `boundary`.
     ///
-    /// What is kept was right up to its last byte, and neither fields 8 and 9 nor a trailer have room
-    /// for a SOH and a whole [`START`]: what is found is the beginning of one at most.
+    /// What is kept was right up to its last byte, and neither fields 8 and 9 nor a trailer have
+    /// room for a SOH and a whole [`START`]: what is found is the beginning of one at most.
     fn rescan(&mut self, boundary: bool) {
         let bytes = self.kept.bytes();
         let at = if boundary && may_start(bytes) {

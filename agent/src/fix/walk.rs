@@ -47,8 +47,8 @@ impl Wanted {
 /// - FIX 4.3 adds the Hops group (627 to 630);
 /// - FIXT.1.1 adds ApplVerID (1128), CstmApplVerID (1129) and ApplExtID (1156).
 ///
-/// DefaultApplVerID (1137) is a field of the body of Logon. From "Standard Message Header" in volume
-/// 2 of FIX 4.0 to 4.4 and in FIXT 1.1.
+/// DefaultApplVerID (1137) is a field of the body of Logon. From "Standard Message Header" in
+/// volume 2 of FIX 4.0 to 4.4 and in FIXT 1.1.
 const fn in_header(tag: u16) -> bool {
     matches!(
         tag,
@@ -193,8 +193,8 @@ impl Walk {
         true
     }
 
-    /// How much of the message it takes to see where the header ends: up to the end of the first tag
-    /// that is not of it.
+    /// How much of the message it takes to see where the header ends: up to the end of the first
+    /// tag that is not of it.
     pub(super) const fn bytes(&self) -> usize {
         self.at + MAX_DIGITS + 1
     }

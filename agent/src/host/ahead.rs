@@ -1,7 +1,7 @@
 //! Looking through the files of processes on a thread of its own.
 //!
-//! A large program's tables take a hundred milliseconds; on the run loop's thread nothing would take messages out of
-//! the ring meanwhile.
+//! A large program's tables take a hundred milliseconds; on the run loop's thread nothing would
+//! take messages out of the ring meanwhile.
 
 use std::{
     collections::HashSet,

@@ -5,8 +5,8 @@ use syscalls::Sysno;
 /// What a wait outside of any call is: the kernel was entered by an exception.
 pub(super) const PAGE_FAULT: &str = "page fault";
 
-/// Calls that may block and have a file descriptor as their first argument. Names, not numbers: these
-/// differ by architecture, and aarch64 lacks some.
+/// Calls that may block and have a file descriptor as their first argument. Names, not numbers:
+/// these differ by architecture, and aarch64 lacks some.
 const ON_DESCRIPTOR: &[&str] = &[
     "accept",
     "accept4",

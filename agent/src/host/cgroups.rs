@@ -54,7 +54,8 @@ struct Hierarchy {
     /// The cgroup that is at the mount's top.
     root: Shown,
     mount: PathBuf,
-    /// The way from there to the root of our cgroup namespace, where that is further down and known.
+    /// The way from there to the root of our cgroup namespace, where that is further down and
+    /// known.
     home: Option<Vec<OsString>>,
 }
 
@@ -123,8 +124,8 @@ impl Hierarchies {
         Some(path.to_string_lossy().into_owned())
     }
 
-    /// From the text of a process's `cgroup`: what the cgroup named after a container has been given. The
-    /// process may be in one below it (`crio-ID.scope/container`).
+    /// From the text of a process's `cgroup`: what the cgroup named after a container has been
+    /// given. The process may be in one below it (`crio-ID.scope/container`).
     pub(super) fn given(&self, text: &str, container: &str) -> Option<Given> {
         let limits = self.limits.as_ref()?;
         let own = limits.place(text)?;
@@ -263,9 +264,9 @@ fn value(text: &str, name: &str) -> Option<u64> {
     })
 }
 
-/// Which levels ran out of quota between two readings, own cgroup first, and for how long their threads
-/// were kept from running, nanoseconds as the kernel counts them: run queues of several CPUs add up, and
-/// a time in progress is counted at its end (0 so far, then).
+/// Which levels ran out of quota between two readings, own cgroup first, and for how long their
+/// threads were kept from running, nanoseconds as the kernel counts them: run queues of several
+/// CPUs add up, and a time in progress is counted at its end (0 so far, then).
 ///
 /// A level that is in one of the readings only (the process moved) is left out.
 #[must_use]

@@ -120,8 +120,8 @@ impl Files {
         is_pythons(path) || program.is_ok_and(|file| (file.dev(), file.ino()) == id)
     }
 
-    /// The very file that is mapped, even when it has been replaced since; else the one that has its
-    /// name in the process's root.
+    /// The very file that is mapped, even when it has been replaced since; else the one that has
+    /// its name in the process's root.
     fn open(&self, pid: u32, path: &Path, map: &MemoryMap) -> Option<(File, (u64, u64), u64)> {
         let (start, end) = map.address;
         let mapped = self.proc.of(pid, &format!("map_files/{start:x}-{end:x}"));
@@ -133,7 +133,8 @@ impl Files {
     }
 }
 
-/// CPython's symbols in an ELF file, of which only tables are read: the exported ones, or the `whole`.
+/// CPython's symbols in an ELF file, of which only tables are read: the exported ones, or the
+/// `whole`.
 fn symbols<'data>(data: impl ReadRef<'data>, whole: bool) -> Option<Linked> {
     let file = object::File::parse(data).ok()?;
     let executable = file.segments().find_map(|segment| {

@@ -15,8 +15,8 @@ pub(super) fn read(pid: u32, address: u64, into: &mut [u8]) -> io::Result<()> {
         iov_base: std::ptr::without_provenance_mut(from),
         iov_len: into.len(),
     };
-    // SAFETY: `local` is one vector over `into`, which is ours to write for the call; the kernel checks
-    // the remote addresses and never writes there.
+    // SAFETY: `local` is one vector over `into`, which is ours to write for the call; the kernel
+    // checks the remote addresses and never writes there.
     let n = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
     match usize::try_from(n) {
         Ok(n) if n == into.len() => Ok(()),

@@ -1,8 +1,8 @@
 //! Who is who on this machine: read from /proc and the cgroup file systems, never per event.
 //!
-//! Everything here is looked up when something has to be told, remembered in bounded tables and looked
-//! at again after seconds; a process may have ended or changed by then, and what cannot be found out is
-//! said to be unknown and counted.
+//! Everything here is looked up when something has to be told, remembered in bounded tables and
+//! looked at again after seconds; a process may have ended or changed by then, and what cannot be
+//! found out is said to be unknown and counted.
 
 mod ahead;
 mod calls;
@@ -110,13 +110,14 @@ impl Host {
         })
     }
 
-    /// A thread's name and process; that of an ended one for a minute, if it was known. Otherwise empty.
+    /// A thread's name and process; that of an ended one for a minute, if it was known. Otherwise
+    /// empty.
     pub fn thread(&mut self, tid: u32) -> ThreadName {
         self.names.thread(tid)
     }
 
-    /// How a thread belongs to a watched process. In Kubernetes the same pod is the same cgroup; the
-    /// root cgroup is nobody's in particular.
+    /// How a thread belongs to a watched process. In Kubernetes the same pod is the same cgroup;
+    /// the root cgroup is nobody's in particular.
     pub fn kin(&mut self, tid: u32, watched: u32) -> Kin {
         self.names.kin(tid, watched)
     }
@@ -143,7 +144,8 @@ impl Host {
         }
     }
 
-    /// The call that blocked a thread of a process, by number (-1: none, a page fault) and first argument.
+    /// The call that blocked a thread of a process, by number (-1: none, a page fault) and first
+    /// argument.
     pub fn call(&mut self, pid: u32, number: i64, argument: u64) -> Culprit {
         let (name, object) = self.object(pid, number, argument);
         Culprit::Call { name, object }
@@ -154,7 +156,8 @@ impl Host {
         self.objects.resolve(pid, number, argument)
     }
 
-    /// Who a process is: asked when it begins to read a session. `None` when there is no such process.
+    /// Who a process is: asked when it begins to read a session. `None` when there is no such
+    /// process.
     #[must_use]
     pub fn process(&self, pid: u32) -> Option<ProcessFacts> {
         let status = self.proc.status(pid).ok()?;
@@ -196,14 +199,14 @@ impl Host {
         Some(text.trim_end_matches('\0').replace('\0', " "))
     }
 
-    /// The paths of a process's cgroups, one of each hierarchy, below the mounts; `None` when there is no such
-    /// process.
+    /// The paths of a process's cgroups, one of each hierarchy, below the mounts; `None` when there
+    /// is no such process.
     #[must_use]
     pub fn cgroup_paths(&self, pid: u32) -> Option<Vec<String>> {
         let text = fs::read_to_string(self.proc.of(pid, "cgroup")).ok()?;
         let path = |line: &str| Some(line.splitn(3, ':').nth(2)?.to_owned());
-        // First the one that is the same wherever the agent runs: those in the text are relative to its own
-        // cgroup where it has a namespace of them.
+        // First the one that is the same wherever the agent runs: those in the text are relative to
+        // its own cgroup where it has a namespace of them.
         let own = self.hierarchies.path_of(&self.proc, pid);
         Some(
             own.into_iter()
@@ -212,8 +215,8 @@ impl Host {
         )
     }
 
-    /// The least and the most CPU that a process's container asked for, thousandths of a CPU, by what its
-    /// cgroup was given. Outside of a pod shares stand for no request.
+    /// The least and the most CPU that a process's container asked for, thousandths of a CPU, by
+    /// what its cgroup was given. Outside of a pod shares stand for no request.
     fn request(&self, cgroup: &str, place: &Place) -> Option<(u64, u64)> {
         let (pod, container) = (place.pod.as_ref()?, place.container.as_ref()?);
         let given = self.hierarchies.given(cgroup, &container.id)?;
@@ -240,8 +243,8 @@ impl Host {
         self.symbols.is_gil(pid, address)
     }
 
-    /// What a thread of a process is doing right now, as /proc has it; `None` when there is no such thread.
-    /// That it could run is told, not whether it does: the state is then unknown.
+    /// What a thread of a process is doing right now, as /proc has it; `None` when there is no such
+    /// thread. That it could run is told, not whether it does: the state is then unknown.
     pub fn doing(&mut self, pid: u32, tid: u32) -> Option<Doing> {
         let Some(stat) = self.proc.stat(tid) else {
             self.counts.samples_gone += 1;
@@ -268,8 +271,8 @@ impl Host {
         calls::name(number)
     }
 
-    /// The Python function a thread of a process is in right now, without stopping it; `None` when it is in
-    /// none, or when that cannot be told (counted).
+    /// The Python function a thread of a process is in right now, without stopping it; `None` when
+    /// it is in none, or when that cannot be told (counted).
     pub fn function(&mut self, pid: u32, tid: u32) -> Option<Function> {
         let runtime = self.symbols.runtime(pid)?;
         let Some(inner) = self.names.inner_tid(tid) else {
@@ -295,7 +298,8 @@ impl Host {
         let _none = self.symbols.runtime(pid);
     }
 
-    /// Begins to do so, on another thread: what is asked of the process meanwhile waits for it, nothing else does.
+    /// Begins to do so, on another thread: what is asked of the process meanwhile waits for it,
+    /// nothing else does.
     pub fn prepare_aside(&mut self, pid: u32) {
         self.symbols.look_ahead(pid);
     }

@@ -73,7 +73,8 @@ impl Names {
         Some(known.inner).filter(|&inner| inner != 0)
     }
 
-    /// The cgroup's path below the mount of the hierarchy with the CPU controller; empty when not known.
+    /// The cgroup's path below the mount of the hierarchy with the CPU controller; empty when not
+    /// known.
     pub(super) fn cgroup(&mut self, tid: u32) -> String {
         self.look(tid, Instant::now())
             .map(|known| known.cgroup.clone())
@@ -189,8 +190,8 @@ fn nobody(tid: u32) -> ThreadName {
     }
 }
 
-/// Those who share a limit: in Kubernetes the pod, whose containers have cgroups of their own below its; else
-/// the cgroup. The root is nobody's in particular.
+/// Those who share a limit: in Kubernetes the pod, whose containers have cgroups of their own below
+/// its; else the cgroup. The root is nobody's in particular.
 fn group_of(cgroup: &str) -> Option<String> {
     if matches!(cgroup, "" | "/") {
         return None;

@@ -43,8 +43,8 @@ impl Objects {
         }
     }
 
-    /// The name of a system call, and what it is on. By now the descriptor may have been closed, or be
-    /// another: it is looked at after the wait.
+    /// The name of a system call, and what it is on. By now the descriptor may have been closed, or
+    /// be another: it is looked at after the wait.
     pub(super) fn resolve(&mut self, pid: u32, number: i64, argument: u64) -> (String, Object) {
         let name = calls::name(number);
         let object = match calls::descriptor(&name, argument) {

@@ -53,7 +53,8 @@ impl Ends {
 struct Known {
     others: Vec<String>,
     looked: Instant,
-    /// How far the looking came when its time was up: processes this far by number, and farther, are left.
+    /// How far the looking came when its time was up: processes this far by number, and farther,
+    /// are left.
     left_from: Option<u32>,
 }
 
@@ -87,7 +88,8 @@ impl Pipes {
         }
     }
 
-    /// The other processes (`name/pid`) that have the end of the pipe which faces this descriptor's.
+    /// The other processes (`name/pid`) that have the end of the pipe which faces this
+    /// descriptor's.
     pub(super) fn others(&mut self, pid: u32, descriptor: u32, inode: u64) -> Vec<String> {
         let link = self.proc.of(pid, &format!("fd/{descriptor}"));
         match Ends::of(&link) {
@@ -129,8 +131,8 @@ impl Pipes {
         others
     }
 
-    /// Looks through processes by how far their numbers are from `pid`, beginning with `from`: those that
-    /// share a pipe are often started together. What is left when the time is up.
+    /// Looks through processes by how far their numbers are from `pid`, beginning with `from`:
+    /// those that share a pipe are often started together. What is left when the time is up.
     fn look_through(
         &self,
         pid: u32,

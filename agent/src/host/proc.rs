@@ -51,7 +51,8 @@ impl Proc {
 pub(super) struct Status(String);
 
 impl Status {
-    /// The thread's name; line feeds and backslashes in it are escaped (fs/proc/array.c `proc_task_name`).
+    /// The thread's name; line feeds and backslashes in it are escaped (fs/proc/array.c
+    /// `proc_task_name`).
     pub(super) fn name(&self) -> Option<&str> {
         self.field("Name:").map(str::trim_start)
     }

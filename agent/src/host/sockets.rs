@@ -44,8 +44,8 @@ impl Sockets {
         }
     }
 
-    /// The peer of a process's socket (`127.0.0.1:5432`, `unix`); `None` for another family, or when
-    /// it cannot be found.
+    /// The peer of a process's socket (`127.0.0.1:5432`, `unix`); `None` for another family, or
+    /// when it cannot be found.
     pub(super) fn peer(&mut self, pid: u32, inode: u64) -> Option<String> {
         let now = Instant::now();
         if let Some((peer, looked)) = self.known.get(&inode)

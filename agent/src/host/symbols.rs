@@ -38,14 +38,15 @@ pub(super) struct Runtime {
 }
 
 impl Runtime {
-    /// Whether a futex there is the GIL. The only futexes inside of `_PyRuntime` are those of the main
-    /// interpreter's GIL, its own since 3.12; other locks of the runtime are allocated.
+    /// Whether a futex there is the GIL. The only futexes inside of `_PyRuntime` are those of the
+    /// main interpreter's GIL, its own since 3.12; other locks of the runtime are allocated.
     fn has_gil_at(&self, address: u64) -> bool {
         !self.free_threaded && (self.start..self.start + self.size).contains(&address)
     }
 }
 
-/// What a process cannot keep when it becomes another program, or another process of the same number.
+/// What a process cannot keep when it becomes another program, or another process of the same
+/// number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     started: u64,
@@ -81,7 +82,8 @@ pub(super) struct Known {
 impl Known {
     /// Looks through its files; `None` when there is no such process.
     pub(super) fn find(proc: &Proc, files: &Files, pid: u32) -> Option<Self> {
-        // It may become another meanwhile: then this is not its identity any more, and it is looked at again.
+        // It may become another meanwhile: then this is not its identity any more, and it is looked
+        // at again.
         let identity = Identity::of(proc, pid)?;
         let runtime = files.look(pid);
         let now = Instant::now();
@@ -114,7 +116,8 @@ impl Symbols {
         }
     }
 
-    /// Looks through the files of a process on another thread. Whoever asks before that is done waits for it.
+    /// Looks through the files of a process on another thread. Whoever asks before that is done
+    /// waits for it.
     pub(super) fn look_ahead(&mut self, pid: u32) {
         self.ahead.look(pid);
     }

@@ -11,7 +11,8 @@ use std::{
 
 use super::*;
 
-/// Its second thread holds the GIL in `Books.add`, or waits in `Feed.pause`; the first one waits too.
+/// Its second thread holds the GIL in `Books.add`, or waits in `Feed.pause`; the first one waits
+/// too.
 const SCRIPT: &str = r#"
 import sys, threading, time
 
@@ -182,8 +183,8 @@ fn the_gil_of_every_cpython_here() {
             continue;
         };
         let mut host = Host::new().expect("a host");
-        // The main thread is in read(2) or about to go there; the adding one never lets go for long: a
-        // thread that wants the GIL is found in futex(2).
+        // The main thread is in read(2) or about to go there; the adding one never lets go for
+        // long: a thread that wants the GIL is found in futex(2).
         let (pid, whole) = (python.pid(), &python.version);
         let runtime = host.symbols.runtime(pid).expect("CPython");
         assert!(host.is_gil(pid, runtime.start), "{whole}");

@@ -65,8 +65,8 @@ pub struct Received {
 pub struct Joined {
     /// The message; nobody is charged yet.
     pub message: Message,
-    /// When the window was closed first after it was sent, `CLOCK_MONOTONIC` ns: what it was held back for
-    /// lies between this and its arrival.
+    /// When the window was closed first after it was sent, `CLOCK_MONOTONIC` ns: what it was held
+    /// back for lies between this and its arrival.
     pub held_back_from: u64,
 }
 
@@ -120,8 +120,8 @@ impl Received {
                     in_flight -= unseen + held.total() as i64;
                     if !header.poss_dup {
                         // It was sent no later than the next stamp of its precision would say. What
-                        // was held back may overlap with what was pending: only the rest is known to
-                        // be of the time in flight.
+                        // was held back may overlap with what was pending: only the rest is known
+                        // to be of the time in flight.
                         let latest = sent_at.saturating_add(sent.resolution_ns - 1).max(0) as u64;
                         let pending = acks.pending(latest, arrived.at);
                         let of_flight = pending.saturating_sub(held.total());
@@ -176,8 +176,8 @@ impl Received {
         self.header.seq
     }
 
-    /// Whether it may be what an engine has waited for while it kept later messages back: a resend or
-    /// a SequenceReset.
+    /// Whether it may be what an engine has waited for while it kept later messages back: a resend
+    /// or a SequenceReset.
     #[must_use]
     pub fn may_fill_a_gap(&self) -> bool {
         self.header.poss_dup || self.header.msg_type.as_str() == "4"

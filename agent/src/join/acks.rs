@@ -4,9 +4,9 @@
 //! acknowledged, and a receiver that does not read acknowledges up to 40 ms late (Nagle against
 //! delayed ACK); one whose congestion window is full does the same with any message. What is known
 //! here is a lower bound: with each arrival and each read the kernel tells up to where it has
-//! acknowledged, how many segments it has sent, and when it sent the last of them. One segment since
-//! the event before is the acknowledgement, and its instant is known. Of several only the last has an
-//! instant: the acknowledgement is then taken to have been sent right after that event.
+//! acknowledged, how many segments it has sent, and when it sent the last of them. One segment
+//! since the event before is the acknowledgement, and its instant is known. Of several only the
+//! last has an instant: the acknowledgement is then taken to have been sent right after that event.
 
 use std::collections::VecDeque;
 
@@ -248,8 +248,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Against a nanosecond-by-nanosecond account: never more than was truly pending, and all of
-        /// it where no two segments were sent between two events.
+        /// Against a nanosecond-by-nanosecond account: never more than was truly pending, and all
+        /// of it where no two segments were sent between two events.
         #[test]
         fn never_more_than_was_pending(steps in prop::collection::vec((0u8..4, 1u64..20), 1..80)) {
             let (mut acks, mut at) = (fresh(), 0);

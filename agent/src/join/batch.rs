@@ -45,9 +45,9 @@ impl Batch {
     /// Adds a message of this receive call.
     ///
     /// An engine passes on what comes in order. After a gap it keeps what follows until the gap is
-    /// filled, and then passes on messages of earlier receive calls; resends it has already it drops.
-    /// Calls and messages may then be equal in number and not belong together. So a number that does
-    /// not follow, a resend or a SequenceReset puts the whole batch out of step.
+    /// filled, and then passes on messages of earlier receive calls; resends it has already it
+    /// drops. Calls and messages may then be equal in number and not belong together. So a number
+    /// that does not follow, a resend or a SequenceReset puts the whole batch out of step.
     pub fn add(&mut self, message: Received) {
         let follows = match self.messages.last() {
             Some(last) => message.seq() == last.seq().wrapping_add(1),

@@ -47,8 +47,8 @@ impl TimeSource for SystemTime {
     }
 }
 
-/// The machine's clocks, with a step of the wall clock that only this process sees: how the accuracy lab
-/// shows that a step is survived without touching the machine's clock.
+/// The machine's clocks, with a step of the wall clock that only this process sees: how the
+/// accuracy lab shows that a step is survived without touching the machine's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct SteppedTime {
     /// When the wall clock steps, `CLOCK_MONOTONIC` ns.

@@ -59,8 +59,8 @@ fn stretch(began: u64, change: &Change, from: u64) -> Waiting {
     }
     let mut ns = [0; STATES];
     if change.state() == State::RunQueue as u32 {
-        // Where in the stretch it was throttled is not known: of each part, that which the cut cannot
-        // have held.
+        // Where in the stretch it was throttled is not known: of each part, that which the cut
+        // cannot have held.
         let throttled = change.throttled().min(length);
         ns[State::Throttle as usize] = throttled.saturating_sub(cut);
         ns[State::RunQueue as usize] = (length - throttled).saturating_sub(cut);

@@ -1,47 +1,50 @@
 //! The phase of the venue's seconds: when, within the second that tag 52 names, a message was sent.
 //!
-//! With tag 52 in whole seconds a message's age is known to one second only, rigorously. But a venue's
-//! sends are ordered, so every change of the stamp pins the instant at which the venue's second began,
-//! and what is known of one message says something of its neighbours.
+//! With tag 52 in whole seconds a message's age is known to one second only, rigorously. But a
+//! venue's sends are ordered, so every change of the stamp pins the instant at which the venue's
+//! second began, and what is known of one message says something of its neighbours.
 //!
 //! # What is assumed
 //!
 //! A message that waits nowhere arrives `base` after it was sent: the way through the venue and the
-//! network, and the difference of the two clocks. It may arrive later than that when the path stalls;
-//! then what queued up meanwhile comes after the stall, closer together than the session's messages
-//! usually do. Two assumptions carry everything here:
+//! network, and the difference of the two clocks. It may arrive later than that when the path
+//! stalls; then what queued up meanwhile comes after the stall, closer together than the session's
+//! messages usually do. Two assumptions carry everything here:
 //!
 //! 1. Between pins the base stays within what the recent pins leave possible, plus the largest move
 //!    that two neighbouring pins prove, plus the most that two clocks may be slewed by.
-//! 2. A stall ends in a burst, with less than half of the usual spacing in it; or the stall shows by a
-//!    silence of more than 100 ms and twice the usual longest one; or our receive window was closed.
+//! 2. A stall ends in a burst, with less than half of the usual spacing in it; or the stall shows
+//!    by a silence of more than 100 ms and twice the usual longest one; or our receive window was
+//!    closed.
 //!
 //! # What follows
 //!
-//! Message k has the stamp `S` and the resolution `R`, was sent at `v` and arrived at `a`. Let `p` be
-//! the last arrival before the run of close arrivals that k belongs to. Whatever k waited for began
-//! after `p` did, so k would by itself have arrived after `p`: `v + base >= p`. And no message is
-//! faster than the base: `v + base <= a`. With `S <= v < S + R`:
+//! Message k has the stamp `S` and the resolution `R`, was sent at `v` and arrived at `a`. Let `p`
+//! be the last arrival before the run of close arrivals that k belongs to. Whatever k waited for
+//! began after `p` did, so k would by itself have arrived after `p`: `v + base >= p`. And no
+//! message is faster than the base: `v + base <= a`. With `S <= v < S + R`:
 //!
-//! - every message bounds the base: `p - S - R < base <= a - S`. The last message of a second has the
-//!   best lower bound, the first of the next one the best upper one: together they are a [`Pin`].
-//! - with the base in `lo ..= hi`, a message was sent within `p - hi ..= a - lo`, cut to its second.
+//! - every message bounds the base: `p - S - R < base <= a - S`. The last message of a second has
+//!   the best lower bound, the first of the next one the best upper one: together they are a
+//!   [`Pin`].
+//! - with the base in `lo ..= hi`, a message was sent within `p - hi ..= a - lo`, cut to its
+//!   second.
 //!
 //! At an even rate a pin is as wide as two gaps between messages, and a message's bounds as one gap
 //! more than what the pins leave.
 //!
-//! The base is taken from the pins that are not much wider than the middle one (a wide one says that
-//! little was seen there, not that the base moved), widened as far as the others demand. A venue's clock that is ahead or
-//! behind is in the base, as it is in the age.
+//! The base is taken from the pins that are not much wider than the middle one (a wide one says
+//! that little was seen there, not that the base moved), widened as far as the others demand. A
+//! venue's clock that is ahead or behind is in the base, as it is in the age.
 //!
 //! # When it is not relied on
 //!
-//! After a long silence or a closed window `p` stays where it is, whatever the spacing, until the first
-//! message of a second arrives within `hi` of that second: then nothing queues any more. If that does
-//! not come about within three seconds, or a message comes far too early for the pins, they are outdated and
-//! all begins anew. So it does when the venue's stamps go backwards, when our wall clock was stepped,
-//! and when the resolution changes. Resends are no evidence of the venue's seconds (tag 122 is old), but
-//! they arrive like other messages.
+//! After a long silence or a closed window `p` stays where it is, whatever the spacing, until the
+//! first message of a second arrives within `hi` of that second: then nothing queues any more. If
+//! that does not come about within three seconds, or a message comes far too early for the pins,
+//! they are outdated and all begins anew. So it does when the venue's stamps go backwards, when our
+//! wall clock was stepped, and when the resolution changes. Resends are no evidence of the venue's
+//! seconds (tag 122 is old), but they arrive like other messages.
 
 use std::collections::VecDeque;
 
@@ -60,15 +63,15 @@ const FEWEST_PINS: usize = 3;
 /// Seconds whose traffic says what is usual.
 const MOST_SECONDS: usize = 8;
 
-/// A silence is long when it exceeds the usual longest one so many times, and this, ns: TCP's timeout for
-/// a retransmission is 200 ms at the least, after which it starts slowly.
+/// A silence is long when it exceeds the usual longest one so many times, and this, ns: TCP's
+/// timeout for a retransmission is 200 ms at the least, after which it starts slowly.
 const LONG_SILENCE: (i64, i64) = (2, 100_000_000);
 
 /// Stamp changes without a proof that the path is clear, after which the pins are given up.
 const PATIENCE: u8 = 3;
 
-/// The base may drift by one part in so many since the last pin: the kernel slews a clock by at most
-/// 500 us in a second. From pin to pin, clocks that are left alone drift by less.
+/// The base may drift by one part in so many since the last pin: the kernel slews a clock by at
+/// most 500 us in a second. From pin to pin, clocks that are left alone drift by less.
 const SLEW: i64 = 2_000;
 const DRIFT: i64 = 20_000;
 
@@ -218,8 +221,8 @@ impl Phase {
         }
     }
 
-    /// A fresh message arrived. Returns between which instants it was sent when that is narrower than
-    /// what its stamp says.
+    /// A fresh message arrived. Returns between which instants it was sent when that is narrower
+    /// than what its stamp says.
     pub fn fresh(&mut self, stamp: SentTime, arrived: Arrived) -> Option<SentBetween> {
         if stamp.resolution_ns < COARSE {
             if self.stamped.is_some() {
@@ -403,7 +406,8 @@ impl Phase {
             earliest = earliest.max(before - base.hi - drift);
         }
         if earliest >= end {
-            // Slower than what was seen, without a stall: something queues, or the base has changed.
+            // Slower than what was seen, without a stall: something queues, or the base has
+            // changed.
             self.before = None;
             if self.path == Path::Clear {
                 self.path = Path::Pressed(0);

@@ -1,8 +1,8 @@
 //! What the reader had been doing up to an instant that no probe stamped.
 //!
-//! A message that is held back was sent at a moment nobody here saw. The counters at that moment are
-//! interpolated between the snapshots around it: exact in their sum, and in their split as close as
-//! those snapshots are to each other.
+//! A message that is held back was sent at a moment nobody here saw. The counters at that moment
+//! are interpolated between the snapshots around it: exact in their sum, and in their split as
+//! close as those snapshots are to each other.
 
 use std::collections::VecDeque;
 
@@ -13,8 +13,8 @@ use super::waiting::Waiting;
 /// Snapshots held; when there are more, every second one of the older half is given up.
 const MOST: usize = 8192;
 
-/// The snapshots of the reader, oldest first; where another thread took over, nothing is said of the
-/// time between the last one of the old reader and the first one of the new.
+/// The snapshots of the reader, oldest first; where another thread took over, nothing is said of
+/// the time between the last one of the old reader and the first one of the new.
 #[derive(Debug, Default)]
 pub struct Timeline {
     points: VecDeque<Snapshot>,

@@ -41,11 +41,11 @@ impl Waiting {
     /// What the thread did from `from` to `to`. All of it is unknown when the two are not of one
     /// known thread; nothing when `to` is not after `from`.
     ///
-    /// The sum is the time between the two, exactly. `from` can have told of a state in progress what
-    /// later turned out otherwise: the split of a runnable stretch is an estimate until the thread
-    /// runs (the throttle clock is read from another CPU), and a change of state may not have been
-    /// seen. A part that comes out below zero for that is taken from the time that was not seen, else
-    /// from the largest.
+    /// The sum is the time between the two, exactly. `from` can have told of a state in progress
+    /// what later turned out otherwise: the split of a runnable stretch is an estimate until the
+    /// thread runs (the throttle clock is read from another CPU), and a change of state may not
+    /// have been seen. A part that comes out below zero for that is taken from the time that was
+    /// not seen, else from the largest.
     #[must_use]
     pub fn between(from: &Snapshot, to: &Snapshot) -> Self {
         let passed = to.at.saturating_sub(from.at);

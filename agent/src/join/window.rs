@@ -48,7 +48,8 @@ pub struct Window {
     longest: u64,
     /// The stretch in progress, and the edge that was offered when it began.
     closed: Option<(Snapshot, u64)>,
-    /// The reader, as it was looked at last in the stretch in progress: until then the stretch is told of.
+    /// The reader, as it was looked at last in the stretch in progress: until then the stretch is
+    /// told of.
     looked_at: Option<Snapshot>,
     /// Stretches in progress that were told of, and turned out to be none.
     mistaken: (Waiting, u64),
@@ -140,8 +141,8 @@ impl Window {
             && reader.tid != 0
             && !reader.continues(&from)
         {
-            // Another thread reads. What the old one did is known up to when it was last seen, and what
-            // the new one does from here on.
+            // Another thread reads. What the old one did is known up to when it was last seen, and
+            // what the new one does from here on.
             let seen = self.line.last().copied().filter(|l| l.continues(&from));
             let until = seen.unwrap_or(from);
             self.end(from, until);
@@ -183,7 +184,8 @@ impl Window {
         self.longest = self.longest.max(to.at - from.at);
     }
 
-    /// All closed stretches; that in progress up to when its reader was looked at last. These only ever grow.
+    /// All closed stretches; that in progress up to when its reader was looked at last. These only
+    /// ever grow.
     #[must_use]
     pub fn facts(&self) -> WindowFacts {
         let (present, lasts) = self.present();
@@ -242,8 +244,8 @@ impl Window {
         }
     }
 
-    /// What the reader did while the window was closed between `sent` and `arrived`. Nothing is said
-    /// of the time before [`Self::known_since`].
+    /// What the reader did while the window was closed between `sent` and `arrived`. Nothing is
+    /// said of the time before [`Self::known_since`].
     #[must_use]
     pub fn held_back(&self, sent: u64, arrived: &Snapshot) -> Waiting {
         let mut held = Waiting::default();
@@ -437,7 +439,8 @@ mod tests {
     fn an_edge_moved_by_too_little_leaves_the_window_closed() {
         let mut window = Window::default();
         window.arrived(100, shut(110), false, at(100));
-        // 526 bytes past what was offered: less than the sender uses before its persist timer fires.
+        // 526 bytes past what was offered: less than the sender uses before its persist timer
+        // fires.
         window.arrived(636, shut(636), false, at(320));
         assert_eq!(window.held_back(110, &at(320)).total(), 210);
         window.read(open(9_000), at(400));

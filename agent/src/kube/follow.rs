@@ -1,8 +1,9 @@
 //! List, then watch, for ever.
 //!
-//! The client library has a watcher of its own. This one differs where it matters here: a `410 Gone` as an
-//! answer makes it list again (that one would ask for ever), a server that takes the connection and stays
-//! silent is given up on, and every answer tells whether the API is there at the moment.
+//! The client library has a watcher of its own. This one differs where it matters here: a `410
+//! Gone` as an answer makes it list again (that one would ask for ever), a server that takes the
+//! connection and stays silent is given up on, and every answer tells whether the API is there at
+//! the moment.
 
 use std::{
     collections::HashSet,
@@ -28,12 +29,13 @@ use super::{
     pod::{PodList, RawPod},
 };
 
-/// How much of a list is asked for at once. Servers answer lists from their cache as a whole, mostly.
+/// How much of a list is asked for at once. Servers answer lists from their cache as a whole,
+/// mostly.
 const PAGE: u32 = 100;
 
-/// Whatever the server has at hand is good enough, and much less work for it: a consistent list of one
-/// node's pods may cost it a scan of the whole cluster's. The API allows that together with a limit, the
-/// client library's parameters do not.
+/// Whatever the server has at hand is good enough, and much less work for it: a consistent list of
+/// one node's pods may cost it a scan of the whole cluster's. The API allows that together with a
+/// limit, the client library's parameters do not.
 const CACHED: &str = "&resourceVersion=0&resourceVersionMatch=NotOlderThan";
 
 /// How long a watch is asked to last, seconds; the server ends it, the next one begins.
@@ -42,7 +44,8 @@ const WATCH_S: u32 = 290;
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// Between a failure and the next attempt, at first; twice as long each time, and a random part.
+    /// Between a failure and the next attempt, at first; twice as long each time, and a random
+    /// part.
     pub first: Duration,
     /// The longest of these.
     pub longest: Duration,
@@ -113,7 +116,8 @@ async fn follow(setup: &Setup, shared: &Mutex<Shared>) {
             failed(shared, &trouble);
             match trouble.kind {
                 Kind::Gone => version = None,
-                // The files that say who asks, and who may be trusted, may be others by the next attempt.
+                // The files that say who asks, and who may be trusted, may be others by the next
+                // attempt.
                 Kind::Unauthorized | Kind::Tls => client = None,
                 _ => {}
             }
@@ -132,14 +136,14 @@ fn connect(config: &Config, token: &Token) -> Result<Client, Trouble> {
     Client::try_from(config).map_err(|error| Trouble::of(&error))
 }
 
-/// The token from the file that the configuration names. The client library reads such a file as well: it goes on with
-/// an old token for a minute, and fails where the file ends with a line feed.
+/// The token from the file that the configuration names. The client library reads such a file as
+/// well: it goes on with an old token for a minute, and fails where the file ends with a line feed.
 #[derive(Default)]
 struct Token(Option<String>);
 
 impl Token {
-    /// Reads the file; what it cannot read does not change: kubelets replace such files, and an old token is good for
-    /// some time yet.
+    /// Reads the file; what it cannot read does not change: kubelets replace such files, and an old
+    /// token is good for some time yet.
     fn has_changed(&mut self, config: &Config) -> bool {
         let file = config.auth_info.token_file.as_ref();
         let text = file.and_then(|file| std::fs::read_to_string(file).ok());
@@ -315,7 +319,8 @@ impl Pause {
         }
     }
 
-    /// After an attempt that began then: one that went well for long enough makes the next failure a first.
+    /// After an attempt that began then: one that went well for long enough makes the next failure
+    /// a first.
     fn next(&mut self, began: Instant) -> Duration {
         if began.elapsed() > 2 * self.timing.longest {
             self.next = self.timing.first;

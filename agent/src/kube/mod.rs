@@ -1,13 +1,13 @@
 //! The pods of this node by name, from the Kubernetes API.
 //!
-//! Cgroups tell a pod's UID and a container's id ([`crate::host`]); what people call them is known to the
-//! API alone. It is asked for the pods of this node and nothing else (field selector `spec.nodeName`), and
-//! told of changes as long as the agent runs. Nothing waits for it: what is measured is measured with ids,
-//! and the names are told when they are known.
+//! Cgroups tell a pod's UID and a container's id ([`crate::host`]); what people call them is known
+//! to the API alone. It is asked for the pods of this node and nothing else (field selector
+//! `spec.nodeName`), and told of changes as long as the agent runs. Nothing waits for it: what is
+//! measured is measured with ids, and the names are told when they are known.
 //!
-//! All of it runs on a thread of its own. A list of some hundred pods is megabytes of JSON and a new
-//! connection is a TLS handshake: on the run loop's only thread either would keep the ring from being
-//! drained for tens of milliseconds.
+//! All of it runs on a thread of its own. A list of some hundred pods is megabytes of JSON and a
+//! new connection is a TLS handshake: on the run loop's only thread either would keep the ring from
+//! being drained for tens of milliseconds.
 
 mod error;
 mod follow;
@@ -81,13 +81,15 @@ impl Kube {
         lock(&self.shared).pods.generation()
     }
 
-    /// What is known of the pod of this UID, as a cgroup has it. For two minutes after its end, too.
+    /// What is known of the pod of this UID, as a cgroup has it. For two minutes after its end,
+    /// too.
     #[must_use]
     pub fn pod(&self, uid: &str) -> Option<Arc<PodFacts>> {
         lock(&self.shared).pods.get(uid)
     }
 
-    /// Whether all pods have been listed once: of one that is not known then, nothing may come any more.
+    /// Whether all pods have been listed once: of one that is not known then, nothing may come any
+    /// more.
     #[must_use]
     pub fn has_listed(&self) -> bool {
         lock(&self.shared).listed

@@ -1,4 +1,5 @@
-//! A pod as far as the agent is concerned, decoded from what the API sends without keeping the rest.
+//! A pod as far as the agent is concerned, decoded from what the API sends without keeping the
+//! rest.
 
 use std::collections::BTreeMap;
 
@@ -176,7 +177,8 @@ impl RawPod {
         &self.metadata.resource_version
     }
 
-    /// Nothing of it runs any more: a job that is done stays in the API for as long as somebody likes.
+    /// Nothing of it runs any more: a job that is done stays in the API for as long as somebody
+    /// likes.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.status.phase.as_deref(), Some("Succeeded" | "Failed"))
     }

@@ -3,8 +3,8 @@
 /// Thousandths of a CPU, rounded up as the scheduler does; `None` when it is no amount of CPU.
 ///
 /// Understood: `250m`, `2`, `0.5`, `1e3`, and the suffixes `n`, `u`, `k`
-/// (<https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>); what counts bytes
-/// (`Ki`, `Mi`) is not CPU.
+/// (<https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>); what
+/// counts bytes (`Ki`, `Mi`) is not CPU.
 pub(super) fn millis(text: &str) -> Option<u64> {
     let (number, scale) = match text.as_bytes().last()? {
         b'n' => (&text[..text.len() - 1], 1e-6),

@@ -71,7 +71,8 @@ impl PodSelector {
     }
 }
 
-/// Conditions on labels, all of which have to hold: `app=oms,tier!=test,desk in (fx,rates),!canary`.
+/// Conditions on labels, all of which have to hold: `app=oms,tier!=test,desk in
+/// (fx,rates),!canary`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelSelector(Selector);
 

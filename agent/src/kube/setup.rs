@@ -38,8 +38,8 @@ pub struct Setup {
 
 impl Setup {
     /// From flags and surroundings: in a pod its service account, else a kubeconfig (the flag's, or
-    /// `KUBECONFIG`, or `~/.kube/config`); the node from the flag or `NODE_NAME`. `None`: the API is not to
-    /// be asked, and why when that may come as a surprise.
+    /// `KUBECONFIG`, or `~/.kube/config`); the node from the flag or `NODE_NAME`. `None`: the API
+    /// is not to be asked, and why when that may come as a surprise.
     ///
     /// # Errors
     /// [`KubeError`], where the API was asked for explicitly.
@@ -123,7 +123,8 @@ fn authority(kubeconfig: &Kubeconfig) -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-/// A DNS subdomain: what a node can be called, and nothing that means something in a field selector.
+/// A DNS subdomain: what a node can be called, and nothing that means something in a field
+/// selector.
 fn is_name(text: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
     (1..=253).contains(&text.len()) && text.bytes().all(is_plain)

@@ -4,9 +4,9 @@ use hdrhistogram::{Counter, Histogram};
 
 /// Quantiles of a set of ages, in nanoseconds.
 ///
-/// `min` and `max` are exact; a quantile is at most 0.1 % (of resends: 1 %) above the exact one, and
-/// stays within `min..=max`. Ages below zero (clock skew) count as 0 in the quantiles, ages above
-/// one day as one day.
+/// `min` and `max` are exact; a quantile is at most 0.1 % (of resends: 1 %) above the exact one,
+/// and stays within `min..=max`. Ages below zero (clock skew) count as 0 in the quantiles, ages
+/// above one day as one day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spread {
     /// Half of the messages were at most this old.

@@ -41,8 +41,8 @@ pub struct BlameRow {
     pub culprit: Option<Arc<Culprit>>,
     /// Time of the messages' ages, nanoseconds, summed over messages like the part itself.
     pub ns: i128,
-    /// How much of that while the messages were held back at the sender; the rows of a part sum to what
-    /// that stage has of it.
+    /// How much of that while the messages were held back at the sender; the rows of a part sum to
+    /// what that stage has of it.
     pub held_back_ns: i128,
     /// The ingest thread's own waits, each once however many messages waited with it.
     pub waits: Waits,
@@ -155,7 +155,8 @@ impl BlameTable {
         Some(self.rows.entry((part, culprit)).or_default())
     }
 
-    /// Makes room for a culprit where there is none: the one with the least lately counts as other from now on.
+    /// Makes room for a culprit where there is none: the one with the least lately counts as other
+    /// from now on.
     fn make_room(&mut self, part: Part, culprit: CulpritId) {
         if self.rows.len() < MOST || self.rows.contains_key(&(part, culprit)) {
             return;
@@ -194,7 +195,8 @@ impl BlameTable {
         }
     }
 
-    /// Gives a culprit a series, in place of another that is hardly charged any more if there are many.
+    /// Gives a culprit a series, in place of another that is hardly charged any more if there are
+    /// many.
     fn name(&mut self, charge: &Charge, recent: f64) {
         if self.named(charge.part).count() >= NAMED {
             let named = self
@@ -235,8 +237,8 @@ impl BlameTable {
         self.rows.keys().any(|&(_, id)| id == culprit)
     }
 
-    /// The culprits of a part that have a series of their own and what each was charged with since: neither
-    /// falls nor moves from one to another.
+    /// The culprits of a part that have a series of their own and what each was charged with since:
+    /// neither falls nor moves from one to another.
     pub(super) fn named(&self, part: Part) -> impl Iterator<Item = (CulpritId, u64)> + '_ {
         let rows = self.rows.iter().filter(move |(key, _)| key.0 == part);
         rows.filter_map(|(key, row)| Some((key.1, row.named_ns?)))
@@ -286,8 +288,8 @@ impl BlameTable {
         self.rows.clear();
     }
 
-    /// The rows, by part and, within it, the most charged first; what they do not make up of a part is
-    /// its last row.
+    /// The rows, by part and, within it, the most charged first; what they do not make up of a part
+    /// is its last row.
     pub(super) fn figures(&self, sums: &Sums, names: &Names) -> Vec<BlameRow> {
         let mut figures = Vec::new();
         for part in Part::ALL {

@@ -1,8 +1,8 @@
 //! How many durations fell where, fine enough for every histogram that is made of them.
 //!
-//! A count is kept per [cell](cells). The bounds of the cells are those of all classic histograms and of
-//! the exponential ones together, so that every histogram is a sum of cells: all of them are exact, and
-//! they agree.
+//! A count is kept per [cell](cells). The bounds of the cells are those of all classic histograms
+//! and of the exponential ones together, so that every histogram is a sum of cells: all of them are
+//! exact, and they agree.
 
 use std::sync::LazyLock;
 
@@ -44,8 +44,8 @@ pub(crate) const WAIT_BOUNDS_NS: [i64; 9] = [
     120_000_000_000,
 ];
 
-/// The resolution of the exponential buckets: bucket `k` ends at 2^(k / 2^SCHEMA) seconds, 9 % above the
-/// one before.
+/// The resolution of the exponential buckets: bucket `k` ends at 2^(k / 2^SCHEMA) seconds, 9 %
+/// above the one before.
 const SCHEMA: i8 = 3;
 /// The first ends at 2^-20 s (954 ns); up to there all is zero.
 const FIRST: i32 = -20 << SCHEMA;
@@ -96,7 +96,8 @@ pub(crate) struct Counts {
 /// Counts in exponential buckets, as native histograms of Prometheus and OTLP have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Exponential {
-    /// Bucket `k` ends at 2^(k / 2^schema) seconds, inclusive, and begins where the one before ends.
+    /// Bucket `k` ends at 2^(k / 2^schema) seconds, inclusive, and begins where the one before
+    /// ends.
     pub(crate) schema: i8,
     /// At most [`ZERO_THRESHOLD`].
     pub(crate) zero: u64,
@@ -145,8 +146,8 @@ impl Counts {
         self.counts.iter().sum()
     }
 
-    /// How many are at or below each of these bounds and above the one before; the last count is of those
-    /// above all bounds, which must be one of the tables above.
+    /// How many are at or below each of these bounds and above the one before; the last count is of
+    /// those above all bounds, which must be one of the tables above.
     pub(crate) fn classic(&self, bounds_ns: &[i64]) -> Vec<u64> {
         let mut counts = vec![0; bounds_ns.len() + 1];
         for (cell, count) in self.nonzero() {

@@ -11,8 +11,8 @@ pub struct CgroupLevel {
     pub quota_ns: Option<u64>,
     /// The period, ns.
     pub period_ns: u64,
-    /// CPU time used since the cgroup was made, ns; `None` where nobody counts it: with v1, limits and
-    /// accounts may be in different cgroups.
+    /// CPU time used since the cgroup was made, ns; `None` where nobody counts it: with v1, limits
+    /// and accounts may be in different cgroups.
     pub usage_ns: Option<u64>,
     /// Periods in which it was runnable.
     pub periods: u64,

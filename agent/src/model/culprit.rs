@@ -111,8 +111,8 @@ impl Culprit {
     }
 }
 
-/// Stands for a [`Culprit`] in what is told often; its meaning is told before its first use, once, as
-/// [`super::Input::Culprit`].
+/// Stands for a [`Culprit`] in what is told often; its meaning is told before its first use, once,
+/// as [`super::Input::Culprit`].
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
@@ -168,8 +168,8 @@ pub struct Function {
 /// What a thread was doing at one instant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Doing {
-    /// Its state, in the words for the ingest thread's: on-cpu, run-queue, lock-wait, blocked; unknown
-    /// where /proc has to tell and says only that it could run.
+    /// Its state, in the words for the ingest thread's: on-cpu, run-queue, lock-wait, blocked;
+    /// unknown where /proc has to tell and says only that it could run.
     pub state: Part,
     /// The system call it slept in; `None` when it did not sleep.
     pub call: Option<String>,

@@ -13,8 +13,8 @@ const SHOWN: usize = 5;
 pub struct Samples {
     /// All of them.
     pub all: u64,
-    /// What it was doing most often, the most often first, and in how many samples; what these lack of all
-    /// is other.
+    /// What it was doing most often, the most often first, and in how many samples; what these lack
+    /// of all is other.
     pub doing: Vec<(Doing, u64)>,
 }
 

@@ -52,7 +52,8 @@ pub struct TapDelta {
     pub skipped_bytes: u64,
     /// Bytes of the stream that never reached the agent.
     pub lost_bytes: u64,
-    /// Messages whose header was longer than what was copied, was torn by a loss, or lacked a field.
+    /// Messages whose header was longer than what was copied, was torn by a loss, or lacked a
+    /// field.
     pub incomplete_headers: u64,
 }
 
@@ -80,8 +81,8 @@ pub struct ThreadFacts {
     pub longest_lock_wait_ns: u64,
 }
 
-/// How often, and for how long, our receive window was closed, since the session was first seen: stretches
-/// that have ended.
+/// How often, and for how long, our receive window was closed, since the session was first seen:
+/// stretches that have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowFacts {
     /// Stretches.

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Time in other parts that is there because of a wait, nanoseconds by what that was. Of waits of 20 us
-/// and more.
+/// Time in other parts that is there because of a wait, nanoseconds by what that was. Of waits of
+/// 20 us and more.
 ///
-/// Run-queue time that followed directly upon a wait: without it the thread would have kept its CPU, and
-/// would not have had to wait for it either.
+/// Run-queue time that followed directly upon a wait: without it the thread would have kept its
+/// CPU, and would not have had to wait for it either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Followed {
     /// A wait for a lock.
@@ -15,8 +15,8 @@ pub struct Followed {
     pub throttle_ns: u64,
     /// Another system call.
     pub blocked_ns: u64,
-    /// On the CPU between the sleeps of one lock wait: woken by its timer (CPython: every switch interval),
-    /// only to ask for the lock and to sleep again.
+    /// On the CPU between the sleeps of one lock wait: woken by its timer (CPython: every switch
+    /// interval), only to ask for the lock and to sleep again.
     pub lock_retry_ns: u64,
 }
 

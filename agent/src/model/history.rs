@@ -33,8 +33,8 @@ pub struct Point {
     pub parts: [f32; Part::ALL.len()],
     /// The share of the stage held back.
     pub held_back: f32,
-    /// CPUs' worth of time used by the cgroup that has the tightest limit, or by the process's own where
-    /// there is none; `None` when not known.
+    /// CPUs' worth of time used by the cgroup that has the tightest limit, or by the process's own
+    /// where there is none; `None` when not known.
     pub cores: Option<f32>,
     /// That limit, in CPUs; `None`: there is none.
     pub limit: Option<f32>,

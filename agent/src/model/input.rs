@@ -12,8 +12,8 @@ use super::{
     thread_use::ThreadUse,
 };
 
-/// One thing the model is told. The same inputs at the same moments make the same model: that is what
-/// a recording holds.
+/// One thing the model is told. The same inputs at the same moments make the same model: that is
+/// what a recording holds.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A message has been joined.
@@ -24,8 +24,8 @@ pub enum Input {
     Tap(Arc<SessionId>, TapDelta),
     /// What is known of a session's ingest thread, cumulative since the session was first seen.
     Threads(Arc<SessionId>, ThreadFacts),
-    /// The session's socket was closed. It stays in the summary; its metrics go away two minutes later, unless a
-    /// session with the same labels is open.
+    /// The session's socket was closed. It stays in the summary; its metrics go away two minutes
+    /// later, unless a session with the same labels is open.
     Ended(Arc<SessionId>),
     /// The agent's account of itself, cumulative.
     Health(Box<Health>),
@@ -41,7 +41,8 @@ pub enum Input {
     Process(Box<ProcessFacts>),
     /// A process that was told of has ended: its number may pass on to another.
     ProcessEnded(u32),
-    /// What a thread of a watched process does with its time, cumulative; all of a process at one moment.
+    /// What a thread of a watched process does with its time, cumulative; all of a process at one
+    /// moment.
     ThreadUse(Box<ThreadUse>),
     /// What the holder of a lock was doing.
     Sample(Box<Sample>),

@@ -68,8 +68,8 @@ pub struct SentTime {
     pub resolution_ns: i64,
 }
 
-/// Between which instants a message was sent, by the venue's clock, nanoseconds since 1970 UTC: within
-/// what its [`SentTime`] says, and narrower. Rests on what [`crate::join::phase`] assumes.
+/// Between which instants a message was sent, by the venue's clock, nanoseconds since 1970 UTC:
+/// within what its [`SentTime`] says, and narrower. Rests on what [`crate::join::phase`] assumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SentBetween {
     /// Not before.
@@ -148,8 +148,8 @@ pub struct Message {
 }
 
 impl Message {
-    /// The narrowed lower and upper bound of the age, nanoseconds; within the rigorous ones, the age less
-    /// one resolution and the age.
+    /// The narrowed lower and upper bound of the age, nanoseconds; within the rigorous ones, the
+    /// age less one resolution and the age.
     #[must_use]
     pub fn age_narrowed(&self) -> Option<(i64, i64)> {
         let between = self.sent_between?;

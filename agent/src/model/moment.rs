@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// When something is told to the model. The model reads no clock of its own, so that a recording makes
-/// the same model again.
+/// When something is told to the model. The model reads no clock of its own, so that a recording
+/// makes the same model again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// `CLOCK_MONOTONIC`, nanoseconds.

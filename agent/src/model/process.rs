@@ -15,9 +15,11 @@ pub struct ProcessFacts {
     pub container: Option<Container>,
     /// The pod it runs in.
     pub pod: Option<Pod>,
-    /// The CPU its container asked for, thousandths of a CPU; `None`: nothing, not known, or not in a pod.
+    /// The CPU its container asked for, thousandths of a CPU; `None`: nothing, not known, or not in
+    /// a pod.
     pub cpu_request_millis: Option<u64>,
-    /// The same where only bounds are known: without the API, v2's weight stands for one of two requests.
+    /// The same where only bounds are known: without the API, v2's weight stands for one of two
+    /// requests.
     pub cpu_request_between: Option<(u64, u64)>,
     /// The container's CPU limit, thousandths of a CPU, as the API tells it; the cgroup's own is in
     /// [`CgroupUse`](super::CgroupUse).

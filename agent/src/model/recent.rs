@@ -67,8 +67,8 @@ impl Threads {
         }
     }
 
-    /// Forgets threads that were not told of when others of their process last were. The last threads
-    /// of a process that has ended stay.
+    /// Forgets threads that were not told of when others of their process last were. The last
+    /// threads of a process that has ended stay.
     pub(super) fn forget_ended(&mut self) {
         let mut latest = BTreeMap::<u32, u64>::new();
         for (&(pid, _), thread) in &self.0 {

@@ -28,9 +28,9 @@ const SERIES_GRACE: Duration = Duration::from_secs(120);
 
 /// All sessions, and what is known of the processes that read them.
 ///
-/// Of these 256 are kept apart. A session beyond them takes the place of the one that ended first, which then
-/// counts under a session of the same labels, or under [`SessionName::Earlier`]; when none has ended, it counts
-/// under [`SessionName::Other`].
+/// Of these 256 are kept apart. A session beyond them takes the place of the one that ended first,
+/// which then counts under a session of the same labels, or under [`SessionName::Earlier`]; when
+/// none has ended, it counts under [`SessionName::Other`].
 #[derive(Debug)]
 pub(super) struct Roster {
     started: Moment,
@@ -311,7 +311,8 @@ impl Roster {
         Some(slot)
     }
 
-    /// Folds the sessions whose metrics are gone: a watch that goes on for weeks must not keep every connection.
+    /// Folds the sessions whose metrics are gone: a watch that goes on for weeks must not keep
+    /// every connection.
     pub(super) fn fold_ended(&mut self) {
         let mut slot = 0;
         while slot < self.sessions.len() {
@@ -333,7 +334,8 @@ impl Roster {
         self.sessions.iter().map(Session::bytes).sum()
     }
 
-    /// Adds the session in a slot to another with its labels, or to the earlier ones; it is not found any more.
+    /// Adds the session in a slot to another with its labels, or to the earlier ones; it is not
+    /// found any more.
     fn fold(&mut self, slot: usize) {
         let gone = self.sessions[slot].clone();
         if let Some(id) = gone.id() {

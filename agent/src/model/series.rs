@@ -1,7 +1,8 @@
 //! Which sessions have series of their own in the metrics, and under which labels.
 //!
-//! A reconnect bears the labels of the connection before it. What tells two sessions of the same CompIDs
-//! and process apart is the port of the side that listens: the other side's is another one each time.
+//! A reconnect bears the labels of the connection before it. What tells two sessions of the same
+//! CompIDs and process apart is the port of the side that listens: the other side's is another one
+//! each time.
 
 use super::{figures::SessionName, message::SessionId, moment::Moment, session::Session};
 
@@ -36,11 +37,12 @@ pub(super) fn labels(name: &SessionName, port: Option<u16>) -> Labels<'_> {
     (name.sender(), name.target(), pid, port)
 }
 
-/// The ports that Linux gives to those who connect, unless set otherwise (net.ipv4.ip_local_port_range).
+/// The ports that Linux gives to those who connect, unless set otherwise
+/// (net.ipv4.ip_local_port_range).
 const GIVEN: std::ops::RangeInclusive<u16> = 32_768..=60_999;
 
-/// The port of the side that listens. Where an earlier connection of the same CompIDs shares one end with
-/// this one, that is the end; else the one that is no port Linux gives by itself; else the
+/// The port of the side that listens. Where an earlier connection of the same CompIDs shares one
+/// end with this one, that is the end; else the one that is no port Linux gives by itself; else the
 /// counterparty's, as most who are watched connect to a venue.
 pub(super) fn port<'a>(id: &SessionId, known: impl Iterator<Item = &'a Session>) -> u16 {
     let (local, remote) = (id.local, id.remote);

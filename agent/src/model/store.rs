@@ -33,8 +33,8 @@ use super::{
 /// What has been measured since the start, per session, and the agent's account of itself.
 ///
 /// Memory is bounded: 256 sessions are kept apart, each with at most about half a MiB (for ages up
-/// to a minute about 400 KiB), allocated as ages grow. A session beyond these takes the place of the
-/// one that ended first, which then counts under a session of the same labels, or under
+/// to a minute about 400 KiB), allocated as ages grow. A session beyond these takes the place of
+/// the one that ended first, which then counts under a session of the same labels, or under
 /// [`SessionName::Earlier`]; when none has ended, it counts under [`SessionName::Other`].
 ///
 /// The run loop owns it and shares it with the metrics endpoint as `Arc<Mutex<Model>>`.
@@ -74,8 +74,8 @@ impl Model {
         }
     }
 
-    /// Sessions that have ended are not kept apart for longer than their metrics: for a watch without end. The summary
-    /// then has them in one, [`SessionName::Earlier`].
+    /// Sessions that have ended are not kept apart for longer than their metrics: for a watch
+    /// without end. The summary then has them in one, [`SessionName::Earlier`].
     pub const fn fold_ended_sessions(&mut self) {
         self.folds_ended = true;
     }
@@ -132,14 +132,14 @@ impl Model {
         }
     }
 
-    /// How many sessions have series of their own in the metrics, at the most: those that come while there
-    /// is no room count under [`SessionName::Other`] there, for good.
+    /// How many sessions have series of their own in the metrics, at the most: those that come
+    /// while there is no room count under [`SessionName::Other`] there, for good.
     pub const fn set_most_series(&mut self, sessions: usize) {
         self.sessions.set_most_series(sessions);
     }
 
-    /// Sessions that count under [`SessionName::Other`] in the metrics, ever; those beyond the 256 that
-    /// are kept apart are told from each other up to 4096.
+    /// Sessions that count under [`SessionName::Other`] in the metrics, ever; those beyond the 256
+    /// that are kept apart are told from each other up to 4096.
     pub(crate) fn sessions_folded(&self) -> u64 {
         self.sessions.folded_count()
     }
@@ -296,8 +296,8 @@ impl Model {
         self.sessions.all().into_iter().map(Session::course)
     }
 
-    /// The latest two accounts of every thread of the watched processes (1024 at the most), by process
-    /// and thread.
+    /// The latest two accounts of every thread of the watched processes (1024 at the most), by
+    /// process and thread.
     pub fn threads(&self) -> impl Iterator<Item = Recent<'_, ThreadUse>> {
         self.threads.recent()
     }
@@ -330,8 +330,8 @@ impl Model {
         self.threads.name(pid, tid)
     }
 
-    /// Who is charged with how much of a part of a session since they were first worth a series; what is
-    /// missing of the part is other.
+    /// Who is charged with how much of a part of a session since they were first worth a series;
+    /// what is missing of the part is other.
     pub(crate) fn blame_series(
         &self,
         session: &Session,
@@ -341,7 +341,8 @@ impl Model {
         named.filter_map(|(id, ns)| Some((&**self.names.get(id)?, ns)))
     }
 
-    /// Time of a part of a session for which somebody was charged under a series that has ended, nanoseconds.
+    /// Time of a part of a session for which somebody was charged under a series that has ended,
+    /// nanoseconds.
     pub(crate) fn blame_retired(session: &Session, part: Part) -> u64 {
         session.blame.retired(part)
     }

@@ -69,8 +69,8 @@ pub struct Figures {
     pub sums: Sums,
     /// Messages with any nanosecond not observed.
     pub unknown_messages: u64,
-    /// For so long of their time in flight an acknowledgement of ours is known to have been pending,
-    /// in nanoseconds.
+    /// For so long of their time in flight an acknowledgement of ours is known to have been
+    /// pending, in nanoseconds.
     pub ack_pending_ns: u128,
     /// Clock skew.
     pub skew: Skew,

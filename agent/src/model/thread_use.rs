@@ -9,11 +9,12 @@ use super::{culprit::ThreadName, matrix::Part};
 pub struct ThreadUse {
     /// The thread.
     pub thread: ThreadName,
-    /// It reads a session, so its states are told by the scheduler's switches. Of other threads the kernel's
-    /// account is taken: on-cpu and run-queue (throttling included), the rest is unknown.
+    /// It reads a session, so its states are told by the scheduler's switches. Of other threads the
+    /// kernel's account is taken: on-cpu and run-queue (throttling included), the rest is unknown.
     pub tracked: bool,
-    /// Time per [`Part`], the state in progress included, ns; nothing is network. The throttled part of a
-    /// wait in progress still counts as run queue. Only differences of two readings mean something.
+    /// Time per [`Part`], the state in progress included, ns; nothing is network. The throttled
+    /// part of a wait in progress still counts as run queue. Only differences of two readings mean
+    /// something.
     pub ns: [u64; Part::ALL.len()],
 }
 

@@ -162,8 +162,8 @@ impl Outputs {
         Ok(())
     }
 
-    /// Tells of what came since the last interval, if anything did, so that all intervals add up to the
-    /// summary, which is returned, to be told at the end.
+    /// Tells of what came since the last interval, if anything did, so that all intervals add up to
+    /// the summary, which is returned, to be told at the end.
     ///
     /// # Errors
     /// [`OutputError`] when standard output could not be written.

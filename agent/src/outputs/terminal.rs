@@ -77,8 +77,8 @@ pub(super) fn label(s: &SessionFigures) -> String {
     }
 }
 
-/// Where a process runs: `namespace/pod/container`, with ids where names are not known; a container outside
-/// of Kubernetes by its runtime: `podman/1a2b3c4d5e6f`. `None`: on the host.
+/// Where a process runs: `namespace/pod/container`, with ids where names are not known; a container
+/// outside of Kubernetes by its runtime: `podman/1a2b3c4d5e6f`. `None`: on the host.
 pub(super) fn place(process: &ProcessFacts) -> Option<String> {
     let container = process.container.as_ref();
     let Some(pod) = &process.pod else {

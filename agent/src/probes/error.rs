@@ -78,8 +78,8 @@ pub enum ProbeError {
     },
 }
 
-/// One line of a program's refusal: of the verifier's log, which can be thousands of lines long, the
-/// last that is a finding.
+/// One line of a program's refusal: of the verifier's log, which can be thousands of lines long,
+/// the last that is a finding.
 fn reason(error: &ProgramError) -> String {
     let ProgramError::LoadError {
         io_error,

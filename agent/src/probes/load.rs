@@ -28,8 +28,8 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 /// What to watch, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The processes (thread group ids, initial PID namespace); none stands for every process that reads a
-    /// stream beginning as FIX does, but those [left alone](Probes::leave).
+    /// The processes (thread group ids, initial PID namespace); none stands for every process that
+    /// reads a stream beginning as FIX does, but those [left alone](Probes::leave).
     pub pids: Vec<NonZeroU32>,
     /// `--handoff`
     pub function: Option<FunctionSpec>,
@@ -55,7 +55,8 @@ pub struct Probes {
     capabilities: Vec<(&'static str, String)>,
     accounting: Option<Accounting>,
     follows_calls: bool,
-    /// Where there can be one: [`Misses::so_far`] when the second look at receive calls began, if it has.
+    /// Where there can be one: [`Misses::so_far`] when the second look at receive calls began, if
+    /// it has.
     second_look: Option<Option<u64>>,
 }
 
@@ -148,9 +149,9 @@ impl Probes {
         })
     }
 
-    /// Follows the entry of system calls, which tells the messages of one recvmmsg(2) apart, and shows
-    /// the waits that do not sleep. It costs every system call on the machine some tens of nanoseconds,
-    /// so it is for processes that need it. Returns whether it does so only now.
+    /// Follows the entry of system calls, which tells the messages of one recvmmsg(2) apart, and
+    /// shows the waits that do not sleep. It costs every system call on the machine some tens of
+    /// nanoseconds, so it is for processes that need it. Returns whether it does so only now.
     ///
     /// # Errors
     /// When the kernel refuses, for the first time.
@@ -165,7 +166,8 @@ impl Probes {
         Ok(true)
     }
 
-    /// The process is left alone from now on, where all are watched: of what it reads and does nothing is told.
+    /// The process is left alone from now on, where all are watched: of what it reads and does
+    /// nothing is told.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -222,8 +224,9 @@ impl Probes {
         self.counts.read()
     }
 
-    /// Runs of probes that the kernel left out: each an event that was not seen. When one of them was that of a receive
-    /// call, these are looked at twice from then on, if the kernel does not refuse.
+    /// Runs of probes that the kernel left out: each an event that was not seen. When one of them
+    /// was that of a receive call, these are looked at twice from then on, if the kernel does not
+    /// refuse.
     pub fn missed_runs(&mut self) -> (u64, Result<(), ProbeError>) {
         let misses = Misses::read(&self.ebpf);
         let mut attached = Ok(());
@@ -264,7 +267,8 @@ impl Probes {
         })
     }
 
-    /// The watched sockets by the number they go by in records: those that are not there are closed.
+    /// The watched sockets by the number they go by in records: those that are not there are
+    /// closed.
     ///
     /// # Errors
     /// When the map cannot be read.

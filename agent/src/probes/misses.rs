@@ -9,8 +9,8 @@ use aya::Ebpf;
 
 use super::hooks::{RECEIVE_AGAIN, RECEIVES};
 
-/// Whether a thread can lose its CPU within a tracepoint, so that those who have it meanwhile find the program running:
-/// seen on Linux 7.3, not on 6.18 and before. Taken for so from 7.0 on.
+/// Whether a thread can lose its CPU within a tracepoint, so that those who have it meanwhile find
+/// the program running: seen on Linux 7.3, not on 6.18 and before. Taken for so from 7.0 on.
 pub(super) fn are_usual() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     major(&release).is_some_and(|major| major >= 7)
@@ -32,8 +32,8 @@ pub(super) struct Misses {
 }
 
 impl Misses {
-    /// How often the kernel did not run one of the probes because it was running on that CPU already
-    /// (kernel/bpf/syscall.c `bpf_prog_show_fdinfo`, 5.12 and later).
+    /// How often the kernel did not run one of the probes because it was running on that CPU
+    /// already (kernel/bpf/syscall.c `bpf_prog_show_fdinfo`, 5.12 and later).
     pub(super) fn read(ebpf: &Ebpf) -> Self {
         let each = ebpf.programs().filter_map(|(name, program)| {
             let fd = program.fd().ok()?.as_fd().as_raw_fd();
@@ -60,8 +60,8 @@ impl Misses {
         self.first > 0
     }
 
-    /// What was not seen, at the most; the second look began when there were `before` misses of the first: a call
-    /// that either of them saw from then on is not lost.
+    /// What was not seen, at the most; the second look began when there were `before` misses of the
+    /// first: a call that either of them saw from then on is not lost.
     pub(super) fn lost(&self, before: Option<u64>) -> u64 {
         let before = before.unwrap_or(self.first).min(self.first);
         self.others + before + (self.first - before).min(self.second)

@@ -1,7 +1,7 @@
 //! Looking for a function in processes on a thread of its own.
 //!
-//! Every module is read and every name demangled, a hundred milliseconds of work and more: on the run loop's thread
-//! nothing would take messages out of the ring meanwhile.
+//! Every module is read and every name demangled, a hundred milliseconds of work and more: on the
+//! run loop's thread nothing would take messages out of the ring meanwhile.
 
 use std::{
     io,

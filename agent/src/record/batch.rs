@@ -1,8 +1,8 @@
 //! What goes to the writing thread, flat.
 //!
-//! Two threads that share memory pay for every line of it, and for every allocation that one makes and the
-//! other gives back; so a message goes over as few bytes as it has, in buffers that come back, and its
-//! session, whose count of references both threads would write to, once per batch.
+//! Two threads that share memory pay for every line of it, and for every allocation that one makes
+//! and the other gives back; so a message goes over as few bytes as it has, in buffers that come
+//! back, and its session, whose count of references both threads would write to, once per batch.
 
 use std::sync::Arc;
 
@@ -113,7 +113,8 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// With memory for so many messages, in use already: the system gives a page when it is first written to.
+    /// With memory for so many messages, in use already: the system gives a page when it is first
+    /// written to.
     pub(super) fn ready(messages: usize) -> Self {
         let mut batch = Self::default();
         let nothing = Charge {

@@ -244,7 +244,8 @@ impl Encoder {
     }
 }
 
-/// The instants that follow from when a message was handed off and from its parts; mostly they are right.
+/// The instants that follow from when a message was handed off and from its parts; mostly they are
+/// right.
 struct Instants {
     sent_ns: i64,
     received_ns: i64,

@@ -2,7 +2,8 @@
 
 use std::io::{self, Read, Write};
 
-/// Packed length, length, checksum of the lengths and the packed bytes; 32 bits each, little-endian.
+/// Packed length, length, checksum of the lengths and the packed bytes; 32 bits each,
+/// little-endian.
 const HEAD: usize = 12;
 /// No frame is larger, packed or not: a file that says so is damaged.
 const LARGEST: usize = 1 << 24;
@@ -59,7 +60,8 @@ pub(super) enum FrameError {
     Damaged,
 }
 
-/// Reads the next frame into `bytes` (their former content is gone) and says how long it was in the file.
+/// Reads the next frame into `bytes` (their former content is gone) and says how long it was in the
+/// file.
 pub(super) fn read(
     source: &mut impl Read,
     packed: &mut Vec<u8>,

@@ -1,16 +1,17 @@
 //! Recordings: everything the model was told, in a file, so that the same model can be made again.
 //!
 //! A recording holds no message bodies, only what is joined from them: sequence numbers, types,
-//! instants, parts of ages; and the names of sessions, threads, cgroups and files that waits were on.
+//! instants, parts of ages; and the names of sessions, threads, cgroups and files that waits were
+//! on.
 //!
 //! # Format
 //!
-//! A recording is one file or several segments: `FILE` is the newest, `FILE.1` the one before, and so on.
-//! Each begins with magic and version and can be read alone. After these come frames, each compressed
-//! (LZ4), with its length and checksum. The first holds the [`Header`], the others [records](wire) back to
-//! back: mostly differences to the record before, as variable-length integers. The last record of a
-//! segment says that it is whole; a segment without one was cut off, and is read up to its last whole
-//! frame.
+//! A recording is one file or several segments: `FILE` is the newest, `FILE.1` the one before, and
+//! so on. Each begins with magic and version and can be read alone. After these come frames, each
+//! compressed (LZ4), with its length and checksum. The first holds the [`Header`], the others
+//! [records](wire) back to back: mostly differences to the record before, as variable-length
+//! integers. The last record of a segment says that it is whole; a segment without one was cut off,
+//! and is read up to its last whole frame.
 
 mod batch;
 mod codec;

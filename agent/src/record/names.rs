@@ -5,8 +5,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// How many are kept, and how long each may be: the agent knows some thirty short ones, so a file that has
-/// more is none of its own.
+/// How many are kept, and how long each may be: the agent knows some thirty short ones, so a file
+/// that has more is none of its own.
 const MOST: usize = 512;
 const LONGEST: usize = 64;
 

@@ -32,8 +32,8 @@ pub enum ReadError {
         "the recording has format {0}, this tag52 reads format {VERSION}: use the tag52 that wrote it"
     )]
     Version(u16),
-    /// The file ends before the recording does: the agent was killed, or still runs. All whole frames
-    /// before were read.
+    /// The file ends before the recording does: the agent was killed, or still runs. All whole
+    /// frames before were read.
     #[error("the recording ends early, {bytes} bytes into a frame: all before was read")]
     Truncated {
         /// How much is there of the frame that is not whole.
@@ -58,8 +58,8 @@ pub enum Told {
 
 /// Reads a recording, the oldest segment first.
 ///
-/// As an iterator it gives every [`Input`] with its [`Moment`]. An error ends the segment it occurs in;
-/// the iterator goes on with the next one, and ends with the last.
+/// As an iterator it gives every [`Input`] with its [`Moment`]. An error ends the segment it occurs
+/// in; the iterator goes on with the next one, and ends with the last.
 pub struct Reader {
     header: Header,
     segments: VecDeque<(Segment, Header)>,
@@ -79,8 +79,8 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Reader {
-    /// Opens a recording and the segments before it (`FILE.1`, ...), as far as they belong to it. An older
-    /// segment by its own name is read alone.
+    /// Opens a recording and the segments before it (`FILE.1`, ...), as far as they belong to it.
+    /// An older segment by its own name is read alone.
     ///
     /// # Errors
     /// [`ReadError`], when the file itself is no recording that can be read.
@@ -121,8 +121,8 @@ impl Reader {
         }
     }
 
-    /// What the oldest segment there is says of itself. Its `segment` is the number of those that are gone;
-    /// a model is to begin at its `from`.
+    /// What the oldest segment there is says of itself. Its `segment` is the number of those that
+    /// are gone; a model is to begin at its `from`.
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.header

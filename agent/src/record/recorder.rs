@@ -21,22 +21,22 @@ use crate::model::{Input, Moment};
 
 /// Inputs that go to the writing thread at a time, at the most.
 const BATCH: usize = 512;
-/// Inputs on their way, at the most, some 200 bytes each; beyond them messages, waits and samples are left
-/// out and counted.
+/// Inputs on their way, at the most, some 200 bytes each; beyond them messages, waits and samples
+/// are left out and counted.
 const UNDER_WAY: usize = 1 << 16;
-/// Batches whose memory is there from the start, 100 KiB each: fresh pages in a burst would cost more than
-/// all else here.
+/// Batches whose memory is there from the start, 100 KiB each: fresh pages in a burst would cost
+/// more than all else here.
 const READY: usize = 16;
 /// How much the writing thread gives way: its work can wait, what is watched cannot.
 const NICE: libc::c_int = 10;
 /// What was told goes to the file after so long at the latest: that much a crash costs.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
-/// Records what the model is told. Telling it takes some nanoseconds: another thread encodes, compresses
-/// and writes.
+/// Records what the model is told. Telling it takes some nanoseconds: another thread encodes,
+/// compresses and writes.
 ///
-/// When the file cannot be written any more, that is said on standard error at once, the recording ends
-/// with what is in it, and the watch goes on; [`close`](Self::close) gives the error.
+/// When the file cannot be written any more, that is said on standard error at once, the recording
+/// ends with what is in it, and the watch goes on; [`close`](Self::close) gives the error.
 #[derive(Debug)]
 pub struct Recorder {
     batch: Batch,
@@ -54,8 +54,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a recording that takes at most `max_size` bytes, older segments included. A recording of that
-    /// name is replaced.
+    /// Begins a recording that takes at most `max_size` bytes, older segments included. A recording
+    /// of that name is replaced.
     ///
     /// # Errors
     /// [`WriteError`]
@@ -118,8 +118,8 @@ impl Recorder {
         self.batch.end(now);
     }
 
-    /// Lets the other thread have what was told. To be called now and then: what is kept here is lost in a
-    /// crash.
+    /// Lets the other thread have what was told. To be called now and then: what is kept here is
+    /// lost in a crash.
     pub fn hand_over(&mut self) {
         self.tell_lost();
         if self.batch.len() == 0 {
@@ -177,7 +177,8 @@ const fn must_be_told(input: &Input) -> bool {
 
 /// Should the system refuse, the thread is one like the others.
 fn give_way() {
-    // SAFETY: two integers; `who` 0 means the calling thread (setpriority(2), "C library/kernel differences").
+    // SAFETY: two integers; `who` 0 means the calling thread (setpriority(2), "C library/kernel
+    // differences").
     let _refused = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 

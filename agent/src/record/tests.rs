@@ -534,8 +534,8 @@ fn intervals_and_the_end_are_told_and_losses_counted() {
     assert_eq!((reader.lost(), reader.until()), (7, moment(9)));
 }
 
-/// Breaks when a type of the model that is recorded changes: raise [`segment::VERSION`] then, and put the
-/// new sum here.
+/// Breaks when a type of the model that is recorded changes: raise [`segment::VERSION`] then, and
+/// put the new sum here.
 #[test]
 fn the_format_is_the_one_of_its_version() {
     let mut encoder = codec::Encoder::new(moment(0));

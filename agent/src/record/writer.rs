@@ -98,8 +98,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Begins a recording of at most `max_size` bytes in all. A recording that is there is replaced, with
-    /// its older segments.
+    /// Begins a recording of at most `max_size` bytes in all. A recording that is there is
+    /// replaced, with its older segments.
     pub(super) fn create(path: &Path, max_size: u64, header: Header) -> Result<Self, WriteError> {
         let failed = |source| WriteError::Io {
             path: path.to_owned(),
@@ -198,7 +198,8 @@ impl Writer {
                 Ok(())
             }
             Err(error) => {
-                // What is there of the frame is of no use. Should that fail too, the reader stops there.
+                // What is there of the frame is of no use. Should that fail too, the reader stops
+                // there.
                 let _left = self.file.set_len(self.size);
                 let _left = self.file.seek(SeekFrom::Start(self.size));
                 Err(self.failed(error))

@@ -1,4 +1,5 @@
-//! When the wall clock is set, at once: a step must be placed between the messages before and after it.
+//! When the wall clock is set, at once: a step must be placed between the messages before and after
+//! it.
 
 use std::{
     io,
@@ -18,8 +19,8 @@ pub(super) struct ClockSet {
 }
 
 impl ClockSet {
-    /// For the clock of `source`: the kernel ends a timer on the wall clock early when that is set; a
-    /// simulated step has a timer of its own.
+    /// For the clock of `source`: the kernel ends a timer on the wall clock early when that is set;
+    /// a simulated step has a timer of its own.
     pub(super) fn new(source: &RunTime) -> io::Result<Self> {
         let (clock, flags, until) = match source {
             RunTime::System(_) => (
@@ -68,8 +69,8 @@ impl ClockSet {
         match self.timer.readable().await {
             Ok(mut guard) => {
                 let mut ticks = [0_u8; 8];
-                // Makes the timer wait for the next time. It ends with ECANCELED when the clock was set.
-                // SAFETY: a buffer of the length given, of an open descriptor.
+                // Makes the timer wait for the next time. It ends with ECANCELED when the clock was
+                // set. SAFETY: a buffer of the length given, of an open descriptor.
                 unsafe {
                     libc::read(
                         self.timer.as_raw_fd(),

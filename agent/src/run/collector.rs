@@ -273,7 +273,8 @@ impl Collector {
         holders.sweep(&readers, &self.probes, self.clock.monotonic());
     }
 
-    /// Whether somebody has waited for a lock a short while ago: then its holder is worth a look, often.
+    /// Whether somebody has waited for a lock a short while ago: then its holder is worth a look,
+    /// often.
     pub(super) fn wants_to_see_holders(&self) -> bool {
         self.holders.as_ref().is_some_and(Holders::are_worth_a_look)
     }
@@ -333,7 +334,8 @@ impl Collector {
         eprintln!("tag52: pid {pid} ({comm}) reads FIX");
     }
 
-    /// Attaches to the function of `--handoff` in processes that were looked through since the last call.
+    /// Attaches to the function of `--handoff` in processes that were looked through since the last
+    /// call.
     fn attach_found(&mut self) {
         while let Some((pid, function, place)) = self.found.as_ref().and_then(Found::function_found)
         {
@@ -360,8 +362,8 @@ impl Collector {
         self.leave_out(pid);
     }
 
-    /// Forgets and counts its streams: one at the least, whose message it was decided on by, though that may be closed
-    /// by now.
+    /// Forgets and counts its streams: one at the least, whose message it was decided on by, though
+    /// that may be closed by now.
     fn leave_out(&mut self, pid: NonZeroU32) {
         let streams = self.sessions.leave(pid.get()).max(1);
         if let Some(found) = &mut self.found {
@@ -463,7 +465,8 @@ impl Collector {
         outputs.interval(&interval)
     }
 
-    /// Forgets what nothing will be told of any more; what was lost on the way must not stay for ever either.
+    /// Forgets what nothing will be told of any more; what was lost on the way must not stay for
+    /// ever either.
     fn tidy(&mut self, outputs: &mut Outputs) {
         let now = self.clock.moment();
         self.blame.tidy(now.monotonic_ns);

@@ -86,8 +86,8 @@ impl Found {
         })
     }
 
-    /// Begins to look for the function in the process; `false`: none was named, or nobody looks. Until it is found the
-    /// process hands off when it next reads or waits.
+    /// Begins to look for the function in the process; `false`: none was named, or nobody looks.
+    /// Until it is found the process hands off when it next reads or waits.
     pub(super) fn look_for_function(&self, pid: NonZeroU32) -> bool {
         let Some((function, search)) = &self.function else {
             return false;
@@ -110,8 +110,8 @@ impl Found {
         Some((pid, function.clone(), place))
     }
 
-    /// Whether what follows from the events is to be told: a process is decided on when it has read its first
-    /// message.
+    /// Whether what follows from the events is to be told: a process is decided on when it has read
+    /// its first message.
     pub(super) fn admits(&mut self, fact: &Fact, host: &Host, kube: Option<&Kube>) -> bool {
         let Some(session) = fact.session() else {
             return true;

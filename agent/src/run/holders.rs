@@ -1,11 +1,12 @@
 //! What the holder of a lock is doing, looked at while a watched thread waits for it.
 //!
-//! Nobody is stopped for it: a thread's state is what the probes know of it, its function is read from its
-//! memory while it runs. Who does hold the lock is known when it is released ([`Blame`] settles it then);
-//! until then those are looked at who may.
+//! Nobody is stopped for it: a thread's state is what the probes know of it, its function is read
+//! from its memory while it runs. Who does hold the lock is known when it is released ([`Blame`]
+//! settles it then); until then those are looked at who may.
 //!
 //! The probes tell of lock waits when they are over, so a wait under way is found by looking at the
-//! waiter. That is done often only while somebody waits: a thread that has waited is *warm* for a second.
+//! waiter. That is done often only while somebody waits: a thread that has waited is *warm* for a
+//! second.
 
 use std::collections::HashMap;
 
@@ -18,7 +19,8 @@ use crate::{
     probes::Probes,
 };
 
-/// Waits are looked at from this length on, ns: shorter ones are over before anything could be read.
+/// Waits are looked at from this length on, ns: shorter ones are over before anything could be
+/// read.
 const LONG: u64 = 500_000;
 
 /// So long a thread is looked at often after it was last seen in a wait, ns.

@@ -1,6 +1,7 @@
 //! What this machine is called.
 
-/// The environment variable with the node's name, set by the DaemonSet (downward API, `spec.nodeName`).
+/// The environment variable with the node's name, set by the DaemonSet (downward API,
+/// `spec.nodeName`).
 const NODE: &str = "NODE_NAME";
 
 /// The name of the Kubernetes node; `None` outside of a cluster.
@@ -8,8 +9,8 @@ pub(crate) fn kubernetes_node() -> Option<String> {
     std::env::var(NODE).ok().filter(|name| !name.is_empty())
 }
 
-/// The machine's host name (of a pod: the pod's, where it has a network of its own); `None` when it cannot
-/// be read.
+/// The machine's host name (of a pod: the pod's, where it has a network of its own); `None` when it
+/// cannot be read.
 pub(crate) fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())

@@ -1,4 +1,5 @@
-//! Who the processes are that read sessions: told once from /proc, and again when the API knows more.
+//! Who the processes are that read sessions: told once from /proc, and again when the API knows
+//! more.
 
 use std::collections::HashMap;
 
@@ -26,7 +27,8 @@ impl Processes {
         self.kube.as_ref()
     }
 
-    /// Processes that have just begun to read: all that is known now. One that has ended is left out.
+    /// Processes that have just begun to read: all that is known now. One that has ended is left
+    /// out.
     pub(super) fn introduce(&mut self, pids: &[u32], host: &Host) -> Vec<ProcessFacts> {
         let facts = pids.iter().filter_map(|&pid| host.process(pid));
         let facts: Vec<_> = facts

@@ -18,8 +18,8 @@ fn only_limit(cgroups: &CgroupUse) -> Option<String> {
 pub(super) struct Quotas(HashMap<u32, CgroupUse>);
 
 impl Quotas {
-    /// Reads the cgroups of a process: what there is to tell, and the level whose threads were kept from
-    /// running longest since the reading before.
+    /// Reads the cgroups of a process: what there is to tell, and the level whose threads were kept
+    /// from running longest since the reading before.
     pub(super) fn look(&mut self, pid: u32, names: &Names) -> Option<(CgroupUse, Option<String>)> {
         // A process that has just ended has none.
         let now = names.0.cgroup_use(pid).ok()?;

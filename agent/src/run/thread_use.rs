@@ -20,8 +20,8 @@ pub(super) fn tasks(pid: NonZeroU32) -> Vec<Task> {
     )
 }
 
-/// The account of one thread as of `now` (`CLOCK_MONOTONIC`, read before the counters, which are those of
-/// a tracked thread); `None` when it has ended.
+/// The account of one thread as of `now` (`CLOCK_MONOTONIC`, read before the counters, which are
+/// those of a tracked thread); `None` when it has ended.
 pub(super) fn of(
     mut name: ThreadName,
     task: &Task,

@@ -166,9 +166,9 @@ impl Sessions {
         }
     }
 
-    /// The thread of `recv` has something in hand from other sockets too. It may have been back in a
-    /// wait in between, one that did not sleep: without a look at the entry of system calls that was
-    /// not seen, and when it handed off the others is not known.
+    /// The thread of `recv` has something in hand from other sockets too. It may have been back in
+    /// a wait in between, one that did not sleep: without a look at the entry of system calls that
+    /// was not seen, and when it handed off the others is not known.
     fn overlapped(&mut self, recv: &Recv) {
         let since = self.entries_since.unwrap_or(u64::MAX);
         if recv.reader.at > since.saturating_add(SETTLED) {
@@ -206,8 +206,8 @@ impl Sessions {
         (self.left.len() - before) as u64
     }
 
-    /// Only these sockets are there, at `at` (`CLOCK_MONOTONIC` ns): the others have been closed, and the record
-    /// of it was lost.
+    /// Only these sockets are there, at `at` (`CLOCK_MONOTONIC` ns): the others have been closed,
+    /// and the record of it was lost.
     pub fn keep(&mut self, there: &HashSet<u64>, at: u64, tell: &mut dyn FnMut(Fact)) {
         self.left.retain(|id| there.contains(id));
         for (_, mut socket) in self.sockets.extract_if(|id, _| !there.contains(id)) {
@@ -245,8 +245,8 @@ impl Sessions {
         self.sockets.values().filter_map(Socket::window)
     }
 
-    /// How much of a message the probes must hand over for its header to be read, as far as is known:
-    /// bytes, from its first one.
+    /// How much of a message the probes must hand over for its header to be read, as far as is
+    /// known: bytes, from its first one.
     #[must_use]
     pub fn header_bytes(&self) -> usize {
         self.headers.needed()

@@ -369,8 +369,8 @@ impl Socket {
         match Received::new(header, arrived, receipt, moments, offset_at) {
             Ok(received) => {
                 if !header.poss_dup {
-                    // Sends are in order: nothing older will arrive any more. With a venue ahead of us what
-                    // is to come may have been sent before what its stamp says.
+                    // Sends are in order: nothing older will arrive any more. With a venue ahead of
+                    // us what is to come may have been sent before what its stamp says.
                     let since = arrived.map_or(u64::MAX, |a| a.at).min(received.sent_at());
                     self.moments.window.sent_until(since);
                     self.moments.acks.sent_until(since);

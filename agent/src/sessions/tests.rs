@@ -298,8 +298,8 @@ impl Script {
         }));
     }
 
-    /// One read of messages of these types and numbers (`8 17`, with `dup` behind it a resend), then
-    /// so many calls, then the hand-off.
+    /// One read of messages of these types and numbers (`8 17`, with `dup` behind it a resend),
+    /// then so many calls, then the hand-off.
     fn read_and_call(&mut self, messages: &[&str], calls: usize) {
         self.receive(messages);
         for _ in 0..calls {

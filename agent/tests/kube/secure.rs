@@ -1,4 +1,5 @@
-//! Over TLS, with files as a pod has them: the CA's certificate, and a token that is replaced every hour.
+//! Over TLS, with files as a pod has them: the CA's certificate, and a token that is replaced every
+//! hour.
 
 use std::{
     fs,

@@ -1,8 +1,8 @@
-//! As much of a Kubernetes API server as a list and a watch of pods need, on a port of this machine, and
-//! everything that may be wrong with one.
+//! As much of a Kubernetes API server as a list and a watch of pods need, on a port of this
+//! machine, and everything that may be wrong with one.
 //!
-//! Plain sockets, a thread a connection: what is tested is what happens when streams break off, answers do
-//! not come and lines are garbage, and an HTTP library would prevent most of it.
+//! Plain sockets, a thread a connection: what is tested is what happens when streams break off,
+//! answers do not come and lines are garbage, and an HTTP library would prevent most of it.
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -21,7 +21,8 @@ pub struct Options {
 pub enum What {
     /// Recording: messages per second of the reader and of the agent, with it and without
     Record(record::Options),
-    /// A node with many processes that come and go, some with FIX sessions: memory, series and CPU of `run --all`
+    /// A node with many processes that come and go, some with FIX sessions: memory, series and CPU
+    /// of `run --all`
     Node(node::Options),
 }
 
@@ -35,7 +36,8 @@ impl Options {
     }
 }
 
-/// Measures with the agent in `binary`; `xtask` is the binary that has the victims. Ends with a table.
+/// Measures with the agent in `binary`; `xtask` is the binary that has the victims. Ends with a
+/// table.
 pub fn run(options: &Options, binary: &Path, xtask: &Path) -> Result<String> {
     match &options.what {
         What::Record(options) => record::run(options, binary, xtask),

@@ -1,5 +1,5 @@
-//! A node under churn: many processes, few of which read FIX, coming and going for minutes. What the agent keeps must
-//! not grow with it.
+//! A node under churn: many processes, few of which read FIX, coming and going for minutes. What
+//! the agent keeps must not grow with it.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};

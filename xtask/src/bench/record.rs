@@ -1,12 +1,14 @@
 //! What recording costs.
 //!
-//! The reader's throughput: bursts that are in its socket before it goes on, which it takes as fast as it
-//! can, once doing nothing with them and once working on each like an application would. Two agents watch it, one of which records; in turn both are stopped (SIGSTOP), or one of them: what
+//! The reader's throughput: bursts that are in its socket before it goes on, which it takes as fast
+//! as it can, once doing nothing with them and once working on each like an application would. Two
+//! agents watch it, one of which records; in turn both are stopped (SIGSTOP), or one of them: what
 //! their probes cost is the same in all three.
 //!
-//! The agent's: both are stopped until the reader has read everything; then each has the same events waiting and takes them as fast as it can, one after the
-//! other, some 0.2 s apart. What else the machine does comes and goes slower than that, mostly: the ratios
-//! of pairs count, and their median.
+//! The agent's: both are stopped until the reader has read everything; then each has the same
+//! events waiting and takes them as fast as it can, one after the other, some 0.2 s apart. What
+//! else the machine does comes and goes slower than that, mostly: the ratios of pairs count, and
+//! their median.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -150,9 +152,10 @@ fn in_turn<T>(swap: bool, mut measure: impl FnMut(bool) -> Result<T>) -> Result<
 }
 
 impl Lab<'_> {
-    /// Messages a second of a reader that has a burst of them in its socket when it goes on, and of whoever
-    /// is awake meanwhile: the agent that does not record, or the one that does. The other one is stopped and
-    /// catches up afterwards. Of each burst `None` comes first: both are stopped.
+    /// Messages a second of a reader that has a burst of them in its socket when it goes on, and of
+    /// whoever is awake meanwhile: the agent that does not record, or the one that does. The other
+    /// one is stopped and catches up afterwards. Of each burst `None` comes first: both are
+    /// stopped.
     fn reader(&self, work_us: u64) -> Result<[Vec<f64>; 3]> {
         let bursts = 3 * self.options.bursts;
         let options = venue::Options {
@@ -208,8 +211,8 @@ impl Lab<'_> {
         Ok(rates)
     }
 
-    /// Two agents on one victim, one of which records. Both are stopped until it has read everything; then
-    /// one goes on alone, and after it the other.
+    /// Two agents on one victim, one of which records. Both are stopped until it has read
+    /// everything; then one goes on alone, and after it the other.
     fn twins(&self, case: Case, swap: bool) -> Result<Pair<CaughtUp>> {
         let count = case.messages;
         let bench = if case.backlog {
@@ -254,7 +257,8 @@ impl Lab<'_> {
         ))
     }
 
-    /// Bytes a message of a recording at so many messages a second, all that is told once a second included.
+    /// Bytes a message of a recording at so many messages a second, all that is told once a second
+    /// included.
     fn size(&self, rate: u64) -> Result<f64> {
         let count = SECONDS * rate;
         let bench = Bench::start(self.xtask, venue::Options::of(rate as f64, count), &[])?;

@@ -13,9 +13,11 @@ use tempfile::TempDir;
 use crate::lab::child::Guarded;
 use crate::lab::sched::Schedstat;
 
-/// Idle for so long: it has nothing left to do. Longer than the 50 ms after which it looks at its ring.
+/// Idle for so long: it has nothing left to do. Longer than the 50 ms after which it looks at its
+/// ring.
 const QUIET: Duration = Duration::from_millis(120);
-/// Its CPU time is read so often. Busy: it ran for half of that; to look at an empty ring takes less.
+/// Its CPU time is read so often. Busy: it ran for half of that; to look at an empty ring takes
+/// less.
 const STEP: Duration = Duration::from_micros(500);
 
 /// A running agent, and a process that does nothing, so that the agent outlives its victim.

@@ -201,8 +201,8 @@ fn alerts(matchers: &str) -> Value {
     })
 }
 
-/// A link to the session of a row or a series, with the time range. The labels in it are those that every
-/// series has, also outside of a cluster, and that make one session: the pid is the node's.
+/// A link to the session of a row or a series, with the time range. The labels in it are those that
+/// every series has, also outside of a cluster, and that make one session: the pid is the node's.
 pub(super) fn to_session(label: impl Fn(&str) -> String) -> String {
     let mut url = "/d/tag52-session/tag52-session?${datasource:queryparam}".to_owned();
     for name in ["instance", "sender", "target", "pid"] {

@@ -1,7 +1,7 @@
 //! Colours, and what figures look like: the same part has the same colour on every panel.
 //!
-//! The colours are Okabe and Ito's, which people with any of the usual kinds of colour blindness can tell
-//! apart; each stands out from Grafana's dark ground and from its light one.
+//! The colours are Okabe and Ito's, which people with any of the usual kinds of colour blindness
+//! can tell apart; each stands out from Grafana's dark ground and from its light one.
 
 use serde_json::{Value, json};
 
@@ -27,8 +27,8 @@ pub(super) const STAGES: [Coloured; 4] = [
     ("in_app", "#44AA99"),
 ];
 
-/// The verdicts, from the one that is none to the one that weighs most in a session with several. Causes
-/// have the colour of their part.
+/// The verdicts, from the one that is none to the one that weighs most in a session with several.
+/// Causes have the colour of their part.
 pub(super) const VERDICTS: [Coloured; 10] = [
     ("healthy", "#009E73"),
     ("unknown", "#999999"),
@@ -98,7 +98,8 @@ pub(super) fn mapping(rows: &[(&str, &str, &str)]) -> Value {
     json!([{ "type": "value", "options": options }])
 }
 
-/// The mapping of what has no value: a text, and a colour of its own, else it has that of the lowest value.
+/// The mapping of what has no value: a text, and a colour of its own, else it has that of the
+/// lowest value.
 pub(super) fn none(text: &str, color: &str) -> Value {
     let shown = json!({ "text": text, "color": color, "index": 99 });
     json!({ "type": "special", "options": { "match": "null+nan", "result": shown } })

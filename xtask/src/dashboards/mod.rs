@@ -1,7 +1,8 @@
 //! `cargo xtask dashboards`: writes the Grafana dashboards, and proves that they work.
 //!
-//! The dashboards are declared here, a file each, and written to `dashboards/*.json`. `--check` compares, `--live`
-//! runs everything they and the rules ask against a real Prometheus that scrapes the real agent.
+//! The dashboards are declared here, a file each, and written to `dashboards/*.json`. `--check`
+//! compares, `--live` runs everything they and the rules ask against a real Prometheus that scrapes
+//! the real agent.
 
 mod agent;
 mod dashboard;
@@ -32,7 +33,8 @@ pub struct Options {
     /// Check the rules, and run their tests (with promtool)
     #[arg(long)]
     pub rules: bool,
-    /// Ask everything they and the rules ask of a real Prometheus that scrapes the real agent; needs root
+    /// Ask everything they and the rules ask of a real Prometheus that scrapes the real agent;
+    /// needs root
     #[arg(long)]
     pub live: bool,
     /// `--live`: how long Prometheus looks before it is asked

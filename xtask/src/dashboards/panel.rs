@@ -46,8 +46,8 @@ impl Kind {
     }
 }
 
-/// A question to Prometheus. `{@...}` in it stands for the dashboard's filters, `<session>` for the labels that
-/// make a session.
+/// A question to Prometheus. `{@...}` in it stands for the dashboard's filters, `<session>` for the
+/// labels that make a session.
 #[derive(Clone, Debug)]
 struct Query {
     expr: String,

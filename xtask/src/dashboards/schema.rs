@@ -1,4 +1,5 @@
-//! `cargo xtask dashboards --schema`: the files against Grafana's own types (npm: `@grafana/schema`).
+//! `cargo xtask dashboards --schema`: the files against Grafana's own types (npm:
+//! `@grafana/schema`).
 
 use std::fs;
 use std::process::Command;
@@ -17,7 +18,8 @@ const SOURCES: [&str; 5] = [
     "check.mjs",
 ];
 
-/// Checks all of them, every option of every kind of panel included. Fetches 40 MB of packages once.
+/// Checks all of them, every option of every kind of panel included. Fetches 40 MB of packages
+/// once.
 pub fn check() -> Result<()> {
     let sources = workspace::root().join("xtask/schema");
     let tools = workspace::tools().join("schema");

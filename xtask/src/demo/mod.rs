@@ -1,8 +1,9 @@
 //! `cargo xtask demo`: the incident, live.
 //!
-//! A venue sends 600 ExecutionReports per second to a CPython process. In mode `thread` a second thread of that
-//! process turns large lists into JSON and holds the GIL; in mode `process` the same work is done by a process
-//! of its own. The agent is attached, and what it says is shown beside what the application says itself.
+//! A venue sends 600 ExecutionReports per second to a CPython process. In mode `thread` a second
+//! thread of that process turns large lists into JSON and holds the GIL; in mode `process` the same
+//! work is done by a process of its own. The agent is attached, and what it says is shown beside
+//! what the application says itself.
 
 mod app;
 mod join;
@@ -122,8 +123,8 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Runs the demo with the agent in `binary` (`None`: without) and returns what there is to say at the end.
-/// `show` gets one line a second.
+/// Runs the demo with the agent in `binary` (`None`: without) and returns what there is to say at
+/// the end. `show` gets one line a second.
 pub fn run(
     options: &Options,
     binary: Option<&Path>,
@@ -208,7 +209,8 @@ pub fn run(
     }
 
     let ran = start.elapsed();
-    // First the agent, so that it still sees a living process; then the application, which writes its log.
+    // First the agent, so that it still sees a living process; then the application, which writes
+    // its log.
     if let Some(agent) = agent.as_mut().filter(|_| !sudo) {
         agent.interrupt();
         let deadline = Instant::now() + Duration::from_secs(10);

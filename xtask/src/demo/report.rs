@@ -34,7 +34,8 @@ pub struct Blamed {
     pub share: f64,
     /// The ingest thread's own waits for it.
     pub waits: u64,
-    /// Of these, those that outlasted a request to let go: the holder was in a call that does not yield.
+    /// Of these, those that outlasted a request to let go: the holder was in a call that does not
+    /// yield.
     pub holds: u64,
     /// How long the waits, nanoseconds.
     pub waits_ns: u64,
@@ -106,7 +107,8 @@ pub struct AgentSummary {
     pub verdict: Option<Verdict>,
     /// What the ages would have been, in its words.
     pub what_if: Vec<String>,
-    /// Messages whose cells do not sum to their age, and parts that their blame does not sum to. Always 0.
+    /// Messages whose cells do not sum to their age, and parts that their blame does not sum to.
+    /// Always 0.
     pub inexact: usize,
     /// The agent beside the application.
     pub join: Joined,

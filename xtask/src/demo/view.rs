@@ -59,8 +59,8 @@ impl LiveView {
         self.child.ended()
     }
 
-    /// Ends it, so that it gives the terminal back. Through sudo that is not allowed; there it ends with the
-    /// process it watches.
+    /// Ends it, so that it gives the terminal back. Through sudo that is not allowed; there it ends
+    /// with the process it watches.
     pub(super) fn interrupt(&self) {
         if !self.sudo {
             self.child.signal(Signal::SIGTERM);

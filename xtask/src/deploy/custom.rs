@@ -26,7 +26,8 @@ const wrong = JSON.parse(readFileSync(0, 'utf8')).map(object => {
 console.log(JSON.stringify(wrong));
 ";
 
-/// The fields that are used, by kind: a schema of the operator lets unknown ones pass, and its API drops them.
+/// The fields that are used, by kind: a schema of the operator lets unknown ones pass, and its API
+/// drops them.
 const FIELDS: [(&str, &str, &[&str]); 5] = [
     (
         "PodMonitor",

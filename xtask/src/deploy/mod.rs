@@ -1,7 +1,7 @@
 //! `cargo xtask deploy-check`: the manifests under `deploy/`, without a cluster.
 //!
-//! What kustomize makes of them is held against the schemas of several Kubernetes versions and of the
-//! Prometheus operator, and against what this project wants of them.
+//! What kustomize makes of them is held against the schemas of several Kubernetes versions and of
+//! the Prometheus operator, and against what this project wants of them.
 
 mod custom;
 mod kustomize;

@@ -1,7 +1,8 @@
 //! The C compiler for the few dependencies that have C in them: zig, from PyPI.
 //!
-//! One that makes code for both machines on either, needs no headers installed, and is the same on every
-//! machine: what it compiles is part of the image, and the same source is to give the same image.
+//! One that makes code for both machines on either, needs no headers installed, and is the same on
+//! every machine: what it compiles is part of the image, and the same source is to give the same
+//! image.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -59,8 +60,8 @@ impl Compiler {
         self.folder.join("cache")
     }
 
-    /// `--target` comes with rustc's name of the machine, which zig does not know. Left to itself it adds
-    /// checks for undefined behaviour.
+    /// `--target` comes with rustc's name of the machine, which zig does not know. Left to itself
+    /// it adds checks for undefined behaviour.
     fn write_wrapper(&self, arch: Arch) -> Result<()> {
         let text = format!(
             "#!/bin/sh\n\

@@ -1,7 +1,7 @@
 //! `cargo xtask image`: the container image, from scratch with the static binary in it.
 //!
-//! The same commit gives the same image, byte for byte, whichever folder it is built in, as long as the
-//! compilers are the same (`rustc`, the nightly for the probes; the C compiler is pinned).
+//! The same commit gives the same image, byte for byte, whichever folder it is built in, as long as
+//! the compilers are the same (`rustc`, the nightly for the probes; the C compiler is pinned).
 
 mod arch;
 mod binary;

@@ -101,7 +101,8 @@ impl Layout {
         text
     }
 
-    /// Packs it into a file that `podman load`, `skopeo copy oci-archive:` and `ctr images import` take.
+    /// Packs it into a file that `podman load`, `skopeo copy oci-archive:` and `ctr images import`
+    /// take.
     pub fn archive(&self, to: &Path) -> Result<PathBuf> {
         finish(
             Command::new("tar")

@@ -14,7 +14,8 @@ use nix::sys::signal::Signal;
 use crate::lab::blame::Blame;
 use crate::lab::child::Guarded;
 
-/// A line of `--json messages` of type `message`, as far as it is used here. Nanoseconds, instants UTC.
+/// A line of `--json messages` of type `message`, as far as it is used here. Nanoseconds, instants
+/// UTC.
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct Message {
     /// Where it came in.
@@ -40,7 +41,8 @@ pub struct Message {
     pub handed_off_ns: i64,
     /// Handed off - sent.
     pub age_ns: i64,
-    /// The bounds narrowed by the order of the venue's sends, where there is something narrower than the step.
+    /// The bounds narrowed by the order of the venue's sends, where there is something narrower
+    /// than the step.
     #[serde(default)]
     pub age_narrowed_ns: Option<Bounds>,
     /// What the hand-off was taken from.
@@ -103,8 +105,8 @@ impl Message {
             .unwrap_or(0)
     }
 
-    /// What is wrong with its sums; `None` when parts and stages make up the age to the nanosecond and nothing but
-    /// the network is negative.
+    /// What is wrong with its sums; `None` when parts and stages make up the age to the nanosecond
+    /// and nothing but the network is negative.
     pub fn inexact(&self) -> Option<String> {
         let mut wrong = Vec::new();
         let mut equal = |name: &str, found: i64, expected: i64| {
@@ -340,7 +342,8 @@ impl Agent {
         self.child.ended()
     }
 
-    /// Asks it to finish. Through sudo that is not allowed; there it ends with the process it watches.
+    /// Asks it to finish. Through sudo that is not allowed; there it ends with the process it
+    /// watches.
     pub fn interrupt(&self) {
         if !self.sudo {
             self.child.signal(Signal::SIGINT);

@@ -51,7 +51,8 @@ impl Bench {
         })
     }
 
-    /// The same with a victim of another kind; `victim` makes the command, from where its log belongs.
+    /// The same with a victim of another kind; `victim` makes the command, from where its log
+    /// belongs.
     pub fn of(venue: Venue, victim: impl FnOnce(&Path) -> Command) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut command = victim(&log_in(&folder));
@@ -80,13 +81,15 @@ impl Bench {
         log_in(&self.folder)
     }
 
-    /// Opens the gate and waits for at most `limit` until the victim has read everything and is gone.
+    /// Opens the gate and waits for at most `limit` until the victim has read everything and is
+    /// gone.
     pub fn finish(self, limit: Duration) -> Result<Truth> {
         self.venue.open_gate();
         self.conclude(limit)
     }
 
-    /// Waits for at most `limit` until the victim has read everything and is gone; the gate is open already.
+    /// Waits for at most `limit` until the victim has read everything and is gone; the gate is open
+    /// already.
     pub fn conclude(self, limit: Duration) -> Result<Truth> {
         let Truth {
             mut sent,
@@ -100,7 +103,8 @@ impl Bench {
         Ok(Truth { sent, victim })
     }
 
-    /// The same, administrative messages kept: what the venue sent and what the victim received, in the same order.
+    /// The same, administrative messages kept: what the venue sent and what the victim received, in
+    /// the same order.
     pub fn conclude_all(mut self, limit: Duration) -> Result<Truth> {
         let status = self.victim.wait(limit)?;
         ensure!(status.success(), "the victim failed: {status}");

@@ -51,7 +51,8 @@ impl Cgroup {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (mount, unified) = cpu_controller()?;
         if unified {
-            // Not there yet on a fresh machine; refused inside some containers, and then the write below fails.
+            // Not there yet on a fresh machine; refused inside some containers, and then the write
+            // below fails.
             let _ = fs::write(mount.join("cgroup.subtree_control"), "+cpu");
         }
         let group = Self {
@@ -71,9 +72,9 @@ impl Cgroup {
         Ok(group)
     }
 
-    /// The cgroup that a kubelet and a runtime make for a container of a burstable pod, with folders
-    /// (`cgroupfs`): 250 thousandths of a CPU asked for, `quota` in every `period` allowed. The groups above
-    /// it come with it, outermost last, and have to outlive it.
+    /// The cgroup that a kubelet and a runtime make for a container of a burstable pod, with
+    /// folders (`cgroupfs`): 250 thousandths of a CPU asked for, `quota` in every `period` allowed.
+    /// The groups above it come with it, outermost last, and have to outlive it.
     pub fn in_pod(uid: &str, id: &str, quota: Duration, period: Duration) -> Result<Vec<Self>> {
         let (mount, unified) = cpu_controller()?;
         let mut groups: Vec<Self> = Vec::new();

@@ -16,8 +16,8 @@ pub fn die_with_parent() {
     }
 }
 
-/// A child in a process group of its own (a Ctrl-C on the terminal does not reach it), killed when dropped
-/// and when the thread that started it ends.
+/// A child in a process group of its own (a Ctrl-C on the terminal does not reach it), killed when
+/// dropped and when the thread that started it ends.
 #[derive(Debug)]
 pub struct Guarded {
     child: Child,
@@ -37,11 +37,11 @@ impl Guarded {
         Self::start(command.process_group(0), name)
     }
 
-    /// The same for one that takes the terminal: it stays in our process group, and is told with SIGTERM
-    /// that we have ended, so that it can give the terminal back.
+    /// The same for one that takes the terminal: it stays in our process group, and is told with
+    /// SIGTERM that we have ended, so that it can give the terminal back.
     pub fn spawn_in_foreground(command: &mut Command, name: &str) -> Result<Self> {
-        // SAFETY: between fork and exec only prctl(2) is called, which is async-signal-safe, with one
-        // integer, and only concerns the calling process.
+        // SAFETY: between fork and exec only prctl(2) is called, which is async-signal-safe, with
+        // one integer, and only concerns the calling process.
         unsafe {
             command.pre_exec(|| {
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);

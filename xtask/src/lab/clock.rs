@@ -27,7 +27,8 @@ pub fn thread_cpu_ns() -> i64 {
     read(ClockId::CLOCK_THREAD_CPUTIME_ID)
 }
 
-/// Nanoseconds to add to a monotonic instant to get UTC: the reading with the tightest bracket of several.
+/// Nanoseconds to add to a monotonic instant to get UTC: the reading with the tightest bracket of
+/// several.
 pub fn utc_offset_ns() -> i64 {
     (0..50)
         .map(|_| {

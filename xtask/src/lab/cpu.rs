@@ -28,7 +28,8 @@ pub fn pin(cpu: usize) -> Result<()> {
         .with_context(|| format!("cannot pin a thread to CPU {cpu}"))
 }
 
-/// Two different CPUs, one for the ingest thread and one for its rival, or `None` on a one-CPU machine.
+/// Two different CPUs, one for the ingest thread and one for its rival, or `None` on a one-CPU
+/// machine.
 pub fn pair() -> Option<(usize, usize)> {
     match allowed().as_slice() {
         [first, .., last] => Some((*first, *last)),
@@ -78,9 +79,11 @@ impl Drop for Mover {
     }
 }
 
-/// How long threads have run on a CPU since the start of the machine, nanoseconds, in steps of 10 ms.
+/// How long threads have run on a CPU since the start of the machine, nanoseconds, in steps of 10
+/// ms.
 pub fn busy_ns(cpu: usize) -> Result<u64> {
-    // Every CPU's line has user, nice and system time first, in USER_HZ, which is 100 on all architectures.
+    // Every CPU's line has user, nice and system time first, in USER_HZ, which is 100 on all
+    // architectures.
     const STEP_NS: u64 = 10_000_000;
     let text = std::fs::read_to_string("/proc/stat").context("cannot read /proc/stat")?;
     let prefix = format!("cpu{cpu} ");
@@ -93,9 +96,11 @@ pub fn busy_ns(cpu: usize) -> Result<u64> {
     Ok(steps.sum::<Result<u64>>()? * STEP_NS)
 }
 
-/// Asks for sleeps that end when they should: the calling thread's timer slack becomes 1 ns (50 us by default).
+/// Asks for sleeps that end when they should: the calling thread's timer slack becomes 1 ns (50 us
+/// by default).
 pub fn precise_sleeps() {
-    // SAFETY: PR_SET_TIMERSLACK takes one integer and touches only the calling thread's own setting.
+    // SAFETY: PR_SET_TIMERSLACK takes one integer and touches only the calling thread's own
+    // setting.
     unsafe {
         libc::prctl(libc::PR_SET_TIMERSLACK, 1_u64);
     }
@@ -103,7 +108,8 @@ pub fn precise_sleeps() {
 
 /// Sets the nice value of the calling thread: -20 (takes the most) to 19.
 pub fn nice(value: i32) -> Result<()> {
-    // SAFETY: two integers; `who` 0 means the calling thread (setpriority(2), "C library/kernel differences").
+    // SAFETY: two integers; `who` 0 means the calling thread (setpriority(2), "C library/kernel
+    // differences").
     let result = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, value) };
     nix::errno::Errno::result(result).context("setpriority")?;
     Ok(())

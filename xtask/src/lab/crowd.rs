@@ -1,8 +1,8 @@
 //! `xtask crowd`: a process whose threads together read many sessions.
 //!
-//! Who reads which session is the experiment: sessions of its own for each thread, turns, or whoever is free.
-//! The record is that of the victim, one file per connection and thread that read it, and one per thread with
-//! its account of itself.
+//! Who reads which session is the experiment: sessions of its own for each thread, turns, or
+//! whoever is free. The record is that of the victim, one file per connection and thread that read
+//! it, and one per thread with its account of itself.
 
 mod own;
 mod pool;
@@ -56,7 +56,8 @@ pub struct Options {
     /// CPU time burnt per message, microseconds.
     #[arg(long, default_value_t = 0)]
     pub work_us: u64,
-    /// How long another thread holds the mutex that every message takes, microseconds; 0: there is none.
+    /// How long another thread holds the mutex that every message takes, microseconds; 0: there is
+    /// none.
     #[arg(long, default_value_t = 0)]
     pub hold_us: u64,
     /// How long that mutex is free in between, microseconds.

@@ -1,5 +1,5 @@
-//! The victim whose cause of waiting is the GIL: a CPython process with an ingest thread and a rival
-//! (`xtask/lab/gil_victim.py`).
+//! The victim whose cause of waiting is the GIL: a CPython process with an ingest thread and a
+//! rival (`xtask/lab/gil_victim.py`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -61,8 +61,8 @@ impl Set {
         Ok(set)
     }
 
-    /// Starts one and its venue. `switch_us` is sys.setswitchinterval in microseconds. Its threads are pinned to one
-    /// CPU each, where there are two.
+    /// Starts one and its venue. `switch_us` is sys.setswitchinterval in microseconds. Its threads
+    /// are pinned to one CPU each, where there are two.
     pub fn bench(&self, options: venue::Options, rival: Rival, switch_us: u32) -> Result<Bench> {
         let venue = Venue::start(options)?;
         let port = venue.port().to_string();
@@ -99,7 +99,8 @@ impl Set {
         holds::parse(&text)
     }
 
-    /// The waits of the last run by the victim's `marks` and the log of its rival, if that makes calls.
+    /// The waits of the last run by the victim's `marks` and the log of its rival, if that makes
+    /// calls.
     pub fn truth(&self, marks: &[Mark], rival: Rival, switch_us: u32) -> Result<Truth> {
         let account = self.folder.path().join("holds.schedstat");
         let account =
@@ -123,8 +124,9 @@ impl Set {
     }
 }
 
-/// The same marks, with waits for the GIL told apart in turns: CPython waits for it with a timeout, again and again,
-/// and a turn is asleep first and then runs. `interval_ns` is the switch interval, which is the timeout.
+/// The same marks, with waits for the GIL told apart in turns: CPython waits for it with a timeout,
+/// again and again, and a turn is asleep first and then runs. `interval_ns` is the switch interval,
+/// which is the timeout.
 pub fn in_turns(marks: &[Mark], interval_ns: i64) -> Vec<Mark> {
     let mut turns: Vec<Mark> = Vec::with_capacity(marks.len());
     for mark in marks {
@@ -138,7 +140,8 @@ pub fn in_turns(marks: &[Mark], interval_ns: i64) -> Vec<Mark> {
     turns
 }
 
-/// The ends of all turns but the last between two marks. What the thread did not sleep is the same in each.
+/// The ends of all turns but the last between two marks. What the thread did not sleep is the same
+/// in each.
 fn timeouts(from: &Mark, to: &Mark, interval_ns: i64) -> impl Iterator<Item = Mark> {
     let (cpu, delay) = (to.cpu_ns - from.cpu_ns, to.delay_ns - from.delay_ns);
     let asleep = to.at_ns - from.at_ns - cpu - delay;

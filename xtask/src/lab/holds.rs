@@ -23,7 +23,8 @@ pub struct Wait {
     pub ns: i64,
 }
 
-/// Waits and, of these, long holds: those that outlast a request to let go. The others are hand-offs.
+/// Waits and, of these, long holds: those that outlast a request to let go. The others are
+/// hand-offs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Waits {
     /// How many.
@@ -42,13 +43,14 @@ const SHORTEST_NS: i64 = 20_000;
 /// Shares may be off by so much, points.
 const SHARES: f64 = 10.0;
 
-/// Waits for the GIL without the agent. CPython's waiter asks for the GIL when it has waited for a switch interval, and
-/// its holder lets go at the next bytecode.
+/// Waits for the GIL without the agent. CPython's waiter asks for the GIL when it has waited for a
+/// switch interval, and its holder lets go at the next bytecode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Truth {
     /// A long hold by the waiter's clock: two switch intervals or more.
     pub by_clock: Waits,
-    /// A long hold by the holder's log: after the request it stayed in one call for another switch interval.
+    /// A long hold by the holder's log: after the request it stayed in one call for another switch
+    /// interval.
     pub by_calls: Waits,
     /// The kernel's account of the holder: one that has no CPU cannot let go either.
     pub holder: Schedstat,
@@ -100,7 +102,8 @@ impl Truth {
             at_most: SHARES + 100.0 * excused,
         };
         let (clock, calls) = (&self.by_clock, &self.by_calls);
-        // A wait that is long for want of a CPU has an interval of that at the least, and is twice as long at the most.
+        // A wait that is long for want of a CPU has an interval of that at the least, and is twice
+        // as long at the most.
         let delay = self.holder.run_delay_ns as f64;
         let in_time = 2.0 * delay / calls.waits_ns as f64;
         let in_number = delay / self.interval_ns as f64 / calls.waits as f64;

@@ -1,8 +1,9 @@
-//! The laboratory: real processes on loopback with known behaviour, for the demo, the live tests and the
-//! accuracy lab.
+//! The laboratory: real processes on loopback with known behaviour, for the demo, the live tests
+//! and the accuracy lab.
 //!
-//! A [`venue`] sends FIX, a [`victim`] (or a [`crowd`] of threads, or the demo's ingest process) reads it, [`agent`] is the agent under
-//! test. Every part keeps its own record of what it did and when, which is the ground truth.
+//! A [`venue`] sends FIX, a [`victim`] (or a [`crowd`] of threads, or the demo's ingest process)
+//! reads it, [`agent`] is the agent under test. Every part keeps its own record of what it did and
+//! when, which is the ground truth.
 
 pub mod agent;
 pub mod bench;

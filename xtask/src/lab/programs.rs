@@ -63,8 +63,8 @@ fn name(id: u32) -> Option<String> {
 }
 
 fn call(command: libc::c_long, attribute: &mut Attribute) -> Result<libc::c_long, Errno> {
-    // SAFETY: the attribute lives through the call, its size is given, and `info` points to as many bytes
-    // as its length says, or is not read by the command.
+    // SAFETY: the attribute lives through the call, its size is given, and `info` points to as many
+    // bytes as its length says, or is not read by the command.
     let result = unsafe {
         libc::syscall(
             libc::SYS_bpf,

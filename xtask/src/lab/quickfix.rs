@@ -1,6 +1,7 @@
 //! A real FIX engine on our side of the session: QuickFIX for Python.
 //!
-//! [`package`] builds it once and caches it, [`app`] runs the client whose own record is the ground truth.
+//! [`package`] builds it once and caches it, [`app`] runs the client whose own record is the ground
+//! truth.
 
 mod app;
 mod package;

@@ -1,5 +1,5 @@
-//! A TCP relay on loopback that stands for a network between venue and victim: what the venue sends is passed on
-//! after a set delay, what the victim sends at once.
+//! A TCP relay on loopback that stands for a network between venue and victim: what the venue sends
+//! is passed on after a set delay, what the victim sends at once.
 //!
 //! It keeps its own log: by when which bytes had come in, and when they were passed on.
 
@@ -21,7 +21,8 @@ use crate::lab::cpu;
 /// How often it looks whether it should end.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
-/// How long bytes take. They are passed on in order, so a shorter delay never overtakes a longer one.
+/// How long bytes take. They are passed on in order, so a shorter delay never overtakes a longer
+/// one.
 #[derive(Clone, Copy, Debug)]
 pub enum Delay {
     /// Always the same.
@@ -277,7 +278,8 @@ fn give(stream: &mut TcpStream, mut bytes: &[u8], stop: &AtomicBool) -> Result<(
     Ok(())
 }
 
-/// When the byte before position `end` was passed on, monotonic, nanoseconds; `log` is in the order of the stream.
+/// When the byte before position `end` was passed on, monotonic, nanoseconds; `log` is in the order
+/// of the stream.
 pub fn passed_on(log: &[Passed], end: u64) -> Option<i64> {
     let index = log.partition_point(|passed| passed.end < end);
     log.get(index).map(|passed| passed.out_ns)

@@ -33,16 +33,16 @@ impl<'a> Runners<'a> {
         row.tid.is_some_and(is)
     }
 
-    /// Their share, 0 to 1, of what others than the victim ran on those CPUs: on a machine where nothing else runs, all.
-    /// `victim_ns`: what the victim has run there.
+    /// Their share, 0 to 1, of what others than the victim ran on those CPUs: on a machine where
+    /// nothing else runs, all. `victim_ns`: what the victim has run there.
     pub fn share(&self, victim_ns: u64) -> Result<f64> {
         let busy = (busy_ns(&self.cpus)? - self.before.1).saturating_sub(victim_ns);
         let ran: f64 = self.ran()?.iter().sum();
         Ok((ran / busy as f64).min(1.0))
     }
 
-    /// By how much, in points, the share of one of them in what they are charged with together is off from its share of
-    /// what they ran together, at the most; no number when nobody is charged.
+    /// By how much, in points, the share of one of them in what they are charged with together is
+    /// off from its share of what they ran together, at the most; no number when nobody is charged.
     pub fn unlike(&self, blame: &Blame) -> Result<f64> {
         let ran = self.ran()?;
         let charged =

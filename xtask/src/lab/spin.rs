@@ -1,7 +1,7 @@
 //! `xtask spin`: a rival that never sleeps, pinned to one CPU.
 //!
-//! One that wakes is in futex(2) most of the time, as if it released locks: whatever an interrupt does on top of it is not
-//! its doing.
+//! One that wakes is in futex(2) most of the time, as if it released locks: whatever an interrupt
+//! does on top of it is not its doing.
 
 use std::sync::atomic::AtomicU32;
 

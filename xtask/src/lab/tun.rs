@@ -1,7 +1,8 @@
-//! A wire of a known length: two network namespaces with a TUN device each, and a queue between the two that keeps
-//! every packet for a set time. Real TCP, with its round trips, runs over it.
+//! A wire of a known length: two network namespaces with a TUN device each, and a queue between the
+//! two that keeps every packet for a set time. Real TCP, with its round trips, runs over it.
 //!
-//! The wire keeps a log of the TCP packets it carries. Nothing is left behind: a namespace goes with its last socket.
+//! The wire keeps a log of the TCP packets it carries. Nothing is left behind: a namespace goes
+//! with its last socket.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -31,8 +32,8 @@ pub const VICTIM: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 2);
 /// How often the wire looks whether it should end.
 const STOP_CHECK: Duration = Duration::from_millis(50);
 
-/// Moves the calling thread, and whatever it starts from now on, into a network namespace of its own with this
-/// address; returns the device through which its packets come and go. Needs root.
+/// Moves the calling thread, and whatever it starts from now on, into a network namespace of its
+/// own with this address; returns the device through which its packets come and go. Needs root.
 pub fn enter(address: Ipv4Addr) -> Result<File> {
     unshare(CloneFlags::CLONE_NEWNET).context("a network namespace")?;
     let device = File::options()
@@ -59,8 +60,8 @@ pub fn enter(address: Ipv4Addr) -> Result<File> {
     Ok(device)
 }
 
-/// Moves the calling thread, and whatever it starts from now on, into a network namespace of its own with
-/// nothing in it but loopback; returns a handle that keeps it. Needs root.
+/// Moves the calling thread, and whatever it starts from now on, into a network namespace of its
+/// own with nothing in it but loopback; returns a handle that keeps it. Needs root.
 pub fn enter_alone() -> Result<File> {
     unshare(CloneFlags::CLONE_NEWNET).context("a network namespace")?;
     let control: OwnedFd = socket(
@@ -281,7 +282,8 @@ impl Log {
         delivered
     }
 
-    /// When the victim's machine had acknowledged it up to which position, each further than the one before.
+    /// When the victim's machine had acknowledged it up to which position, each further than the
+    /// one before.
     pub fn acknowledged(&self) -> Vec<(u64, i64)> {
         let start = self.start();
         let mut acknowledged: Vec<(u64, i64)> = Vec::new();

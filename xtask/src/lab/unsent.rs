@@ -1,5 +1,5 @@
-//! When the bytes of a stream left the sender, and for how long the receiver's window kept them: TCP_INFO of the
-//! sender's own kernel, looked at all the time.
+//! When the bytes of a stream left the sender, and for how long the receiver's window kept them:
+//! TCP_INFO of the sender's own kernel, looked at all the time.
 
 use std::net::TcpStream;
 use std::os::fd::AsRawFd as _;
@@ -22,7 +22,8 @@ struct Look {
     at: i64,
     /// Bytes of the stream that have left the send buffer.
     left: u64,
-    /// Time since the connection began in which the receiver's window was what kept the sender, nanoseconds.
+    /// Time since the connection began in which the receiver's window was what kept the sender,
+    /// nanoseconds.
     limited: i64,
 }
 

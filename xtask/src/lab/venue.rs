@@ -1,7 +1,9 @@
-//! A FIX 4.4 venue on loopback for one client at a time: logon, an even stream of ExecutionReports, heartbeats.
+//! A FIX 4.4 venue on loopback for one client at a time: logon, an even stream of ExecutionReports,
+//! heartbeats.
 //!
-//! Tag 52 is taken right before the send call, TCP_NODELAY is set unless asked otherwise, and a receiver whose window
-//! is closed stalls the stream but never the venue: [`Venue::stop`] always gets through.
+//! Tag 52 is taken right before the send call, TCP_NODELAY is set unless asked otherwise, and a
+//! receiver whose window is closed stalls the stream but never the venue: [`Venue::stop`] always
+//! gets through.
 
 mod extras;
 
@@ -35,7 +37,8 @@ pub struct Options {
     pub rate: f64,
     /// How many of them are sent in one go.
     pub burst: u64,
-    /// End of the stream after so many ExecutionReports (those of `prequeue` included); `None`: until stopped.
+    /// End of the stream after so many ExecutionReports (those of `prequeue` included); `None`:
+    /// until stopped.
     pub count: Option<u64>,
     /// ExecutionReports sent in one go right after the logon, before the gate opens.
     pub prequeue: u64,
@@ -59,12 +62,13 @@ pub struct Options {
     pub extras: Vec<Extra>,
     /// Pin its thread to this CPU.
     pub cpu: Option<usize>,
-    /// Half-close the connection after `count`, so that the receiver sees the end once it has read everything.
+    /// Half-close the connection after `count`, so that the receiver sees the end once it has read
+    /// everything.
     pub close_at_end: bool,
     /// A Heartbeat after every so many ExecutionReports.
     pub beat_every: Option<u64>,
-    /// This ExecutionReport (counted from 1) uses up its MsgSeqNum and is not sent; a ResendRequest is answered
-    /// with it and a gap fill for the rest.
+    /// This ExecutionReport (counted from 1) uses up its MsgSeqNum and is not sent; a ResendRequest
+    /// is answered with it and a gap fill for the rest.
     pub lose: Option<u64>,
     /// SenderCompID.
     pub sender: String,
@@ -130,10 +134,11 @@ pub struct Sent {
     pub stamped_ns: i64,
     /// The instant on the monotonic clock, nanoseconds, not cut to the resolution.
     pub sent_monotonic_ns: i64,
-    /// The return of the send call that took its last byte, monotonic, nanoseconds. On loopback the message is in
-    /// the receiver's queue by then if its window was open.
+    /// The return of the send call that took its last byte, monotonic, nanoseconds. On loopback the
+    /// message is in the receiver's queue by then if its window was open.
     pub taken_monotonic_ns: i64,
-    /// For how long the receiver's window kept it from being sent, nanoseconds; with [`Options::watch_unsent`].
+    /// For how long the receiver's window kept it from being sent, nanoseconds; with
+    /// [`Options::watch_unsent`].
     pub limited_ns: Option<i64>,
     /// How long the send buffer was full before the message's last byte was taken, nanoseconds.
     pub blocked_ns: i64,
@@ -477,7 +482,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Sends one message, whatever the window: gives up only when the venue stops or the client is gone.
+    /// Sends one message, whatever the window: gives up only when the venue stops or the client is
+    /// gone.
     fn send(&mut self, msg_type: &'static str, fields: &str) -> Result<()> {
         let seq = self.writer.next_seq();
         let (monotonic, utc) = (clock::monotonic_ns(), clock::utc_ns());

@@ -1,8 +1,9 @@
 //! `xtask victim`: a small FIX receiver that waits for one known reason, and writes down when.
 //!
-//! Per message it logs MsgSeqNum, the return of the receive call that completed it, its hand-off instant
-//! (through with everything the call returned, right before the next entry into a receive call or a wait)
-//! and the time spent around the injected wait. It ends when the venue closes the connection.
+//! Per message it logs MsgSeqNum, the return of the receive call that completed it, its hand-off
+//! instant (through with everything the call returned, right before the next entry into a receive
+//! call or a wait) and the time spent around the injected wait. It ends when the venue closes the
+//! connection.
 
 mod inject;
 mod log;
@@ -60,11 +61,13 @@ pub struct Options {
     /// CPU time burnt per message, microseconds.
     #[arg(long, default_value_t = 0)]
     pub work_us: u64,
-    /// `mutex`: how long the rival holds the lock; `sleep`: how long a message sleeps; `rcvbuf`: how long it
-    /// stops reading; `pipe`, `sink`: how long the drain takes per message. Microseconds.
+    /// `mutex`: how long the rival holds the lock; `sleep`: how long a message sleeps; `rcvbuf`:
+    /// how long it stops reading; `pipe`, `sink`: how long the drain takes per message.
+    /// Microseconds.
     #[arg(long, default_value_t = 5000)]
     pub hold_us: u64,
-    /// `mutex`: how long the lock is free in between; `rcvbuf`: how long it reads in between. Microseconds.
+    /// `mutex`: how long the lock is free in between; `rcvbuf`: how long it reads in between.
+    /// Microseconds.
     #[arg(long, default_value_t = 1000)]
     pub gap_us: u64,
     /// SO_RCVBUF in bytes, set before connecting; more than net.core.rmem_max as root only.
@@ -116,7 +119,8 @@ pub fn run(options: &Options) -> Result<()> {
     let mut marks = Marks::of_this_thread(options.marks, options.cpu_stat.as_deref())?;
     loop {
         marks.mark(Did::Work)?;
-        // Records without a hand-off yet are stamped after the call, so that nothing stands before it.
+        // Records without a hand-off yet are stamped after the call, so that nothing stands before
+        // it.
         let (utc, monotonic) = (clock::utc_ns(), clock::monotonic_ns());
         let bytes = receiver.receive().context("the receive call failed")?;
         let received_ns = clock::monotonic_ns();

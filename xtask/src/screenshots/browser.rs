@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::workspace;
 
-/// The pinned versions: what drives the browser, and the browser (Chromium's headless shell with the
-/// libraries it needs, packed with Brotli).
+/// The pinned versions: what drives the browser, and the browser (Chromium's headless shell with
+/// the libraries it needs, packed with Brotli).
 const PLAYWRIGHT: &str = "playwright-core@1.65.1";
 const CHROMIUM: &str = "@sparticuz/chromium@153.0.0";
 const UNPACK: &str = include_str!("unpack.mjs");

@@ -1,4 +1,5 @@
-//! The dashboards, drawn with Grafana's own components (npm: `@grafana/ui`) from the answers of a real Prometheus.
+//! The dashboards, drawn with Grafana's own components (npm: `@grafana/ui`) from the answers of a
+//! real Prometheus.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,9 @@
 //! `cargo xtask screenshots`: the pictures of the README, of the real demo, by script.
 //!
-//! The demo runs once, recorded and with `tag52 top` on a terminal of its own (tmux). The recording goes to
-//! Perfetto's own UI, the terminal's text becomes HTML, and a headless Chromium draws both. With `--dashboards` it
-//! draws the Grafana dashboards instead, from what a real Prometheus answered.
+//! The demo runs once, recorded and with `tag52 top` on a terminal of its own (tmux). The recording
+//! goes to Perfetto's own UI, the terminal's text becomes HTML, and a headless Chromium draws both.
+//! With `--dashboards` it draws the Grafana dashboards instead, from what a real Prometheus
+//! answered.
 
 mod ansi;
 mod browser;
@@ -39,7 +40,8 @@ pub struct Options {
     /// Where the pictures go
     #[arg(long, value_name = "FOLDER")]
     pub to: Option<PathBuf>,
-    /// Draw the dashboards instead; with a FOLDER from what `cargo xtask dashboards --live --dump FOLDER` kept
+    /// Draw the dashboards instead; with a FOLDER from what `cargo xtask dashboards --live --dump
+    /// FOLDER` kept
     #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
     pub dashboards: Option<Option<PathBuf>>,
     /// `--dashboards`: Grafana's theme
@@ -47,7 +49,8 @@ pub struct Options {
     pub theme: String,
 }
 
-/// Makes the pictures with the agent in `agent`; `xtask` is the binary that has the demo. Returns them.
+/// Makes the pictures with the agent in `agent`; `xtask` is the binary that has the demo. Returns
+/// them.
 pub fn run(options: &Options, agent: &Path, xtask: &Path) -> Result<Vec<PathBuf>> {
     if let Some(data) = &options.dashboards {
         return grafana::run(options, data.as_deref(), agent, xtask);
@@ -89,8 +92,8 @@ pub fn run(options: &Options, agent: &Path, xtask: &Path) -> Result<Vec<PathBuf>
     Ok(made)
 }
 
-/// Runs the demo, records it, and returns what `tag52 top` showed shortly before its end; `None` when the
-/// agent has no such command.
+/// Runs the demo, records it, and returns what `tag52 top` showed shortly before its end; `None`
+/// when the agent has no such command.
 fn film(options: &Options, agent: &Path, xtask: &Path, recording: &Path) -> Result<Option<String>> {
     let folder = tempfile::tempdir()?;
     let (mut demo, pid) = start_demo(xtask, options.seconds, folder.path())?;
@@ -119,8 +122,8 @@ fn film(options: &Options, agent: &Path, xtask: &Path, recording: &Path) -> Resu
     Ok(screen)
 }
 
-/// Starts the demo without the agent for so long; returns it and the pid of its ingest process. What it says goes
-/// to a file in `folder`.
+/// Starts the demo without the agent for so long; returns it and the pid of its ingest process.
+/// What it says goes to a file in `folder`.
 pub(crate) fn start_demo(xtask: &Path, seconds: u64, folder: &Path) -> Result<(Guarded, String)> {
     let output = folder.join("demo");
     let mut demo = Command::new(xtask);

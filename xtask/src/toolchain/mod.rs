@@ -1,7 +1,9 @@
-//! Gets what building the probes takes: a nightly toolchain with rust-src and a bpf-linker for its LLVM.
+//! Gets what building the probes takes: a nightly toolchain with rust-src and a bpf-linker for its
+//! LLVM.
 //!
-//! The linker goes to `target/tools`, the toolchain to rustup. A stamp makes every later run a matter of three
-//! `stat` calls. `target/tools/toolchain` names the nightly that was chosen, for the agent's build script.
+//! The linker goes to `target/tools`, the toolchain to rustup. A stamp makes every later run a
+//! matter of three `stat` calls. `target/tools/toolchain` names the nightly that was chosen, for
+//! the agent's build script.
 
 mod linker;
 mod llvm;
@@ -104,7 +106,8 @@ fn in_path(program: &str) -> bool {
         .any(|folder| folder.join(program).is_file())
 }
 
-/// Runs a command with its output on our standard error, so that standard output stays the caller's.
+/// Runs a command with its output on our standard error, so that standard output stays the
+/// caller's.
 fn stream(command: &mut Command) -> Result<()> {
     let shown = format!("{command:?}").replace('"', "");
     eprintln!("+ {shown}");

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{linker, llvm, output, stream};
 
-/// Installed when no usable nightly is there: the newest one known to work, with LLVM 22. The newest nightly may
-/// be ahead of the LLVM that distributions package.
+/// Installed when no usable nightly is there: the newest one known to work, with LLVM 22. The
+/// newest nightly may be ahead of the LLVM that distributions package.
 const PINNED: &str = "nightly-2026-05-20";
 
 /// A nightly toolchain.

@@ -8,7 +8,8 @@ use crate::verify::compare::Case;
 use crate::verify::observe::Run;
 use crate::verify::{Check, Errors, Row};
 
-/// Of a part no more than this may be charged to others than the culprit, per cent: 95 % is the culprit's.
+/// Of a part no more than this may be charged to others than the culprit, per cent: 95 % is the
+/// culprit's.
 const OTHERS: f64 = 5.0;
 
 /// The name of that check.
@@ -17,7 +18,8 @@ const NOT_THEIRS: &str = "of the part not the culprit's";
 /// Shares among culprits may be off by so much, points.
 const SHARES: f64 = 10.0;
 
-/// Where nobody is in the way, no more of the age than this may be charged to a lock, a quota or a call, per cent.
+/// Where nobody is in the way, no more of the age than this may be charged to a lock, a quota or a
+/// call, per cent.
 const NOBODY: f64 = 2.0;
 
 /// The check of every row: parts whose rows of blame do not sum to them, to the nanosecond.
@@ -45,7 +47,8 @@ pub(super) fn row(
     row
 }
 
-/// Nobody but the thread itself, or the network, is in the way: no lock, no quota and no call is blamed.
+/// Nobody but the thread itself, or the network, is in the way: no lock, no quota and no call is
+/// blamed.
 pub(super) fn nobody(blame: &Blame, messages: usize, case: Case<'_>) -> Row {
     let parts = ["lock_wait", "throttle", "blocked"];
     let charged: i64 = parts.iter().map(|part| blame.part(part)).sum();
@@ -62,8 +65,8 @@ pub(super) fn nobody(blame: &Blame, messages: usize, case: Case<'_>) -> Row {
     row
 }
 
-/// What rivals are charged with of the run queue, and how they share it. Where others than the lab's own had their CPU
-/// too, some of the blame is those'.
+/// What rivals are charged with of the run queue, and how they share it. Where others than the
+/// lab's own had their CPU too, some of the blame is those'.
 pub(super) fn runners(runners: &Runners<'_>, run: &Run, case: Case<'_>) -> Result<Row> {
     let victim = run.truth.victim.usage.schedstat.on_cpu_ns;
     let foreign = 100.0 * (1.0 - runners.share(victim)?);

@@ -76,8 +76,8 @@ pub(super) fn row(run: &Run, case: Case<'_>) -> Row {
     row
 }
 
-/// Time in which the thread neither ran, by its own CPU clock, nor waited: the agent counts it as on-cpu. Worth a
-/// word where it is not negligible.
+/// Time in which the thread neither ran, by its own CPU clock, nor waited: the agent counts it as
+/// on-cpu. Worth a word where it is not negligible.
 fn stolen(joined: &[Joined<'_>], timeline: &Timeline) -> Option<String> {
     let ages = joined
         .iter()
@@ -95,10 +95,11 @@ fn stolen(joined: &[Joined<'_>], timeline: &Timeline) -> Option<String> {
 
 /// How far the parts that were not injected are from their truths.
 ///
-/// Run queue and on-cpu count together here: the kernel does not read its clock anew between a wake-up that preempts
-/// and the switch it leads to (`rq_clock_skip_update` in `wakeup_preempt`, kernel/sched/core.c), so what lies between
-/// is CPU time of the woken thread by its account, and run_delay knows nothing of it. The agent counts it as run
-/// queue. It is the rest of the interrupt and the way out of the idle state: in a virtual machine, 20 us a wake-up.
+/// Run queue and on-cpu count together here: the kernel does not read its clock anew between a
+/// wake-up that preempts and the switch it leads to (`rq_clock_skip_update` in `wakeup_preempt`,
+/// kernel/sched/core.c), so what lies between is CPU time of the woken thread by its account, and
+/// run_delay knows nothing of it. The agent counts it as run queue. It is the rest of the interrupt
+/// and the way out of the idle state: in a virtual machine, 20 us a wake-up.
 fn others(totals: &[Compared], part: &str) -> Vec<(&'static str, i64)> {
     const TOGETHER: [&str; 2] = ["run_queue", "on_cpu"];
     let together = !TOGETHER.contains(&part) && part != RUNNABLE;

@@ -1,9 +1,9 @@
 //! `cargo xtask verify`: the accuracy lab.
 //!
-//! Every experiment injects one cause of waiting in a known amount, takes the truth from outside the agent
-//! (the application's own clock, the kernel's own accounts), joins it by MsgSeqNum with the agent's lines of
-//! `--json messages`, and holds the difference against its bars. Where a cause has somebody behind it, the blame in the
-//! agent's summary is held against who that is.
+//! Every experiment injects one cause of waiting in a known amount, takes the truth from outside
+//! the agent (the application's own clock, the kernel's own accounts), joins it by MsgSeqNum with
+//! the agent's lines of `--json messages`, and holds the difference against its bars. Where a cause
+//! has somebody behind it, the blame in the agent's summary is held against who that is.
 
 mod blame;
 mod compare;
@@ -29,7 +29,8 @@ pub struct Options {
     /// Only the experiments whose name contains this; may be given several times
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
-    /// How long a case injects, at the least; without it each takes what it needs (about 5 minutes in all)
+    /// How long a case injects, at the least; without it each takes what it needs (about 5 minutes
+    /// in all)
     #[arg(long, value_name = "N")]
     pub seconds: Option<f64>,
     /// One short case per cause: says whether the parts are the right ones, not how exact they are
@@ -44,7 +45,8 @@ pub struct Options {
     /// List the experiments and what they inject
     #[arg(long)]
     pub list: bool,
-    /// The Python interpreter of the experiment with the GIL: CPython 3.9 or later (default: python3)
+    /// The Python interpreter of the experiment with the GIL: CPython 3.9 or later (default:
+    /// python3)
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
     /// The agent to verify (default: build it)
@@ -128,7 +130,8 @@ impl Report {
     }
 }
 
-/// Runs the experiments asked for; `xtask` is the binary with the victims, `progress` gets a line when one starts.
+/// Runs the experiments asked for; `xtask` is the binary with the victims, `progress` gets a line
+/// when one starts.
 pub fn run(
     options: &Options,
     agent: &Path,

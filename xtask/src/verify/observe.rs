@@ -27,8 +27,8 @@ pub(super) struct Joined<'a> {
 }
 
 impl Joined<'_> {
-    /// The message was in the victim's receive queue, or with a venue that could not send it on: the start of all
-    /// that is not in flight, monotonic, nanoseconds.
+    /// The message was in the victim's receive queue, or with a venue that could not send it on:
+    /// the start of all that is not in flight, monotonic, nanoseconds.
     pub(super) fn out_of_flight_ns(&self) -> i64 {
         if self.sent.blocked_ns > 0 {
             return self.sent.sent_monotonic_ns;
@@ -84,7 +84,8 @@ pub(super) fn attach(context: &Context<'_>, pid: i32, more: &[&str]) -> Result<A
     Ok(agent)
 }
 
-/// A victim that keeps an account of itself, watched while it gets messages at `rate`, for `seconds` by default.
+/// A victim that keeps an account of itself, watched while it gets messages at `rate`, for
+/// `seconds` by default.
 pub(super) fn victim(
     context: &Context<'_>,
     rate: f64,
@@ -173,7 +174,8 @@ impl Run {
         joined
     }
 
-    /// Changes of state of a thread that the kernel's hooks kept silent about, by the agent's own count.
+    /// Changes of state of a thread that the kernel's hooks kept silent about, by the agent's own
+    /// count.
     pub(super) fn silent(&self) -> Silent {
         let count = |kind: &str| self.summary["health"]["anomalies"][kind].as_u64();
         Silent {
@@ -188,8 +190,8 @@ impl Run {
         self.messages.iter().filter(broken).count()
     }
 
-    /// Messages with unknown time, of those that arrived after the first receive call: from that on it is known who
-    /// reads the socket.
+    /// Messages with unknown time, of those that arrived after the first receive call: from that on
+    /// it is known who reads the socket.
     pub(super) fn unknown(&self) -> usize {
         let records = &self.truth.victim.records;
         let first = records.first().map_or(0, |record| record.received_ns);

@@ -55,12 +55,12 @@ pub const MISSED: &str = "messages the agent missed";
 /// What the quantity of a row of blame begins with.
 pub const BLAME: &str = "blame: ";
 
-/// Of so many messages the time may be unknown where the kernel's hooks kept silent about a change of state, a share:
-/// all those that were waiting then.
+/// Of so many messages the time may be unknown where the kernel's hooks kept silent about a change
+/// of state, a share: all those that were waiting then.
 const SILENT: f64 = 0.02;
 
-/// The checks of every row: sums that do not hold, messages without a line, messages with unknown time. None of them
-/// may be; but what the agent was not told it must not claim to know.
+/// The checks of every row: sums that do not hold, messages without a line, messages with unknown
+/// time. None of them may be; but what the agent was not told it must not claim to know.
 pub(super) fn counts(run: &Run, missed: usize) -> Vec<Check> {
     let unseen = run.silent().unseen as f64;
     let excused = unseen.max(SILENT * run.messages.len() as f64);
@@ -87,7 +87,8 @@ pub struct Row {
     pub case: String,
     /// Where the truth comes from.
     pub truth: &'static str,
-    /// What is compared: a part, a stage, `age`, or how much of a part is charged to the culprit ([`BLAME`]).
+    /// What is compared: a part, a stage, `age`, or how much of a part is charged to the culprit
+    /// ([`BLAME`]).
     pub quantity: &'static str,
     /// Messages compared.
     pub messages: usize,

@@ -1,7 +1,8 @@
 //! The truth about one thread: what it did at every instant, from its own marks.
 //!
-//! Between two marks it is known for how long the thread ran, waited for a CPU and slept. Where in between each
-//! of them lies follows from what it did: a call that sleeps sleeps first, then waits for a CPU, then returns.
+//! Between two marks it is known for how long the thread ran, waited for a CPU and slept. Where in
+//! between each of them lies follows from what it did: a call that sleeps sleeps first, then waits
+//! for a CPU, then returns.
 
 use std::ops::{AddAssign, Sub};
 
@@ -25,8 +26,8 @@ pub(super) struct Spent {
 }
 
 impl Spent {
-    /// Nanoseconds per state, in the order in which they are passed through: a call that sleeps sleeps first, then
-    /// waits for a CPU, then returns; a quota is waited for before the CPU.
+    /// Nanoseconds per state, in the order in which they are passed through: a call that sleeps
+    /// sleeps first, then waits for a CPU, then returns; a quota is waited for before the CPU.
     fn states(&mut self) -> [&mut i64; 6] {
         let Self {
             on_cpu,

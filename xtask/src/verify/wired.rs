@@ -11,8 +11,8 @@ use crate::lab::venue::{self, Venue};
 use crate::verify::Context;
 use crate::verify::observe::{Run, observe};
 
-/// Venue and victim at the two ends of a wire that carries every packet for `delay`, each way. That a message was in
-/// the victim's queue is taken from the wire's log.
+/// Venue and victim at the two ends of a wire that carries every packet for `delay`, each way. That
+/// a message was in the victim's queue is taken from the wire's log.
 pub(super) fn wired(
     context: &Context<'_>,
     delay: Duration,

@@ -1,4 +1,5 @@
-//! An apt of our own: its sources, its state and its downloads are in one folder, the machine's stay as they are.
+//! An apt of our own: its sources, its state and its downloads are in one folder, the machine's
+//! stay as they are.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,7 +24,8 @@ impl Apt {
             std::fs::create_dir_all(&part)
                 .with_context(|| format!("cannot create {}", part.display()))?;
         }
-        // Nothing is installed, as far as this apt knows: what it fetches for a package is complete.
+        // Nothing is installed, as far as this apt knows: what it fetches for a package is
+        // complete.
         std::fs::write(folder.join("status"), "")?;
         let sources = suites
             .iter()
@@ -51,7 +53,8 @@ impl Apt {
         Ok(finish(&mut command)?.lines().map(str::to_owned).collect())
     }
 
-    /// Downloads packages with everything they depend on, from `suite` where possible, and unpacks them.
+    /// Downloads packages with everything they depend on, from `suite` where possible, and unpacks
+    /// them.
     pub(super) fn unpack_with_dependencies(
         &self,
         packages: &[&str],

@@ -76,7 +76,8 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// Downloads and unpacks the newest kernel of the series unless one is there, and makes its initramfs.
+    /// Downloads and unpacks the newest kernel of the series unless one is there, and makes its
+    /// initramfs.
     pub(super) fn provide(folder: &Path, series: Series, emulator: &Emulator) -> Result<Self> {
         let kernel_folder = folder.join("kernels").join(series.to_string());
         let files = kernel_folder.join("files");

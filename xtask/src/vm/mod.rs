@@ -1,10 +1,10 @@
 //! `cargo xtask vm`: the live tests in virtual machines with other kernels.
 //!
-//! QEMU and the kernels come from Debian's archive, over the machine's own mirror and through an apt configuration
-//! of our own: nothing is installed, everything stays in `target/vm`. A guest sees the host's root folder read-only,
-//! with a layer in its memory for what it writes, and runs the binaries that were built here. There is no KVM in
-//! sight: a guest is 15 to 25 times slower than the host, so by default only those tests run that compare sums and
-//! proportions.
+//! QEMU and the kernels come from Debian's archive, over the machine's own mirror and through an
+//! apt configuration of our own: nothing is installed, everything stays in `target/vm`. A guest
+//! sees the host's root folder read-only, with a layer in its memory for what it writes, and runs
+//! the binaries that were built here. There is no KVM in sight: a guest is 15 to 25 times slower
+//! than the host, so by default only those tests run that compare sums and proportions.
 
 pub(crate) mod apt;
 mod cpio;
@@ -30,8 +30,8 @@ use crate::{toolchain, workspace};
 /// The kernels without `--kernel`: before `sock_recv_length`, two long-term ones, the newest.
 const DEFAULT_KERNELS: [&str; 4] = ["6.1", "6.12", "6.18", "7.3"];
 
-/// The tests without a filter: one per cause of waiting, two ways to read, bad use, discovery, and what depends on the
-/// version of cgroups.
+/// The tests without a filter: one per cause of waiting, two ways to read, bad use, discovery, and
+/// what depends on the version of cgroups.
 const DEFAULT_TESTS: [&str; 14] = [
     "bad_use_gets_one_line_and_exit_code_2",
     "reads_with_recv",
@@ -68,12 +68,14 @@ pub struct Options {
     /// Use this agent instead of building one
     #[arg(long, value_name = "PATH")]
     agent: Option<PathBuf>,
-    /// Names, or parts of names, of the live tests to run [default: one per cause of waiting, discovery, cgroups]
+    /// Names, or parts of names, of the live tests to run [default: one per cause of waiting,
+    /// discovery, cgroups]
     #[arg(last = true, value_name = "FILTER")]
     filter: Vec<String>,
 }
 
-/// Runs the tests on every kernel asked for and prints what came of it; an error when anything failed.
+/// Runs the tests on every kernel asked for and prints what came of it; an error when anything
+/// failed.
 pub fn run(options: &Options) -> Result<()> {
     ensure!(
         cfg!(target_arch = "x86_64"),

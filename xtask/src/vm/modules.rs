@@ -17,7 +17,8 @@ pub(super) struct Module {
     pub(super) code: Vec<u8>,
 }
 
-/// The modules with what they depend on, each after its dependencies. What is no module is built in.
+/// The modules with what they depend on, each after its dependencies. What is no module is built
+/// in.
 pub(super) fn in_order(folder: &Path, names: &[&str], emulator: &Emulator) -> Result<Vec<Module>> {
     let mut files = HashMap::new();
     list(folder, &mut files)?;

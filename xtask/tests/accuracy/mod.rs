@@ -1,6 +1,6 @@
-//! The accuracy lab in short: every cause of waiting once, for a second or two. Times depend on the machine, so
-//! what is asserted is what does not: exact sums, nothing missing, and the right parts in the right proportion.
-//! The real bars are those of `cargo xtask verify`.
+//! The accuracy lab in short: every cause of waiting once, for a second or two. Times depend on the
+//! machine, so what is asserted is what does not: exact sums, nothing missing, and the right parts
+//! in the right proportion. The real bars are those of `cargo xtask verify`.
 
 use std::path::Path;
 
@@ -33,8 +33,9 @@ fn check(row: &Row, text: &str) {
     }
     // Shares do not depend on the machine.
     if row.quantity.starts_with(BLAME) {
-        // How many hand-offs look like holds does; and in a wait that is throttled and behind rivals as well, which part
-        // a message's beginning cuts off: of some thirty such waits a few decide.
+        // How many hand-offs look like holds does; and in a wait that is throttled and behind
+        // rivals as well, which part a message's beginning cuts off: of some thirty such waits a
+        // few decide.
         let mixed = row.experiment == "everything" && row.quantity == "blame: run_queue";
         let room = |check: &Check| match check.unit {
             "points" => 2.0,
@@ -53,8 +54,8 @@ fn check(row: &Row, text: &str) {
     );
 }
 
-/// A GIL that is handed off after the switch interval, and one that is held for longer by calls: who had it, and which of
-/// the two it was.
+/// A GIL that is handed off after the switch interval, and one that is held for longer by calls:
+/// who had it, and which of the two it was.
 #[test]
 fn the_gil_handed_off_and_held() {
     let _guard = one_at_a_time();

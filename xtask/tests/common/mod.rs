@@ -1,4 +1,5 @@
-//! One experiment: a venue, a victim that waits for a known reason, and (for the live tests) the agent.
+//! One experiment: a venue, a victim that waits for a known reason, and (for the live tests) the
+//! agent.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,12 @@ use xtask::lab::venue::Sent;
 use xtask::lab::{self, venue};
 use xtask::workspace;
 
-/// How long the agent may take to attach: an upper bound, for an emulated machine whose CPUs are busy.
+/// How long the agent may take to attach: an upper bound, for an emulated machine whose CPUs are
+/// busy.
 const ATTACH_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long it may take to end, likewise: on older kernels every probe that goes waits for all CPUs.
+/// How long it may take to end, likewise: on older kernels every probe that goes waits for all
+/// CPUs.
 pub(crate) const END_LIMIT: Duration = Duration::from_secs(60);
 
 /// xtask's own binary, which has the victims as hidden subcommands.
@@ -104,9 +107,10 @@ pub(crate) fn median(mut values: Vec<i64>) -> i64 {
     values.get(values.len() / 2).copied().unwrap_or(0)
 }
 
-/// MsgSeqNum from which on messages are seen whole, of a victim that was there before the agent. Where its call under way
-/// is not seen, what that one brings is missing, and the socket is known from the end of the next call on: of what was sent
-/// before, some time is unknown. On a slow machine, or with a slow victim, that may be hundreds of messages.
+/// MsgSeqNum from which on messages are seen whole, of a victim that was there before the agent.
+/// Where its call under way is not seen, what that one brings is missing, and the socket is known
+/// from the end of the next call on: of what was sent before, some time is unknown. On a slow
+/// machine, or with a slow victim, that may be hundreds of messages.
 pub(crate) fn first_seen(truth: &Truth) -> u64 {
     if sees_calls_under_way() {
         return 0;
@@ -119,8 +123,8 @@ pub(crate) fn first_seen(truth: &Truth) -> u64 {
     last.map_or(0, |seq| seq + 1)
 }
 
-/// Whether the end of a receive call is hooked where it is. The victim is inside one when the agent attaches; before
-/// Linux 6.3 the hook is fexit, which sees only calls that begin later.
+/// Whether the end of a receive call is hooked where it is. The victim is inside one when the agent
+/// attaches; before Linux 6.3 the hook is fexit, which sees only calls that begin later.
 pub(crate) fn sees_calls_under_way() -> bool {
     let types = std::fs::read("/sys/kernel/btf/vmlinux").expect("BTF");
     let name = b"btf_trace_sock_recv_length";

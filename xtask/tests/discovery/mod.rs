@@ -1,4 +1,5 @@
-//! `tag52 run --all`: what reads FIX is found, whatever else goes on, and what a selector leaves out is left alone.
+//! `tag52 run --all`: what reads FIX is found, whatever else goes on, and what a selector leaves
+//! out is left alone.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -45,7 +46,8 @@ fn reports(outcome: &Outcome, pid: i32) -> Vec<&Message> {
     its
 }
 
-/// All reports that could be seen were, of a victim that read from MsgSeqNum `first` on before the agent's eyes.
+/// All reports that could be seen were, of a victim that read from MsgSeqNum `first` on before the
+/// agent's eyes.
 fn complete(outcome: &Outcome, pid: i32, truth: &Truth, first: u64) {
     let read = reports(outcome, pid);
     let read: BTreeSet<u64> = read.iter().map(|m| m.seq).filter(|s| *s >= first).collect();

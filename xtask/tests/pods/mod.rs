@@ -1,5 +1,5 @@
-//! Who a process is on a cluster: real cgroups named as a kubelet names them, a PID namespace, and an API server that
-//! is not always of help.
+//! Who a process is on a cluster: real cgroups named as a kubelet names them, a PID namespace, and
+//! an API server that is not always of help.
 
 #[expect(dead_code, reason = "the agent's own tests use the rest of it")]
 #[path = "../../../agent/tests/kube/server.rs"]
@@ -154,7 +154,8 @@ fn a_session_is_told_with_its_pod_as_soon_as_the_api_is_there() {
     assert_eq!(refused.len(), 1, "{:?}", outcome.stderr);
 }
 
-/// Mounts $1 where a pod has its service account, in a mount namespace of its own, and runs the rest there.
+/// Mounts $1 where a pod has its service account, in a mount namespace of its own, and runs the
+/// rest there.
 const IN_A_POD: &str = "set -e
 mount -t tmpfs none /run
 mkdir -p /var/run/secrets/kubernetes.io/serviceaccount
@@ -257,8 +258,8 @@ fn without_the_api_there_are_ids_and_what_was_asked_for() {
     }
 }
 
-/// The quota is the container's, the process in a group below it, as CRI-O makes them; on v2 that one has no cpu
-/// controller.
+/// The quota is the container's, the process in a group below it, as CRI-O makes them; on v2 that
+/// one has no cpu controller.
 #[test]
 fn a_container_out_of_quota_is_told_by_its_cgroup() {
     let _guard = one_at_a_time();

@@ -18,7 +18,8 @@ fn press(terminal: &Tmux, key: &str) {
     terminal.key(key).expect("pressed");
 }
 
-/// Whether anything is in another colour than the terminal's own (ECMA-48, SGR 30 to 48 and 90 to 107).
+/// Whether anything is in another colour than the terminal's own (ECMA-48, SGR 30 to 48 and 90 to
+/// 107).
 fn coloured(terminal: &Tmux) -> bool {
     let text = terminal.coloured().expect("seen");
     let sequences = text.split("\x1b[").skip(1);

@@ -25,8 +25,8 @@ fn p99(run: &Run, scenario: &str) -> i64 {
     ns.unwrap_or_else(|| panic!("no {scenario} in {what_if}"))
 }
 
-/// Messages in bursts to a handler that takes a millisecond for each: what is left of the ages once the
-/// cause is gone is work in a queue, which a busy machine changes little.
+/// Messages in bursts to a handler that takes a millisecond for each: what is left of the ages once
+/// the cause is gone is work in a queue, which a busy machine changes little.
 fn bursts() -> venue::Options {
     venue::Options {
         burst: 20,
@@ -40,7 +40,8 @@ fn run(more: &[&str]) -> Run {
     observe(Bench::with(bursts(), &[&WORK, more].concat()))
 }
 
-/// The scenario helps as no other one does, and its 99th percentile is within a factor of two of the cure's.
+/// The scenario helps as no other one does, and its 99th percentile is within a factor of two of
+/// the cure's.
 fn predicts(ill: &Run, scenario: &str, cure: &Run) {
     let (was, predicted, measured) = (
         p99(ill, "measured"),

@@ -1,9 +1,10 @@
 //! Where a cgroup is below a mount, when both are shown from inside a cgroup namespace.
 //!
-//! In a container the kernel writes every cgroup path relative to the container's own cgroup: the host's
-//! cgroup file system, mounted into it, has the root `/../../..`, and the cgroup of another pod is
-//! `/../../pod2/container`. What stands between the two is the way from the mount's top to the
-//! container's own cgroup, which is shown nowhere; [`Shown::home`] finds it by the inode of that cgroup.
+//! In a container the kernel writes every cgroup path relative to the container's own cgroup: the
+//! host's cgroup file system, mounted into it, has the root `/../../..`, and the cgroup of another
+//! pod is `/../../pod2/container`. What stands between the two is the way from the mount's top to
+//! the container's own cgroup, which is shown nowhere; [`Shown::home`] finds it by the inode of
+//! that cgroup.
 
 use std::{
     ffi::OsString,
@@ -50,8 +51,8 @@ impl Shown {
         self.up > 0 && self.down.as_os_str().is_empty()
     }
 
-    /// `path` below this one, which is the top of a mount; `home` is the way from here to our namespace's
-    /// root. `None` when it is not below, or the way would have to be known and is not.
+    /// `path` below this one, which is the top of a mount; `home` is the way from here to our
+    /// namespace's root. `None` when it is not below, or the way would have to be known and is not.
     pub(super) fn place(&self, path: &Path, home: Option<&[OsString]>) -> Option<PathBuf> {
         let path = Self::parse(path);
         let below = if path.up == self.up {
@@ -67,7 +68,8 @@ impl Shown {
         (!leads_up).then(|| Path::new("/").join(below))
     }
 
-    /// The way from this mount's top down to our namespace's root, which another mount has at its top.
+    /// The way from this mount's top down to our namespace's root, which another mount has at its
+    /// top.
     pub(super) fn home(&self, mount: &Path, own: &Path) -> Option<Vec<OsString>> {
         if !self.is_above_home() || self.up > DEEPEST {
             return None;
@@ -78,8 +80,8 @@ impl Shown {
     }
 }
 
-/// The folder of that inode, so many levels further down. On a node these are some hundred folders, and
-/// it is done once.
+/// The folder of that inode, so many levels further down. On a node these are some hundred folders,
+/// and it is done once.
 fn find(folder: &Path, inode: u64, depth: usize, way: &mut Vec<OsString>) -> bool {
     let Ok(entries) = fs::read_dir(folder) else {
         return false;

@@ -1,9 +1,9 @@
 //! Which container and pod a process is in, from the names of its cgroups alone.
 //!
 //! Nobody has to be asked for it: kubelet and runtimes name a cgroup after the pod's UID and the
-//! container's id. How, depends on the cgroup driver (systemd's slices and scopes, or plain folders), on the
-//! runtime and on what the node itself runs in. What is the same everywhere is the shape of the names, and
-//! that is what is looked for, at any depth:
+//! container's id. How, depends on the cgroup driver (systemd's slices and scopes, or plain
+//! folders), on the runtime and on what the node itself runs in. What is the same everywhere is the
+//! shape of the names, and that is what is looked for, at any depth:
 //!
 //! | | |
 //! |---|---|
@@ -31,7 +31,8 @@ pub(super) struct Place {
 pub(super) struct ContainerPlace {
     /// What its runtime calls it.
     pub(super) id: String,
-    /// `None` where the name does not tell: plain folders in a pod's are containerd's and docker's alike.
+    /// `None` where the name does not tell: plain folders in a pod's are containerd's and docker's
+    /// alike.
     pub(super) runtime: Option<&'static str>,
 }
 
@@ -45,8 +46,9 @@ pub(super) struct PodPlace {
 }
 
 impl Place {
-    /// From the text of `/proc/PID/cgroup`: the line that tells most. With hybrid hierarchies the one of v2
-    /// often stands for nothing (`0::/system.slice/containerd.service`), and one of v1 may be at the root.
+    /// From the text of `/proc/PID/cgroup`: the line that tells most. With hybrid hierarchies the
+    /// one of v2 often stands for nothing (`0::/system.slice/containerd.service`), and one of v1
+    /// may be at the root.
     pub(super) fn parse(text: &str) -> Self {
         let mut best = Self::default();
         for line in text.lines() {
@@ -75,7 +77,8 @@ impl Place {
                 None => (name, None),
             };
             if let Some(uid) = pod_uid(outer, qos.is_some()) {
-                // Whatever is outside of it is the node: a cluster in containers, in somebody's pod.
+                // Whatever is outside of it is the node: a cluster in containers, in somebody's
+                // pod.
                 place = Self {
                     container: None,
                     pod: Some(PodPlace { uid, qos }),
@@ -116,8 +119,8 @@ fn qos_of(name: &str) -> Option<Qos> {
     }
 }
 
-/// The UID of the pod whose cgroup has this name; of other shapes than a UID's only `below` the folders of
-/// pods.
+/// The UID of the pod whose cgroup has this name; of other shapes than a UID's only `below` the
+/// folders of pods.
 fn pod_uid(name: &str, below: bool) -> Option<String> {
     let uid = match name.strip_suffix(".slice") {
         Some(slice) => {

@@ -1,11 +1,12 @@
 //! What a container asked for, from what its cgroup was given.
 //!
-//! The kubelet turns a request into v1's shares (`millis * 1024 / 1000`, 2 at the least), and the runtime
-//! turns these into v2's weight. There are two formulas for the latter: a line through the ends of both
-//! ranges (runc before 1.3.2, crun before 1.23), and since then a curve that also maps the defaults onto
-//! each other (1024 shares, weight 100; <https://github.com/opencontainers/cgroups/pull/20>). One weight can
-//! come from two requests, a factor of two and more apart, and the weight does not tell which. What the
-//! container's limit rules out is ruled out here; else both are given, as a range.
+//! The kubelet turns a request into v1's shares (`millis * 1024 / 1000`, 2 at the least), and the
+//! runtime turns these into v2's weight. There are two formulas for the latter: a line through the
+//! ends of both ranges (runc before 1.3.2, crun before 1.23), and since then a curve that also maps
+//! the defaults onto each other (1024 shares, weight 100;
+//! <https://github.com/opencontainers/cgroups/pull/20>). One weight can come from two requests, a
+//! factor of two and more apart, and the weight does not tell which. What the container's limit
+//! rules out is ruled out here; else both are given, as a range.
 
 use std::ops::RangeInclusive;
 
@@ -21,8 +22,8 @@ pub(in crate::host) const fn millis_of_shares(shares: u64) -> Option<u64> {
     }
 }
 
-/// The least and the most that may have been asked for, thousandths of a CPU, by v2's weight and the
-/// limit if there is one; `None`: nothing was asked for, or nothing fits.
+/// The least and the most that may have been asked for, thousandths of a CPU, by v2's weight and
+/// the limit if there is one; `None`: nothing was asked for, or nothing fits.
 pub(in crate::host) fn millis_of_weight(weight: u64, limit: Option<u64>) -> Option<(u64, u64)> {
     let mut all = None;
     for formula in [line, curve] {
@@ -70,7 +71,8 @@ const fn line(shares: u64) -> u64 {
     1 + (shares - 2) * 9999 / 262_142
 }
 
-/// `10 ^ ((l^2 + 125 l) / 612 - 7/34)`, rounded up, where `l` is the binary logarithm of the shares.
+/// `10 ^ ((l^2 + 125 l) / 612 - 7/34)`, rounded up, where `l` is the binary logarithm of the
+/// shares.
 fn curve(shares: u64) -> u64 {
     match shares {
         0..=2 => 1,

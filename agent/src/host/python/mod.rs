@@ -1,7 +1,9 @@
-//! The Python function a thread is in: read from the process's memory while it runs, without stopping it.
+//! The Python function a thread is in: read from the process's memory while it runs, without
+//! stopping it.
 //!
-//! Only the function's file, first line and qualified name are read. What is read may change meanwhile; that a code
-//! object and its strings are such is proved by their types, and anything else is no answer.
+//! Only the function's file, first line and qualified name are read. What is read may change
+//! meanwhile; that a code object and its strings are such is proved by their types, and anything
+//! else is no answer.
 
 mod layout;
 
@@ -44,8 +46,8 @@ pub(super) enum NoFunction {
     Unreadable(#[from] io::Error),
 }
 
-/// The function (`JSONEncoder.encode` of `json/encoder.py:183`) a thread is in, by its id in its own PID
-/// namespace. `None` when it is no Python thread, or in no Python function.
+/// The function (`JSONEncoder.encode` of `json/encoder.py:183`) a thread is in, by its id in its
+/// own PID namespace. `None` when it is no Python thread, or in no Python function.
 pub(super) fn function(
     pid: u32,
     inner_tid: u32,

@@ -20,8 +20,9 @@ enum Sends {
     Random,
     /// So many in one go.
     Bursts(usize),
-    /// Stamped at an even pace and sent so many in one go: the venue's own stalls. Not tried together with
-    /// stalls of the path: what waits for one after the other is beyond what is assumed.
+    /// Stamped at an even pace and sent so many in one go: the venue's own stalls. Not tried
+    /// together with stalls of the path: what waits for one after the other is beyond what is
+    /// assumed.
     Batches(usize),
 }
 
@@ -30,9 +31,10 @@ enum Sends {
 enum Drain {
     /// One after the other, 20 us apart.
     AtOnce,
-    /// After a retransmission timeout (200 ms and more) three, six, twelve, ... messages in rounds of so
-    /// many ns: a sender that starts slowly. Else as above. A venue that sends in bursts is not tried with
-    /// it: between bursts it is as silent as in such a stall, and rounds look like bursts.
+    /// After a retransmission timeout (200 ms and more) three, six, twelve, ... messages in rounds
+    /// of so many ns: a sender that starts slowly. Else as above. A venue that sends in bursts is
+    /// not tried with it: between bursts it is as silent as in such a stall, and rounds look like
+    /// bursts.
     Rounds(i64),
 }
 
@@ -202,7 +204,8 @@ impl Found {
         self.widths[from..].iter().flatten().count()
     }
 
-    /// The quantile of the widths from the `from`th message on, ms; a second where there are no bounds.
+    /// The quantile of the widths from the `from`th message on, ms; a second where there are no
+    /// bounds.
     fn width(&self, from: usize, quantile: f64) -> f64 {
         let mut widths: Vec<i64> = self.widths[from..].iter().map(|w| w.unwrap_or(S)).collect();
         widths.sort_unstable();
@@ -306,7 +309,8 @@ fn a_random_pace_is_narrowed_too() {
     );
 }
 
-/// Messages that arrive together may have been sent together or one by one: the bounds must allow both.
+/// Messages that arrive together may have been sent together or one by one: the bounds must allow
+/// both.
 #[test]
 fn bursts_of_the_venue_and_stalls_of_the_venue_look_alike() {
     for sends in [Sends::Bursts(10), Sends::Batches(10), Sends::Batches(3)] {
@@ -394,8 +398,8 @@ fn a_path_that_becomes_longer_misleads_for_a_second_at_the_most() {
     }
 }
 
-/// The reader takes 15 ms per message for a while: the window closes, messages wait at the sender and
-/// arrive at the reader's pace, in no burst.
+/// The reader takes 15 ms per message for a while: the window closes, messages wait at the sender
+/// and arrive at the reader's pace, in no burst.
 #[test]
 fn a_held_back_stretch_is_allowed_for() {
     let mut messages = World {
@@ -460,7 +464,8 @@ fn stamps_that_go_backwards_begin_anew() {
     assert!(found.width(2_300, 1.0) < 35.0);
 }
 
-/// A leap back by a part of a second shows only where the stamps do go backwards; there it misleads nobody.
+/// A leap back by a part of a second shows only where the stamps do go backwards; there it misleads
+/// nobody.
 #[test]
 fn stamps_that_go_backwards_a_little_begin_anew() {
     let mut messages = World {
@@ -562,8 +567,8 @@ fn an_arrival_that_was_not_seen_costs_little() {
     assert!(widths.max().is_some_and(|&w| w < 100 * MS));
 }
 
-/// What queued up comes 3 ms apart; of those that were seen the spacing is like that of messages which
-/// wait for nothing.
+/// What queued up comes 3 ms apart; of those that were seen the spacing is like that of messages
+/// which wait for nothing.
 #[test]
 fn an_arrival_that_was_not_seen_ends_no_run() {
     let mut messages = World::default().run();
@@ -676,8 +681,8 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Whatever the venue, the path and the clocks: bounds hold for next to all messages. (They hold for all
-    /// in most worlds. Stalls in a row now and then break what is assumed.)
+    /// Whatever the venue, the path and the clocks: bounds hold for next to all messages. (They
+    /// hold for all in most worlds. Stalls in a row now and then break what is assumed.)
     #[test]
     fn narrowed_bounds_hold(world in worlds()) {
         let found = world.found();

@@ -91,7 +91,8 @@ fn more_cpu(e: &Evidence) -> String {
     }
 }
 
-/// That the container uses more than it asked for: what is above that it gets only where nobody else wants it.
+/// That the container uses more than it asked for: what is above that it gets only where nobody
+/// else wants it.
 fn request(e: &Evidence) -> String {
     match &e.cpu {
         Some(CpuUse {

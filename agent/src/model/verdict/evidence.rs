@@ -50,7 +50,8 @@ impl Evidence {
 /// The CPU time of a process's cgroups.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CpuUse {
-    /// The path of its own below the cgroup mount; `/` is the whole machine, or what is visible of it.
+    /// The path of its own below the cgroup mount; `/` is the whole machine, or what is visible of
+    /// it.
     pub path: String,
     /// CPUs' worth of time that one used; `None` when not counted.
     pub cores: Option<f64>,

@@ -15,15 +15,15 @@ pub struct Flow {
     pub arrivals_per_s: Option<f64>,
     /// Messages handed off per second.
     pub drained_per_s: f64,
-    /// Messages sent and not handed off, about: the latest one's age outside the network at the rate
-    /// of arrivals.
+    /// Messages sent and not handed off, about: the latest one's age outside the network at the
+    /// rate of arrivals.
     pub backlog_messages: Option<u64>,
     /// The same in bytes, by the mean length of the messages read.
     pub backlog_bytes: Option<u64>,
     /// Age of the latest message, nanoseconds.
     pub age_ns: Option<i64>,
-    /// By how many seconds the age grows in a second, over the latest ten seconds at the least; `None` with too few
-    /// messages.
+    /// By how many seconds the age grows in a second, over the latest ten seconds at the least;
+    /// `None` with too few messages.
     pub age_slope: Option<f64>,
     /// Until the age reaches MaxLatency: zero when it has, `None` when it does not grow.
     pub left: Option<Duration>,

@@ -1,8 +1,8 @@
 //! The verdict: why the messages of a session are old, by rules, with the evidence.
 //!
 //! [`evidence`] is what the rules look at, [`gather`] takes it from the model's figures, [`rules`]
-//! finds the causes, [`words`] says them, [`advice`] what to do, [`facts`] what it rests on, [`flow`] knows what comes in
-//! and what is drained, [`trend`] where the ages are going.
+//! finds the causes, [`words`] says them, [`advice`] what to do, [`facts`] what it rests on,
+//! [`flow`] knows what comes in and what is drained, [`trend`] where the ages are going.
 
 mod advice;
 mod cause;

@@ -7,12 +7,12 @@ use crate::model::matrix::Part;
 /// nothing on the machine is the matter, and a cause named would be a cause of noise.
 pub const HEALTHY_NS: i64 = 10_000_000;
 
-/// A slope of the age below this, s/s, is no growth: what a few messages more or less at the end of an
-/// interval make of a steady age.
+/// A slope of the age below this, s/s, is no growth: what a few messages more or less at the end of
+/// an interval make of a steady age.
 pub const GROWING: f64 = 0.02;
 
-/// The share of the summed age a cause has to have: below that the rest, taken together, is more than
-/// three times as much, and to act on the cause would hardly be felt.
+/// The share of the summed age a cause has to have: below that the rest, taken together, is more
+/// than three times as much, and to act on the cause would hardly be felt.
 pub const DOMINANT: f64 = 0.25;
 
 /// Causes within this of the weightiest are named beside it: two parts that differ by less change

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What a trend looks back on at the least: readers that take many messages at once make saw teeth of the ages,
-/// and within a second a tooth passes for a trend.
+/// What a trend looks back on at the least: readers that take many messages at once make saw teeth
+/// of the ages, and within a second a tooth passes for a trend.
 const LOOKS_BACK: Duration = Duration::from_secs(10);
 
 /// Intervals shorter than this are put together.
@@ -13,8 +13,9 @@ const GRAIN: Duration = Duration::from_secs(1);
 /// Messages a trend is taken from at the least.
 const FOR_A_TREND: u64 = 8;
 
-/// The line of least squares through ages, in one pass: sums about the means, which can be put together (Chan,
-/// Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979).
+/// The line of least squares through ages, in one pass: sums about the means, which can be put
+/// together (Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing
+/// sample variances", 1979).
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::model) struct Line {
     count: u64,
@@ -133,7 +134,8 @@ mod tests {
 
     #[test]
     fn saw_teeth_are_no_trend_and_do_not_hide_one() {
-        // Every 2 s a read takes all there is: in between the age of each message is less than the last one's.
+        // Every 2 s a read takes all there is: in between the age of each message is less than the
+        // last one's.
         let tooth = |x: f64| 2.0 - x % 2.0;
         let mut trend = Trend::default();
         let mut slopes = Vec::new();

@@ -1,7 +1,7 @@
 //! The messages of one receive call, as they come from the join: one after the other.
 //!
-//! All instants are `CLOCK_MONOTONIC` ns: UTC of one receive call differs from message to message, by what
-//! the clock was slewed between their arrivals.
+//! All instants are `CLOCK_MONOTONIC` ns: UTC of one receive call differs from message to message,
+//! by what the clock was slewed between their arrivals.
 
 use super::service::Service;
 
@@ -70,9 +70,9 @@ impl Batch {
         }
     }
 
-    /// What the reader spent on it before it was received: from the arrival of its first message when
-    /// the reader was idle, else from the hand-off before. Of that stretch the split is not known by
-    /// itself: it is taken to be that of the whole wait in the queue.
+    /// What the reader spent on it before it was received: from the arrival of its first message
+    /// when the reader was idle, else from the hand-off before. Of that stretch the split is not
+    /// known by itself: it is taken to be that of the whole wait in the queue.
     fn stall(&self, through: Option<i64>) -> Service {
         match through {
             Some(through) if through > self.first_arrived => {

@@ -1,9 +1,9 @@
 //! What if: the queue of one session replayed with one cause of waiting taken out.
 //!
 //! One module per concept: [`service`] (what the reader spent), [`scenario`] (what is taken out of
-//! that), [`batch`] (the messages of one receive call), [`transit`] (how long a message is under way
-//! when nothing holds it back), [`queue`] (one reader and its queue), [`replay`] (all scenarios of a
-//! session), [`sentence`] (what came out, in words).
+//! that), [`batch`] (the messages of one receive call), [`transit`] (how long a message is under
+//! way when nothing holds it back), [`queue`] (one reader and its queue), [`replay`] (all scenarios
+//! of a session), [`sentence`] (what came out, in words).
 
 mod batch;
 mod outcome;

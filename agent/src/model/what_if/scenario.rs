@@ -63,7 +63,8 @@ impl Scenario {
 
     /// How much of `service` is left, nanoseconds.
     pub(super) fn left_of(self, service: &Service) -> i64 {
-        // Who does not wait keeps the CPU and does not ask again: what the wait left behind goes with it.
+        // Who does not wait keeps the CPU and does not ask again: what the wait left behind goes
+        // with it.
         let waits = |part| service.part(part) + service.left_behind(part);
         let gone = match self {
             Self::AsItWas => 0,

@@ -3,8 +3,8 @@
 /// Messages looked at: few enough to follow a route that changes.
 const LATEST: usize = 63;
 
-/// The median time in flight of the latest messages that found the reader waiting. It may be negative
-/// (clock skew).
+/// The median time in flight of the latest messages that found the reader waiting. It may be
+/// negative (clock skew).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transit {
     latest: Vec<i64>,

@@ -2,8 +2,8 @@
 
 use super::Format;
 
-/// The best format for an `Accept` header. Without one, or when nothing in it is known, it is the text format
-/// of Prometheus: everybody reads that.
+/// The best format for an `Accept` header. Without one, or when nothing in it is known, it is the
+/// text format of Prometheus: everybody reads that.
 #[must_use]
 pub(crate) fn format(accept: &str) -> Format {
     // Of formats liked equally well the first.

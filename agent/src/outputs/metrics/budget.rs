@@ -5,8 +5,8 @@ use super::contract::{series_of_the_agent, series_per_session};
 /// Series at the most, unless said otherwise: of 67 sessions.
 pub const MAX_SERIES: u64 = 20_000;
 
-/// Sessions with series of their own, at the most, where so many series are allowed. Each is given room for
-/// all that it may ever have, so that the limit holds whatever comes.
+/// Sessions with series of their own, at the most, where so many series are allowed. Each is given
+/// room for all that it may ever have, so that the limit holds whatever comes.
 ///
 /// # Errors
 /// When there is no room for one: with the least number that has.

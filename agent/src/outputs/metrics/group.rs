@@ -14,7 +14,8 @@ use crate::model::{
 /// Characters of an exemplar's labels, names and values together, at the most (OpenMetrics 1.0).
 const EXEMPLAR_CHARACTERS: usize = 128;
 
-/// The sessions that bear the same labels: a session and its reconnects, or what has no series of its own.
+/// The sessions that bear the same labels: a session and its reconnects, or what has no series of
+/// its own.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     pub(super) labels: Labels,
@@ -86,8 +87,8 @@ impl Group {
             .threads
             .longest_lock_wait_ns
             .max(threads.longest_lock_wait_ns);
-        // Sessions come in the order of first sight: the latest connection's stays, an open one's before
-        // that of one that has ended.
+        // Sessions come in the order of first sight: the latest connection's stays, an open one's
+        // before that of one that has ended.
         let open = session.ended.is_none();
         if open || !self.latest_is_open {
             self.latest_is_open = open;

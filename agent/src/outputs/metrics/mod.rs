@@ -1,9 +1,10 @@
 //! The metrics: what the model says, in the formats of those who collect it.
 //!
 //! [`contract`] is the one list of what there is; it makes the exposition and its documentation.
-//! [`snapshot`] copies the model's figures ([`group`]: sessions with the same labels added up) and tells
-//! them point by point ([`points`]) to a format: [`openmetrics`], [`text`], [`protobuf`], and OTLP beside this module. There
-//! is no second store: the series of ended sessions vanish with them.
+//! [`snapshot`] copies the model's figures ([`group`]: sessions with the same labels added up) and
+//! tells them point by point ([`points`]) to a format: [`openmetrics`], [`text`], [`protobuf`], and
+//! OTLP beside this module. There is no second store: the series of ended sessions vanish with
+//! them.
 //!
 //! Counters only go up: where the venue's clock is ahead of ours, time in flight below zero counts
 //! as 0 in `tag52_age_seconds_total` and the histograms, and what was left out is in

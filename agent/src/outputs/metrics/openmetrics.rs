@@ -183,8 +183,8 @@ fn exemplar(exemplar: &Exemplar) -> String {
     text
 }
 
-/// Puts exemplars at the ends of the lines of buckets. The encoder takes only those it has observed itself: its
-/// `Exemplar` cannot be made elsewhere.
+/// Puts exemplars at the ends of the lines of buckets. The encoder takes only those it has observed
+/// itself: its `Exemplar` cannot be made elsewhere.
 fn with_exemplars(text: &str, exemplars: Vec<(&'static str, Vec<Option<String>>)>) -> String {
     let buckets = exemplars
         .into_iter()

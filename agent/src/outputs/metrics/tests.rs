@@ -649,7 +649,8 @@ fn a_limit_without_room_says_how_much_it_takes() {
     assert!(sessions_within(MAX_SERIES).is_ok_and(|sessions| sessions >= 64));
 }
 
-/// Of a release build: `cargo test --release -p tag52 --lib the_cost_of_a_scrape -- --ignored --nocapture`.
+/// Of a release build: `cargo test --release -p tag52 --lib the_cost_of_a_scrape -- --ignored
+/// --nocapture`.
 #[test]
 #[ignore = "tells what a scrape costs, tests nothing"]
 fn the_cost_of_a_scrape() {

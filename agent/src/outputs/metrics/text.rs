@@ -1,5 +1,5 @@
-//! The text format of Prometheus, 0.0.4, which prometheus-client does not write: for scrapers that do not ask for
-//! anything else.
+//! The text format of Prometheus, 0.0.4, which prometheus-client does not write: for scrapers that
+//! do not ask for anything else.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,5 @@
-//! The protobuf messages of Prometheus: `metrics.proto` of prometheus/client_model, as far as it is needed.
+//! The protobuf messages of Prometheus: `metrics.proto` of prometheus/client_model, as far as it is
+//! needed.
 
 use prost::{Enumeration, Message};
 

@@ -79,8 +79,8 @@ pub struct OtlpConfig {
 }
 
 impl OtlpConfig {
-    /// To `url`; when that is empty, to where the environment says, or to this machine. `machine` are
-    /// attributes of the resource that the environment may overrule.
+    /// To `url`; when that is empty, to where the environment says, or to this machine. `machine`
+    /// are attributes of the resource that the environment may overrule.
     ///
     /// # Errors
     /// [`OtlpError`] when one of them cannot be understood.

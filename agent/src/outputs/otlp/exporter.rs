@@ -40,12 +40,12 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Begins to export. What is sent is made on a thread of its own and holds the model's lock only to copy
-    /// its figures.
+    /// Begins to export. What is sent is made on a thread of its own and holds the model's lock
+    /// only to copy its figures.
     ///
     /// # Errors
-    /// [`OtlpError`] when TLS or the headers cannot be set up. That nobody listens is none: it is told on
-    /// standard error, once, and counted.
+    /// [`OtlpError`] when TLS or the headers cannot be set up. That nobody listens is none: it is
+    /// told on standard error, once, and counted.
     pub fn start(
         config: OtlpConfig,
         model: &Arc<Mutex<Model>>,

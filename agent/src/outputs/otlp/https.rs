@@ -63,8 +63,8 @@ fn take(connection: &mut StreamOwned<ServerConnection, std::net::TcpStream>) -> 
     connection.flush()
 }
 
-/// Exports to `https://host:port`, trusting the CA in this file, until there are two outcomes; how often it was sent
-/// and how often it failed.
+/// Exports to `https://host:port`, trusting the CA in this file, until there are two outcomes; how
+/// often it was sent and how often it failed.
 fn export(host: &str, address: SocketAddr, ca: &Path) -> (u64, u64) {
     let get =
         |name: &str| (name == "OTEL_EXPORTER_OTLP_CERTIFICATE").then(|| ca.display().to_string());

@@ -1,7 +1,7 @@
 //! The metrics by OTLP (OpenTelemetry's protocol, http/protobuf), for those without Prometheus.
 //!
-//! [`config`] is where to and as whom, [`points`] makes the same points as an exposition, [`client`]
-//! sends them, [`exporter`] does so again and again.
+//! [`config`] is where to and as whom, [`points`] makes the same points as an exposition,
+//! [`client`] sends them, [`exporter`] does so again and again.
 
 mod client;
 mod config;

@@ -84,7 +84,8 @@ fn compare(request: &ExportMetricsServiceRequest, text: &str, explicit: bool) ->
                     let buckets = point.positive.as_ref().expect("buckets");
                     let sum: u64 = buckets.bucket_counts.iter().sum();
                     assert_eq!(sum + point.zero_count, point.count, "{name} {labels:?}");
-                    // Where a bound of the text is one of theirs too, the counts agree: one second is.
+                    // Where a bound of the text is one of theirs too, the counts agree: one second
+                    // is.
                     let at =
                         |bound: f64| (bound.log2() * f64::from(point.scale).exp2()).round() as i32;
                     let up_to =

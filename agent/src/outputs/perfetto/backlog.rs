@@ -7,9 +7,9 @@ const MOST_BINS: usize = 36_000;
 /// To begin with a tenth of a second.
 const WIDTH_NS: i64 = 100_000_000;
 
-/// A message that is still on its way is only known once it has arrived: the course of the backlog is
-/// complete at the end. Changes are added up between instants at equal distances, which double when
-/// there are too many; at each instant the number is exact.
+/// A message that is still on its way is only known once it has arrived: the course of the backlog
+/// is complete at the end. Changes are added up between instants at equal distances, which double
+/// when there are too many; at each instant the number is exact.
 #[derive(Debug)]
 pub(super) struct Backlog {
     changes: BTreeMap<i64, i64>,

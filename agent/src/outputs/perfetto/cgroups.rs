@@ -75,7 +75,8 @@ impl Cgroup {
         Ok(new)
     }
 
-    /// What was used since the last reading is drawn from that one on: a value holds until the next.
+    /// What was used since the last reading is drawn from that one on: a value holds until the
+    /// next.
     fn read<W: Write>(
         &mut self,
         at: Moment,

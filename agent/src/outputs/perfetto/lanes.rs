@@ -7,8 +7,8 @@ const MOST_ENDS: usize = 1 << 17;
 /// Slices of a lane that a later one may still contain.
 const MOST_TOPS: usize = 64;
 
-/// Chooses slices evenly where more overlap than there are lanes: a hundred in a row and then none for as
-/// long as they last would show one moment of many.
+/// Chooses slices evenly where more overlap than there are lanes: a hundred in a row and then none
+/// for as long as they last would show one moment of many.
 #[derive(Debug)]
 pub(super) struct Spread {
     /// Of the slices told last, by their ends.

@@ -1,12 +1,13 @@
 //! A trace for the Perfetto UI (<https://ui.perfetto.dev>), from what the model was told.
 //!
-//! Packets go out as they come; Perfetto sorts them by their timestamps. What is kept is bounded per
-//! session, thread and cgroup. All timestamps are of `CLOCK_MONOTONIC`; snapshots of both clocks tell
-//! UTC.
+//! Packets go out as they come; Perfetto sorts them by their timestamps. What is kept is bounded
+//! per session, thread and cgroup. All timestamps are of `CLOCK_MONOTONIC`; snapshots of both
+//! clocks tell UTC.
 //!
-//! A message is a slice from when it was sent until it was handed off, its stages are slices below it.
-//! In flight and held back may alternate; they are drawn one after the other. Where the venue's clock is
-//! ahead, the time in flight has no length in the drawing; the arguments always have the exact figures.
+//! A message is a slice from when it was sent until it was handed off, its stages are slices below
+//! it. In flight and held back may alternate; they are drawn one after the other. Where the venue's
+//! clock is ahead, the time in flight has no length in the drawing; the arguments always have the
+//! exact figures.
 
 mod backlog;
 mod cgroups;
@@ -56,8 +57,8 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Perfetto's UI draws so many at 50 frames a second and more (v52 without a GPU, scrolling through a
-    /// backlog of 2,400); with 2,400 lanes there are pauses of 0.4 s.
+    /// Perfetto's UI draws so many at 50 frames a second and more (v52 without a GPU, scrolling
+    /// through a backlog of 2,400); with 2,400 lanes there are pauses of 0.4 s.
     pub const LANES: usize = 1000;
 }
 
@@ -79,8 +80,8 @@ pub struct Exported {
     pub messages: u64,
     /// Of these, drawn.
     pub drawn: u64,
-    /// Not drawn: younger than [`Filter::slower_than`]. Of messages with a negative age all, unless it is
-    /// zero.
+    /// Not drawn: younger than [`Filter::slower_than`]. Of messages with a negative age all, unless
+    /// it is zero.
     pub left_out_faster: u64,
     /// Not drawn: not the one in [`Filter::every`].
     pub left_out_every: u64,

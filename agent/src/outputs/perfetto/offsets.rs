@@ -11,9 +11,9 @@ const MOST_STEPS: usize = 16;
 
 /// The offsets of UTC, each with the monotonic instant it was first seen at.
 ///
-/// A message's instants are UTC by the offset in force when it arrived. That offset is the one under
-/// which its hand-off lies within the offset's own time; where the clock was set in between, this finds
-/// the one from before.
+/// A message's instants are UTC by the offset in force when it arrived. That offset is the one
+/// under which its hand-off lies within the offset's own time; where the clock was set in between,
+/// this finds the one from before.
 #[derive(Debug, Default)]
 pub(super) struct Offsets(VecDeque<(u64, i128)>);
 

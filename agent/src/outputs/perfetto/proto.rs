@@ -1,6 +1,6 @@
 //! The few fields of Perfetto's trace format that are written, by their numbers in
-//! `protos/perfetto/trace/` of <https://github.com/google/perfetto>. A message of a protobuf `oneof` is
-//! an optional field like any other: on the wire they are the same.
+//! `protos/perfetto/trace/` of <https://github.com/google/perfetto>. A message of a protobuf
+//! `oneof` is an optional field like any other: on the wire they are the same.
 
 /// `trace_packet.proto`, `TracePacket`.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -12,7 +12,8 @@ use crate::model::{
     samples::{any_message, message, session},
 };
 
-/// The messages of the samples are sent at this instant of UTC, an hour after the machine was started.
+/// The messages of the samples are sent at this instant of UTC, an hour after the machine was
+/// started.
 const SENT_UTC_NS: i64 = 1_700_000_000_000_000_000;
 const SENT_NS: u64 = 3_600_000_000_000;
 
@@ -107,7 +108,8 @@ proptest! {
         let int = |event: &TrackEvent, name| arg(&packets, event, name).and_then(|a| a.int_value);
         let ages: i64 = messages.iter().filter_map(|s| int(&s.1, "age_ns")).sum();
         prop_assert_eq!(ages, all.iter().map(|m| m.split.age_ns()).sum::<i64>());
-        // The arguments of the stages are the figures; only the drawing leaves out what is negative.
+        // The arguments of the stages are the figures; only the drawing leaves out what is
+        // negative.
         let told: i64 = stages.iter().filter_map(|s| int(&s.1, "ns")).sum();
         prop_assert_eq!(told, ages);
         let drawn: u64 = stages.iter().map(|s| s.2).sum();

@@ -205,8 +205,8 @@ impl Threads {
         out.end(to, track)
     }
 
-    /// What the holder of the lock did meanwhile, and the flow from there to the wait. Before the wait: of
-    /// two slices of one begin the first is where a flow starts.
+    /// What the holder of the lock did meanwhile, and the flow from there to the wait. Before the
+    /// wait: of two slices of one begin the first is where a flow starts.
     fn hold<W: Write>(
         &mut self,
         wait: &Wait,

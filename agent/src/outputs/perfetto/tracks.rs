@@ -30,8 +30,8 @@ impl Rank {
 /// Declared tracks by the numbers of their processes and threads.
 #[derive(Debug, Default)]
 pub(super) struct Tracks {
-    /// Each with the track below it that has all but the threads: Perfetto puts these first, and what is
-    /// right below a process in an order of its own.
+    /// Each with the track below it that has all but the threads: Perfetto puts these first, and
+    /// what is right below a process in an order of its own.
     processes: HashMap<u32, (Track, Track)>,
     threads: HashMap<u32, (Track, u32)>,
 }

@@ -34,8 +34,8 @@ struct Shown {
     waits: Waits,
 }
 
-/// The rows worth a look, the part with most of the age first; within it the most charged first, and all that
-/// is not worth a row of its own last. The rows of a part sum to it.
+/// The rows worth a look, the part with most of the age first; within it the most charged first,
+/// and all that is not worth a row of its own last. The rows of a part sum to it.
 fn rows(s: &SessionFigures) -> Vec<Shown> {
     let sums = s.figures.sums_without_skew();
     let outside = sums.total() - sums.part(Part::Network);

@@ -14,8 +14,8 @@ use crate::model::{Part, Point};
 /// Columns that the scale takes on the left.
 const SCALE: u16 = 7;
 
-/// Parts from the bottom of a column: waits first, so that they show as one area over columns of all
-/// heights.
+/// Parts from the bottom of a column: waits first, so that they show as one area over columns of
+/// all heights.
 const STACKED: [Part; Part::ALL.len()] = [
     Part::LockWait,
     Part::Throttle,
@@ -52,7 +52,8 @@ impl Height {
         self.whole + if self.eighths > 0 { 1 } else { 0 }
     }
 
-    /// What a line, from the bottom, is filled with; without colours lines are full of `letter` or empty.
+    /// What a line, from the bottom, is filled with; without colours lines are full of `letter` or
+    /// empty.
     fn fill(&self, line: usize, paint: Paint, letter: &'static str) -> Option<&'static str> {
         if line < self.whole {
             Some(letter)
@@ -66,7 +67,8 @@ impl Height {
     }
 }
 
-/// The mean ages of intervals as columns, divided by part. The lines from the top, the scale on their left.
+/// The mean ages of intervals as columns, divided by part. The lines from the top, the scale on
+/// their left.
 pub(super) fn by_part(
     points: &[Point],
     width: u16,

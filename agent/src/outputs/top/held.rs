@@ -6,8 +6,8 @@ use std::{
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
 };
 
-/// Lines for standard error, kept back as long as this lives: they would tear the view. Where standard
-/// error is no terminal they go there as ever.
+/// Lines for standard error, kept back as long as this lives: they would tear the view. Where
+/// standard error is no terminal they go there as ever.
 #[derive(Debug)]
 pub(super) struct HeldErrors {
     stderr: OwnedFd,

@@ -1,8 +1,8 @@
 //! The live view: what the model holds, drawn on a terminal.
 //!
 //! A [`View`] is a copy of what is to be seen, made from the model whatever that is fed by;
-//! [`draw()`] puts it on a frame as a [`State`] says, which keys change. The [`Window`] does both on a
-//! thread of its own, so that a slow terminal holds up nothing.
+//! [`draw()`] puts it on a frame as a [`State`] says, which keys change. The [`Window`] does both
+//! on a thread of its own, so that a slow terminal holds up nothing.
 
 mod blame;
 mod chart;

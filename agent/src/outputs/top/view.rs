@@ -90,8 +90,8 @@ impl SessionView {
         }
     }
 
-    /// Why its messages are old. While it is open the verdict is that of the latest interval, or none;
-    /// once it has ended, that of the last messages.
+    /// Why its messages are old. While it is open the verdict is that of the latest interval, or
+    /// none; once it has ended, that of the last messages.
     #[must_use]
     pub fn verdict(&self, scope: Scope) -> Option<&Verdict> {
         let last = self.latest.as_ref().filter(|_| self.ended);
@@ -130,7 +130,8 @@ pub struct ThreadView {
     pub thread: ThreadName,
     /// It reads a session; of the others only on-cpu and run-queue are known.
     pub tracked: bool,
-    /// Shares of the latest interval, 0 to 1, in the order of [`Part::ALL`]; `None` before the first.
+    /// Shares of the latest interval, 0 to 1, in the order of [`Part::ALL`]; `None` before the
+    /// first.
     pub shares: Option<[f32; Part::ALL.len()]>,
 }
 

@@ -96,8 +96,8 @@ impl Question {
         interpolated(&self.expr, view, self.step_s(view))
     }
 
-    /// The same; where an instant has no answer, that of the whole range: the age of a session does not grow at every
-    /// instant, and then nothing is predicted.
+    /// The same; where an instant has no answer, that of the whole range: the age of a session does
+    /// not grow at every instant, and then nothing is predicted.
     pub(super) fn ask_until_it_answers(
         &self,
         prometheus: &Prometheus,

@@ -1,5 +1,5 @@
-//! `cargo xtask dashboards --live`: a real Prometheus scrapes the real agent on sessions that go wrong in known
-//! ways, and everything that the dashboards and the rules ask is asked.
+//! `cargo xtask dashboards --live`: a real Prometheus scrapes the real agent on sessions that go
+//! wrong in known ways, and everything that the dashboards and the rules ask is asked.
 
 mod ask;
 mod prometheus;
@@ -97,8 +97,8 @@ fn of(range: (f64, f64), sender: &str) -> View {
     }
 }
 
-/// Each dashboard with the answers to its panels, as a file for the pictures; the session's is that of the
-/// session that is starved.
+/// Each dashboard with the answers to its panels, as a file for the pictures; the session's is that
+/// of the session that is starved.
 fn dump(prometheus: &Prometheus, range: (f64, f64), folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot create {}", folder.display()))?;

@@ -1,4 +1,5 @@
-//! A real Prometheus: Debian's package, unpacked under `target/tools`, so that nothing is installed or started.
+//! A real Prometheus: Debian's package, unpacked under `target/tools`, so that nothing is installed
+//! or started.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -53,7 +54,8 @@ pub(super) struct Series {
 }
 
 impl Prometheus {
-    /// Starts it on `target` (an address) with these rules, whose alerts fire after a second instead of minutes.
+    /// Starts it on `target` (an address) with these rules, whose alerts fire after a second
+    /// instead of minutes.
     pub(super) fn start(programs: &Path, target: &str, rules: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name);

@@ -54,7 +54,8 @@ pub(super) fn ask(prometheus: &Prometheus, report: &mut Report, range: (f64, f64
     Ok(())
 }
 
-/// Whether an alert fired that has to, at any time in the range: an age does not grow at every instant.
+/// Whether an alert fired that has to, at any time in the range: an age does not grow at every
+/// instant.
 fn judge(
     prometheus: &Prometheus,
     report: &Report,

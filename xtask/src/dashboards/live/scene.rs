@@ -1,4 +1,5 @@
-//! What Prometheus looks at: sessions with a matter of their own each, and one agent on all of them.
+//! What Prometheus looks at: sessions with a matter of their own each, and one agent on all of
+//! them.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -71,7 +72,8 @@ impl Scene {
                     "300",
                     "--work-us",
                     "400",
-                    // All messages of a read are handed off at once, each less old than the one before.
+                    // All messages of a read are handed off at once, each less old than the one
+                    // before.
                     "--read-size",
                     "1024",
                 ],

@@ -13,7 +13,8 @@ const STACK: &str = "Mean age by part";
 /// How far it may be off.
 const TOLERANCE: f64 = 0.01;
 
-/// Compares the height of the session's stack of parts with its mean age, at every point of the graph.
+/// Compares the height of the session's stack of parts with its mean age, at every point of the
+/// graph.
 pub(super) fn stack(prometheus: &Prometheus, view: &View) -> Result<Vec<Row>> {
     let sender = &view.chosen["sender"];
     let questions = ask::questions(&session::session().json())?;
@@ -42,8 +43,8 @@ pub(super) fn stack(prometheus: &Prometheus, view: &View) -> Result<Vec<Row>> {
         }
     }
     errors.sort_by(f64::total_cmp);
-    // A counter that has just left 0 is extrapolated less far than others are: where a part begins, not all of its
-    // time is in the rates.
+    // A counter that has just left 0 is extrapolated less far than others are: where a part begins,
+    // not all of its time is in the rates.
     let most = errors.get(errors.len() / 2).copied().unwrap_or(0.0);
     let of = format!("{{sender=\"{sender}\"}}");
     let sums = format!("sum(tag52_age_seconds_total{of}) / sum(tag52_message_age_seconds_sum{of})");
@@ -71,7 +72,8 @@ pub(super) fn stack(prometheus: &Prometheus, view: &View) -> Result<Vec<Row>> {
     Ok(vec![row])
 }
 
-/// Compares the p99 of each session by its buckets with the agent's own at its end: one bucket apart at the most.
+/// Compares the p99 of each session by its buckets with the agent's own at its end: one bucket
+/// apart at the most.
 pub(super) fn compare(prometheus: &Prometheus, end: &agent::Outcome, at: f64) -> Result<Vec<Row>> {
     ensure!(end.status.success(), "the agent ended with {}", end.status);
     let summary = end.summary.as_ref().context("no summary from the agent")?;

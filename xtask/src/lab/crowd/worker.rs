@@ -52,7 +52,8 @@ impl Worker {
         })
     }
 
-    /// Runs `wait`, which covers all sessions the thread has read: it is through with all their messages.
+    /// Runs `wait`, which covers all sessions the thread has read: it is through with all their
+    /// messages.
     pub(super) fn wait<T>(&mut self, wait: impl FnOnce() -> Result<T>) -> Result<T> {
         self.marks.mark(Did::Work)?;
         let now = (clock::monotonic_ns(), clock::utc_ns());
@@ -72,8 +73,8 @@ impl Worker {
         Ok(waited)
     }
 
-    /// One receive call and the work for what it brought; returns how many messages it completed, `None` at the
-    /// end of the stream.
+    /// One receive call and the work for what it brought; returns how many messages it completed,
+    /// `None` at the end of the stream.
     pub(super) fn read(&mut self, session: &mut Session) -> Result<Option<u64>> {
         self.marks.mark(Did::Work)?;
         let now = (clock::monotonic_ns(), clock::utc_ns());

@@ -19,8 +19,9 @@ pub struct Extra {
 /// What is sent in between.
 #[derive(Clone, Copy, Debug)]
 pub enum What {
-    /// An answer to a ResendRequest: a GapFill in place of an administrative message, then copies of the
-    /// ExecutionReports sent last, oldest first, all with 43=Y, their own MsgSeqNum and the present time in tag 52.
+    /// An answer to a ResendRequest: a GapFill in place of an administrative message, then copies
+    /// of the ExecutionReports sent last, oldest first, all with 43=Y, their own MsgSeqNum and the
+    /// present time in tag 52.
     Resend {
         /// How many ExecutionReports.
         count: usize,

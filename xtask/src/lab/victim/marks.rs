@@ -1,7 +1,9 @@
-//! The victim's own account of its reading thread: a chain of instants with the kernel's counters at each.
+//! The victim's own account of its reading thread: a chain of instants with the kernel's counters
+//! at each.
 //!
-//! Between two marks the thread was on a CPU for the difference of `cpu_ns`, runnable without one for that of
-//! `delay_ns`, and asleep for the rest. All of it comes from the clocks and from /proc, none of it from probes.
+//! Between two marks the thread was on a CPU for the difference of `cpu_ns`, runnable without one
+//! for that of `delay_ns`, and asleep for the rest. All of it comes from the clocks and from /proc,
+//! none of it from probes.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -78,7 +80,8 @@ pub(in crate::lab) struct Marks {
 }
 
 impl Marks {
-    /// Marks of the calling thread, if they are `wanted`; `cpu_stat` is that of the cgroup with the quota.
+    /// Marks of the calling thread, if they are `wanted`; `cpu_stat` is that of the cgroup with the
+    /// quota.
     pub(in crate::lab) fn of_this_thread(wanted: bool, cpu_stat: Option<&Path>) -> Result<Self> {
         let open = |path: &Path| {
             File::open(path).with_context(|| format!("cannot open {}", path.display()))

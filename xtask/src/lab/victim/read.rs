@@ -66,8 +66,8 @@ impl<'a> Receiver<'a> {
         })
     }
 
-    /// Waits for bytes and returns them; empty at the end of the stream. The first thing it does is to enter
-    /// the system call.
+    /// Waits for bytes and returns them; empty at the end of the stream. The first thing it does is
+    /// to enter the system call.
     pub(super) fn receive(&mut self) -> Result<&[u8]> {
         loop {
             match self.once() {
@@ -134,8 +134,8 @@ fn recvmmsg(fd: BorrowedFd<'_>, buffer: &mut [u8], size: usize) -> Result<usize,
         header.msg_hdr.msg_iov = vector;
         header.msg_hdr.msg_iovlen = 1;
     }
-    // SAFETY: the headers point to vectors and buffers that live until after the call, with their real
-    // lengths; no timeout is given.
+    // SAFETY: the headers point to vectors and buffers that live until after the call, with their
+    // real lengths; no timeout is given.
     let received = unsafe {
         libc::recvmmsg(
             fd.as_raw_fd(),

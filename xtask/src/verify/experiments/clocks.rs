@@ -1,7 +1,9 @@
-//! Clocks: tag 52 at every resolution, a venue's clock ahead of ours and behind, a step of the wall clock.
+//! Clocks: tag 52 at every resolution, a venue's clock ahead of ours and behind, a step of the wall
+//! clock.
 //!
-//! The true age is the victim's own hand-off minus the venue's stamp before it was cut to what tag 52 says. All
-//! cases run side by side, each with a venue, a victim and an agent of its own: they are next to idle.
+//! The true age is the victim's own hand-off minus the venue's stamp before it was cut to what tag
+//! 52 says. All cases run side by side, each with a venue, a victim and an agent of its own: they
+//! are next to idle.
 
 use std::sync::Barrier;
 use std::time::Duration;
@@ -34,7 +36,8 @@ const STEP_AFTER: Duration = Duration::from_secs(4);
 const AMBIGUOUS: f64 = 5.0;
 /// How far from the step their stamps may be at the most.
 const AROUND_STEP_NS: i64 = 30_000_000;
-/// Hand-offs that are late because the victim lost its CPU between its clock and its next receive call, per cent.
+/// Hand-offs that are late because the victim lost its CPU between its clock and its next receive
+/// call, per cent.
 const LATE_HAND_OFFS: f64 = 1.0;
 
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +96,8 @@ const CASES: [Case; 12] = [
     step("wall clock steps 2 s forward", 2 * SECOND),
 ];
 
-/// The cases of a quick run. Whole seconds take ten of them to be narrowed, and unit tests see to that too.
+/// The cases of a quick run. Whole seconds take ten of them to be narrowed, and unit tests see to
+/// that too.
 const QUICK: [&str; 2] = ["us, venue 250 ms behind", "wall clock steps 2 s back"];
 
 fn clocks(context: &Context<'_>) -> Result<Vec<Row>> {
@@ -101,7 +105,8 @@ fn clocks(context: &Context<'_>) -> Result<Vec<Row>> {
         .into_iter()
         .filter(|case| !context.quick || QUICK.contains(&case.name))
         .collect();
-    // Attaching is work: the streams begin when all is attached, and the steps are timed from their own attaching.
+    // Attaching is work: the streams begin when all is attached, and the steps are timed from their
+    // own attaching.
     let (quiet, ready) = (Barrier::new(cases.len()), Barrier::new(cases.len()));
     std::thread::scope(|scope| {
         let (quiet, ready) = (&quiet, &ready);
@@ -295,7 +300,8 @@ fn hand_offs(aged: &[Aged<'_>], step: Option<(i64, i64)>) -> String {
     )
 }
 
-/// Stamps in whole seconds: rigorous bounds and narrowed ones, whose width counts of `settled` messages.
+/// Stamps in whole seconds: rigorous bounds and narrowed ones, whose width counts of `settled`
+/// messages.
 fn coarse(row: &mut Row, aged: &[Aged<'_>], settled: &[&Aged<'_>], case: Case) {
     let rigorous = |m: &&Aged<'_>| {
         let found = m.message.found;

@@ -1,8 +1,9 @@
 //! A real engine: QuickFIX reads the session, and the truth is what the application behind it says.
 //!
-//! In mode thread the engine shares its process, and so the GIL, with the demo's processor; in mode process the
-//! processor runs on its own. The clocks are read inside `fromApp`, right before it returns. QuickFIX takes up to
-//! 8,192 bytes with one receive call, so without `--handoff` a message's age ends with its whole read.
+//! In mode thread the engine shares its process, and so the GIL, with the demo's processor; in mode
+//! process the processor runs on its own. The clocks are read inside `fromApp`, right before it
+//! returns. QuickFIX takes up to 8,192 bytes with one receive call, so without `--handoff` a
+//! message's age ends with its whole read.
 
 mod join;
 mod observe;
@@ -27,8 +28,8 @@ pub(super) const ENGINE: Experiment = Experiment {
     run,
 };
 
-/// The engine misses a message, asks for it, and keeps what came after it: its calls do not follow the reads. No
-/// message may be given another one's call.
+/// The engine misses a message, asks for it, and keeps what came after it: its calls do not follow
+/// the reads. No message may be given another one's call.
 pub(super) const GAP: Experiment = Experiment {
     name: "engine-gap",
     about: "a message is lost on its way to QuickFIX",
@@ -48,8 +49,8 @@ const FROM_APP: &str = "SwigDirector_Application::fromApp";
 /// The same, when it is entered.
 const FROM_APP_ENTRY: &str = "SwigDirector_Application::fromApp@entry";
 
-/// `FIX::Session::next(std::string const&, FIX::UtcTimeStamp const&, bool)`, entered once for every message of a
-/// read, those that are rejected included.
+/// `FIX::Session::next(std::string const&, FIX::UtcTimeStamp const&, bool)`, entered once for every
+/// message of a read, those that are rejected included.
 const NEXT_ENTRY: &str = "_ZN3FIX7Session4nextERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE\
                           RKNS_12UtcTimeStampEb@entry";
 
@@ -98,8 +99,8 @@ fn run_gap(context: &Context<'_>) -> Result<Vec<Row>> {
 fn run_rejects(context: &Context<'_>) -> Result<Vec<Row>> {
     let case = Case {
         max_latency: Some(rejects::MAX_LATENCY),
-        // The ages must climb, whatever else runs here: CPython lets a waiting thread in after 5 ms, so long holds
-        // leave the engine no time for so many messages.
+        // The ages must climb, whatever else runs here: CPython lets a waiting thread in after 5
+        // ms, so long holds leave the engine no time for so many messages.
         rate: 1200.0,
         elements: 1_000_000,
         // The engine's logout ends it before.

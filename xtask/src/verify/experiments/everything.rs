@@ -21,7 +21,8 @@ pub(super) const EVERYTHING: Experiment = Experiment {
 };
 
 const RATE: f64 = 60.0;
-/// The group being throttled for so long is felt by the victim's reader, which uses most of what it has.
+/// The group being throttled for so long is felt by the victim's reader, which uses most of what it
+/// has.
 const SEEN_NS: u64 = 20_000_000;
 const PARTS: [&str; 4] = ["lock_wait", "blocked", compare::RUNNABLE, "on_cpu"];
 

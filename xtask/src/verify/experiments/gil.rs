@@ -16,16 +16,16 @@ pub(super) const GIL: Experiment = Experiment {
     run: gil,
 };
 
-/// A receive call and three calls per message, each with a hand-off of 5 ms, would allow 50 a second: now and then
-/// there is a queue, and it ends.
+/// A receive call and three calls per message, each with a hand-off of 5 ms, would allow 50 a
+/// second: now and then there is a queue, and it ends.
 const RATE: f64 = 45.0;
 
 /// CPython's own switch interval, and one of a tenth.
 const SLOW_US: u32 = 5_000;
 const FAST_US: u32 = 500;
 
-/// A wait ends after the switch interval, at the holder's next bytecode, and the mean of all may be off by so much of
-/// it, per cent: timers are late by some tens of microseconds.
+/// A wait ends after the switch interval, at the holder's next bytecode, and the mean of all may be
+/// off by so much of it, per cent: timers are late by some tens of microseconds.
 const HAND_OFF: f64 = 50.0;
 
 /// With a tenth of the switch interval no more than this may be left of the lock-wait, per cent.
@@ -80,7 +80,8 @@ fn case(
     switch_us: u32,
 ) -> Result<[Row; 2]> {
     let options = venue::Options {
-        // On the rival's CPU a message could be sent and have to wait for its softirq until the rival makes room.
+        // On the rival's CPU a message could be sent and have to wait for its softirq until the
+        // rival makes room.
         cpu: cpu::pair().map(|(ingest, _)| ingest),
         ..venue::Options::of(RATE, context.messages(RATE, 6.0))
     };

@@ -1,4 +1,5 @@
-//! Many sessions, threads and processes at once: nothing is mixed up, and the sums of each session hold.
+//! Many sessions, threads and processes at once: nothing is mixed up, and the sums of each session
+//! hold.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -22,8 +23,8 @@ pub(super) const MANY: Experiment = Experiment {
 /// The longest a crowd may take to get through its streams.
 const STREAM: Duration = Duration::from_secs(60);
 
-/// Messages with unknown time, per cent: the first of a session, and those handed off before the agent has found
-/// out that their thread reads several sessions.
+/// Messages with unknown time, per cent: the first of a session, and those handed off before the
+/// agent has found out that their thread reads several sessions.
 const UNKNOWN: f64 = 2.0;
 
 /// What the total of one session may be off by, per cent.
@@ -206,8 +207,8 @@ fn row(case: &Case<'_>, truth: &Truth, outcome: &Outcome) -> Row {
     }
 }
 
-/// How many sessions and connections there were, and how far the total age of the worst is off, per cent. Left out
-/// are messages whose hand-off the agent says it has not seen.
+/// How many sessions and connections there were, and how far the total age of the worst is off, per
+/// cent. Left out are messages whose hand-off the agent says it has not seen.
 fn worst_session(pairs: &[(&True, &Message)]) -> (usize, f64) {
     let mut sessions: BTreeMap<(&str, u16), (i64, i64)> = BTreeMap::new();
     for &(message, found) in pairs {
@@ -229,9 +230,10 @@ fn per_cent(ns: i64, of: i64) -> f64 {
     100.0 * ns.abs() as f64 / of as f64
 }
 
-/// The part whose total since the arrivals is farthest from the threads' own accounts, nanoseconds. Of running and
-/// waiting for a CPU only the sum is compared: the time an idle virtual CPU needs to wake up counts as CPU time of the
-/// thread that it wakes up for in the kernel's account, for the thread has been given that CPU.
+/// The part whose total since the arrivals is farthest from the threads' own accounts, nanoseconds.
+/// Of running and waiting for a CPU only the sum is compared: the time an idle virtual CPU needs to
+/// wake up counts as CPU time of the thread that it wakes up for in the kernel's account, for the
+/// thread has been given that CPU.
 fn worst_part(truth: &Truth, pairs: &[(&True, &Message)]) -> Option<(&'static str, i64)> {
     let lines: HashMap<i32, Timeline> = (truth.threads.iter())
         .map(|(&tid, marks)| (tid, Timeline::of(marks)))

@@ -1,4 +1,5 @@
-//! Network: a relay between venue and victim keeps what the venue sent for a known time, or a wire does.
+//! Network: a relay between venue and victim keeps what the venue sent for a known time, or a wire
+//! does.
 
 use std::time::Duration;
 

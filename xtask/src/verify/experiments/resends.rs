@@ -240,7 +240,8 @@ fn rows(truth: &Truth, messages: &[Message], told: &Told) -> Result<Vec<Row>> {
     let mut first = row("fresh messages between bursts", &fresh, false);
     let strangers = messages.len().saturating_sub(fresh.len() + resent.len());
     let off = |figures: Figures| usize::from(figures != expected);
-    // The two agents handed off at instants of their own; to the interval's figures only the counts are common.
+    // The two agents handed off at instants of their own; to the interval's figures only the counts
+    // are common.
     let counts = |figures: Figures| {
         let of = |f: Figures| (f.fresh, f.resends, f.without_time);
         usize::from(of(figures) != of(expected))

@@ -53,7 +53,8 @@ fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
         row.with_bar(compare::MEDIAN, 10_000.0, ORDER)
             .with_bar(compare::P99, 30_000.0, ORDER)
     };
-    // 220 ms of work a second, and 200 of quota; with another thread beside it 500 of quota for 1220.
+    // 220 ms of work a second, and 200 of quota; with another thread beside it 500 of quota for
+    // 1220.
     let own = run(context, 20, false, &alone)?;
     if context.quick {
         return Ok(vec![
@@ -154,8 +155,8 @@ fn blamed(case: &str, of: &Throttled) -> Row {
     row
 }
 
-/// The thread's throttled time, by the agent and by the cgroup. The victim is behind all the time, so what it does
-/// between its reads is in one of them and nothing is in two.
+/// The thread's throttled time, by the agent and by the cgroup. The victim is behind all the time,
+/// so what it does between its reads is in one of them and nothing is in two.
 fn of_cgroup(case: &str, of: &Throttled) -> Row {
     let Throttled {
         run, throttled_ns, ..

@@ -92,8 +92,8 @@ fn cause(s: &SessionView, scope: Scope) -> String {
     text
 }
 
-/// What is the matter and what to do, in lines of at most `width`, at most `most` of them; the first is for the
-/// cause.
+/// What is the matter and what to do, in lines of at most `width`, at most `most` of them; the
+/// first is for the cause.
 fn diagnosis(
     s: &SessionView,
     view: &View,

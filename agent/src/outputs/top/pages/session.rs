@@ -57,7 +57,8 @@ pub(in super::super) fn session(
     let (table_height, table) = table.unwrap_or_else(|| (1, Table::default()));
     let wanted = blame::height(figures);
     let fixed = 2 + diagnosis.len() as u16 + what_if.len() as u16 + table_height;
-    // The chart has three lines at the least; the blame table what it needs, then the chart the rest.
+    // The chart has three lines at the least; the blame table what it needs, then the chart the
+    // rest.
     let blame_height = wanted.min(area.height.saturating_sub(fixed + 3));
     let [about, causes, what_ifs, title, chart, split, charged] = Layout::vertical([
         Constraint::Length(1),
@@ -146,7 +147,8 @@ fn chart_title(s: &SessionView, width: u16, paint: Paint) -> Line<'static> {
     Line::styled(text, paint.faint())
 }
 
-/// Stages down, parts across: the mean of a message, and the share of the age. And how high that is.
+/// Stages down, parts across: the mean of a message, and the share of the age. And how high that
+/// is.
 fn matrix(figures: &Figures, scope: Scope, paint: Paint) -> (u16, Table<'static>) {
     let sums = figures.sums_without_skew();
     let whole = sums.total();

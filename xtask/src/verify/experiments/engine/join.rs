@@ -1,4 +1,5 @@
-//! What the application, the venue and the agent say, joined, and the checks all rows of ages share.
+//! What the application, the venue and the agent say, joined, and the checks all rows of ages
+//! share.
 
 use std::collections::{HashMap, HashSet};
 
@@ -139,8 +140,8 @@ pub(super) fn blamed(run: &Run) -> Option<Row> {
     }))
 }
 
-/// Messages with unknown time, of those that came after the first receive call (from that on it is known who reads)
-/// and whose read came to its end.
+/// Messages with unknown time, of those that came after the first receive call (from that on it is
+/// known who reads) and whose read came to its end.
 pub(super) fn unknown(messages: &[Message]) -> usize {
     let first = messages.iter().map(|m| m.received_ns).min().unwrap_or(0);
     let late = |m: &&Message| m.arrived_ns.is_none_or(|arrived| arrived > first);

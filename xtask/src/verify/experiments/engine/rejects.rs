@@ -16,8 +16,8 @@ pub(super) const MAX_LATENCY: u32 = 5;
 /// A verdict this close to the turn of a second may fall on either side of it.
 const TURN_NS: i64 = 1_000_000;
 
-/// The engine rejects what is older than MaxLatency when it begins with it, in whole seconds: it subtracts the
-/// seconds of tag 52 from the seconds of its clock.
+/// The engine rejects what is older than MaxLatency when it begins with it, in whole seconds: it
+/// subtracts the seconds of tag 52 from the seconds of its clock.
 pub(super) fn row(run: &Run) -> Result<Row> {
     let rejected: HashMap<u64, i64> = run
         .heard
