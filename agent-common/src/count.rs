@@ -5,9 +5,9 @@ macro_rules! counts {
         /// Index into the per-CPU `COUNTS` array.
         #[repr(u32)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Count { $($(#[$doc])* $name),* }
+        pub enum ProbeCounter { $($(#[$doc])* $name),* }
 
-        impl Count {
+        impl ProbeCounter {
             /// Every count.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 

@@ -5,20 +5,26 @@
 #![no_std]
 
 mod count;
-mod event;
+mod record;
 mod socket;
 mod thread;
 mod wait;
 
-pub use count::Count;
-pub use event::{
-    Acked, Arrival, Call, CloseReason, Closed, Exit, HandOff, HandOffKind, Head, Kind, OpenReason,
-    Opened, RECORD_BYTES, RING_BYTES, RING_WAKE_BYTES, Recv, SHORT_SLICE_BYTES, SLICE_BYTES,
-    SLICE_HEAD_BYTES, Snapshot, recv_flags,
+pub use count::ProbeCounter;
+pub use record::{
+    Acknowledged, BytesArrived, BytesReceived, CloseReason, FunctionCalled, HandOffKind, HandedOff,
+    MAX_RECORD_BYTES, MAX_SLICE_BYTES, MIN_SLICE_LIMIT_BYTES, OpenReason, RING_BUFFER_BYTES,
+    RING_WAKE_UP_BYTES, RecordHead, RecordKind, SLICE_HEAD_BYTES, Snapshot, SocketClosed,
+    SocketOpened, ThreadExited, receive_flags,
 };
-pub use socket::{PREFIX_BYTES, PREFIX_ROOM, Phase, Socket, Walk, walk_mode};
-pub use thread::{CHANGES, Change, PENDING, Past, Pending, STATES, State, Thread};
-pub use wait::{Cpu, Queued, RUNNERS, Runner, TOLD_FROM, Waited};
+pub use socket::{HeaderWalk, PREFIX_BYTES, PREFIX_ROOM, StreamContent, TrackedSocket, walk_mode};
+pub use thread::{
+    HISTORY_CHANGES, MAX_PENDING, PendingReceive, ReaderHistory, STATE_COUNT, StateChange,
+    ThreadState, TrackedThread,
+};
+pub use wait::{
+    CpuQueue, CpuTurn, MIN_RECORDED_WAIT_NS, RunQueueWait, SleepEnded, TURNS_PER_BLOCK,
+};
 
 /// Process and thread ids go up to 4,194,304 (`PID_MAX_LIMIT`, include/linux/threads.h): words of
 /// 64 that hold one bit for each.
@@ -29,9 +35,9 @@ pub const ABSENT: u32 = u32::MAX;
 
 #[cfg(feature = "user")]
 mod pod {
-    // SAFETY: `Thread` is `repr(C)`, `Copy`, made of integers only, without padding (asserted in
-    // its module), so every bit pattern is a value of it.
-    unsafe impl aya::Pod for crate::Thread {}
+    // SAFETY: `TrackedThread` is `repr(C)`, `Copy`, made of integers only, without padding
+    // (asserted in its module), so every bit pattern is a value of it.
+    unsafe impl aya::Pod for crate::TrackedThread {}
     // SAFETY: as above.
-    unsafe impl aya::Pod for crate::Socket {}
+    unsafe impl aya::Pod for crate::TrackedSocket {}
 }

@@ -1,122 +1,126 @@
-//! Waits of tracked threads, told one by one when they are over, so that somebody can be charged.
+//! Waits of tracked threads, one record each when they are over, so that they can be charged to
+//! somebody.
 
-use crate::Head;
+use crate::RecordHead;
 
-/// Waits shorter than this are not told, ns: they are in the counters all the same.
-pub const TOLD_FROM: u64 = 20_000;
+/// Shorter waits get no record, ns; they are in the thread's counters all the same.
+pub const MIN_RECORDED_WAIT_NS: u64 = 20_000;
 
-/// Switches of a CPU in one record; a power of two.
-pub const RUNNERS: usize = 16;
+/// Turns of a CPU in one record; a power of two.
+pub const TURNS_PER_BLOCK: usize = 16;
 
-/// One sleep of a lock wait, or a blocking call, that is over.
+/// One sleep of a lock wait, or a blocking call, is over.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Waited {
-    /// Start; no socket, and nothing said of losses.
-    pub head: Head,
-    /// Who waited.
+pub struct SleepEnded {
+    /// The head; no socket, and losses are not counted.
+    pub head: RecordHead,
+    /// The thread that slept.
     pub tid: u32,
     /// Its process.
     pub tgid: u32,
-    /// [`crate::State::LockWait`] or [`crate::State::Blocked`].
+    /// [`crate::ThreadState::LockWait`] or [`crate::ThreadState::Blocked`].
     pub state: u32,
-    /// Lock wait: 1 when a timer ended the sleep and the wait goes on with another. The last one of
-    /// a wait can be of no length: then it was over before somebody was seen to release it.
+    /// Lock wait: 1 when the wait goes on with another sleep, because a timer ended this one. The
+    /// last sleep of a wait can have no length: then the wait was over before a release of the lock
+    /// was observed.
     pub goes_on: u32,
-    /// When the sleep began, `CLOCK_MONOTONIC` ns.
-    pub from: u64,
+    /// When the sleep began.
+    pub from_ns: u64,
     /// When it was over.
-    pub to: u64,
-    /// Lock wait: the futex address. Blocked: the system call, -1 for an exception.
-    pub what: u64,
-    /// Blocked: the call's first argument.
-    pub arg: u64,
-    /// Lock wait: the thread that released it; 0 when it ended otherwise.
+    pub to_ns: u64,
+    /// Lock wait: the futex address. Blocked: the system call's number, -1 for an exception.
+    pub object: u64,
+    /// Blocked: the system call's first argument.
+    pub syscall_arg: u64,
+    /// Lock wait: the thread that released the lock; 0 when the sleep ended otherwise.
     pub releaser: u32,
     /// Its process.
     pub releaser_tgid: u32,
 }
 
-/// Who had a CPU, until when.
+/// A turn: the time that one thread had a CPU, until the switch that ended it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Runner {
-    /// Thread; 0 is the idle one.
-    pub tid: u32,
-    /// Process.
-    pub tgid: u32,
-    /// When it left the CPU, `CLOCK_MONOTONIC` ns.
-    pub until: u64,
-    /// Meanwhile the run queue [`Self::group`] was throttled for so long, ns, `u32::MAX` at the
-    /// most.
-    pub withheld: u32,
-    /// Low bits of the address of the `cfs_rq` that [`Self::withheld`] is of; 0 when that is not
-    /// known.
-    pub group: u32,
-}
-
-/// A wait for a CPU that is over, or goes on on another CPU, and who had it. Of this, only as many
-/// [`Self::runners`] are in a record as are not told yet: those behind the last block. A whole
-/// block is told by itself, as soon as it is full, with what is here of the CPU only
-/// ([`crate::Kind::Switches`]).
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Queued {
-    /// Start; no socket, and nothing said of losses.
-    pub head: Head,
-    /// Who waited.
+pub struct CpuTurn {
+    /// The thread; 0 is the idle one.
     pub tid: u32,
     /// Its process.
     pub tgid: u32,
-    /// The [`crate::State`] in which it became runnable: asleep, or on the CPU when it was
+    /// When it left the CPU.
+    pub until_ns: u64,
+    /// How long the run queue [`Self::cfs_rq_low`] was throttled during the turn, `u32::MAX` at the
+    /// most.
+    pub throttled_ns: u32,
+    /// Low bits of the address of the `cfs_rq` that [`Self::throttled_ns`] is of; 0 when that is
+    /// unknown.
+    pub cfs_rq_low: u32,
+}
+
+/// A wait for a CPU that is over, or goes on on another CPU, and the turns of that CPU.
+///
+/// A record holds only as many [`Self::turns`] as are in no other record yet: those behind the last
+/// full block. A full block has a record of its own, written as soon as the block is full, in which
+/// only the fields about the CPU are filled in ([`crate::RecordKind::CpuTurns`]).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunQueueWait {
+    /// The head; no socket, and losses are not counted.
+    pub head: RecordHead,
+    /// The thread that waited.
+    pub tid: u32,
+    /// Its process.
+    pub tgid: u32,
+    /// The [`crate::ThreadState`] in which it became runnable: asleep, or on the CPU when it was
     /// preempted.
-    pub after: u32,
+    pub state_before: u32,
     /// The CPU.
     pub cpu: u32,
-    /// When it became runnable, or came to this CPU, `CLOCK_MONOTONIC` ns.
-    pub from: u64,
+    /// When it became runnable, or came to this CPU.
+    pub from_ns: u64,
     /// When it got the CPU, or left its queue for another.
-    pub to: u64,
-    /// Of that, the time throttled, ns.
-    pub throttled: u64,
-    /// Switches of this CPU seen before the wait began.
-    pub first: u64,
-    /// The same, now: switch `i` is in `runners[i % RUNNERS]` of the block `i / RUNNERS`.
-    pub next: u64,
-    /// Low bits of the address of its `cfs_rq`, as in [`Runner::group`].
-    pub group: u32,
+    pub to_ns: u64,
+    /// Of that time, the throttled part.
+    pub throttled_ns: u64,
+    /// Turns of this CPU counted before the wait began.
+    pub first_turn: u64,
+    /// Turns of this CPU counted up to now: turn `i` is in `turns[i % TURNS_PER_BLOCK]` of the
+    /// block `i / TURNS_PER_BLOCK`.
+    pub next_turn: u64,
+    /// Low bits of the address of the thread's `cfs_rq`, as in [`CpuTurn::cfs_rq_low`].
+    pub cfs_rq_low: u32,
     /// The thread that has the CPU now, when the wait goes on on another; 0 when it is over.
-    pub current: u32,
+    pub current_tid: u32,
     /// Its process.
     pub current_tgid: u32,
     /// Always 0.
     pub reserved: u32,
-    /// The switches of this CPU, of the block that is not full yet, during which a tracked thread
+    /// The turns of this CPU in the block that is not full yet, during which a tracked thread
     /// waited.
-    pub runners: [Runner; RUNNERS],
+    pub turns: [CpuTurn; TURNS_PER_BLOCK],
 }
 
-/// One CPU and who waits for it.
+/// One CPU and the tracked threads that wait for it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Cpu {
-    /// Tracked threads that wait for it. Changed by any CPU, atomically.
+pub struct CpuQueue {
+    /// Tracked threads that wait for this CPU. Changed by any CPU, atomically.
     pub waiters: u64,
-    /// Address of the `cfs_rq` of the one that came last. Written by any CPU.
-    pub awaited_by: u64,
-    /// 1: one came since the last switch. Set by any CPU.
-    pub fresh: u64,
+    /// Address of the `cfs_rq` of the thread that began to wait last. Written by any CPU.
+    pub last_waiter_cfs_rq: u64,
+    /// 1 when a thread began to wait since the last switch. Set by any CPU.
+    pub waiter_is_new: u64,
     /// The `cfs_rq` whose throttle clock was read at the last switch.
-    pub group: u64,
-    /// What it showed, ns.
-    pub clock: u64,
-    /// Its last switches; handed over as it is. Written on that CPU only, by the switch itself.
-    pub log: Queued,
+    pub clock_cfs_rq: u64,
+    /// The value of that clock.
+    pub clock_ns: u64,
+    /// The last turns; sent as it is. Written on this CPU only, by the switch itself.
+    pub log: RunQueueWait,
 }
 
 const _: () = {
-    assert!(size_of::<Waited>() == 16 + 16 + 4 * 8 + 8);
-    assert!(size_of::<Runner>() == 24);
-    assert!(size_of::<Queued>() == 16 + 16 + 5 * 8 + 16 + 24 * RUNNERS);
-    assert!(size_of::<Cpu>() == 5 * 8 + size_of::<Queued>());
+    assert!(size_of::<SleepEnded>() == 16 + 16 + 4 * 8 + 8);
+    assert!(size_of::<CpuTurn>() == 24);
+    assert!(size_of::<RunQueueWait>() == 16 + 16 + 5 * 8 + 16 + 24 * TURNS_PER_BLOCK);
+    assert!(size_of::<CpuQueue>() == 5 * 8 + size_of::<RunQueueWait>());
 };

@@ -1,6 +1,6 @@
 //! Arrivals: which bytes became readable when, and what the reader was doing.
 
-use agent_common::{Arrival, Count, Head, Kind, Phase};
+use agent_common::{BytesArrived, ProbeCounter, RecordHead, RecordKind, StreamContent};
 use aya_ebpf::cty::c_void;
 
 use crate::{current::now, maps::SOCKETS, ring::emit, snapshot, tcp};
@@ -17,30 +17,30 @@ pub(crate) unsafe fn arrived(sk: *const c_void) {
     // SAFETY: a map value, and the caller's socket.
     unsafe {
         let socket = &mut *socket;
-        if socket.phase == Phase::Other as u32 {
+        if socket.content == StreamContent::Other as u32 {
             return;
         }
         let Some(tcp) = tcp::receive(sk) else {
             return;
         };
-        if tcp.rcv_nxt == socket.seen {
+        if tcp.rcv_nxt == socket.rcv_nxt {
             return;
         }
-        socket.seen = tcp.rcv_nxt;
-        let record = Arrival {
-            head: Head {
-                kind: Kind::Arrival as u32,
+        socket.rcv_nxt = tcp.rcv_nxt;
+        let record = BytesArrived {
+            head: RecordHead {
+                kind: RecordKind::BytesArrived as u32,
                 lost: socket.lost,
-                socket: socket.id,
+                socket_id: socket.id,
             },
             reader: snapshot::of(socket.reader, now()),
             acked: tcp.acked,
             rcv_nxt: tcp.rcv_nxt,
             offered: tcp.offered,
-            least: tcp.least(socket),
-            copied: tcp.copied,
+            min_usable: tcp.least(socket),
+            copied_seq: tcp.copied,
         };
-        if !emit(&record, Count::ArrivalLost) {
+        if !emit(&record, ProbeCounter::ArrivalLost) {
             socket.lost += 1;
         }
     }

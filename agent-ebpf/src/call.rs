@@ -1,6 +1,6 @@
 //! Calls of the function named with `--handoff`.
 
-use agent_common::{Call, Count, Head, Kind};
+use agent_common::{FunctionCalled, ProbeCounter, RecordHead, RecordKind};
 
 use crate::{
     current::{current, now},
@@ -21,15 +21,15 @@ pub(crate) fn called() {
     // SAFETY: a map value.
     let thread = unsafe { &mut *thread };
     thread::acts(thread, at);
-    let record = Call {
-        head: Head {
-            kind: Kind::Call as u32,
+    let record = FunctionCalled {
+        head: RecordHead {
+            kind: RecordKind::FunctionCalled as u32,
             lost: thread.lost,
-            socket: 0,
+            socket_id: 0,
         },
         caller: snapshot::of(tid, at),
     };
-    if !emit(&record, Count::CallLost) {
+    if !emit(&record, ProbeCounter::CallLost) {
         thread.lost += 1;
     }
 }

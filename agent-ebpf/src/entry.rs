@@ -27,7 +27,7 @@ pub(crate) fn entered(number: i64) {
     // SAFETY: a map value; the current task is known to the verifier.
     unsafe {
         let thread = &mut *thread;
-        if thread.owed != 0 {
+        if thread.pending_bits != 0 {
             let (task, now) = (bpf_get_current_task_btf(), now());
             thread::acts(thread, now);
             handoff::waits(task, thread, tid, &arch::syscall(task), now);

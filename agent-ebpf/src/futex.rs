@@ -7,7 +7,7 @@
 //! timer fires in an interrupt on top of whatever runs. As that can be a thread in such a call of
 //! its own, a wait with a timeout is only ended by a call on its own futex.
 
-use agent_common::{State, TOLD_FROM, Thread, Waited};
+use agent_common::{MIN_RECORDED_WAIT_NS, SleepEnded, ThreadState, TrackedThread};
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
 
 use crate::{
@@ -60,75 +60,76 @@ fn is_timed_and_private(call: &Syscall) -> bool {
 /// Whether `call`, a release by a thread of process `tgid`, can be one of what the thread waits
 /// for.
 #[inline(always)]
-fn releases(thread: &Thread, call: &Syscall, tgid: u32) -> bool {
-    thread.wait_timed == 0 || tgid == thread.tgid && pair(call.args[0]) == pair(thread.wait_address)
+fn releases(thread: &TrackedThread, call: &Syscall, tgid: u32) -> bool {
+    thread.lock_wait_timed == 0
+        || tgid == thread.tgid && pair(call.args[0]) == pair(thread.lock_address)
 }
 
 /// The wait in progress ends here, with a sleep that began at `from` (or after its last one, then
 /// that is `now`), by whose release.
 #[inline(always)]
-fn close(thread: &mut Thread, from: u64, now: u64, releaser: (u32, u32)) {
-    let lasted = now.saturating_sub(thread.wait_since);
+fn close(thread: &mut TrackedThread, from: u64, now: u64, releaser: (u32, u32)) {
+    let lasted = now.saturating_sub(thread.lock_wait_from_ns);
     thread.lock_waits += 1;
-    if lasted > thread.lock_wait_longest {
-        thread.lock_wait_longest = lasted;
+    if lasted > thread.lock_wait_longest_ns {
+        thread.lock_wait_longest_ns = lasted;
     }
-    thread.wait_open = 0;
-    if thread.wait_ns + (now - from) >= TOLD_FROM {
+    thread.lock_wait_open = 0;
+    if thread.lock_wait_slept_ns + (now - from) >= MIN_RECORDED_WAIT_NS {
         tell(thread, from, now, releaser, false);
     }
 }
 
 /// Tells of one sleep of a lock wait.
 #[inline(always)]
-fn tell(thread: &Thread, from: u64, to: u64, releaser: (u32, u32), goes_on: bool) {
+fn tell(thread: &TrackedThread, from: u64, to: u64, releaser: (u32, u32), goes_on: bool) {
     wait::told(
         thread,
-        &Waited {
-            state: State::LockWait as u32,
+        &SleepEnded {
+            state: ThreadState::LockWait as u32,
             goes_on: goes_on as u32,
-            from,
-            to,
-            what: thread.wait_address,
+            from_ns: from,
+            to_ns: to,
+            object: thread.lock_address,
             releaser: releaser.0,
             releaser_tgid: releaser.1,
-            ..Waited::default()
+            ..SleepEnded::default()
         },
     );
 }
 
 /// The thread goes to sleep in `call`: which state that is.
 #[inline(always)]
-pub(crate) fn slept(thread: &mut Thread, call: &Syscall, now: u64) -> State {
+pub(crate) fn slept(thread: &mut TrackedThread, call: &Syscall, now: u64) -> ThreadState {
     let lock = is_wait(call.number);
     let address = call.args[0];
-    if thread.wait_open != 0 {
-        if lock && thread.wait_address == address {
-            return State::LockWait;
+    if thread.lock_wait_open != 0 {
+        if lock && thread.lock_address == address {
+            return ThreadState::LockWait;
         }
         over(thread);
     }
     if !lock {
-        return State::Blocked;
+        return ThreadState::Blocked;
     }
-    thread.wait_address = address;
-    thread.wait_since = now;
-    thread.wait_open = 1;
-    thread.wait_ns = 0;
-    thread.wait_timed = is_timed_and_private(call) as u32;
-    State::LockWait
+    thread.lock_address = address;
+    thread.lock_wait_from_ns = now;
+    thread.lock_wait_open = 1;
+    thread.lock_wait_slept_ns = 0;
+    thread.lock_wait_timed = is_timed_and_private(call) as u32;
+    ThreadState::LockWait
 }
 
 /// The current thread wakes another one. Where that is a release of what it last waited for itself,
 /// its wait was over when its timer woke it: it found the lock free.
 #[inline(always)]
-pub(crate) fn wakes(thread: &mut Thread) {
-    if thread.wait_open == 0 || thread.state != State::OnCpu as u32 {
+pub(crate) fn wakes(thread: &mut TrackedThread) {
+    if thread.lock_wait_open == 0 || thread.state != ThreadState::OnCpu as u32 {
         return;
     }
     // SAFETY: the current task is known to the verifier.
     let call = unsafe { arch::syscall(bpf_get_current_task_btf()) };
-    if is_release(&call) && pair(call.args[0]) == pair(thread.wait_address) {
+    if is_release(&call) && pair(call.args[0]) == pair(thread.lock_address) {
         over(thread);
     }
 }
@@ -136,9 +137,9 @@ pub(crate) fn wakes(thread: &mut Thread) {
 /// The current thread does something else than waiting for a lock: a wait whose last sleep a timer
 /// ended was over then.
 #[inline(always)]
-pub(crate) fn over(thread: &mut Thread) {
-    if thread.wait_open != 0 {
-        let ended = thread.since;
+pub(crate) fn over(thread: &mut TrackedThread) {
+    if thread.lock_wait_open != 0 {
+        let ended = thread.since_ns;
         close(thread, ended, ended, (0, 0));
     }
 }
@@ -152,12 +153,12 @@ const fn pair(address: u64) -> u64 {
 
 /// The thread, in a lock wait, is woken by whoever is current.
 #[inline(always)]
-pub(crate) fn woken(thread: &mut Thread, now: u64) {
+pub(crate) fn woken(thread: &mut TrackedThread, now: u64) {
     // SAFETY: the current task is known to the verifier.
     let by = unsafe { arch::syscall(bpf_get_current_task_btf()) };
     let releaser = current();
     if is_release(&by) && releases(thread, &by, releaser.1) {
-        let from = thread.since;
+        let from = thread.since_ns;
         close(thread, from, now, releaser);
         thread.releaser = releaser.0;
         if TRACK_HOLDERS.load() != 0 && releaser.1 == thread.tgid {
@@ -171,7 +172,7 @@ pub(crate) fn woken(thread: &mut Thread, now: u64) {
 
 /// The sleep in progress is over, and as far as is known the lock was not released.
 #[inline(always)]
-pub(crate) fn interrupted(thread: &mut Thread, now: u64) {
-    thread.wait_ns += now - thread.since;
-    tell(thread, thread.since, now, (0, 0), true);
+pub(crate) fn interrupted(thread: &mut TrackedThread, now: u64) {
+    thread.lock_wait_slept_ns += now - thread.since_ns;
+    tell(thread, thread.since_ns, now, (0, 0), true);
 }

@@ -8,7 +8,8 @@
 //! none.
 
 use agent_common::{
-    ABSENT, Count, HandOff, HandOffKind, Head, Kind, PENDING, Pending, Socket, Thread, recv_flags,
+    ABSENT, HandOffKind, HandedOff, MAX_PENDING, PendingReceive, ProbeCounter, RecordHead,
+    RecordKind, TrackedSocket, TrackedThread, receive_flags,
 };
 use aya_ebpf::{
     bindings::task_struct,
@@ -40,7 +41,7 @@ const NONE: u32 = u32::MAX;
 
 /// Looks for a socket among those a thread owes; on the stack of [`expect`].
 struct Place {
-    thread: *mut Thread,
+    thread: *mut TrackedThread,
     sk: u64,
     /// Slots in use that were not looked at.
     left: u32,
@@ -53,18 +54,18 @@ struct Place {
 /// From now on the thread owes the hand-off of what it read from this socket. Returns the flags of
 /// the receive: whether others are owed too, whether there was no room.
 #[inline(always)]
-pub(crate) fn expect(thread: &mut Thread, sk: u64, id: u64, fd: i32) -> u32 {
+pub(crate) fn expect(thread: &mut TrackedThread, sk: u64, id: u64, fd: i32) -> u32 {
     let mut place = Place {
         thread,
         sk,
-        left: thread.owed,
+        left: thread.pending_bits,
         found: NONE,
         free: NONE,
     };
     // SAFETY: a static function of the loop's type, and a context that outlives the call.
     unsafe {
         bpf_loop(
-            PENDING as u32,
+            MAX_PENDING as u32,
             seek as *const () as *mut c_void,
             (&raw mut place).cast(),
             0,
@@ -76,30 +77,30 @@ pub(crate) fn expect(thread: &mut Thread, sk: u64, id: u64, fd: i32) -> u32 {
         place.found
     };
     let index = opaque(u64::from(index));
-    if index >= PENDING as u64 {
-        count(Count::PendingFull);
-        return recv_flags::HAND_OFF_LOST;
+    if index >= MAX_PENDING as u64 {
+        count(ProbeCounter::PendingFull);
+        return receive_flags::HAND_OFF_LOST;
     }
     let bit = 1 << index;
     // SAFETY: within the array.
     unsafe {
         let slot = (&raw mut thread.pending)
-            .cast::<Pending>()
+            .cast::<PendingReceive>()
             .add(index as usize);
         (*slot).sk = sk;
-        (*slot).id = id;
+        (*slot).socket_id = id;
         (*slot).fd = fd;
     }
-    thread.owed |= bit;
-    if thread.owed == bit {
+    thread.pending_bits |= bit;
+    if thread.pending_bits == bit {
         return 0;
     }
-    if thread.entries_wanted == 0 {
+    if thread.sys_enter_requested == 0 {
         // Once is enough; the record wakes the agent.
-        thread.entries_wanted = 1;
-        return recv_flags::OTHERS_OWED | recv_flags::CALL_HOOK_WANTED;
+        thread.sys_enter_requested = 1;
+        return receive_flags::OTHERS_PENDING | receive_flags::SYS_ENTER_WANTED;
     }
-    recv_flags::OTHERS_OWED
+    receive_flags::OTHERS_PENDING
 }
 
 /// Looks at one slot; returns 1 when no other is of interest. Those of sockets that are gone are
@@ -108,7 +109,7 @@ unsafe extern "C" fn seek(index: u64, place: *mut c_void) -> c_long {
     // SAFETY: the context given to bpf_loop above.
     let place = unsafe { &mut *place.cast::<Place>() };
     let index = opaque(index);
-    if index >= PENDING as u64 {
+    if index >= MAX_PENDING as u64 {
         return 1;
     }
     let bit = 1 << index;
@@ -117,17 +118,17 @@ unsafe extern "C" fn seek(index: u64, place: *mut c_void) -> c_long {
         // SAFETY: a map value, and within its array.
         let (thread, slot) = unsafe {
             let thread = &mut *place.thread;
-            let slot = (&raw const thread.pending).cast::<Pending>();
+            let slot = (&raw const thread.pending).cast::<PendingReceive>();
             (thread, *slot.add(index as usize))
         };
         if slot.sk == place.sk {
             place.found = index as u32;
         } else if socket_of(&slot).is_none() {
-            thread.owed &= !bit;
+            thread.pending_bits &= !bit;
         }
     }
     // SAFETY: a map value.
-    let owed = unsafe { (*place.thread).owed };
+    let owed = unsafe { (*place.thread).pending_bits };
     if place.free == NONE && owed & bit == 0 {
         place.free = index as u32;
     }
@@ -137,16 +138,16 @@ unsafe extern "C" fn seek(index: u64, place: *mut c_void) -> c_long {
 
 /// The socket of a slot, unless it is gone.
 #[inline(always)]
-fn socket_of(slot: &Pending) -> Option<*mut Socket> {
+fn socket_of(slot: &PendingReceive) -> Option<*mut TrackedSocket> {
     let socket = SOCKETS.get_ptr_mut(slot.sk)?;
     // SAFETY: a map value.
     let known = unsafe { (*socket).id };
-    (known == slot.id).then_some(socket)
+    (known == slot.socket_id).then_some(socket)
 }
 
 /// A receive call of the thread on this socket returned without bytes.
 #[inline(always)]
-pub(crate) fn empty(socket: &mut Socket, tid: u32, at: u64) {
+pub(crate) fn empty(socket: &mut TrackedSocket, tid: u32, at: u64) {
     let Some(thread) = THREADS.get_ptr_mut(tid) else {
         return;
     };
@@ -156,13 +157,13 @@ pub(crate) fn empty(socket: &mut Socket, tid: u32, at: u64) {
     let mut back = Back {
         thread,
         id: socket.id,
-        left: thread.owed,
+        left: thread.pending_bits,
         found: 0,
     };
     // SAFETY: a static function of the loop's type, and a context that outlives the call.
     unsafe {
         bpf_loop(
-            PENDING as u32,
+            MAX_PENDING as u32,
             give_back as *const () as *mut c_void,
             (&raw mut back).cast(),
             0,
@@ -175,7 +176,7 @@ pub(crate) fn empty(socket: &mut Socket, tid: u32, at: u64) {
 
 /// Looks for a socket to be handed off; on the stack of [`empty`].
 struct Back {
-    thread: *mut Thread,
+    thread: *mut TrackedThread,
     id: u64,
     left: u32,
     found: u32,
@@ -186,7 +187,7 @@ unsafe extern "C" fn give_back(index: u64, back: *mut c_void) -> c_long {
     // SAFETY: the context given to bpf_loop above.
     let back = unsafe { &mut *back.cast::<Back>() };
     let index = opaque(index);
-    if index >= PENDING as u64 || back.left == 0 {
+    if index >= MAX_PENDING as u64 || back.left == 0 {
         return 1;
     }
     let bit = 1 << index;
@@ -197,9 +198,9 @@ unsafe extern "C" fn give_back(index: u64, back: *mut c_void) -> c_long {
     // SAFETY: a map value, and within its array.
     unsafe {
         let thread = &mut *back.thread;
-        let slot = (&raw const thread.pending).cast::<Pending>();
-        if (*slot.add(index as usize)).id == back.id {
-            thread.owed &= !bit;
+        let slot = (&raw const thread.pending).cast::<PendingReceive>();
+        if (*slot.add(index as usize)).socket_id == back.id {
+            thread.pending_bits &= !bit;
             back.found = 1;
             return 1;
         }
@@ -208,18 +209,18 @@ unsafe extern "C" fn give_back(index: u64, back: *mut c_void) -> c_long {
 }
 
 #[inline(always)]
-fn report(socket: &mut Socket, tid: u32, at: u64, how: HandOffKind) {
-    let record = HandOff {
-        head: Head {
-            kind: Kind::HandOff as u32,
+fn report(socket: &mut TrackedSocket, tid: u32, at: u64, how: HandOffKind) {
+    let record = HandedOff {
+        head: RecordHead {
+            kind: RecordKind::HandedOff as u32,
             lost: socket.lost,
-            socket: socket.id,
+            socket_id: socket.id,
         },
         reader: snapshot::of(tid, at),
         how: how as u32,
         reserved: 0,
     };
-    if !emit(&record, Count::HandOffLost) {
+    if !emit(&record, ProbeCounter::HandOffLost) {
         socket.lost += 1;
     }
 }
@@ -280,13 +281,13 @@ unsafe fn wait_of(task: *const task_struct, call: &Syscall) -> Option<Wait> {
         match unsafe { epoll_instance(task, call.args[0]) } {
             Some(instance) => Some(Wait::Epoll { instance }),
             None => {
-                count(Count::WaitUnresolved);
+                count(ProbeCounter::WaitUnresolved);
                 None
             }
         }
     } else {
         if number == nr::IO_URING_ENTER {
-            count(Count::WaitUnresolved);
+            count(ProbeCounter::WaitUnresolved);
         }
         None
     }
@@ -294,7 +295,7 @@ unsafe fn wait_of(task: *const task_struct, call: &Syscall) -> Option<Wait> {
 
 /// Sockets to be handed off, and a wait that may do so; on the stack of [`waits`].
 struct Cover {
-    thread: *mut Thread,
+    thread: *mut TrackedThread,
     wait: Wait,
     at: u64,
     left: u32,
@@ -308,12 +309,12 @@ struct Cover {
 #[inline(always)]
 pub(crate) unsafe fn waits(
     task: *const task_struct,
-    thread: &mut Thread,
+    thread: &mut TrackedThread,
     tid: u32,
     call: &Syscall,
     at: u64,
 ) {
-    if thread.owed == 0 || continues(call, tid) {
+    if thread.pending_bits == 0 || continues(call, tid) {
         return;
     }
     // SAFETY: the caller's task.
@@ -329,13 +330,13 @@ pub(crate) unsafe fn waits(
         thread,
         wait,
         at,
-        left: thread.owed,
+        left: thread.pending_bits,
         tid,
     };
     // SAFETY: a static function of the loop's type, and a context that outlives the call.
     unsafe {
         bpf_loop(
-            PENDING as u32,
+            MAX_PENDING as u32,
             covers as *const () as *mut c_void,
             (&raw mut cover).cast(),
             0,
@@ -348,7 +349,7 @@ unsafe extern "C" fn covers(index: u64, cover: *mut c_void) -> c_long {
     // SAFETY: the context given to bpf_loop above.
     let cover = unsafe { &mut *cover.cast::<Cover>() };
     let index = opaque(index);
-    if index >= PENDING as u64 || cover.left == 0 {
+    if index >= MAX_PENDING as u64 || cover.left == 0 {
         return 1;
     }
     let bit = 1 << index;
@@ -359,7 +360,7 @@ unsafe extern "C" fn covers(index: u64, cover: *mut c_void) -> c_long {
     // SAFETY: a map value, and within its array.
     let (thread, slot) = unsafe {
         let thread = &mut *cover.thread;
-        let slot = (&raw const thread.pending).cast::<Pending>();
+        let slot = (&raw const thread.pending).cast::<PendingReceive>();
         (thread, *slot.add(index as usize))
     };
     let (covered, how) = match cover.wait {
@@ -371,7 +372,7 @@ unsafe extern "C" fn covers(index: u64, cover: *mut c_void) -> c_long {
         Wait::Epoll { instance } => (watched_by(slot.sk, instance), HandOffKind::Epoll),
     };
     if covered {
-        thread.owed &= !bit;
+        thread.pending_bits &= !bit;
         if let Some(socket) = socket_of(&slot) {
             // SAFETY: a map value.
             report(unsafe { &mut *socket }, cover.tid, cover.at, how);
@@ -388,14 +389,14 @@ fn load_poll_set(fds: u64, n: u64) -> bool {
     };
     let n = opaque(n);
     if n > POLL_FDS as u64 {
-        count(Count::WaitUnresolved);
+        count(ProbeCounter::WaitUnresolved);
         return false;
     }
     // SAFETY: n entries of eight bytes fit the scratch; the helper checks the user address.
     let copied =
         unsafe { bpf_probe_read_user(scratch.cast(), (n * 8) as u32, fds as *const c_void) };
     if copied != 0 {
-        count(Count::WaitUnresolved);
+        count(ProbeCounter::WaitUnresolved);
     }
     copied == 0
 }
@@ -458,7 +459,7 @@ fn in_select_set(fd: i32, highest: u64, read_set: u64) -> bool {
         )
     };
     if copied != 0 {
-        count(Count::WaitUnresolved);
+        count(ProbeCounter::WaitUnresolved);
         return false;
     }
     word & (1 << (fd as u64 % 64)) != 0
@@ -509,7 +510,7 @@ fn watched_by(sk: u64, instance: u64) -> bool {
             };
         }
     }
-    count(Count::WaitUnresolved);
+    count(ProbeCounter::WaitUnresolved);
     false
 }
 

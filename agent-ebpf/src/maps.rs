@@ -1,6 +1,9 @@
 //! The maps. Sizes are the most that is ever held; what finds a map full is counted.
 
-use agent_common::{Count, Cpu, ID_WORDS, Queued, RECORD_BYTES, RING_BYTES, Socket, Thread};
+use agent_common::{
+    CpuQueue, ID_WORDS, MAX_RECORD_BYTES, ProbeCounter, RING_BUFFER_BYTES, RunQueueWait,
+    TrackedSocket, TrackedThread,
+};
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
@@ -31,11 +34,11 @@ pub(crate) fn holds(ids: &Array<u64>, id: u32) -> bool {
 
 /// The tracked threads, by thread id.
 #[map]
-pub(crate) static THREADS: HashMap<u32, Thread> = HashMap::with_max_entries(4096, 0);
+pub(crate) static THREADS: HashMap<u32, TrackedThread> = HashMap::with_max_entries(4096, 0);
 
 /// The watched sockets, by address of their `struct sock`.
 #[map]
-pub(crate) static SOCKETS: HashMap<u64, Socket> = HashMap::with_max_entries(8192, 0);
+pub(crate) static SOCKETS: HashMap<u64, TrackedSocket> = HashMap::with_max_entries(8192, 0);
 
 /// With `WATCH_ALL`: TCP sockets, by address of their `struct sock`, that carry something else than
 /// FIX. One that is forgotten is looked at again.
@@ -48,20 +51,20 @@ pub(crate) static LISTENING: HashMap<u32, u32> = HashMap::with_max_entries(1024,
 
 /// The CPUs, and who waits for them.
 #[map]
-pub(crate) static CPUS: Array<Cpu> = Array::with_max_entries(MOST_CPUS, 0);
+pub(crate) static CPUS: Array<CpuQueue> = Array::with_max_entries(MOST_CPUS, 0);
 
 /// Where a wait is put together that goes on on another CPU: too large for the stack.
 #[map]
-pub(crate) static QUEUED_SCRATCH: PerCpuArray<Queued> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static QUEUED_SCRATCH: PerCpuArray<RunQueueWait> = PerCpuArray::with_max_entries(1, 0);
 
 /// All records, in the order in which they happened.
 #[map]
-pub(crate) static RING: RingBuf = RingBuf::with_byte_size(RING_BYTES as u32, 0);
+pub(crate) static RING: RingBuf = RingBuf::with_byte_size(RING_BUFFER_BYTES as u32, 0);
 
-/// What could not be done, by [`Count`].
+/// What could not be done, by [`ProbeCounter`].
 #[map]
 pub(crate) static COUNTS: PerCpuArray<u64> =
-    PerCpuArray::with_max_entries(Count::ALL.len() as u32, 0);
+    PerCpuArray::with_max_entries(ProbeCounter::ALL.len() as u32, 0);
 
 /// How much of a message to hand over while much waits in the ring, bytes; 0 before the agent has
 /// told.
@@ -75,7 +78,7 @@ pub(crate) static NEXT_MESSAGE: LruHashMap<u32, u32> = LruHashMap::with_max_entr
 /// Where a receive record is put together: too large for the stack.
 #[repr(C, align(8))]
 pub(crate) struct RecvScratch {
-    pub(crate) bytes: [u8; RECORD_BYTES],
+    pub(crate) bytes: [u8; MAX_RECORD_BYTES],
     pub(crate) walk: Progress,
 }
 
@@ -124,7 +127,7 @@ pub(crate) static POLL_SCRATCH: PerCpuArray<PollScratch> = PerCpuArray::with_max
 
 /// A zeroed thread and socket to insert: too large for the stack.
 #[map]
-pub(crate) static ZERO_THREAD: PerCpuArray<Thread> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static ZERO_THREAD: PerCpuArray<TrackedThread> = PerCpuArray::with_max_entries(1, 0);
 
 #[map]
-pub(crate) static ZERO_SOCKET: PerCpuArray<Socket> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static ZERO_SOCKET: PerCpuArray<TrackedSocket> = PerCpuArray::with_max_entries(1, 0);

@@ -6,7 +6,8 @@
 //! one who waits was throttled meanwhile: then who ran was not in its way.
 
 use agent_common::{
-    ABSENT, CHANGES, Count, Cpu, Head, Kind, Queued, RUNNERS, Runner, TOLD_FROM, Thread,
+    ABSENT, CpuQueue, CpuTurn, HISTORY_CHANGES, MIN_RECORDED_WAIT_NS, ProbeCounter, RecordHead,
+    RecordKind, RunQueueWait, TURNS_PER_BLOCK, TrackedThread,
 };
 use aya_ebpf::{
     bindings::task_struct,
@@ -29,7 +30,7 @@ fn this_cpu() -> u32 {
 
 /// This CPU, while somebody waits for it.
 #[inline(always)]
-pub(crate) fn awaited() -> Option<*mut Cpu> {
+pub(crate) fn awaited() -> Option<*mut CpuQueue> {
     let cpu = CPUS.get_ptr_mut(this_cpu())?;
     // SAFETY: a map value; a waiter that is missed by a moment misses one switch.
     (unsafe { (&raw const (*cpu).waiters).read_volatile() } != 0).then_some(cpu)
@@ -40,23 +41,23 @@ pub(crate) fn awaited() -> Option<*mut Cpu> {
 /// # Safety
 /// `prev` is the tracepoint's argument, `cpu` this CPU.
 #[inline(always)]
-pub(crate) unsafe fn ran(cpu: *mut Cpu, prev: *const task_struct, now: u64) {
+pub(crate) unsafe fn ran(cpu: *mut CpuQueue, prev: *const task_struct, now: u64) {
     // SAFETY: the caller's; only this CPU writes its log.
     unsafe {
         let (withheld, group) = withheld(cpu);
         let log = &mut (*cpu).log;
-        log.runners[log.next as usize % RUNNERS] = Runner {
+        log.turns[log.next_turn as usize % TURNS_PER_BLOCK] = CpuTurn {
             tid: field(prev.cast(), TASK_PID.load()),
             tgid: field(prev.cast(), TASK_TGID.load()),
-            until: now,
-            withheld,
-            group,
+            until_ns: now,
+            throttled_ns: withheld,
+            cfs_rq_low: group,
         };
-        log.next += 1;
-        if log.next as usize % RUNNERS == 0 {
-            log.head = head(Kind::Switches);
+        log.next_turn += 1;
+        if log.next_turn as usize % TURNS_PER_BLOCK == 0 {
+            log.head = head(RecordKind::CpuTurns);
             log.cpu = this_cpu();
-            tell(log, RUNNERS as u64);
+            tell(log, TURNS_PER_BLOCK as u64);
         }
     }
 }
@@ -64,22 +65,22 @@ pub(crate) unsafe fn ran(cpu: *mut Cpu, prev: *const task_struct, now: u64) {
 /// How long the one who came last to wait for this CPU was throttled since the last switch, and its
 /// group.
 #[inline(always)]
-unsafe fn withheld(cpu: *mut Cpu) -> (u32, u32) {
+unsafe fn withheld(cpu: *mut CpuQueue) -> (u32, u32) {
     // SAFETY: a map value; what other CPUs write is read as it stands, the rest only this CPU
     // writes.
     unsafe {
-        let group = (&raw const (*cpu).awaited_by).read_volatile();
-        let fresh = (&raw const (*cpu).fresh).read_volatile() != 0;
+        let group = (&raw const (*cpu).last_waiter_cfs_rq).read_volatile();
+        let fresh = (&raw const (*cpu).waiter_is_new).read_volatile() != 0;
         let Some(clock) = throttle::shown(group) else {
             return (0, 0);
         };
         // Since when the clock counts is known from switch to switch only.
-        let known = !fresh && (*cpu).group == group;
-        let passed = clock.wrapping_sub((*cpu).clock);
-        (*cpu).group = group;
-        (*cpu).clock = clock;
+        let known = !fresh && (*cpu).clock_cfs_rq == group;
+        let passed = clock.wrapping_sub((*cpu).clock_ns);
+        (*cpu).clock_cfs_rq = group;
+        (*cpu).clock_ns = clock;
         if fresh {
-            (&raw mut (*cpu).fresh).write_volatile(0);
+            (&raw mut (*cpu).waiter_is_new).write_volatile(0);
         }
         if !known {
             return (0, 0);
@@ -90,21 +91,21 @@ unsafe fn withheld(cpu: *mut Cpu) -> (u32, u32) {
     }
 }
 
-const fn head(kind: Kind) -> Head {
-    Head {
+const fn head(kind: RecordKind) -> RecordHead {
+    RecordHead {
         kind: kind as u32,
         lost: 0,
-        socket: 0,
+        socket_id: 0,
     }
 }
 
 /// Hands over a record with so many of its runners.
 #[inline(always)]
-fn tell(record: &Queued, runners: u64) {
-    const EACH: u64 = size_of::<Runner>() as u64;
-    const NONE: u64 = size_of::<Queued>() as u64 - RUNNERS as u64 * EACH;
+fn tell(record: &RunQueueWait, runners: u64) {
+    const EACH: u64 = size_of::<CpuTurn>() as u64;
+    const NONE: u64 = size_of::<RunQueueWait>() as u64 - TURNS_PER_BLOCK as u64 * EACH;
     let runners = opaque(runners);
-    if runners > RUNNERS as u64 {
+    if runners > TURNS_PER_BLOCK as u64 {
         return;
     }
     // SAFETY: within the record.
@@ -113,16 +114,16 @@ fn tell(record: &Queued, runners: u64) {
             core::ptr::from_ref(record).cast(),
             NONE + runners * EACH,
             false,
-            Count::WaitLost,
+            ProbeCounter::WaitLost,
         );
     }
 }
 
 /// The thread waits for `cpu` from now on.
 #[inline(always)]
-fn join(thread: &mut Thread, cpu: u32, now: u64) {
+fn join(thread: &mut TrackedThread, cpu: u32, now: u64) {
     leave(thread);
-    if thread.holder != 0 {
+    if thread.is_holder != 0 {
         return;
     }
     let Some(queue) = CPUS.get_ptr_mut(cpu) else {
@@ -133,21 +134,21 @@ fn join(thread: &mut Thread, cpu: u32, now: u64) {
     // spread over who ran.
     unsafe {
         let alone = (&raw const (*queue).waiters).read_volatile() == 0;
-        if alone || (&raw const (*queue).awaited_by).read_volatile() != thread.cfs_rq {
-            (&raw mut (*queue).awaited_by).write_volatile(thread.cfs_rq);
-            (&raw mut (*queue).fresh).write_volatile(1);
+        if alone || (&raw const (*queue).last_waiter_cfs_rq).read_volatile() != thread.cfs_rq {
+            (&raw mut (*queue).last_waiter_cfs_rq).write_volatile(thread.cfs_rq);
+            (&raw mut (*queue).waiter_is_new).write_volatile(1);
         }
         core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) &raw mut (*queue).waiters, in(reg) 1u64);
-        thread.log_first = (&raw const (*queue).log.next).read_volatile();
+        thread.first_turn = (&raw const (*queue).log.next_turn).read_volatile();
     }
     thread.queued_on = u64::from(cpu) + 1;
-    thread.queued_at = now;
-    thread.throttle_told = 0;
+    thread.queued_at_ns = now;
+    thread.throttle_recorded_ns = 0;
 }
 
 /// The thread, leaving this CPU, waits for it.
 #[inline(always)]
-pub(crate) fn preempted(thread: &mut Thread, now: u64) {
+pub(crate) fn preempted(thread: &mut TrackedThread, now: u64) {
     join(thread, this_cpu(), now);
 }
 
@@ -156,7 +157,7 @@ pub(crate) fn preempted(thread: &mut Thread, now: u64) {
 /// # Safety
 /// `task` is the tracepoint's argument.
 #[inline(always)]
-pub(crate) unsafe fn enqueued(task: *const task_struct, thread: &mut Thread, now: u64) {
+pub(crate) unsafe fn enqueued(task: *const task_struct, thread: &mut TrackedThread, now: u64) {
     if TASK_CPU.load() == ABSENT {
         return;
     }
@@ -168,9 +169,9 @@ pub(crate) unsafe fn enqueued(task: *const task_struct, thread: &mut Thread, now
 /// The thread moves to another CPU's run queue from that of `left`, a `cfs_rq` there: tells who had
 /// that CPU.
 #[inline(always)]
-pub(crate) fn moved(thread: &mut Thread, left: u64, cpu: u32, now: u64) {
-    let until = thread.throttle_moved;
-    if now >= thread.queued_at + TOLD_FROM
+pub(crate) fn moved(thread: &mut TrackedThread, left: u64, cpu: u32, now: u64) {
+    let until = thread.throttle_moved_ns;
+    if now >= thread.queued_at_ns + MIN_RECORDED_WAIT_NS
         && let Some(queue) = CPUS.get_ptr((thread.queued_on - 1) as u32)
         && let Some(scratch) = QUEUED_SCRATCH.get_ptr_mut(0)
     {
@@ -180,52 +181,59 @@ pub(crate) fn moved(thread: &mut Thread, left: u64, cpu: u32, now: u64) {
         unsafe {
             let log = &raw const (*queue).log;
             let record = &mut *scratch;
-            let next = (&raw const (*log).next).read_volatile();
+            let next = (&raw const (*log).next_turn).read_volatile();
             let copied = bpf_probe_read_kernel(
-                (&raw mut record.runners).cast(),
-                size_of_val(&record.runners) as u32,
-                (&raw const (*log).runners).cast(),
+                (&raw mut record.turns).cast(),
+                size_of_val(&record.turns) as u32,
+                (&raw const (*log).turns).cast(),
             );
-            let after = (&raw const (*log).next).read_volatile();
-            let in_block = after / RUNNERS as u64 == next / RUNNERS as u64;
+            let after = (&raw const (*log).next_turn).read_volatile();
+            let in_block = after / TURNS_PER_BLOCK as u64 == next / TURNS_PER_BLOCK as u64;
             let runners = if copied == 0 && in_block {
-                next % RUNNERS as u64
+                next % TURNS_PER_BLOCK as u64
             } else {
                 0
             };
             record.cpu = (thread.queued_on - 1) as u32;
-            record.next = next;
-            (record.current, record.current_tgid) = throttle::current_of(left);
+            record.next_turn = next;
+            (record.current_tid, record.current_tgid) = throttle::current_of(left);
             // The last change began this wait.
             wait_of(record, thread, 1, left, until, now);
             tell(record, runners);
         }
-        thread.throttle_told = until;
+        thread.throttle_recorded_ns = until;
     }
-    let told = thread.throttle_told;
+    let told = thread.throttle_recorded_ns;
     join(thread, cpu, now);
-    thread.throttle_told = told;
+    thread.throttle_recorded_ns = told;
 }
 
 /// Fills in the wait of a thread that was throttled for `throttled` ns of its stretch so far; `ago`
 /// changes ago it was in another state.
 #[inline(always)]
-fn wait_of(record: &mut Queued, thread: &Thread, ago: u32, group: u64, throttled: u64, now: u64) {
-    record.head = head(Kind::Queued);
-    record.tid = thread.past.tid;
+fn wait_of(
+    record: &mut RunQueueWait,
+    thread: &TrackedThread,
+    ago: u32,
+    group: u64,
+    throttled: u64,
+    now: u64,
+) {
+    record.head = head(RecordKind::RunQueueWait);
+    record.tid = thread.history.tid;
     record.tgid = thread.tgid;
-    let before = thread.past.next.wrapping_sub(ago) as usize % CHANGES;
-    record.after = thread.past.changes[before].state();
-    record.from = thread.queued_at;
-    record.to = now;
-    record.throttled = throttled.saturating_sub(thread.throttle_told);
-    record.first = thread.log_first;
-    record.group = group as u32;
+    let before = thread.history.next.wrapping_sub(ago) as usize % HISTORY_CHANGES;
+    record.state_before = thread.history.changes[before].state();
+    record.from_ns = thread.queued_at_ns;
+    record.to_ns = now;
+    record.throttled_ns = throttled.saturating_sub(thread.throttle_recorded_ns);
+    record.first_turn = thread.first_turn;
+    record.cfs_rq_low = group as u32;
 }
 
 /// The thread waits no longer.
 #[inline(always)]
-pub(crate) fn leave(thread: &mut Thread) {
+pub(crate) fn leave(thread: &mut TrackedThread) {
     if thread.queued_on == 0 {
         return;
     }
@@ -240,11 +248,11 @@ pub(crate) fn leave(thread: &mut Thread) {
 
 /// The thread has this CPU now, after a wait of which `throttled` ns were withheld.
 #[inline(always)]
-pub(crate) fn got(thread: &mut Thread, throttled: u64, now: u64) {
+pub(crate) fn got(thread: &mut TrackedThread, throttled: u64, now: u64) {
     let here = this_cpu();
     let waited = thread.queued_on == u64::from(here) + 1;
     leave(thread);
-    if !waited || now < thread.queued_at + TOLD_FROM {
+    if !waited || now < thread.queued_at_ns + MIN_RECORDED_WAIT_NS {
         return;
     }
     let Some(cpu) = CPUS.get_ptr_mut(here) else {
@@ -253,8 +261,8 @@ pub(crate) fn got(thread: &mut Thread, throttled: u64, now: u64) {
     // SAFETY: a map value; only this CPU writes its log.
     let log = unsafe { &mut (*cpu).log };
     log.cpu = here;
-    (log.current, log.current_tgid) = (0, 0);
+    (log.current_tid, log.current_tgid) = (0, 0);
     // The last change is the end of this wait, the one before it the beginning.
     wait_of(log, thread, 2, thread.cfs_rq, throttled, now);
-    tell(log, log.next % RUNNERS as u64);
+    tell(log, log.next_turn % TURNS_PER_BLOCK as u64);
 }

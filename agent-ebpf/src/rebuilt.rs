@@ -7,7 +7,7 @@
 //! it is carried over to `CLOCK_MONOTONIC` by what the two are apart, which is exact to some
 //! microseconds.
 
-use agent_common::{ABSENT, Thread};
+use agent_common::{ABSENT, TrackedThread};
 use aya_ebpf::bindings::task_struct;
 
 use crate::{
@@ -56,7 +56,7 @@ pub(crate) unsafe fn run_delay(task: *const task_struct) -> u64 {
 /// What `CLOCK_MONOTONIC` is ahead of the run queue's clock. Readings come late, never early, as
 /// that clock stands still in between: the smaller one is the better one.
 #[inline(always)]
-unsafe fn offset(task: *const task_struct, thread: &Thread, now: u64) -> Option<u64> {
+unsafe fn offset(task: *const task_struct, thread: &TrackedThread, now: u64) -> Option<u64> {
     // SAFETY: the caller's; peek checks addresses.
     let here = unsafe {
         let cfs_rq = field::<u64>(task.cast(), TASK_CFS_RQ.load());
@@ -66,8 +66,8 @@ unsafe fn offset(task: *const task_struct, thread: &Thread, now: u64) -> Option<
     };
     let same = RQ_CLOCK.load() == RQ_SCHED_CLOCK.load();
     Some(
-        if same && thread.clock_offset != 0 && thread.clock_offset < here {
-            thread.clock_offset as u64
+        if same && thread.clock_offset_ns != 0 && thread.clock_offset_ns < here {
+            thread.clock_offset_ns as u64
         } else {
             here as u64
         },
@@ -82,7 +82,7 @@ unsafe fn offset(task: *const task_struct, thread: &Thread, now: u64) -> Option<
 #[inline(always)]
 pub(crate) unsafe fn running(
     task: *const task_struct,
-    thread: &Thread,
+    thread: &TrackedThread,
     asleep: bool,
     now: u64,
 ) -> Option<Account> {
@@ -94,14 +94,14 @@ pub(crate) unsafe fn running(
         let arrived: u64 = field(task.cast(), TASK_ARRIVED.load());
         let arrived = arrived.wrapping_add(offset(task, thread, now)?);
         let queued = if asleep {
-            let waited = run_delay(task).wrapping_sub(thread.run_delay);
-            within(thread.since, arrived.wrapping_sub(waited), now)?
+            let waited = run_delay(task).wrapping_sub(thread.run_delay_ns);
+            within(thread.since_ns, arrived.wrapping_sub(waited), now)?
         } else {
-            thread.since
+            thread.since_ns
         };
         Some(Account {
             queued,
-            arrived: within(thread.since, arrived, now)?,
+            arrived: within(thread.since_ns, arrived, now)?,
         })
     }
 }
@@ -111,7 +111,11 @@ pub(crate) unsafe fn running(
 /// # Safety
 /// `task` is one the verifier knows.
 #[inline(always)]
-pub(crate) unsafe fn waiting(task: *const task_struct, thread: &Thread, now: u64) -> Option<u64> {
+pub(crate) unsafe fn waiting(
+    task: *const task_struct,
+    thread: &TrackedThread,
+    now: u64,
+) -> Option<u64> {
     if !known() {
         return None;
     }
@@ -122,7 +126,7 @@ pub(crate) unsafe fn waiting(task: *const task_struct, thread: &Thread, now: u64
             return None;
         }
         let queued = queued.wrapping_add(offset(task, thread, now)?);
-        within(thread.since, queued, now)
+        within(thread.since_ns, queued, now)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Receive completion: which bytes which thread got, when, and what of them to look at.
 
 use agent_common::{
-    CloseReason, Count, Kind, Phase, RECORD_BYTES, Recv, Socket, recv_flags, walk_mode,
+    BytesReceived, CloseReason, MAX_RECORD_BYTES, ProbeCounter, RecordKind, StreamContent,
+    TrackedSocket, receive_flags, walk_mode,
 };
 use aya_ebpf::{cty::c_void, helpers::generated::bpf_get_current_task_btf};
 
@@ -67,11 +68,11 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32, look: Loo
     };
     // SAFETY: a map value.
     let socket = unsafe { &mut *socket };
-    if socket.phase == Phase::Other as u32 || flags & MSG_OOB != 0 {
+    if socket.content == StreamContent::Other as u32 || flags & MSG_OOB != 0 {
         return Note::Nothing;
     }
     if flags & MSG_PEEK != 0 {
-        count(Count::Peeked);
+        count(ProbeCounter::Peeked);
         return Note::Nothing;
     }
     let at = now();
@@ -85,7 +86,7 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32, look: Loo
     }
     if !wanted(tgid) {
         // Another process on the same port (another network namespace), or one that is left alone.
-        socket.phase = Phase::Other as u32;
+        socket.content = StreamContent::Other as u32;
         socket::closed(socket, CloseReason::NotFix);
         let id = socket.id;
         if discovers() {
@@ -102,16 +103,16 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32, look: Loo
         // A FIN takes a sequence number of its own (net/ipv4/tcp.c `tcp_recvmsg_locked`,
         // found_fin_ok): it is no byte of the stream.
         let start = tcp.copied.wrapping_sub(ret as u32);
-        let next = socket.walk.at.wrapping_add(1);
+        let next = socket.walk.next_seq.wrapping_add(1);
         if look == Look::Second
-            && (tcp.copied == socket.walk.at || (tcp.copied == next && tcp::fin_received(sk)))
+            && (tcp.copied == socket.walk.next_seq || (tcp.copied == next && tcp::fin_received(sk)))
         {
             return Note::Nothing;
         }
         if start == next && tcp::fin_received(sk) {
             tcp.copied = tcp.copied.wrapping_sub(1);
         }
-        let (phase, mode) = (socket.phase, socket.walk.mode);
+        let (phase, mode) = (socket.content, socket.walk.mode);
         bytes(
             socket,
             sk as u64,
@@ -123,18 +124,18 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32, look: Loo
             at,
             look,
         );
-        if phase != socket.phase {
+        if phase != socket.content {
             let id = socket.id;
-            if socket.phase == Phase::Fix as u32 {
-                count(Count::StreamFix);
+            if socket.content == StreamContent::Fix as u32 {
+                count(ProbeCounter::StreamFix);
                 return Note::Fix(id);
             }
             socket::dismissed(sk);
             return Note::Other(id);
         }
-        if socket.phase == Phase::Fix as u32
-            && mode != walk_mode::LOST
-            && socket.walk.mode == walk_mode::LOST
+        if socket.content == StreamContent::Fix as u32
+            && mode != walk_mode::SEARCH
+            && socket.walk.mode == walk_mode::SEARCH
         {
             return Note::OutOfStep(socket.id);
         }
@@ -149,7 +150,7 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32, look: Loo
     reason = "one caller; a struct would only rename them"
 )]
 unsafe fn bytes(
-    socket: &mut Socket,
+    socket: &mut TrackedSocket,
     sk: u64,
     tcp: &Receive,
     call: &Syscall,
@@ -160,26 +161,26 @@ unsafe fn bytes(
     look: Look,
 ) {
     let start = tcp.copied.wrapping_sub(len);
-    if start != socket.walk.at {
+    if start != socket.walk.next_seq {
         // Bytes went by unseen (splice, a lost hook): where a message begins is not known.
-        socket.walk.mode = walk_mode::LOST;
+        socket.walk.mode = walk_mode::SEARCH;
     }
-    if socket.phase == Phase::Undecided as u32
+    if socket.content == StreamContent::Undecided as u32
         && socket.from_start != 0
-        && socket.walk.at == start
-        && socket.walk.mode == walk_mode::LOST
+        && socket.walk.next_seq == start
+        && socket.walk.mode == walk_mode::SEARCH
     {
         // The first byte of the stream: either a message begins here, or it is not FIX.
         socket.walk.mode = walk_mode::PREFIX;
-        socket.walk.message = start;
-        socket.walk.have = 0;
+        socket.walk.message_seq = start;
+        socket.walk.prefix_len = 0;
     }
-    socket.walk.at = tcp.copied;
+    socket.walk.next_seq = tcp.copied;
     let Some(scratch) = RECV_SCRATCH.get_ptr_mut(look as u32) else {
         return;
     };
     let mut flagged = if continues(call, tid) {
-        recv_flags::CONTINUED
+        receive_flags::CALL_CONTINUES
     } else {
         0
     };
@@ -189,33 +190,35 @@ unsafe fn bytes(
         None
     };
     if buffers.is_none() {
-        count(Count::BufferUnknown);
+        count(ProbeCounter::BufferUnknown);
         // Not for a stream that is most likely something else: it costs every call on the machine.
-        let likely = !discovers() || socket.phase == Phase::Fix as u32 || socket.from_start != 0;
+        let likely =
+            !discovers() || socket.content == StreamContent::Fix as u32 || socket.from_start != 0;
         if call.number == nr::RECVMMSG && likely {
-            flagged |= recv_flags::CALL_HOOK_WANTED;
+            flagged |= receive_flags::SYS_ENTER_WANTED;
         }
     }
     let (total, followed) = walk::walk(socket, scratch, buffers, start, len);
     let mut first_byte_seen = false;
     if !followed {
-        flagged |= recv_flags::BYTES_MISSING;
-        socket.walk.mode = walk_mode::LOST;
+        flagged |= receive_flags::BYTES_MISSING;
+        socket.walk.mode = walk_mode::SEARCH;
         // What comes next is no longer the first byte of the stream.
         first_byte_seen = socket.from_start != 0;
         socket.from_start = 0;
     }
-    if socket.phase == Phase::Other as u32 {
+    if socket.content == StreamContent::Other as u32 {
         socket::closed(socket, CloseReason::NotFix);
         return;
     }
     // Found in mid-stream, no message begun yet: it may be anything, so nothing is tracked.
-    let undecided =
-        socket.phase == Phase::Undecided as u32 && socket.from_start == 0 && !first_byte_seen;
-    if undecided && flagged & recv_flags::CALL_HOOK_WANTED == 0 {
-        socket.looked = socket.looked.saturating_add(len);
-        if socket.looked >= ENOUGH_LOOKED {
-            socket.phase = Phase::Other as u32;
+    let undecided = socket.content == StreamContent::Undecided as u32
+        && socket.from_start == 0
+        && !first_byte_seen;
+    if undecided && flagged & receive_flags::SYS_ENTER_WANTED == 0 {
+        socket.searched_bytes = socket.searched_bytes.saturating_add(len);
+        if socket.searched_bytes >= ENOUGH_LOOKED {
+            socket.content = StreamContent::Other as u32;
             socket::closed(socket, CloseReason::NotFix);
         }
         return;
@@ -233,29 +236,29 @@ unsafe fn bytes(
         socket.tgid = tgid;
     }
     let total = opaque(total);
-    if total > RECORD_BYTES as u64 || total < size_of::<Recv>() as u64 {
+    if total > MAX_RECORD_BYTES as u64 || total < size_of::<BytesReceived>() as u64 {
         return;
     }
     // SAFETY: the record begins the scratch; total lies within it.
     unsafe {
-        let record = scratch.cast::<Recv>();
-        (*record).head.kind = Kind::Recv as u32;
+        let record = scratch.cast::<BytesReceived>();
+        (*record).head.kind = RecordKind::BytesReceived as u32;
         (*record).head.lost = socket.lost;
-        (*record).head.socket = socket.id;
+        (*record).head.socket_id = socket.id;
         (*record).reader = snapshot::of(tid, at);
         (*record).acked = tcp.acked;
         (*record).tgid = tgid;
         (*record).fd = call.args[0] as i32;
-        (*record).end = tcp.copied;
+        (*record).end_seq = tcp.copied;
         (*record).len = len;
         (*record).rcv_nxt = tcp.rcv_nxt;
         (*record).offered = tcp.offered;
-        (*record).least = tcp.least(socket);
+        (*record).min_usable = tcp.least(socket);
         (*record).flags = flagged;
-        (*record).slices = (total - size_of::<Recv>() as u64) as u32;
-        (*record).call = call.number as u32;
-        let urgent = flagged & recv_flags::CALL_HOOK_WANTED != 0;
-        if !emit_bytes(scratch.cast(), total, urgent, Count::RecvLost) {
+        (*record).slice_bytes = (total - size_of::<BytesReceived>() as u64) as u32;
+        (*record).syscall = call.number as u32;
+        let urgent = flagged & receive_flags::SYS_ENTER_WANTED != 0;
+        if !emit_bytes(scratch.cast(), total, urgent, ProbeCounter::RecvLost) {
             socket.lost += 1;
         }
     }

@@ -1,6 +1,6 @@
 //! Handing records to the agent, and counting what could not be handed over.
 
-use agent_common::{Count, RING_WAKE_BYTES};
+use agent_common::{ProbeCounter, RING_WAKE_UP_BYTES};
 use aya_ebpf::{
     bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
     helpers::generated::bpf_ringbuf_output,
@@ -10,7 +10,7 @@ use crate::maps::{COUNTS, RING};
 
 /// Adds one to a count.
 #[inline(always)]
-pub(crate) fn count(what: Count) {
+pub(crate) fn count(what: ProbeCounter) {
     if let Some(n) = COUNTS.get_ptr_mut(what as u32) {
         // SAFETY: a map value of this CPU; a nested probe may lose one increment of another's.
         unsafe { *n += 1 };
@@ -20,7 +20,7 @@ pub(crate) fn count(what: Count) {
 /// Much is waiting in the ring.
 #[inline(always)]
 pub(crate) fn is_pressed() -> bool {
-    RING.query(u64::from(BPF_RB_AVAIL_DATA)) >= RING_WAKE_BYTES
+    RING.query(u64::from(BPF_RB_AVAIL_DATA)) >= RING_WAKE_UP_BYTES
 }
 
 /// The agent drains the ring on a timer; it is woken only when much is waiting, or for an urgent
@@ -36,7 +36,7 @@ fn wake_flags(urgent: bool) -> u64 {
 
 /// Hands over a record; `false` (and counted) when the ring is full.
 #[inline(always)]
-pub(crate) fn emit<T>(record: &T, lost: Count) -> bool {
+pub(crate) fn emit<T>(record: &T, lost: ProbeCounter) -> bool {
     // SAFETY: a whole record.
     unsafe {
         emit_bytes(
@@ -53,7 +53,12 @@ pub(crate) fn emit<T>(record: &T, lost: Count) -> bool {
 /// # Safety
 /// They are readable; the verifier checks.
 #[inline(always)]
-pub(crate) unsafe fn emit_bytes(start: *const u8, len: u64, urgent: bool, lost: Count) -> bool {
+pub(crate) unsafe fn emit_bytes(
+    start: *const u8,
+    len: u64,
+    urgent: bool,
+    lost: ProbeCounter,
+) -> bool {
     // SAFETY: the caller's.
     let sent = unsafe {
         bpf_ringbuf_output(

@@ -1,23 +1,23 @@
 //! Writing a thread's counters so that readers on other CPUs see all of a change or none.
 
-use agent_common::Thread;
+use agent_common::TrackedThread;
 
 /// Opens a write section: readers on other CPUs see an odd sequence and try again.
 #[inline(always)]
-pub(crate) fn begin_write(thread: &mut Thread) {
+pub(crate) fn begin_write(thread: &mut TrackedThread) {
     bump(thread);
 }
 
 /// Closes a write section.
 #[inline(always)]
-pub(crate) fn end_write(thread: &mut Thread) {
+pub(crate) fn end_write(thread: &mut TrackedThread) {
     bump(thread);
 }
 
 /// x86 keeps stores in order (TSO), so the compiler is all there is to restrain.
 #[cfg(not(bpf_target_arch = "aarch64"))]
 #[inline(always)]
-fn bump(thread: &mut Thread) {
+fn bump(thread: &mut TrackedThread) {
     use core::sync::atomic::{Ordering, compiler_fence};
     compiler_fence(Ordering::SeqCst);
     let seq = &raw mut thread.seq;
@@ -29,7 +29,7 @@ fn bump(thread: &mut Thread) {
 /// A fetching atomic is a full barrier (arch/arm64/net/bpf_jit_comp.c).
 #[cfg(bpf_target_arch = "aarch64")]
 #[inline(always)]
-fn bump(thread: &mut Thread) {
+fn bump(thread: &mut TrackedThread) {
     let seq = &raw mut thread.seq;
     // SAFETY: an aligned field of a map value.
     unsafe {

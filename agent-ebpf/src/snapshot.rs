@@ -1,6 +1,6 @@
 //! A thread's counters at one instant.
 
-use agent_common::{Count, STATES, Snapshot, State, Thread};
+use agent_common::{ProbeCounter, STATE_COUNT, Snapshot, ThreadState, TrackedThread};
 
 use crate::{maps::THREADS, ring::count, throttle};
 
@@ -12,7 +12,7 @@ const TRIES: u32 = 16;
 #[inline(always)]
 pub(crate) fn of(tid: u32, at: u64) -> Snapshot {
     let nobody = Snapshot {
-        at,
+        at_ns: at,
         ..Snapshot::default()
     };
     if tid == 0 {
@@ -35,7 +35,7 @@ pub(crate) fn of(tid: u32, at: u64) -> Snapshot {
             return copy.at(tid, at);
         }
     }
-    count(Count::SnapshotTorn);
+    count(ProbeCounter::SnapshotTorn);
     nobody
 }
 
@@ -44,11 +44,11 @@ fn fence() {
     core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
 }
 
-/// What a snapshot needs of a [`Thread`].
+/// What a snapshot needs of a [`TrackedThread`].
 struct Copy {
     state: u32,
     since: u64,
-    ns: [u64; STATES],
+    ns: [u64; STATE_COUNT],
     cfs_rq: u64,
     base: u64,
     moved: u64,
@@ -57,14 +57,14 @@ struct Copy {
 
 impl Copy {
     #[inline(always)]
-    unsafe fn read(thread: *const Thread) -> Self {
+    unsafe fn read(thread: *const TrackedThread) -> Self {
         // SAFETY: a map value.
         unsafe {
-            let ns = &raw const (*thread).ns;
+            let ns = &raw const (*thread).state_ns;
             let ns = ns.cast::<u64>();
             Self {
                 state: (&raw const (*thread).state).read_volatile(),
-                since: (&raw const (*thread).since).read_volatile(),
+                since: (&raw const (*thread).since_ns).read_volatile(),
                 ns: [
                     ns.read_volatile(),
                     ns.add(1).read_volatile(),
@@ -74,9 +74,9 @@ impl Copy {
                     ns.add(5).read_volatile(),
                 ],
                 cfs_rq: (&raw const (*thread).cfs_rq).read_volatile(),
-                base: (&raw const (*thread).throttle_base).read_volatile(),
-                moved: (&raw const (*thread).throttle_moved).read_volatile(),
-                offset: (&raw const (*thread).clock_offset).read_volatile(),
+                base: (&raw const (*thread).throttle_base_ns).read_volatile(),
+                moved: (&raw const (*thread).throttle_moved_ns).read_volatile(),
+                offset: (&raw const (*thread).clock_offset_ns).read_volatile(),
             }
         }
     }
@@ -96,15 +96,15 @@ impl Copy {
                 } else {
                     throttled
                 };
-                ns[State::RunQueue as usize] += passed - withheld;
-                ns[State::Throttle as usize] += withheld;
+                ns[ThreadState::RunQueue as usize] += passed - withheld;
+                ns[ThreadState::Throttle as usize] += withheld;
             }
             3 => ns[3] += passed,
             _ => ns[4] += passed,
         }
         Snapshot {
-            at,
-            ns,
+            at_ns: at,
+            state_ns: ns,
             tid,
             reserved: 0,
         }

@@ -1,7 +1,8 @@
 //! Which sockets are watched: those a watched process connects, accepts, has open, or reads.
 
 use agent_common::{
-    ABSENT, CloseReason, Closed, Count, Head, Kind, OpenReason, Opened, Phase, Socket, walk_mode,
+    ABSENT, CloseReason, OpenReason, ProbeCounter, RecordHead, RecordKind, SocketClosed,
+    SocketOpened, StreamContent, TrackedSocket, walk_mode,
 };
 use aya_ebpf::{
     cty::c_void,
@@ -50,10 +51,10 @@ fn next_id() -> u64 {
 /// # Safety
 /// `sk` is a socket the verifier knows.
 #[inline(always)]
-unsafe fn insert(sk: *const c_void, tgid: u32, phase: Phase) -> Option<*mut Socket> {
+unsafe fn insert(sk: *const c_void, tgid: u32, phase: StreamContent) -> Option<*mut TrackedSocket> {
     let zero = ZERO_SOCKET.get(0)?;
     if SOCKETS.insert(sk as u64, zero, 0).is_err() {
-        count(Count::SocketsFull);
+        count(ProbeCounter::SocketsFull);
         return None;
     }
     let socket = SOCKETS.get_ptr_mut(sk as u64)?;
@@ -61,7 +62,7 @@ unsafe fn insert(sk: *const c_void, tgid: u32, phase: Phase) -> Option<*mut Sock
     unsafe {
         (*socket).id = next_id();
         (*socket).tgid = tgid;
-        (*socket).phase = phase as u32;
+        (*socket).content = phase as u32;
     }
     Some(socket)
 }
@@ -71,7 +72,7 @@ unsafe fn insert(sk: *const c_void, tgid: u32, phase: Phase) -> Option<*mut Sock
 /// # Safety
 /// `sk` is a socket the verifier knows.
 #[inline(always)]
-unsafe fn open(sk: *const c_void, socket: &mut Socket, reason: OpenReason) {
+unsafe fn open(sk: *const c_void, socket: &mut TrackedSocket, reason: OpenReason) {
     // SAFETY: the caller's; offsets are the running kernel's.
     unsafe {
         let Some(tcp) = tcp::receive(sk) else {
@@ -79,46 +80,51 @@ unsafe fn open(sk: *const c_void, socket: &mut Socket, reason: OpenReason) {
         };
         let from_start = reason as u32 == OpenReason::Connected as u32
             || reason as u32 == OpenReason::Accepted as u32;
-        socket.phase = Phase::Undecided as u32;
-        socket.seen = tcp.rcv_nxt;
+        socket.content = StreamContent::Undecided as u32;
+        socket.rcv_nxt = tcp.rcv_nxt;
         socket.from_start = u32::from(from_start);
         if !from_start {
             // The largest window announced so far was not seen; it is near the most there may be.
             socket.max_window = tcp.clamp;
         }
-        socket.walk.mode = walk_mode::LOST;
-        socket.walk.at = tcp.copied;
+        socket.walk.mode = walk_mode::SEARCH;
+        socket.walk.next_seq = tcp.copied;
         let base = sk.cast::<u8>();
         let family = u32::from(field::<u16>(base, SOCK_FAMILY.load()));
-        let mut record = Opened {
-            head: Head {
-                kind: Kind::Opened as u32,
+        let mut record = SocketOpened {
+            head: RecordHead {
+                kind: RecordKind::SocketOpened as u32,
                 lost: socket.lost,
-                socket: socket.id,
+                socket_id: socket.id,
             },
-            at: now(),
-            local: [0; 16],
-            remote: [0; 16],
+            at_ns: now(),
+            local_address: [0; 16],
+            remote_address: [0; 16],
             acked: tcp.acked,
             family,
             local_port: u32::from(field::<u16>(base, SOCK_NUM.load())),
             remote_port: u32::from(u16::from_be(field::<u16>(base, SOCK_DPORT.load()))),
             rcv_nxt: tcp.rcv_nxt,
-            copied: tcp.copied,
+            copied_seq: tcp.copied,
             tgid: socket.tgid,
             reason: reason as u32,
             offered: tcp.offered,
-            least: tcp.least(socket),
+            min_usable: tcp.least(socket),
             reserved: 0,
         };
         if family == AF_INET6 && SOCK_V6_DADDR.load() != ABSENT {
-            address(&mut record.local, base, SOCK_V6_RCV_SADDR.load(), 16);
-            address(&mut record.remote, base, SOCK_V6_DADDR.load(), 16);
+            address(
+                &mut record.local_address,
+                base,
+                SOCK_V6_RCV_SADDR.load(),
+                16,
+            );
+            address(&mut record.remote_address, base, SOCK_V6_DADDR.load(), 16);
         } else {
-            address(&mut record.local, base, SOCK_RCV_SADDR.load(), 4);
-            address(&mut record.remote, base, SOCK_DADDR.load(), 4);
+            address(&mut record.local_address, base, SOCK_RCV_SADDR.load(), 4);
+            address(&mut record.remote_address, base, SOCK_DADDR.load(), 4);
         }
-        if !emit(&record, Count::LifeLost) {
+        if !emit(&record, ProbeCounter::LifeLost) {
             socket.lost += 1;
         }
     }
@@ -137,7 +143,11 @@ unsafe fn address(to: &mut [u8; 16], sk: *const u8, offset: u32, len: u32) {
 /// # Safety
 /// `sk` is a socket the verifier knows, and the current thread is in a receive call on it.
 #[inline(always)]
-pub(crate) unsafe fn found_by_read(sk: *const c_void, tgid: u32, len: u32) -> Option<*mut Socket> {
+pub(crate) unsafe fn found_by_read(
+    sk: *const c_void,
+    tgid: u32,
+    len: u32,
+) -> Option<*mut TrackedSocket> {
     // SAFETY: the caller's.
     unsafe {
         let mut first = false;
@@ -155,11 +165,11 @@ pub(crate) unsafe fn found_by_read(sk: *const c_void, tgid: u32, len: u32) -> Op
         } else {
             tcp::receive(sk)?;
         }
-        let socket = insert(sk, tgid, Phase::Undecided)?;
+        let socket = insert(sk, tgid, StreamContent::Undecided)?;
         open(sk, &mut *socket, OpenReason::Read);
         if first {
             (*socket).from_start = 1;
-            (*socket).walk.at = (*socket).walk.at.wrapping_sub(len);
+            (*socket).walk.next_seq = (*socket).walk.next_seq.wrapping_sub(len);
         }
         Some(socket)
     }
@@ -204,7 +214,7 @@ fn begins_fix(len: u32) -> bool {
 /// The socket carries something else: it is looked at no further.
 #[inline(always)]
 fn other(sk: *const c_void) {
-    count(Count::StreamOther);
+    count(ProbeCounter::StreamOther);
     // An LRU map takes what it is given.
     let _kept = OTHERS.insert(sk as u64, 1u8, 0);
 }
@@ -244,7 +254,7 @@ pub(crate) unsafe fn present(task: *const u8, file: *const c_void) {
             listen(sk, tgid);
         } else if (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT)
             && SOCKETS.get_ptr(sk as u64).is_none()
-            && let Some(new) = insert(sk, tgid, Phase::Undecided)
+            && let Some(new) = insert(sk, tgid, StreamContent::Undecided)
         {
             open(sk, &mut *new, OpenReason::Present);
         }
@@ -256,7 +266,7 @@ unsafe fn listen(sk: *const c_void, tgid: u32) {
     // SAFETY: the caller's socket; offsets are the running kernel's.
     let port = u32::from(unsafe { field::<u16>(sk.cast(), SOCK_NUM.load()) });
     if LISTENING.insert(port, tgid, 0).is_err() {
-        count(Count::SocketsFull);
+        count(ProbeCounter::SocketsFull);
     }
 }
 
@@ -281,7 +291,7 @@ pub(crate) unsafe fn changed_state(sk: *const c_void, old: u32, new: u32) -> Not
             TCP_SYN_SENT => {
                 let (_, tgid) = current();
                 if wanted(tgid) {
-                    insert(sk, tgid, Phase::Connecting);
+                    insert(sk, tgid, StreamContent::Connecting);
                 }
             }
             TCP_LISTEN => {
@@ -299,7 +309,7 @@ pub(crate) unsafe fn changed_state(sk: *const c_void, old: u32, new: u32) -> Not
             TCP_ESTABLISHED if old == TCP_SYN_RECV => {
                 let port = u32::from(field::<u16>(sk.cast(), SOCK_NUM.load()));
                 if let Some(tgid) = LISTENING.get_ptr(port)
-                    && let Some(socket) = insert(sk, *tgid, Phase::Undecided)
+                    && let Some(socket) = insert(sk, *tgid, StreamContent::Undecided)
                 {
                     open(sk, &mut *socket, OpenReason::Accepted);
                     return Note::Watched((*socket).id);
@@ -313,18 +323,18 @@ pub(crate) unsafe fn changed_state(sk: *const c_void, old: u32, new: u32) -> Not
 
 /// Tells the agent that the socket is watched no longer.
 #[inline(always)]
-pub(crate) fn closed(socket: &mut Socket, reason: CloseReason) {
-    let record = Closed {
-        head: Head {
-            kind: Kind::Closed as u32,
+pub(crate) fn closed(socket: &mut TrackedSocket, reason: CloseReason) {
+    let record = SocketClosed {
+        head: RecordHead {
+            kind: RecordKind::SocketClosed as u32,
             lost: socket.lost,
-            socket: socket.id,
+            socket_id: socket.id,
         },
-        at: now(),
+        at_ns: now(),
         reason: reason as u32,
         reserved: 0,
     };
-    if !emit(&record, Count::LifeLost) {
+    if !emit(&record, ProbeCounter::LifeLost) {
         socket.lost += 1;
     }
 }
@@ -343,8 +353,8 @@ pub(crate) unsafe fn destroyed(sk: *const c_void) {
     };
     // SAFETY: a map value.
     unsafe {
-        let phase = (*socket).phase;
-        if phase != Phase::Other as u32 && phase != Phase::Connecting as u32 {
+        let phase = (*socket).content;
+        if phase != StreamContent::Other as u32 && phase != StreamContent::Connecting as u32 {
             closed(&mut *socket, CloseReason::Destroyed);
         }
     }

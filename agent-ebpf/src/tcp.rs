@@ -1,6 +1,6 @@
 //! What is read from a TCP socket.
 
-use agent_common::{ABSENT, Acked, Socket};
+use agent_common::{ABSENT, Acknowledged, TrackedSocket};
 use aya_ebpf::{bindings::tcp_sock, cty::c_void, helpers::generated::bpf_skc_to_tcp_sock};
 
 use crate::{
@@ -30,7 +30,7 @@ pub(crate) struct Receive {
     /// The largest segment the sender may send.
     pub(crate) mss: u32,
     /// What is acknowledged.
-    pub(crate) acked: Acked,
+    pub(crate) acked: Acknowledged,
 }
 
 /// The receive side; `None` when it is not a TCP socket.
@@ -49,7 +49,7 @@ pub(crate) unsafe fn receive(sk: *const c_void) -> Option<Receive> {
         let rcv_nxt: u32 = field(tcp, TCP_RCV_NXT.load());
         let window: u32 = field(tcp, TCP_RCV_WND.load());
         let acked = acked(tcp);
-        let edge = acked.end.wrapping_add(window);
+        let edge = acked.end_seq.wrapping_add(window);
         let left = edge.wrapping_sub(rcv_nxt) as i32;
         let copied: u32 = field(tcp, TCP_COPIED_SEQ.load());
         let position = if TCP_BYTES_RECEIVED.load() == ABSENT {
@@ -78,17 +78,17 @@ pub(crate) unsafe fn receive(sk: *const c_void) -> Option<Receive> {
 /// # Safety
 /// `tcp` is a `struct tcp_sock` the verifier knows.
 #[inline(always)]
-unsafe fn acked(tcp: *const u8) -> Acked {
+unsafe fn acked(tcp: *const u8) -> Acknowledged {
     // SAFETY: the caller's; offsets are the running kernel's.
     unsafe {
         let told = TCP_WSTAMP.load() != ABSENT && TCP_SEGS_OUT.load() != ABSENT;
-        Acked {
-            sent_at: if told {
+        Acknowledged {
+            sent_at_ns: if told {
                 field(tcp, TCP_WSTAMP.load())
             } else {
                 0
             },
-            end: field(tcp, TCP_RCV_WUP.load()),
+            end_seq: field(tcp, TCP_RCV_WUP.load()),
             segments: if told {
                 field(tcp, TCP_SEGS_OUT.load())
             } else {
@@ -117,7 +117,7 @@ impl Receive {
     /// window it was ever offered (RFC 1122 section 4.2.3.4, the sender's side of avoiding silly
     /// windows; net/ipv4 `tcp_bound_to_half_wnd`). Keeps that largest window in `socket`.
     #[inline(always)]
-    pub(crate) fn least(&self, socket: &mut Socket) -> u32 {
+    pub(crate) fn least(&self, socket: &mut TrackedSocket) -> u32 {
         /// include/net/tcp.h
         const TCP_MSS_DEFAULT: u32 = 536;
         if self.window > socket.max_window {

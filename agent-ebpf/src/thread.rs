@@ -6,7 +6,8 @@
 //! does.
 
 use agent_common::{
-    CHANGES, Change, Count, Exit, Head, ID_WORDS, Kind, Socket, State, TOLD_FROM, Thread, Waited,
+    HISTORY_CHANGES, ID_WORDS, MIN_RECORDED_WAIT_NS, ProbeCounter, RecordHead, RecordKind,
+    SleepEnded, StateChange, ThreadExited, ThreadState, TrackedSocket, TrackedThread,
 };
 use aya_ebpf::{
     bindings::task_struct,
@@ -35,7 +36,7 @@ fn tracked(tid: u32) -> bool {
 
 /// The tracked thread, past the gate.
 #[inline(always)]
-pub(crate) fn lookup(tid: u32) -> Option<*mut Thread> {
+pub(crate) fn lookup(tid: u32) -> Option<*mut TrackedThread> {
     if tracked(tid) {
         THREADS.get_ptr_mut(tid)
     } else {
@@ -45,11 +46,11 @@ pub(crate) fn lookup(tid: u32) -> Option<*mut Thread> {
 
 /// Tracks the current thread from now on; `None` (and counted) when the map is full.
 #[inline(always)]
-pub(crate) fn track(tid: u32, tgid: u32, now: u64) -> Option<*mut Thread> {
+pub(crate) fn track(tid: u32, tgid: u32, now: u64) -> Option<*mut TrackedThread> {
     if let Some(known) = lookup(tid) {
         // SAFETY: a map value.
         let thread = unsafe { &mut *known };
-        thread.holder = 0;
+        thread.is_holder = 0;
         acts(thread, now);
         return Some(known);
     }
@@ -67,22 +68,22 @@ pub(crate) fn track_holder(ids: (u32, u32), now: u64) {
 
 /// Tracks the current thread, (id, process), which is not.
 #[inline(always)]
-fn begin((tid, tgid): (u32, u32), now: u64, holder: bool) -> Option<*mut Thread> {
+fn begin((tid, tgid): (u32, u32), now: u64, holder: bool) -> Option<*mut TrackedThread> {
     let zero = ZERO_THREAD.get(0)?;
     if tid / 64 >= ID_WORDS || THREADS.insert(tid, zero, 0).is_err() {
-        count(Count::ThreadsFull);
+        count(ProbeCounter::ThreadsFull);
         return None;
     }
     let thread = THREADS.get_ptr_mut(tid)?;
     // SAFETY: a map value; nothing else writes it before its bit is set.
     unsafe {
-        (*thread).state = State::OnCpu as u32;
-        (*thread).since = now;
+        (*thread).state = ThreadState::OnCpu as u32;
+        (*thread).since_ns = now;
         (*thread).tgid = tgid;
-        (*thread).call = -1;
-        (*thread).holder = holder as u32;
-        (*thread).past.tid = tid;
-        remember(&mut *thread, now, State::Unseen as u32, 0);
+        (*thread).syscall = -1;
+        (*thread).is_holder = holder as u32;
+        (*thread).history.tid = tid;
+        remember(&mut *thread, now, ThreadState::Unknown as u32, 0);
     }
     flip(tid, true);
     Some(thread)
@@ -107,27 +108,28 @@ fn flip(tid: u32, on: bool) {
 
 /// Keeps in mind that a stretch in `state` ended at `at`.
 #[inline(always)]
-fn remember(thread: &mut Thread, at: u64, state: u32, throttled: u64) {
-    let next = thread.past.next;
-    thread.past.changes[next as usize % CHANGES] = Change::new(at, state, throttled);
-    thread.past.next = next.wrapping_add(1);
+fn remember(thread: &mut TrackedThread, at: u64, state: u32, throttled: u64) {
+    let next = thread.history.next;
+    thread.history.changes[next as usize % HISTORY_CHANGES] =
+        StateChange::new(at, state, throttled);
+    thread.history.next = next.wrapping_add(1);
 }
 
 /// The thread is on its CPU, and a change of state was not seen, nor is it told elsewhere: the time
-/// since the last one is charged to [`State::Unseen`].
+/// since the last one is charged to [`ThreadState::Unknown`].
 #[inline(always)]
-fn unseen(thread: &mut Thread, now: u64) {
-    count(Count::SwitchUnseen);
-    let at = if now > thread.since {
+fn unseen(thread: &mut TrackedThread, now: u64) {
+    count(ProbeCounter::SwitchUnseen);
+    let at = if now > thread.since_ns {
         now
     } else {
-        thread.since
+        thread.since_ns
     };
-    remember(thread, at, State::Unseen as u32, 0);
+    remember(thread, at, ThreadState::Unknown as u32, 0);
     begin_write(thread);
-    thread.ns[State::Unseen as usize] += at - thread.since;
-    thread.state = State::OnCpu as u32;
-    thread.since = at;
+    thread.state_ns[ThreadState::Unknown as usize] += at - thread.since_ns;
+    thread.state = ThreadState::OnCpu as u32;
+    thread.since_ns = at;
     end_write(thread);
     queue::leave(thread);
 }
@@ -137,7 +139,7 @@ fn unseen(thread: &mut Thread, now: u64) {
 /// # Safety
 /// `task` is one the verifier knows.
 #[inline(always)]
-unsafe fn got_cpu(task: *const task_struct, thread: &mut Thread, now: u64) {
+unsafe fn got_cpu(task: *const task_struct, thread: &mut TrackedThread, now: u64) {
     let asleep = asleep(thread);
     // SAFETY: the caller's task is one the verifier knows.
     let Some(account) = (unsafe { rebuilt::running(task, thread, asleep, now) }) else {
@@ -149,29 +151,33 @@ unsafe fn got_cpu(task: *const task_struct, thread: &mut Thread, now: u64) {
     }
     // SAFETY: the caller's.
     let throttled = unsafe { throttle::ended(task, thread) };
-    charge(thread, account.arrived, State::OnCpu, throttled);
+    charge(thread, account.arrived, ThreadState::OnCpu, throttled);
     queue::leave(thread);
-    count(Count::SwitchRebuilt);
+    count(ProbeCounter::SwitchRebuilt);
 }
 
 /// The thread became runnable at `at`, which was not seen.
 #[inline(always)]
-fn queued(thread: &mut Thread, at: u64) {
-    let at = if at > thread.since { at } else { thread.since };
-    if thread.state == State::LockWait as u32 {
+fn queued(thread: &mut TrackedThread, at: u64) {
+    let at = if at > thread.since_ns {
+        at
+    } else {
+        thread.since_ns
+    };
+    if thread.state == ThreadState::LockWait as u32 {
         futex::interrupted(thread, at);
     } else {
         unblocked(thread, at);
     }
     thread.cfs_rq = 0;
-    thread.throttle_moved = 0;
-    charge(thread, at, State::RunQueue, 0);
+    thread.throttle_moved_ns = 0;
+    charge(thread, at, ThreadState::RunQueue, 0);
 }
 
 /// The thread is the current one.
 #[inline(always)]
-pub(crate) fn runs(thread: &mut Thread, now: u64) {
-    if thread.state != State::OnCpu as u32 {
+pub(crate) fn runs(thread: &mut TrackedThread, now: u64) {
+    if thread.state != ThreadState::OnCpu as u32 {
         // SAFETY: the current task is known to the verifier.
         unsafe { got_cpu(bpf_get_current_task_btf(), thread, now) };
     }
@@ -180,34 +186,34 @@ pub(crate) fn runs(thread: &mut Thread, now: u64) {
 /// The current thread becomes the reader of a socket: tells what it did last, which no arrival so
 /// far was told with.
 #[inline(always)]
-pub(crate) fn tell_past(thread: &mut Thread, socket: &mut Socket) {
-    thread.past.head = Head {
-        kind: Kind::Past as u32,
+pub(crate) fn tell_past(thread: &mut TrackedThread, socket: &mut TrackedSocket) {
+    thread.history.head = RecordHead {
+        kind: RecordKind::ReaderHistory as u32,
         lost: socket.lost,
-        socket: socket.id,
+        socket_id: socket.id,
     };
-    if !emit(&thread.past, Count::PastLost) {
+    if !emit(&thread.history, ProbeCounter::PastLost) {
         socket.lost += 1;
     }
 }
 
 /// The thread is the current one, and in a call of its own that is no wait for a lock.
 #[inline(always)]
-pub(crate) fn acts(thread: &mut Thread, now: u64) {
+pub(crate) fn acts(thread: &mut TrackedThread, now: u64) {
     runs(thread, now);
     futex::over(thread);
 }
 
-/// Charges the time since the last event to the state in progress and enters `next`; `throttled`
-/// of it goes to [`State::Throttle`]. Returns the instant used: `now`, or the last event's when the
-/// clocks of two CPUs disagree.
+/// Charges the time since the last event to the state in progress and enters `next`; `throttled` of
+/// it goes to [`ThreadState::Throttle`]. Returns the instant used: `now`, or the last event's when
+/// the clocks of two CPUs disagree.
 #[inline(always)]
-fn charge(thread: &mut Thread, now: u64, next: State, throttled: u64) -> u64 {
-    let since = thread.since;
+fn charge(thread: &mut TrackedThread, now: u64, next: ThreadState, throttled: u64) -> u64 {
+    let since = thread.since_ns;
     let at = if now >= since {
         now
     } else {
-        count(Count::ClockBackwards);
+        count(ProbeCounter::ClockBackwards);
         since
     };
     let passed = at - since;
@@ -219,20 +225,20 @@ fn charge(thread: &mut Thread, now: u64, next: State, throttled: u64) -> u64 {
     remember(thread, at, thread.state, withheld);
     begin_write(thread);
     match thread.state {
-        0 => thread.ns[0] += passed,
+        0 => thread.state_ns[0] += passed,
         1 => {
-            thread.ns[1] += passed - withheld;
-            thread.ns[2] += withheld;
+            thread.state_ns[1] += passed - withheld;
+            thread.state_ns[2] += withheld;
         }
-        3 => thread.ns[3] += passed,
-        _ => thread.ns[4] += passed,
+        3 => thread.state_ns[3] += passed,
+        _ => thread.state_ns[4] += passed,
     }
     thread.state = next as u32;
-    thread.since = at;
+    thread.since_ns = at;
     end_write(thread);
     // Clock rates differ a little; a microsecond over is no finding.
     if throttled > passed + 1_000 {
-        count(Count::ThrottleCut);
+        count(ProbeCounter::ThrottleCut);
     }
     at
 }
@@ -288,21 +294,27 @@ fn passed_over() -> bool {
 }
 
 #[inline(always)]
-unsafe fn left(task: *const task_struct, thread: &mut Thread, tid: u32, asleep: bool, now: u64) {
+unsafe fn left(
+    task: *const task_struct,
+    thread: &mut TrackedThread,
+    tid: u32,
+    asleep: bool,
+    now: u64,
+) {
     // SAFETY: the caller's task is the tracepoint's argument.
     unsafe {
         runs(thread, now);
         if !asleep {
             let base = throttle::base(task, now);
             base.store(thread, 0);
-            charge(thread, now, State::RunQueue, 0);
+            charge(thread, now, ThreadState::RunQueue, 0);
             queue::preempted(thread, now);
             return;
         }
-        thread.run_delay = rebuilt::run_delay(task);
+        thread.run_delay_ns = rebuilt::run_delay(task);
         let call = arch::syscall(task);
-        thread.call = call.number;
-        thread.call_arg = call.args[0];
+        thread.syscall = call.number;
+        thread.syscall_arg = call.args[0];
         let state = futex::slept(thread, &call, now);
         let at = charge(thread, now, state, 0);
         handoff::waits(task, thread, tid, &call, at);
@@ -310,8 +322,8 @@ unsafe fn left(task: *const task_struct, thread: &mut Thread, tid: u32, asleep: 
 }
 
 #[inline(always)]
-unsafe fn entered(task: *const task_struct, thread: &mut Thread, now: u64) {
-    if thread.state == State::OnCpu as u32 {
+unsafe fn entered(task: *const task_struct, thread: &mut TrackedThread, now: u64) {
+    if thread.state == ThreadState::OnCpu as u32 {
         unseen(thread, now);
         return;
     }
@@ -319,66 +331,66 @@ unsafe fn entered(task: *const task_struct, thread: &mut Thread, now: u64) {
         // SAFETY: the caller's task is the tracepoint's argument.
         if let Some(at) = unsafe { rebuilt::waiting(task, thread, now) } {
             queued(thread, at);
-            count(Count::SwitchRebuilt);
+            count(ProbeCounter::SwitchRebuilt);
         }
     }
     // SAFETY: the caller's task is the tracepoint's argument.
-    let throttled = if thread.state == State::RunQueue as u32 {
+    let throttled = if thread.state == ThreadState::RunQueue as u32 {
         unsafe { throttle::ended(task, thread) }
     } else {
         0
     };
-    let at = charge(thread, now, State::OnCpu, throttled);
+    let at = charge(thread, now, ThreadState::OnCpu, throttled);
     queue::got(thread, throttled, at);
 }
 
 #[inline(always)]
-fn asleep(thread: &Thread) -> bool {
-    thread.state == State::LockWait as u32 || thread.state == State::Blocked as u32
+fn asleep(thread: &TrackedThread) -> bool {
+    thread.state == ThreadState::LockWait as u32 || thread.state == ThreadState::Blocked as u32
 }
 
 /// Whether a writer is at work on another CPU: then the thread is still on its way off its CPU.
 #[inline(always)]
-fn being_written(thread: &Thread) -> bool {
+fn being_written(thread: &TrackedThread) -> bool {
     // SAFETY: a field of a map value.
     unsafe { (&raw const thread.seq).read_volatile() & 1 != 0 }
 }
 
 /// The thread's sleep in something else than futex(2) is over.
 #[inline(always)]
-fn unblocked(thread: &Thread, at: u64) {
-    if at < thread.since + TOLD_FROM {
+fn unblocked(thread: &TrackedThread, at: u64) {
+    if at < thread.since_ns + MIN_RECORDED_WAIT_NS {
         return;
     }
     wait::told(
         thread,
-        &Waited {
-            state: State::Blocked as u32,
-            from: thread.since,
-            to: at,
-            what: thread.call as u64,
-            arg: thread.call_arg,
-            ..Waited::default()
+        &SleepEnded {
+            state: ThreadState::Blocked as u32,
+            from_ns: thread.since_ns,
+            to_ns: at,
+            object: thread.syscall as u64,
+            syscall_arg: thread.syscall_arg,
+            ..SleepEnded::default()
         },
     );
 }
 
 #[inline(always)]
-fn wake(thread: &mut Thread, now: u64) {
-    let now = if now > thread.since {
+fn wake(thread: &mut TrackedThread, now: u64) {
+    let now = if now > thread.since_ns {
         now
     } else {
-        thread.since
+        thread.since_ns
     };
-    if thread.state == State::LockWait as u32 {
+    if thread.state == ThreadState::LockWait as u32 {
         futex::woken(thread, now);
     } else {
         unblocked(thread, now);
     }
     // The run queue is not chosen yet; `sched_wakeup` tells.
     thread.cfs_rq = 0;
-    thread.throttle_moved = 0;
-    charge(thread, now, State::RunQueue, 0);
+    thread.throttle_moved_ns = 0;
+    charge(thread, now, ThreadState::RunQueue, 0);
 }
 
 /// The wake-up of `task` begins.
@@ -418,7 +430,7 @@ pub(crate) unsafe fn woken(task: *const task_struct) {
         if asleep(thread) {
             wake(thread, now);
         }
-        if thread.state == State::RunQueue as u32 && thread.cfs_rq == 0 {
+        if thread.state == ThreadState::RunQueue as u32 && thread.cfs_rq == 0 {
             let base = throttle::base(task, now);
             begin_write(thread);
             base.store(thread, 0);
@@ -440,7 +452,7 @@ pub(crate) unsafe fn migrating(task: *const task_struct, cpu: u32) {
             return;
         };
         let thread = &mut *thread;
-        if thread.state == State::RunQueue as u32 {
+        if thread.state == ThreadState::RunQueue as u32 {
             let now = now();
             let left = thread.cfs_rq;
             throttle::migrate(thread, cpu, now);
@@ -481,17 +493,17 @@ pub(crate) unsafe fn exited(task: *const task_struct) {
     // been seen.
     queue::leave(thread);
     let (tgid, lost) = (thread.tgid, thread.lost);
-    let record = Exit {
-        head: Head {
-            kind: Kind::Exit as u32,
+    let record = ThreadExited {
+        head: RecordHead {
+            kind: RecordKind::ThreadExited as u32,
             lost,
-            socket: 0,
+            socket_id: 0,
         },
-        at: now(),
+        at_ns: now(),
         tid,
         tgid,
     };
-    emit(&record, Count::LifeLost);
+    emit(&record, ProbeCounter::LifeLost);
     flip(tid, false);
     // Fails only when it is gone already.
     let _gone = THREADS.remove(tid);

@@ -9,7 +9,7 @@
 //! - 5.19 to 6.5: `throttled_clock_pelt_time`, `throttled_clock_pelt`, `throttle_count`;
 //! - before: `throttled_clock_task_time`, `throttled_clock_task`, `throttle_count`.
 
-use agent_common::{ABSENT, Count, Thread};
+use agent_common::{ABSENT, ProbeCounter, TrackedThread};
 use aya_ebpf::bindings::task_struct;
 
 use crate::{
@@ -120,7 +120,7 @@ pub(crate) fn current_of(cfs_rq: u64) -> (u32, u32) {
     }
 }
 
-/// What [`Thread`] remembers of the clock when a runnable stretch begins.
+/// What [`TrackedThread`] remembers of the clock when a runnable stretch begins.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Base {
     cfs_rq: u64,
@@ -144,11 +144,11 @@ impl Base {
 
     /// Writes it into the thread; within its write section.
     #[inline(always)]
-    pub(crate) fn store(self, thread: &mut Thread, moved: u64) {
+    pub(crate) fn store(self, thread: &mut TrackedThread, moved: u64) {
         thread.cfs_rq = self.cfs_rq;
-        thread.throttle_base = self.value;
-        thread.clock_offset = self.offset;
-        thread.throttle_moved = moved;
+        thread.throttle_base_ns = self.value;
+        thread.clock_offset_ns = self.offset;
+        thread.throttle_moved_ns = moved;
     }
 }
 
@@ -171,20 +171,20 @@ pub(crate) unsafe fn base(task: *const task_struct, now: u64) -> Base {
 /// # Safety
 /// `task` is a tracepoint's argument.
 #[inline(always)]
-pub(crate) unsafe fn ended(task: *const task_struct, thread: &Thread) -> u64 {
+pub(crate) unsafe fn ended(task: *const task_struct, thread: &TrackedThread) -> u64 {
     if !known() || thread.cfs_rq == 0 {
-        return thread.throttle_moved;
+        return thread.throttle_moved_ns;
     }
     // SAFETY: the caller's; `read` checks addresses.
     unsafe {
         if cfs_rq_of(task) != thread.cfs_rq {
-            count(Count::ThrottleMoved);
+            count(ProbeCounter::ThrottleMoved);
         }
         match read(thread.cfs_rq) {
             Some(clock) => {
-                thread.throttle_moved + clock.value().saturating_sub(thread.throttle_base)
+                thread.throttle_moved_ns + clock.value().saturating_sub(thread.throttle_base_ns)
             }
-            None => thread.throttle_moved,
+            None => thread.throttle_moved_ns,
         }
     }
 }
@@ -209,7 +209,7 @@ pub(crate) fn so_far(cfs_rq: u64, base: u64, moved: u64, offset: i64, at: u64) -
 /// The runnable stretch goes on on another CPU: closes the account on the old `cfs_rq` and opens
 /// one on the group's `cfs_rq` there.
 #[inline(always)]
-pub(crate) fn migrate(thread: &mut Thread, cpu: u32, now: u64) {
+pub(crate) fn migrate(thread: &mut TrackedThread, cpu: u32, now: u64) {
     if !known() || thread.cfs_rq == 0 {
         return;
     }
@@ -218,10 +218,10 @@ pub(crate) fn migrate(thread: &mut Thread, cpu: u32, now: u64) {
         let Some(old) = read(thread.cfs_rq) else {
             return;
         };
-        let moved = thread.throttle_moved
+        let moved = thread.throttle_moved_ns
             + old
-                .value_at(now.wrapping_sub(thread.clock_offset as u64))
-                .saturating_sub(thread.throttle_base);
+                .value_at(now.wrapping_sub(thread.clock_offset_ns as u64))
+                .saturating_sub(thread.throttle_base_ns);
         let base = match group_queue(thread.cfs_rq, cpu) {
             Some(cfs_rq) => Base::of(cfs_rq, now),
             None => Base::default(),

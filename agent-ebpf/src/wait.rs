@@ -1,26 +1,26 @@
 //! Waits that are over, told one by one.
 
-use agent_common::{Count, Head, Kind, Thread, Waited};
+use agent_common::{ProbeCounter, RecordHead, RecordKind, SleepEnded, TrackedThread};
 
 use crate::ring::emit;
 
 /// Tells of a sleep of the thread; who it is is filled in.
 #[inline(always)]
-pub(crate) fn told(thread: &Thread, waited: &Waited) {
-    if thread.holder != 0 {
+pub(crate) fn told(thread: &TrackedThread, waited: &SleepEnded) {
+    if thread.is_holder != 0 {
         return;
     }
     emit(
-        &Waited {
-            head: Head {
-                kind: Kind::Waited as u32,
+        &SleepEnded {
+            head: RecordHead {
+                kind: RecordKind::SleepEnded as u32,
                 lost: 0,
-                socket: 0,
+                socket_id: 0,
             },
-            tid: thread.past.tid,
+            tid: thread.history.tid,
             tgid: thread.tgid,
             ..*waited
         },
-        Count::WaitLost,
+        ProbeCounter::WaitLost,
     );
 }

@@ -1,13 +1,13 @@
-//! The header walk: of all bytes received, only the first [`SLICE_BYTES`] of each message leave the
-//! kernel.
+//! The header walk: of all bytes received, only the first [`MAX_SLICE_BYTES`] of each message leave
+//! the kernel.
 //!
 //! BodyLength (9) says where the next message begins, so a message's body is never looked at, let
 //! alone copied. Out of step (a late start, wrong BodyLength, garbage) whole bytes are handed over
 //! until a message begins; the agent's parser does not depend on how much it is given.
 
 use agent_common::{
-    Count, Kind, PREFIX_BYTES, Phase, RECORD_BYTES, Recv, SLICE_BYTES, SLICE_HEAD_BYTES, Socket,
-    Walk, walk_mode,
+    BytesReceived, HeaderWalk, MAX_RECORD_BYTES, MAX_SLICE_BYTES, PREFIX_BYTES, ProbeCounter,
+    RecordKind, SLICE_HEAD_BYTES, StreamContent, TrackedSocket, walk_mode,
 };
 use aya_ebpf::{
     cty::{c_long, c_void},
@@ -24,11 +24,11 @@ use crate::{
 /// Steps of one walk: a message takes two or three.
 const MAX_STEPS: u32 = 8192;
 
-const RECV_BYTES: u64 = size_of::<Recv>() as u64;
-const SLICE: u64 = SLICE_BYTES as u64;
+const RECV_BYTES: u64 = size_of::<BytesReceived>() as u64;
+const SLICE: u64 = MAX_SLICE_BYTES as u64;
 const SLICE_HEAD: u64 = SLICE_HEAD_BYTES as u64;
 /// A slice that starts up to here fits into the record.
-const LAST_START: u64 = RECORD_BYTES as u64 - SLICE_HEAD - SLICE;
+const LAST_START: u64 = MAX_RECORD_BYTES as u64 - SLICE_HEAD - SLICE;
 
 /// `total` is `prefix + BodyLength + trailer`; longer messages are taken for garbage.
 const MAX_BODY: u32 = 16 << 20;
@@ -37,7 +37,7 @@ const TRAILER: u32 = 7;
 
 /// What the loop's steps share: both are map values.
 pub(crate) struct Step {
-    socket: *mut Socket,
+    socket: *mut TrackedSocket,
     scratch: *mut RecvScratch,
 }
 
@@ -56,7 +56,7 @@ const EMPTY: u64 = RECV_BYTES;
 /// Returns the bytes of the record in use, and whether all could be followed.
 #[inline(always)]
 pub(crate) fn walk(
-    socket: *mut Socket,
+    socket: *mut TrackedSocket,
     scratch: *mut RecvScratch,
     buffers: Option<Buffers>,
     seq: u32,
@@ -92,7 +92,7 @@ pub(crate) fn walk(
     }
     let progress = step.progress();
     if progress.failed == 0 && (progress.pos < progress.len || progress.left > 0) {
-        count(Count::WalkTruncated);
+        count(ProbeCounter::WalkTruncated);
         progress.failed = 1;
     }
     (progress.out, progress.failed == 0)
@@ -111,7 +111,7 @@ unsafe extern "C" fn advance(_index: u64, step: *mut c_void) -> c_long {
     }
     // SAFETY: a map value.
     let socket = unsafe { &mut *step.socket };
-    if socket.walk.mode == walk_mode::LOST {
+    if socket.walk.mode == walk_mode::SEARCH {
         search(step, socket)
     } else {
         follow(step, socket)
@@ -128,7 +128,7 @@ fn next_buffer(progress: &mut Progress) -> c_long {
         .then(|| user_buffer::iovec(progress.next))
         .flatten()
     else {
-        count(Count::BufferUnknown);
+        count(ProbeCounter::BufferUnknown);
         progress.failed = 1;
         return 1;
     };
@@ -153,13 +153,13 @@ fn slice_limit() -> u64 {
 
 /// In step: skip the body, gather the prefix, hand over the header slice.
 #[inline(always)]
-fn follow(step: &mut Step, socket: &mut Socket) -> c_long {
+fn follow(step: &mut Step, socket: &mut TrackedSocket) -> c_long {
     let walk = &mut socket.walk;
     let at = step.progress().seq.wrapping_add(step.progress().pos as u32);
     let left = step.progress().len - step.progress().pos;
     if walk.mode == walk_mode::FRAMED {
-        let to_end = walk.end.wrapping_sub(at);
-        let done = at.wrapping_sub(walk.message);
+        let to_end = walk.end_seq.wrapping_sub(at);
+        let done = at.wrapping_sub(walk.message_seq);
         let limit = min(step.progress().limit, SLICE);
         if u64::from(done) >= limit || to_end == 0 {
             // The rest is body: to the next message, or to the end of what is here.
@@ -169,17 +169,17 @@ fn follow(step: &mut Step, socket: &mut Socket) -> c_long {
             }
             step.progress().pos += u64::from(to_end);
             walk.mode = walk_mode::PREFIX;
-            walk.message = walk.end;
-            walk.have = 0;
+            walk.message_seq = walk.end_seq;
+            walk.prefix_len = 0;
             return 0;
         }
         return slice(step, at, min(u64::from(to_end), limit - u64::from(done)));
     }
     // PREFIX: `have` bytes of this message's beginning were seen, and handed over, before.
-    let have = opaque(u64::from(walk.have));
+    let have = opaque(u64::from(walk.prefix_len));
     if have >= PREFIX_BYTES as u64 {
         // Not framed after a whole prefix; `frame` would have said so.
-        walk.mode = walk_mode::LOST;
+        walk.mode = walk_mode::SEARCH;
         return 0;
     }
     let take = opaque(min(left, PREFIX_BYTES as u64 - have));
@@ -195,7 +195,7 @@ fn follow(step: &mut Step, socket: &mut Socket) -> c_long {
         )
     };
     if copied != 0 {
-        count(Count::BytesUnreadable);
+        count(ProbeCounter::BytesUnreadable);
         step.progress().failed = 1;
         return 1;
     }
@@ -203,21 +203,21 @@ fn follow(step: &mut Step, socket: &mut Socket) -> c_long {
     match frame(walk, seen) {
         Frame::Whole(total) => {
             walk.mode = walk_mode::FRAMED;
-            walk.end = walk.message.wrapping_add(total);
-            if socket.phase == Phase::Undecided as u32 {
-                socket.phase = Phase::Fix as u32;
+            walk.end_seq = walk.message_seq.wrapping_add(total);
+            if socket.content == StreamContent::Undecided as u32 {
+                socket.content = StreamContent::Fix as u32;
             }
             0
         }
         Frame::Partial => {
             // The read ends within the prefix: hand over what is here, go on with the next read.
-            walk.have = seen as u32;
+            walk.prefix_len = seen as u32;
             slice(step, at, take)
         }
         Frame::Bad => {
-            walk.mode = walk_mode::LOST;
-            if socket.phase == Phase::Undecided as u32 {
-                socket.phase = Phase::Other as u32;
+            walk.mode = walk_mode::SEARCH;
+            if socket.content == StreamContent::Undecided as u32 {
+                socket.content = StreamContent::Other as u32;
                 return 1;
             }
             0
@@ -227,7 +227,7 @@ fn follow(step: &mut Step, socket: &mut Socket) -> c_long {
 
 /// Out of step: hand over everything up to the next `8=FIX`.
 #[inline(always)]
-fn search(step: &mut Step, socket: &mut Socket) -> c_long {
+fn search(step: &mut Step, socket: &mut TrackedSocket) -> c_long {
     let at = step.progress().seq.wrapping_add(step.progress().pos as u32);
     let n = min(step.progress().len - step.progress().pos, SLICE);
     let Some(start) = put(step, at, n) else {
@@ -240,9 +240,9 @@ fn search(step: &mut Step, socket: &mut Socket) -> c_long {
         Some(index) => {
             resize(step, start, n, index);
             step.progress().pos += index;
-            socket.walk.message = at.wrapping_add(index as u32);
+            socket.walk.message_seq = at.wrapping_add(index as u32);
             socket.walk.mode = walk_mode::PREFIX;
-            socket.walk.have = 0;
+            socket.walk.prefix_len = 0;
             return 0;
         }
         None => {
@@ -252,9 +252,9 @@ fn search(step: &mut Step, socket: &mut Socket) -> c_long {
     }
     // It begins right here: nothing to hand over as garbage.
     resize(step, start, n, 0);
-    socket.walk.message = at;
+    socket.walk.message_seq = at;
     socket.walk.mode = walk_mode::PREFIX;
-    socket.walk.have = 0;
+    socket.walk.prefix_len = 0;
     0
 }
 
@@ -335,7 +335,7 @@ fn put(step: &mut Step, at: u32, n: u64) -> Option<u64> {
         )
     };
     if copied != 0 {
-        count(Count::BytesUnreadable);
+        count(ProbeCounter::BytesUnreadable);
         step.progress().failed = 1;
         return None;
     }
@@ -377,23 +377,23 @@ const fn padded(n: u64) -> u64 {
 fn flush(step: &mut Step, scratch: *mut u8) {
     let len = opaque(step.progress().out);
     step.progress().out = EMPTY;
-    if len > RECORD_BYTES as u64 || len < RECV_BYTES {
+    if len > MAX_RECORD_BYTES as u64 || len < RECV_BYTES {
         return;
     }
     // SAFETY: a map value.
     let socket = unsafe { &mut *step.socket };
-    if socket.phase == Phase::Undecided as u32 {
+    if socket.content == StreamContent::Undecided as u32 {
         // Not known to be FIX: nothing of it leaves the kernel.
         return;
     }
     // SAFETY: the record begins the scratch; len lies within it.
     unsafe {
-        let record = scratch.cast::<Recv>();
-        (*record).head.kind = Kind::RecvPart as u32;
+        let record = scratch.cast::<BytesReceived>();
+        (*record).head.kind = RecordKind::BytesReceivedPart as u32;
         (*record).head.lost = socket.lost;
-        (*record).head.socket = socket.id;
-        (*record).slices = (len - RECV_BYTES) as u32;
-        if !emit_bytes(scratch, len, false, Count::RecvLost) {
+        (*record).head.socket_id = socket.id;
+        (*record).slice_bytes = (len - RECV_BYTES) as u32;
+        if !emit_bytes(scratch, len, false, ProbeCounter::RecvLost) {
             socket.lost += 1;
         }
     }
@@ -408,7 +408,7 @@ enum Frame {
 
 /// Reads `8=FIX.4.4|9=N|` or `8=FIXT.1.1|9=N|` from the bytes gathered.
 #[inline(always)]
-fn frame(walk: &Walk, seen: u64) -> Frame {
+fn frame(walk: &HeaderWalk, seen: u64) -> Frame {
     const BEGIN: [u8; 5] = *b"8=FIX";
     const SOH: u8 = 1;
     /// Where the field ends in FIX.4.0 to FIX.4.4; FIXT.1.1 is one longer.

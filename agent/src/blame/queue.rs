@@ -1,6 +1,6 @@
 //! Who was in the way of a thread that waited for a CPU.
 
-use agent_common::{Queued, Runner};
+use agent_common::{CpuTurn, RunQueueWait};
 
 use super::{culprits::Key, switches::Switches};
 
@@ -44,9 +44,9 @@ struct Turn {
 /// Who had the CPU for how long while the thread waited for it and was not throttled, piece by
 /// piece, in their order. Together no more than it waited: who had it at times that are not known
 /// is nobody here.
-pub(super) fn shares(queued: &Queued, switches: &Switches) -> Vec<Share> {
-    let length = queued.to.saturating_sub(queued.from);
-    let throttled = queued.throttled.min(length);
+pub(super) fn shares(queued: &RunQueueWait, switches: &Switches) -> Vec<Share> {
+    let length = queued.to_ns.saturating_sub(queued.from_ns);
+    let throttled = queued.throttled_ns.min(length);
     let waited = length - throttled;
     let turns = turns(queued, switches);
     let known: u64 = turns.iter().map(|turn| turn.ns).sum();
@@ -95,40 +95,40 @@ fn part(ns: u64, of: u64, whole: u64) -> u64 {
     (u128::from(ns) * u128::from(of) / u128::from(whole.max(1))) as u64
 }
 
-fn turns(queued: &Queued, switches: &Switches) -> Vec<Turn> {
-    let turn = |since: u64, runner: &Runner| {
-        let from = since.max(queued.from);
-        let ns = runner.until.min(queued.to).saturating_sub(from);
-        let told = runner.group != 0 && runner.group == queued.group;
+fn turns(queued: &RunQueueWait, switches: &Switches) -> Vec<Turn> {
+    let turn = |since: u64, runner: &CpuTurn| {
+        let from = since.max(queued.from_ns);
+        let ns = runner.until_ns.min(queued.to_ns).saturating_sub(from);
+        let told = runner.cfs_rq_low != 0 && runner.cfs_rq_low == queued.cfs_rq_low;
         Turn {
             tid: runner.tid,
             tgid: runner.tgid,
             from,
             ns,
-            withheld: told.then(|| ns.min(u64::from(runner.withheld))),
+            withheld: told.then(|| ns.min(u64::from(runner.throttled_ns))),
         }
     };
     // The next switch in line, and when it took over: of a turn whose beginning is not known,
     // nobody is charged.
-    let mut line = Some((queued.first, queued.from));
+    let mut line = Some((queued.first_turn, queued.from_ns));
     let mut turns = Vec::new();
-    for (number, runner) in switches.between(queued.cpu, queued.first, queued.next) {
+    for (number, runner) in switches.between(queued.cpu, queued.first_turn, queued.next_turn) {
         if let Some((expected, since)) = line
             && expected == number
         {
             turns.push(turn(since, runner));
         }
-        line = Some((number + 1, runner.until));
+        line = Some((number + 1, runner.until_ns));
     }
-    if queued.current != 0
+    if queued.current_tid != 0
         && let Some((next, since)) = line
-        && next == queued.next
+        && next == queued.next_turn
     {
-        let current = Runner {
-            tid: queued.current,
+        let current = CpuTurn {
+            tid: queued.current_tid,
             tgid: queued.current_tgid,
-            until: queued.to,
-            ..Runner::default()
+            until_ns: queued.to_ns,
+            ..CpuTurn::default()
         };
         turns.push(turn(since, &current));
     }
@@ -141,32 +141,32 @@ mod tests {
 
     const GROUP: u32 = 7;
 
-    fn runner(tid: u32, until: u64, withheld: Option<u32>) -> Runner {
-        Runner {
+    fn runner(tid: u32, until: u64, withheld: Option<u32>) -> CpuTurn {
+        CpuTurn {
             tid,
             tgid: 1,
-            until,
-            withheld: withheld.unwrap_or(0),
-            group: withheld.map_or(0, |_| GROUP),
+            until_ns: until,
+            throttled_ns: withheld.unwrap_or(0),
+            cfs_rq_low: withheld.map_or(0, |_| GROUP),
         }
     }
 
     /// A wait from 1000 to the last switch, of which so much was throttled.
-    fn wait(throttled: u64, runners: &[Runner]) -> Queued {
-        let mut queued = Queued {
+    fn wait(throttled: u64, runners: &[CpuTurn]) -> RunQueueWait {
+        let mut queued = RunQueueWait {
             tid: 5,
-            from: 1_000,
-            to: runners.last().map_or(1_000, |last| last.until),
-            throttled,
-            next: runners.len() as u64,
-            group: GROUP,
-            ..Queued::default()
+            from_ns: 1_000,
+            to_ns: runners.last().map_or(1_000, |last| last.until_ns),
+            throttled_ns: throttled,
+            next_turn: runners.len() as u64,
+            cfs_rq_low: GROUP,
+            ..RunQueueWait::default()
         };
-        queued.runners[..runners.len()].copy_from_slice(runners);
+        queued.turns[..runners.len()].copy_from_slice(runners);
         queued
     }
 
-    fn told(queued: &Queued) -> Vec<(u32, u64)> {
+    fn told(queued: &RunQueueWait) -> Vec<(u32, u64)> {
         let mut switches = Switches::default();
         switches.told(queued);
         let mut all: Vec<(u32, u64)> = Vec::new();
@@ -206,21 +206,21 @@ mod tests {
     fn a_long_wait_is_cut_into_few_pieces() {
         let mut switches = Switches::default();
         for block in 0..10 {
-            let mut full = Queued {
-                next: 16 * (block + 1),
-                ..Queued::default()
+            let mut full = RunQueueWait {
+                next_turn: 16 * (block + 1),
+                ..RunQueueWait::default()
             };
-            full.head.kind = agent_common::Kind::Switches as u32;
-            for (at, runner) in (16 * block..).zip(&mut full.runners) {
-                (runner.tid, runner.until) = (at as u32 % 2, 1_000 + 10 * (at + 1));
+            full.head.kind = agent_common::RecordKind::CpuTurns as u32;
+            for (at, runner) in (16 * block..).zip(&mut full.turns) {
+                (runner.tid, runner.until_ns) = (at as u32 % 2, 1_000 + 10 * (at + 1));
             }
             switches.told(&full);
         }
-        let queued = Queued {
-            from: 1_000,
-            to: 2_600,
-            next: 160,
-            ..Queued::default()
+        let queued = RunQueueWait {
+            from_ns: 1_000,
+            to_ns: 2_600,
+            next_turn: 160,
+            ..RunQueueWait::default()
         };
         let shares = shares(&queued, &switches);
         assert_eq!(shares.len(), 2 * PIECES);
@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(told(&wait(480, &turns)), [(1, 20), (2, 100)]);
         // Of another group's nothing is known.
         let mut other = wait(480, &turns);
-        other.group = GROUP + 1;
+        other.cfs_rq_low = GROUP + 1;
         assert_eq!(told(&other), [(1, 20), (2, 100)]);
     }
 
@@ -263,15 +263,15 @@ mod tests {
         assert_eq!(told(&wait(1_000, &turns)), [(1, 0), (2, 0)]);
         // One ran on after the wait.
         let mut early = wait(0, &turns);
-        early.to = 1_150;
+        early.to_ns = 1_150;
         assert_eq!(told(&early), [(1, 100), (2, 50)]);
     }
 
     #[test]
     fn turns_whose_beginning_is_lost_are_nobodys() {
         let mut queued = wait(0, &[runner(18, 1_500, Some(0)), runner(19, 1_600, Some(0))]);
-        queued.first = 3;
-        queued.next = 18;
+        queued.first_turn = 3;
+        queued.next_turn = 18;
         let mut switches = Switches::default();
         switches.told(&queued);
         let shares = shares(&queued, &switches);
@@ -282,13 +282,13 @@ mod tests {
     #[test]
     fn who_has_the_cpu_when_it_is_left_for_another() {
         let mut queued = wait(0, &[runner(1, 1_100, Some(0))]);
-        (queued.to, queued.current, queued.current_tgid) = (1_400, 9, 1);
+        (queued.to_ns, queued.current_tid, queued.current_tgid) = (1_400, 9, 1);
         assert_eq!(told(&queued), [(1, 100), (9, 300)]);
         // There was no switch at all.
-        (queued.next, queued.throttled) = (0, 250);
+        (queued.next_turn, queued.throttled_ns) = (0, 250);
         assert_eq!(told(&queued), [(9, 150)]);
         // Nothing is known of those before it.
-        (queued.first, queued.next) = (16, 32);
+        (queued.first_turn, queued.next_turn) = (16, 32);
         assert!(told(&queued).is_empty());
     }
 }

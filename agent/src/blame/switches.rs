@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use agent_common::{Kind, Queued, RUNNERS, Runner};
+use agent_common::{CpuTurn, RecordKind, RunQueueWait, TURNS_PER_BLOCK};
 
 /// Blocks of switches kept of each CPU: a wait of so many (two seconds of a switch each half
 /// millisecond) can be charged as a whole.
@@ -14,28 +14,28 @@ pub(super) struct Switches {
     cpus: HashMap<u32, VecDeque<Block>>,
 }
 
-/// [`RUNNERS`] switches that follow upon each other, or the first ones of them.
+/// [`TURNS_PER_BLOCK`] switches that follow upon each other, or the first ones of them.
 #[derive(Clone, Debug)]
 struct Block {
-    /// Its number: that of its first switch by [`RUNNERS`].
+    /// Its number: that of its first switch by [`TURNS_PER_BLOCK`].
     number: u64,
-    runners: Vec<Runner>,
+    runners: Vec<CpuTurn>,
 }
 
 impl Switches {
     /// Takes in what a record tells of its CPU.
-    pub(super) fn told(&mut self, record: &Queued) {
+    pub(super) fn told(&mut self, record: &RunQueueWait) {
         // Of a full block the next switch is that of the next one.
-        let (number, runners) = match record.next % RUNNERS as u64 {
-            0 if record.head.kind == Kind::Switches as u32 => {
-                (record.next.wrapping_sub(1), RUNNERS)
+        let (number, runners) = match record.next_turn % TURNS_PER_BLOCK as u64 {
+            0 if record.head.kind == RecordKind::CpuTurns as u32 => {
+                (record.next_turn.wrapping_sub(1), TURNS_PER_BLOCK)
             }
-            there => (record.next, there as usize),
+            there => (record.next_turn, there as usize),
         };
         if runners == 0 {
             return;
         }
-        let (number, told) = (number / RUNNERS as u64, &record.runners[..runners]);
+        let (number, told) = (number / TURNS_PER_BLOCK as u64, &record.turns[..runners]);
         let blocks = self.cpus.entry(record.cpu).or_default();
         let at = blocks.partition_point(|known| known.number < number);
         match blocks.get_mut(at) {
@@ -59,14 +59,14 @@ impl Switches {
         cpu: u32,
         first: u64,
         next: u64,
-    ) -> impl Iterator<Item = (u64, &Runner)> {
+    ) -> impl Iterator<Item = (u64, &CpuTurn)> {
         let blocks = self.cpus.get(&cpu).into_iter();
         let blocks = blocks.flat_map(move |blocks| {
-            let at = blocks.partition_point(|known| known.number < first / RUNNERS as u64);
+            let at = blocks.partition_point(|known| known.number < first / TURNS_PER_BLOCK as u64);
             blocks.range(at..)
         });
         blocks
-            .flat_map(|block| (block.number * RUNNERS as u64..).zip(&block.runners))
+            .flat_map(|block| (block.number * TURNS_PER_BLOCK as u64..).zip(&block.runners))
             .skip_while(move |&(switch, _)| switch < first)
             .take_while(move |&(switch, _)| switch < next)
     }
@@ -78,7 +78,7 @@ impl Switches {
                 block
                     .runners
                     .last()
-                    .is_some_and(|last| last.until >= before)
+                    .is_some_and(|last| last.until_ns >= before)
             });
             !blocks.is_empty()
         });
@@ -91,16 +91,20 @@ mod tests {
 
     /// A record of a CPU's switches up to `next`; that with number `n` is of thread `n`, until `10
     /// * n`.
-    fn record(cpu: u32, next: u64, full: bool) -> Queued {
-        let mut record = Queued {
+    fn record(cpu: u32, next: u64, full: bool) -> RunQueueWait {
+        let mut record = RunQueueWait {
             cpu,
-            next,
-            ..Queued::default()
+            next_turn: next,
+            ..RunQueueWait::default()
         };
-        record.head.kind = if full { Kind::Switches } else { Kind::Queued } as u32;
-        let first = (next - u64::from(full)) / RUNNERS as u64 * RUNNERS as u64;
-        for (number, runner) in (first..next).zip(&mut record.runners) {
-            (runner.tid, runner.until) = (number as u32, 10 * number);
+        record.head.kind = if full {
+            RecordKind::CpuTurns
+        } else {
+            RecordKind::RunQueueWait
+        } as u32;
+        let first = (next - u64::from(full)) / TURNS_PER_BLOCK as u64 * TURNS_PER_BLOCK as u64;
+        for (number, runner) in (first..next).zip(&mut record.turns) {
+            (runner.tid, runner.until_ns) = (number as u32, 10 * number);
         }
         record
     }
@@ -152,10 +156,10 @@ mod tests {
             switches.told(&record(0, 16 * block, true));
         }
         let all = known(&switches, 0, 0, u64::MAX);
-        assert_eq!(all.len(), MOST_BLOCKS * RUNNERS);
+        assert_eq!(all.len(), MOST_BLOCKS * TURNS_PER_BLOCK);
         let last = *all.last().expect("some");
         switches.forget(10 * last);
-        assert_eq!(known(&switches, 0, 0, u64::MAX).len(), RUNNERS);
+        assert_eq!(known(&switches, 0, 0, u64::MAX).len(), TURNS_PER_BLOCK);
         switches.forget(10 * last + 1);
         assert!(switches.cpus.is_empty());
     }

@@ -1,6 +1,6 @@
 //! From records of waits to what messages are told.
 
-use agent_common::{Queued, State, Waited};
+use agent_common::{RunQueueWait, SleepEnded, ThreadState};
 
 use super::{Blame, Describe, Key, Told};
 use crate::model::{
@@ -20,26 +20,26 @@ impl Describe for Nobody {
 
 const TID: u32 = 412;
 
-fn queued(from: u64, to: u64, throttled: u64, after: State) -> Queued {
-    Queued {
+fn queued(from: u64, to: u64, throttled: u64, after: ThreadState) -> RunQueueWait {
+    RunQueueWait {
         tid: TID,
-        from,
-        to,
-        throttled,
-        after: after as u32,
-        ..Queued::default()
+        from_ns: from,
+        to_ns: to,
+        throttled_ns: throttled,
+        state_before: after as u32,
+        ..RunQueueWait::default()
     }
 }
 
-fn slept(from: u64, to: u64, goes_on: u32) -> Waited {
-    Waited {
+fn slept(from: u64, to: u64, goes_on: u32) -> SleepEnded {
+    SleepEnded {
         tid: TID,
-        state: State::LockWait as u32,
+        state: ThreadState::LockWait as u32,
         goes_on,
-        from,
-        to,
+        from_ns: from,
+        to_ns: to,
         releaser: 9,
-        ..Waited::default()
+        ..SleepEnded::default()
     }
 }
 
@@ -60,11 +60,11 @@ fn what_a_wait_leaves_behind_is_known_by_what_went_before() {
     let mut blame = Blame::default();
     let tell = &mut |_| {};
     for record in [
-        queued(100, 130, 0, State::LockWait),
-        queued(200, 210, 0, State::Blocked),
-        queued(300, 350, 0, State::OnCpu),
-        queued(400, 490, 70, State::OnCpu),
-        queued(500, 590, 70, State::LockWait),
+        queued(100, 130, 0, ThreadState::LockWait),
+        queued(200, 210, 0, ThreadState::Blocked),
+        queued(300, 350, 0, ThreadState::OnCpu),
+        queued(400, 490, 70, ThreadState::OnCpu),
+        queued(500, 590, 70, ThreadState::LockWait),
     ] {
         blame.queued(&record, &mut Nobody, tell);
     }
@@ -91,7 +91,11 @@ fn who_asks_again_for_a_lock_works_for_nothing() {
     let mut blame = Blame::default();
     let tell = &mut |_| {};
     blame.waited(&slept(100, 200, 1), &mut Nobody, tell);
-    blame.queued(&queued(200, 230, 0, State::LockWait), &mut Nobody, tell);
+    blame.queued(
+        &queued(200, 230, 0, ThreadState::LockWait),
+        &mut Nobody,
+        tell,
+    );
     blame.waited(&slept(250, 350, 1), &mut Nobody, tell);
     blame.waited(&slept(360, 400, 0), &mut Nobody, tell);
     // Another wait, long after.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use agent_common::{Queued, State, Waited};
+use agent_common::{RunQueueWait, SleepEnded, ThreadState};
 
 use crate::model::{
     Charge, Culprit, CulpritId, Followed, FollowedBy, Message, Part, Sample, Stage, Wait,
@@ -67,19 +67,19 @@ impl Blame {
     /// A lock wait or a blocking call is over.
     pub fn waited(
         &mut self,
-        waited: &Waited,
+        waited: &SleepEnded,
         names: &mut dyn Describe,
         tell: &mut dyn FnMut(Told),
     ) {
         if waited.goes_on != 0 {
             let sleeps = self.sleeps.entry(waited.tid).or_default();
-            if sleeps.len() < MOST_SLEEPS && waited.from < waited.to {
-                sleeps.push((waited.from, waited.to));
+            if sleeps.len() < MOST_SLEEPS && waited.from_ns < waited.to_ns {
+                sleeps.push((waited.from_ns, waited.to_ns));
             }
             return;
         }
-        let key = if waited.state == State::LockWait as u32 {
-            let (pid, address) = (waited.tgid, waited.what);
+        let key = if waited.state == ThreadState::LockWait as u32 {
+            let (pid, address) = (waited.tgid, waited.object);
             let seen = (waited.releaser, waited.releaser_tgid);
             let (tid, holder_pid) = if waited.releaser == 0 {
                 self.releasers.likely(pid, address).unwrap_or(seen)
@@ -96,8 +96,8 @@ impl Blame {
         } else {
             Key::Call {
                 pid: waited.tgid,
-                number: waited.what as i64,
-                argument: waited.arg,
+                number: waited.object as i64,
+                argument: waited.syscall_arg,
             }
         };
         let culprit = self.culprit(&key, names, tell);
@@ -105,14 +105,14 @@ impl Blame {
             Key::Holder { .. } => self.sleeps.remove(&waited.tid).unwrap_or_default(),
             _ => Vec::new(),
         };
-        let last = Some((waited.from, waited.to)).filter(|(from, to)| from < to);
+        let last = Some((waited.from_ns, waited.to_ns)).filter(|(from, to)| from < to);
         let timeouts = timed_out(&sleeps);
         let mut wait = Wait {
             tid: waited.tid,
             part: key.part(),
             culprit,
-            from_ns: sleeps.first().map_or(waited.from, |sleep| sleep.0),
-            to_ns: waited.to,
+            from_ns: sleeps.first().map_or(waited.from_ns, |sleep| sleep.0),
+            to_ns: waited.to_ns,
             ns: 0,
             timeouts,
         };
@@ -160,7 +160,7 @@ impl Blame {
     /// A wait for a CPU is over.
     pub fn queued(
         &mut self,
-        queued: &Queued,
+        queued: &RunQueueWait,
         names: &mut dyn Describe,
         tell: &mut dyn FnMut(Told),
     ) {
@@ -168,13 +168,13 @@ impl Blame {
             tid: queued.tid,
             part: Part::RunQueue,
             culprit: CulpritId::OTHER,
-            from_ns: queued.from,
-            to_ns: queued.to,
+            from_ns: queued.from_ns,
+            to_ns: queued.to_ns,
             ns: 0,
             timeouts: 0,
         };
-        let length = queued.to.saturating_sub(queued.from);
-        let throttled = queued.throttled.min(length);
+        let length = queued.to_ns.saturating_sub(queued.from_ns);
+        let throttled = queued.throttled_ns.min(length);
         if throttled > 0 {
             let culprit = self.quota.get(&queued.tgid).copied();
             self.told(
@@ -189,7 +189,7 @@ impl Blame {
         }
         if let Some(before) = followed(queued) {
             let ledger = self.followed.entry((queued.tid, before)).or_default();
-            ledger.add(AFTERMATH, queued.from, queued.to, length - throttled);
+            ledger.add(AFTERMATH, queued.from_ns, queued.to_ns, length - throttled);
         }
         self.switches.told(queued);
         let mut whole: Vec<(CulpritId, u64)> = Vec::new();
@@ -213,7 +213,7 @@ impl Blame {
     }
 
     /// Who had a CPU for which somebody waits: a full block.
-    pub fn switched(&mut self, block: &Queued) {
+    pub fn switched(&mut self, block: &RunQueueWait) {
         self.switches.told(block);
     }
 
@@ -382,12 +382,12 @@ fn timed_out(sleeps: &[(u64, u64)]) -> u32 {
 }
 
 /// Which wait a wait for the CPU followed upon; `None` when the thread was preempted.
-fn followed(queued: &Queued) -> Option<Part> {
-    const LOCK_WAIT: u32 = State::LockWait as u32;
-    const BLOCKED: u32 = State::Blocked as u32;
-    match queued.after {
+fn followed(queued: &RunQueueWait) -> Option<Part> {
+    const LOCK_WAIT: u32 = ThreadState::LockWait as u32;
+    const BLOCKED: u32 = ThreadState::Blocked as u32;
+    match queued.state_before {
         // Preempted or not: what it waits for after its throttling it would not have waited for.
-        _ if queued.throttled > 0 => Some(Part::Throttle),
+        _ if queued.throttled_ns > 0 => Some(Part::Throttle),
         LOCK_WAIT => Some(Part::LockWait),
         BLOCKED => Some(Part::Blocked),
         _ => None,
@@ -437,16 +437,16 @@ mod tests {
     fn blame(tid: u32) -> Blame {
         let mut blame = Blame::default();
         for (from, to, releaser) in [(100, 200, 5), (300, 400, 7), (600, 700, 6), (800, 900, 6)] {
-            let waited = Waited {
+            let waited = SleepEnded {
                 tid,
                 tgid: 1,
-                state: State::LockWait as u32,
-                from,
-                to,
-                what: 64,
+                state: ThreadState::LockWait as u32,
+                from_ns: from,
+                to_ns: to,
+                object: 64,
                 releaser,
                 releaser_tgid: 1,
-                ..Waited::default()
+                ..SleepEnded::default()
             };
             blame.waited(&waited, &mut Nameless, &mut |_| ());
         }

@@ -3,7 +3,8 @@
 mod slices;
 
 use agent_common::{
-    Arrival, Call, Closed, Exit, HandOff, Head, Kind, Opened, Past, Queued, Recv, Waited,
+    BytesArrived, BytesReceived, FunctionCalled, HandedOff, ReaderHistory, RecordHead, RecordKind,
+    RunQueueWait, SleepEnded, SocketClosed, SocketOpened, ThreadExited,
 };
 use thiserror::Error;
 
@@ -13,29 +14,29 @@ pub use slices::Slices;
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
     /// A socket is watched from here on.
-    Opened(Opened),
+    SocketOpened(SocketOpened),
     /// Bytes became readable.
-    Arrival(Arrival),
+    BytesArrived(BytesArrived),
     /// A receive call is through.
-    Recv(Recv, Slices<'a>),
+    BytesReceived(BytesReceived, Slices<'a>),
     /// Some slices of a receive call; more follows.
-    RecvPart(Recv, Slices<'a>),
+    BytesReceivedPart(BytesReceived, Slices<'a>),
     /// The thread is through with what it received.
-    HandOff(HandOff),
+    HandedOff(HandedOff),
     /// The function named with `--handoff` was called.
-    Call(Call),
+    FunctionCalled(FunctionCalled),
     /// A socket is watched no longer.
-    Closed(Closed),
+    SocketClosed(SocketClosed),
     /// A tracked thread ended.
-    Exit(Exit),
+    ThreadExited(ThreadExited),
     /// What the thread of the receive call that follows did before.
-    Past(Past),
+    ReaderHistory(ReaderHistory),
     /// A tracked thread's lock wait or blocking call is over.
-    Waited(Waited),
+    SleepEnded(SleepEnded),
     /// A tracked thread got its CPU, or waits for another from now on.
-    Queued(Queued),
+    RunQueueWait(RunQueueWait),
     /// The switches of a CPU for which somebody waits, a full block.
-    Switches(Queued),
+    CpuTurns(RunQueueWait),
 }
 
 /// A record that is none: agent and probes do not fit together.
@@ -70,7 +71,17 @@ macro_rules! records {
     };
 }
 records!(
-    Head, Opened, Arrival, Recv, HandOff, Call, Closed, Exit, Past, Waited, Queued
+    RecordHead,
+    SocketOpened,
+    BytesArrived,
+    BytesReceived,
+    HandedOff,
+    FunctionCalled,
+    SocketClosed,
+    ThreadExited,
+    ReaderHistory,
+    SleepEnded,
+    RunQueueWait
 );
 
 fn read<T: Record>(bytes: &[u8], kind: u32) -> Result<T, Malformed> {
@@ -85,9 +96,9 @@ fn read<T: Record>(bytes: &[u8], kind: u32) -> Result<T, Malformed> {
 }
 
 /// The record has as many of its runners as there is something to tell of; the others say nothing.
-fn queued(bytes: &[u8], kind: u32) -> Result<Queued, Malformed> {
-    let mut whole = [0; size_of::<Queued>()];
-    let without = size_of::<Queued>() - size_of_val(&Queued::default().runners);
+fn queued(bytes: &[u8], kind: u32) -> Result<RunQueueWait, Malformed> {
+    let mut whole = [0; size_of::<RunQueueWait>()];
+    let without = size_of::<RunQueueWait>() - size_of_val(&RunQueueWait::default().turns);
     if bytes.len() < without {
         let len = bytes.len();
         return Err(Malformed::Short { kind, len });
@@ -103,27 +114,29 @@ impl<'a> Event<'a> {
     /// # Errors
     /// [`Malformed`] when it is not one of ours.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let kind = read::<Head>(bytes, 0)?.kind;
-        Ok(match Kind::from_u32(kind).ok_or(Malformed::Kind(kind))? {
-            Kind::Opened => Self::Opened(read(bytes, kind)?),
-            Kind::Arrival => Self::Arrival(read(bytes, kind)?),
-            Kind::Recv => {
-                let recv: Recv = read(bytes, kind)?;
-                Self::Recv(recv, Slices::behind(bytes, &recv))
-            }
-            Kind::RecvPart => {
-                let recv: Recv = read(bytes, kind)?;
-                Self::RecvPart(recv, Slices::behind(bytes, &recv))
-            }
-            Kind::HandOff => Self::HandOff(read(bytes, kind)?),
-            Kind::Call => Self::Call(read(bytes, kind)?),
-            Kind::Closed => Self::Closed(read(bytes, kind)?),
-            Kind::Exit => Self::Exit(read(bytes, kind)?),
-            Kind::Past => Self::Past(read(bytes, kind)?),
-            Kind::Waited => Self::Waited(read(bytes, kind)?),
-            Kind::Queued => Self::Queued(queued(bytes, kind)?),
-            Kind::Switches => Self::Switches(queued(bytes, kind)?),
-        })
+        let kind = read::<RecordHead>(bytes, 0)?.kind;
+        Ok(
+            match RecordKind::from_u32(kind).ok_or(Malformed::Kind(kind))? {
+                RecordKind::SocketOpened => Self::SocketOpened(read(bytes, kind)?),
+                RecordKind::BytesArrived => Self::BytesArrived(read(bytes, kind)?),
+                RecordKind::BytesReceived => {
+                    let recv: BytesReceived = read(bytes, kind)?;
+                    Self::BytesReceived(recv, Slices::behind(bytes, &recv))
+                }
+                RecordKind::BytesReceivedPart => {
+                    let recv: BytesReceived = read(bytes, kind)?;
+                    Self::BytesReceivedPart(recv, Slices::behind(bytes, &recv))
+                }
+                RecordKind::HandedOff => Self::HandedOff(read(bytes, kind)?),
+                RecordKind::FunctionCalled => Self::FunctionCalled(read(bytes, kind)?),
+                RecordKind::SocketClosed => Self::SocketClosed(read(bytes, kind)?),
+                RecordKind::ThreadExited => Self::ThreadExited(read(bytes, kind)?),
+                RecordKind::ReaderHistory => Self::ReaderHistory(read(bytes, kind)?),
+                RecordKind::SleepEnded => Self::SleepEnded(read(bytes, kind)?),
+                RecordKind::RunQueueWait => Self::RunQueueWait(queued(bytes, kind)?),
+                RecordKind::CpuTurns => Self::CpuTurns(queued(bytes, kind)?),
+            },
+        )
     }
 }
 
@@ -140,7 +153,7 @@ mod tests {
         let mut bytes = [0; 16];
         bytes[0] = 99;
         assert!(matches!(Event::decode(&bytes), Err(Malformed::Kind(99))));
-        bytes[0] = Kind::Arrival as u8;
+        bytes[0] = RecordKind::BytesArrived as u8;
         assert!(matches!(
             Event::decode(&bytes),
             Err(Malformed::Short { kind: 2, len: 16 })

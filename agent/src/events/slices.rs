@@ -1,6 +1,6 @@
 //! The header slices behind a receive record.
 
-use agent_common::{Recv, SLICE_HEAD_BYTES};
+use agent_common::{BytesReceived, SLICE_HEAD_BYTES};
 
 /// Iterates over (TCP sequence number of the first byte, bytes).
 #[derive(Clone, Copy)]
@@ -17,9 +17,9 @@ impl std::fmt::Debug for Slices<'_> {
 
 impl<'a> Slices<'a> {
     /// Those of `record`, which `recv` begins.
-    pub(crate) fn behind(record: &'a [u8], recv: &Recv) -> Self {
-        let start = size_of::<Recv>().min(record.len());
-        let end = (start + recv.slices as usize).min(record.len());
+    pub(crate) fn behind(record: &'a [u8], recv: &BytesReceived) -> Self {
+        let start = size_of::<BytesReceived>().min(record.len());
+        let end = (start + recv.slice_bytes as usize).min(record.len());
         Self {
             rest: &record[start..end],
         }
@@ -46,16 +46,16 @@ mod tests {
 
     #[test]
     fn padding_is_passed_over_and_a_cut_record_ends_it() {
-        let mut bytes = vec![0; size_of::<Recv>()];
+        let mut bytes = vec![0; size_of::<BytesReceived>()];
         for (seq, text) in [(7u32, &b"abcde"[..]), (9, b"xyz!")] {
             bytes.extend(seq.to_le_bytes());
             bytes.extend((text.len() as u32).to_le_bytes());
             bytes.extend(text);
             bytes.resize(bytes.len().next_multiple_of(4), 0);
         }
-        let recv = Recv {
-            slices: (bytes.len() - size_of::<Recv>()) as u32,
-            ..Recv::default()
+        let recv = BytesReceived {
+            slice_bytes: (bytes.len() - size_of::<BytesReceived>()) as u32,
+            ..BytesReceived::default()
         };
         let all: Vec<_> = Slices::behind(&bytes, &recv).collect();
         assert_eq!(all, [(7, &b"abcde"[..]), (9, &b"xyz!"[..])]);

@@ -35,8 +35,8 @@ impl Receipt<'_> {
             past,
         } = self;
         match past {
-            _ if !whole => Waiting::unknown(reader.at - arrived.at),
-            Some(past) if !reader.continues(arrived) => past.between(arrived.at, reader),
+            _ if !whole => Waiting::unknown(reader.at_ns - arrived.at_ns),
+            Some(past) if !reader.continues(arrived) => past.between(arrived.at_ns, reader),
             _ => Waiting::between(arrived, reader),
         }
     }
@@ -100,30 +100,30 @@ impl Received {
         let reader = receipt.reader;
         let sent = sent_time(&header)?;
         // Stamps of two CPUs may disagree by a little; the copy was after the arrival.
-        let arrived = arrived.map(|a| if a.at > reader.at { reader } else { a });
-        let utc_offset = offset_at(arrived.map_or(reader.at, |a| a.at));
+        let arrived = arrived.map(|a| if a.at_ns > reader.at_ns { reader } else { a });
+        let utc_offset = offset_at(arrived.map_or(reader.at_ns, |a| a.at_ns));
         let sent_at = sent.utc_ns.saturating_sub(utc_offset);
         let mut matrix = Matrix::default();
         let mut ack_pending = 0;
-        let mut held_back_from = arrived.map_or(reader.at, |a| a.at);
+        let mut held_back_from = arrived.map_or(reader.at_ns, |a| a.at_ns);
         match arrived {
             Some(arrived) => {
-                let mut in_flight = arrived.at as i64 - sent_at;
+                let mut in_flight = arrived.at_ns as i64 - sent_at;
                 if in_flight > 0 {
                     // Before the window was watched there is no telling network from held back.
-                    let known_since = window.known_since().min(arrived.at) as i64;
+                    let known_since = window.known_since().min(arrived.at_ns) as i64;
                     let unseen = (known_since - sent_at).max(0);
                     matrix.add(Stage::InFlight, Part::Unknown, unseen);
                     let held = window.held_back(sent_at.max(0) as u64, &arrived);
                     held.charge(&mut matrix, Stage::HeldBack);
-                    held_back_from = window.closed_from(sent_at.max(0) as u64, arrived.at);
+                    held_back_from = window.closed_from(sent_at.max(0) as u64, arrived.at_ns);
                     in_flight -= unseen + held.total() as i64;
                     if !header.poss_dup {
                         // It was sent no later than the next stamp of its precision would say. What
                         // was held back may overlap with what was pending: only the rest is known
                         // to be of the time in flight.
                         let latest = sent_at.saturating_add(sent.resolution_ns - 1).max(0) as u64;
-                        let pending = acks.pending(latest, arrived.at);
+                        let pending = acks.pending(latest, arrived.at_ns);
                         let of_flight = pending.saturating_sub(held.total());
                         ack_pending = of_flight.min(in_flight.max(0) as u64);
                     }
@@ -133,7 +133,7 @@ impl Received {
                 queued.charge(&mut matrix, Stage::Queued);
             }
             None => {
-                let unseen = reader.at as i64 - sent_at;
+                let unseen = reader.at_ns as i64 - sent_at;
                 let part = if unseen < 0 {
                     // Ahead of us even when received: skew, whatever lay between.
                     Part::Network
@@ -149,7 +149,7 @@ impl Received {
             sent_between: None,
             sent_at,
             utc_offset,
-            arrived_at: arrived.map(|a| a.at),
+            arrived_at: arrived.map(|a| a.at_ns),
             reader,
             matrix,
             held_back_from,
@@ -186,7 +186,7 @@ impl Received {
     /// When it was received, on the monotonic clock, ns.
     #[must_use]
     pub const fn received_at(&self) -> u64 {
-        self.reader.at
+        self.reader.at_ns
     }
 
     /// MsgType says that the session layer handles it: the application never sees it.
@@ -205,9 +205,9 @@ impl Received {
         how: HandOff,
         session: Arc<SessionId>,
     ) -> Result<Joined, Unbalanced> {
-        let end_at = end.at.max(self.reader.at);
+        let end_at = end.at_ns.max(self.reader.at_ns);
         let in_app = if how == HandOff::Unseen {
-            Waiting::unknown(end_at - self.reader.at)
+            Waiting::unknown(end_at - self.reader.at_ns)
         } else {
             Waiting::between(&self.reader, end)
         };
@@ -224,7 +224,7 @@ impl Received {
             sent: self.sent,
             sent_between: self.sent_between,
             arrived_ns: self.arrived_at.map(utc),
-            received_ns: utc(self.reader.at),
+            received_ns: utc(self.reader.at_ns),
             handed_off_ns: utc(end_at),
             handed_off_at: end_at,
             hand_off: how,

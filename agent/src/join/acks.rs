@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use agent_common::Acked;
+use agent_common::Acknowledged;
 
 /// Stretches held; with more, the oldest are given up, and less is known to have been pending.
 const MOST: usize = 16_384;
@@ -53,7 +53,7 @@ pub struct Acks {
 impl Acks {
     /// At `at` bytes up to position `arrived` were there, and those up to position `acked` were
     /// acknowledged; `told` is what the kernel said.
-    pub fn told(&mut self, at: u64, arrived: u64, acked: u64, told: &Acked) {
+    pub fn told(&mut self, at: u64, arrived: u64, acked: u64, told: &Acknowledged) {
         let segments = told.segments;
         if let Some(last) = self.last {
             let sent = segments.wrapping_sub(last.segments);
@@ -64,8 +64,8 @@ impl Acks {
             if acked > last.acked
                 && let Some(since) = self.since.take()
             {
-                let known = sent == 1 && (last.at..=at).contains(&told.sent_at);
-                self.end(since, if known { told.sent_at } else { last.at });
+                let known = sent == 1 && (last.at..=at).contains(&told.sent_at_ns);
+                self.end(since, if known { told.sent_at_ns } else { last.at });
             }
         }
         self.last = Some(Told {
@@ -140,9 +140,9 @@ mod tests {
 
     /// An event at `at`: arrived, acknowledged, segments sent and when the last.
     fn tell(acks: &mut Acks, at: u64, arrived: u64, acked: u64, segments: u32, sent_at: u64) {
-        let told = Acked {
-            sent_at,
-            end: acked as u32,
+        let told = Acknowledged {
+            sent_at_ns: sent_at,
+            end_seq: acked as u32,
             segments,
         };
         acks.told(at, arrived, acked, &told);

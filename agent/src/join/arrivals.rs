@@ -94,7 +94,7 @@ mod tests {
 
     fn at(at: u64) -> Snapshot {
         Snapshot {
-            at,
+            at_ns: at,
             ..Snapshot::default()
         }
     }
@@ -106,9 +106,9 @@ mod tests {
         arrivals.arrived(150, at(1));
         arrivals.arrived(300, at(2));
         assert!(arrivals.of(100).is_none());
-        assert_eq!(arrivals.of(101).map(|s| s.at), Some(1));
-        assert_eq!(arrivals.of(150).map(|s| s.at), Some(1));
-        assert_eq!(arrivals.of(151).map(|s| s.at), Some(2));
+        assert_eq!(arrivals.of(101).map(|s| s.at_ns), Some(1));
+        assert_eq!(arrivals.of(150).map(|s| s.at_ns), Some(1));
+        assert_eq!(arrivals.of(151).map(|s| s.at_ns), Some(2));
         assert!(arrivals.of(301).is_none());
     }
 
@@ -119,7 +119,7 @@ mod tests {
         arrivals.arrived(300, at(2));
         arrivals.read_until(200);
         assert_eq!(arrivals.len(), 1);
-        assert_eq!(arrivals.of(201).map(|s| s.at), Some(2));
+        assert_eq!(arrivals.of(201).map(|s| s.at_ns), Some(2));
         arrivals.read_until(300);
         assert!(arrivals.is_empty());
     }
@@ -131,10 +131,10 @@ mod tests {
         arrivals.lost();
         arrivals.arrived(200, at(5));
         arrivals.arrived(300, at(6));
-        assert_eq!(arrivals.of(100).map(|s| s.at), Some(1));
+        assert_eq!(arrivals.of(100).map(|s| s.at_ns), Some(1));
         assert!(arrivals.of(150).is_none());
         assert!(arrivals.of(200).is_none());
-        assert_eq!(arrivals.of(250).map(|s| s.at), Some(6));
+        assert_eq!(arrivals.of(250).map(|s| s.at_ns), Some(6));
     }
 
     #[test]
@@ -146,6 +146,6 @@ mod tests {
         assert_eq!(arrivals.len(), MOST);
         assert!(arrivals.of(10).is_none());
         assert!(arrivals.of(20).is_none());
-        assert_eq!(arrivals.of(30).map(|s| s.at), Some(2));
+        assert_eq!(arrivals.of(30).map(|s| s.at_ns), Some(2));
     }
 }

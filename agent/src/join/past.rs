@@ -4,7 +4,9 @@
 //! receives the bytes, they have waited for that one: what it did in the meantime is told from its
 //! last changes of state, handed over with its first receive call on the socket.
 
-use agent_common::{CHANGES, Change, Past as Record, STATES, Snapshot, State};
+use agent_common::{
+    HISTORY_CHANGES, ReaderHistory as Record, STATE_COUNT, Snapshot, StateChange, ThreadState,
+};
 
 use super::waiting::Waiting;
 
@@ -13,16 +15,16 @@ use super::waiting::Waiting;
 pub struct Past {
     tid: u32,
     /// Oldest first; of the first only the end counts.
-    changes: Vec<Change>,
+    changes: Vec<StateChange>,
 }
 
 impl Past {
     /// As the probes hand it over.
     #[must_use]
     pub fn new(record: &Record) -> Self {
-        let next = record.next as usize % CHANGES;
+        let next = record.next as usize % HISTORY_CHANGES;
         let (newer, older) = record.changes.split_at(next);
-        let written = older.iter().chain(newer).filter(|change| change.at != 0);
+        let written = older.iter().chain(newer).filter(|change| change.at_ns != 0);
         Self {
             tid: record.tid,
             changes: written.copied().collect(),
@@ -34,40 +36,40 @@ impl Past {
     #[must_use]
     pub fn between(&self, from: u64, to: &Snapshot) -> Waiting {
         let (Some(first), Some(last)) = (self.changes.first(), self.changes.last()) else {
-            return Waiting::unknown(to.at.saturating_sub(from));
+            return Waiting::unknown(to.at_ns.saturating_sub(from));
         };
-        if to.tid != self.tid || to.at < last.at {
-            return Waiting::unknown(to.at.saturating_sub(from));
+        if to.tid != self.tid || to.at_ns < last.at_ns {
+            return Waiting::unknown(to.at_ns.saturating_sub(from));
         }
-        let mut did = Waiting::unknown(first.at.min(to.at).saturating_sub(from));
+        let mut did = Waiting::unknown(first.at_ns.min(to.at_ns).saturating_sub(from));
         for pair in self.changes.windows(2) {
-            did.add(&stretch(pair[0].at, &pair[1], from));
+            did.add(&stretch(pair[0].at_ns, &pair[1], from));
         }
         // It runs: it has just received.
-        let running = Change::new(to.at, State::OnCpu as u32, 0);
-        did.add(&stretch(last.at, &running, from));
+        let running = StateChange::new(to.at_ns, ThreadState::OnCpu as u32, 0);
+        did.add(&stretch(last.at_ns, &running, from));
         did
     }
 }
 
 /// The part after `from` of the stretch that began at `began` and ended with `change`.
-fn stretch(began: u64, change: &Change, from: u64) -> Waiting {
-    let length = change.at.saturating_sub(began);
+fn stretch(began: u64, change: &StateChange, from: u64) -> Waiting {
+    let length = change.at_ns.saturating_sub(began);
     let cut = from.saturating_sub(began);
     if cut >= length {
         return Waiting::default();
     }
-    let mut ns = [0; STATES];
-    if change.state() == State::RunQueue as u32 {
+    let mut ns = [0; STATE_COUNT];
+    if change.state() == ThreadState::RunQueue as u32 {
         // Where in the stretch it was throttled is not known: of each part, that which the cut
         // cannot have held.
-        let throttled = change.throttled().min(length);
-        ns[State::Throttle as usize] = throttled.saturating_sub(cut);
-        ns[State::RunQueue as usize] = (length - throttled).saturating_sub(cut);
+        let throttled = change.throttled_ns().min(length);
+        ns[ThreadState::Throttle as usize] = throttled.saturating_sub(cut);
+        ns[ThreadState::RunQueue as usize] = (length - throttled).saturating_sub(cut);
         if throttled == 0 {
-            ns[State::RunQueue as usize] = length - cut;
+            ns[ThreadState::RunQueue as usize] = length - cut;
         } else if throttled == length {
-            ns[State::Throttle as usize] = length - cut;
+            ns[ThreadState::Throttle as usize] = length - cut;
         }
     } else if let Some(ns) = ns.get_mut(change.state() as usize) {
         *ns = length - cut;
@@ -83,7 +85,7 @@ mod tests {
     use super::*;
     use crate::model::Part;
 
-    fn past(changes: &[Change], next: u32) -> Past {
+    fn past(changes: &[StateChange], next: u32) -> Past {
         let mut record = Record {
             tid: 7,
             next,
@@ -91,30 +93,30 @@ mod tests {
         };
         let first = next as usize - changes.len();
         for (i, change) in changes.iter().enumerate() {
-            record.changes[(first + i) % CHANGES] = *change;
+            record.changes[(first + i) % HISTORY_CHANGES] = *change;
         }
         Past::new(&record)
     }
 
     fn received(at: u64) -> Snapshot {
         Snapshot {
-            at,
+            at_ns: at,
             tid: 7,
             ..Snapshot::default()
         }
     }
 
-    const CPU: u32 = State::OnCpu as u32;
-    const QUEUE: u32 = State::RunQueue as u32;
-    const LOCK: u32 = State::LockWait as u32;
+    const CPU: u32 = ThreadState::OnCpu as u32;
+    const QUEUE: u32 = ThreadState::RunQueue as u32;
+    const LOCK: u32 = ThreadState::LockWait as u32;
 
     /// Begins at 100; runs to 200, waits for a lock to 500, for a CPU to 550, and runs.
     fn usual() -> Past {
         let changes = [
-            Change::new(100, CPU, 0),
-            Change::new(200, CPU, 0),
-            Change::new(500, LOCK, 0),
-            Change::new(550, QUEUE, 0),
+            StateChange::new(100, CPU, 0),
+            StateChange::new(200, CPU, 0),
+            StateChange::new(500, LOCK, 0),
+            StateChange::new(550, QUEUE, 0),
         ];
         past(&changes, 4)
     }
@@ -144,8 +146,8 @@ mod tests {
 
     #[test]
     fn a_list_that_went_round_keeps_the_newest() {
-        let changes: Vec<_> = (0..CHANGES as u64)
-            .map(|i| Change::new(1_000 + i * 10, if i % 2 == 0 { CPU } else { LOCK }, 0))
+        let changes: Vec<_> = (0..HISTORY_CHANGES as u64)
+            .map(|i| StateChange::new(1_000 + i * 10, if i % 2 == 0 { CPU } else { LOCK }, 0))
             .collect();
         let past = past(&changes, 100);
         let did = past.between(1_000, &received(1_000 + 15 * 10));
@@ -155,7 +157,10 @@ mod tests {
 
     #[test]
     fn of_a_throttled_stretch_only_the_certain_part_is_told() {
-        let changes = [Change::new(100, CPU, 0), Change::new(200, QUEUE, 60)];
+        let changes = [
+            StateChange::new(100, CPU, 0),
+            StateChange::new(200, QUEUE, 60),
+        ];
         let past = past(&changes, 2);
         let whole = past.between(100, &received(200));
         assert_eq!(

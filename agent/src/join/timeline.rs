@@ -27,7 +27,7 @@ impl Timeline {
             return;
         }
         match self.points.back() {
-            Some(last) if last.at >= point.at => return,
+            Some(last) if last.at_ns >= point.at_ns => return,
             _ => {}
         }
         if self.points.len() >= MOST {
@@ -62,9 +62,9 @@ impl Timeline {
     /// The counters at `at`; `None` before the first snapshot and after the last.
     #[must_use]
     pub fn at(&self, at: u64) -> Option<Snapshot> {
-        let index = self.points.partition_point(|p| p.at < at);
+        let index = self.points.partition_point(|p| p.at_ns < at);
         let after = self.points.get(index)?;
-        if after.at == at {
+        if after.at_ns == at {
             return Some(*after);
         }
         let before = self.points.get(index.checked_sub(1)?)?;
@@ -78,9 +78,9 @@ impl Timeline {
 /// Splits `before..after` in proportion; the rounding goes to the state that grew most, so that the
 /// sum is exact.
 fn interpolate(before: &Snapshot, after: &Snapshot, at: u64) -> Option<Snapshot> {
-    let whole = u128::from(after.at - before.at);
-    let passed = at - before.at;
-    let mut ns = before.ns;
+    let whole = u128::from(after.at_ns - before.at_ns);
+    let passed = at - before.at_ns;
+    let mut ns = before.state_ns;
     let mut given = 0;
     let mut most = (0, 0);
     // Not the bare difference: what `before` told of a state in progress may have been taken back.
@@ -95,8 +95,8 @@ fn interpolate(before: &Snapshot, after: &Snapshot, at: u64) -> Option<Snapshot>
     }
     ns[most.0] += passed.checked_sub(given)?;
     Some(Snapshot {
-        at,
-        ns,
+        at_ns: at,
+        state_ns: ns,
         tid: before.tid,
         reserved: 0,
     })
@@ -104,14 +104,14 @@ fn interpolate(before: &Snapshot, after: &Snapshot, at: u64) -> Option<Snapshot>
 
 #[cfg(test)]
 mod tests {
-    use agent_common::STATES;
+    use agent_common::STATE_COUNT;
 
     use super::*;
 
-    fn point(at: u64, ns: [u64; STATES]) -> Snapshot {
+    fn point(at: u64, ns: [u64; STATE_COUNT]) -> Snapshot {
         Snapshot {
-            at,
-            ns,
+            at_ns: at,
+            state_ns: ns,
             tid: 7,
             reserved: 0,
         }
@@ -124,7 +124,7 @@ mod tests {
         line.add(point(200, [33, 0, 0, 67, 0, 0]));
         for at in 100..=200 {
             let here = line.at(at).expect("inside");
-            assert_eq!(here.ns.iter().sum::<u64>(), at - 100);
+            assert_eq!(here.state_ns.iter().sum::<u64>(), at - 100);
         }
         assert!(line.at(99).is_none());
         assert!(line.at(201).is_none());
@@ -136,8 +136,8 @@ mod tests {
         line.add(point(100, [0, 90, 0, 10, 0, 0]));
         line.add(point(200, [70, 40, 0, 90, 0, 0]));
         let here = line.at(150).expect("inside");
-        assert_eq!(here.ns.iter().sum::<u64>(), 150);
-        assert!(here.ns[1] >= 40);
+        assert_eq!(here.state_ns.iter().sum::<u64>(), 150);
+        assert!(here.state_ns[1] >= 40);
     }
 
     #[test]
@@ -147,20 +147,20 @@ mod tests {
             line.add(point(i * 10, [i * 10, 0, 0, 0, 0, 0]));
         }
         assert!(line.points.len() <= MOST);
-        assert_eq!(line.at(999_985).expect("inside").ns[0], 999_985);
-        assert_eq!(line.at(5).expect("inside").ns[0], 5);
+        assert_eq!(line.at(999_985).expect("inside").state_ns[0], 999_985);
+        assert_eq!(line.at(5).expect("inside").state_ns[0], 5);
     }
 
     #[test]
     fn between_two_threads_nothing_is_said() {
         let mut line = Timeline::default();
-        line.add(point(50, [0; STATES]));
+        line.add(point(50, [0; STATE_COUNT]));
         line.add(point(100, [50, 0, 0, 0, 0, 0]));
         let mut other = point(200, [5, 0, 0, 0, 0, 0]);
         other.tid = 8;
         line.add(other);
         assert_eq!(
-            line.at(75).map(|here| (here.tid, here.ns[0])),
+            line.at(75).map(|here| (here.tid, here.state_ns[0])),
             Some((7, 25))
         );
         assert!(line.at(150).is_none());

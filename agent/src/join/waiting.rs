@@ -1,11 +1,11 @@
 //! What a thread was doing between two instants: the difference of two snapshots.
 
-use agent_common::{STATES, Snapshot};
+use agent_common::{STATE_COUNT, Snapshot};
 
 use crate::model::{Matrix, Part, Stage};
 
-/// The parts in the order of `agent_common::State`.
-const PARTS: [Part; STATES] = [
+/// The parts in the order of `agent_common::ThreadState`.
+const PARTS: [Part; STATE_COUNT] = [
     Part::OnCpu,
     Part::RunQueue,
     Part::Throttle,
@@ -14,27 +14,27 @@ const PARTS: [Part; STATES] = [
     Part::Unknown,
 ];
 
-/// [`agent_common::State::Unseen`].
-const UNSEEN: usize = STATES - 1;
+/// [`agent_common::ThreadState::Unknown`].
+const UNSEEN: usize = STATE_COUNT - 1;
 
 /// Nanoseconds per thread state. Never negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
-    ns: [u64; STATES],
+    ns: [u64; STATE_COUNT],
 }
 
 impl Waiting {
     /// Time of which nothing is known.
     #[must_use]
     pub const fn unknown(ns: u64) -> Self {
-        let mut all = [0; STATES];
+        let mut all = [0; STATE_COUNT];
         all[UNSEEN] = ns;
         Self { ns: all }
     }
 
     /// Nanoseconds per thread state.
     #[must_use]
-    pub(super) const fn known(ns: [u64; STATES]) -> Self {
+    pub(super) const fn known(ns: [u64; STATE_COUNT]) -> Self {
         Self { ns }
     }
 
@@ -48,24 +48,24 @@ impl Waiting {
     /// not seen, else from the largest.
     #[must_use]
     pub fn between(from: &Snapshot, to: &Snapshot) -> Self {
-        let passed = to.at.saturating_sub(from.at);
+        let passed = to.at_ns.saturating_sub(from.at_ns);
         if !to.continues(from) {
             return Self::unknown(passed);
         }
         Self::settle(
-            std::array::from_fn(|i| to.ns[i] as i64 - from.ns[i] as i64),
+            std::array::from_fn(|i| to.state_ns[i] as i64 - from.state_ns[i] as i64),
             passed,
         )
     }
 
     /// Makes `parts` non-negative, keeping their sum, which must be `passed`: else it is unknown.
-    fn settle(mut parts: [i64; STATES], passed: u64) -> Self {
+    fn settle(mut parts: [i64; STATE_COUNT], passed: u64) -> Self {
         if i128::from(passed) != parts.iter().map(|&ns| i128::from(ns)).sum::<i128>() {
             return Self::unknown(passed);
         }
         while let Some(low) = parts.iter().position(|&ns| ns < 0) {
             let debt = std::mem::take(&mut parts[low]);
-            let most = (0..STATES).max_by_key(|&i| parts[i]).unwrap_or(0);
+            let most = (0..STATE_COUNT).max_by_key(|&i| parts[i]).unwrap_or(0);
             let from = if parts[UNSEEN] + debt >= 0 {
                 UNSEEN
             } else {
@@ -78,8 +78,8 @@ impl Waiting {
         }
     }
 
-    /// Nanoseconds in the order of `agent_common::State`.
-    pub(super) const fn states(&self) -> [u64; STATES] {
+    /// Nanoseconds in the order of `agent_common::ThreadState`.
+    pub(super) const fn states(&self) -> [u64; STATE_COUNT] {
         self.ns
     }
 
@@ -125,10 +125,10 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    fn snapshot(at: u64, ns: [u64; STATES]) -> Snapshot {
+    fn snapshot(at: u64, ns: [u64; STATE_COUNT]) -> Snapshot {
         Snapshot {
-            at,
-            ns,
+            at_ns: at,
+            state_ns: ns,
             tid: 7,
             reserved: 0,
         }
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn two_threads_have_no_difference() {
-        let from = snapshot(100, [0; STATES]);
+        let from = snapshot(100, [0; STATE_COUNT]);
         let mut to = snapshot(150, [50, 0, 0, 0, 0, 0]);
         to.tid = 8;
         assert_eq!(Waiting::between(&from, &to), Waiting::unknown(50));
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn counters_that_do_not_add_up_are_unknown() {
-        let from = snapshot(100, [0; STATES]);
+        let from = snapshot(100, [0; STATE_COUNT]);
         let to = snapshot(200, [99, 0, 0, 0, 0, 0]);
         assert_eq!(Waiting::between(&from, &to), Waiting::unknown(100));
     }

@@ -70,7 +70,7 @@ impl Window {
         if offer.is_closed() {
             // What the reader is doing is not known yet.
             let nobody = Snapshot {
-                at,
+                at_ns: at,
                 ..Snapshot::default()
             };
             self.closed = Some((nobody, offer.edge));
@@ -135,7 +135,7 @@ impl Window {
             self.mistaken();
             self.closed = None;
             self.past.clear();
-            self.known_since = reader.at;
+            self.known_since = reader.at_ns;
         }
         if let Some((from, edge)) = self.closed
             && reader.tid != 0
@@ -166,13 +166,13 @@ impl Window {
 
     fn end(&mut self, from: Snapshot, to: Snapshot) {
         self.looked_at = None;
-        if to.at <= from.at {
+        if to.at_ns <= from.at_ns {
             return;
         }
         if self.past.len() >= MOST
             && let Some(oldest) = self.past.pop_front()
         {
-            self.known_since = oldest.to.at;
+            self.known_since = oldest.to.at_ns;
         }
         self.past.push_back(Closed {
             from,
@@ -181,7 +181,7 @@ impl Window {
         });
         self.sum.add(&Waiting::between(&from, &to));
         self.count += 1;
-        self.longest = self.longest.max(to.at - from.at);
+        self.longest = self.longest.max(to.at_ns - from.at_ns);
     }
 
     /// All closed stretches; that in progress up to when its reader was looked at last. These only
@@ -205,8 +205,8 @@ impl Window {
     /// The stretch in progress as far as it is told of, and its length, ns.
     fn present(&self) -> (Waiting, u64) {
         match (self.closed, self.looked_at) {
-            (Some((from, _)), Some(seen)) if seen.at > from.at && seen.continues(&from) => {
-                (Waiting::between(&from, &seen), seen.at - from.at)
+            (Some((from, _)), Some(seen)) if seen.at_ns > from.at_ns && seen.continues(&from) => {
+                (Waiting::between(&from, &seen), seen.at_ns - from.at_ns)
             }
             _ => (Waiting::default(), 0),
         }
@@ -223,9 +223,9 @@ impl Window {
     /// When the window was closed first between `sent` and `arrived`; `arrived` when it never was.
     #[must_use]
     pub fn closed_from(&self, sent: u64, arrived: u64) -> u64 {
-        let first = self.past.partition_point(|c| c.to.at <= sent);
-        let past = self.past.get(first).map(|c| c.from.at);
-        let present = self.closed.map(|(from, _)| from.at);
+        let first = self.past.partition_point(|c| c.to.at_ns <= sent);
+        let past = self.past.get(first).map(|c| c.from.at_ns);
+        let present = self.closed.map(|(from, _)| from.at_ns);
         let from = past.or(present).unwrap_or(arrived);
         from.max(sent).min(arrived)
     }
@@ -239,7 +239,7 @@ impl Window {
 
     /// Messages sent before `sent` have all arrived: stretches that ended before are done with.
     pub fn sent_until(&mut self, sent: u64) {
-        while self.past.front().is_some_and(|c| c.to.at <= sent) {
+        while self.past.front().is_some_and(|c| c.to.at_ns <= sent) {
             self.past.pop_front();
         }
     }
@@ -250,12 +250,12 @@ impl Window {
     pub fn held_back(&self, sent: u64, arrived: &Snapshot) -> Waiting {
         let mut held = Waiting::default();
         let sent = sent.max(self.known_since);
-        if sent >= arrived.at {
+        if sent >= arrived.at_ns {
             return held;
         }
         // Stretches that overlap sent..arrived.
-        let first = self.past.partition_point(|c| c.to.at <= sent);
-        let end = self.past.partition_point(|c| c.from.at < arrived.at);
+        let first = self.past.partition_point(|c| c.to.at_ns <= sent);
+        let end = self.past.partition_point(|c| c.from.at_ns < arrived.at_ns);
         if first < end {
             let (head, tail) = (&self.past[first], &self.past[end - 1]);
             // Whole stretches after the first and before the last, in one subtraction.
@@ -269,7 +269,7 @@ impl Window {
             }
         }
         if let Some((from, _)) = self.closed
-            && from.at < arrived.at
+            && from.at_ns < arrived.at_ns
         {
             held.add(&Waiting::between(&self.later(&from, sent), arrived));
         }
@@ -278,7 +278,7 @@ impl Window {
 
     /// Replaces the whole of `head` in `held` by what lies after `sent`.
     fn cut_head(&self, mut held: Waiting, head: &Closed, sent: u64) -> Waiting {
-        if sent > head.from.at {
+        if sent > head.from.at_ns {
             held = held.without(&Waiting::between(&head.from, &head.to));
             held.add(&Waiting::between(&self.later(&head.from, sent), &head.to));
         }
@@ -287,18 +287,18 @@ impl Window {
 
     /// The later of a snapshot and an instant, the latter looked up.
     fn later(&self, from: &Snapshot, at: u64) -> Snapshot {
-        if at <= from.at {
+        if at <= from.at_ns {
             return *from;
         }
         self.line.at(at).unwrap_or(Snapshot {
-            at,
+            at_ns: at,
             ..Snapshot::default()
         })
     }
 }
 
 fn earlier<'a>(a: &'a Snapshot, b: &'a Snapshot) -> &'a Snapshot {
-    if b.at < a.at { b } else { a }
+    if b.at_ns < a.at_ns { b } else { a }
 }
 
 #[cfg(test)]
@@ -308,8 +308,8 @@ mod tests {
     /// A reader that is in lock-wait all the time.
     fn at(at: u64) -> Snapshot {
         Snapshot {
-            at,
-            ns: [0, 0, 0, at, 0, 0],
+            at_ns: at,
+            state_ns: [0, 0, 0, at, 0, 0],
             tid: 7,
             reserved: 0,
         }

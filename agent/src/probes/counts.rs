@@ -1,6 +1,6 @@
 //! What the probes could not do.
 
-use agent_common::Count;
+use agent_common::ProbeCounter;
 use aya::maps::{MapData, PerCpuArray};
 
 use super::ProbeError;
@@ -16,8 +16,8 @@ impl Counts {
     }
 
     /// Every count since the probes were loaded.
-    pub(super) fn read(&self) -> Result<Vec<(Count, u64)>, ProbeError> {
-        Count::ALL
+    pub(super) fn read(&self) -> Result<Vec<(ProbeCounter, u64)>, ProbeError> {
+        ProbeCounter::ALL
             .iter()
             .map(|&count| {
                 let per_cpu = self.map.get(&(count as u32), 0)?;

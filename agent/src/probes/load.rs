@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, io::Read as _, num::NonZeroU32};
 
-use agent_common::{Count, Snapshot, Socket, State, Thread};
+use agent_common::{ProbeCounter, Snapshot, ThreadState, TrackedSocket, TrackedThread};
 use aya::{
     Btf, Ebpf, EbpfError, EbpfLoader, include_bytes_aligned,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
@@ -49,8 +49,8 @@ pub struct Probes {
     ring: RingBuf<MapData>,
     counts: Counts,
     watched: Watched,
-    threads: HashMap<MapData, u32, Thread>,
-    sockets: HashMap<MapData, u64, Socket>,
+    threads: HashMap<MapData, u32, TrackedThread>,
+    sockets: HashMap<MapData, u64, TrackedSocket>,
     slice_limit: (Array<MapData, u64>, usize),
     capabilities: Vec<(&'static str, String)>,
     accounting: Option<Accounting>,
@@ -220,7 +220,7 @@ impl Probes {
     ///
     /// # Errors
     /// When the map cannot be read.
-    pub fn counts(&self) -> Result<Vec<(Count, u64)>, ProbeError> {
+    pub fn counts(&self) -> Result<Vec<(ProbeCounter, u64)>, ProbeError> {
         self.counts.read()
     }
 
@@ -241,7 +241,7 @@ impl Probes {
     /// The tracked thread's counters as stored: the state in progress is not included. `None` when
     /// it is not tracked (any more).
     #[must_use]
-    pub fn thread(&self, tid: u32) -> Option<Thread> {
+    pub fn thread(&self, tid: u32) -> Option<TrackedThread> {
         self.threads.get(&tid, 0).ok()
     }
 
@@ -253,15 +253,15 @@ impl Probes {
         let thread = self.thread(tid)?;
         let again = self.thread(tid)?;
         let stable = thread.seq % 2 == 0 && thread.seq == again.seq;
-        if !stable || thread.state == State::RunQueue as u32 {
+        if !stable || thread.state == ThreadState::RunQueue as u32 {
             return None;
         }
-        let at = now.max(thread.since);
-        let mut ns = thread.ns;
-        *ns.get_mut(thread.state as usize)? += at - thread.since;
+        let at = now.max(thread.since_ns);
+        let mut ns = thread.state_ns;
+        *ns.get_mut(thread.state as usize)? += at - thread.since_ns;
         Some(Snapshot {
-            at,
-            ns,
+            at_ns: at,
+            state_ns: ns,
             tid,
             reserved: 0,
         })

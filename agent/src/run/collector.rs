@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use agent_common::{Count, State, recv_flags};
+use agent_common::{ProbeCounter, ThreadState, receive_flags};
 
 use crate::{
     blame::{Blame, Told},
@@ -191,22 +191,22 @@ impl Collector {
             };
             bytes += record.len() as u64;
             match Event::decode(&record) {
-                Ok(Event::Waited(waited)) => {
-                    if waited.state == State::LockWait as u32
+                Ok(Event::SleepEnded(waited)) => {
+                    if waited.state == ThreadState::LockWait as u32
                         && let Some(holders) = holders
                     {
-                        holders.slept(waited.tid, waited.from, waited.to);
+                        holders.slept(waited.tid, waited.from_ns, waited.to_ns);
                     }
                     blame.waited(&waited, names, &mut |told| tell.input(wait(told)));
                 }
-                Ok(Event::Switches(block)) => blame.switched(&block),
-                Ok(Event::Queued(queued)) => {
+                Ok(Event::CpuTurns(block)) => blame.switched(&block),
+                Ok(Event::RunQueueWait(queued)) => {
                     blame.queued(&queued, names, &mut |told| tell.input(wait(told)));
                 }
                 Ok(event) => {
                     call_hook |= wants_call_hook(&event);
                     let ended = match &event {
-                        Event::Exit(exit) => Some(exit.tid),
+                        Event::ThreadExited(exit) => Some(exit.tid),
                         _ => None,
                     };
                     sessions.handle(event, clock, &mut |fact| {
@@ -617,20 +617,22 @@ impl Collector {
         match counts {
             Ok(counts) => {
                 for (count, n) in counts {
-                    if count == Count::LifeLost && self.ends_lost.0 != n {
+                    if count == ProbeCounter::LifeLost && self.ends_lost.0 != n {
                         self.ends_lost.0 = n;
                         self.lives_lost = true;
                     }
-                    if let (Count::StreamFix | Count::StreamOther, Some(found)) =
+                    if let (ProbeCounter::StreamFix | ProbeCounter::StreamOther, Some(found)) =
                         (count, &self.found)
                     {
                         let so_far = health.discovery.get_or_insert_default();
                         so_far.not_selected = found.discovery.not_selected();
                         match count {
-                            Count::StreamFix => so_far.fix = n.saturating_sub(so_far.not_selected),
+                            ProbeCounter::StreamFix => {
+                                so_far.fix = n.saturating_sub(so_far.not_selected);
+                            }
                             _ => so_far.other = n,
                         }
-                    } else if matches!(count, Count::StreamFix | Count::StreamOther) {
+                    } else if matches!(count, ProbeCounter::StreamFix | ProbeCounter::StreamOther) {
                         // What to watch was given.
                     } else if count.is_loss() {
                         health.set_lost(count.name(), n);
@@ -698,7 +700,7 @@ fn say_functions(health: &mut Health, asked: bool, host: &Host) {
 }
 
 fn wants_call_hook(event: &Event<'_>) -> bool {
-    matches!(event, Event::Recv(recv, _) if recv.flags & recv_flags::CALL_HOOK_WANTED != 0)
+    matches!(event, Event::BytesReceived(recv, _) if recv.flags & receive_flags::SYS_ENTER_WANTED != 0)
 }
 
 fn wait(told: Told) -> Input {

@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 
-use agent_common::{State, Thread};
+use agent_common::{ThreadState, TrackedThread};
 
 use crate::{
     blame::{Blame, Look},
@@ -57,11 +57,11 @@ pub(super) struct Holders {
 }
 
 /// Whether the thread is in a lock wait worth a look.
-fn waits_long(thread: &Thread, now: u64) -> bool {
-    thread.holder == 0
-        && thread.state == State::LockWait as u32
-        && thread.wait_open != 0
-        && now.saturating_sub(thread.wait_since) >= LONG
+fn waits_long(thread: &TrackedThread, now: u64) -> bool {
+    thread.is_holder == 0
+        && thread.state == ThreadState::LockWait as u32
+        && thread.lock_wait_open != 0
+        && now.saturating_sub(thread.lock_wait_from_ns) >= LONG
 }
 
 impl Holders {
@@ -110,7 +110,7 @@ impl Holders {
             let Some(thread) = probes.thread(tid).filter(|t| waits_long(t, now)) else {
                 continue;
             };
-            let (pid, address) = (thread.tgid, thread.wait_address);
+            let (pid, address) = (thread.tgid, thread.lock_address);
             let holders: Vec<_> = blame.holders(pid, address, tid).collect();
             self.missed.unknown += u64::from(holders.is_empty());
             for (holder, holder_pid) in holders {
@@ -152,9 +152,10 @@ impl Holders {
 }
 
 /// Whether it is the same wait: by its timer's wake-ups it goes on.
-fn still_waits(after: &Thread, before: &Thread) -> bool {
-    after.wait_open != 0
-        && (after.wait_since, after.wait_address) == (before.wait_since, before.wait_address)
+fn still_waits(after: &TrackedThread, before: &TrackedThread) -> bool {
+    after.lock_wait_open != 0
+        && (after.lock_wait_from_ns, after.lock_address)
+            == (before.lock_wait_from_ns, before.lock_address)
 }
 
 /// What a thread is doing; `None` when it is not there any more.
@@ -167,20 +168,20 @@ fn doing(probes: &Probes, host: &mut Host, tid: u32, pid: u32) -> Option<Doing> 
     let asleep = matches!(state, Part::LockWait | Part::Blocked);
     Some(Doing {
         state,
-        call: asleep.then(|| Host::call_name(thread.call)),
+        call: asleep.then(|| Host::call_name(thread.syscall)),
         function: host.function(pid, tid),
     })
 }
 
 /// `own_pid` is the agent's: its looks take a CPU, on a small machine often the holder's.
-fn state(thread: &Thread, own_pid: u32) -> Part {
+fn state(thread: &TrackedThread, own_pid: u32) -> Part {
     match thread.state {
-        s if s == State::OnCpu as u32 => Part::OnCpu,
+        s if s == ThreadState::OnCpu as u32 => Part::OnCpu,
         // It would run if it were not looked at.
-        s if s == State::RunQueue as u32 && thread.preempted_by == own_pid => Part::OnCpu,
-        s if s == State::RunQueue as u32 => Part::RunQueue,
-        s if s == State::LockWait as u32 => Part::LockWait,
-        s if s == State::Blocked as u32 => Part::Blocked,
+        s if s == ThreadState::RunQueue as u32 && thread.preempted_by == own_pid => Part::OnCpu,
+        s if s == ThreadState::RunQueue as u32 => Part::RunQueue,
+        s if s == ThreadState::LockWait as u32 => Part::LockWait,
+        s if s == ThreadState::Blocked as u32 => Part::Blocked,
         _ => Part::Unknown,
     }
 }
@@ -189,13 +190,13 @@ fn state(thread: &Thread, own_pid: u32) -> Part {
 mod tests {
     use super::*;
 
-    fn waiting(since: u64) -> Thread {
-        Thread {
-            state: State::LockWait as u32,
-            wait_open: 1,
-            wait_since: since,
-            wait_address: 0x70,
-            ..Thread::default()
+    fn waiting(since: u64) -> TrackedThread {
+        TrackedThread {
+            state: ThreadState::LockWait as u32,
+            lock_wait_open: 1,
+            lock_wait_from_ns: since,
+            lock_address: 0x70,
+            ..TrackedThread::default()
         }
     }
 
@@ -204,27 +205,27 @@ mod tests {
         assert!(waits_long(&waiting(1_000), 1_000 + LONG));
         assert!(!waits_long(&waiting(1_000), 999 + LONG));
         let mut thread = waiting(0);
-        thread.state = State::OnCpu as u32;
+        thread.state = ThreadState::OnCpu as u32;
         assert!(!waits_long(&thread, LONG));
         thread = waiting(0);
-        thread.wait_open = 0;
+        thread.lock_wait_open = 0;
         assert!(!waits_long(&thread, LONG));
         // A holder that waits for another lock is not a reader.
         thread = waiting(0);
-        thread.holder = 1;
+        thread.is_holder = 1;
         assert!(!waits_long(&thread, LONG));
     }
 
     #[test]
     fn who_is_off_the_cpu_because_he_is_looked_at_is_on_it() {
-        let mut thread = Thread {
-            state: State::RunQueue as u32,
+        let mut thread = TrackedThread {
+            state: ThreadState::RunQueue as u32,
             preempted_by: 9,
-            ..Thread::default()
+            ..TrackedThread::default()
         };
         assert_eq!(state(&thread, 8), Part::RunQueue);
         assert_eq!(state(&thread, 9), Part::OnCpu);
-        thread.state = State::Blocked as u32;
+        thread.state = ThreadState::Blocked as u32;
         assert_eq!(state(&thread, 9), Part::Blocked);
     }
 
@@ -232,12 +233,12 @@ mod tests {
     fn a_wait_goes_on_through_its_timer_s_wake_ups() {
         let before = waiting(1_000);
         let mut after = before;
-        after.state = State::RunQueue as u32;
+        after.state = ThreadState::RunQueue as u32;
         assert!(still_waits(&after, &before));
-        after.wait_since = 2_000;
+        after.lock_wait_from_ns = 2_000;
         assert!(!still_waits(&after, &before));
         after = before;
-        after.wait_open = 0;
+        after.lock_wait_open = 0;
         assert!(!still_waits(&after, &before));
     }
 

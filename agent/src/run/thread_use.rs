@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use agent_common::{State, Thread};
+use agent_common::{ThreadState, TrackedThread};
 use procfs::process::{Process, Schedstat, Task};
 
 use crate::model::{Part, ThreadName, ThreadUse};
@@ -25,7 +25,7 @@ pub(super) fn tasks(pid: NonZeroU32) -> Vec<Task> {
 pub(super) fn of(
     mut name: ThreadName,
     task: &Task,
-    counters: Option<&Thread>,
+    counters: Option<&TrackedThread>,
     now: u64,
 ) -> Option<ThreadUse> {
     // Of one that has just ended nothing is known but where it was found.
@@ -43,7 +43,12 @@ pub(super) fn of(
 }
 
 /// The account of a thread that reads a session, as of `now`.
-pub(super) fn of_reader(mut name: ThreadName, pid: u32, counters: &Thread, now: u64) -> ThreadUse {
+pub(super) fn of_reader(
+    mut name: ThreadName,
+    pid: u32,
+    counters: &TrackedThread,
+    now: u64,
+) -> ThreadUse {
     name.pid = pid;
     ThreadUse {
         thread: name,
@@ -64,19 +69,19 @@ fn account(account: &Schedstat, now: u64) -> [u64; Part::ALL.len()] {
 }
 
 /// The counters by part, the state in progress included.
-fn parts(thread: &Thread, now: u64) -> [u64; Part::ALL.len()] {
-    let mut states = thread.ns;
+fn parts(thread: &TrackedThread, now: u64) -> [u64; Part::ALL.len()] {
+    let mut states = thread.state_ns;
     if let Some(ns) = states.get_mut(thread.state as usize) {
-        *ns += now.saturating_sub(thread.since);
+        *ns += now.saturating_sub(thread.since_ns);
     }
     Part::ALL.map(|part| match part {
         Part::Network => 0,
-        Part::OnCpu => states[State::OnCpu as usize],
-        Part::RunQueue => states[State::RunQueue as usize],
-        Part::Throttle => states[State::Throttle as usize],
-        Part::LockWait => states[State::LockWait as usize],
-        Part::Blocked => states[State::Blocked as usize],
-        Part::Unknown => states[State::Unseen as usize],
+        Part::OnCpu => states[ThreadState::OnCpu as usize],
+        Part::RunQueue => states[ThreadState::RunQueue as usize],
+        Part::Throttle => states[ThreadState::Throttle as usize],
+        Part::LockWait => states[ThreadState::LockWait as usize],
+        Part::Blocked => states[ThreadState::Blocked as usize],
+        Part::Unknown => states[ThreadState::Unknown as usize],
     })
 }
 
@@ -86,11 +91,11 @@ mod tests {
 
     #[test]
     fn the_state_in_progress_counts() {
-        let thread = Thread {
-            state: State::LockWait as u32,
-            since: 100,
-            ns: [1, 2, 3, 4, 5, 6],
-            ..Thread::default()
+        let thread = TrackedThread {
+            state: ThreadState::LockWait as u32,
+            since_ns: 100,
+            state_ns: [1, 2, 3, 4, 5, 6],
+            ..TrackedThread::default()
         };
         assert_eq!(parts(&thread, 150), [0, 1, 2, 3, 54, 5, 6]);
         assert_eq!(parts(&thread, 50), [0, 1, 2, 3, 4, 5, 6]);

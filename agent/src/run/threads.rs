@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use agent_common::Thread;
+use agent_common::TrackedThread;
 
 use crate::model::{SessionId, ThreadFacts};
 
@@ -26,7 +26,7 @@ impl LockWaits {
         &mut self,
         session: &Arc<SessionId>,
         tid: u32,
-        thread: &Thread,
+        thread: &TrackedThread,
     ) -> ThreadFacts {
         let account = self
             .sessions
@@ -43,7 +43,7 @@ impl LockWaits {
         account.facts.lock_waits += thread.lock_waits.saturating_sub(account.told);
         account.told = thread.lock_waits;
         let longest = &mut account.facts.longest_lock_wait_ns;
-        *longest = (*longest).max(thread.lock_wait_longest);
+        *longest = (*longest).max(thread.lock_wait_longest_ns);
         account.facts
     }
 
@@ -62,10 +62,10 @@ mod tests {
     fn a_session_that_moves_to_another_thread_counts_on() {
         let session = session(0);
         let mut waits = LockWaits::default();
-        let mut thread = Thread {
+        let mut thread = TrackedThread {
             lock_waits: 5,
-            lock_wait_longest: 70,
-            ..Thread::default()
+            lock_wait_longest_ns: 70,
+            ..TrackedThread::default()
         };
         assert_eq!(waits.look(&session, 1, &thread).lock_waits, 5);
         thread.lock_waits = 9;

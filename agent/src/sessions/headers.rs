@@ -1,6 +1,6 @@
 //! How much of a message the probes must hand over for its header to be read.
 
-use agent_common::{SHORT_SLICE_BYTES, SLICE_BYTES};
+use agent_common::{MAX_SLICE_BYTES, MIN_SLICE_LIMIT_BYTES};
 
 use crate::fix::Header;
 
@@ -37,12 +37,12 @@ impl Headers {
     /// Bytes from a message's first one.
     pub(super) fn needed(&self) -> usize {
         if self.torn || self.fresh.max(self.resend) == 0 {
-            return SLICE_BYTES;
+            return MAX_SLICE_BYTES;
         }
         let resend = match self.resend {
             0 => self.fresh + RESEND,
             seen => seen,
         };
-        (self.fresh.max(resend) + GROWTH).clamp(SHORT_SLICE_BYTES, SLICE_BYTES)
+        (self.fresh.max(resend) + GROWTH).clamp(MIN_SLICE_LIMIT_BYTES, MAX_SLICE_BYTES)
     }
 }

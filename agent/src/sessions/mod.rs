@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use agent_common::{CloseReason, Recv, Snapshot, recv_flags};
+use agent_common::{BytesReceived, CloseReason, Snapshot, receive_flags};
 
 use crate::{
     events::Event,
@@ -84,69 +84,69 @@ impl Sessions {
         tell: &mut dyn FnMut(Fact),
     ) {
         match event {
-            Event::Opened(opened) => {
+            Event::SocketOpened(opened) => {
                 if self.sockets.len() >= MOST_SOCKETS {
                     self.stray += 1;
                 } else if let Some(mut socket) = Socket::open(&opened, self.filter) {
                     if self.by_function.contains(&opened.tgid) {
                         socket.follow_function();
                     }
-                    self.sockets.insert(opened.head.socket, socket);
+                    self.sockets.insert(opened.head.socket_id, socket);
                 } else {
-                    self.left.insert(opened.head.socket);
+                    self.left.insert(opened.head.socket_id);
                 }
             }
-            Event::Arrival(arrival) => {
-                if let Some(socket) = self.sockets.get_mut(&arrival.head.socket) {
+            Event::BytesArrived(arrival) => {
+                if let Some(socket) = self.sockets.get_mut(&arrival.head.socket_id) {
                     socket.arrived(&arrival);
                 }
             }
-            Event::RecvPart(recv, slices) => {
-                if let Some(socket) = self.sockets.get_mut(&recv.head.socket) {
+            Event::BytesReceivedPart(recv, slices) => {
+                if let Some(socket) = self.sockets.get_mut(&recv.head.socket_id) {
                     socket.bytes(&recv, slices, &mut self.headers);
                 }
             }
-            Event::Past(past) => {
-                if let Some(socket) = self.sockets.get_mut(&past.head.socket) {
+            Event::ReaderHistory(past) => {
+                if let Some(socket) = self.sockets.get_mut(&past.head.socket_id) {
                     socket.new_reader(&past);
                 }
             }
-            Event::Recv(recv, slices) => {
-                if recv.flags & recv_flags::OTHERS_OWED != 0 {
+            Event::BytesReceived(recv, slices) => {
+                if recv.flags & receive_flags::OTHERS_PENDING != 0 {
                     self.overlapped(&recv);
                 }
-                if let Some(socket) = self.sockets.get_mut(&recv.head.socket) {
+                if let Some(socket) = self.sockets.get_mut(&recv.head.socket_id) {
                     socket.bytes(&recv, slices, &mut self.headers);
                     socket.received(&recv, clock, tell);
                     if self.filter.by_function || !self.by_function.is_empty() {
                         let thread = self.threads.entry(recv.reader.tid).or_default();
-                        thread.reads = Some(recv.head.socket);
+                        thread.reads = Some(recv.head.socket_id);
                     }
-                } else if !self.left.contains(&recv.head.socket) {
+                } else if !self.left.contains(&recv.head.socket_id) {
                     self.stray += 1;
                 }
             }
-            Event::HandOff(hand_off) => {
-                if let Some(socket) = self.sockets.get_mut(&hand_off.head.socket) {
+            Event::HandedOff(hand_off) => {
+                if let Some(socket) = self.sockets.get_mut(&hand_off.head.socket_id) {
                     socket.lost_so_far(hand_off.head.lost);
                     socket.handed_off(&hand_off.reader, HandOff::Wait, tell);
                 }
             }
-            Event::Call(call) => self.called(call.head.lost, &call.caller),
-            Event::Closed(closed) => {
-                self.left.remove(&closed.head.socket);
-                if let Some(mut socket) = self.sockets.remove(&closed.head.socket) {
+            Event::FunctionCalled(call) => self.called(call.head.lost, &call.caller),
+            Event::SocketClosed(closed) => {
+                self.left.remove(&closed.head.socket_id);
+                if let Some(mut socket) = self.sockets.remove(&closed.head.socket_id) {
                     socket.lost_so_far(closed.head.lost);
                     if closed.reason != CloseReason::NotFix as u32 {
-                        socket.closed(closed.at, tell);
+                        socket.closed(closed.at_ns, tell);
                     }
                 }
             }
             // Not about a socket: the collector's.
-            Event::Waited(_) | Event::Queued(_) | Event::Switches(_) => {}
-            Event::Exit(exit) => {
+            Event::SleepEnded(_) | Event::RunQueueWait(_) | Event::CpuTurns(_) => {}
+            Event::ThreadExited(exit) => {
                 for socket in self.sockets.values_mut() {
-                    socket.thread_ended(exit.tid, exit.at, tell);
+                    socket.thread_ended(exit.tid, exit.at_ns, tell);
                 }
                 self.threads.remove(&exit.tid);
             }
@@ -169,13 +169,13 @@ impl Sessions {
     /// The thread of `recv` has something in hand from other sockets too. It may have been back in
     /// a wait in between, one that did not sleep: without a look at the entry of system calls that
     /// was not seen, and when it handed off the others is not known.
-    fn overlapped(&mut self, recv: &Recv) {
+    fn overlapped(&mut self, recv: &BytesReceived) {
         let since = self.entries_since.unwrap_or(u64::MAX);
-        if recv.reader.at > since.saturating_add(SETTLED) {
+        if recv.reader.at_ns > since.saturating_add(SETTLED) {
             return;
         }
         for (id, socket) in &mut self.sockets {
-            if *id != recv.head.socket
+            if *id != recv.head.socket_id
                 && let Some(batch) = socket.batch_in_hand(recv.reader.tid)
                 && batch.received_at().is_some_and(|at| at < since)
             {

@@ -3,7 +3,8 @@
 use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 
 use agent_common::{
-    Acked, Arrival, OpenReason, Opened, Past as PastRecord, Recv, Snapshot, recv_flags,
+    Acknowledged, BytesArrived, BytesReceived, OpenReason, ReaderHistory, Snapshot, SocketOpened,
+    receive_flags,
 };
 
 use super::{Filter, address::address, headers::Headers};
@@ -59,8 +60,8 @@ struct Moments {
 
 impl Moments {
     /// What is acknowledged of the bytes up to `end`, at `at`.
-    fn acked(&mut self, stream: &mut Stream, at: u64, end: u64, told: &Acked) {
-        let acked = stream.position(told.end);
+    fn acked(&mut self, stream: &mut Stream, at: u64, end: u64, told: &Acknowledged) {
+        let acked = stream.position(told.end_seq);
         self.acks.told(at, end, acked, told);
     }
 
@@ -78,8 +79,8 @@ impl Moments {
         let since = self.phase.latest_arrival();
         let held_back = since.map_or(0, |at| self.window.held_back(at, &arrived).total()) > 0;
         let arrived = Arrived {
-            at: arrived.at,
-            utc_offset: offset_at(arrived.at),
+            at: arrived.at_ns,
+            utc_offset: offset_at(arrived.at_ns),
             held_back,
         };
         match header.sending_time {
@@ -173,26 +174,31 @@ impl std::fmt::Debug for Socket {
 
 impl Socket {
     /// `None` when the filter is not for it.
-    pub(super) fn open(opened: &Opened, filter: Filter) -> Option<Self> {
-        let local = address(opened.family, opened.local, opened.local_port);
-        let remote = address(opened.family, opened.remote, opened.remote_port);
+    pub(super) fn open(opened: &SocketOpened, filter: Filter) -> Option<Self> {
+        let local = address(opened.family, opened.local_address, opened.local_port);
+        let remote = address(opened.family, opened.remote_address, opened.remote_port);
         if filter
             .port
             .is_some_and(|port| port != local.port() && port != remote.port())
         {
             return None;
         }
-        let mut stream = Stream::at(opened.copied);
-        let read = stream.position(opened.copied);
+        let mut stream = Stream::at(opened.copied_seq);
+        let read = stream.position(opened.copied_seq);
         let mut arrivals = Arrivals::default();
-        let (end, offer) = offer(&mut stream, opened.rcv_nxt, opened.offered, opened.least);
+        let (end, offer) = offer(
+            &mut stream,
+            opened.rcv_nxt,
+            opened.offered,
+            opened.min_usable,
+        );
         arrivals.unseen_until(end);
         let mut window = Window::default();
         // A connection seen from its first byte had an open window before.
         let whole_life =
             [OpenReason::Connected as u32, OpenReason::Accepted as u32].contains(&opened.reason);
         if !whole_life {
-            window.watched(opened.at, offer);
+            window.watched(opened.at_ns, offer);
         }
         let mut moments = Moments {
             arrivals,
@@ -201,7 +207,7 @@ impl Socket {
             phase: Phase::default(),
             batches: Vec::new(),
         };
-        moments.acked(&mut stream, opened.at, end, &opened.acked);
+        moments.acked(&mut stream, opened.at_ns, end, &opened.acked);
         Some(Self {
             local,
             remote,
@@ -249,21 +255,26 @@ impl Socket {
         }
     }
 
-    pub(super) fn arrived(&mut self, arrival: &Arrival) {
+    pub(super) fn arrived(&mut self, arrival: &BytesArrived) {
         self.lost_so_far(arrival.head.lost);
         let stream = &mut self.stream;
-        let (end, offer) = offer(stream, arrival.rcv_nxt, arrival.offered, arrival.least);
+        let (end, offer) = offer(stream, arrival.rcv_nxt, arrival.offered, arrival.min_usable);
         self.moments.arrivals.arrived(end, arrival.reader);
-        let (at, acked) = (arrival.reader.at, &arrival.acked);
+        let (at, acked) = (arrival.reader.at_ns, &arrival.acked);
         self.moments.acked(stream, at, end, acked);
-        let reading = self.stream.position(arrival.copied) != self.read;
+        let reading = self.stream.position(arrival.copied_seq) != self.read;
         self.moments
             .window
             .arrived(end, offer, reading, arrival.reader);
     }
 
     /// Feeds the tap.
-    pub(super) fn bytes(&mut self, recv: &Recv, slices: Slices<'_>, headers: &mut Headers) {
+    pub(super) fn bytes(
+        &mut self,
+        recv: &BytesReceived,
+        slices: Slices<'_>,
+        headers: &mut Headers,
+    ) {
         self.lost_so_far(recv.head.lost);
         let torn = self.tap.counts().dropped_messages;
         let Self {
@@ -295,7 +306,7 @@ impl Socket {
     }
 
     /// The next receive call is of a thread that was not the reader.
-    pub(super) fn new_reader(&mut self, past: &PastRecord) {
+    pub(super) fn new_reader(&mut self, past: &ReaderHistory) {
         self.lost_so_far(past.head.lost);
         self.past = Some(Past::new(past));
     }
@@ -303,25 +314,26 @@ impl Socket {
     /// A receive call is through.
     pub(super) fn received<T: TimeSource>(
         &mut self,
-        recv: &Recv,
+        recv: &BytesReceived,
         clock: &UtcClock<T>,
         tell: &mut dyn FnMut(Fact),
     ) {
         let reader = recv.reader;
         self.reader = reader.tid;
         self.pid = recv.tgid;
-        if recv.flags & recv_flags::CONTINUED == 0 {
+        if recv.flags & receive_flags::CALL_CONTINUES == 0 {
             // The next receive call of the thread ends what its last one returned.
             self.handed_off(&reader, HandOff::Receive, tell);
         }
-        let end = self.stream.position(recv.end);
+        let end = self.stream.position(recv.end_seq);
         let start = end.saturating_sub(u64::from(recv.len));
         let stream = &mut self.stream;
-        let (queued, offer) = offer(stream, recv.rcv_nxt, recv.offered, recv.least);
-        self.moments.acked(stream, reader.at, queued, &recv.acked);
+        let (queued, offer) = offer(stream, recv.rcv_nxt, recv.offered, recv.min_usable);
+        self.moments
+            .acked(stream, reader.at_ns, queued, &recv.acked);
         let lost = std::mem::take(&mut self.recv_lost)
             || start != self.read
-            || recv.flags & recv_flags::BYTES_MISSING != 0;
+            || recv.flags & receive_flags::BYTES_MISSING != 0;
         self.read = end;
         let past = self.past.take();
 
@@ -338,7 +350,7 @@ impl Socket {
             };
             self.message(header, receipt, clock, tell);
         }
-        if recv.flags & recv_flags::HAND_OFF_LOST != 0
+        if recv.flags & receive_flags::HAND_OFF_LOST != 0
             && let Some(batch) = self.batch_in_hand(reader.tid)
         {
             batch.wait_unseen();
@@ -371,7 +383,9 @@ impl Socket {
                 if !header.poss_dup {
                     // Sends are in order: nothing older will arrive any more. With a venue ahead of
                     // us what is to come may have been sent before what its stamp says.
-                    let since = arrived.map_or(u64::MAX, |a| a.at).min(received.sent_at());
+                    let since = arrived
+                        .map_or(u64::MAX, |a| a.at_ns)
+                        .min(received.sent_at());
                     self.moments.window.sent_until(since);
                     self.moments.acks.sent_until(since);
                 }
@@ -459,7 +473,7 @@ impl Socket {
     /// The thread has ended with messages in hand.
     pub(super) fn thread_ended(&mut self, tid: u32, at: u64, tell: &mut dyn FnMut(Fact)) {
         let end = Snapshot {
-            at,
+            at_ns: at,
             ..Snapshot::default()
         };
         self.close_batch(tid, &end, HandOff::Unseen, tell);

@@ -2,8 +2,9 @@
 //! lost. The same is seen on a live kernel in `xtask/tests/live.rs`.
 
 use agent_common::{
-    Acked, Arrival, Call, Change, CloseReason, Closed, Exit, HandOff, Head, OpenReason, Opened,
-    Past, Recv, SLICE_BYTES, STATES, Snapshot, State, recv_flags,
+    Acknowledged, BytesArrived, BytesReceived, CloseReason, FunctionCalled, HandedOff,
+    MAX_SLICE_BYTES, OpenReason, ReaderHistory, RecordHead, STATE_COUNT, Snapshot, SocketClosed,
+    SocketOpened, StateChange, ThreadExited, ThreadState, receive_flags,
 };
 use proptest::prelude::*;
 
@@ -41,7 +42,7 @@ struct Script {
     at: u64,
     /// The thread that reads.
     tid: u32,
-    ns: [u64; STATES],
+    ns: [u64; STATE_COUNT],
     lost: u32,
     socket: u64,
     stream: Vec<u8>,
@@ -77,7 +78,7 @@ impl Script {
             clock: UtcClock::new(Fixed),
             at: 1_000_000_000,
             tid: TID,
-            ns: [0; STATES],
+            ns: [0; STATE_COUNT],
             lost: 0,
             socket: SOCKET,
             stream: Vec::new(),
@@ -96,19 +97,19 @@ impl Script {
     }
 
     fn open(&mut self) {
-        self.give(Event::Opened(Opened {
+        self.give(Event::SocketOpened(SocketOpened {
             head: self.head(),
-            at: self.at,
+            at_ns: self.at,
             family: 2,
-            local: [127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            local_address: [127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             acked: self.told(),
             rcv_nxt: FIRST,
-            copied: FIRST,
+            copied_seq: FIRST,
             tgid: 60,
             reason: OpenReason::Connected as u32,
             offered: 65_536,
-            least: 1_000,
-            ..Opened::default()
+            min_usable: 1_000,
+            ..SocketOpened::default()
         }));
     }
 
@@ -120,11 +121,11 @@ impl Script {
         std::mem::swap(&mut self.read, &mut self.other.3);
     }
 
-    fn head(&self) -> Head {
-        Head {
+    fn head(&self) -> RecordHead {
+        RecordHead {
             kind: 0,
             lost: self.lost,
-            socket: self.socket,
+            socket_id: self.socket,
         }
     }
 
@@ -143,25 +144,25 @@ impl Script {
     }
 
     /// The ingest thread is in `state` for `ns`.
-    fn pass(&mut self, state: State, ns: u64) {
+    fn pass(&mut self, state: ThreadState, ns: u64) {
         self.at += ns;
         self.ns[state as usize] += ns;
     }
 
     fn now(&self) -> Snapshot {
         Snapshot {
-            at: self.at,
-            ns: self.ns,
+            at_ns: self.at,
+            state_ns: self.ns,
             tid: self.tid,
             reserved: 0,
         }
     }
 
-    fn told(&self) -> Acked {
+    fn told(&self) -> Acknowledged {
         let (end, segments, sent_at) = self.acked;
-        Acked {
-            sent_at,
-            end: FIRST.wrapping_add(end as u32),
+        Acknowledged {
+            sent_at_ns: sent_at,
+            end_seq: FIRST.wrapping_add(end as u32),
             segments,
         }
     }
@@ -214,14 +215,14 @@ impl Script {
     /// The same, with a receive window of `offered` bytes left.
     fn arrive_offering(&mut self, n: usize, offered: u32) {
         self.arrived = (self.arrived + n).min(self.stream.len());
-        let event = Event::Arrival(Arrival {
+        let event = Event::BytesArrived(BytesArrived {
             head: self.head(),
             reader: self.now(),
             acked: self.told(),
             rcv_nxt: FIRST.wrapping_add(self.arrived as u32),
             offered,
-            least: 1_000,
-            copied: FIRST.wrapping_add(self.read as u32),
+            min_usable: 1_000,
+            copied_seq: FIRST.wrapping_add(self.read as u32),
         });
         self.give(event);
     }
@@ -245,38 +246,38 @@ impl Script {
         let bytes = self.stream[self.read..to.min(self.read.saturating_add(most))].to_vec();
         let start = FIRST.wrapping_add(self.read as u32);
         self.read = to;
-        let recv = Recv {
+        let recv = BytesReceived {
             head: self.head(),
             reader: self.now(),
             acked: self.told(),
             tgid: 60,
             fd: 3,
-            end: FIRST.wrapping_add(to as u32),
+            end_seq: FIRST.wrapping_add(to as u32),
             len: len as u32,
             rcv_nxt: FIRST.wrapping_add(self.arrived as u32),
             offered: 60_000,
-            least: 1_000,
+            min_usable: 1_000,
             flags,
-            slices: 0,
-            call: 45,
+            slice_bytes: 0,
+            syscall: 45,
         };
-        let mut record = vec![0; size_of::<Recv>()];
-        if flags & recv_flags::BYTES_MISSING == 0 {
+        let mut record = vec![0; size_of::<BytesReceived>()];
+        if flags & receive_flags::BYTES_MISSING == 0 {
             record.extend(start.to_le_bytes());
             record.extend((bytes.len() as u32).to_le_bytes());
             record.extend(&bytes);
             record.resize(record.len().next_multiple_of(4), 0);
         }
-        let recv = Recv {
-            slices: (record.len() - size_of::<Recv>()) as u32,
+        let recv = BytesReceived {
+            slice_bytes: (record.len() - size_of::<BytesReceived>()) as u32,
             ..recv
         };
         let slices = Slices::behind(&record, &recv);
-        self.give(Event::Recv(recv, slices));
+        self.give(Event::BytesReceived(recv, slices));
     }
 
     fn hand_off(&mut self) {
-        let event = Event::HandOff(HandOff {
+        let event = Event::HandedOff(HandedOff {
             head: self.head(),
             reader: self.now(),
             how: 1,
@@ -287,12 +288,12 @@ impl Script {
 
     /// The function returns, 100 ns later.
     fn call(&mut self) {
-        self.pass(State::OnCpu, 100);
-        self.give(Event::Call(Call {
-            head: Head {
+        self.pass(ThreadState::OnCpu, 100);
+        self.give(Event::FunctionCalled(FunctionCalled {
+            head: RecordHead {
                 kind: 0,
                 lost: 0,
-                socket: 0,
+                socket_id: 0,
             },
             caller: self.now(),
         }));
@@ -305,7 +306,7 @@ impl Script {
         for _ in 0..calls {
             self.call();
         }
-        self.pass(State::OnCpu, 1_000);
+        self.pass(ThreadState::OnCpu, 1_000);
         self.hand_off();
     }
 
@@ -340,17 +341,17 @@ impl Script {
 
 /// A message's way with a known wait in every stage.
 fn one(script: &mut Script) {
-    script.pass(State::Blocked, 100);
+    script.pass(ThreadState::Blocked, 100);
     script.send(1, "");
-    script.pass(State::Blocked, 500);
+    script.pass(ThreadState::Blocked, 500);
     script.arrive(usize::MAX / 2);
-    script.pass(State::Blocked, 7);
-    script.pass(State::RunQueue, 30);
-    script.pass(State::OnCpu, 3);
+    script.pass(ThreadState::Blocked, 7);
+    script.pass(ThreadState::RunQueue, 30);
+    script.pass(ThreadState::OnCpu, 3);
     script.read(65_536);
-    script.pass(State::OnCpu, 20);
-    script.pass(State::LockWait, 4_000);
-    script.pass(State::Throttle, 900);
+    script.pass(ThreadState::OnCpu, 20);
+    script.pass(ThreadState::LockWait, 4_000);
+    script.pass(ThreadState::Throttle, 900);
     script.hand_off();
 }
 
@@ -378,20 +379,20 @@ fn every_wait_is_in_its_cell() {
 fn a_lost_arrival_is_unknown_and_only_that() {
     let mut script = Script::new();
     script.send(1, "");
-    script.pass(State::Blocked, 500);
+    script.pass(ThreadState::Blocked, 500);
     // The record of the first message's arrival found the ring full.
     script.arrived = script.stream.len();
     script.lost += 1;
-    script.pass(State::Blocked, 100);
+    script.pass(ThreadState::Blocked, 100);
     script.send(2, "");
-    script.pass(State::Blocked, 100);
+    script.pass(ThreadState::Blocked, 100);
     script.arrive(usize::MAX / 2);
-    script.pass(State::OnCpu, 10);
+    script.pass(ThreadState::OnCpu, 10);
     script.read(65_536);
     script.send(3, "");
     script.arrive(usize::MAX / 2);
     script.hand_off();
-    script.pass(State::OnCpu, 10);
+    script.pass(ThreadState::OnCpu, 10);
     script.read(65_536);
     script.hand_off();
     let unknown: Vec<_> = (0..3)
@@ -409,9 +410,9 @@ fn a_lost_hand_off_is_not_taken_from_the_next() {
     script.send(1, "");
     script.arrive(usize::MAX / 2);
     script.read(65_536);
-    script.pass(State::OnCpu, 50);
+    script.pass(ThreadState::OnCpu, 50);
     script.lost += 1;
-    script.pass(State::Blocked, 10_000);
+    script.pass(ThreadState::Blocked, 10_000);
     script.hand_off();
     assert_eq!(script.messages[0].hand_off, How::Unseen);
     assert_eq!(script.cell(0, Stage::InApp, Part::Unknown), 10_050);
@@ -427,10 +428,10 @@ fn a_thread_that_ends_with_messages_in_hand() {
     script.send(1, "");
     script.arrive(usize::MAX / 2);
     script.read(65_536);
-    script.pass(State::OnCpu, 50);
-    script.give(Event::Exit(Exit {
-        head: Head::default(),
-        at: script.at,
+    script.pass(ThreadState::OnCpu, 50);
+    script.give(Event::ThreadExited(ThreadExited {
+        head: RecordHead::default(),
+        at_ns: script.at,
         tid: TID,
         tgid: 60,
     }));
@@ -440,16 +441,16 @@ fn a_thread_that_ends_with_messages_in_hand() {
 
 /// The thread receives from another socket, while it has others in hand.
 fn read_elsewhere(script: &mut Script) {
-    let recv = Recv {
-        head: Head {
-            socket: SOCKET + 1,
+    let recv = BytesReceived {
+        head: RecordHead {
+            socket_id: SOCKET + 1,
             ..script.head()
         },
         reader: script.now(),
-        flags: recv_flags::OTHERS_OWED,
-        ..Recv::default()
+        flags: receive_flags::OTHERS_PENDING,
+        ..BytesReceived::default()
     };
-    script.give(Event::Recv(recv, Slices::behind(&[], &recv)));
+    script.give(Event::BytesReceived(recv, Slices::behind(&[], &recv)));
 }
 
 #[test]
@@ -461,11 +462,11 @@ fn a_wait_that_may_have_been_missed_leaves_the_time_in_app_unknown() {
         }
         script.send(1, "");
         script.arrive(usize::MAX / 2);
-        script.pass(State::OnCpu, 10);
+        script.pass(ThreadState::OnCpu, 10);
         script.read(65_536);
-        script.pass(State::OnCpu, 50);
+        script.pass(ThreadState::OnCpu, 50);
         read_elsewhere(&mut script);
-        script.pass(State::OnCpu, 70);
+        script.pass(ThreadState::OnCpu, 70);
         script.hand_off();
     }
     assert_eq!(script.messages[0].hand_off, How::Unseen);
@@ -480,8 +481,8 @@ fn a_hand_off_nobody_waits_for_is_not_taken_from_the_next_read() {
     let mut script = Script::new();
     script.send(1, "");
     script.arrive(usize::MAX / 2);
-    script.read_flagged(65_536, recv_flags::HAND_OFF_LOST);
-    script.pass(State::Blocked, 1_000);
+    script.read_flagged(65_536, receive_flags::HAND_OFF_LOST);
+    script.pass(ThreadState::Blocked, 1_000);
     one(&mut script);
     assert_eq!(script.messages[0].hand_off, How::Unseen);
     assert_eq!(script.cell(0, Stage::InApp, Part::Unknown), 1_640);
@@ -492,27 +493,27 @@ fn a_hand_off_nobody_waits_for_is_not_taken_from_the_next_read() {
 fn a_message_waits_for_the_thread_that_receives_it() {
     let mut script = Script::new();
     one(&mut script);
-    script.pass(State::LockWait, 1_000);
+    script.pass(ThreadState::LockWait, 1_000);
     script.send(2, "");
-    script.pass(State::LockWait, 500);
+    script.pass(ThreadState::LockWait, 500);
     script.arrive(usize::MAX / 2);
     // Another thread has slept since long ago; it is woken and reads.
     let woken = script.at + 40;
-    let mut past = Past {
+    let mut past = ReaderHistory {
         head: script.head(),
         tid: TID + 1,
         next: 3,
-        ..Past::default()
+        ..ReaderHistory::default()
     };
-    past.changes[0] = Change::new(script.at - 9_000, State::Unseen as u32, 0);
-    past.changes[1] = Change::new(woken, State::Blocked as u32, 0);
-    past.changes[2] = Change::new(woken + 7, State::RunQueue as u32, 0);
+    past.changes[0] = StateChange::new(script.at - 9_000, ThreadState::Unknown as u32, 0);
+    past.changes[1] = StateChange::new(woken, ThreadState::Blocked as u32, 0);
+    past.changes[2] = StateChange::new(woken + 7, ThreadState::RunQueue as u32, 0);
     script.tid = TID + 1;
     script.ns = [100, 7, 0, 0, 9_040, 0];
     script.at = woken + 12;
-    script.give(Event::Past(past));
+    script.give(Event::ReaderHistory(past));
     script.read(65_536);
-    script.pass(State::OnCpu, 3);
+    script.pass(ThreadState::OnCpu, 3);
     script.hand_off();
     assert_eq!(script.messages[1].tid, TID + 1);
     for (part, ns) in [
@@ -531,7 +532,7 @@ fn bytes_that_could_not_be_read_lose_their_messages_only() {
     let mut script = Script::new();
     script.send(1, "");
     script.arrive(usize::MAX / 2);
-    script.read_flagged(65_536, recv_flags::BYTES_MISSING);
+    script.read_flagged(65_536, receive_flags::BYTES_MISSING);
     script.hand_off();
     one(&mut script);
     assert_eq!(script.messages.len(), 1);
@@ -547,11 +548,11 @@ fn a_receive_that_was_not_seen_leaves_the_time_in_the_queue_unknown() {
     script.read(script.stream.len() - 3);
     script.lost += 1;
     script.read = script.stream.len();
-    script.pass(State::Blocked, 1_000);
+    script.pass(ThreadState::Blocked, 1_000);
     script.send(2, "");
     script.arrive(usize::MAX / 2);
     script.read(65_536);
-    script.pass(State::OnCpu, 5);
+    script.pass(ThreadState::OnCpu, 5);
     script.hand_off();
     assert_eq!(script.messages.len(), 2);
     assert_eq!(script.cell(0, Stage::Queued, Part::Unknown), 1_000);
@@ -565,7 +566,7 @@ fn a_venue_ahead_of_us_is_skew() {
     script.send(1, "");
     script.at -= 9_000;
     script.arrive(usize::MAX / 2);
-    script.pass(State::OnCpu, 10);
+    script.pass(ThreadState::OnCpu, 10);
     script.read(65_536);
     script.hand_off();
     assert_eq!(script.cell(0, Stage::InFlight, Part::Network), -9_000);
@@ -577,15 +578,15 @@ fn a_venue_ahead_of_us_is_skew() {
 fn an_acknowledgement_pending_is_told_beside_the_matrix() {
     let mut script = Script::new();
     script.send(1, "");
-    script.pass(State::Blocked, 500);
+    script.pass(ThreadState::Blocked, 500);
     script.arrive(usize::MAX / 2);
-    script.pass(State::Blocked, 1_000);
+    script.pass(ThreadState::Blocked, 1_000);
     // The second message and a resend wait at the venue for the acknowledgement of the first.
     script.send(2, "");
     script.send(3, "43=Y\x01122=19700101-01:00:00.500000000\x01");
-    script.pass(State::Blocked, 39_000);
+    script.pass(ThreadState::Blocked, 39_000);
     script.acknowledge();
-    script.pass(State::Blocked, 20);
+    script.pass(ThreadState::Blocked, 20);
     script.arrive(usize::MAX / 2);
     script.read(65_536);
     script.hand_off();
@@ -600,11 +601,11 @@ fn what_was_held_back_is_no_time_in_flight_that_an_acknowledgement_could_explain
     script.send(1, "");
     script.arrive_offering(usize::MAX / 2, 10);
     script.send(2, "");
-    script.pass(State::Blocked, 30_000);
+    script.pass(ThreadState::Blocked, 30_000);
     script.acknowledge();
-    script.pass(State::LockWait, 70_000);
+    script.pass(ThreadState::LockWait, 70_000);
     script.read(65_536);
-    script.pass(State::OnCpu, 400);
+    script.pass(ThreadState::OnCpu, 400);
     script.arrive(usize::MAX / 2);
     script.read(65_536);
     script.hand_off();
@@ -620,13 +621,13 @@ fn whole_seconds_are_narrowed() {
     for seq in 1..=1_200 {
         sent.push(script.at as i64 + UTC);
         script.send_whole_second(seq);
-        script.pass(State::Blocked, 300_000);
+        script.pass(ThreadState::Blocked, 300_000);
         script.arrive(usize::MAX / 2);
-        script.pass(State::OnCpu, 20_000);
+        script.pass(ThreadState::OnCpu, 20_000);
         script.read(65_536);
-        script.pass(State::LockWait, 2_000_000);
+        script.pass(ThreadState::LockWait, 2_000_000);
         script.hand_off();
-        script.pass(State::Blocked, 7_680_000);
+        script.pass(ThreadState::Blocked, 7_680_000);
     }
     assert_eq!(script.messages.len(), sent.len());
     for (message, sent) in script.messages.iter().zip(sent).skip(1_000) {
@@ -656,7 +657,7 @@ fn a_header_that_was_not_handed_over_whole_is_counted() {
 #[test]
 fn as_much_is_handed_over_as_headers_take() {
     let mut script = Script::new();
-    assert_eq!(script.sessions.header_bytes(), SLICE_BYTES);
+    assert_eq!(script.sessions.header_bytes(), MAX_SLICE_BYTES);
     script.send(1, "50=0123456789\x01");
     script.arrive(usize::MAX / 2);
     script.read(65_536);
@@ -676,13 +677,13 @@ fn as_much_is_handed_over_as_headers_take() {
     script.arrive(usize::MAX / 2);
     script.read(65_536);
     let longer = script.sessions.header_bytes();
-    assert!(longer > header + 60 && longer < SLICE_BYTES, "{longer}");
+    assert!(longer > header + 60 && longer < MAX_SLICE_BYTES, "{longer}");
     script.hand_off();
     script.send(3, "");
     script.arrive(usize::MAX / 2);
     script.read_cut(65_536, 0, 40);
     one(&mut script);
-    assert_eq!(script.sessions.header_bytes(), SLICE_BYTES);
+    assert_eq!(script.sessions.header_bytes(), MAX_SLICE_BYTES);
 }
 
 #[test]
@@ -703,14 +704,14 @@ fn resends_count_from_the_original_time_or_not_at_all() {
 fn a_closed_socket_ends_its_session_once() {
     let mut script = Script::new();
     one(&mut script);
-    let closed = Closed {
+    let closed = SocketClosed {
         head: script.head(),
-        at: script.at,
+        at_ns: script.at,
         reason: CloseReason::Destroyed as u32,
         reserved: 0,
     };
-    script.give(Event::Closed(closed));
-    script.give(Event::Closed(closed));
+    script.give(Event::SocketClosed(closed));
+    script.give(Event::SocketClosed(closed));
     assert_eq!(script.ended, 1);
 }
 
@@ -748,7 +749,7 @@ fn a_message_in_two_reads_is_called_after_the_second() {
     script.arrive(usize::MAX / 2);
     script.read(script.stream.len() - 10);
     script.call();
-    script.pass(State::OnCpu, 50);
+    script.pass(ThreadState::OnCpu, 50);
     script.read(1 << 20);
     script.call();
     script.hand_off();
@@ -878,8 +879,9 @@ proptest! {
     /// are the ones at which its last byte arrived, was read and was handed off.
     #[test]
     fn any_schedule_is_exact(moves in moves()) {
-        const STATE: [State; 5] = [
-            State::OnCpu, State::RunQueue, State::Throttle, State::LockWait, State::Blocked,
+        const STATE: [ThreadState; 5] = [
+            ThreadState::OnCpu, ThreadState::RunQueue, ThreadState::Throttle, ThreadState::LockWait,
+            ThreadState::Blocked,
         ];
         let mut script = Script::new();
         // End of each message, its sending, and when its last byte was seen to arrive and be read.
