@@ -8,7 +8,7 @@ The rival thread holds the GIL in bytecode (it hands it off when asked, after th
 do not yield, whose beginnings and ends are logged.
 
 Standard output: `connected`. At the end --log is written in the format of the lab's victims (`Record`, `Mark` and
-`Usage` in xtask/src/lab/victim), and --holds with one `START END` per call of the rival, CLOCK_MONOTONIC nanoseconds.
+`Usage` in xtask/lab/src/victim), and --holds with one `START END` per call of the rival, CLOCK_MONOTONIC nanoseconds.
 """
 
 import argparse

@@ -4,8 +4,10 @@ use std::{path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result};
 
-use xtask::containers::Containers;
-use xtask::{dashboards, deploy, image, perfetto, toolchain, workspace};
+use tools::containers::Containers;
+use tools::perfetto;
+
+use crate::{deploy, image, task, toolchain};
 
 /// Format, lints, build, then all tests. `filter` goes to the test binaries.
 pub(crate) fn run(filter: &[String]) -> Result<()> {
@@ -24,9 +26,11 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
         "warnings",
     ])?;
     check_dashboards()?;
-    let binary = workspace::build_agent()?;
+    let binary = toolchain::build_agent()?;
     let image = image()?;
 
+    // The live tests start the victims, and the demo.
+    task::build(&["lab", "demo"])?;
     let trace_processor = perfetto::ensure().unwrap_or_else(|error| {
         eprintln!("the test of exported traces is skipped: {error:#}");
         PathBuf::new()
@@ -58,18 +62,10 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
         "--exclude",
         "agent-ebpf",
         "--exclude",
-        "xtask",
-    ]))?;
-    with_filter(&mut tests(&[
-        "--package",
-        "xtask",
-        "--lib",
-        "--bins",
-        "--test",
-        "lab",
+        "live",
     ]))?;
     workspace::warm_sudo()?;
-    let mut live = tests(&["--package", "xtask", "--test", "live"]);
+    let mut live = tests(&["--package", "live", "--test", "live"]);
     let runner = "sudo -n --preserve-env=TAG52_BIN,CARGO_MANIFEST_DIR,CARGO_TARGET_DIR";
     live.env(
         format!(
@@ -97,14 +93,14 @@ fn image() -> Result<PathBuf> {
 /// The files of the dashboards and the rules; the live test asks what is in them. Prometheus is
 /// fetched here, not as root in a test.
 fn check_dashboards() -> Result<()> {
-    dashboards::check(&dashboards::folder())?;
-    dashboards::rules::check(&dashboards::folder())?;
+    let mut what = vec!["--check", "--rules"];
     let npm = Command::new("npm").arg("--version").output();
     if npm.is_ok_and(|output| output.status.success()) {
-        return dashboards::schema::check();
+        what.push("--schema");
+    } else {
+        eprintln!("the check of the dashboards against Grafana's types is skipped: npm is missing");
     }
-    eprintln!("the check of the dashboards against Grafana's types is skipped: npm is missing");
-    Ok(())
+    task::DASHBOARDS.run(&what)
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {

@@ -5,13 +5,12 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use xtask::{toolchain, workspace};
+use crate::toolchain;
 
 /// Builds the agent and becomes `tag52 COMMAND ARGS`, through sudo when not root. Returns only on
 /// failure.
 pub(crate) fn run(subcommand: &str, arguments: &[String]) -> Result<()> {
-    toolchain::ensure()?;
-    let binary = workspace::build_agent()?;
+    let binary = toolchain::build_agent()?;
     let mut command = if workspace::is_root() {
         Command::new(&binary)
     } else {

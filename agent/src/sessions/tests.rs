@@ -1,5 +1,5 @@
 //! Whole sessions from made-up events: what comes out is exact, and unknown where something was
-//! lost. The same is seen on a live kernel in `xtask/tests/live.rs`.
+//! lost. The same is seen on a live kernel in `xtask/live/tests/live.rs`.
 
 use agent_common::{
     Acknowledged, BytesArrived, BytesReceived, CloseReason, FunctionCalled, HandedOff,

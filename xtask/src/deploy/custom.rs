@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::{cache, called};
-use crate::containers::finish;
+use tools::containers::finish;
 
 /// The pinned package; of the same name as the group's.
 const PACKAGE: &str = "@kubernetes-models/prometheus-operator";

@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use super::cache;
-use crate::containers::finish;
-use crate::vm;
+use tools::apt;
+use tools::containers::finish;
 
 /// The suite whose kubectl is new enough (kustomize 5).
 const SUITE: &str = "trixie";
@@ -27,7 +27,7 @@ impl Kustomize {
         let fetched = Self(folder.join("usr/bin/kubectl"));
         if !fetched.0.is_file() {
             eprintln!("fetching kubectl (from Debian {SUITE}, once)");
-            vm::fetch_packages(&["kubectl"], SUITE, &folder)?;
+            apt::fetch(&["kubectl"], SUITE, &folder)?;
         }
         ensure!(
             fetched.is_new_enough(),

@@ -6,7 +6,6 @@
 mod custom;
 mod kustomize;
 mod policy;
-pub mod rights;
 mod rule;
 mod schemas;
 
@@ -15,11 +14,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::workspace;
-
 /// Options of `cargo xtask deploy-check`.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Write anew what is generated: the PrometheusRule made of dashboards/rules.yaml.
     #[arg(long)]
     write: bool,
@@ -34,7 +31,7 @@ const BUILDS: [(&str, (u32, u32)); 3] = [
 ];
 
 /// Checks everything; the error names all that is wrong.
-pub fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     if options.write {
         rule::write()?;
     }

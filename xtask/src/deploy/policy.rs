@@ -3,9 +3,8 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use super::rights::CAPABILITIES;
 use super::{called, folder};
-use crate::workspace;
+use tools::rights::CAPABILITIES;
 
 /// Where the agent serves, in all of this.
 const PORT: u64 = 9752;

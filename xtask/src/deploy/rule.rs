@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 
 use super::folder;
-use crate::workspace;
 
 const HEAD: &str = "\
 # Made of dashboards/rules.yaml by `cargo xtask deploy-check --write`.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{cache, called};
-use crate::containers::finish;
+use tools::containers::finish;
 
 /// The pinned version; it has the schemas of Kubernetes up to 1.37.
 const VERSION: &str = "1.37.0";

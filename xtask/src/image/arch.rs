@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A machine type, by the name Rust and Linux have for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Arch {
+pub(crate) enum Arch {
     /// amd64 to the container world.
     #[value(name = "x86_64")]
     X86_64,
@@ -15,17 +15,17 @@ pub enum Arch {
 
 impl Arch {
     /// All of them, in the order of an image's index.
-    pub const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
+    pub(crate) const ALL: [Self; 2] = [Self::X86_64, Self::Aarch64];
 
     /// The one we run on, if images can be made for it.
-    pub fn here() -> Option<Self> {
+    pub(crate) fn here() -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|arch| arch.to_string() == std::env::consts::ARCH)
     }
 
     /// What the OCI specifications call it.
-    pub fn oci(self) -> &'static str {
+    pub(crate) fn oci(self) -> &'static str {
         match self {
             Self::X86_64 => "amd64",
             Self::Aarch64 => "arm64",

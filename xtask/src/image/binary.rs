@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::arch::Arch;
 use super::compiler::Compiler;
-use crate::{toolchain, workspace};
+use crate::toolchain;
 
 /// Builds it for one machine.
-pub fn build(arch: Arch) -> Result<PathBuf> {
+pub(crate) fn build(arch: Arch) -> Result<PathBuf> {
     toolchain::ensure()?;
     let compiler = Compiler::ensure()?;
     let triple = arch.triple();

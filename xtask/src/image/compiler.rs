@@ -12,7 +12,6 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, ensure};
 
 use super::arch::Arch;
-use crate::workspace;
 
 /// The pinned version.
 const VERSION: &str = "0.17.1";

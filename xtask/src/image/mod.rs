@@ -11,14 +11,13 @@ mod twice;
 
 use anyhow::{Result, ensure};
 
-pub use self::arch::Arch;
-pub use self::binary::build as build_binary;
-pub use self::oci::{Image, Layout, build as build_image};
-use crate::{containers::Containers, workspace};
+pub(crate) use self::arch::Arch;
+pub(crate) use self::oci::Layout;
+use tools::containers::Containers;
 
 /// Options of `cargo xtask image`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// For which machines: x86_64, aarch64, both.
     #[arg(long, default_value = "both", value_parser = machines)]
     arch: Machines,
@@ -40,7 +39,7 @@ fn machines(text: &str) -> Result<Machines, String> {
 }
 
 /// Builds the image and says what it is.
-pub fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(
         workspace::is_root(),
         "buildah keeps its storage as root here: become root"
@@ -58,7 +57,7 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 /// The binaries, and the image of them in `target/image/layout`.
-pub fn build(containers: &Containers, machines: &[Arch]) -> Result<Layout> {
+pub(crate) fn build(containers: &Containers, machines: &[Arch]) -> Result<Layout> {
     let binaries = machines
         .iter()
         .map(|&arch| Ok((arch, binary::build(arch)?)))

@@ -9,40 +9,39 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::arch::Arch;
-use crate::containers::{Containers, finish};
-use crate::workspace;
+use tools::containers::{Containers, finish};
 
 /// Where the project lives, for the image's label.
 const TITLE: &str = "tag52";
 
 /// An OCI image layout: a folder of blobs.
 #[derive(Clone, Debug)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// The folder.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// The digest of the index.
-    pub digest: String,
+    pub(crate) digest: String,
     /// What is in it.
-    pub images: Vec<Image>,
+    pub(crate) images: Vec<Image>,
     /// When the commit was made, seconds since 1970: the age of everything in it.
     epoch: u64,
 }
 
 /// The image for one machine.
 #[derive(Clone, Debug)]
-pub struct Image {
+pub(crate) struct Image {
     /// The machine.
-    pub arch: Arch,
+    pub(crate) arch: Arch,
     /// The digest of its manifest.
-    pub digest: String,
+    pub(crate) digest: String,
     /// What is downloaded, bytes.
-    pub compressed: u64,
+    pub(crate) compressed: u64,
     /// The binary, bytes.
-    pub binary: u64,
+    pub(crate) binary: u64,
 }
 
 /// Makes the image of these binaries in `folder`, anew.
-pub fn build(
+pub(crate) fn build(
     containers: &Containers,
     binaries: &[(Arch, PathBuf)],
     folder: &Path,
@@ -85,7 +84,7 @@ pub fn build(
 
 impl Layout {
     /// What it is, in lines.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let mut text = format!("{TITLE} {}", self.digest);
         for image in &self.images {
@@ -103,7 +102,7 @@ impl Layout {
 
     /// Packs it into a file that `podman load`, `skopeo copy oci-archive:` and `ctr images import`
     /// take.
-    pub fn archive(&self, to: &Path) -> Result<PathBuf> {
+    pub(crate) fn archive(&self, to: &Path) -> Result<PathBuf> {
         finish(
             Command::new("tar")
                 .arg("--directory")

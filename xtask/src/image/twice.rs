@@ -6,8 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use super::arch::Arch;
-use crate::containers::finish;
-use crate::workspace;
+use tools::containers::finish;
 
 /// Builds the last commit in two new clones, and compares the digests.
 pub(super) fn check(machines: &[Arch]) -> Result<()> {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use super::{llvm, output, stream};
+use super::{llvm, output};
 
 /// The pinned version.
 pub(super) const VERSION: &str = "0.13.0";
@@ -57,7 +57,7 @@ pub(super) fn ensure(tools: &Path, llvm: u32) -> Result<()> {
     );
     let prefix = llvm::ensure(llvm)?;
     eprintln!("building bpf-linker {VERSION} for LLVM {llvm} (about a minute)");
-    stream(
+    workspace::run_to_stderr(
         Command::new("cargo")
             .args([
                 "install",

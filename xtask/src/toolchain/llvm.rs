@@ -5,8 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::{output, stream};
-use crate::workspace;
+use super::output;
 
 /// The Debian packages for one LLVM version.
 fn packages(major: u32) -> [String; 4] {
@@ -21,7 +20,8 @@ fn packages(major: u32) -> [String; 4] {
 /// Whether LLVM of that version is here or can be installed by us.
 pub(super) fn available(major: u32) -> bool {
     installed(major).is_some()
-        || (can_use_apt() && (in_apt(major) || (update().is_ok() && in_apt(major))))
+        || (tools::packages::can_use_apt()
+            && (in_apt(major) || (update().is_ok() && in_apt(major))))
 }
 
 /// The prefix of LLVM of that version; installs it through apt when that is possible.
@@ -30,7 +30,7 @@ pub(super) fn ensure(major: u32) -> Result<PathBuf> {
         return Ok(prefix);
     }
     let packages = packages(major);
-    if !can_use_apt() {
+    if !tools::packages::can_use_apt() {
         let sudo = if workspace::is_root() { "" } else { "sudo " };
         bail!(
             "the LLVM {major} library is missing; on Debian or Ubuntu install it with: \
@@ -41,7 +41,7 @@ pub(super) fn ensure(major: u32) -> Result<PathBuf> {
     if !in_apt(major) {
         update()?;
     }
-    stream(
+    workspace::run_to_stderr(
         Command::new("apt-get")
             .args(["install", "-y", "--no-install-recommends"])
             .args(packages)
@@ -98,10 +98,6 @@ fn has_package(package: &str) -> bool {
         .is_some_and(|status| status.ends_with(" installed"))
 }
 
-pub(super) fn can_use_apt() -> bool {
-    workspace::is_root() && Path::new("/usr/bin/apt-get").exists()
-}
-
 fn in_apt(major: u32) -> bool {
     packages(major).iter().all(|package| {
         output(Command::new("apt-cache").args(["policy", package])).is_some_and(|policy| {
@@ -111,5 +107,5 @@ fn in_apt(major: u32) -> bool {
 }
 
 fn update() -> Result<()> {
-    stream(Command::new("apt-get").arg("update"))
+    workspace::run_to_stderr(Command::new("apt-get").arg("update"))
 }

@@ -13,26 +13,15 @@ mod stamp;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail, ensure};
-
-use crate::workspace;
-
-/// What the bootstrap provides.
-#[derive(Clone, Debug)]
-pub struct Toolchain {
-    /// The rustup name of the nightly toolchain.
-    pub nightly: String,
-    /// The linker's binary.
-    pub linker: PathBuf,
-}
+use anyhow::{Context as _, Result, ensure};
 
 /// Provides the toolchain; does nothing when it is there.
-pub fn ensure() -> Result<Toolchain> {
+pub(crate) fn ensure() -> Result<()> {
     let tools = workspace::tools();
     let linker = tools.join("bin/bpf-linker");
     let stamp = tools.join("stamp.json");
-    if let Some(nightly) = stamp::check(&stamp, &linker) {
-        return Ok(Toolchain { nightly, linker });
+    if stamp::check(&stamp, &linker).is_some() {
+        return Ok(());
     }
     eprintln!("setting up the eBPF toolchain (once)");
     std::fs::create_dir_all(&tools)
@@ -47,77 +36,32 @@ pub fn ensure() -> Result<Toolchain> {
         linker::VERSION,
         nightly.llvm
     );
-    Ok(Toolchain {
-        nightly: nightly.name,
-        linker,
-    })
+    Ok(())
+}
+
+/// Builds the agent, after its toolchain, and returns its binary.
+pub(crate) fn build_agent() -> Result<PathBuf> {
+    ensure()?;
+    let mut command = workspace::command("cargo");
+    workspace::run(command.args(["build", "--release", "--package", "tag52"]))?;
+    let binary = workspace::agent();
+    ensure!(binary.is_file(), "cargo built no {}", binary.display());
+    Ok(binary)
 }
 
 /// Makes sure that rustfmt and clippy are there for the workspace's own toolchain.
-pub fn ensure_checkers() -> Result<()> {
+pub(crate) fn ensure_checkers() -> Result<()> {
     for (program, component) in [("rustfmt", "rustfmt"), ("cargo-clippy", "clippy")] {
         if output(Command::new(program).arg("--version")).is_none() {
-            stream(Command::new("rustup").args(["component", "add", component]))?;
+            workspace::run_to_stderr(Command::new("rustup").args(["component", "add", component]))?;
         }
     }
     Ok(())
 }
 
 /// Makes sure that tmux is there: the live view is tested on its terminals.
-pub fn ensure_tmux() -> Result<()> {
-    ensure_packages(&[("tmux", "tmux")])
-}
-
-/// Makes sure that programs are there; each is given with Debian's package of it.
-pub fn ensure_packages(programs: &[(&str, &str)]) -> Result<()> {
-    let missing: Vec<&str> = programs
-        .iter()
-        .filter(|(program, _)| !in_path(program))
-        .map(|&(_, package)| package)
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let list = missing.join(" ");
-    if !llvm::can_use_apt() {
-        let sudo = if workspace::is_root() { "" } else { "sudo " };
-        bail!("missing: {list}; on Debian or Ubuntu install with: {sudo}apt-get install -y {list}");
-    }
-    let install = || {
-        let mut command = Command::new("apt-get");
-        command.args(["install", "-y", "--no-install-recommends"]);
-        command
-            .args(&missing)
-            .env("DEBIAN_FRONTEND", "noninteractive");
-        stream(&mut command)
-    };
-    if install().is_err() {
-        stream(Command::new("apt-get").arg("update"))?;
-        install()?;
-    }
-    Ok(())
-}
-
-/// Whether a program can be found, also where only root looks.
-fn in_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain([PathBuf::from("/usr/sbin")])
-        .any(|folder| folder.join(program).is_file())
-}
-
-/// Runs a command with its output on our standard error, so that standard output stays the
-/// caller's.
-fn stream(command: &mut Command) -> Result<()> {
-    let shown = format!("{command:?}").replace('"', "");
-    eprintln!("+ {shown}");
-    let status = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::from(std::io::stderr()))
-        .status()
-        .with_context(|| format!("cannot run `{shown}`"))?;
-    ensure!(status.success(), "`{shown}` failed ({status})");
-    Ok(())
+pub(crate) fn ensure_tmux() -> Result<()> {
+    tools::packages::ensure(&[("tmux", "tmux")])
 }
 
 /// What a command prints, if it can be run and succeeds.

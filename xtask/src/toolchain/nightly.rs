@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{linker, llvm, output, stream};
+use super::{linker, llvm, output};
 
 /// Installed when no usable nightly is there: the newest one known to work, with LLVM 22. The
 /// newest nightly may be ahead of the LLVM that distributions package.
@@ -48,7 +48,7 @@ pub(super) fn ensure(tools: &Path) -> Result<Nightly> {
     {
         Some(nightly) => nightly,
         None => {
-            stream(Command::new("rustup").args([
+            workspace::run_to_stderr(Command::new("rustup").args([
                 "toolchain",
                 "install",
                 PINNED,
@@ -62,7 +62,7 @@ pub(super) fn ensure(tools: &Path) -> Result<Nightly> {
         }
     };
     if !nightly.sources().is_dir() {
-        stream(Command::new("rustup").args([
+        workspace::run_to_stderr(Command::new("rustup").args([
             "component",
             "add",
             "rust-src",

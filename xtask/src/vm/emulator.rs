@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::apt::Apt;
+use tools::apt::Apt;
 
 /// The release whose libraries everything here runs with.
 const RELEASE: &str = "bookworm";

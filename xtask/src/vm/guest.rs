@@ -10,8 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use super::emulator::Emulator;
 use super::kernel::Kernel;
 use super::subject::Subject;
-use crate::lab::child::Guarded;
-use crate::workspace;
+use workspace::child::Guarded;
 
 /// The guest's memory.
 const MEMORY: &str = "2G";
@@ -35,7 +34,7 @@ pub(super) fn run(
         emulator,
         folder.path(),
         &socket,
-        &[&job, &subject.agent, &subject.tests],
+        &[&job, &subject.agent, &subject.tests, &subject.victims],
     )?;
 
     let mut command = emulator.qemu();

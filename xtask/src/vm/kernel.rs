@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::apt::Apt;
 use super::cpio::Archive;
 use super::emulator::Emulator;
 use super::modules;
+use tools::apt::Apt;
 
 /// The flavour made for virtual machines, the quickest to boot.
 const FLAVOUR: &str = "-cloud-amd64";

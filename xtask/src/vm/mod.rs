@@ -6,17 +6,15 @@
 //! the binaries that were built here. There is no KVM in sight: a guest is 15 to 25 times slower
 //! than the host, so by default only those tests run that compare sums and proportions.
 
-pub(crate) mod apt;
 mod cpio;
 mod emulator;
 mod guest;
 mod kernel;
-mod mirror;
 mod modules;
 mod outcome;
 mod subject;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -25,7 +23,7 @@ use self::emulator::Emulator;
 use self::kernel::{Kernel, Series};
 use self::outcome::Outcome;
 use self::subject::Subject;
-use crate::{toolchain, workspace};
+use crate::toolchain;
 
 /// The kernels without `--kernel`: before `sock_recv_length`, two long-term ones, the newest.
 const DEFAULT_KERNELS: [&str; 4] = ["6.1", "6.12", "6.18", "7.3"];
@@ -49,16 +47,9 @@ const DEFAULT_TESTS: [&str; 14] = [
     "pods::without_the_api_there_are_ids_and_what_was_asked_for",
 ];
 
-/// Downloads packages from a suite of Debian, unpacks them in `to` and installs nothing.
-pub(crate) fn fetch_packages(packages: &[&str], suite: &str, to: &Path) -> Result<()> {
-    let packages: Vec<String> = packages.iter().map(|&name| name.to_owned()).collect();
-    let folder = to.with_extension("apt");
-    apt::Apt::open(&folder, &[suite])?.unpack(&packages, to)
-}
-
 /// Options of `cargo xtask vm`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Kernel series to run, such as 6.12; may be given more than once [default: 6.1 6.12 6.18 7.3]
     #[arg(long = "kernel", value_name = "SERIES")]
     kernels: Vec<Series>,
@@ -76,7 +67,7 @@ pub struct Options {
 
 /// Runs the tests on every kernel asked for and prints what came of it; an error when anything
 /// failed.
-pub fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(
         cfg!(target_arch = "x86_64"),
         "`cargo xtask vm` emulates an x86-64 machine and shares this one's programs with it: run it on x86-64"
@@ -104,10 +95,7 @@ pub fn run(options: &Options) -> Result<()> {
         Some(agent) => agent
             .canonicalize()
             .with_context(|| format!("{} is missing", agent.display()))?,
-        None => {
-            toolchain::ensure()?;
-            workspace::build_agent()?
-        }
+        None => toolchain::build_agent()?,
     };
     let subject = Subject::build(agent, wanted)?;
     let emulator = Emulator::provide(&folder())?;

@@ -5,13 +5,15 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::workspace;
+use crate::task;
 
 /// The binaries and the names of the tests to run.
 #[derive(Debug)]
 pub(super) struct Subject {
     /// The agent.
     pub(super) agent: PathBuf,
+    /// The lab's binary with the victims, beside the tests.
+    pub(super) victims: PathBuf,
     /// The live tests' binary.
     pub(super) tests: PathBuf,
     /// The tests to run.
@@ -21,6 +23,7 @@ pub(super) struct Subject {
 impl Subject {
     /// Builds the tests and picks those whose names are wanted.
     pub(super) fn build(agent: PathBuf, wanted: impl Fn(&str) -> bool) -> Result<Self> {
+        task::build(&["lab"])?;
         let tests = build_tests()?;
         let output = Command::new(&tests)
             .args(["--list", "--format", "terse"])
@@ -35,15 +38,16 @@ impl Subject {
         ensure!(!names.is_empty(), "no live test has such a name");
         Ok(Self {
             agent,
+            victims: workspace::target().join("debug/victims"),
             tests,
             names,
         })
     }
 }
 
-/// Builds the live tests, and with them xtask with its victims.
+/// Builds the live tests.
 fn build_tests() -> Result<PathBuf> {
-    let arguments = ["test", "--package", "xtask", "--test", "live", "--no-run"];
+    let arguments = ["test", "--package", "live", "--test", "live", "--no-run"];
     eprintln!("+ cargo {}", arguments.join(" "));
     let output = workspace::command("cargo")
         .args(arguments)

@@ -1,0 +1,138 @@
+//! `cargo xtask dashboards --live`: a real Prometheus scrapes the real agent on sessions that go
+//! wrong in known ways, and everything that the dashboards and the rules ask is asked.
+
+mod ask;
+mod prometheus;
+mod report;
+mod rules;
+mod scene;
+mod truth;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+pub use prometheus::ensure as ensure_prometheus;
+pub use report::{Outcome, Report, Row};
+
+use super::{all, folder};
+use ask::View;
+use prometheus::Prometheus;
+use scene::Scene;
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long Prometheus looks before it is asked.
+    pub seconds: u64,
+    /// Expressions on metrics that the agent does not have are no failure.
+    pub allow_missing: bool,
+    /// Where the answers go, for the pictures.
+    pub dump: Option<PathBuf>,
+}
+
+/// Runs it with the agent in `agent`.
+pub fn run(options: &Options, agent: &Path) -> Result<Report> {
+    let programs = prometheus::ensure()?;
+    let rules = folder().join("rules.yaml");
+    let rules = std::fs::read_to_string(&rules)
+        .with_context(|| format!("cannot read {}", rules.display()))?;
+    let mut scene = Scene::start(agent, options.seconds)?;
+    let prometheus = Prometheus::start(&programs, &scene.metrics, &rules)?;
+    let begun = Instant::now();
+    let from = now();
+    while begun.elapsed() < Duration::from_secs(options.seconds) {
+        std::thread::sleep(Duration::from_millis(200));
+        scene.check()?;
+    }
+    // Of whole seconds, as the scrapes are.
+    let range = (from.ceil() + 2.0, now().floor());
+    let report = questions(options, &prometheus, range)?;
+    let end = scene.finish()?;
+    // The agent's last second may have been scraped after the questions.
+    let truth = truth::compare(&prometheus, &end, range.1)?;
+    Ok(report.with(truth))
+}
+
+fn questions(options: &Options, prometheus: &Prometheus, range: (f64, f64)) -> Result<Report> {
+    let mut report = Report::new(prometheus.names()?, options.allow_missing);
+    let everything = View {
+        range,
+        chosen: BTreeMap::new(),
+    };
+    for dashboard in all() {
+        let json = dashboard.json();
+        for question in ask::questions(&json)? {
+            let answer = question.ask_until_it_answers(prometheus, &everything);
+            report.add(&question, answer);
+        }
+    }
+    for sender in scene::SENDERS {
+        report
+            .rows
+            .extend(truth::stack(prometheus, &of(range, sender))?);
+    }
+    rules::ask(prometheus, &mut report, range)?;
+    report.exemplars(prometheus.get(
+        "query_exemplars",
+        &[
+            ("query", "tag52_message_age_seconds_bucket"),
+            ("start", &range.0.to_string()),
+            ("end", &range.1.to_string()),
+        ],
+    ));
+    if let Some(folder) = &options.dump {
+        dump(prometheus, range, folder)?;
+    }
+    Ok(report)
+}
+
+fn of(range: (f64, f64), sender: &str) -> View {
+    View {
+        range,
+        chosen: BTreeMap::from([("sender".to_owned(), sender.to_owned())]),
+    }
+}
+
+/// Each dashboard with the answers to its panels, as a file for the pictures; the session's is that
+/// of the session that is starved.
+fn dump(prometheus: &Prometheus, range: (f64, f64), folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create {}", folder.display()))?;
+    for dashboard in all() {
+        let name = dashboard.file();
+        let view = if name == "session.json" {
+            of(range, scene::STARVED)
+        } else {
+            View {
+                range,
+                chosen: BTreeMap::new(),
+            }
+        };
+        let json = dashboard.json();
+        let mut answers: BTreeMap<u64, BTreeMap<String, Value>> = BTreeMap::new();
+        for question in ask::questions(&json)? {
+            if question.panel > 0 {
+                let data = question.ask(prometheus, &view).unwrap_or(Value::Null);
+                let answer = json!({ "step": question.step_s(&view), "data": data });
+                let panel = answers.entry(question.panel).or_default();
+                panel.insert(question.name, answer);
+            }
+        }
+        let shown = json!({
+            "from": range.0 * 1e3, "to": range.1 * 1e3, "chosen": view.chosen, "dashboard": json, "answers": answers,
+        });
+        std::fs::write(folder.join(name), serde_json::to_string(&shown)?)?;
+    }
+    Ok(())
+}
+
+/// Seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}

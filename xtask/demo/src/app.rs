@@ -1,0 +1,254 @@
+//! The application: the CPython ingest process and, in mode `process`, its processor.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::signal::Signal;
+
+use super::{Mode, Options};
+use lab::clock;
+use lab::cpython::Interpreter;
+use lab::holds::{self, Hold, Truth, Wait};
+use lab::sched::Schedstat;
+use lab::venue::Venue;
+use workspace::child::Guarded;
+
+/// The application's own view: the newest message it was through with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lag {
+    /// Messages so far.
+    pub(super) messages: u64,
+    /// Age at hand-off of the newest one, nanoseconds.
+    pub(super) lag_ns: i64,
+}
+
+/// One message in the application's log, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandOff {
+    /// MsgSeqNum.
+    pub seq: u64,
+    /// Tag 52, UTC.
+    pub sent_ns: i64,
+    /// Right before the next recv call, UTC.
+    pub utc_ns: i64,
+    /// The same on the monotonic clock.
+    pub monotonic_ns: i64,
+}
+
+impl HandOff {
+    /// The application's own lag.
+    pub fn lag_ns(&self) -> i64 {
+        self.utc_ns - self.sent_ns
+    }
+}
+
+/// The application's log.
+pub type AppLog = Vec<HandOff>;
+
+/// What the application says of its ingest thread besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Account {
+    /// Its waits for the GIL after the parse of a message.
+    pub gil: Truth,
+    /// The kernel's account of it.
+    pub schedstat: Schedstat,
+}
+
+/// CPython's own.
+const SWITCH_INTERVAL_NS: i64 = 5_000_000;
+
+impl Account {
+    fn read(log: &Path) -> Result<Self> {
+        let read = |extension: &str| {
+            let path = log.with_extension(extension);
+            std::fs::read_to_string(path).context("the ingest process left no account of itself")
+        };
+        let account = |extension: &str| {
+            Schedstat::parse(&read(extension)?).context("an odd account of a thread")
+        };
+        let waits = holds::parse(&read("waits")?)?;
+        let wait = |&Hold { from_ns, to_ns }: &Hold| Wait {
+            from_ns,
+            ns: to_ns - from_ns,
+        };
+        let waits: Vec<Wait> = waits.iter().map(wait).collect();
+        let calls = holds::parse(&read("calls")?)?;
+        Ok(Self {
+            gil: Truth::tell(&waits, &calls, account("processor")?, SWITCH_INTERVAL_NS),
+            schedstat: account("schedstat")?,
+        })
+    }
+}
+
+/// Reads the application's log file.
+pub(super) fn parse_log(text: &str) -> Result<AppLog> {
+    text.lines()
+        .map(|line| {
+            let fields: Vec<&str> = line.split(' ').collect();
+            let [seq, stamp, utc, monotonic] = fields[..] else {
+                bail!("odd line in the application's log: {line}")
+            };
+            Ok(HandOff {
+                seq: seq.parse()?,
+                sent_ns: clock::parse_utc(stamp).with_context(|| format!("odd tag 52: {stamp}"))?,
+                utc_ns: utc.parse()?,
+                monotonic_ns: monotonic.parse()?,
+            })
+        })
+        .collect()
+}
+
+/// The running application; killed when dropped.
+#[derive(Debug)]
+pub(super) struct App {
+    ingest: Guarded,
+    processor: Option<Guarded>,
+    log: PathBuf,
+    lag: Arc<Mutex<Lag>>,
+    connected: Arc<AtomicBool>,
+}
+
+impl App {
+    /// Starts it; `cpus` are those of the ingest thread and of the processor.
+    pub(super) fn start(
+        options: &Options,
+        python: &Interpreter,
+        venue: u16,
+        database: u16,
+        cpus: Option<(usize, usize)>,
+        folder: &Path,
+    ) -> Result<Self> {
+        let log = folder.join("handed-off");
+        let cpus = cpus.map(|(ingest, processor)| (ingest.to_string(), processor.to_string()));
+        let load = [
+            "--holds".to_owned(),
+            options.holds.to_string(),
+            "--elements".into(),
+            options.elements.to_string(),
+        ];
+        let script = |name: &str| {
+            let mut command = python.script(&workspace::root().join("xtask/demo").join(name));
+            command
+                .args(["--database", &database.to_string()])
+                .args(&load)
+                .stdin(Stdio::null());
+            // With --json our standard output belongs to the result.
+            command.stdout(Stdio::from(std::io::stderr()));
+            command
+        };
+
+        let mut command = script("ingest.py");
+        command
+            .args(["--venue", &venue.to_string(), "--log"])
+            .arg(&log);
+        command.args([
+            "--mode",
+            if options.mode == Mode::Thread {
+                "thread"
+            } else {
+                "process"
+            },
+        ]);
+        if let Some((ingest, processor)) = &cpus {
+            command.args(["--cpu-ingest", ingest, "--cpu-processor", processor]);
+        }
+        let mut ingest = Guarded::spawn(command.stdout(Stdio::piped()), "the ingest process")?;
+
+        let processor = if options.mode == Mode::Process {
+            let mut command = script("processor.py");
+            if let Some((_, processor)) = &cpus {
+                command.args(["--cpu", processor]);
+            }
+            Some(Guarded::spawn(&mut command, "the processor")?)
+        } else {
+            None
+        };
+
+        let lag = Arc::new(Mutex::new(Lag::default()));
+        let connected = Arc::new(AtomicBool::new(false));
+        let stdout = ingest
+            .child()
+            .stdout
+            .take()
+            .context("the ingest process's standard output")?;
+        let (seen_lag, seen_connected) = (Arc::clone(&lag), Arc::clone(&connected));
+        std::thread::Builder::new()
+            .name("app-output".into())
+            .spawn(move || {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    match line.split(' ').collect::<Vec<_>>()[..] {
+                        ["connected"] => seen_connected.store(true, Ordering::Release),
+                        ["lag", _, lag_ns, messages] => {
+                            if let (Ok(lag_ns), Ok(messages)) = (lag_ns.parse(), messages.parse()) {
+                                *seen_lag.lock().unwrap_or_else(PoisonError::into_inner) =
+                                    Lag { messages, lag_ns };
+                            }
+                        }
+                        _ => eprintln!("ingest: {line}"),
+                    }
+                }
+            })?;
+        Ok(Self {
+            ingest,
+            processor,
+            log,
+            lag,
+            connected,
+        })
+    }
+
+    /// The ingest process.
+    pub(super) fn pid(&self) -> i32 {
+        self.ingest.pid()
+    }
+
+    /// Its newest report, about a second old at most.
+    pub(super) fn lag(&self) -> Lag {
+        *self.lag.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the logon.
+    pub(super) fn wait_connected(
+        &mut self,
+        venue: &Venue,
+        limit: Duration,
+        stop: &AtomicBool,
+    ) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        while !(self.connected.load(Ordering::Acquire) && venue.logged_on()) {
+            self.check()?;
+            ensure!(!stop.load(Ordering::Relaxed), "interrupted");
+            ensure!(
+                Instant::now() < deadline,
+                "the ingest process did not log on within {limit:?}"
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Fails when a part of the application has ended by itself.
+    pub(super) fn check(&mut self) -> Result<()> {
+        if let Some(status) = self.ingest.ended() {
+            bail!("the ingest process ended early ({status})");
+        }
+        if let Some(status) = self.processor.as_mut().and_then(Guarded::ended) {
+            bail!("the processor ended early ({status})");
+        }
+        Ok(())
+    }
+
+    /// Ends the application and reads its log and its account.
+    pub(super) fn stop(mut self) -> Result<(AppLog, Account)> {
+        self.ingest.signal(Signal::SIGTERM);
+        drop(self.processor.take());
+        self.ingest.wait(Duration::from_secs(20))?;
+        let log = std::fs::read_to_string(&self.log).context("the ingest process left no log")?;
+        Ok((parse_log(&log)?, Account::read(&self.log)?))
+    }
+}

@@ -1,0 +1,137 @@
+//! The agent's ages beside the application's own lag, joined by MsgSeqNum.
+
+use std::collections::HashMap;
+
+use super::app::HandOff;
+use lab::agent::Message;
+
+/// Quantiles of a set of nanosecond values; all zero when it is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Quantiles {
+    /// Half are not above it.
+    pub p50_ns: i64,
+    /// 99 of 100 are not above it.
+    pub p99_ns: i64,
+    /// None is above it.
+    pub max_ns: i64,
+}
+
+impl Quantiles {
+    /// By nearest rank.
+    pub(super) fn of(mut values: Vec<i64>) -> Self {
+        values.sort_unstable();
+        let rank = |per_cent: usize| {
+            let index = (values.len() * per_cent).div_ceil(100).saturating_sub(1);
+            values.get(index).copied().unwrap_or(0)
+        };
+        Self {
+            p50_ns: rank(50),
+            p99_ns: rank(99),
+            max_ns: rank(100),
+        }
+    }
+}
+
+/// The outcome of a join.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Joined {
+    /// Messages both know.
+    pub joined: usize,
+    /// Messages only the application knows. Those before the agent was attached are among them.
+    pub only_application: usize,
+    /// Messages only the agent knows.
+    pub only_agent: usize,
+    /// |the agent's age - the application's lag|.
+    pub difference: Quantiles,
+    /// The agent's age minus the application's lag at the median: the sign.
+    pub median_signed_ns: i64,
+}
+
+/// Joins by MsgSeqNum; each message of the agent counts once.
+pub(super) fn join(log: &[HandOff], messages: &[Message]) -> Joined {
+    let ages: HashMap<u64, i64> = messages
+        .iter()
+        .map(|message| (message.seq, message.age_ns))
+        .collect();
+    let signed: Vec<i64> = log
+        .iter()
+        .filter_map(|entry| Some(ages.get(&entry.seq)? - entry.lag_ns()))
+        .collect();
+    Joined {
+        joined: signed.len(),
+        only_application: log.len() - signed.len(),
+        only_agent: ages.len().saturating_sub(signed.len()),
+        difference: Quantiles::of(signed.iter().map(|difference| difference.abs()).collect()),
+        median_signed_ns: Quantiles::of(signed).p50_ns,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::parse_log;
+    use lab::agent::parse_line;
+
+    fn line(seq: u64, sent: i64, age: i64) -> String {
+        format!(
+            r#"{{"type":"message","seq":{seq},"msg_type":"8","sent_ns":{sent},"arrived_ns":{},"received_ns":{},
+            "handed_off_ns":{},"age_ns":{age},"matrix":{{"in_flight":{{"network":10}},"queued":{{"lock_wait":{}}}}}}}"#,
+            sent + 10,
+            sent + age,
+            sent + age,
+            age - 10
+        )
+    }
+
+    #[test]
+    fn joins_by_sequence_number_and_ignores_unknown_lines() {
+        let sent = 1_772_341_199_123_456_000;
+        let lines = [
+            line(2, sent, 1_000),
+            r#"{"type":"interval","anything":[1,2]}"#.to_owned(),
+            line(3, sent, 5_000),
+            line(9, sent, 7_000),
+            r#"{"type":"summary"}"#.to_owned(),
+        ];
+        let messages: Vec<Message> = lines
+            .iter()
+            .filter_map(|line| parse_line(line).expect("JSON"))
+            .collect();
+        let log = parse_log(&format!(
+            "1 20260301-04:59:59.123456 {} 5\n2 20260301-04:59:59.123456 {} 6\n3 20260301-04:59:59.123456 {} 7\n",
+            sent + 1,
+            sent + 900,
+            sent + 5_300
+        ))
+        .expect("a log");
+        let joined = join(&log, &messages);
+        assert_eq!(
+            (joined.joined, joined.only_application, joined.only_agent),
+            (2, 1, 1)
+        );
+        assert_eq!(
+            joined.difference,
+            Quantiles {
+                p50_ns: 100,
+                p99_ns: 300,
+                max_ns: 300
+            }
+        );
+        assert_eq!(joined.median_signed_ns, -300);
+        assert_eq!(log[1].lag_ns(), 900);
+    }
+
+    #[test]
+    fn quantiles_are_by_nearest_rank() {
+        let quantiles = Quantiles::of((1..=1000).rev().collect());
+        assert_eq!(
+            quantiles,
+            Quantiles {
+                p50_ns: 500,
+                p99_ns: 990,
+                max_ns: 1000
+            }
+        );
+        assert_eq!(Quantiles::of(Vec::new()), Quantiles::default());
+    }
+}

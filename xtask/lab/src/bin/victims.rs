@@ -1,0 +1,36 @@
+//! The processes that the lab observes and disturbs: victims, crowds, neighbours and rivals.
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use lab::{crowd, neighbour, spin, victim};
+
+/// Processes of the lab, started by its tests, experiments and benches
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    process: Process,
+}
+
+#[derive(Debug, Subcommand)]
+enum Process {
+    /// A small FIX receiver that waits for one known reason, and writes down when
+    Victim(victim::Options),
+    /// A receiver with many sessions on several threads
+    Crowd(crowd::Options),
+    /// A short-lived process on a node that has nothing to do with the others
+    Neighbour(neighbour::Options),
+    /// Burns one CPU
+    Spin(spin::Options),
+    /// Reads standard input slowly: the process behind a full pipe
+    Drain(victim::Drain),
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().process {
+        Process::Victim(options) => victim::run(&options),
+        Process::Crowd(options) => crowd::run(&options),
+        Process::Neighbour(options) => neighbour::run(&options),
+        Process::Spin(options) => spin::run(&options),
+        Process::Drain(options) => options.run(),
+    }
+}

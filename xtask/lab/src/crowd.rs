@@ -1,0 +1,156 @@
+//! `victims crowd`: a process whose threads together read many sessions.
+//!
+//! Who reads which session is the experiment: sessions of its own for each thread, turns, or
+//! whoever is free. The record is that of the victim, one file per connection and thread that read
+//! it, and one per thread with its account of itself.
+
+mod own;
+mod pool;
+mod session;
+mod turns;
+mod worker;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::cpu;
+use crate::victim::VictimLog;
+
+/// Who reads a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Readers {
+    /// always the same thread, which waits for all of its sessions with epoll_wait(2)
+    Epoll,
+    /// the same with poll(2)
+    Poll,
+    /// all threads in turn: after some messages one hands the session on to the next
+    Turns,
+    /// whichever thread of a pool is free: all wait on one epoll instance
+    Pool,
+}
+
+/// Options of the hidden subcommand.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// The venues' ports on 127.0.0.1, one for each session.
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub venues: Vec<u16>,
+    /// The folder the logs go to.
+    #[arg(long)]
+    pub folder: PathBuf,
+    /// Threads: of the process, or with `turns` of each session.
+    #[arg(long, default_value_t = 1)]
+    pub threads: usize,
+    /// Who reads a session.
+    #[arg(long, default_value = "epoll")]
+    pub readers: Readers,
+    /// `turns`: messages after which the session is handed on.
+    #[arg(long, default_value_t = 50)]
+    pub turn: u64,
+    /// Connections per session, one after the other.
+    #[arg(long, default_value_t = 1)]
+    pub connections: u32,
+    /// CPU time burnt per message, microseconds.
+    #[arg(long, default_value_t = 0)]
+    pub work_us: u64,
+    /// How long another thread holds the mutex that every message takes, microseconds; 0: there is
+    /// none.
+    #[arg(long, default_value_t = 0)]
+    pub hold_us: u64,
+    /// How long that mutex is free in between, microseconds.
+    #[arg(long, default_value_t = 1000)]
+    pub gap_us: u64,
+}
+
+/// Reads the sessions until their venues have closed the last connection of each.
+pub fn run(options: &Options) -> Result<()> {
+    let lock = (options.hold_us > 0).then(|| rival(options)).transpose()?;
+    let work = worker::Work::new(options, lock);
+    match options.readers {
+        Readers::Epoll | Readers::Poll => own::run(options, &work),
+        Readers::Turns => turns::run(options, &work),
+        Readers::Pool => pool::run(options, &work),
+    }
+}
+
+/// A mutex that another thread holds most of the time.
+fn rival(options: &Options) -> Result<Arc<Mutex<u64>>> {
+    let lock = Arc::new(Mutex::new(0));
+    let held = Arc::clone(&lock);
+    let hold = Duration::from_micros(options.hold_us);
+    let gap = Duration::from_micros(options.gap_us);
+    let body = move || {
+        cpu::precise_sleeps();
+        loop {
+            if let Ok(mut holds) = held.lock() {
+                *holds += 1;
+                std::thread::sleep(hold);
+            }
+            std::thread::sleep(gap);
+        }
+    };
+    std::thread::Builder::new()
+        .name("rival".into())
+        .spawn(body)?;
+    Ok(lock)
+}
+
+/// What one thread read of one connection.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The venue's port.
+    pub venue: u16,
+    /// Our port.
+    pub local: u16,
+    /// The thread.
+    pub tid: i32,
+    /// One record per message, administrative ones included.
+    pub log: VictimLog,
+}
+
+impl Part {
+    fn write(&self, folder: &Path) -> Result<()> {
+        let name = format!("{}.{}.{}", self.venue, self.local, self.tid);
+        self.log.write(&folder.join(name))
+    }
+}
+
+/// Everything a crowd wrote down.
+#[derive(Clone, Debug, Default)]
+pub struct CrowdLog {
+    /// Who read what.
+    pub parts: Vec<Part>,
+    /// Each thread's account of itself.
+    pub threads: Vec<(i32, VictimLog)>,
+}
+
+impl CrowdLog {
+    /// Reads a crowd's folder.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let mut all = Self::default();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let numbers: Vec<i32> = name
+                .split('.')
+                .map(str::parse)
+                .collect::<Result<_, _>>()
+                .with_context(|| format!("an odd file among a crowd's logs: {name}"))?;
+            let log = VictimLog::read(&entry.path())?;
+            match numbers[..] {
+                [tid] => all.threads.push((tid, log)),
+                [venue, local, tid] => all.parts.push(Part {
+                    venue: u16::try_from(venue)?,
+                    local: u16::try_from(local)?,
+                    tid,
+                    log,
+                }),
+                _ => anyhow::bail!("an odd file among a crowd's logs: {name}"),
+            }
+        }
+        Ok(all)
+    }
+}

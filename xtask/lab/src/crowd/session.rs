@@ -1,0 +1,67 @@
+//! The client's side of one connection.
+
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::fd::AsRawFd as _;
+
+use anyhow::{Context as _, Result};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
+
+use crate::clock::{self, Resolution};
+use crate::fix::{Cutter, Header, Writer};
+
+/// One connection to a venue.
+pub(super) struct Session {
+    pub(super) venue: u16,
+    pub(super) local: u16,
+    /// How many connections to the venue there have been, this one included.
+    pub(super) connection: u32,
+    pub(super) stream: TcpStream,
+    cutter: Cutter,
+}
+
+/// What a receive call brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    Bytes,
+    Nothing,
+    End,
+}
+
+impl Session {
+    /// Connects and logs on.
+    pub(super) fn log_on(venue: u16, connection: u32) -> Result<Self> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, venue))
+            .context("a crowd cannot reach its venue")?;
+        stream.set_nodelay(true)?;
+        let mut writer = Writer::new("DROP", "VENUE", Resolution::Micros);
+        (&stream).write_all(writer.message("A", clock::utc_ns(), "98=0\u{1}108=30\u{1}"))?;
+        Ok(Self {
+            venue,
+            local: stream.local_addr()?.port(),
+            connection,
+            stream,
+            cutter: Cutter::default(),
+        })
+    }
+
+    /// One receive call, the first thing done here.
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Result<Brought> {
+        match recv(self.stream.as_raw_fd(), buffer, MsgFlags::empty()) {
+            // The venue is gone with bytes of ours unread: the same as an orderly end here.
+            Ok(0) | Err(Errno::ECONNRESET) => Ok(Brought::End),
+            Ok(length) => {
+                self.cutter.push(&buffer[..length]);
+                Ok(Brought::Bytes)
+            }
+            Err(Errno::EINTR | Errno::EAGAIN) => Ok(Brought::Nothing),
+            Err(error) => Err(error).context("the receive call failed"),
+        }
+    }
+
+    /// The next whole message of what was received.
+    pub(super) fn next_message(&mut self) -> Option<Header> {
+        self.cutter.next_message()
+    }
+}

@@ -1,0 +1,159 @@
+//! One thread of the crowd: what it does with a message, and what it writes down.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Result, anyhow};
+
+use super::session::{Brought, Session};
+use super::{Options, Part};
+use crate::clock;
+use crate::victim::{Did, Marks, Record, Usage, VictimLog, tag52_victim_handed_off};
+
+/// What is done for every message, by any thread.
+#[derive(Clone, Debug)]
+pub(super) struct Work {
+    cpu_ns: i64,
+    lock: Option<Arc<Mutex<u64>>>,
+    folder: PathBuf,
+}
+
+impl Work {
+    pub(super) fn new(options: &Options, lock: Option<Arc<Mutex<u64>>>) -> Self {
+        Self {
+            cpu_ns: (options.work_us * 1000).cast_signed(),
+            lock,
+            folder: options.folder.clone(),
+        }
+    }
+}
+
+/// A connection, told by both its ports.
+type Connection = (u16, u16);
+
+/// The calling thread.
+pub(super) struct Worker {
+    work: Work,
+    tid: i32,
+    marks: Marks,
+    buffer: Vec<u8>,
+    records: BTreeMap<Connection, Vec<Record>>,
+}
+
+impl Worker {
+    pub(super) fn of_this_thread(work: &Work) -> Result<Self> {
+        Ok(Self {
+            work: work.clone(),
+            tid: nix::unistd::gettid().as_raw(),
+            marks: Marks::of_this_thread(true, None)?,
+            buffer: vec![0; 65536],
+            records: BTreeMap::new(),
+        })
+    }
+
+    /// Runs `wait`, which covers all sessions the thread has read: it is through with all their
+    /// messages.
+    pub(super) fn wait<T>(&mut self, wait: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.marks.mark(Did::Work)?;
+        let now = (clock::monotonic_ns(), clock::utc_ns());
+        let ready = wait();
+        self.marks.mark(Did::Receive)?;
+        for records in self.records.values_mut() {
+            handed_off(records, now);
+        }
+        ready
+    }
+
+    /// Runs `wait`, in which the thread reads none of its sessions.
+    pub(super) fn rest<T>(&mut self, wait: impl FnOnce() -> T) -> Result<T> {
+        self.marks.mark(Did::Work)?;
+        let waited = wait();
+        self.marks.mark(Did::Lock)?;
+        Ok(waited)
+    }
+
+    /// One receive call and the work for what it brought; returns how many messages it completed,
+    /// `None` at the end of the stream.
+    pub(super) fn read(&mut self, session: &mut Session) -> Result<Option<u64>> {
+        self.marks.mark(Did::Work)?;
+        let now = (clock::monotonic_ns(), clock::utc_ns());
+        let brought = session.receive(&mut self.buffer)?;
+        let received_ns = clock::monotonic_ns();
+        self.marks.mark(Did::Receive)?;
+        let records = self
+            .records
+            .entry((session.venue, session.local))
+            .or_default();
+        handed_off(records, now);
+        if brought == Brought::End {
+            return Ok(None);
+        }
+        let mut messages = 0;
+        while let Some(message) = session.next_message() {
+            self.marks.work(self.work.cpu_ns)?;
+            let begin = clock::monotonic_ns();
+            if let Some(lock) = &self.work.lock {
+                self.marks.mark(Did::Work)?;
+                let mut taken = lock.lock().map_err(|_| anyhow!("the rival panicked"))?;
+                *taken += 1;
+                drop(taken);
+                self.marks.mark(Did::Lock)?;
+            }
+            let called_ns = clock::monotonic_ns();
+            records.push(Record {
+                seq: message.seq,
+                received_ns,
+                called_ns,
+                injected_ns: called_ns - begin,
+                handed_off_ns: 0,
+                handed_off_utc_ns: 0,
+            });
+            tag52_victim_handed_off(message.seq);
+            messages += 1;
+        }
+        Ok(Some(messages))
+    }
+
+    /// Writes everything down.
+    pub(super) fn finish(self) -> Result<()> {
+        let Self {
+            work,
+            tid,
+            marks,
+            records,
+            ..
+        } = self;
+        for ((venue, local), records) in records {
+            let log = VictimLog {
+                records,
+                ..VictimLog::default()
+            };
+            let part = Part {
+                venue,
+                local,
+                tid,
+                log,
+            };
+            part.write(&work.folder)?;
+        }
+        let account = VictimLog {
+            marks: marks.into_vec(),
+            usage: Usage::now(tid)?,
+            ..VictimLog::default()
+        };
+        account.write(&work.folder.join(tid.to_string()))
+    }
+}
+
+/// Stamps the records without a hand-off; afterwards, so that nothing stands before the call.
+fn handed_off(records: &mut [Record], (monotonic, utc): (i64, i64)) {
+    let waiting = records
+        .iter_mut()
+        .rev()
+        .take_while(|record| record.handed_off_ns == 0);
+    for record in waiting {
+        record.handed_off_ns = monotonic;
+        record.handed_off_utc_ns = utc;
+    }
+}

@@ -1,0 +1,219 @@
+//! The victim whose cause of waiting is the GIL: a CPython process with an ingest thread and a
+//! rival (`xtask/lab/gil_victim.py`).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use tempfile::TempDir;
+
+use crate::bench::Bench;
+use crate::cpu;
+use crate::cpython::Interpreter;
+use crate::holds::{self, Hold, Truth, Wait};
+use crate::sched::Schedstat;
+use crate::venue::{self, Venue};
+use crate::victim::{Did, Mark};
+
+/// How the rival thread holds the GIL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rival {
+    /// In bytecode: it hands the GIL off when asked, which is after the switch interval.
+    Bytecode,
+    /// In C calls that do not yield.
+    Calls {
+        /// How long one takes, about, microseconds.
+        hold_us: u32,
+        /// How long it sleeps in between, microseconds.
+        gap_us: u32,
+    },
+}
+
+/// What such processes are started with.
+#[derive(Debug)]
+pub struct Set {
+    /// The interpreter.
+    pub python: Interpreter,
+    folder: TempDir,
+}
+
+impl Set {
+    /// Finds the interpreter and compiles what takes the marks.
+    pub fn prepare(python: &Path) -> Result<Self> {
+        let set = Self {
+            python: Interpreter::find(python)?,
+            folder: tempfile::tempdir()?,
+        };
+        let output = Command::new("cc")
+            .args(["-O2", "-shared", "-fPIC", "-o"])
+            .arg(set.marks())
+            .arg(source("gil_marks.c"))
+            .output()
+            .context(
+                "cc is missing; on Debian or Ubuntu install it with: apt-get install -y gcc",
+            )?;
+        ensure!(
+            output.status.success(),
+            "cc failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(set)
+    }
+
+    /// Starts one and its venue. `switch_us` is sys.setswitchinterval in microseconds. Its threads
+    /// are pinned to one CPU each, where there are two.
+    pub fn bench(&self, options: venue::Options, rival: Rival, switch_us: u32) -> Result<Bench> {
+        let venue = Venue::start(options)?;
+        let port = venue.port().to_string();
+        Bench::of(venue, |log| {
+            let mut command = self.python.script(&source("gil_victim.py"));
+            let mut option = |name: &str, value: &str| {
+                command.arg(name).arg(value);
+            };
+            option("--venue", &port);
+            match rival {
+                Rival::Bytecode => option("--rival", "bytecode"),
+                Rival::Calls { hold_us, gap_us } => {
+                    option("--rival", "calls");
+                    option("--hold-us", &hold_us.to_string());
+                    option("--gap-us", &gap_us.to_string());
+                }
+            }
+            option("--switch-us", &switch_us.to_string());
+            if let Some((ingest, rival)) = cpu::pair() {
+                option("--cpu-ingest", &ingest.to_string());
+                option("--cpu-rival", &rival.to_string());
+            }
+            command.arg("--log").arg(log);
+            command.arg("--marks").arg(self.marks());
+            command.arg("--holds").arg(self.folder.path().join("holds"));
+            command
+        })
+    }
+
+    /// The calls of the rival in the last run.
+    pub fn holds(&self) -> Result<Vec<Hold>> {
+        let text = std::fs::read_to_string(self.folder.path().join("holds"))
+            .context("the victim left no log of its rival")?;
+        holds::parse(&text)
+    }
+
+    /// The waits of the last run by the victim's `marks` and the log of its rival, if that makes
+    /// calls.
+    pub fn truth(&self, marks: &[Mark], rival: Rival, switch_us: u32) -> Result<Truth> {
+        let account = self.folder.path().join("holds.schedstat");
+        let account =
+            std::fs::read_to_string(account).context("the victim left no account of its rival")?;
+        let calls = match rival {
+            Rival::Bytecode => Vec::new(),
+            Rival::Calls { .. } => self.holds()?,
+        };
+        let waits: Vec<Wait> = waits(marks).collect();
+        let holder = Schedstat::parse(&account).context("an odd schedstat")?;
+        Ok(Truth::tell(
+            &waits,
+            &calls,
+            holder,
+            i64::from(switch_us) * 1_000,
+        ))
+    }
+
+    fn marks(&self) -> PathBuf {
+        self.folder.path().join("gil_marks.so")
+    }
+}
+
+/// The same marks, with waits for the GIL told apart in turns: CPython waits for it with a timeout,
+/// again and again, and a turn is asleep first and then runs. `interval_ns` is the switch interval,
+/// which is the timeout.
+pub fn in_turns(marks: &[Mark], interval_ns: i64) -> Vec<Mark> {
+    let mut turns: Vec<Mark> = Vec::with_capacity(marks.len());
+    for mark in marks {
+        if let Some(from) = turns.last().copied()
+            && mark.did == Did::Lock
+        {
+            turns.extend(timeouts(&from, mark, interval_ns));
+        }
+        turns.push(*mark);
+    }
+    turns
+}
+
+/// The ends of all turns but the last between two marks. What the thread did not sleep is the same
+/// in each.
+fn timeouts(from: &Mark, to: &Mark, interval_ns: i64) -> impl Iterator<Item = Mark> {
+    let (cpu, delay) = (to.cpu_ns - from.cpu_ns, to.delay_ns - from.delay_ns);
+    let asleep = to.at_ns - from.at_ns - cpu - delay;
+    let timeouts = asleep / interval_ns;
+    let from = *from;
+    (1..=timeouts).map(move |turn| {
+        let part = |of: i64| of * turn / (timeouts + 1);
+        Mark {
+            did: Did::Lock,
+            at_ns: from.at_ns + turn * interval_ns + part(cpu) + part(delay),
+            cpu_ns: from.cpu_ns + part(cpu),
+            delay_ns: from.delay_ns + part(delay),
+            throttled_ns: from.throttled_ns,
+        }
+    })
+}
+
+/// The waits for the GIL, as the thread that waits accounts for them.
+fn waits(marks: &[Mark]) -> impl Iterator<Item = Wait> {
+    let locks = marks.windows(2).filter(|pair| pair[1].did == Did::Lock);
+    locks.map(|pair| {
+        let (from, to) = (pair[0], pair[1]);
+        let awake = to.cpu_ns - from.cpu_ns + to.delay_ns - from.delay_ns;
+        Wait {
+            from_ns: from.at_ns,
+            ns: to.at_ns - from.at_ns - awake,
+        }
+    })
+}
+
+fn source(name: &str) -> PathBuf {
+    workspace::root().join("xtask/lab").join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(did: Did, at_ns: i64, cpu_ns: i64, delay_ns: i64) -> Mark {
+        Mark {
+            did,
+            at_ns,
+            cpu_ns,
+            delay_ns,
+            throttled_ns: 0,
+        }
+    }
+
+    #[test]
+    fn a_wait_with_timeouts_is_told_apart_in_turns() {
+        // 12 asleep in turns of 5, 5 and 2; each runs for 2 and stands in the run queue for 1.
+        let marks = [
+            mark(Did::Receive, 100, 10, 0),
+            mark(Did::Lock, 121, 16, 3),
+            mark(Did::Work, 130, 25, 3),
+        ];
+        let turns = [
+            marks[0],
+            mark(Did::Lock, 108, 12, 1),
+            mark(Did::Lock, 116, 14, 2),
+            marks[1],
+            marks[2],
+        ];
+        assert_eq!(in_turns(&marks, 5), turns);
+        let wait = Wait {
+            from_ns: 100,
+            ns: 12,
+        };
+        assert_eq!(waits(&marks).collect::<Vec<_>>(), [wait]);
+        // Shorter than the interval, and other things than locks, stay as they are.
+        assert_eq!(in_turns(&marks, 13), marks);
+        let asleep = [mark(Did::Work, 0, 0, 0), mark(Did::Receive, 100, 0, 0)];
+        assert_eq!(in_turns(&asleep, 5), asleep);
+        assert_eq!(in_turns(&[], 5), []);
+    }
+}

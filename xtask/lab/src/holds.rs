@@ -1,0 +1,267 @@
+//! Waits for the GIL, told apart by what its holder logged: hand-offs, and calls that do not yield.
+
+use anyhow::{Context as _, Result};
+
+use crate::blame::Blamed;
+use crate::sched::Schedstat;
+
+/// One call of the holder that does not yield, monotonic, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Right before the call.
+    pub from_ns: i64,
+    /// Right after it.
+    pub to_ns: i64,
+}
+
+/// One wait of the ingest thread, monotonic, nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// When it began.
+    pub from_ns: i64,
+    /// How long it was.
+    pub ns: i64,
+}
+
+/// Waits and, of these, long holds: those that outlast a request to let go. The others are
+/// hand-offs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Waits {
+    /// How many.
+    pub waits: u64,
+    /// How long, nanoseconds.
+    pub waits_ns: i64,
+    /// How many long holds.
+    pub holds: u64,
+    /// How long these, nanoseconds.
+    pub holds_ns: i64,
+}
+
+/// Below this the agent tells no wait.
+const SHORTEST_NS: i64 = 20_000;
+
+/// Shares may be off by so much, points.
+const SHARES: f64 = 10.0;
+
+/// Waits for the GIL without the agent. CPython's waiter asks for the GIL when it has waited for a
+/// switch interval, and its holder lets go at the next bytecode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Truth {
+    /// A long hold by the waiter's clock: two switch intervals or more.
+    pub by_clock: Waits,
+    /// A long hold by the holder's log: after the request it stayed in one call for another switch
+    /// interval.
+    pub by_calls: Waits,
+    /// The kernel's account of the holder: one that has no CPU cannot let go either.
+    pub holder: Schedstat,
+    /// sys.getswitchinterval(), nanoseconds.
+    pub interval_ns: i64,
+}
+
+/// A share of long holds, beside the true one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Differs {
+    /// Which share.
+    pub what: &'static str,
+    /// By how much it is off, points.
+    pub points: f64,
+    /// It may be off by so much.
+    pub at_most: f64,
+}
+
+impl Differs {
+    /// Whether it is off by no more than it may. What is no number is not.
+    pub fn holds(&self) -> bool {
+        self.points <= self.at_most
+    }
+}
+
+impl Truth {
+    /// Every wait of the waiter, and the calls of the holder that do not yield, in order.
+    pub fn tell(waits: &[Wait], calls: &[Hold], holder: Schedstat, interval_ns: i64) -> Self {
+        let by_clock = Waits::tell(waits, |wait| wait.ns >= 2 * interval_ns);
+        let by_calls = Waits::tell(waits, |wait| {
+            let asked = wait.from_ns + interval_ns;
+            let after = calls.partition_point(|call| call.from_ns <= asked);
+            let in_call = after.checked_sub(1).map_or(0, |index| calls[index].to_ns);
+            in_call.min(wait.from_ns + wait.ns) >= asked + interval_ns
+        });
+        Self {
+            by_clock,
+            by_calls,
+            holder,
+            interval_ns,
+        }
+    }
+
+    /// How far what the agent found is off.
+    pub fn beside(&self, found: &Waits) -> [Differs; 4] {
+        let differs = |what, found: f64, truth: f64, excused: f64| Differs {
+            what,
+            points: 100.0 * (found - truth).abs(),
+            at_most: SHARES + 100.0 * excused,
+        };
+        let (clock, calls) = (&self.by_clock, &self.by_calls);
+        // A wait that is long for want of a CPU has an interval of that at the least, and is twice
+        // as long at the most.
+        let delay = self.holder.run_delay_ns as f64;
+        let in_time = 2.0 * delay / calls.waits_ns as f64;
+        let in_number = delay / self.interval_ns as f64 / calls.waits as f64;
+        [
+            differs(
+                "long waits, of the time",
+                found.of_time(),
+                clock.of_time(),
+                0.0,
+            ),
+            differs(
+                "long waits, of the number",
+                found.of_number(),
+                clock.of_number(),
+                0.0,
+            ),
+            differs(
+                "long calls, of the time",
+                found.of_time(),
+                calls.of_time(),
+                in_time,
+            ),
+            differs(
+                "long calls, of the number",
+                found.of_number(),
+                calls.of_number(),
+                in_number,
+            ),
+        ]
+    }
+}
+
+impl Waits {
+    fn tell(waits: &[Wait], is_hold: impl Fn(&Wait) -> bool) -> Self {
+        let mut told = Self::default();
+        for wait in waits.iter().filter(|wait| wait.ns >= SHORTEST_NS) {
+            told.waits += 1;
+            told.waits_ns += wait.ns;
+            if is_hold(wait) {
+                told.holds += 1;
+                told.holds_ns += wait.ns;
+            }
+        }
+        told
+    }
+
+    /// What rows of blame say of the ingest thread's waits.
+    pub fn of<'a>(rows: impl IntoIterator<Item = &'a Blamed>) -> Self {
+        let mut all = Self::default();
+        for row in rows {
+            all.waits += row.waits;
+            all.waits_ns += row.waits_ns.cast_signed();
+            all.holds += row.holds;
+            all.holds_ns += row.holds_ns.cast_signed();
+        }
+        all
+    }
+
+    /// The long holds' share of the waiting time, 0 to 1.
+    pub fn of_time(&self) -> f64 {
+        self.holds_ns as f64 / self.waits_ns as f64
+    }
+
+    /// The long holds' share of the waits, 0 to 1.
+    pub fn of_number(&self) -> f64 {
+        self.holds as f64 / self.waits as f64
+    }
+}
+
+/// Lines of two instants each, `FROM TO`.
+pub fn parse(text: &str) -> Result<Vec<Hold>> {
+    let hold = |line: &str| {
+        let (from, to) = line.split_once(' ')?;
+        let (from_ns, to_ns) = (from.parse().ok()?, to.parse().ok()?);
+        (from_ns <= to_ns).then_some(Hold { from_ns, to_ns })
+    };
+    text.lines()
+        .map(|line| hold(line).with_context(|| format!("odd line in a log of instants: {line}")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold(from_ns: i64, to_ns: i64) -> Hold {
+        Hold { from_ns, to_ns }
+    }
+
+    #[test]
+    fn lines_are_read_and_oddities_are_not_taken_for_holds() {
+        assert_eq!(
+            parse("5 9\n10 30\n").expect("two"),
+            [hold(5, 9), hold(10, 30)]
+        );
+        assert_eq!(parse("").expect("none"), []);
+        for odd in ["5", "9 5", "5 x", "5 9 1"] {
+            assert!(parse(odd).is_err(), "{odd}");
+        }
+    }
+
+    fn truth(from: i64, length: i64, calls: &[Hold]) -> Truth {
+        let ms = |n: i64| n * 1_000_000;
+        let wait = Wait {
+            from_ns: ms(from),
+            ns: ms(length),
+        };
+        let calls: Vec<Hold> = calls
+            .iter()
+            .map(|call| hold(ms(call.from_ns), ms(call.to_ns)))
+            .collect();
+        Truth::tell(&[wait], &calls, Schedstat::default(), ms(5))
+    }
+
+    #[test]
+    fn a_long_call_lasts_from_the_request_for_another_interval() {
+        let of = |from, length, calls: &[Hold]| {
+            let truth = truth(from, length, calls);
+            (truth.by_clock.holds, truth.by_calls.holds)
+        };
+        let calls = [hold(100, 103), hold(103, 117)];
+        // Asked in the second call, which goes on for more than an interval.
+        assert_eq!(of(100, 17, &calls), (1, 1));
+        // It asks after 113, and the call ends in time.
+        assert_eq!(of(108, 9, &calls), (0, 0));
+        // Two calls, one after the other, with a bytecode in between where it could have let go.
+        let short = [hold(100, 108), hold(108, 112)];
+        assert_eq!(of(100, 12, &short), (1, 0));
+        // Another had it, or nobody.
+        assert_eq!(of(200, 17, &calls), (1, 0));
+        assert_eq!(of(50, 17, &calls), (1, 0));
+        assert_eq!(of(50, 17, &[]), (1, 0));
+        // Too short to be told.
+        let blink = Wait {
+            from_ns: 0,
+            ns: 19_999,
+        };
+        let none = Truth::tell(&[blink], &calls, Schedstat::default(), 5).by_clock;
+        assert_eq!(none, Waits::default());
+    }
+
+    #[test]
+    fn shares_that_are_off_are_seen_and_a_holder_without_a_cpu_is_excused() {
+        let mut truth = truth(100, 17, &[hold(100, 117)]);
+        let mut found = truth.by_calls;
+        let wrong = |truth: &Truth, found: &Waits| {
+            let differs = truth.beside(found).into_iter();
+            let wrong = differs.filter(|d| !d.holds());
+            wrong.map(|d| d.what).collect::<Vec<_>>()
+        };
+        assert_eq!(wrong(&truth, &found), [""; 0]);
+        (found.holds, found.holds_ns) = (0, 0);
+        assert_eq!(wrong(&truth, &found).len(), 4);
+        truth.by_clock.holds = 0;
+        truth.by_clock.holds_ns = 0;
+        assert_eq!(wrong(&truth, &found).len(), 2);
+        truth.holder.run_delay_ns = 9_000_000;
+        assert_eq!(wrong(&truth, &found), [""; 0]);
+        assert_eq!(wrong(&truth, &Waits::default()).len(), 4);
+    }
+}

@@ -1,0 +1,34 @@
+//! The laboratory: real processes on loopback with known behaviour, for the demo, the live tests
+//! and the accuracy lab.
+//!
+//! A [`venue`] sends FIX, a [`victim`] (or a [`crowd`] of threads, or the demo's ingest process)
+//! reads it, [`agent`] is the agent under test. Every part keeps its own record of what it did and
+//! when, which is the ground truth.
+
+pub mod agent;
+pub mod bench;
+pub mod blame;
+pub mod cgroup;
+pub mod clock;
+pub mod cpu;
+pub mod cpython;
+pub mod crowd;
+pub mod crowds;
+pub mod database;
+pub mod fix;
+pub mod gil;
+pub mod holds;
+pub mod neighbour;
+pub mod process;
+pub mod programs;
+pub mod quickfix;
+pub mod relay;
+pub mod runners;
+pub mod sched;
+pub mod spin;
+pub mod tmux;
+pub mod tun;
+mod unsent;
+pub mod venue;
+pub mod victim;
+pub mod victims;

@@ -1,0 +1,151 @@
+//! When the bytes of a stream left the sender, and for how long the receiver's window kept them:
+//! TCP_INFO of the sender's own kernel, looked at all the time.
+
+use std::net::TcpStream;
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::{clock, cpu};
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_micros(200);
+
+/// What one look found.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    /// `CLOCK_MONOTONIC`, nanoseconds.
+    at: i64,
+    /// Bytes of the stream that have left the send buffer.
+    left: u64,
+    /// Time since the connection began in which the receiver's window was what kept the sender,
+    /// nanoseconds.
+    limited: i64,
+}
+
+/// All looks at one connection, oldest first.
+#[derive(Debug)]
+pub(super) struct Looks(Vec<Look>);
+
+impl Looks {
+    /// When the byte before stream position `end` was first seen to have left; `None`: never.
+    pub(super) fn left(&self, end: u64) -> Option<i64> {
+        let index = self.0.partition_point(|look| look.left < end);
+        self.0.get(index).map(|look| look.at)
+    }
+
+    /// For how long the window kept the sender between two monotonic instants.
+    pub(super) fn limited(&self, from: i64, to: i64) -> i64 {
+        self.limited_until(to) - self.limited_until(from)
+    }
+
+    fn limited_until(&self, at: i64) -> i64 {
+        let index = self.0.partition_point(|look| look.at <= at);
+        let (Some(before), Some(after)) = (
+            index.checked_sub(1).and_then(|i| self.0.get(i)),
+            self.0.get(index),
+        ) else {
+            return self
+                .0
+                .get(index.saturating_sub(1))
+                .map_or(0, |look| look.limited);
+        };
+        let share = (at - before.at) as f64 / (after.at - before.at).max(1) as f64;
+        before.limited + ((after.limited - before.limited) as f64 * share) as i64
+    }
+}
+
+/// A thread that looks until it is told to stop.
+#[derive(Debug)]
+pub(super) struct Watch {
+    written: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<Look>>,
+}
+
+impl Watch {
+    pub(super) fn start(stream: &TcpStream) -> Result<Self> {
+        let stream = stream.try_clone()?;
+        let (written, stop) = (
+            Arc::new(AtomicU64::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (bytes, stopped) = (Arc::clone(&written), Arc::clone(&stop));
+        let body = move || {
+            cpu::precise_sleeps();
+            let mut looks: Vec<Look> = Vec::new();
+            while !stopped.load(Ordering::Acquire) {
+                // In this order the position is never ahead of the truth.
+                let before = bytes.load(Ordering::Acquire);
+                let info = Info::of(&stream);
+                looks.push(Look {
+                    at: clock::monotonic_ns(),
+                    left: before.saturating_sub(info.unsent()),
+                    limited: info.limited_ns(),
+                });
+                std::thread::sleep(EVERY);
+            }
+            looks
+        };
+        let thread = std::thread::Builder::new()
+            .name("unsent".into())
+            .spawn(body)?;
+        Ok(Self {
+            written,
+            stop,
+            thread,
+        })
+    }
+
+    /// So many bytes were given to the socket in all.
+    pub(super) fn written(&self, bytes: u64) {
+        self.written.store(bytes, Ordering::Release);
+    }
+
+    /// Ends it, after a last look.
+    pub(super) fn stop(self) -> Result<Looks> {
+        std::thread::sleep(10 * EVERY);
+        self.stop.store(true, Ordering::Release);
+        let looks = self.thread.join().ok().context("the watch panicked")?;
+        Ok(Looks(looks))
+    }
+}
+
+/// `struct tcp_info` up to `tcpi_rwnd_limited` (include/uapi/linux/tcp.h); libc's ends before it.
+struct Info([u8; 184]);
+
+impl Info {
+    fn of(stream: &TcpStream) -> Self {
+        let mut info = Self([0; 184]);
+        let mut length = size_of::<Self>() as libc::socklen_t;
+        // SAFETY: a buffer and its real length; the descriptor is open. A failure leaves zeros.
+        unsafe {
+            libc::getsockopt(
+                stream.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_INFO,
+                info.0.as_mut_ptr().cast(),
+                &raw mut length,
+            );
+        }
+        info
+    }
+
+    /// `tcpi_notsent_bytes`
+    fn unsent(&self) -> u64 {
+        self.0[144..148]
+            .try_into()
+            .map_or(0, u32::from_ne_bytes)
+            .into()
+    }
+
+    /// `tcpi_rwnd_limited`, microseconds there.
+    fn limited_ns(&self) -> i64 {
+        let micros = self.0[176..184].try_into().map_or(0, u64::from_ne_bytes);
+        micros.cast_signed() * 1_000
+    }
+}

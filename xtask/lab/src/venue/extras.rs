@@ -1,0 +1,122 @@
+//! What a venue sends besides its stream: copies of what it sent before, and sequence resets.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Sent, Session};
+use crate::fix::{SOH, execution_report};
+
+/// Something sent in one go between two ExecutionReports of the stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Extra {
+    /// After so many ExecutionReports.
+    pub after: u64,
+    /// What it is.
+    pub what: What,
+}
+
+/// What is sent in between.
+#[derive(Clone, Copy, Debug)]
+pub enum What {
+    /// An answer to a ResendRequest: a GapFill in place of an administrative message, then copies
+    /// of the ExecutionReports sent last, oldest first, all with 43=Y, their own MsgSeqNum and the
+    /// present time in tag 52.
+    Resend {
+        /// How many ExecutionReports.
+        count: usize,
+        /// Tag 122 says that they were sent first so much before they truly were.
+        older: Duration,
+        /// Every so-manyth has no tag 122.
+        bare: usize,
+    },
+    /// SequenceReset-GapFill: so many MsgSeqNums are left out.
+    GapFill(u64),
+    /// SequenceReset-Reset: goes on with this MsgSeqNum, used before or not.
+    Reset(u64),
+}
+
+/// Whether a message is a copy of an earlier one (43=Y).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resend {
+    /// It is not.
+    No,
+    /// It is; tag 122 as written, UTC nanoseconds.
+    Since(i64),
+    /// It is, and has no tag 122.
+    Bare,
+}
+
+impl Session<'_> {
+    /// Sends what is due after the ExecutionReports sent so far.
+    pub(super) fn extras(&mut self) -> Result<()> {
+        let (options, reports) = (self.options, self.reports);
+        for extra in options.extras.iter().filter(|e| e.after == reports) {
+            match extra.what {
+                What::Resend { count, older, bare } => self.resend(count, older, bare)?,
+                What::GapFill(skip) => {
+                    let to = self.writer.next_seq() + 1 + skip;
+                    self.send("4", &format!("123=Y{SOH}36={to}{SOH}"))?;
+                    self.writer.go_on_with(to);
+                }
+                What::Reset(to) => {
+                    self.send("4", &format!("123=N{SOH}36={to}{SOH}"))?;
+                    self.writer.go_on_with(to);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn resend(&mut self, count: usize, older: Duration, bare: usize) -> Result<()> {
+        let fresh = |sent: &&Sent| sent.msg_type == "8" && sent.resend == Resend::No;
+        let last = self.log.iter().rev().filter(fresh).take(count);
+        let mut chosen: Vec<(u64, i64)> = last.map(|sent| (sent.seq, sent.sent_ns)).collect();
+        chosen.reverse();
+        let older = older.as_nanos() as i64;
+        let Some(&(first_seq, first_ns)) = chosen.first() else {
+            return Ok(());
+        };
+        self.copy(
+            "4",
+            first_seq,
+            Some(first_ns - older),
+            &format!("123=Y{SOH}36={first_seq}{SOH}"),
+        )?;
+        let mut fields = String::new();
+        for (index, (seq, sent_ns)) in chosen.into_iter().enumerate() {
+            let first = (bare == 0 || (index + 1) % bare != 0).then_some(sent_ns - older);
+            execution_report(seq, *self.options.size.start(), &mut fields);
+            self.copy("8", seq, first, &fields)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a message with 43=Y and a MsgSeqNum of old.
+    fn copy(
+        &mut self,
+        msg_type: &'static str,
+        seq: u64,
+        first: Option<i64>,
+        fields: &str,
+    ) -> Result<()> {
+        let mut all = format!("43=Y{SOH}");
+        let mut resend = Resend::Bare;
+        if let Some(utc) = first {
+            all.push_str("122=");
+            self.options.resolution.write(utc, &mut all);
+            all.push(SOH);
+            resend = Resend::Since(self.options.resolution.truncate(utc));
+        }
+        all.push_str(fields);
+        let next = self.writer.next_seq();
+        self.writer.go_on_with(seq);
+        let before = self.log.len();
+        self.send(msg_type, &all)?;
+        self.writer.go_on_with(next);
+        if let Some(sent) = self.log.get_mut(before) {
+            sent.resend = resend;
+        }
+        Ok(())
+    }
+}

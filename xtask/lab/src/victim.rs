@@ -1,0 +1,190 @@
+//! `victims victim`: a small FIX receiver that waits for one known reason, and writes down when.
+//!
+//! Per message it logs MsgSeqNum, the return of the receive call that completed it, its hand-off
+//! instant (through with everything the call returned, right before the next entry into a receive
+//! call or a wait) and the time spent around the injected wait. It ends when the venue closes the
+//! connection.
+
+mod inject;
+mod log;
+mod marks;
+mod read;
+
+use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::socket::{setsockopt, sockopt};
+
+pub use self::inject::{Drain, Inject};
+pub use self::log::{Record, Usage, VictimLog};
+pub(super) use self::marks::Marks;
+pub use self::marks::{Did, Mark};
+pub use self::read::ReadCall;
+use crate::clock::{self, Resolution};
+use crate::fix::{Cutter, Writer};
+use crate::{cpu, spin};
+
+/// Options of the hidden subcommand.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// The venue's port.
+    #[arg(long)]
+    pub venue: u16,
+    /// The venue's address.
+    #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
+    pub host: Ipv4Addr,
+    /// Where the log goes.
+    #[arg(long)]
+    pub log: PathBuf,
+    /// How it reads.
+    #[arg(long, default_value = "recv")]
+    pub read: ReadCall,
+    /// Bytes asked for per receive call.
+    #[arg(long, default_value_t = 65536)]
+    pub read_size: usize,
+    /// The injected causes of waiting, taken in turn, one a message.
+    #[arg(long, default_value = "none", value_delimiter = ',')]
+    pub inject: Vec<Inject>,
+    /// Keep an account of the reading thread.
+    #[arg(long)]
+    pub marks: bool,
+    /// The cpu.stat of the cgroup with the quota, for the account.
+    #[arg(long)]
+    pub cpu_stat: Option<PathBuf>,
+    /// A second thread does nothing but burn this CPU.
+    #[arg(long)]
+    pub burner_cpu: Option<usize>,
+    /// CPU time burnt per message, microseconds.
+    #[arg(long, default_value_t = 0)]
+    pub work_us: u64,
+    /// `mutex`: how long the rival holds the lock; `sleep`: how long a message sleeps; `rcvbuf`:
+    /// how long it stops reading; `pipe`, `sink`: how long the drain takes per message.
+    /// Microseconds.
+    #[arg(long, default_value_t = 5000)]
+    pub hold_us: u64,
+    /// `mutex`: how long the lock is free in between; `rcvbuf`: how long it reads in between.
+    /// Microseconds.
+    #[arg(long, default_value_t = 1000)]
+    pub gap_us: u64,
+    /// SO_RCVBUF in bytes, set before connecting; more than net.core.rmem_max as root only.
+    #[arg(long)]
+    pub receive_buffer: Option<usize>,
+    /// After its logon it waits for SIGUSR1 before it reads.
+    #[arg(long)]
+    pub wait_for_signal: bool,
+    /// The database's port on 127.0.0.1 (`db`, `query`).
+    #[arg(long)]
+    pub database: Option<u16>,
+    /// Pin the reading thread, and those that make it wait, to this CPU.
+    #[arg(long)]
+    pub cpu: Option<usize>,
+}
+
+/// Called once per message when it is through with it; a symbol for `--handoff`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn tag52_victim_handed_off(seq: u64) {
+    std::hint::black_box(seq);
+}
+
+/// Runs the receiver until the venue closes.
+pub fn run(options: &Options) -> Result<()> {
+    // Blocked in all threads, so that it stays pending until it is waited for.
+    let mut go = SigSet::empty();
+    go.add(Signal::SIGUSR1);
+    go.thread_block()?;
+    if let Some(cpu) = options.burner_cpu {
+        std::thread::spawn(move || spin::burn(cpu));
+    }
+    if let Some(cpu) = options.cpu {
+        cpu::pin(cpu)?;
+    }
+    let mut injections = inject::Injection::all(options)?;
+    let stream = connect(options)?;
+    let mut receiver = read::Receiver::new(options.read, &stream, options.read_size)?;
+    let mut writer = Writer::new("DROP", "VENUE", Resolution::Micros);
+    (&stream).write_all(writer.message("A", clock::utc_ns(), "98=0\u{1}108=30\u{1}"))?;
+    let tid = nix::unistd::gettid().as_raw();
+    println!("connected {tid}");
+    if options.wait_for_signal {
+        go.wait()?;
+    }
+
+    let mut cutter = Cutter::default();
+    let mut log = VictimLog::default();
+    let mut marks = Marks::of_this_thread(options.marks, options.cpu_stat.as_deref())?;
+    loop {
+        marks.mark(Did::Work)?;
+        // Records without a hand-off yet are stamped after the call, so that nothing stands before
+        // it.
+        let (utc, monotonic) = (clock::utc_ns(), clock::monotonic_ns());
+        let bytes = receiver.receive().context("the receive call failed")?;
+        let received_ns = clock::monotonic_ns();
+        marks.mark(Did::Receive)?;
+        for record in log
+            .records
+            .iter_mut()
+            .rev()
+            .take_while(|record| record.handed_off_ns == 0)
+        {
+            record.handed_off_utc_ns = utc;
+            record.handed_off_ns = monotonic;
+        }
+        if bytes.is_empty() {
+            break;
+        }
+        cutter.push(bytes);
+        while let Some(message) = cutter.next_message() {
+            marks.work((options.work_us * 1000).cast_signed())?;
+            let turn = log.records.len() % injections.len();
+            let injection = &mut injections[turn];
+            let kind = injection.kind();
+            if kind.is_some() {
+                marks.mark(Did::Work)?;
+            }
+            let injected_ns = injection.wait()?;
+            if let Some(kind) = kind {
+                marks.mark(kind)?;
+            }
+            log.records.push(Record {
+                seq: message.seq,
+                received_ns,
+                called_ns: clock::monotonic_ns(),
+                injected_ns,
+                handed_off_ns: 0,
+                handed_off_utc_ns: 0,
+            });
+            tag52_victim_handed_off(message.seq);
+        }
+    }
+    log.usage = Usage::now(tid)?;
+    log.marks = marks.into_vec();
+    log.write(&options.log)
+}
+
+fn connect(options: &Options) -> Result<TcpStream> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, connect, socket};
+    let socket = socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
+    if let Some(bytes) = options.receive_buffer
+        && setsockopt(&socket.as_fd(), sockopt::RcvBufForce, &bytes).is_err()
+    {
+        setsockopt(&socket.as_fd(), sockopt::RcvBuf, &bytes).context("SO_RCVBUF")?;
+    }
+    connect(
+        socket.as_raw_fd(),
+        &SockaddrIn::from(SocketAddrV4::new(options.host, options.venue)),
+    )
+    .context("cannot reach the venue")?;
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}

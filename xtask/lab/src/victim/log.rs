@@ -1,0 +1,201 @@
+//! The victim's log file.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use nix::sys::resource::{UsageWho, getrusage};
+
+use super::marks::{Did, Mark};
+use crate::sched::Schedstat;
+
+/// One message. All instants are nanoseconds, on the monotonic clock unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// MsgSeqNum.
+    pub seq: u64,
+    /// The return of the receive call that completed the message.
+    pub received_ns: i64,
+    /// Right before the call of the per-message hand-off function.
+    pub called_ns: i64,
+    /// Time spent around the injected wait for this message.
+    pub injected_ns: i64,
+    /// Right before the next entry into a receive call or a wait.
+    pub handed_off_ns: i64,
+    /// The same, UTC.
+    pub handed_off_utc_ns: i64,
+}
+
+/// What the reading thread cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The kernel's own account of the reading thread.
+    pub schedstat: Schedstat,
+    /// Voluntary and involuntary context switches of the thread.
+    pub switches: (i64, i64),
+}
+
+impl Usage {
+    /// The calling thread's account; `tid` is its id.
+    pub fn now(tid: i32) -> Result<Self> {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+        Ok(Self {
+            schedstat: Schedstat::of(std::process::id().cast_signed(), tid)?,
+            switches: (
+                usage.voluntary_context_switches(),
+                usage.involuntary_context_switches(),
+            ),
+        })
+    }
+}
+
+/// Everything a victim writes down.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VictimLog {
+    /// One entry per message.
+    pub records: Vec<Record>,
+    /// The account of the reading thread, if it was asked for.
+    pub marks: Vec<Mark>,
+    /// The thread's account at the end.
+    pub usage: Usage,
+}
+
+impl VictimLog {
+    /// Writes the file.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let mut text = String::new();
+        for Record {
+            seq,
+            received_ns,
+            called_ns,
+            injected_ns,
+            handed_off_ns,
+            handed_off_utc_ns,
+        } in &self.records
+        {
+            let _ = writeln!(
+                text,
+                "{seq} {received_ns} {called_ns} {injected_ns} {handed_off_ns} {handed_off_utc_ns}"
+            );
+        }
+        for mark in &self.marks {
+            let Mark {
+                did,
+                at_ns,
+                cpu_ns,
+                delay_ns,
+                throttled_ns,
+            } = mark;
+            let did = did.letter();
+            let _ = writeln!(text, "{did} {at_ns} {cpu_ns} {delay_ns} {throttled_ns}");
+        }
+        let Usage {
+            schedstat,
+            switches,
+        } = self.usage;
+        let _ = writeln!(
+            text,
+            "end {} {} {} {} {}",
+            schedstat.on_cpu_ns, schedstat.run_delay_ns, schedstat.slices, switches.0, switches.1
+        );
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Reads the file back.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let mut log = Self::default();
+        for line in text.lines() {
+            let (did, figures) = match line.split_once(' ') {
+                Some((letter, rest)) if letter.parse::<u64>().is_err() => {
+                    (Did::from_letter(letter), rest)
+                }
+                _ => (None, line),
+            };
+            let numbers: Vec<i64> = figures
+                .split(' ')
+                .map(str::parse)
+                .collect::<Result<_, _>>()
+                .with_context(|| format!("odd line in a victim's log: {line}"))?;
+            match numbers[..] {
+                [at_ns, cpu_ns, delay_ns, throttled_ns] => log.marks.push(Mark {
+                    did: did.with_context(|| format!("odd line in a victim's log: {line}"))?,
+                    at_ns,
+                    cpu_ns,
+                    delay_ns,
+                    throttled_ns,
+                }),
+                [
+                    seq,
+                    received_ns,
+                    called_ns,
+                    injected_ns,
+                    handed_off_ns,
+                    handed_off_utc_ns,
+                ] => {
+                    let seq = seq.cast_unsigned();
+                    log.records.push(Record {
+                        seq,
+                        received_ns,
+                        called_ns,
+                        injected_ns,
+                        handed_off_ns,
+                        handed_off_utc_ns,
+                    });
+                }
+                [on_cpu, delay, slices, voluntary, involuntary] => {
+                    log.usage.schedstat = Schedstat {
+                        on_cpu_ns: on_cpu.cast_unsigned(),
+                        run_delay_ns: delay.cast_unsigned(),
+                        slices: slices.cast_unsigned(),
+                    };
+                    log.usage.switches = (voluntary, involuntary);
+                }
+                _ => anyhow::bail!("odd line in a victim's log: {line}"),
+            }
+        }
+        Ok(log)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_wrote() {
+        let record = Record {
+            seq: 7,
+            received_ns: 1,
+            called_ns: 2,
+            injected_ns: 3,
+            handed_off_ns: 4,
+            handed_off_utc_ns: 5,
+        };
+        let schedstat = Schedstat {
+            on_cpu_ns: 8,
+            run_delay_ns: 9,
+            slices: 10,
+        };
+        let mark = |did| Mark {
+            did,
+            at_ns: 13,
+            cpu_ns: 14,
+            delay_ns: 15,
+            throttled_ns: 16,
+        };
+        let all = [Did::Receive, Did::Work, Did::Gap, Did::Lock, Did::Block];
+        let log = VictimLog {
+            records: vec![record; 3],
+            marks: all.map(mark).to_vec(),
+            usage: Usage {
+                schedstat,
+                switches: (11, 12),
+            },
+        };
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        log.write(file.path()).expect("written");
+        assert_eq!(VictimLog::read(file.path()).expect("read"), log);
+    }
+}

@@ -1,0 +1,122 @@
+//! `cargo xtask screenshots`: the pictures of the README, of the real demo, by script.
+//!
+//! The demo runs once, recorded and with `tag52 top` on a terminal of its own (tmux). The recording
+//! goes to Perfetto's own UI, the terminal's text becomes HTML, and a headless Chromium draws both.
+//! With `--dashboards` it draws the Grafana dashboards instead, from what a real Prometheus
+//! answered.
+
+mod ansi;
+mod browser;
+mod grafana;
+mod terminal;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+
+use browser::Browser;
+use terminal::Terminal;
+use tools::perfetto;
+use workspace::child::Guarded;
+
+/// No picture may be larger, bytes: they are part of the repository.
+const LARGEST: u64 = 150_000;
+/// Columns and lines of the terminal.
+const SIZE: (u16, u16) = (110, 34);
+
+/// Options of the subcommand.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// How long the demo runs
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(5..=300))]
+    pub seconds: u64,
+    /// Use this agent instead of building it
+    #[arg(long, value_name = "PATH")]
+    pub agent: Option<PathBuf>,
+    /// Where the pictures go
+    #[arg(long, value_name = "FOLDER")]
+    pub to: Option<PathBuf>,
+    /// Draw the dashboards instead; with a FOLDER from what `cargo xtask dashboards --live --dump
+    /// FOLDER` kept
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
+    pub dashboards: Option<Option<PathBuf>>,
+    /// `--dashboards`: Grafana's theme
+    #[arg(long, default_value = "dark", value_parser = ["dark", "light"])]
+    pub theme: String,
+}
+
+/// Makes the pictures with the agent in `agent`. Returns them.
+pub fn run(options: &Options, agent: &Path) -> Result<Vec<PathBuf>> {
+    if let Some(data) = &options.dashboards {
+        return grafana::run(options, data.as_deref(), agent);
+    }
+    let browser = Browser::ensure()?;
+    let ui = perfetto::ensure_ui()?;
+    let to = match &options.to {
+        Some(folder) => folder.clone(),
+        None => workspace::root().join("agent/images"),
+    };
+    fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
+    let folder = tempfile::tempdir()?;
+    let recording = folder.path().join("demo.t52");
+    let screen = film(options, agent, &recording)?;
+
+    let trace = folder.path().join("demo.pftrace");
+    let mut export = Command::new(agent);
+    export.args(["export", "--lanes", "8", "--perfetto"]);
+    workspace::run(export.arg(&trace).arg(&recording))?;
+    let mut made = vec![to.join("perfetto.png")];
+    browser.perfetto(&ui, &trace, &made[0])?;
+    match screen {
+        Some(screen) => {
+            let page = folder.path().join("top.html");
+            fs::write(&page, ansi::page(&screen))?;
+            made.push(to.join("top.png"));
+            browser.page(&page, &made[1])?;
+        }
+        None => eprintln!("this agent has no `top`: no picture of it"),
+    }
+    for picture in &made {
+        let size = fs::metadata(picture)?.len();
+        ensure!(
+            size <= LARGEST,
+            "{} has {size} bytes, more than {LARGEST}",
+            picture.display()
+        );
+    }
+    Ok(made)
+}
+
+/// Runs the demo, records it, and returns what `tag52 top` showed shortly before its end; `None`
+/// when the agent has no such command.
+fn film(options: &Options, agent: &Path, recording: &Path) -> Result<Option<String>> {
+    let folder = tempfile::tempdir()?;
+    let (mut demo, pid) = demo::background::start(options.seconds, folder.path())?;
+    let begun = Instant::now();
+    let mut record = Command::new(agent);
+    record
+        .args(["record", "--pid", &pid, "-o"])
+        .arg(recording)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(folder.path().join("notes"))?);
+    let mut record = Guarded::spawn(&mut record, "the agent")?;
+    let help = Command::new(agent).args(["top", "--help"]).output()?;
+    let top = help.status.success().then(|| {
+        let agent = agent.display().to_string();
+        Terminal::start(SIZE, &[&agent, "top", "--pid", &pid])
+    });
+    let top = top.transpose()?;
+    let shown = Duration::from_secs(options.seconds - 2);
+    std::thread::sleep(shown.saturating_sub(begun.elapsed()));
+    let screen = top.map(|top| top.screen()).transpose()?;
+    record.signal(Signal::SIGINT);
+    let status = record.wait(Duration::from_secs(20))?;
+    ensure!(status.success(), "the recording failed: {status}");
+    demo.wait(Duration::from_secs(30))?;
+    Ok(screen)
+}

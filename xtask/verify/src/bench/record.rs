@@ -1,0 +1,369 @@
+//! What recording costs.
+//!
+//! The reader's throughput: bursts that are in its socket before it goes on, which it takes as fast
+//! as it can, once doing nothing with them and once working on each like an application would. Two
+//! agents watch it, one of which records; in turn both are stopped (SIGSTOP), or one of them: what
+//! their probes cost is the same in all three.
+//!
+//! The agent's: both are stopped until the reader has read everything; then each has the same
+//! events waiting and takes them as fast as it can, one after the other, some 0.2 s apart. What
+//! else the machine does comes and goes slower than that, mostly: the ratios of pairs count, and
+//! their median.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
+
+use super::watch::{Account, Cpu, Watch};
+use lab::bench::Bench;
+use lab::venue;
+
+/// Messages of a burst: as many as two agents' rings hold.
+const BURST: u64 = 20_000;
+/// A reader takes a burst in a fraction of that, its work aside.
+const PAUSE: Duration = Duration::from_millis(150);
+/// What a reader works on a message, microseconds: nothing, and no more than a fast engine does.
+const WORK_US: [u64; 2] = [0, 20];
+/// A recording whose size is taken is so long.
+const SECONDS: u64 = 10;
+/// A run that takes longer has failed.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Options of `cargo xtask bench record`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// How often the agents are measured
+    #[arg(long, default_value_t = 10)]
+    pub rounds: usize,
+    /// Bursts for the reader, of each kind
+    #[arg(long, default_value_t = 20)]
+    pub bursts: u64,
+    /// Measure this agent instead of building it
+    #[arg(long, value_name = "PATH")]
+    pub agent: Option<PathBuf>,
+}
+
+/// What one agent did with what was waiting for it.
+#[derive(Clone, Copy, Debug)]
+struct CaughtUp {
+    /// Messages a second.
+    rate: f64,
+    /// CPU time a message of its first thread, ns.
+    ingest_ns: f64,
+    /// Of all of it.
+    all_ns: f64,
+}
+
+/// How a victim reads.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    name: &'static str,
+    /// All messages are in the socket before it reads.
+    backlog: bool,
+    /// The agents are not stopped, and work side by side.
+    live: bool,
+    messages: u64,
+}
+
+const CASES: [Case; 3] = [
+    Case {
+        name: "live, 20,000/s",
+        backlog: false,
+        live: true,
+        messages: 60_000,
+    },
+    Case {
+        name: "a message a read",
+        backlog: false,
+        live: false,
+        messages: 20_000,
+    },
+    Case {
+        name: "reads of 4 KiB",
+        backlog: true,
+        live: false,
+        messages: 25_000,
+    },
+];
+
+struct Lab<'a> {
+    options: &'a Options,
+    binary: &'a Path,
+}
+
+/// Messages a second of a reader, burst by burst.
+struct Reader {
+    work_us: u64,
+    /// Both agents stopped.
+    alone: Vec<f64>,
+    pairs: Vec<Pair<f64>>,
+}
+
+/// Two values of one quantity that were measured side by side: without recording and with it.
+type Pair<T> = (T, T);
+
+pub(super) fn run(options: &Options, binary: &Path) -> Result<String> {
+    let lab = Lab { options, binary };
+    let mut readers = Vec::new();
+    for work_us in WORK_US {
+        let [alone, watched, recorded] = lab.reader(work_us)?;
+        readers.push(Reader {
+            work_us,
+            alone,
+            pairs: watched.into_iter().zip(recorded).collect(),
+        });
+    }
+    let mut agents: [Vec<Pair<CaughtUp>>; CASES.len()] = Default::default();
+    for round in 0..options.rounds {
+        let swap = round % 2 == 1;
+        for (case, pairs) in CASES.iter().zip(&mut agents) {
+            let pair = lab.twins(*case, swap)?;
+            eprintln!("round {}, {}: {pair:.0?}", round + 1, case.name);
+            pairs.push(pair);
+        }
+    }
+    let mut text = table(&readers, &agents);
+    for rate in [300, 5_000] {
+        let bytes = lab.size(rate)?;
+        let hour = bytes * rate as f64 * 3600.0 / 1e6;
+        let _ = writeln!(
+            text,
+            "the recording, {rate} messages/s: {bytes:.1} bytes a message, {hour:.0} MB an hour"
+        );
+    }
+    Ok(text)
+}
+
+/// Without recording and with it, or the other way round.
+fn in_turn<T>(swap: bool, mut measure: impl FnMut(bool) -> Result<T>) -> Result<Pair<T>> {
+    if swap {
+        let with = measure(true)?;
+        return Ok((measure(false)?, with));
+    }
+    Ok((measure(false)?, measure(true)?))
+}
+
+impl Lab<'_> {
+    /// Messages a second of a reader that has a burst of them in its socket when it goes on, and of
+    /// whoever is awake meanwhile: the agent that does not record, or the one that does. The other
+    /// one is stopped and catches up afterwards. Of each burst `None` comes first: both are
+    /// stopped.
+    fn reader(&self, work_us: u64) -> Result<[Vec<f64>; 3]> {
+        let bursts = 3 * self.options.bursts;
+        let options = venue::Options {
+            burst: BURST,
+            ..venue::Options::of(BURST as f64, BURST * bursts)
+        };
+        let work = work_us.to_string();
+        let victim = ["--receive-buffer", "400000000", "--read-size", "4096"];
+        let victim = [&victim[..], &["--work-us", &work]].concat();
+        let pause = PAUSE + Duration::from_micros(2 * work_us * BURST);
+        let bench = Bench::start(options, &victim)?;
+        let pid = bench.victim.pid();
+        let run = Watch::start(self.binary, pid, false)?;
+        let record = Watch::start(self.binary, pid, true)?;
+        let awake = |n: u64| [None, Some(&run), Some(&record)][(n + n / 3) as usize % 3];
+        bench.venue.open_gate();
+        for n in 0..bursts {
+            bench.victim.signal(Signal::SIGSTOP);
+            for watch in [&run, &record] {
+                watch.signal(Signal::SIGSTOP);
+            }
+            if let Some(watch) = awake(n) {
+                watch.signal(Signal::SIGCONT);
+            }
+            let deadline = Instant::now() + LIMIT;
+            while bench.venue.sent() < (n + 1) * BURST {
+                ensure!(
+                    Instant::now() < deadline,
+                    "the burst does not fit into the socket"
+                );
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            bench.victim.signal(Signal::SIGCONT);
+            // Long enough for all of it.
+            std::thread::sleep(pause);
+            for watch in [&run, &record] {
+                watch.signal(Signal::SIGCONT);
+                watch.wait_idle(LIMIT)?;
+            }
+        }
+        let truth = bench.conclude(LIMIT)?;
+        whole(run.finish()?, BURST * bursts)?;
+        whole(record.finish()?, BURST * bursts)?;
+        let mut rates: [Vec<f64>; 3] = Default::default();
+        for (n, records) in truth.victim.records.chunks(BURST as usize).enumerate() {
+            // Some of its first messages may have been read before it was stopped.
+            let records = &records[records.len() / 10..];
+            let ends = records.first().zip(records.last());
+            let took = ends.map_or(0, |(first, last)| last.received_ns - first.received_ns);
+            let who = (n + n / 3) % 3;
+            rates[who].push(records.len() as f64 * 1e9 / took.max(1) as f64);
+        }
+        Ok(rates)
+    }
+
+    /// Two agents on one victim, one of which records. Both are stopped until it has read
+    /// everything; then one goes on alone, and after it the other.
+    fn twins(&self, case: Case, swap: bool) -> Result<Pair<CaughtUp>> {
+        let count = case.messages;
+        let bench = if case.backlog {
+            self.backlog(count)?
+        } else {
+            Bench::start(venue::Options::of(20_000.0, count), &[])?
+        };
+        let pid = bench.victim.pid();
+        let (run, record) = in_turn(swap, |recording| Watch::start(self.binary, pid, recording))?;
+        let before = (run.cpu()?, record.cpu()?);
+        for watch in [&run, &record] {
+            if !case.live {
+                watch.signal(Signal::SIGSTOP);
+            }
+        }
+        if case.backlog {
+            fill(&bench, count)?;
+            bench.victim.signal(Signal::SIGUSR1);
+            bench.conclude(LIMIT)?;
+        } else {
+            bench.finish(LIMIT)?;
+        }
+        let took = in_turn(swap, |recording| {
+            let watch = if recording { &record } else { &run };
+            let from = Instant::now();
+            watch.signal(Signal::SIGCONT);
+            let took = watch.wait_idle(LIMIT)? - from;
+            Ok((took, watch.cpu()?))
+        })?;
+        let figures = |watch: Watch, before: Cpu, (took, after): (Duration, Cpu)| {
+            whole(watch.finish()?, count)?;
+            let each = |ns: u64| ns as f64 / count as f64;
+            Ok::<_, anyhow::Error>(CaughtUp {
+                rate: count as f64 / took.as_secs_f64(),
+                ingest_ns: each(after.ingest_ns - before.ingest_ns),
+                all_ns: each(after.all_ns - before.all_ns),
+            })
+        };
+        Ok((
+            figures(run, before.0, took.0)?,
+            figures(record, before.1, took.1)?,
+        ))
+    }
+
+    /// Bytes a message of a recording at so many messages a second, all that is told once a second
+    /// included.
+    fn size(&self, rate: u64) -> Result<f64> {
+        let count = SECONDS * rate;
+        let bench = Bench::start(venue::Options::of(rate as f64, count), &[])?;
+        let watch = Watch::start(self.binary, bench.victim.pid(), true)?;
+        bench.finish(LIMIT)?;
+        let account = watch.finish()?;
+        whole(account, count)?;
+        Ok(account.recorded as f64 / count as f64)
+    }
+
+    /// A victim that waits for a signal, and has room for so many messages meanwhile.
+    fn backlog(&self, messages: u64) -> Result<Bench> {
+        let victim = [
+            "--receive-buffer",
+            "800000000",
+            "--read-size",
+            "4096",
+            "--wait-for-signal",
+        ];
+        Bench::start(venue::Options::of(1e9, messages), &victim)
+    }
+}
+
+/// Has the venue send all messages to a victim that does not read yet.
+fn fill(bench: &Bench, messages: u64) -> Result<()> {
+    bench.venue.open_gate();
+    let deadline = Instant::now() + LIMIT;
+    while bench.venue.sent() < messages {
+        ensure!(Instant::now() < deadline, "it does not fit into the socket");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// Figures of an agent that has not seen everything say nothing.
+fn whole(account: Account, messages: u64) -> Result<()> {
+    ensure!(
+        account.messages >= messages,
+        "the agent lost {} events and has {} of {messages} messages",
+        account.lost,
+        account.messages
+    );
+    Ok(())
+}
+
+/// Median, and the quartiles around it.
+fn quartiles(mut values: Vec<f64>) -> (f64, f64, f64) {
+    values.sort_unstable_by(f64::total_cmp);
+    let at = |q: f64| {
+        let place = q * values.len().saturating_sub(1) as f64;
+        let (low, high) = (
+            values[place.floor() as usize],
+            values[place.ceil() as usize],
+        );
+        low + (high - low) * place.fract()
+    };
+    if values.is_empty() {
+        return (f64::NAN, f64::NAN, f64::NAN);
+    }
+    (at(0.25), at(0.5), at(0.75))
+}
+
+fn table(readers: &[Reader], agents: &[Vec<Pair<CaughtUp>>; CASES.len()]) -> String {
+    let mut text = String::from(
+        "| | both stopped | `tag52 run` | `tag52 record` | recording, in pairs: median (quartiles) |\n|---|--:|--:|--:|--:|\n",
+    );
+    let mut row = |name: &str, alone: &str, pairs: Vec<Pair<f64>>| {
+        let median = |values: Vec<f64>| quartiles(values).1;
+        let (without, with) = pairs.iter().copied().unzip();
+        let change = pairs.iter().map(|(a, b)| (b / a - 1.0) * 100.0).collect();
+        let (low, middle, high) = quartiles(change);
+        let _ = writeln!(
+            text,
+            "| {name} | {alone} | {:.0} | {:.0} | {middle:+.1} % ({low:+.1} to {high:+.1}) |",
+            median(without),
+            median(with),
+        );
+    };
+    for reader in readers {
+        let alone = format!("{:.0}", quartiles(reader.alone.clone()).1);
+        let name = format!(
+            "reader, reads of 4 KiB, {} us of work a message, messages/s",
+            reader.work_us
+        );
+        row(&name, &alone, reader.pairs.clone());
+    }
+    type Quantity = (&'static str, fn(&CaughtUp) -> f64);
+    let quantities: [Quantity; 3] = [
+        ("agent, messages/s", |c| c.rate),
+        ("agent's ingest thread, CPU ns a message", |c| c.ingest_ns),
+        ("all its threads, CPU ns a message", |c| c.all_ns),
+    ];
+    for (case, pairs) in CASES.iter().zip(agents) {
+        // Live it is as fast as the venue.
+        for (name, of) in quantities.into_iter().skip(usize::from(case.live)) {
+            let pairs = pairs.iter().map(|(a, b)| (of(a), of(b))).collect();
+            row(&format!("{name} ({})", case.name), "-", pairs);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(quartiles(vec![5.0, 1.0, 3.0, 2.0, 4.0]), (2.0, 3.0, 4.0));
+        assert_eq!(quartiles(vec![1.0, 2.0]), (1.25, 1.5, 1.75));
+        assert!(quartiles(Vec::new()).1.is_nan());
+    }
+}

@@ -1,0 +1,168 @@
+//! An agent whose CPU time is read while it works.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use lab::sched::Schedstat;
+use workspace::child::Guarded;
+
+/// Idle for so long: it has nothing left to do. Longer than the 50 ms after which it looks at its
+/// ring.
+const QUIET: Duration = Duration::from_millis(120);
+/// Its CPU time is read so often. Busy: it ran for half of that; to look at an empty ring takes
+/// less.
+const STEP: Duration = Duration::from_micros(500);
+
+/// A running agent, and a process that does nothing, so that the agent outlives its victim.
+pub(super) struct Watch {
+    agent: Guarded,
+    _idle: Guarded,
+    folder: TempDir,
+}
+
+/// CPU time, nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Cpu {
+    /// Of the thread that takes in messages.
+    pub(super) ingest_ns: u64,
+    /// Of the whole agent.
+    pub(super) all_ns: u64,
+}
+
+/// What the agent says at its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Account {
+    /// Messages with an age.
+    pub(super) messages: u64,
+    /// Events lost, of all kinds.
+    pub(super) lost: u64,
+    /// Size of the recording, bytes; 0 without one.
+    pub(super) recorded: u64,
+}
+
+impl Watch {
+    /// Starts `tag52 run`, or `tag52 record`, on `pid` and waits until its probes are attached.
+    pub(super) fn start(binary: &Path, pid: i32, recording: bool) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut idle = Command::new("sleep");
+        let idle = Guarded::spawn(idle.arg("600"), "a process that sleeps")?;
+        let mut command = Command::new(binary);
+        if recording {
+            command.args(["record", "-o"]).arg(recording_in(&folder));
+        } else {
+            command.arg("run");
+        }
+        let note = |name: &str| File::create(folder.path().join(name));
+        command
+            .args(["--pid", &format!("{pid},{}", idle.pid())])
+            .args(["--json", "intervals"])
+            .stdin(Stdio::null())
+            .stdout(note("stdout")?)
+            .stderr(note("stderr")?);
+        let mut watch = Self {
+            agent: Guarded::spawn(&mut command, "the agent")?,
+            _idle: idle,
+            folder,
+        };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !watch.read("stderr")?.contains("watching pid") {
+            ensure!(
+                watch.agent.ended().is_none() && Instant::now() < deadline,
+                "the agent is not attached: {}",
+                watch.read("stderr")?
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(watch)
+    }
+
+    fn read(&self, name: &str) -> Result<String> {
+        Ok(fs::read_to_string(self.folder.path().join(name))?)
+    }
+
+    /// Sends it a signal.
+    pub(super) fn signal(&self, signal: Signal) {
+        self.agent.signal(signal);
+    }
+
+    fn threads(&self) -> Result<Vec<i32>> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.agent.pid()))?;
+        let tid = |task: std::io::Result<fs::DirEntry>| {
+            Ok(task?.file_name().to_string_lossy().parse()?)
+        };
+        tasks.map(tid).collect()
+    }
+
+    /// What it has used so far.
+    pub(super) fn cpu(&self) -> Result<Cpu> {
+        let pid = self.agent.pid();
+        let used: HashMap<i32, u64> = self
+            .threads()?
+            .into_iter()
+            .map(|tid| Ok((tid, Schedstat::of(pid, tid)?.on_cpu_ns)))
+            .collect::<Result<_>>()?;
+        Ok(Cpu {
+            // Its first thread.
+            ingest_ns: used.get(&pid).copied().unwrap_or(0),
+            all_ns: used.values().sum(),
+        })
+    }
+
+    /// Waits until its first thread has nothing left to do, and says since when.
+    pub(super) fn wait_idle(&self, limit: Duration) -> Result<Instant> {
+        let pid = self.agent.pid();
+        let used_ns = || Schedstat::of(pid, pid).map(|stat| stat.on_cpu_ns);
+        let deadline = Instant::now() + limit;
+        let (mut at, mut used) = (Instant::now(), used_ns()?);
+        let mut busy = at;
+        while at < busy + QUIET {
+            ensure!(at < deadline, "the agent is never idle");
+            std::thread::sleep(STEP);
+            let (now, now_used) = (Instant::now(), used_ns()?);
+            let ran = Duration::from_nanos(now_used - used);
+            if ran > (now - at) / 2 {
+                // The last such step is only worked through in part.
+                busy = at + ran.min(now - at);
+            }
+            (at, used) = (now, now_used);
+        }
+        Ok(busy)
+    }
+
+    /// Ends it.
+    pub(super) fn finish(mut self) -> Result<Account> {
+        self.agent.signal(Signal::SIGINT);
+        let status = self.agent.wait(Duration::from_secs(20))?;
+        ensure!(
+            status.success(),
+            "the agent failed: {}",
+            self.read("stderr")?
+        );
+        let text = self.read("stdout")?;
+        let summary = text.lines().find(|line| line.contains(r#""summary""#));
+        let summary: serde_json::Value =
+            serde_json::from_str(summary.context("no summary from the agent")?)?;
+        let numbers = |kinds: &serde_json::Value| -> u64 {
+            let kinds = kinds.as_object().into_iter().flatten();
+            kinds.filter_map(|(_, count)| count.as_u64()).sum()
+        };
+        let messages = summary["sessions"].as_array().into_iter().flatten();
+        let messages = messages.filter_map(|session| session["messages"].as_u64());
+        Ok(Account {
+            messages: messages.sum(),
+            lost: numbers(&summary["health"]["lost"]),
+            recorded: fs::metadata(recording_in(&self.folder)).map_or(0, |file| file.len()),
+        })
+    }
+}
+
+fn recording_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("recording")
+}

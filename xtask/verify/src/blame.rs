@@ -1,0 +1,160 @@
+//! Whom the agent blames, beside who was put in the way.
+
+use anyhow::Result;
+
+use crate::compare::Case;
+use crate::observe::Run;
+use crate::{Check, Errors, Row};
+use lab::blame::{Blame, Blamed};
+use lab::runners::Runners;
+
+/// Of a part no more than this may be charged to others than the culprit, per cent: 95 % is the
+/// culprit's.
+const OTHERS: f64 = 5.0;
+
+/// The name of that check.
+const NOT_THEIRS: &str = "of the part not the culprit's";
+
+/// Shares among culprits may be off by so much, points.
+const SHARES: f64 = 10.0;
+
+/// Where nobody is in the way, no more of the age than this may be charged to a lock, a quota or a
+/// call, per cent.
+const NOBODY: f64 = 2.0;
+
+/// The check of every row: parts whose rows of blame do not sum to them, to the nanosecond.
+pub(super) fn sums(blame: &Blame) -> Check {
+    Check::none(
+        "parts that their blame does not sum to",
+        blame.inexact().len(),
+    )
+}
+
+/// How much of a part is charged to the culprit; `case.truth` says how that one is known.
+pub(super) fn row(
+    blame: &Blame,
+    messages: usize,
+    case: Case<'_>,
+    is: impl Fn(&Blamed) -> bool,
+) -> Row {
+    let (part, charged) = (blame.part(case.part), blame.charged(case.part, &is));
+    let others = 100.0 - 100.0 * charged as f64 / part as f64;
+    let mut row = empty(blame, messages, case, quantity(case.part));
+    (row.truth_ns, row.found_ns) = (part, charged);
+    row.checks
+        .push(Check::at_most(NOT_THEIRS, others, OTHERS, "%"));
+    row.remarks.extend(told(blame, case.part));
+    row
+}
+
+/// Nobody but the thread itself, or the network, is in the way: no lock, no quota and no call is
+/// blamed.
+pub(super) fn nobody(blame: &Blame, messages: usize, case: Case<'_>) -> Row {
+    let parts = ["lock_wait", "throttle", "blocked"];
+    let charged: i64 = parts.iter().map(|part| blame.part(part)).sum();
+    let age = blame.age();
+    let mut row = empty(blame, messages, case, "blame: nobody");
+    (row.truth_ns, row.found_ns) = (age, age - charged);
+    let share = 100.0 * charged as f64 / age as f64;
+    row.checks.push(Check::at_most(
+        "of the age charged to somebody",
+        share,
+        NOBODY,
+        "%",
+    ));
+    row
+}
+
+/// What rivals are charged with of the run queue, and how they share it. Where others than the
+/// lab's own had their CPU too, some of the blame is those'.
+pub(super) fn runners(runners: &Runners<'_>, run: &Run, case: Case<'_>) -> Result<Row> {
+    let victim = run.truth.victim.usage.schedstat.on_cpu_ns;
+    let foreign = 100.0 * (1.0 - runners.share(victim)?);
+    let mut row = run.blamed(case, |row| runners.are(row));
+    if foreign > OTHERS / 5.0 {
+        let bar = (OTHERS + foreign).round();
+        row = row.with_bar(NOT_THEIRS, bar, "others had that CPU too, by /proc/stat");
+    }
+    let unlike = runners.unlike(&run.blame)?;
+    row.checks.push(Check::at_most(
+        "a rival's share of the CPU",
+        unlike,
+        SHARES,
+        "points",
+    ));
+    Ok(row)
+}
+
+fn empty(blame: &Blame, messages: usize, case: Case<'_>, quantity: &'static str) -> Row {
+    Row {
+        experiment: case.experiment,
+        case: case.case.to_owned(),
+        truth: case.truth,
+        quantity,
+        messages,
+        truth_ns: 0,
+        found_ns: 0,
+        errors: Errors::default(),
+        leak: None,
+        unknown: 0,
+        checks: vec![sums(blame)],
+        remarks: Vec::new(),
+    }
+}
+
+/// What a row of the table is of. Begins with [`super::BLAME`].
+fn quantity(part: &str) -> &'static str {
+    match part {
+        "run_queue" => "blame: run_queue",
+        "throttle" => "blame: throttle",
+        "lock_wait" => "blame: lock_wait",
+        _ => "blame: blocked",
+    }
+}
+
+/// The rows worth a word.
+fn told(blame: &Blame, part: &str) -> Option<String> {
+    let words: Vec<String> = blame
+        .rows(part)
+        .map(|row| {
+            let who = row.culprit.as_deref().unwrap_or("all others");
+            let share = 100.0 * row.ns as f64 / blame.part(part) as f64;
+            format!("{who} {share:.2}%")
+        })
+        .collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blame(rows: &[(i32, i64)]) -> Blame {
+        let whole: i64 = rows.iter().map(|row| row.1).sum();
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(tid, ns)| {
+                serde_json::json!({"part": "lock_wait", "culprit": format!("lock 0x70, held by rival/{tid}"),
+                    "tid": tid, "ns": ns, "waits": 1, "waits_ns": ns, "longest_ns": ns, "holds": 0, "holds_ns": 0})
+            })
+            .collect();
+        let summary = serde_json::json!({"sessions": [{"matrix": {"in_app": {"lock_wait": whole}}, "blame": rows}]});
+        Blame::of(&summary).expect("a summary")
+    }
+
+    #[test]
+    fn a_part_that_is_another_s_or_nobody_s_fails() {
+        let case = Case {
+            experiment: "mutex",
+            case: "held",
+            truth: "/proc",
+            part: "lock_wait",
+        };
+        let passes = |blame: &Blame| row(blame, 9, case, |row| row.tid == Some(7)).passes();
+        assert!(passes(&blame(&[(7, 95), (8, 5)])));
+        assert!(!passes(&blame(&[(7, 94), (8, 6)])));
+        assert!(!passes(&blame(&[(8, 100)])));
+        assert!(!passes(&blame(&[])));
+        assert!(!nobody(&blame(&[(7, 3)]), 9, case).passes());
+    }
+}

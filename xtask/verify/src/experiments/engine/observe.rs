@@ -1,0 +1,146 @@
+//! One run: the venue, the client on QuickFIX, and the agent beside it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::Context;
+use crate::observe::outcome as orderly;
+use lab::agent::{Agent, Launch, Message};
+use lab::blame::Blame;
+use lab::cpu;
+use lab::database::Database;
+use lab::process;
+use lab::quickfix::{App, Delivered, Engine, Processor, Setup};
+use lab::venue::{self, Heard, Sent, Venue};
+
+/// Messages of the session layer come in between, so often.
+const BEAT_EVERY: u64 = 50;
+
+/// What is run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case {
+    /// For the table.
+    pub(super) name: &'static str,
+    /// Where the processor runs.
+    pub(super) processor: Processor,
+    /// The agent's `--handoff`.
+    pub(super) handoff: Option<&'static str>,
+    /// ExecutionReports per second.
+    pub(super) rate: f64,
+    /// Elements per list that the processor turns into JSON while it holds the GIL.
+    pub(super) elements: u32,
+    /// MaxLatency in seconds; the stream then goes on until the engine logs out.
+    pub(super) max_latency: Option<u32>,
+    /// Length of the stream.
+    pub(super) seconds: f64,
+    /// One message is lost on its way after a quarter of the stream.
+    pub(super) loses: bool,
+}
+
+impl Case {
+    /// A stream of so many seconds with nothing special.
+    pub(super) const fn new(
+        name: &'static str,
+        processor: Processor,
+        seconds: f64,
+        handoff: Option<&'static str>,
+    ) -> Self {
+        Self {
+            name,
+            processor,
+            handoff,
+            rate: 600.0,
+            elements: 200_000,
+            max_latency: None,
+            seconds,
+            loses: false,
+        }
+    }
+}
+
+/// What all sides said.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// What was run.
+    pub(super) case: Case,
+    /// The venue's messages, logon answer included.
+    pub(super) sent: Vec<Sent>,
+    /// The engine's messages.
+    pub(super) heard: Vec<Heard>,
+    /// What reached the application.
+    pub(super) delivered: Vec<Delivered>,
+    /// What the agent says.
+    pub(super) messages: Vec<Message>,
+    /// Whom it blames.
+    pub(super) blame: Blame,
+    /// The processor's thread, if it is one of the engine's process.
+    pub(super) holder: Option<i32>,
+}
+
+/// Runs one case.
+pub(super) fn observe(context: &Context<'_>, engine: &Engine, case: Case) -> Result<Run> {
+    let until_logout = case.max_latency.is_some();
+    let count = if until_logout {
+        (case.rate * case.seconds) as u64
+    } else {
+        context.messages(case.rate, case.seconds)
+    };
+    let database = Database::start(Duration::from_millis(1))?;
+    let venue = Venue::start(venue::Options {
+        rate: case.rate,
+        count: Some(count),
+        beat_every: Some(BEAT_EVERY),
+        lose: case.loses.then_some(count / 4),
+        ..venue::Options::default()
+    })?;
+    let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
+    let setup = Setup {
+        processor: case.processor,
+        elements: case.elements,
+        max_latency: case.max_latency,
+        cpus: cpu::pair(),
+    };
+    let mut app = App::start(engine, setup, &venue, database.port(), folder.path())?;
+    let mut arguments: Vec<String> = vec!["--pid".into(), app.pid().to_string()];
+    arguments.extend(["--json".into(), "messages".into()]);
+    if let Some(function) = case.handoff {
+        arguments.extend(["--handoff".into(), function.into()]);
+    }
+    let mut agent = Agent::start(&Launch {
+        binary: context.agent,
+        arguments,
+        sudo: false,
+        echo: false,
+    })?;
+    agent.wait_watching(Duration::from_secs(30))?;
+
+    let holder = match case.processor {
+        Processor::Thread => Some(process::thread(app.pid(), "processor")?),
+        Processor::Process => None,
+    };
+    venue.open_gate();
+    let deadline = Instant::now() + Duration::from_secs_f64(count as f64 / case.rate + 20.0);
+    while venue.sent() < count && !venue.finished() {
+        ensure!(
+            app.ended().is_none(),
+            "the QuickFIX client ended in mid-stream"
+        );
+        ensure!(Instant::now() < deadline, "the stream did not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let delivered = app.stop()?;
+    // It ends with the process it watches.
+    let outcome = orderly(agent)?;
+    let heard = venue.heard();
+    let sent = venue.stop()?;
+    Ok(Run {
+        case,
+        sent,
+        heard,
+        delivered,
+        blame: outcome.blame()?,
+        messages: outcome.messages,
+        holder,
+    })
+}

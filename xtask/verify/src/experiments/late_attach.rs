@@ -1,0 +1,130 @@
+//! Late attach: the agent comes in the middle of a backlog.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::compare::Case;
+use crate::observe::{self, Joined, Run, attach};
+use crate::truth::Timeline;
+use crate::{Check, Context, Errors, Experiment, Row, blame};
+use lab::bench::Bench;
+use lab::{clock, venue};
+
+pub(super) const LATE: Experiment = Experiment {
+    name: "late-attach",
+    about: "the agent is attached in the middle of a backlog",
+    run: late,
+};
+
+/// A part may be above the truth by two readings of clocks and the last receive call.
+const SLACK_NS: i64 = 200_000;
+
+fn late(context: &Context<'_>) -> Result<Vec<Row>> {
+    const RATE: f64 = 400.0;
+    // 4 ms of every message: four times as much as there is time for, then the backlog is worked
+    // off.
+    let venue = venue::Options::of(RATE, (RATE * context.seconds(3.0).max(3.0)) as u64);
+    let options = [
+        "--marks",
+        "--inject",
+        "sleep",
+        "--hold-us",
+        "3000",
+        "--work-us",
+        "1000",
+        "--read-size",
+        "8192",
+    ];
+    let bench = Bench::start(venue, &options)?;
+    bench.venue.open_gate();
+    std::thread::sleep(Duration::from_millis(1200));
+    let attaching = clock::monotonic_ns();
+    let agent = attach(context, bench.victim.pid(), &[])?;
+    let attached = clock::monotonic_ns();
+    let run = observe::conclude(agent, bench)?;
+    let slept = Case {
+        experiment: LATE.name,
+        case: "in a backlog",
+        truth: "what the victim was told to do",
+        part: "blocked",
+    };
+    let blamed = run.blamed(slept, |row| row.begins("clock_nanosleep"));
+    Ok(vec![row(&run, attaching, attached), blamed])
+}
+
+fn row(run: &Run, attaching: i64, attached: i64) -> Row {
+    let timeline = Timeline::of(&run.truth.victim.marks);
+    let joined = run.joined();
+    // Who reads the socket is known from the first receive call on.
+    let reads = run
+        .truth
+        .victim
+        .records
+        .iter()
+        .map(|record| record.received_ns);
+    let known = reads.filter(|&at| at > attached).min().unwrap_or(attached);
+    let unknown = |m: &Joined<'_>| m.found.part("unknown");
+    let early = |m: &&Joined<'_>| m.sent.sent_monotonic_ns < known;
+    let (before, after): (Vec<&Joined<'_>>, Vec<&Joined<'_>>) = joined.iter().partition(early);
+    // Of a part no more may be found than there was.
+    let excess = |m: &Joined<'_>| {
+        let truth = timeline.between(m.sent.sent_monotonic_ns, m.record.handed_off_ns);
+        let parts = [
+            ("blocked", truth.asleep),
+            ("on_cpu", truth.on_cpu + truth.stolen),
+            ("run_queue", truth.run_queue),
+            ("lock_wait", truth.lock),
+            ("throttle", truth.throttle),
+        ];
+        parts
+            .map(|(part, truth)| m.found.part(part) - truth)
+            .into_iter()
+            .max()
+            .unwrap_or(0)
+    };
+    let wrong = |m: &&Joined<'_>| excess(m) > SLACK_NS + m.found.age_ns / 50;
+    let known_before = |m: &&Joined<'_>| m.sent.sent_monotonic_ns < attaching && unknown(m) == 0;
+    let seen = |m: &&&Joined<'_>| {
+        let offset = m.record.handed_off_utc_ns - m.record.handed_off_ns;
+        let arrived = m.found.arrived_ns.map(|utc| utc - offset);
+        arrived.is_some_and(|at| at < attaching - SLACK_NS)
+    };
+    Row {
+        experiment: LATE.name,
+        case: "in a backlog".to_owned(),
+        truth: "the instant of the attachment, and the victim's own account",
+        quantity: "unknown",
+        messages: joined.len(),
+        truth_ns: before.iter().map(|m| unknown(m)).sum(),
+        found_ns: joined.iter().map(unknown).sum(),
+        errors: Errors::of(joined.iter().map(|m| excess(m).max(0))),
+        leak: None,
+        unknown: after.iter().filter(|m| unknown(m) > 0).count(),
+        checks: vec![
+            Check::none("sums that do not hold", run.inexact()),
+            blame::sums(&run.blame),
+            Check::none(
+                "messages with a part larger than the truth",
+                joined.iter().filter(wrong).count(),
+            ),
+            Check::none(
+                "arrivals seen before there was an agent",
+                before.iter().filter(seen).count(),
+            ),
+            Check::none(
+                "messages with unknown time though all of them was seen",
+                after.iter().filter(|m| unknown(m) > 0).count(),
+            ),
+            Check::none(
+                "messages sent before the attachment began without unknown time",
+                joined.iter().filter(known_before).count(),
+            ),
+        ],
+        remarks: vec![format!(
+            "{} of {} messages were sent before the agent was there",
+            before.len(),
+            joined.len()
+        )],
+    }
+}

@@ -1,0 +1,25 @@
+//! On-cpu: a handler that works.
+
+use anyhow::Result;
+
+use crate::compare::{self, Case};
+use crate::observe::victim;
+use crate::{Context, Experiment, Row, blame};
+
+pub(super) const WORK: Experiment = Experiment {
+    name: "work",
+    about: "2.5 ms of CPU time per message",
+    run: work,
+};
+
+fn work(context: &Context<'_>) -> Result<Vec<Row>> {
+    let run = victim(context, 200.0, 4.0, &["--work-us", "2500"])?;
+    let case = Case {
+        experiment: WORK.name,
+        case: "2.5 ms",
+        truth: "CLOCK_THREAD_CPUTIME_ID",
+        part: "on_cpu",
+    };
+    let nobody = blame::nobody(&run.blame, run.messages.len(), case);
+    Ok(vec![compare::row(&run, case), nobody])
+}

@@ -1,0 +1,179 @@
+//! `cargo xtask verify`: the accuracy lab.
+//!
+//! Every experiment injects one cause of waiting in a known amount, takes the truth from outside
+//! the agent (the application's own clock, the kernel's own accounts), joins it by MsgSeqNum with
+//! the agent's lines of `--json messages`, and holds the difference against its bars. Where a cause
+//! has somebody behind it, the blame in the agent's summary is held against who that is.
+
+pub mod bench;
+mod blame;
+mod compare;
+mod errors;
+mod experiments;
+mod machine;
+mod observe;
+mod row;
+mod table;
+mod truth;
+mod wired;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+
+pub use self::errors::Errors;
+pub use self::row::{BLAME, Check, MISSED, Row};
+
+/// Options of `cargo xtask verify`.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Options {
+    /// Only the experiments whose name contains this; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// How long a case injects, at the least; without it each takes what it needs (about 5 minutes
+    /// in all)
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<f64>,
+    /// One short case per cause: says whether the parts are the right ones, not how exact they are
+    #[arg(long, conflicts_with = "seconds")]
+    pub quick: bool,
+    /// One JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// The table in Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+    /// List the experiments and what they inject
+    #[arg(long)]
+    pub list: bool,
+    /// The Python interpreter of the experiment with the GIL: CPython 3.9 or later (default:
+    /// python3)
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// The agent to verify (default: build it)
+    #[arg(long, value_name = "PATH")]
+    pub agent: Option<PathBuf>,
+}
+
+/// One experiment.
+#[derive(Clone, Copy, Debug)]
+pub struct Experiment {
+    /// For `--only`.
+    pub name: &'static str,
+    /// What it injects, in a few words.
+    pub about: &'static str,
+    run: fn(&Context<'_>) -> Result<Vec<Row>>,
+}
+
+/// What an experiment works with.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The agent's binary.
+    pub agent: &'a Path,
+    /// The binary that has the victims as hidden subcommands.
+    /// The Python interpreter of the experiments with the GIL.
+    pub python: &'a Path,
+    /// How long a case is asked to inject, if that was asked.
+    seconds: Option<f64>,
+    quick: bool,
+}
+
+/// The length of a case of a quick run, at the most.
+const QUICK: f64 = 1.5;
+
+impl Context<'_> {
+    /// The length of a case that would by itself take `usual` seconds.
+    pub fn seconds(&self, usual: f64) -> f64 {
+        if self.quick {
+            return usual.min(QUICK);
+        }
+        self.seconds.unwrap_or(usual)
+    }
+
+    /// The cases to run: all, or the first in a quick run.
+    pub fn cases<T, const N: usize>(&self, all: [T; N]) -> impl Iterator<Item = T> {
+        let count = if self.quick { 1 } else { N };
+        all.into_iter().take(count)
+    }
+
+    /// Messages of a case of that length at `rate` a second.
+    pub fn messages(&self, rate: f64, usual: f64) -> u64 {
+        (rate * self.seconds(usual)) as u64
+    }
+}
+
+/// What a run of the lab found.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Report {
+    /// The machine it was taken on.
+    pub machine: String,
+    /// One row per case.
+    pub rows: Vec<Row>,
+    /// Experiments that could not be run, and why.
+    pub failed: Vec<(&'static str, String)>,
+}
+
+impl Report {
+    /// Whether every experiment ran and met every bar.
+    pub fn passes(&self) -> bool {
+        self.failed.is_empty() && self.rows.iter().all(Row::passes)
+    }
+
+    /// The table alone, in Markdown.
+    pub fn markdown(&self) -> String {
+        table::markdown(self)
+    }
+
+    /// As text, for people.
+    pub fn text(&self) -> String {
+        table::text(self)
+    }
+}
+
+/// Runs the experiments asked for; `progress` gets a line when one starts.
+pub fn run(options: &Options, agent: &Path, mut progress: impl FnMut(&str)) -> Result<Report> {
+    let context = Context {
+        agent,
+        python: options.python.as_deref().unwrap_or(Path::new("python3")),
+        seconds: options.seconds,
+        quick: options.quick,
+    };
+    let mut report = Report {
+        machine: machine::describe(),
+        rows: Vec::new(),
+        failed: Vec::new(),
+    };
+    for experiment in chosen(&options.only)? {
+        progress(&format!("{}: {}", experiment.name, experiment.about));
+        match (experiment.run)(&context) {
+            Ok(rows) => report.rows.extend(rows),
+            Err(error) => report.failed.push((experiment.name, format!("{error:#}"))),
+        }
+    }
+    Ok(report)
+}
+
+/// The experiments whose name contains one of `only`; all without it.
+pub fn chosen(only: &[String]) -> Result<Vec<&'static Experiment>> {
+    let wanted = |experiment: &&Experiment| {
+        only.is_empty()
+            || only
+                .iter()
+                .any(|name| experiment.name.contains(name.as_str()))
+    };
+    let chosen: Vec<_> = experiments::ALL.iter().filter(wanted).collect();
+    let names = || {
+        experiments::ALL
+            .iter()
+            .map(|experiment| experiment.name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    ensure!(
+        !chosen.is_empty(),
+        "no experiment is called {}; there are: {}",
+        only.join(" or "),
+        names()
+    );
+    Ok(chosen)
+}

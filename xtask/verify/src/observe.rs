@@ -1,0 +1,202 @@
+//! One run: the agent watches a victim, and both accounts of every message are joined.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::{Context, Row, blame, compare};
+use lab::agent::{Agent, Launch, Message, Outcome};
+use lab::bench::{Bench, Truth};
+use lab::blame::{Blame, Blamed};
+use lab::venue::{self, Sent};
+use lab::victim::Record;
+
+/// The longest a victim may take to get through its stream.
+pub(super) const STREAM: Duration = Duration::from_secs(90);
+
+/// Everything known of one message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Joined<'a> {
+    /// By the agent.
+    pub(super) found: &'a Message,
+    /// By the venue.
+    pub(super) sent: &'a Sent,
+    /// By the victim.
+    pub(super) record: &'a Record,
+}
+
+impl Joined<'_> {
+    /// The message was in the victim's receive queue, or with a venue that could not send it on:
+    /// the start of all that is not in flight, monotonic, nanoseconds.
+    pub(super) fn out_of_flight_ns(&self) -> i64 {
+        if self.sent.blocked_ns > 0 {
+            return self.sent.sent_monotonic_ns;
+        }
+        // Where the victim was faster than the return of the send call.
+        self.sent.taken_monotonic_ns.min(self.record.received_ns)
+    }
+}
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    /// The agent's lines, ExecutionReports only.
+    pub(super) messages: Vec<Message>,
+    /// By its summary.
+    pub(super) blame: Blame,
+    /// The summary itself.
+    pub(super) summary: serde_json::Value,
+    pub(super) truth: Truth,
+}
+
+/// See [`Run::silent`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Silent {
+    /// What the thread did is unknown.
+    pub(super) unseen: u64,
+    /// The scheduler's account told when; not, who woke it.
+    pub(super) rebuilt: u64,
+}
+
+impl Silent {
+    /// Worth a word.
+    pub(super) fn remark(self) -> Option<String> {
+        let Self { unseen, rebuilt } = self;
+        (unseen + rebuilt > 0).then(|| {
+            format!("hooks were silent: {unseen} changes of state unseen, {rebuilt} rebuilt")
+        })
+    }
+}
+
+/// Starts the agent on the victim.
+pub(super) fn attach(context: &Context<'_>, pid: i32, more: &[&str]) -> Result<Agent> {
+    let pid = pid.to_string();
+    let words = ["--pid", &pid, "--json", "messages"];
+    let arguments = words.iter().chain(more).map(|&word| word.to_owned());
+    let mut agent = Agent::start(&Launch {
+        binary: context.agent,
+        arguments: arguments.collect(),
+        sudo: false,
+        echo: false,
+    })?;
+    agent.wait_watching(Duration::from_secs(30))?;
+    Ok(agent)
+}
+
+/// A victim that keeps an account of itself, watched while it gets messages at `rate`, for
+/// `seconds` by default.
+pub(super) fn victim(
+    context: &Context<'_>,
+    rate: f64,
+    seconds: f64,
+    options: &[&str],
+) -> Result<Run> {
+    observe(context, bench(context, rate, seconds, options)?, &[])
+}
+
+/// The same, not watched yet.
+pub(super) fn bench(
+    context: &Context<'_>,
+    rate: f64,
+    seconds: f64,
+    options: &[&str],
+) -> Result<Bench> {
+    let venue = venue::Options::of(rate, context.messages(rate, seconds));
+    let options = [&["--marks"], options].concat();
+    Bench::start(venue, &options)
+}
+
+/// Watches the victim from before its first message to its end.
+pub(super) fn observe(context: &Context<'_>, bench: Bench, more: &[&str]) -> Result<Run> {
+    let agent = attach(context, bench.victim.pid(), more)?;
+    conclude(agent, bench)
+}
+
+/// Lets the stream run to its end; the agent is attached already.
+pub(super) fn conclude(agent: Agent, bench: Bench) -> Result<Run> {
+    bench.venue.open_gate();
+    let truth = bench.conclude(STREAM)?;
+    Run::new(outcome(agent)?, truth)
+}
+
+/// Waits for the agent's end, which must be an orderly one, and takes all its lines.
+pub(super) fn outcome(agent: Agent) -> Result<Outcome> {
+    let outcome = agent.finish(Duration::from_secs(30))?;
+    ensure!(
+        outcome.status.success(),
+        "the agent ended with {}: {}",
+        outcome.status,
+        outcome.stderr.join(" | ")
+    );
+    ensure!(
+        outcome.errors.is_empty(),
+        "the agent wrote lines that cannot be read: {}",
+        outcome.errors[0]
+    );
+    Ok(outcome)
+}
+
+impl Run {
+    /// Of the agent's lines those of ExecutionReports are kept.
+    pub(super) fn new(outcome: Outcome, truth: Truth) -> Result<Self> {
+        let blame = outcome.blame()?;
+        let mut messages = outcome.messages;
+        messages.retain(|message| message.msg_type == "8");
+        Ok(Self {
+            messages,
+            blame,
+            summary: outcome.summary.unwrap_or_default(),
+            truth,
+        })
+    }
+
+    /// How much of a part the agent charges to the culprit.
+    pub(super) fn blamed(&self, case: compare::Case<'_>, is: impl Fn(&Blamed) -> bool) -> Row {
+        blame::row(&self.blame, self.messages.len(), case, is)
+    }
+
+    /// Messages that venue, victim and agent know, in the order of the agent's lines.
+    pub(super) fn joined(&self) -> Vec<Joined<'_>> {
+        let sent: HashMap<u64, &Sent> = self.truth.sent.iter().map(|s| (s.seq, s)).collect();
+        let records: HashMap<u64, &Record> =
+            (self.truth.victim.records.iter().map(|r| (r.seq, r))).collect();
+        let mut joined = Vec::with_capacity(self.messages.len());
+        for found in &self.messages {
+            if let (Some(sent), Some(record)) = (sent.get(&found.seq), records.get(&found.seq)) {
+                joined.push(Joined {
+                    found,
+                    sent,
+                    record,
+                });
+            }
+        }
+        joined
+    }
+
+    /// Changes of state of a thread that the kernel's hooks kept silent about, by the agent's own
+    /// count.
+    pub(super) fn silent(&self) -> Silent {
+        let count = |kind: &str| self.summary["health"]["anomalies"][kind].as_u64();
+        Silent {
+            unseen: count("switch_unseen").unwrap_or(0),
+            rebuilt: count("switch_rebuilt").unwrap_or(0),
+        }
+    }
+
+    /// Messages whose sums do not hold.
+    pub(super) fn inexact(&self) -> usize {
+        let broken = |message: &&Message| message.inexact().is_some();
+        self.messages.iter().filter(broken).count()
+    }
+
+    /// Messages with unknown time, of those that arrived after the first receive call: from that on
+    /// it is known who reads the socket.
+    pub(super) fn unknown(&self) -> usize {
+        let records = &self.truth.victim.records;
+        let first = records.first().map_or(0, |record| record.received_ns);
+        let unknown =
+            |m: &&Joined<'_>| m.found.part("unknown") > 0 && m.sent.sent_monotonic_ns > first;
+        self.joined().iter().filter(unknown).count()
+    }
+}

@@ -1,0 +1,188 @@
+//! The truth about one thread: what it did at every instant, from its own marks.
+//!
+//! Between two marks it is known for how long the thread ran, waited for a CPU and slept. Where in
+//! between each of them lies follows from what it did: a call that sleeps sleeps first, then waits
+//! for a CPU, then returns.
+
+use std::ops::{AddAssign, Sub};
+
+use lab::victim::{Did, Mark};
+
+/// Time per state, nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Spent {
+    /// On a CPU.
+    pub(super) on_cpu: i64,
+    /// Runnable, without one.
+    pub(super) run_queue: i64,
+    /// Runnable, while its cgroup was throttled.
+    pub(super) throttle: i64,
+    /// Asleep around a lock.
+    pub(super) lock: i64,
+    /// Asleep around anything else, a receive call included.
+    pub(super) asleep: i64,
+    /// Neither asleep nor runnable, and yet no CPU time of the thread: interrupts, the hypervisor.
+    pub(super) stolen: i64,
+}
+
+impl Spent {
+    /// Nanoseconds per state, in the order in which they are passed through: a call that sleeps
+    /// sleeps first, then waits for a CPU, then returns; a quota is waited for before the CPU.
+    fn states(&mut self) -> [&mut i64; 6] {
+        let Self {
+            on_cpu,
+            run_queue,
+            throttle,
+            lock,
+            asleep,
+            stolen,
+        } = self;
+        [lock, asleep, throttle, run_queue, on_cpu, stolen]
+    }
+
+    /// A part of it: the first `ns`.
+    fn first(mut self, ns: i64) -> Self {
+        let mut left = ns;
+        for state in self.states() {
+            *state = left.min(*state);
+            left -= *state;
+        }
+        self
+    }
+}
+
+impl AddAssign for Spent {
+    fn add_assign(&mut self, mut other: Self) {
+        for (state, more) in self.states().into_iter().zip(other.states()) {
+            *state += *more;
+        }
+    }
+}
+
+impl Sub for Spent {
+    type Output = Self;
+
+    fn sub(mut self, mut other: Self) -> Self {
+        for (state, less) in self.states().into_iter().zip(other.states()) {
+            *state -= *less;
+        }
+        self
+    }
+}
+
+/// A stretch between two marks.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    from: i64,
+    spent: Spent,
+    /// Everything before it.
+    before: Spent,
+}
+
+/// What a thread did, from its first mark to its last.
+#[derive(Clone, Debug)]
+pub(super) struct Timeline {
+    stretches: Vec<Stretch>,
+}
+
+impl Timeline {
+    pub(super) fn of(marks: &[Mark]) -> Self {
+        let mut before = Spent::default();
+        let stretches = marks.windows(2).map(|pair| {
+            let spent = spent(&pair[0], &pair[1]);
+            let stretch = Stretch {
+                from: pair[0].at_ns,
+                spent,
+                before,
+            };
+            before += spent;
+            stretch
+        });
+        Self {
+            stretches: stretches.collect(),
+        }
+    }
+
+    /// What it did between two monotonic instants.
+    pub(super) fn between(&self, from: i64, to: i64) -> Spent {
+        self.until(to.max(from)) - self.until(from)
+    }
+
+    fn until(&self, at: i64) -> Spent {
+        let index = self.stretches.partition_point(|s| s.from <= at);
+        let Some(stretch) = index.checked_sub(1).and_then(|i| self.stretches.get(i)) else {
+            return Spent::default();
+        };
+        let mut spent = stretch.before;
+        spent += stretch.spent.first(at - stretch.from);
+        spent
+    }
+}
+
+/// What the thread did between two marks.
+fn spent(from: &Mark, to: &Mark) -> Spent {
+    let length = to.at_ns - from.at_ns;
+    let delay = (to.delay_ns - from.delay_ns).clamp(0, length);
+    let throttle = (to.throttled_ns - from.throttled_ns).clamp(0, delay);
+    let on_cpu = (to.cpu_ns - from.cpu_ns).clamp(0, length - delay);
+    let mut spent = Spent {
+        on_cpu,
+        run_queue: delay - throttle,
+        throttle,
+        ..Spent::default()
+    };
+    let rest = length - delay - on_cpu;
+    match to.did {
+        Did::Work | Did::Gap => spent.stolen = rest,
+        Did::Lock => spent.lock = rest,
+        Did::Receive | Did::Block => spent.asleep = rest,
+    }
+    spent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(did: Did, at_ns: i64, cpu_ns: i64, delay_ns: i64, throttled_ns: i64) -> Mark {
+        Mark {
+            did,
+            at_ns,
+            cpu_ns,
+            delay_ns,
+            throttled_ns,
+        }
+    }
+
+    #[test]
+    fn a_stretch_sleeps_first_and_sums_to_its_length() {
+        let line = Timeline::of(&[
+            mark(Did::Work, 100, 0, 0, 0),
+            mark(Did::Lock, 200, 10, 20, 0),
+            mark(Did::Work, 250, 55, 20, 0),
+            mark(Did::Gap, 300, 55, 70, 30),
+            mark(Did::Receive, 400, 65, 70, 30),
+        ]);
+        let all = line.between(100, 400);
+        let expected = Spent {
+            on_cpu: 10 + 45 + 10,
+            run_queue: 20 + 20,
+            throttle: 30,
+            lock: 70,
+            asleep: 90,
+            stolen: 5,
+        };
+        assert_eq!(all, expected);
+        let end_of_lock = Spent {
+            on_cpu: 10,
+            run_queue: 20,
+            lock: 10,
+            ..Spent::default()
+        };
+        assert_eq!(line.between(160, 200), end_of_lock);
+        let gap = line.between(270, 300);
+        assert_eq!((gap.throttle, gap.run_queue), (10, 20));
+        assert_eq!(line.between(275, 275), Spent::default());
+        assert_eq!(line.between(0, 100), Spent::default());
+    }
+}
