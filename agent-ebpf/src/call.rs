@@ -29,7 +29,7 @@ pub(crate) fn called() {
         },
         caller: snapshot::of(tid, at),
     };
-    if !emit(&record, ProbeCounter::CallLost) {
+    if !emit(&record, ProbeCounter::FunctionCallLost) {
         thread.lost += 1;
     }
 }

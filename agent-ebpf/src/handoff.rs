@@ -78,7 +78,7 @@ pub(crate) fn expect(thread: &mut TrackedThread, sk: u64, id: u64, fd: i32) -> u
     };
     let index = opaque(u64::from(index));
     if index >= MAX_PENDING as u64 {
-        count(ProbeCounter::PendingFull);
+        count(ProbeCounter::PendingListFull);
         return receive_flags::HAND_OFF_LOST;
     }
     let bit = 1 << index;

@@ -72,7 +72,7 @@ pub(crate) unsafe fn received(sk: *const c_void, ret: i32, flags: i32, look: Loo
         return Note::Nothing;
     }
     if flags & MSG_PEEK != 0 {
-        count(ProbeCounter::Peeked);
+        count(ProbeCounter::ReceivePeeked);
         return Note::Nothing;
     }
     let at = now();
@@ -258,7 +258,7 @@ unsafe fn bytes(
         (*record).slice_bytes = (total - size_of::<BytesReceived>() as u64) as u32;
         (*record).syscall = call.number as u32;
         let urgent = flagged & receive_flags::SYS_ENTER_WANTED != 0;
-        if !emit_bytes(scratch.cast(), total, urgent, ProbeCounter::RecvLost) {
+        if !emit_bytes(scratch.cast(), total, urgent, ProbeCounter::ReceiveLost) {
             socket.lost += 1;
         }
     }

@@ -54,7 +54,7 @@ fn next_id() -> u64 {
 unsafe fn insert(sk: *const c_void, tgid: u32, phase: StreamContent) -> Option<*mut TrackedSocket> {
     let zero = ZERO_SOCKET.get(0)?;
     if SOCKETS.insert(sk as u64, zero, 0).is_err() {
-        count(ProbeCounter::SocketsFull);
+        count(ProbeCounter::SocketMapFull);
         return None;
     }
     let socket = SOCKETS.get_ptr_mut(sk as u64)?;
@@ -124,7 +124,7 @@ unsafe fn open(sk: *const c_void, socket: &mut TrackedSocket, reason: OpenReason
             address(&mut record.local_address, base, SOCK_RCV_SADDR.load(), 4);
             address(&mut record.remote_address, base, SOCK_DADDR.load(), 4);
         }
-        if !emit(&record, ProbeCounter::LifeLost) {
+        if !emit(&record, ProbeCounter::LifecycleLost) {
             socket.lost += 1;
         }
     }
@@ -214,7 +214,7 @@ fn begins_fix(len: u32) -> bool {
 /// The socket carries something else: it is looked at no further.
 #[inline(always)]
 fn other(sk: *const c_void) {
-    count(ProbeCounter::StreamOther);
+    count(ProbeCounter::StreamNotFix);
     // An LRU map takes what it is given.
     let _kept = OTHERS.insert(sk as u64, 1u8, 0);
 }
@@ -266,7 +266,7 @@ unsafe fn listen(sk: *const c_void, tgid: u32) {
     // SAFETY: the caller's socket; offsets are the running kernel's.
     let port = u32::from(unsafe { field::<u16>(sk.cast(), SOCK_NUM.load()) });
     if LISTENING.insert(port, tgid, 0).is_err() {
-        count(ProbeCounter::SocketsFull);
+        count(ProbeCounter::SocketMapFull);
     }
 }
 
@@ -334,7 +334,7 @@ pub(crate) fn closed(socket: &mut TrackedSocket, reason: CloseReason) {
         reason: reason as u32,
         reserved: 0,
     };
-    if !emit(&record, ProbeCounter::LifeLost) {
+    if !emit(&record, ProbeCounter::LifecycleLost) {
         socket.lost += 1;
     }
 }

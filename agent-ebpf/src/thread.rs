@@ -9,10 +9,7 @@ use agent_common::{
     HISTORY_CHANGES, ID_WORDS, MIN_RECORDED_WAIT_NS, ProbeCounter, RecordHead, RecordKind,
     SleepEnded, StateChange, ThreadExited, ThreadState, TrackedSocket, TrackedThread,
 };
-use aya_ebpf::{
-    bindings::task_struct,
-    helpers::generated::{bpf_get_current_task_btf, bpf_get_prandom_u32},
-};
+use aya_ebpf::{bindings::task_struct, helpers::generated::bpf_get_current_task_btf};
 
 use crate::{
     arch,
@@ -71,7 +68,7 @@ pub(crate) fn track_holder(ids: (u32, u32), now: u64) {
 fn begin((tid, tgid): (u32, u32), now: u64, holder: bool) -> Option<*mut TrackedThread> {
     let zero = ZERO_THREAD.get(0)?;
     if tid / 64 >= ID_WORDS || THREADS.insert(tid, zero, 0).is_err() {
-        count(ProbeCounter::ThreadsFull);
+        count(ProbeCounter::ThreadMapFull);
         return None;
     }
     let thread = THREADS.get_ptr_mut(tid)?;
@@ -119,7 +116,7 @@ fn remember(thread: &mut TrackedThread, at: u64, state: u32, throttled: u64) {
 /// since the last one is charged to [`ThreadState::Unknown`].
 #[inline(always)]
 fn unseen(thread: &mut TrackedThread, now: u64) {
-    count(ProbeCounter::SwitchUnseen);
+    count(ProbeCounter::SwitchUnobserved);
     let at = if now > thread.since_ns {
         now
     } else {
@@ -192,7 +189,7 @@ pub(crate) fn tell_past(thread: &mut TrackedThread, socket: &mut TrackedSocket) 
         lost: socket.lost,
         socket_id: socket.id,
     };
-    if !emit(&thread.history, ProbeCounter::PastLost) {
+    if !emit(&thread.history, ProbeCounter::HistoryLost) {
         socket.lost += 1;
     }
 }
@@ -238,7 +235,7 @@ fn charge(thread: &mut TrackedThread, now: u64, next: ThreadState, throttled: u6
     end_write(thread);
     // Clock rates differ a little; a microsecond over is no finding.
     if throttled > passed + 1_000 {
-        count(ProbeCounter::ThrottleCut);
+        count(ProbeCounter::ThrottleClamped);
     }
     at
 }
@@ -503,7 +500,7 @@ pub(crate) unsafe fn exited(task: *const task_struct) {
         tid,
         tgid,
     };
-    emit(&record, ProbeCounter::LifeLost);
+    emit(&record, ProbeCounter::LifecycleLost);
     flip(tid, false);
     // Fails only when it is gone already.
     let _gone = THREADS.remove(tid);

@@ -178,7 +178,7 @@ pub(crate) unsafe fn ended(task: *const task_struct, thread: &TrackedThread) -> 
     // SAFETY: the caller's; `read` checks addresses.
     unsafe {
         if cfs_rq_of(task) != thread.cfs_rq {
-            count(ProbeCounter::ThrottleMoved);
+            count(ProbeCounter::CgroupChanged);
         }
         match read(thread.cfs_rq) {
             Some(clock) => {

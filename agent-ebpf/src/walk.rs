@@ -92,7 +92,7 @@ pub(crate) fn walk(
     }
     let progress = step.progress();
     if progress.failed == 0 && (progress.pos < progress.len || progress.left > 0) {
-        count(ProbeCounter::WalkTruncated);
+        count(ProbeCounter::HeaderWalkTruncated);
         progress.failed = 1;
     }
     (progress.out, progress.failed == 0)
@@ -393,7 +393,7 @@ fn flush(step: &mut Step, scratch: *mut u8) {
         (*record).head.lost = socket.lost;
         (*record).head.socket_id = socket.id;
         (*record).slice_bytes = (len - RECV_BYTES) as u32;
-        if !emit_bytes(scratch, len, false, ProbeCounter::RecvLost) {
+        if !emit_bytes(scratch, len, false, ProbeCounter::ReceiveLost) {
             socket.lost += 1;
         }
     }

@@ -67,7 +67,7 @@ impl HostCounts {
         [
             ("object_closed", objects.closed),
             ("pipe_search_cut_short", objects.pipes_cut_short),
-            ("pipe_search_put_off", objects.pipes_put_off),
+            ("pipe_search_deferred", objects.pipes_put_off),
             ("socket_search_cut_short", objects.sockets_cut_short),
             ("mapped_file_unreadable", self.unreadable_files),
             ("mapped_file_too_large", self.large_files),

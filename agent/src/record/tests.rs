@@ -107,8 +107,8 @@ prop_compose! {
 fn health() -> impl Strategy<Value = Input> {
     (any::<[u64; 5]>(), any::<bool>(), ".{0,9}").prop_map(|(n, chosen, text)| {
         let mut health = Health::default();
-        health.set_lost("arrival", n[0]);
-        health.set_lost("malformed", n[1]);
+        health.set_lost("arrival_record", n[0]);
+        health.set_lost("malformed_record", n[1]);
         health.set_anomaly("clock_steps", n[2]);
         health.ring_high_water_bytes = n[3];
         health.kube = chosen.then(|| Kube {
@@ -540,7 +540,7 @@ fn intervals_and_the_end_are_told_and_losses_counted() {
 fn the_format_is_the_one_of_its_version() {
     let mut encoder = codec::Encoder::new(moment(0));
     let mut health = Health::default();
-    health.set_lost("arrival", 3);
+    health.set_lost("arrival_record", 3);
     health.kube = Some(Kube::default());
     health.discovery = Some(Discovery::default());
     health.own = Some(OwnUse::default());

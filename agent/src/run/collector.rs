@@ -617,11 +617,11 @@ impl Collector {
         match counts {
             Ok(counts) => {
                 for (count, n) in counts {
-                    if count == ProbeCounter::LifeLost && self.ends_lost.0 != n {
+                    if count == ProbeCounter::LifecycleLost && self.ends_lost.0 != n {
                         self.ends_lost.0 = n;
                         self.lives_lost = true;
                     }
-                    if let (ProbeCounter::StreamFix | ProbeCounter::StreamOther, Some(found)) =
+                    if let (ProbeCounter::StreamFix | ProbeCounter::StreamNotFix, Some(found)) =
                         (count, &self.found)
                     {
                         let so_far = health.discovery.get_or_insert_default();
@@ -632,7 +632,8 @@ impl Collector {
                             }
                             _ => so_far.other = n,
                         }
-                    } else if matches!(count, ProbeCounter::StreamFix | ProbeCounter::StreamOther) {
+                    } else if matches!(count, ProbeCounter::StreamFix | ProbeCounter::StreamNotFix)
+                    {
                         // What to watch was given.
                     } else if count.is_loss() {
                         health.set_lost(count.name(), n);
@@ -641,16 +642,16 @@ impl Collector {
                     }
                 }
             }
-            Err(ProbeError::Map(_) | _) => health.anomaly("counts_unreadable", 1),
+            Err(ProbeError::Map(_) | _) => health.anomaly("counters_unreadable", 1),
         }
         // Any of them may have been that of an end.
         if self.ends_lost.1 != missed {
             self.ends_lost.1 = missed;
             self.lives_lost = true;
         }
-        health.set_lost("probe_run", missed);
-        health.set_lost("malformed", self.malformed);
-        health.set_lost("socket_unknown", self.sessions.stray());
+        health.set_lost("missed_run", missed);
+        health.set_lost("malformed_record", self.malformed);
+        health.set_lost("socket_unregistered", self.sessions.stray());
         health.set_anomaly("hand_off_unmatched", self.unmatched);
         health.set_anomaly("clock_steps", self.clock.steps());
         let host = self.names.0.counts();
@@ -660,9 +661,9 @@ impl Collector {
         if let Some(holders) = &self.holders {
             let missed = holders.missed;
             health.set_anomaly("holder_unknown", missed.unknown);
-            health.set_anomaly("holder_looked_at_late", missed.late);
+            health.set_anomaly("holder_sample_late", missed.late);
             let crowded = missed.crowded + self.blame.looks_dropped();
-            health.set_anomaly("holders_crowded", crowded);
+            health.set_anomaly("holder_samples_dropped", crowded);
         }
         say_functions(health, self.holders.is_some(), &self.names.0);
         health.ring_high_water_bytes = self.ring_high_water;

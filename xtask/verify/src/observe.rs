@@ -179,7 +179,7 @@ impl Run {
     pub(super) fn silent(&self) -> Silent {
         let count = |kind: &str| self.summary["health"]["anomalies"][kind].as_u64();
         Silent {
-            unseen: count("switch_unseen").unwrap_or(0),
+            unseen: count("switch_unobserved").unwrap_or(0),
             rebuilt: count("switch_rebuilt").unwrap_or(0),
         }
     }

@@ -25,7 +25,7 @@ fn end(agent: Agent) -> Outcome {
     assert_eq!(outcome.errors, Vec::<String>::new());
     let summary = outcome.summary.as_ref().expect("a summary");
     // What is left out on purpose is no loss.
-    let stray = &summary["health"]["lost"]["socket_unknown"];
+    let stray = &summary["health"]["lost"]["socket_unregistered"];
     assert_eq!(stray.as_u64(), Some(0), "{summary}");
     outcome
 }
