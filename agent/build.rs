@@ -41,10 +41,15 @@ fn main() -> Result<()> {
     println!("cargo:rerun-if-changed={}", chosen.display());
     let nightly = fs::read_to_string(chosen).unwrap_or_else(|_| "nightly".to_owned());
     let probes = root.join("agent-ebpf");
+    let features: &[_] = match env::var_os("CARGO_FEATURE_FAULT_INJECTION") {
+        Some(_) => &["fault-injection"],
+        None => &[],
+    };
     build_ebpf(
         [Package {
             name: "agent-ebpf",
             root_dir: probes.to_str().context("a path in UTF-8")?,
+            features,
             ..Package::default()
         }],
         Toolchain::Custom(nightly.trim()),

@@ -7,8 +7,12 @@ use agent_common::ABSENT;
 use aya_ebpf::Global;
 
 macro_rules! globals {
-    ($($(#[$doc:meta])* $name:ident: $ty:ty = $value:expr;)*) => {
-        $($(#[$doc])* #[unsafe(no_mangle)] pub(crate) static $name: Global<$ty> = Global::new($value);)*
+    ($($(#[$attr:meta])* $name:ident: $ty:ty = $value:expr;)*) => {
+        $(
+            $(#[$attr])*
+            #[unsafe(no_mangle)]
+            pub(crate) static $name: Global<$ty> = Global::new($value);
+        )*
     };
 }
 
@@ -17,9 +21,9 @@ globals! {
     WATCH_ALL: u32 = 0;
     /// 1: a diagnostic line per socket found or lost (`--probe-log`).
     PROBE_LOG: u32 = 0;
-    /// One in so many switches to a tracked thread is passed over; 0: none (the verifier drops it).
-    UNSEEN_SWITCHES: u32 = 0;
-
+    /// One in so many switches to a tracked thread is skipped; 0: none (the verifier drops it).
+    #[cfg(feature = "fault-injection")]
+    SKIP_SWITCH_ONE_IN: u32 = 0;
     /// 1: threads that release locks of readers are tracked too, for what they are doing to be
     /// known.
     TRACK_HOLDERS: u32 = 0;

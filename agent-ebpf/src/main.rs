@@ -11,6 +11,7 @@ mod bits;
 mod call;
 mod current;
 mod entry;
+mod fault;
 mod futex;
 mod globals;
 mod handoff;

@@ -15,8 +15,8 @@ use crate::{
     arch,
     bits::field,
     current::{current, now},
-    futex,
-    globals::{TASK_PID, TASK_TGID, UNSEEN_SWITCHES},
+    fault, futex,
+    globals::{TASK_PID, TASK_TGID},
     handoff,
     maps::{THREADS, TRACKED, ZERO_THREAD, holds},
     queue, rebuilt,
@@ -275,19 +275,11 @@ pub(crate) unsafe fn switched(
             left(prev, &mut *thread, prev_tid, asleep, now);
         }
         if let Some(thread) = into
-            && !passed_over()
+            && !fault::skips_switch()
         {
             entered(next, &mut *thread, now);
         }
     }
-}
-
-/// Whether this switch is to go unseen: live tests of what is made of that ask for it.
-#[inline(always)]
-fn passed_over() -> bool {
-    let one_in = UNSEEN_SWITCHES.load();
-    // SAFETY: no arguments.
-    one_in != 0 && unsafe { bpf_get_prandom_u32() } % one_in == 0
 }
 
 #[inline(always)]

@@ -173,8 +173,9 @@ pub struct Watch {
     /// watch (`3s:-2s`). The machine's clock is left alone; the instant is told on standard error.
     #[arg(long, value_name = "AFTER:BY", hide = true, value_parser = clock_step)]
     pub simulate_clock_step: Option<ClockStep>,
-    /// For the live tests: of the switches to a watched thread, one in so many goes unseen, as on a
-    /// machine whose tracepoints stay silent now and then.
+    /// For the live tests: of the switches to a tracked thread, one in so many is not observed, as
+    /// on a machine whose tracepoints stay silent now and then; 0: all are observed.
+    #[cfg(feature = "fault-injection")]
     #[arg(long, value_name = "N", hide = true, default_value_t = 0)]
     pub simulate_unseen_switches: u32,
 }

@@ -178,6 +178,7 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
         function: arguments.handoff.clone(),
         accounting: arguments.listen.is_some() || otlp.is_some() || arguments.probe_cost,
         log: show.probe_log,
+        #[cfg(feature = "fault-injection")]
         unseen_switches: arguments.simulate_unseen_switches,
         track_holders: !arguments.no_stacks,
     })?;

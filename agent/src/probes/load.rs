@@ -37,7 +37,8 @@ pub struct Options {
     pub accounting: bool,
     /// Diagnostic lines from the probes.
     pub log: bool,
-    /// One in so many switches to a watched thread is not looked at; 0: all are.
+    /// One in so many switches to a tracked thread is skipped; 0: none.
+    #[cfg(feature = "fault-injection")]
     pub unseen_switches: u32,
     /// Threads that release locks which watched ones wait for are tracked too ([`Probes::thread`]).
     pub track_holders: bool,
@@ -305,8 +306,9 @@ fn load_object(btf: &Btf, layout: &Layout, options: &Options) -> Result<Ebpf, Pr
     loader
         .override_global("WATCH_ALL", &all, true)
         .override_global("PROBE_LOG", &log, true)
-        .override_global("TRACK_HOLDERS", &track_holders, true)
-        .override_global("UNSEEN_SWITCHES", &options.unseen_switches, true);
+        .override_global("TRACK_HOLDERS", &track_holders, true);
+    #[cfg(feature = "fault-injection")]
+    loader.override_global("SKIP_SWITCH_ONE_IN", &options.unseen_switches, true);
     loader.load(OBJECT).map_err(|error| {
         if denied(&error) {
             ProbeError::NoRight(error.to_string())
