@@ -26,7 +26,7 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
         "warnings",
     ])?;
     check_dashboards()?;
-    let binary = toolchain::build_agent()?;
+    let binary = toolchain::build_agent_for_tests()?;
     let image = image()?;
 
     // The live tests start the victims, and the demo.

@@ -41,9 +41,19 @@ pub(crate) fn ensure() -> Result<()> {
 
 /// Builds the agent, after its toolchain, and returns its binary.
 pub(crate) fn build_agent() -> Result<PathBuf> {
+    cargo_build(&[])
+}
+
+/// Builds the agent with the faults that the live tests inject, and returns its binary.
+pub(crate) fn build_agent_for_tests() -> Result<PathBuf> {
+    cargo_build(&["--features", "fault-injection"])
+}
+
+fn cargo_build(features: &[&str]) -> Result<PathBuf> {
     ensure()?;
     let mut command = workspace::command("cargo");
-    workspace::run(command.args(["build", "--release", "--package", "tag52"]))?;
+    let command = command.args(["build", "--release", "--package", "tag52"]);
+    workspace::run(command.args(features))?;
     let binary = workspace::agent();
     ensure!(binary.is_file(), "cargo built no {}", binary.display());
     Ok(binary)

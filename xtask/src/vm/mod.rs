@@ -95,7 +95,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Some(agent) => agent
             .canonicalize()
             .with_context(|| format!("{} is missing", agent.display()))?,
-        None => toolchain::build_agent()?,
+        None => toolchain::build_agent_for_tests()?,
     };
     let subject = Subject::build(agent, wanted)?;
     let emulator = Emulator::provide(&folder())?;
