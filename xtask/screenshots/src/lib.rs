@@ -58,7 +58,7 @@ pub fn run(options: &Options, agent: &Path) -> Result<Vec<PathBuf>> {
     let ui = perfetto::ensure_ui()?;
     let to = match &options.to {
         Some(folder) => folder.clone(),
-        None => workspace::root().join("agent/images"),
+        None => workspace::root().join("docs/images"),
     };
     fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
     let folder = tempfile::tempdir()?;

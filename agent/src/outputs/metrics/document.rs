@@ -1,4 +1,4 @@
-//! `dashboards/METRICS.md`, from the contract.
+//! `docs/metrics.md`, from the contract.
 
 use std::fmt::Write as _;
 
@@ -100,7 +100,7 @@ fn table(of: impl Fn(Source) -> bool) -> String {
 
 #[test]
 fn the_document_is_current() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../dashboards/METRICS.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
     let wanted = markdown();
     if std::env::var_os(UPDATE).is_some() {
         std::fs::write(path, &wanted).expect("written");
@@ -108,7 +108,7 @@ fn the_document_is_current() {
     let there = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         there == wanted,
-        "dashboards/METRICS.md is not what the code says: {UPDATE}=1 cargo test -p tag52 --lib document writes it"
+        "docs/metrics.md is not what the code says: {UPDATE}=1 cargo test -p tag52 --lib document writes it"
     );
 }
 
