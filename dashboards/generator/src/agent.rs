@@ -140,8 +140,9 @@ fn missed() -> Vec<Panel> {
         lines(
             "Events lost",
             (12, 8),
-            "Events per second that did not reach the agent, by kind. 0 is normal. ring_full: the agent is too slow for the node; \
-             give it more CPU. Messages they belong to are unknown in part.",
+            "Events per second that did not reach the agent, by kind. 0 is normal. Most often the agent \
+             gets too little CPU for the node: raise its CPU request. Messages they belong to are \
+             unknown in part.",
         )
         .query("{{kind}}", "sum by (kind) (rate(tag52_events_lost_total{@}[$__rate_interval]))")
         .unit("suffix: /s")
