@@ -1,10 +1,12 @@
-//! The documents hold together: every relative link leads to a file, every anchor to a heading,
-//! every page of `docs/` is in its index, and the README stays short.
+//! The documents hold together and keep up with the program: every relative link leads to a file,
+//! every anchor to a heading, every page of `docs/` is in its index, the README stays short, every
+//! flag and every JSON key is explained.
 
 use std::{
     collections::{HashMap, HashSet},
     fs,
     path::{Component, Path, PathBuf},
+    process::Command,
 };
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
@@ -46,6 +48,8 @@ struct Document {
     anchors: HashSet<String>,
     /// Destinations as written, each with its line.
     links: Vec<(usize, String)>,
+    /// Inline code, each with its line.
+    code: Vec<(usize, String)>,
 }
 
 impl Document {
@@ -55,6 +59,7 @@ impl Document {
         let mut document = Self {
             anchors: HashSet::new(),
             links: Vec::new(),
+            code: Vec::new(),
         };
         let mut heading: Option<String> = None;
         for (event, range) in Parser::new_ext(&text, Options::ENABLE_TABLES).into_offset_iter() {
@@ -64,10 +69,17 @@ impl Document {
                     let title = heading.take().unwrap_or_default();
                     document.add_anchor(&title);
                 }
-                Event::Text(text) | Event::Code(text) => {
+                Event::Text(text) => {
                     if let Some(title) = &mut heading {
                         title.push_str(&text);
                     }
+                }
+                Event::Code(code) => {
+                    if let Some(title) = &mut heading {
+                        title.push_str(&code);
+                    }
+                    let line = line_of(range.start);
+                    document.code.push((line, code.into_string()));
                 }
                 Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                     let line = line_of(range.start);
@@ -203,5 +215,132 @@ fn lines_of_prose_keep_to_the_width() {
         wide.is_empty(),
         "lines of more than {MAX_COLUMNS} columns:\n{}",
         wide.join("\n")
+    );
+}
+
+/// The long flags that the help of a command offers.
+fn flags_of(command: &str) -> HashSet<String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_tag52"))
+        .args([command, "--help"])
+        .output()
+        .expect("the program runs");
+    assert!(output.status.success(), "tag52 {command} --help");
+    let help = String::from_utf8(output.stdout).expect("UTF-8");
+    help.lines()
+        .filter_map(|line| {
+            let line = line.trim_start().trim_start_matches("-o, ");
+            let flag = line.strip_prefix("--")?;
+            let end = flag.find(|c: char| !c.is_ascii_lowercase() && c != '-');
+            Some(format!("--{}", &flag[..end.unwrap_or(flag.len())]))
+        })
+        .collect()
+}
+
+#[test]
+fn the_page_of_the_command_line_has_every_flag_and_no_other() {
+    let page = Document::read(&root().join("docs/cli.md"));
+    let documented: HashSet<String> = page
+        .code
+        .iter()
+        .filter(|(_, code)| code.starts_with("--"))
+        .map(|(_, code)| code.split([' ', '=']).next().unwrap_or(code).to_owned())
+        .collect();
+    let offered: HashSet<String> = ["run", "top", "record", "replay", "export"]
+        .into_iter()
+        .flat_map(flags_of)
+        .filter(|flag| flag != "--help")
+        .collect();
+    let mut missing: Vec<_> = offered.difference(&documented).collect();
+    let mut stale: Vec<_> = documented.difference(&offered).collect();
+    missing.sort();
+    stale.sort();
+    assert!(
+        missing.is_empty() && stale.is_empty(),
+        "docs/cli.md lacks {missing:?}, and explains {stale:?} that no command has"
+    );
+}
+
+/// The keys that the JSON writer names in its source, such as `self.int("age_ns", ..)`.
+fn json_keys() -> HashSet<String> {
+    let folder = root().join("agent/src/outputs/json");
+    let mut keys = HashSet::new();
+    for entry in fs::read_dir(folder).expect("the folder of the JSON writer") {
+        let path = entry.expect("a readable entry").path();
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap_or_default();
+        for call in source.split("self.").skip(1) {
+            let argument = call
+                .split_once("(\"")
+                .filter(|(name, _)| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+            if let Some((_, rest)) = argument {
+                keys.extend(rest.split('"').next().map(str::to_owned));
+            }
+        }
+    }
+    keys
+}
+
+#[test]
+fn the_page_of_the_json_output_has_every_key() {
+    let page = fs::read_to_string(root().join("docs/json.md")).expect("the page");
+    let words: HashSet<&str> = page
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .collect();
+    let keys = json_keys();
+    assert!(keys.len() > 60, "only {} keys found: {keys:?}", keys.len());
+    let mut missing: Vec<_> = keys
+        .iter()
+        .filter(|key| !words.contains(key.as_str()))
+        .collect();
+    missing.sort();
+    assert!(missing.is_empty(), "not in docs/json.md: {missing:?}");
+}
+
+/// Every `Cargo.toml` below `folder`.
+fn manifests(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a readable folder") {
+        let path = entry.expect("a readable entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() && !SKIPPED.contains(&name.as_ref()) {
+            found.extend(manifests(&path));
+        } else if name == "Cargo.toml" {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_dependency_is_explained() {
+    let page = Document::read(&root().join("docs/dependencies.md"));
+    let explained: HashSet<String> = page.code.into_iter().map(|(_, code)| code).collect();
+    let (mut named, mut ours) = (HashSet::new(), HashSet::new());
+    for path in manifests(&root()) {
+        let text = fs::read_to_string(path).expect("a readable manifest");
+        let mut section = "";
+        for line in text.lines() {
+            if line.starts_with('[') {
+                section = line.trim_matches(['[', ']']);
+            } else if let Some((key, value)) = line.split_once('=') {
+                let key = key.trim().split('.').next().unwrap_or_default();
+                if section == "package" && key == "name" {
+                    ours.insert(value.trim().trim_matches('"').to_owned());
+                } else if section.ends_with("dependencies") && !key.starts_with('#') {
+                    named.insert(key.to_owned());
+                }
+            }
+        }
+    }
+    let mut missing: Vec<_> = named
+        .iter()
+        .filter(|name| !ours.contains(*name) && !explained.contains(*name))
+        .collect();
+    missing.sort();
+    assert!(
+        missing.is_empty(),
+        "not in docs/dependencies.md: {missing:?}"
     );
 }
