@@ -10,13 +10,13 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    discovery::{CommandLine, Glob, Selector},
+    kernel::FunctionSpec,
     kube::{
         Mode,
         selector::{LabelSelector, PodSelector},
     },
     outputs::{Format, MAX_SERIES, perfetto::Filter, sessions_within},
-    probes::FunctionSpec,
+    targets::discovery::{CommandLine, Glob, Selector},
 };
 
 /// Where the age of a FIX message comes from: network, run queue, throttling, locks, blocking

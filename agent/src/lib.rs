@@ -1,27 +1,27 @@
 //! tag52: where the age of a FIX message comes from.
 //!
-//! Data flows one way: [`probes`] in the kernel -> [`events`] -> [`sessions`] (with the [`fix`]
-//! tap) -> [`join`] -> [`model`] -> [`outputs`]. [`run`] drives it, asks [`discovery`] which
-//! processes to follow and [`host`] who is who on the machine. [`record`] keeps what the model was
-//! told; [`replay`] tells it again, [`export`] makes a trace of it.
+//! Data flows one way: [`kernel`] -> [`events`] -> [`streams`] -> [`join`] -> [`attribution`] ->
+//! [`model`] -> [`outputs`]. [`engine`] drives a live run, [`recording`] writes what the model is
+//! given to a file and plays it again. [`targets`] decides whom to follow; [`host`] and [`kube`]
+//! turn numbers into names. [`domain`] holds the words that all of them share, [`stats`] figures
+//! that add up; [`verdict`] and [`what_if`] draw conclusions from those.
 
-pub mod blame;
+pub mod attribution;
 pub mod cli;
-pub mod discovery;
+pub mod domain;
+pub mod engine;
 pub mod events;
-pub mod export;
-pub mod fix;
 pub mod host;
 pub mod join;
+pub mod kernel;
 pub mod kube;
 pub mod model;
 pub mod outputs;
-pub mod probes;
-pub mod record;
-pub mod replay;
-pub mod run;
-pub mod sessions;
+pub mod recording;
 mod signals;
-pub mod target;
+pub mod stats;
+pub mod streams;
+pub mod targets;
 mod tls;
-mod units;
+pub mod verdict;
+pub mod what_if;

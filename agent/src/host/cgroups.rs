@@ -16,7 +16,7 @@ use procfs::{
 
 use self::place::Shown;
 use super::proc::Proc;
-use crate::model::{CgroupLevel, CgroupUse};
+use crate::domain::{CgroupLevel, CgroupUse};
 
 /// Why the cgroups of a process cannot be told.
 #[derive(Debug, thiserror::Error)]

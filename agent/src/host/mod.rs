@@ -32,7 +32,7 @@ use self::{
     python::NoFunction,
     symbols::Symbols,
 };
-use crate::model::{
+use crate::domain::{
     CgroupUse, Container, Culprit, Doing, Function, Kin, Lock, Object, Part, Pod, ProcessFacts,
     Qos, ThreadName,
 };

@@ -13,7 +13,7 @@ use super::{
     container::Place,
     proc::{Proc, Status},
 };
-use crate::model::{Kin, ThreadName};
+use crate::domain::{Kin, ThreadName};
 
 /// `PF_KTHREAD`.
 const KERNEL_THREAD: u32 = 0x0020_0000;

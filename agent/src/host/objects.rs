@@ -8,7 +8,7 @@ use super::{
     proc::Proc,
     sockets::Sockets,
 };
-use crate::model::Object;
+use crate::domain::Object;
 
 /// Descriptors and what is behind them.
 #[derive(Debug)]

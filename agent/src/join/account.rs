@@ -7,11 +7,11 @@ use agent_common::Snapshot;
 
 use super::{acks::Acks, past::Past, waiting::Waiting, window::Window};
 use crate::{
-    fix::Header,
-    model::{
+    domain::{
         Excluded, FollowedBy, HandOff, Matrix, Message, Part, SentBetween, SentTime, SessionId,
         Split, Stage, Unbalanced,
     },
+    streams::fix::Header,
 };
 
 /// What is known of a receive call besides its instant.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use agent_common::Snapshot;
 
 use super::account::{Joined, Received};
-use crate::model::{HandOff, SessionId, Unbalanced};
+use crate::domain::{HandOff, SessionId, Unbalanced};
 
 /// Calls kept for one batch: far more than messages fit into one receive.
 const MOST_CALLS: usize = 1 << 16;

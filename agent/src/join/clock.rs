@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::Moment;
+use crate::domain::Moment;
 
 /// Readings kept: at four a second more than an hour, so that a message that arrived long ago still
 /// finds the offset of its time.

@@ -83,7 +83,7 @@ fn stretch(began: u64, change: &StateChange, from: u64) -> Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Part;
+    use crate::domain::Part;
 
     fn past(changes: &[StateChange], next: u32) -> Past {
         let mut record = Record {

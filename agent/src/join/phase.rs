@@ -48,7 +48,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{SentBetween, SentTime};
+use crate::domain::{SentBetween, SentTime};
 
 /// Stamps finer than this are exact enough.
 const COARSE: i64 = 1_000_000_000;

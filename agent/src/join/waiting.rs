@@ -2,7 +2,7 @@
 
 use agent_common::{STATE_COUNT, Snapshot};
 
-use crate::model::{Matrix, Part, Stage};
+use crate::domain::{Matrix, Part, Stage};
 
 /// The parts in the order of `agent_common::ThreadState`.
 const PARTS: [Part; STATE_COUNT] = [

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use agent_common::Snapshot;
 
 use super::{timeline::Timeline, waiting::Waiting};
-use crate::model::{Part, WindowFacts};
+use crate::domain::{Part, WindowFacts};
 
 /// Closed stretches held; with more, the oldest are given up, and messages sent in them have that
 /// time unknown.

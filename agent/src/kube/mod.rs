@@ -26,7 +26,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::model::{self, ProcessFacts};
+use crate::{domain::ProcessFacts, model};
 
 use self::{error::Kind, pods::Pods};
 pub use self::{

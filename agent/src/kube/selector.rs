@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use kube::core::{Expression, Selector, SelectorExt as _};
 
 use super::{Kube, PodFacts};
-use crate::model::ProcessFacts;
+use crate::domain::ProcessFacts;
 
 /// Whether something is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -209,7 +209,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::Pod;
+    use crate::domain::Pod;
 
     fn pod(namespace: &str, labels: &[(&str, &str)]) -> PodFacts {
         let labels = labels.iter();

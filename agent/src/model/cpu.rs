@@ -1,9 +1,8 @@
 //! The CPU of one watched process, as its cgroups tell.
 
-use super::{
-    cgroup::CgroupUse,
-    moment::Moment,
-    recent::{Readings, Recent},
+use super::recent::{Readings, Recent};
+use crate::{
+    domain::{CgroupUse, Moment},
     verdict::CpuUse,
 };
 

@@ -2,14 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{
-    blame::BlameRow,
-    facts::WindowFacts,
-    health::Health,
-    matrix::Part,
-    message::SessionId,
-    process::ProcessFacts,
-    tally::Figures,
+use super::blame::BlameRow;
+use crate::{
+    domain::{Health, Part, ProcessFacts, SessionId, WindowFacts},
+    stats::Figures,
     verdict::Verdict,
     what_if::{WhatIf, sentence},
 };

@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{
-    figures::{SessionFigures, SessionName},
-    matrix::{Part, Stage},
-    tally::Figures,
+use super::figures::{SessionFigures, SessionName};
+use crate::{
+    domain::{Part, Stage},
+    stats::Figures,
     verdict::{CpuUse, Verdict},
 };
 
@@ -144,9 +144,12 @@ pub struct Course<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        Model, Moment,
-        samples::{message, session},
+    use crate::{
+        domain::{
+            Moment,
+            samples::{message, session},
+        },
+        model::Model,
     };
 
     fn at(seconds: u64) -> Moment {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{moment::Moment, thread_use::ThreadUse};
+use crate::domain::{Moment, ThreadUse};
 
 /// Threads kept; more are not shown.
 const MOST_THREADS: usize = 1024;
@@ -92,7 +92,7 @@ impl Threads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ThreadName;
+    use crate::domain::ThreadName;
 
     fn at(seconds: u64) -> Moment {
         Moment {

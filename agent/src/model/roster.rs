@@ -9,12 +9,10 @@ use std::{
 
 use super::{
     figures::SessionName,
-    message::SessionId,
-    moment::Moment,
-    process::ProcessFacts,
     series::{self, Labels, Series},
     session::Session,
 };
+use crate::domain::{Moment, ProcessFacts, SessionId};
 
 /// Sessions kept apart from each other.
 const MAX_SESSIONS: usize = 256;

@@ -4,7 +4,8 @@
 //! CompIDs and process apart is the port of the side that listens: the other side's is another one
 //! each time.
 
-use super::{figures::SessionName, message::SessionId, moment::Moment, session::Session};
+use super::{figures::SessionName, session::Session};
+use crate::domain::{Moment, SessionId};
 
 /// How a session appears in the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

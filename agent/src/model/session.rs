@@ -4,18 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     blame::{BlameRow, BlameTable, Names},
-    culprit::{CulpritId, Sample, Wait},
-    facts::{ThreadFacts, WindowFacts},
+    evidence,
     figures::{SessionFigures, SessionName},
-    histograms::Histograms,
     history::{Course, History},
-    matrix::Stage,
-    message::{Message, SessionId},
-    moment::Moment,
-    process::ProcessFacts,
     series::Series,
-    tally::{Figures, Tally},
-    verdict::{CpuUse, FlowTally, Gathered, HEALTHY_NS, Line, Trend, Verdict, diagnose, gather},
+};
+use crate::{
+    domain::{
+        CulpritId, Message, Moment, ProcessFacts, Sample, SessionId, Stage, ThreadFacts, Wait,
+        WindowFacts,
+    },
+    stats::{Figures, Histograms, Tally},
+    verdict::{CpuUse, FlowTally, Gathered, HEALTHY_NS, Line, Trend, Verdict, diagnose},
     what_if::{Replay, Service, WhatIf},
 };
 

@@ -8,26 +8,18 @@ use std::{
 
 use super::{
     blame::Names,
-    cgroup::CgroupUse,
     cpu::Cpu,
-    culprit::Culprit,
     figures::{Interval, SessionName, Summary},
-    health::{Health, Told},
     history::Course,
-    input::Input,
-    matrix::Part,
-    moment::Moment,
-    process::ProcessFacts,
     recent::{Recent, Threads},
     roster::{MAX_PROCESSES, Roster},
     session::{Session, Surroundings},
-    thread_use::ThreadUse,
-    verdict::{CpuUse, MAX_LATENCY},
 };
 #[cfg(test)]
-use super::{
-    facts::{Excluded, TapDelta, ThreadFacts},
-    message::{Message, SessionId},
+use crate::domain::{Excluded, Message, SessionId, TapDelta, ThreadFacts};
+use crate::{
+    domain::{CgroupUse, Culprit, Health, Input, Moment, Part, ProcessFacts, ThreadUse, Told},
+    verdict::{CpuUse, MAX_LATENCY},
 };
 
 /// What has been measured since the start, per session, and the agent's account of itself.

@@ -2,10 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{
-    samples::{any_message, message, session},
-    *,
-};
+use super::*;
+use crate::domain::samples::{any_message, message, session};
 
 const LOCK: (Stage, Part, i64) = (Stage::Queued, Part::LockWait, 7_000_000);
 

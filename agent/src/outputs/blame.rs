@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::model::{BlameRow, Doing, Part, Samples, SessionFigures};
+use crate::{
+    domain::{Doing, Part},
+    model::SessionFigures,
+    stats::{BlameRow, Samples},
+};
 
 use super::units::{Share, Time, humanly};
 
@@ -107,7 +111,7 @@ fn was(text: &mut String, doing: &Doing) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Function;
+    use crate::domain::Function;
 
     #[test]
     fn what_a_holder_was_seen_doing() {

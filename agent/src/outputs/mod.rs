@@ -21,8 +21,8 @@ pub use otlp::{Exporter, OtlpConfig, OtlpError};
 pub use terminal::Style;
 
 use crate::{
-    model::{Interval, Message, Model, Moment, Summary},
-    units,
+    domain::{Message, Moment, units},
+    model::{Interval, Model, Summary},
 };
 
 /// How many intervals pass between two lines that say the agent still waits.
@@ -215,9 +215,12 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::model::{
-        Model, Part, Stage,
-        samples::{message, session},
+    use crate::{
+        domain::{
+            Part, Stage,
+            samples::{message, session},
+        },
+        model::Model,
     };
 
     #[derive(Clone, Default)]

@@ -7,9 +7,12 @@ use super::{
     terminal::{Style, ack_pending, label, names, time_left},
     units::{Bytes, Rate, Share, Time, humanly, tame, wrap},
 };
-use crate::model::{
-    ASSUMPTIONS, Discovery, Figures, Flow, Health, Hook, Part, ProcessFacts, SessionFigures,
-    Spread, Stage, Summary,
+use crate::{
+    domain::{Discovery, Health, Hook, Part, ProcessFacts, Stage},
+    model::{SessionFigures, Summary},
+    stats::{Figures, Spread},
+    verdict::Flow,
+    what_if::ASSUMPTIONS,
 };
 
 /// Sessions described in full; the rest is counted (and whole in JSON).
@@ -446,9 +449,12 @@ fn health(text: &mut String, health: &Health, style: Style) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{
-        Capability, Container, Model, Pod, ProbeCost, Qos, SentBetween,
-        samples::{message, session as session_id},
+    use crate::{
+        domain::{
+            Capability, Container, Pod, ProbeCost, Qos, SentBetween,
+            samples::{message, session as session_id},
+        },
+        model::Model,
     };
 
     #[test]

@@ -3,8 +3,11 @@
 use std::{fmt::Write as _, io::IsTerminal, time::Duration};
 
 use super::units::{Bytes, Rate, Share, Time, humanly, tame};
-use crate::model::{
-    Figures, Interval, Part, ProcessFacts, SessionFigures, SessionName, Stage, Verdict,
+use crate::{
+    domain::{Part, ProcessFacts, Stage},
+    model::{Interval, SessionFigures, SessionName},
+    stats::Figures,
+    verdict::Verdict,
 };
 
 /// Idle sessions listed one by one; more are only counted.
@@ -312,9 +315,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{
-        Container, Input, Model, Pod, SentBetween, TapDelta,
-        samples::{message, session as session_id},
+    use crate::{
+        domain::{
+            Container, Input, Pod, SentBetween, TapDelta,
+            samples::{message, session as session_id},
+        },
+        model::Model,
     };
 
     fn one(model: &mut Model) -> Interval {

@@ -15,7 +15,7 @@ mod request;
 #[cfg(test)]
 mod tests;
 
-use crate::model::Qos;
+use crate::domain::Qos;
 
 pub(super) use self::request::{millis_of_shares, millis_of_weight};
 

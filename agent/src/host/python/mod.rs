@@ -11,7 +11,7 @@ use std::{io, path::Path};
 
 use self::layout::{Frames, Layout};
 use super::{memory, symbols::Runtime};
-use crate::model::Function;
+use crate::domain::Function;
 
 pub use self::layout::Refusal;
 

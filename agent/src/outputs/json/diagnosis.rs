@@ -1,7 +1,11 @@
 //! Who is to blame, the verdict, and what would have helped.
 
 use super::Line;
-use crate::model::{BlameRow, CpuUse, Samples, Verdict, WhatIf};
+use crate::{
+    stats::{BlameRow, Samples},
+    verdict::{CpuUse, Verdict},
+    what_if::WhatIf,
+};
 
 impl Line {
     /// The rows of a part sum to it; `culprit` is null in the row of all others.

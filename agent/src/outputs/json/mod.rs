@@ -10,7 +10,11 @@ mod session;
 mod tests;
 mod write;
 
-use crate::model::{ASSUMPTIONS, Interval, Message, SessionFigures, Summary};
+use crate::{
+    domain::Message,
+    model::{Interval, SessionFigures, Summary},
+    what_if::ASSUMPTIONS,
+};
 
 /// A line under construction.
 #[derive(Debug, Default)]

@@ -1,8 +1,10 @@
 //! The figures of a session.
 
 use super::Line;
-use crate::model::{
-    Part, ProcessFacts, Qos, SessionFigures, SessionId, Spread, Stage, WindowFacts,
+use crate::{
+    domain::{Part, ProcessFacts, Qos, SessionId, Stage, WindowFacts},
+    model::SessionFigures,
+    stats::Spread,
 };
 
 impl Line {

@@ -6,11 +6,14 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::model::{
-    Capability, Charge, Container, Culprit, CulpritId, Doing, Excluded, Function, Hook, Input,
-    Lock, Model, Moment, Part, Pod, ProbeCost, ProcessFacts, Qos, Sample, SentBetween, Stage,
-    ThreadName,
-    samples::{any_message, message, session},
+use crate::{
+    domain::{
+        Capability, Charge, Container, Culprit, CulpritId, Doing, Excluded, Function, Hook, Input,
+        Lock, Moment, Part, Pod, ProbeCost, ProcessFacts, Qos, Sample, SentBetween, Stage,
+        ThreadName,
+        samples::{any_message, message, session},
+    },
+    model::Model,
 };
 
 fn parse(line: &[u8]) -> Value {

@@ -6,9 +6,12 @@ use super::{
     contract::SESSION,
     points::{Exemplar, Histogram, Labels},
 };
-use crate::model::{
-    self, Counts, Exclusions, Exemplars, Histograms, Model, Part, ProcessFacts, Session, Stage,
-    Sums, TapDelta, ThreadFacts, Verdict, WhatIf, WindowFacts,
+use crate::{
+    domain::{Part, ProcessFacts, Stage, TapDelta, ThreadFacts, WindowFacts},
+    model::{self, Model, Session},
+    stats::{Counts, Exclusions, Exemplars, Histograms, Sums},
+    verdict::Verdict,
+    what_if::WhatIf,
 };
 
 /// Characters of an exemplar's labels, names and values together, at the most (OpenMetrics 1.0).

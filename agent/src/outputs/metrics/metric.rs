@@ -1,6 +1,10 @@
 //! What a metric is.
 
-use super::{group::Group, points::Points, snapshot::Agent, snapshot::Process};
+use super::{
+    group::Group,
+    points::Points,
+    snapshot::{Agent, Process},
+};
 
 /// One metric of the contract: what is exported and what is documented come from here.
 #[derive(Debug)]

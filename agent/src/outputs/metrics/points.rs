@@ -1,7 +1,7 @@
 //! What is written: points of metrics, one after the other.
 
 use super::metric::Metric;
-use crate::model::Counts;
+use crate::stats::Counts;
 
 /// The labels of a session, a process or the agent; none is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::{
         MetricType, Timestamp,
     },
 };
-use crate::model::ZERO_THRESHOLD;
+use crate::stats::ZERO_THRESHOLD;
 
 /// Writes families, each with its length before it.
 #[derive(Debug, Default)]

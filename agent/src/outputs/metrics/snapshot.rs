@@ -13,7 +13,10 @@ use super::{
     metric::Source,
     points::{Labels, Points, Sink},
 };
-use crate::model::{CgroupLevel, CgroupUse, Health, Model};
+use crate::{
+    domain::{CgroupLevel, CgroupUse, Health},
+    model::Model,
+};
 
 /// The model's figures at one moment.
 #[derive(Debug)]

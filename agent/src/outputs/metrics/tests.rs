@@ -7,7 +7,7 @@ use prost::Message as _;
 
 use super::{group::CHARGED, wire::MetricFamily, *};
 use crate::{
-    model::{
+    domain::{
         CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId, Discovery, Excluded, Input,
         Kube, Message, Moment, OwnUse, Part, Pod, ProbeCost, ProcessFacts, SessionId, Stage,
         samples::{any_message, message, session},
@@ -305,9 +305,9 @@ pub(in crate::outputs) fn busy_model() -> Model {
         runs: 5,
         run_time_ns: 300,
     });
-    health.capabilities.push(crate::model::Capability {
+    health.capabilities.push(crate::domain::Capability {
         name: "arrivals".to_owned(),
-        hook: crate::model::Hook::Chosen("tp_btf sk_data_ready".to_owned()),
+        hook: crate::domain::Hook::Chosen("tp_btf sk_data_ready".to_owned()),
     });
     health.discovery = Some(Discovery {
         fix: 1,

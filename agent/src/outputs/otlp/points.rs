@@ -13,8 +13,8 @@ use opentelemetry_proto::tonic::{
 
 use super::config::{Histograms, OtlpConfig};
 use crate::{
-    model::ZERO_THRESHOLD,
     outputs::metrics::{Exemplar, Histogram, Kind, Metric, Point, Sink, Value},
+    stats::ZERO_THRESHOLD,
 };
 
 /// Collects the metrics of one export.

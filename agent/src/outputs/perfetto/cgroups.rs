@@ -10,7 +10,7 @@ use super::{
     tracks::{Rank, Tracks},
     writer::{Track, Writer},
 };
-use crate::model::{CgroupLevel, CgroupUse, Moment};
+use crate::domain::{CgroupLevel, CgroupUse, Moment};
 
 #[derive(Debug)]
 struct Cgroup {

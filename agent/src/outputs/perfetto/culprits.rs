@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::model::{Culprit, CulpritId, Kin, Lock, Object, ThreadName};
+use crate::domain::{Culprit, CulpritId, Kin, Lock, Object, ThreadName};
 
 /// The dictionary, as it has been told so far.
 #[derive(Debug, Default)]

@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use crate::model::{Input, Message, Moment};
+use crate::domain::{Input, Message, Moment};
 
 use cgroups::Cgroups;
 use culprits::Culprits;

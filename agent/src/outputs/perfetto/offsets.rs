@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::Moment;
+use crate::domain::Moment;
 
 /// Less is the clock's own drift, which is followed; more is a step.
 const STEP_NS: i128 = 1_000_000;

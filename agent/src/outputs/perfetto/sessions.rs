@@ -18,7 +18,7 @@ use super::{
     writer::{Args, Track, Writer},
 };
 use crate::{
-    model::{Matrix, Message, Part, SessionId, Stage},
+    domain::{Matrix, Message, Part, SessionId, Stage},
     outputs::units::tame,
 };
 

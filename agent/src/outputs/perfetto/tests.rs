@@ -7,7 +7,7 @@ use super::{
     proto::{DebugAnnotation, Packet, event_type},
     *,
 };
-use crate::model::{
+use crate::domain::{
     CulpritId, Part, Stage, Wait,
     samples::{any_message, message, session},
 };

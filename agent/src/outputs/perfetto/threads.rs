@@ -13,7 +13,7 @@ use super::{
     tracks::{Rank, Tracks},
     writer::{Track, Writer},
 };
-use crate::model::{Culprit, Sample, ThreadName, Wait};
+use crate::domain::{Culprit, Sample, ThreadName, Wait};
 
 /// Overlaps are an exception.
 const MOST_LANES: usize = 64;

@@ -12,7 +12,7 @@ use super::proto::{
     MERGE_BY_KEY, Packet, TrackDescriptor, TrackEvent, clock, event_type, sequence_flags,
 };
 use super::tracks::Rank;
-use crate::model::Moment;
+use crate::domain::Moment;
 
 /// `Trace.packet`, field 1, length-delimited (`trace.proto`).
 const PACKET_TAG: u8 = 0x0a;

@@ -9,8 +9,12 @@ use ratatui::{
 
 use super::paint::Paint;
 use crate::{
-    model::{BlameRow, Part, SessionFigures, Waits},
-    units::{Share, Time, harmless_only, humanly},
+    domain::{
+        Part,
+        units::{Share, Time, harmless_only, humanly},
+    },
+    model::SessionFigures,
+    stats::{BlameRow, Waits},
 };
 
 /// From this width on there is room for times.

@@ -9,7 +9,7 @@ use super::{
     paint::Paint,
     widgets::{EIGHTHS, apportion},
 };
-use crate::model::{Part, Point};
+use crate::{domain::Part, model::Point};
 
 /// Columns that the scale takes on the left.
 const SCALE: u16 = 7;
@@ -95,7 +95,7 @@ pub(super) fn by_part(
             (column, stacked)
         })
         .collect();
-    let label = crate::units::Time::from(top).to_string();
+    let label = crate::domain::units::Time::from(top).to_string();
     lines(height, &label, paint, |line| {
         let cells = columns.iter().map(|(column, parts)| {
             let part = parts.get(line).copied().unwrap_or(Part::Unknown);

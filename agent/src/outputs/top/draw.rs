@@ -15,7 +15,7 @@ use super::{
     state::{Page, State},
     view::View,
 };
-use crate::units::Time;
+use crate::domain::units::Time;
 
 /// The smallest terminal the pages fit in.
 const WIDTH: u16 = 80;

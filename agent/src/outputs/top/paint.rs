@@ -5,7 +5,7 @@ use ratatui::{
     text::Span,
 };
 
-use crate::{model::Part, units::humanly};
+use crate::domain::{Part, units::humanly};
 
 /// With colours or without.
 #[derive(Clone, Copy, Debug)]

@@ -7,10 +7,13 @@ use super::{
     state::Page,
     *,
 };
-use crate::model::{
-    CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Input, Lock, Message, Model, Moment, Part,
-    Stage, ThreadName, ThreadUse, Wait,
-    samples::{message, session},
+use crate::{
+    domain::{
+        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Input, Lock, Message, Moment, Part,
+        Stage, ThreadName, ThreadUse, Wait,
+        samples::{message, session},
+    },
+    model::Model,
 };
 
 fn at(seconds: u64) -> Moment {

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::playing::Playing;
-use crate::model::{
-    BlameRow, CgroupLevel, CgroupUse, Course, Culprit, Model, Part, Point, Recent, SessionFigures,
-    SessionName, ThreadName, ThreadUse, Verdict,
+use crate::{
+    domain::{CgroupLevel, CgroupUse, Culprit, Part, ThreadName, ThreadUse},
+    model::{Course, Model, Point, Recent, SessionFigures, SessionName},
+    stats::BlameRow,
+    verdict::Verdict,
 };
 
 /// Everything the live view shows.

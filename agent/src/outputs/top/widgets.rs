@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use super::paint::Paint;
-use crate::model::Part;
+use crate::domain::Part;
 
 /// A line filled from below, by eighths.
 pub(super) const EIGHTHS: [&str; 8] = [

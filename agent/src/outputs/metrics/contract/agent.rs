@@ -2,7 +2,7 @@
 
 use super::{label, seconds};
 use crate::{
-    model::Hook,
+    domain::Hook,
     outputs::metrics::metric::{Label, Metric, Source, Unit},
 };
 

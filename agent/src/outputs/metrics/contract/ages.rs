@@ -2,11 +2,12 @@
 
 use super::{label, seconds};
 use crate::{
-    model::{AGE_BOUNDS_NS, Part, Stage, WAIT_BOUNDS_NS},
+    domain::{Part, Stage},
     outputs::metrics::{
         group::CHARGED,
         metric::{Label, Metric, Source, Unit},
     },
+    stats::{AGE_BOUNDS_NS, WAIT_BOUNDS_NS},
 };
 
 const STAGE: Label = label("stage", "`in_flight`, `held_back`, `queued`, `in_app`");

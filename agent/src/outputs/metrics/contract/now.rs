@@ -2,8 +2,9 @@
 
 use super::label;
 use crate::{
-    model::{Cause, Scenario},
     outputs::metrics::metric::{Metric, Source, Unit},
+    verdict::Cause,
+    what_if::Scenario,
 };
 
 const SILENT: &str = "when the latest interval had no messages; for `other`";

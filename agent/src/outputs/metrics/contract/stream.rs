@@ -2,7 +2,7 @@
 
 use super::{label, seconds};
 use crate::{
-    model::Excluded,
+    domain::Excluded,
     outputs::metrics::metric::{Metric, Source, Unit},
 };
 

@@ -9,6 +9,7 @@ use ratatui::{
 
 use super::{clean, name};
 use crate::{
+    domain::units::{Bytes, Time, humanly},
     model::Point,
     outputs::top::{
         chart::{by_part, latest, plain},
@@ -16,7 +17,6 @@ use crate::{
         state::State,
         view::{AgentView, LevelView, ProcessCgroups, SessionView, View},
     },
-    units::{Bytes, Time, humanly},
 };
 
 /// Levels shown where there is little room.

@@ -8,13 +8,16 @@ use ratatui::{
 };
 
 use crate::{
-    model::{ASSUMPTIONS, Part},
+    domain::{
+        Part,
+        units::{humanly, wrap},
+    },
     outputs::top::{
         keys::{KEYS, KEYS_PLAYING},
         paint::Paint,
         view::View,
     },
-    units::{humanly, wrap},
+    what_if::ASSUMPTIONS,
 };
 
 /// Draws it.

@@ -25,9 +25,13 @@ use super::{
     view::{Scope, SessionView, View},
 };
 use crate::{
-    model::{Cause, Part, Point, Verdict},
+    domain::{
+        Part,
+        units::{Share, Time, harmless_only, humanly, tame, wrap},
+    },
+    model::Point,
     outputs::terminal::names,
-    units::{Share, Time, harmless_only, humanly, tame, wrap},
+    verdict::{Cause, Verdict},
 };
 
 /// A share of 0 to 1 as text.

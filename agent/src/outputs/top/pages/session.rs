@@ -10,7 +10,10 @@ use ratatui::{
 
 use super::{diagnosis, few, flow, name, nothing};
 use crate::{
-    model::{Figures, Part, Stage},
+    domain::{
+        Part, Stage,
+        units::{Rate, Share, Time, humanly},
+    },
     outputs::{
         terminal::place,
         top::{
@@ -21,7 +24,7 @@ use crate::{
             view::{Scope, SessionView, View},
         },
     },
-    units::{Rate, Share, Time, humanly},
+    stats::Figures,
 };
 
 /// Lines of the smallest page.

@@ -10,6 +10,7 @@ use ratatui::{
 
 use super::{cause, diagnosis, few, name, nothing, percent};
 use crate::{
+    domain::units::{Rate, Time},
     outputs::top::{
         blame,
         chart::by_part,
@@ -18,7 +19,6 @@ use crate::{
         view::{Scope, SessionView, View},
         widgets::{bar, sparks},
     },
-    units::{Rate, Time},
 };
 
 /// From this width on causes have a column of their own.

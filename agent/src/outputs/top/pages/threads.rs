@@ -10,14 +10,13 @@ use ratatui::{
 
 use super::{clean, name, nothing, percent};
 use crate::{
-    model::Part,
+    domain::{Part, units::humanly},
     outputs::top::{
         paint::Paint,
         state::State,
         view::{ThreadView, View},
         widgets::bar,
     },
-    units::humanly,
 };
 
 /// The states of a thread, as parts.

@@ -1,0 +1,102 @@
+//! Messages for tests.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use crate::domain::{
+    FollowedBy, HandOff, Matrix, Message, MsgType, Part, SentBetween, SentTime, SessionId, Split,
+    Stage,
+};
+
+/// A session told apart by its number, each with a local port of its own.
+pub(crate) fn session(n: u16) -> Arc<SessionId> {
+    Arc::new(SessionId {
+        sender: "VENUE".to_owned(),
+        target: "DROP".to_owned(),
+        local: ([127, 0, 0, 1], 5002 + n).into(),
+        remote: ([127, 0, 0, 1], 40112 + n).into(),
+        pid: 411,
+    })
+}
+
+/// A message whose age is what the cells sum to.
+pub(crate) fn message(session: &Arc<SessionId>, seq: u64, cells: &[(Stage, Part, i64)]) -> Message {
+    let mut matrix = Matrix::default();
+    for &(stage, part, ns) in cells {
+        matrix.add(stage, part, ns);
+    }
+    let sent_ns = 1_700_000_000_000_000_000;
+    let age_ns = matrix.total();
+    let in_app = matrix.stage(Stage::InApp);
+    let handed_off_ns = sent_ns + age_ns;
+    Message {
+        session: Arc::clone(session),
+        tid: 412,
+        seq,
+        msg_type: MsgType::new(b"8").expect("8 is a message type"),
+        bytes: 250,
+        poss_dup: false,
+        sent: SentTime {
+            utc_ns: sent_ns,
+            resolution_ns: 1_000_000,
+        },
+        sent_between: None,
+        arrived_ns: Some(handed_off_ns - in_app - matrix.stage(Stage::Queued)),
+        received_ns: handed_off_ns - in_app,
+        handed_off_ns,
+        handed_off_at: handed_off_ns as u64,
+        hand_off: HandOff::Wait,
+        ack_pending_ns: 0,
+        split: Split::new(age_ns, matrix).expect("the age is the sum"),
+        charges: Vec::new(),
+        followed: FollowedBy::default(),
+    }
+}
+
+/// Any matrix a split accepts, with skew now and then.
+pub(crate) fn cells() -> impl Strategy<Value = Vec<(Stage, Part, i64)>> {
+    let waits = prop::collection::vec(
+        (
+            prop::sample::select(&Stage::ALL[1..]),
+            prop::sample::select(&Part::ALL[1..]),
+            prop_oneof![Just(0), 0_i64..1_000, 0_i64..100_000_000_000],
+        ),
+        0..6,
+    );
+    (prop_oneof![-5_000_000_i64..0, 0_i64..60_000_000_000], waits).prop_map(|(network, mut all)| {
+        all.push((Stage::InFlight, Part::Network, network));
+        all
+    })
+}
+
+prop_compose! {
+    /// Any message of session `n`.
+    pub(crate) fn any_message(n: u16)(
+        cells in cells(),
+        seq in any::<u64>(),
+        poss_dup in prop::bool::weighted(0.2),
+        arrived in any::<bool>(),
+        narrowed in prop::option::of((0_i64..1_000_000_000, 0_i64..1_000_000_000)),
+        resolution_ns in prop::sample::select(&[1_i64, 1_000, 1_000_000, 1_000_000_000]),
+        hand_off in prop::sample::select(
+            &[HandOff::Wait, HandOff::Receive, HandOff::Function, HandOff::Unseen]
+        ),
+    ) -> Message {
+        let mut m = message(&session(n), seq, &cells);
+        m.poss_dup = poss_dup;
+        m.sent.resolution_ns = resolution_ns;
+        // Within the second, in order.
+        m.sent_between = narrowed
+            .filter(|_| resolution_ns == 1_000_000_000 && !poss_dup)
+            .map(|(a, b)| SentBetween {
+                earliest_ns: m.sent.utc_ns + a.min(b),
+                latest_ns: m.sent.utc_ns + a.max(b),
+            });
+        m.hand_off = hand_off;
+        if !arrived {
+            m.arrived_ns = None;
+        }
+        m
+    }
+}

@@ -1,0 +1,75 @@
+//! Why a run could not begin, or had to end.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::{
+    kernel::ProbeError,
+    kube::KubeError,
+    outputs::{BindError, OtlpError, OutputError},
+    recording::WriteError,
+    targets::pid::TargetError,
+};
+
+/// Why a run could not begin, or had to end.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The process.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The probes.
+    #[error(transparent)]
+    Probes(#[from] ProbeError),
+    /// The Kubernetes API.
+    #[error(transparent)]
+    Kube(#[from] KubeError),
+    /// The metrics endpoint.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The export of metrics.
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The probes' log.
+    #[error("the probes' log cannot be read: {0}")]
+    ProbeLog(#[source] aya_log::Error),
+    /// The recording; the watch went on to its end.
+    #[error(transparent)]
+    Record(#[from] WriteError),
+    /// Pods are to be selected, and the API is not asked.
+    #[error(
+        "--namespace and --pod-selector need the Kubernetes API: run in a pod with a service account, or give \
+         --kube on (see --kubeconfig and --node-name)"
+    )]
+    NoPods,
+    /// A live view was asked for, and there is nothing to draw it on.
+    #[error("top draws on a terminal, and standard output is none: use `tag52 run` here")]
+    NoTerminal,
+    /// The live view.
+    #[error("the live view has failed: {0}")]
+    Screen(#[source] io::Error),
+    /// Timers, signals, descriptors.
+    #[error("the run loop could not be set up: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+impl RunError {
+    /// Whether another call (or another machine) would mend it, as opposed to a failure on the way.
+    #[must_use]
+    pub const fn is_bad_use(&self) -> bool {
+        matches!(
+            self,
+            Self::Target(_)
+                | Self::Probes(_)
+                | Self::Kube(_)
+                | Self::Bind(_)
+                | Self::Otlp(_)
+                | Self::NoTerminal
+                | Self::NoPods
+                | Self::Record(WriteError::Foreign(_))
+        )
+    }
+}

@@ -1,0 +1,487 @@
+//! The run loop: drains the ring, feeds the sessions, tells the outputs.
+
+mod clock_set;
+mod collector;
+
+mod error;
+
+mod holders;
+mod names;
+mod node;
+mod own_use;
+mod probe_log;
+mod processes;
+mod quotas;
+mod server;
+mod telemetry;
+mod tell;
+mod thread_use;
+mod threads;
+
+use std::{
+    io::{self, IsTerminal as _},
+    num::NonZeroU32,
+    os::fd::AsRawFd,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    cli::{KubeArguments, PanicIn, Record, Run, Top, Watch},
+    domain::Moment,
+    join::clock::{RunTime, SteppedTime, SystemTime, TimeSource as _},
+    kernel::{Options, Probes},
+    kube::{self, Kube},
+    model::Model,
+    outputs::{
+        Endpoint, Format, Heartbeat, OutputError, Outputs,
+        top::{Setup, Window},
+    },
+    recording::{Header, Recorder, WriteError, Written},
+    signals::Signals,
+    targets::pid::{Targets, in_initial_namespace},
+};
+use clock_set::ClockSet;
+use collector::Collector;
+use ends::Ends;
+use found::Found;
+use names::Names;
+use telemetry::Telemeter;
+
+pub use error::RunError;
+pub(crate) use node::node_name;
+pub(crate) use server::Server;
+
+/// How often the ring is drained when nothing presses: the probes wake the agent only when much is
+/// waiting.
+const DRAIN_EVERY: Duration = Duration::from_millis(50);
+
+/// How often it says that it is alive when there is nothing left to watch.
+const ALIVE: Duration = Duration::from_secs(1);
+
+/// How often the holders of locks are looked at, while somebody waits. No multiple of CPython's
+/// switch interval (5 ms), so that looks fall into every phase of it.
+const LOOK_EVERY: Duration = Duration::from_millis(7);
+
+/// Watches processes until the last has ended or a signal comes.
+///
+/// # Errors
+/// [`RunError`]
+pub fn run(arguments: &Run) -> Result<(), RunError> {
+    let show = Show {
+        format: arguments.format(),
+        probe_log: arguments.probe_log,
+        ..Show::default()
+    };
+    begin(&arguments.watch, &show, None)
+}
+
+/// The same as a live view on the terminal, until it is left or a signal comes. The view outlives
+/// the last process.
+///
+/// # Errors
+/// [`RunError`]
+pub fn top(arguments: &Top) -> Result<(), RunError> {
+    begin(
+        &arguments.watch,
+        &Show::live(!arguments.no_stay, arguments.simulate_panic),
+        None,
+    )
+}
+
+/// Watches, either way, and records what is measured.
+///
+/// # Errors
+/// [`RunError`]
+pub fn record(arguments: &Record) -> Result<(), RunError> {
+    let show = if arguments.top {
+        Show::live(!arguments.no_stay, None)
+    } else {
+        Show {
+            format: arguments.run.format(),
+            probe_log: arguments.run.probe_log,
+            ..Show::default()
+        }
+    };
+    begin(&arguments.run.watch, &show, Some(arguments))
+}
+
+/// What is shown of a watch.
+#[derive(Default)]
+struct Show {
+    format: Format,
+    /// A live view besides.
+    live: bool,
+    /// It stays when the last process has ended.
+    stay: bool,
+    probe_log: bool,
+    panic: Option<PanicIn>,
+}
+
+impl Show {
+    fn live(stay: bool, panic: Option<PanicIn>) -> Self {
+        Self {
+            format: Format::SummaryOnly,
+            live: true,
+            stay,
+            probe_log: false,
+            panic,
+        }
+    }
+
+    fn setup(&self, watched: &str) -> Setup {
+        Setup {
+            watched: watched.to_owned(),
+            commands: None,
+            panic: self.panic == Some(PanicIn::Drawing),
+        }
+    }
+}
+
+fn begin(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Result<(), RunError> {
+    if show.live && !io::stdout().is_terminal() {
+        return Err(RunError::NoTerminal);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(RunError::Runtime)?;
+    runtime.block_on(watch(arguments, show, recording))
+}
+
+async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Result<(), RunError> {
+    let targets = if arguments.all {
+        in_initial_namespace()?;
+        allow_descriptors();
+        None
+    } else {
+        Some(Targets::open(&arguments.pids)?)
+    };
+    let endpoint = match arguments.listen {
+        Some(address) => Some(Endpoint::bind(address).await?),
+        None => None,
+    };
+    let kube = ask_for_names(&arguments.kube).await?;
+    let selector = arguments.select.selector();
+    if kube.is_none() && !selector.pods.is_any() {
+        return Err(RunError::NoPods);
+    }
+    let otlp = telemetry::config(&arguments.telemetry)?;
+    let names = Names::new(&arguments.pids).map_err(RunError::Runtime)?;
+    let mut probes = Probes::load(&Options {
+        pids: arguments.pids.clone(),
+        function: arguments.handoff.clone(),
+        accounting: arguments.listen.is_some() || otlp.is_some() || arguments.probe_cost,
+        log: show.probe_log,
+        #[cfg(feature = "fault-injection")]
+        unseen_switches: arguments.simulate_unseen_switches,
+        track_holders: !arguments.no_stacks,
+    })?;
+    give_back_memory();
+    if show.probe_log {
+        probe_log::follow(&mut probes)?;
+    }
+    let time = run_time(arguments);
+    let start = Moment {
+        monotonic_ns: time.clone().monotonic(),
+        utc_ns: time.clone().realtime(),
+    };
+    let mut model = Model::new(start);
+    model.set_max_latency(arguments.max_latency);
+    model.set_most_series(telemetry::room(&arguments.telemetry));
+    if arguments.all {
+        model.fold_ended_sessions();
+    }
+    let model = Arc::new(Mutex::new(model));
+    let heartbeat = Arc::new(Heartbeat::default());
+    heartbeat.beat();
+    let telemeter = Telemeter::start(&arguments.telemetry, endpoint, otlp, &model, &heartbeat)?;
+    let watched = match &targets {
+        Some(targets) => targets.to_string(),
+        None => "every process that reads FIX".to_owned(),
+    };
+    let recorder = recording.map(|to| {
+        let header = Header::new(watched.clone(), start, arguments.max_latency);
+        Recorder::start(&to.output, to.max_size, header)
+    });
+    let (all_ends, mut ends) = Ends::new();
+    let found = match targets {
+        Some(targets) => {
+            for target in targets {
+                all_ends.follow(target)?;
+            }
+            // Once all of these have ended, so has the watch.
+            drop(all_ends);
+            None
+        }
+        None => {
+            let found = Found::new(selector, all_ends, arguments.handoff.clone());
+            Some(found.map_err(RunError::Runtime)?)
+        }
+    };
+    let mut outputs = Outputs::stdout(show.format, watched.clone());
+    let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;
+    let mut collector = Collector::new(
+        probes,
+        arguments,
+        time,
+        Arc::clone(&model),
+        recorder.transpose()?,
+        names,
+        found,
+    );
+    if let Some(kube) = kube {
+        collector.ask_for_names(kube);
+    }
+    if show.live || recording.is_some() {
+        collector.tell_of_threads();
+    }
+    if arguments.listen.is_some() || arguments.telemetry.otlp.is_some() {
+        collector.tell_of_readers();
+    }
+    eprintln!("tag52: watching {watched}");
+    // Before the terminal is another one: a signal has to give it back.
+    let mut signals = Signals::new().map_err(RunError::Runtime)?;
+    let mut screen = match show.live {
+        true => Some(Window::open(show.setup(&watched)).map_err(RunError::Screen)?),
+        false => None,
+    };
+    let told = follow(
+        &mut collector,
+        &mut outputs,
+        screen.as_mut().map(|window| Live {
+            window,
+            watched: &watched,
+            panic: show.panic == Some(PanicIn::Watching),
+        }),
+        Outside {
+            signals: &mut signals,
+            ends: &mut ends,
+            clock_set: &clock_set,
+        },
+        arguments.interval,
+        &heartbeat,
+    )
+    .await;
+    let told = told.and_then(|why| {
+        collector.drain(&mut outputs)?;
+        Ok((why, collector.finish(&mut outputs)?))
+    });
+    let recorded = collector.close_recording();
+    let left = match screen {
+        Some(mut screen) => {
+            if show.stay
+                && let Ok((End::Processes, _)) = told
+            {
+                let mut view = collector.view(&watched);
+                view.ended = true;
+                screen.show(view);
+                stay(&mut screen, &mut signals, &heartbeat).await;
+            }
+            screen.close().await.map_err(RunError::Screen)
+        }
+        None => Ok(()),
+    };
+    let told = told.and_then(|(_, summary)| outputs.finish(&summary));
+    telemeter.stop().await;
+    match told {
+        // Nobody reads any more: a reason to end, not a failure.
+        Err(OutputError::Closed) | Ok(()) => {}
+        Err(failed) => return Err(failed.into()),
+    }
+    recorded.map_or(Ok(()), say_recorded)?;
+    left
+}
+
+fn say_recorded(recorded: Result<Written, WriteError>) -> Result<(), RunError> {
+    let written = recorded?;
+    eprintln!("tag52: {written}");
+    Ok(())
+}
+
+/// Begins to follow this node's pods, where that is wanted and possible.
+async fn ask_for_names(arguments: &KubeArguments) -> Result<Option<Kube>, RunError> {
+    let (node, file) = (
+        arguments.node_name.as_deref(),
+        arguments.kubeconfig.as_deref(),
+    );
+    match kube::Setup::find(arguments.mode, node, file).await? {
+        Ok(setup) => Kube::start(setup).map(Some).map_err(RunError::Runtime),
+        Err(why) => {
+            if let Some(why) = why {
+                eprintln!("tag52: pods have ids only: {why}");
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// The clocks to read, and a line on a simulated step, which whoever asked for it has to follow.
+fn run_time(arguments: &Watch) -> RunTime {
+    let Some(step) = arguments.simulate_clock_step else {
+        return RunTime::System(SystemTime);
+    };
+    let at = SystemTime.monotonic() + step.after.as_nanos() as u64;
+    eprintln!(
+        "tag52: simulating a step of the wall clock by {} ns at {at} ns",
+        step.by_ns
+    );
+    RunTime::Stepped(SteppedTime { at, by: step.by_ns })
+}
+
+/// Reading the kernel's types took tens of MiB that are not needed again.
+fn give_back_memory() {
+    // SAFETY: no pointers; it only returns free pages to the system.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Each process that is followed takes a descriptor: as many as are allowed at all, not the usual
+/// 1024.
+fn allow_descriptors() {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: both calls are given a limit that outlives them.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            // Where it is refused, the usual number is what there is.
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
+    }
+}
+
+/// Tells when a descriptor can be read.
+fn readiness<T: AsRawFd>(fd: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: every caller's descriptor is open, and stays the same, for as long as it is held.
+    let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+    registered.map_err(Into::into)
+}
+
+/// What a watch is told from elsewhere.
+struct Outside<'a> {
+    signals: &'a mut Signals,
+    ends: &'a mut mpsc::Receiver<NonZeroU32>,
+    clock_set: &'a ClockSet,
+}
+
+/// Why watching is over.
+enum End {
+    /// A signal came, or the live view was left.
+    Asked,
+    /// The last process has ended.
+    Processes,
+}
+
+/// Until the last process has ended, a signal comes, the live view is left or nobody reads the
+/// output.
+async fn follow(
+    collector: &mut Collector,
+    outputs: &mut Outputs,
+    mut live: Option<Live<'_>>,
+    outside: Outside<'_>,
+    every: Duration,
+    heartbeat: &Heartbeat,
+) -> Result<End, OutputError> {
+    let Outside {
+        signals,
+        ends,
+        clock_set,
+    } = outside;
+    let io = |e: io::Error| OutputError::Failed(e);
+    let ring = readiness(collector.ring_fd()?).map_err(io)?;
+    let mut drain = interval(DRAIN_EVERY);
+    drain.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut look = interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tell = interval(every);
+    tell.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick of an interval is at once.
+    tell.tick().await;
+    loop {
+        tokio::select! {
+            biased;
+            () = signals.any() => return Ok(End::Asked),
+            () = left(&mut live) => return Ok(End::Asked),
+            () = clock_set.set() => collector.clock_set(),
+            pressed = ring.readable() => {
+                if let Ok(mut guard) = pressed {
+                    guard.clear_ready();
+                }
+                collector.drain(outputs)?;
+            }
+            _ = drain.tick() => {
+                collector.drain(outputs)?;
+                collector.look_at_starving_readers();
+                collector.settle_found(outputs);
+                collector.look_at_new_processes(outputs);
+                collector.look_for_waiters();
+            }
+            _ = look.tick(), if collector.wants_to_see_holders() => collector.look_at_holders(),
+            _ = tell.tick() => {
+                collector.drain(outputs)?;
+                collector.interval(outputs)?;
+                if let Some(live) = &mut live {
+                    live.show(collector);
+                }
+            }
+            ended = ends.recv() => {
+                let Some(pid) = ended else {
+                    return Ok(End::Processes);
+                };
+                // What it did last is in the ring.
+                collector.drain(outputs)?;
+                collector.process_ended(pid, outputs);
+            }
+        }
+        heartbeat.beat();
+    }
+}
+
+/// The live view of a watch.
+struct Live<'a> {
+    window: &'a mut Window,
+    watched: &'a str,
+    /// For tests.
+    panic: bool,
+}
+
+impl Live<'_> {
+    /// Shows what the model holds now, unless the view before is too fresh.
+    fn show(&mut self, collector: &Collector) {
+        if self.window.is_due() {
+            self.window.show(collector.view(self.watched));
+        }
+        assert!(!self.panic, "a panic was asked for");
+    }
+}
+
+/// Until the live view is left; for ever without one.
+async fn left(live: &mut Option<Live<'_>>) {
+    match live {
+        Some(live) => live.window.left().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Until the last view is left or a signal comes.
+async fn stay(window: &mut Window, signals: &mut Signals, heartbeat: &Heartbeat) {
+    let mut alive = interval(ALIVE);
+    loop {
+        tokio::select! {
+            () = signals.any() => return,
+            () = window.left() => return,
+            _ = alive.tick() => heartbeat.beat(),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Prints what the probes log (`--probe-log`).
+
+use aya_log::EbpfLogger;
+use log::{Log, Metadata, Record};
+
+use super::{RunError, readiness};
+use crate::kernel::Probes;
+
+/// To standard error, a line each.
+struct Lines;
+
+impl Log for Lines {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        eprintln!("tag52: probe: {}", record.args());
+    }
+
+    fn flush(&self) {}
+}
+
+/// Prints from now on, for as long as the runtime lives.
+pub(super) fn follow(probes: &mut Probes) -> Result<(), RunError> {
+    let logger = EbpfLogger::init_with_logger(probes.ebpf(), Lines).map_err(RunError::ProbeLog)?;
+    let mut logger = readiness(logger).map_err(RunError::Runtime)?;
+    tokio::spawn(async move {
+        // What was logged before this descriptor was watched.
+        logger.get_mut().flush();
+        while let Ok(mut guard) = logger.readable_mut().await {
+            guard.get_inner_mut().flush();
+            guard.clear_ready();
+        }
+    });
+    Ok(())
+}

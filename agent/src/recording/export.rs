@@ -1,0 +1,87 @@
+//! A recording as a trace that other programs show.
+
+use std::{fs::File, io, path::Path};
+
+use thiserror::Error;
+
+use crate::{
+    cli::Export,
+    outputs::perfetto::{Filter, Trace},
+    recording::{ReadError, Reader},
+};
+
+/// Why a trace could not be made, or is not whole.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    /// The recording.
+    #[error("{path}: {source}")]
+    Read {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: ReadError,
+    },
+    /// The recording is damaged; what could be read is in the trace.
+    #[error("the trace holds what could be read: {0}")]
+    Rest(ReadError),
+    /// The trace.
+    #[error("{path}: {source}")]
+    Write {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl ExportError {
+    /// Whether another call would mend it.
+    #[must_use]
+    pub const fn is_bad_use(&self) -> bool {
+        matches!(self, Self::Read { .. })
+    }
+}
+
+/// Makes the trace, and says on standard error what is in it and what was left out.
+///
+/// # Errors
+/// [`ExportError`]
+pub fn export(arguments: &Export) -> Result<(), ExportError> {
+    let shown = |path: &Path| path.display().to_string();
+    let mut reader = Reader::open(&arguments.file).map_err(|source| ExportError::Read {
+        path: shown(&arguments.file),
+        source,
+    })?;
+    let failed = |source| ExportError::Write {
+        path: shown(&arguments.perfetto),
+        source,
+    };
+    let file = File::create(&arguments.perfetto).map_err(failed)?;
+    let filter = Filter {
+        every: arguments.every,
+        slower_than: arguments.slower_than.unwrap_or_default(),
+        lanes: arguments.lanes.get(),
+    };
+    let mut trace = Trace::new(file, filter);
+    let mut damaged = None;
+    for told in &mut reader {
+        match told {
+            Ok((at, input)) => trace.take(at, &input).map_err(failed)?,
+            // The rest of that segment; the next one may be whole.
+            Err(error) => damaged = Some(error),
+        }
+    }
+    let exported = trace.finish().map_err(failed)?;
+    let counts: Vec<_> = exported
+        .named()
+        .into_iter()
+        .filter(|&(_, count)| count > 0)
+        .map(|(name, count)| format!("{} {count}", name.replace('_', " ")))
+        .collect();
+    eprintln!(
+        "tag52: {}: {}",
+        shown(&arguments.perfetto),
+        counts.join(", ")
+    );
+    damaged.map_or(Ok(()), |error| Err(ExportError::Rest(error)))
+}

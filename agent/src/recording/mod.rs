@@ -1,0 +1,47 @@
+//! Recordings: everything the model was told, in a file, so that the same model can be made again.
+//!
+//! A recording holds no message bodies, only what is joined from them: sequence numbers, types,
+//! instants, parts of ages; and the names of sessions, threads, cgroups and files that waits were
+//! on.
+//!
+//! # Format
+//!
+//! A recording is one file or several segments: `FILE` is the newest, `FILE.1` the one before, and
+//! so on. Each begins with magic and version and can be read alone. After these come frames, each
+//! compressed (LZ4), with its length and checksum. The first holds the [`Header`], the others
+//! [records](wire) back to back: mostly differences to the record before, as variable-length
+//! integers. The last record of a segment says that it is whole; a segment without one was cut off,
+//! and is read up to its last whole frame.
+
+mod batch;
+mod codec;
+mod dictionary;
+pub mod export;
+mod frame;
+mod names;
+mod reader;
+mod recorder;
+pub mod replay;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod wire;
+mod writer;
+
+pub use reader::{ReadError, Reader, Told};
+pub use recorder::Recorder;
+pub use segment::Header;
+pub use writer::{WriteError, Written};
+
+/// Files of a recording, at the most: the newest and seven before it.
+const SEGMENTS: u32 = 8;
+
+/// The name of a recording's `n`th file, the newest being 0.
+fn segment_path(newest: &std::path::Path, n: u32) -> std::path::PathBuf {
+    if n == 0 {
+        return newest.to_owned();
+    }
+    let mut name = newest.as_os_str().to_owned();
+    name.push(format!(".{n}"));
+    name.into()
+}

@@ -1,0 +1,237 @@
+//! Tells a model, and through it the outputs, again what was recorded.
+
+mod deck;
+mod player;
+mod stage;
+
+use std::{
+    io::{self, IsTerminal as _},
+    sync::Arc,
+    time::Duration,
+};
+
+use thiserror::Error;
+use tokio::time::{Instant, sleep_until};
+
+use self::{player::Player, stage::Stage};
+use crate::{
+    cli::{Replay, Speed},
+    domain::Moment,
+    engine::{Server, node_name},
+    outputs::{
+        Account, BindError, Endpoint, Exposition, Format, Heartbeat, MAX_SERIES, OutputError,
+        Outputs,
+    },
+    recording::{Header, ReadError, Reader},
+    signals::Signals,
+};
+
+/// How many inputs pass before scrapes and signals get their turn.
+const TURN: u64 = 1024;
+/// How long it waits at a time, so that its heart beats.
+const NAP: Duration = Duration::from_secs(1);
+
+/// Why a replay could not begin, or is not whole.
+#[derive(Debug, Error)]
+pub enum ReplayError {
+    /// The recording.
+    #[error("{path}: {source}")]
+    Read {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: ReadError,
+    },
+    /// The recording is damaged; what could be read was told.
+    #[error(transparent)]
+    Rest(ReadError),
+    /// The metrics endpoint.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Standard output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// A live view was asked for, and there is nothing to draw it on.
+    #[error("--top draws on a terminal, and standard output is none: leave it out here")]
+    NoTerminal,
+    /// The live view.
+    #[error("the live view has failed: {0}")]
+    Screen(#[source] io::Error),
+    /// Signals.
+    #[error("the replay could not be set up: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+impl ReplayError {
+    /// Whether another call would mend it.
+    #[must_use]
+    pub const fn is_bad_use(&self) -> bool {
+        matches!(self, Self::Read { .. } | Self::Bind(_) | Self::NoTerminal)
+    }
+}
+
+/// Replays a recording; with metrics it goes on until a signal comes, in the live view until that
+/// is left.
+///
+/// # Errors
+/// [`ReplayError`]
+pub fn replay(arguments: &Replay) -> Result<(), ReplayError> {
+    if arguments.top && !io::stdout().is_terminal() {
+        return Err(ReplayError::NoTerminal);
+    }
+    let reader = open(arguments)?;
+    let format = if arguments.top {
+        Format::SummaryOnly
+    } else {
+        arguments.format()
+    };
+    let outputs = Outputs::stdout(format, reader.header().watched.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ReplayError::Runtime)?;
+    match runtime.block_on(tell(arguments, reader, outputs)) {
+        // Nobody reads any more: a reason to end, not a failure.
+        Err(ReplayError::Output(OutputError::Closed)) => Ok(()),
+        ended => ended,
+    }
+}
+
+fn open(arguments: &Replay) -> Result<Reader, ReplayError> {
+    Reader::open(&arguments.file).map_err(|source| ReplayError::Read {
+        path: arguments.file.display().to_string(),
+        source,
+    })
+}
+
+async fn tell(arguments: &Replay, reader: Reader, outputs: Outputs) -> Result<(), ReplayError> {
+    let endpoint = match arguments.listen {
+        Some(address) => Some(Endpoint::bind(address).await?),
+        None => None,
+    };
+    let mut signals = Signals::new().map_err(ReplayError::Runtime)?;
+    say_what(reader.header());
+    let stage = Stage::new(reader.header(), outputs, arguments.interval);
+    let server = endpoint.map(|e| {
+        let account = Account::new(MAX_SERIES, node_name());
+        let exposition = Exposition::new(Arc::clone(stage.model()), account);
+        Server::start(e, exposition, stage.heartbeat())
+    });
+    let told = if arguments.top {
+        Player::new(arguments, reader, stage)?
+            .play(&mut signals)
+            .await
+    } else {
+        tell_lines(arguments, reader, stage, &mut signals, server.is_some()).await
+    };
+    if let Some(server) = server {
+        server.stop().await;
+    }
+    match told? {
+        Some(damaged) => Err(ReplayError::Rest(damaged)),
+        None => Ok(()),
+    }
+}
+
+fn say_what(header: &Header) {
+    eprintln!("tag52: replaying what was seen of {}", header.watched);
+    if header.segment > 0 {
+        eprintln!(
+            "tag52: it begins later than the watch did: {} older segments are gone",
+            header.segment
+        );
+    }
+}
+
+fn say_lost(inputs: u64) {
+    if inputs > 0 {
+        eprintln!("tag52: {inputs} inputs were told and not recorded: the figures lack them");
+    }
+}
+
+/// In lines, to the end; gives the last damage that was met. With `metrics` it stays until a signal
+/// comes.
+async fn tell_lines(
+    arguments: &Replay,
+    mut reader: Reader,
+    mut stage: Stage,
+    signals: &mut Signals,
+    metrics: bool,
+) -> Result<Option<ReadError>, ReplayError> {
+    let pace = Pace::new(reader.header().from, arguments.speed.unwrap_or(Speed::Max));
+    let played = tokio::select! {
+        biased;
+        () = signals.any() => None,
+        played = play(&mut reader, &mut stage, &pace) => Some(played?),
+    };
+    let interrupted = played.is_none();
+    say_lost(reader.lost());
+    let summary = stage.rest(reader.until())?;
+    stage.finish(&summary)?;
+    if metrics && !interrupted {
+        eprintln!("tag52: the recording is over, its metrics are served until Ctrl-C");
+        tokio::select! {
+            () = signals.any() => {}
+            () = stage.stay_alive() => {}
+        }
+    }
+    Ok(played.flatten())
+}
+
+/// To the end; gives the last damage that was met.
+async fn play(
+    reader: &mut Reader,
+    stage: &mut Stage,
+    pace: &Pace,
+) -> Result<Option<ReadError>, OutputError> {
+    let mut damaged = None;
+    let mut turn = 0_u64;
+    while let Some(told) = reader.next_told() {
+        match told {
+            Ok((now, told)) => {
+                pace.wait(now, stage.heartbeat()).await;
+                stage.told(now, told)?;
+            }
+            // The usual end of a recording whose agent was killed.
+            Err(error @ ReadError::Truncated { .. }) => eprintln!("tag52: {error}"),
+            Err(error) => damaged = Some(error),
+        }
+        turn += 1;
+        if turn.is_multiple_of(TURN) {
+            stage.heartbeat().beat();
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(damaged)
+}
+
+/// When what was told at a moment is to be told again.
+struct Pace {
+    began: Instant,
+    from: Moment,
+    speed: Speed,
+}
+
+impl Pace {
+    fn new(from: Moment, speed: Speed) -> Self {
+        Self {
+            began: Instant::now(),
+            from,
+            speed,
+        }
+    }
+
+    async fn wait(&self, now: Moment, heartbeat: &Heartbeat) {
+        let Speed::Times(times) = self.speed else {
+            return;
+        };
+        let after = Duration::try_from_secs_f64(now.since(self.from).as_secs_f64() / times);
+        let Some(at) = after.ok().and_then(|after| self.began.checked_add(after)) else {
+            return;
+        };
+        while Instant::now() < at {
+            heartbeat.beat();
+            sleep_until(at.min(Instant::now() + NAP)).await;
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The records as they are written. A change here, or of a type of the model used here, is another
+//! version of the format.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    Capability, CgroupUse, Charge, Culprit, CulpritId, Discovery, Excluded, FollowedBy, HandOff,
+    Kube, OwnUse, Part, ProbeCost, ProcessFacts, Sample, SessionId, TapDelta, ThreadFacts,
+    ThreadUse, WindowFacts,
+};
+
+/// Stands for a session: the number its [`Record::Session`] gave it.
+pub(super) type Slot = u32;
+
+/// One record.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Record<'a> {
+    Message(MessageRecord<'a>),
+    Excluded(Slot, Excluded),
+    Tap(Slot, TapDelta),
+    Threads(Slot, ThreadFacts),
+    Window(Slot, WindowFacts),
+    /// The slot is free from now on.
+    Ended(Slot),
+    Health(HealthRecord<'a>),
+    Culprit(CulpritId, Cow<'a, Culprit>),
+    Wait(WaitRecord),
+    Cgroup(Cow<'a, CgroupUse>),
+    Process(Cow<'a, ProcessFacts>),
+    ProcessEnded(u32),
+    CulpritGone(CulpritId),
+    Sample(Cow<'a, Sample>),
+    ThreadUse(Cow<'a, ThreadUse>),
+    /// From now on the slot stands for this session.
+    Session(Slot, Cow<'a, SessionId>),
+    /// What follows was told so much later: by the monotonic clock, and how much more by UTC, ns.
+    Moment(i64, i64),
+    /// An interval was taken.
+    Interval,
+    /// What came before in this segment repeats what earlier ones told.
+    Repeated,
+    /// So many inputs were not recorded.
+    Lost(u64),
+    /// The next segment goes on here.
+    Continued,
+    /// The watch ended.
+    End,
+}
+
+/// A message, as differences to the one before of its session and to what its parts add up to.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct MessageRecord<'a> {
+    pub(super) slot: Slot,
+    pub(super) tid: i32,
+    pub(super) seq: i64,
+    /// Its characters, the first in the lowest byte.
+    pub(super) msg_type: u32,
+    pub(super) bytes: i32,
+    pub(super) poss_dup: bool,
+    pub(super) hand_off: HandOff,
+    pub(super) resolution_ns: i64,
+    pub(super) handed_off_ns: i64,
+    /// What UTC is ahead of the monotonic clock.
+    pub(super) utc_ahead: i64,
+    /// Of handed off less the age.
+    pub(super) sent_ns: i64,
+    /// Of handed off less the time in the application.
+    pub(super) received_ns: i64,
+    /// Of received less the time in the queue.
+    pub(super) arrived_ns: Option<i64>,
+    /// The earliest instant since sent, and the latest since that.
+    pub(super) sent_between: Option<(i64, i64)>,
+    pub(super) ack_pending_ns: u64,
+    /// Which cells differ, a bit each.
+    pub(super) changed: u32,
+    /// By how much.
+    pub(super) by_ns: Cow<'a, [i64]>,
+    pub(super) charges: Cow<'a, [Charge]>,
+    /// `None` when there is none.
+    pub(super) followed: Option<FollowedBy>,
+}
+
+/// A wait that is over, as differences.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WaitRecord {
+    pub(super) tid: u32,
+    pub(super) part: Part,
+    pub(super) culprit: CulpritId,
+    /// Its end before the moment at which it was told.
+    pub(super) ended_ns: i64,
+    pub(super) length_ns: i64,
+    /// How much of it is not the culprit's.
+    pub(super) others_ns: i64,
+    pub(super) timeouts: u32,
+}
+
+/// The agent's account of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HealthRecord<'a> {
+    pub(super) lost: Vec<(Cow<'a, str>, u64)>,
+    pub(super) anomalies: Vec<(Cow<'a, str>, u64)>,
+    pub(super) probes: Cow<'a, [ProbeCost]>,
+    pub(super) capabilities: Cow<'a, [Capability]>,
+    pub(super) ring_high_water_bytes: u64,
+    pub(super) kube: Cow<'a, Option<Kube>>,
+    pub(super) discovery: Option<Discovery>,
+    pub(super) own: Option<OwnUse>,
+}

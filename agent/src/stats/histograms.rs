@@ -1,0 +1,128 @@
+//! How the ages of a session are spread, for the metrics.
+
+use crate::{
+    domain::{Message, Part, Stage},
+    stats::buckets::{AGE_BOUNDS_NS, Counts},
+};
+
+/// A message that stands for those of its bucket. Nothing of its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exemplar {
+    /// MsgSeqNum (34).
+    pub(crate) seq: u64,
+    /// The thread that received it, and its process.
+    pub(crate) tid: u32,
+    pub(crate) pid: u32,
+    /// Its age, nanoseconds; one below zero as 0.
+    pub(crate) age_ns: i64,
+    /// When it was handed off, nanoseconds since 1970 UTC.
+    pub(crate) at_ns: i64,
+}
+
+/// The latest message of each bucket of ages.
+pub(crate) type Exemplars = [Option<Exemplar>; AGE_BOUNDS_NS.len() + 1];
+
+/// How ages, stages and parts of a session's messages are spread. A negative value counts as 0.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Histograms {
+    pub(crate) age: Counts,
+    pub(crate) resend_age: Counts,
+    pub(crate) stages: [Counts; Stage::ALL.len()],
+    pub(crate) parts: [Counts; Part::ALL.len()],
+    /// Summed ages, those below zero counted as 0 (as in the buckets), in nanoseconds.
+    pub(crate) age_sum_ns: i128,
+    /// The same of resends.
+    pub(crate) resend_age_sum_ns: i128,
+    /// Of fresh messages, by the bucket of their age.
+    pub(crate) exemplars: Exemplars,
+}
+
+impl Histograms {
+    pub(super) fn message(&mut self, message: &Message) {
+        let split = &message.split;
+        let age_ns = split.age_ns().max(0);
+        if message.poss_dup {
+            self.resend_age.record(age_ns);
+            self.resend_age_sum_ns += i128::from(age_ns);
+            return;
+        }
+        self.age.record(age_ns);
+        self.age_sum_ns += i128::from(age_ns);
+        let bucket = AGE_BOUNDS_NS.partition_point(|&bound| bound < age_ns);
+        self.exemplars[bucket] = Some(Exemplar {
+            seq: message.seq,
+            tid: message.tid,
+            pid: message.session.pid,
+            age_ns,
+            at_ns: message.handed_off_ns,
+        });
+        let mut matrix = *split.matrix();
+        matrix.add(Stage::InFlight, Part::Network, split.skew_ns());
+        for (stage, counts) in Stage::ALL.into_iter().zip(&mut self.stages) {
+            counts.record(matrix.stage(stage));
+        }
+        for (part, counts) in Part::ALL.into_iter().zip(&mut self.parts) {
+            counts.record(matrix.part(part));
+        }
+    }
+
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        self.age.absorb(&other.age);
+        self.resend_age.absorb(&other.resend_age);
+        for (mine, theirs) in self.stages.iter_mut().zip(&other.stages) {
+            mine.absorb(theirs);
+        }
+        for (mine, theirs) in self.parts.iter_mut().zip(&other.parts) {
+            mine.absorb(theirs);
+        }
+        self.age_sum_ns += other.age_sum_ns;
+        self.resend_age_sum_ns += other.resend_age_sum_ns;
+        for (mine, theirs) in self.exemplars.iter_mut().zip(&other.exemplars) {
+            if mine.map_or(i64::MIN, |e| e.at_ns) < theirs.map_or(i64::MIN, |e| e.at_ns) {
+                *mine = *theirs;
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        let all = [&self.age, &self.resend_age].into_iter();
+        all.chain(&self.stages)
+            .chain(&self.parts)
+            .map(Counts::heap_bytes)
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::samples::{message, session};
+
+    #[test]
+    fn the_latest_message_of_a_bucket_stands_for_it() {
+        let mut histograms = Histograms::default();
+        for (seq, ns) in [(1, 300_000), (2, 400_000), (3, 700_000_000_000)] {
+            histograms.message(&message(
+                &session(0),
+                seq,
+                &[(Stage::InApp, Part::OnCpu, ns)],
+            ));
+        }
+        let seqs: Vec<_> = histograms
+            .exemplars
+            .iter()
+            .map(|e| e.map(|e| e.seq))
+            .collect();
+        assert_eq!((seqs[2], seqs[20]), (Some(2), Some(3)));
+        assert_eq!(seqs.iter().flatten().count(), 2);
+        let mut later = Histograms::default();
+        later.message(&message(
+            &session(0),
+            9,
+            &[(Stage::InApp, Part::OnCpu, 450_000)],
+        ));
+        later.absorb(&histograms);
+        assert_eq!(later.exemplars[2].map(|e| e.seq), Some(9));
+    }
+}

@@ -1,0 +1,65 @@
+//! Many matrices added up.
+
+use crate::domain::{Matrix, Part, Stage};
+
+/// Nanoseconds per stage and part, summed over messages.
+///
+/// Sums are `i128`: a backlog of minutes at a few hundred messages a second overflows an `i64`
+/// within months.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    cells: [[i128; Part::ALL.len()]; Stage::ALL.len()],
+}
+
+impl Sums {
+    /// Nanoseconds in one cell. In-flight network can be negative (clock skew), no other.
+    #[must_use]
+    pub const fn get(&self, stage: Stage, part: Part) -> i128 {
+        self.cells[stage as usize][part as usize]
+    }
+
+    /// The sum of a stage's parts, in nanoseconds.
+    #[must_use]
+    pub fn stage(&self, stage: Stage) -> i128 {
+        self.cells[stage as usize].iter().sum()
+    }
+
+    /// The sum of a part over the stages, in nanoseconds.
+    #[must_use]
+    pub fn part(&self, part: Part) -> i128 {
+        Stage::ALL.iter().map(|&s| self.get(s, part)).sum()
+    }
+
+    /// The sum of all cells, in nanoseconds.
+    #[must_use]
+    pub fn total(&self) -> i128 {
+        Stage::ALL.iter().map(|&s| self.stage(s)).sum()
+    }
+
+    /// Every cell that is not zero.
+    pub fn nonzero(&self) -> impl Iterator<Item = (Stage, Part, i128)> + '_ {
+        Stage::ALL
+            .into_iter()
+            .flat_map(|s| Part::ALL.into_iter().map(move |p| (s, p)))
+            .map(|(s, p)| (s, p, self.get(s, p)))
+            .filter(|&(_, _, ns)| ns != 0)
+    }
+
+    pub(super) fn add(&mut self, matrix: &Matrix) {
+        for (stage, part, ns) in matrix.nonzero() {
+            self.cells[stage as usize][part as usize] += i128::from(ns);
+        }
+    }
+
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        for (stage, part, ns) in other.nonzero() {
+            self.cells[stage as usize][part as usize] += ns;
+        }
+    }
+
+    /// With the time removed by clock skew put back, so that no cell is negative.
+    pub(crate) fn with_skew_put_back(mut self, skew_ns: i128) -> Self {
+        self.cells[Stage::InFlight as usize][Part::Network as usize] += skew_ns;
+        self
+    }
+}

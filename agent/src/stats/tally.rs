@@ -1,0 +1,284 @@
+//! What is added up over messages: of an interval, or since the start.
+
+use hdrhistogram::Counter;
+
+use crate::{
+    domain::{Excluded, HandOff, Message, Part, TapDelta},
+    stats::{
+        ages::{Ages, Spread},
+        sums::Sums,
+    },
+};
+
+/// Stamps at least this far apart make the age uncertain enough to be shown as such.
+const COARSE_NS: i64 = 1_000_000_000;
+
+/// How far the venue's clock was seen ahead of ours: in-flight network below zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skew {
+    /// Messages concerned.
+    pub messages: u64,
+    /// The largest, in nanoseconds.
+    pub largest_ns: i64,
+    /// Of the latest message, in nanoseconds; 0 when that one had none.
+    pub latest_ns: i64,
+    /// By how much skew made the summed age smaller, in nanoseconds.
+    pub sum_ns: i128,
+}
+
+/// Messages with whole-second stamps whose age is known more exactly: see [`crate::join::phase`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Narrowed {
+    /// Messages concerned.
+    pub messages: u64,
+    /// Their narrowed lower bounds, summed, in nanoseconds.
+    pub min_sum_ns: i128,
+    /// Their narrowed upper bounds, summed, in nanoseconds.
+    pub max_sum_ns: i128,
+    /// The most that the two are apart in any message, in nanoseconds.
+    pub widest_ns: i64,
+}
+
+impl Narrowed {
+    /// Between which ages the mean of these messages lies, nanoseconds; `None` without any.
+    #[must_use]
+    pub fn mean_ns(&self) -> Option<(i128, i128)> {
+        let messages = i128::from(self.messages);
+        (messages > 0).then(|| (self.min_sum_ns / messages, self.max_sum_ns / messages))
+    }
+
+    const fn absorb(&mut self, other: &Self) {
+        self.messages += other.messages;
+        self.min_sum_ns += other.min_sum_ns;
+        self.max_sum_ns += other.max_sum_ns;
+        if other.widest_ns > self.widest_ns {
+            self.widest_ns = other.widest_ns;
+        }
+    }
+}
+
+/// Figures over a number of messages. Unless said otherwise they are of fresh messages: resends
+/// (43=Y) only enter `resends` and `resend_age`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Fresh messages.
+    pub messages: u64,
+    /// Their ages; `None` without messages.
+    pub age: Option<Spread>,
+    /// Where their ages went; sums to the summed ages exactly.
+    pub sums: Sums,
+    /// Messages with any nanosecond not observed.
+    pub unknown_messages: u64,
+    /// For so long of their time in flight an acknowledgement of ours is known to have been
+    /// pending, in nanoseconds.
+    pub ack_pending_ns: u128,
+    /// Clock skew.
+    pub skew: Skew,
+    /// The distance between two stamps of tag 52, in nanoseconds, when that is 1 s or more, else
+    /// 0. True ages are less than the ones reported by up to this.
+    pub coarse_ns: i64,
+    /// What is known more exactly than that.
+    pub narrowed: Narrowed,
+    /// Messages per kind of hand-off.
+    pub hand_offs: HandOffs,
+    /// Resends with OrigSendingTime.
+    pub resends: u64,
+    /// Their ages, counted from OrigSendingTime.
+    pub resend_age: Option<Spread>,
+    /// Messages without an age, by reason.
+    pub excluded: Exclusions,
+    /// The reader of the byte stream.
+    pub tap: TapDelta,
+}
+
+impl Figures {
+    /// The sums with the time removed by clock skew put back, so that no cell is negative: what
+    /// shares are taken of.
+    #[must_use]
+    pub fn sums_without_skew(&self) -> Sums {
+        self.sums.with_skew_put_back(self.skew.sum_ns)
+    }
+
+    /// Whether there is anything to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages == 0 && self.resends == 0 && self.excluded.total() == 0 && self.tap.is_empty()
+    }
+}
+
+/// Messages per kind of hand-off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HandOffs([u64; 4]);
+
+impl HandOffs {
+    /// Every kind with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (HandOff, u64)> + '_ {
+        [
+            HandOff::Wait,
+            HandOff::Receive,
+            HandOff::Function,
+            HandOff::Unseen,
+        ]
+        .into_iter()
+        .map(|kind| (kind, self.0[kind as usize]))
+    }
+}
+
+/// Messages without an age, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exclusions([u64; Excluded::ALL.len()]);
+
+impl Exclusions {
+    /// Every reason with its count.
+    pub fn iter(&self) -> impl Iterator<Item = (Excluded, u64)> + '_ {
+        Excluded::ALL
+            .into_iter()
+            .map(|why| (why, self.0[why as usize]))
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine += theirs;
+        }
+    }
+}
+
+/// The accumulator behind [`Figures`]; `C` counts in the histogram of ages.
+#[derive(Clone, Debug)]
+pub(crate) struct Tally<C: Counter> {
+    ages: Ages<C, 3>,
+    resends: Ages<C, 2>,
+    pub(crate) sums: Sums,
+    pub(crate) unknown_messages: u64,
+    pub(crate) ack_pending_ns: u128,
+    pub(crate) skew: Skew,
+    coarse_ns: i64,
+    narrowed: Narrowed,
+    hand_offs: HandOffs,
+    pub(crate) excluded: Exclusions,
+    pub(crate) tap: TapDelta,
+}
+
+impl<C: Counter> Default for Tally<C> {
+    fn default() -> Self {
+        Self {
+            ages: Ages::default(),
+            resends: Ages::default(),
+            sums: Sums::default(),
+            unknown_messages: 0,
+            ack_pending_ns: 0,
+            skew: Skew::default(),
+            coarse_ns: 0,
+            narrowed: Narrowed::default(),
+            hand_offs: HandOffs::default(),
+            excluded: Exclusions::default(),
+            tap: TapDelta::default(),
+        }
+    }
+}
+
+impl<C: Counter> Tally<C> {
+    pub(super) fn message(&mut self, message: &Message) {
+        let split = &message.split;
+        if message.poss_dup {
+            self.resends.record(split.age_ns());
+            return;
+        }
+        self.ages.record(split.age_ns());
+        self.sums.add(split.matrix());
+        if split.matrix().part(Part::Unknown) != 0 {
+            self.unknown_messages += 1;
+        }
+        self.ack_pending_ns += u128::from(message.ack_pending_ns);
+        let skew_ns = split.skew_ns();
+        self.skew.messages += u64::from(skew_ns > 0);
+        self.skew.largest_ns = self.skew.largest_ns.max(skew_ns);
+        self.skew.latest_ns = skew_ns;
+        self.skew.sum_ns += i128::from(skew_ns);
+        if message.sent.resolution_ns >= COARSE_NS {
+            self.coarse_ns = self.coarse_ns.max(message.sent.resolution_ns);
+        }
+        if let Some((min_ns, max_ns)) = message.age_narrowed() {
+            self.narrowed.absorb(&Narrowed {
+                messages: 1,
+                min_sum_ns: min_ns.into(),
+                max_sum_ns: max_ns.into(),
+                widest_ns: max_ns - min_ns,
+            });
+        }
+        self.hand_offs.0[message.hand_off as usize] += 1;
+    }
+
+    pub(super) const fn exclude(&mut self, why: Excluded) {
+        self.excluded.0[why as usize] += 1;
+    }
+
+    pub(crate) const fn messages(&self) -> u64 {
+        self.ages.count()
+    }
+
+    pub(crate) const fn resends(&self) -> u64 {
+        self.resends.count()
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        // Both are sums over the same messages, each of which was checked.
+        debug_assert_eq!(self.sums.total(), self.ages.sum_ns());
+        Figures {
+            messages: self.ages.count(),
+            age: self.ages.spread(),
+            sums: self.sums,
+            unknown_messages: self.unknown_messages,
+            ack_pending_ns: self.ack_pending_ns,
+            skew: self.skew,
+            coarse_ns: self.coarse_ns,
+            narrowed: self.narrowed,
+            hand_offs: self.hand_offs,
+            resends: self.resends.count(),
+            resend_age: self.resends.spread(),
+            excluded: self.excluded,
+            tap: self.tap,
+        }
+    }
+
+    pub(super) fn reset(&mut self) {
+        let mut ages = std::mem::take(&mut self.ages);
+        let mut resends = std::mem::take(&mut self.resends);
+        ages.reset();
+        resends.reset();
+        *self = Self {
+            ages,
+            resends,
+            ..Self::default()
+        };
+    }
+
+    pub(super) fn absorb(&mut self, other: &Self) {
+        self.ages.absorb(&other.ages);
+        self.resends.absorb(&other.resends);
+        self.sums.absorb(&other.sums);
+        self.unknown_messages += other.unknown_messages;
+        self.ack_pending_ns += other.ack_pending_ns;
+        self.skew.messages += other.skew.messages;
+        self.skew.largest_ns = self.skew.largest_ns.max(other.skew.largest_ns);
+        self.skew.sum_ns += other.skew.sum_ns;
+        self.coarse_ns = self.coarse_ns.max(other.coarse_ns);
+        self.narrowed.absorb(&other.narrowed);
+        for (mine, theirs) in self.hand_offs.0.iter_mut().zip(&other.hand_offs.0) {
+            *mine += theirs;
+        }
+        self.excluded.absorb(&other.excluded);
+        self.tap.absorb(&other.tap);
+    }
+
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.ages.heap_bytes() + self.resends.heap_bytes()
+    }
+}

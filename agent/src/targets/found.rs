@@ -1,0 +1,166 @@
+//! `--all`: from streams that were found to processes that are followed.
+
+use std::{io, num::NonZeroU32};
+
+use crate::{
+    host::Host,
+    kernel::{FunctionPlace, FunctionSearch, FunctionSpec, ProbeError},
+    kube::{
+        Kube,
+        selector::{Answer, PodSelector},
+    },
+    streams::Fact,
+    targets::{
+        discovery::{Decision, Discovery, Selector, Subject},
+        pid::Target,
+    },
+};
+
+use crate::targets::ends::Ends;
+
+/// The processes found to read FIX.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) discovery: Discovery,
+    ends: Ends,
+    /// Decided on since they were last taken.
+    fresh: Vec<u32>,
+    /// What was named with `--handoff`, and who looks for it.
+    function: Option<(FunctionSpec, FunctionSearch)>,
+}
+
+/// What was decided on a process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settled {
+    pub(super) pid: NonZeroU32,
+    pub(super) decision: Decision,
+    /// Nothing was decided on it before.
+    pub(super) first: bool,
+}
+
+/// A process, as the machine knows it.
+struct Seen<'a> {
+    pid: u32,
+    host: &'a Host,
+    kube: Option<&'a Kube>,
+}
+
+impl Subject for Seen<'_> {
+    fn comm(&self) -> String {
+        let facts = self.host.process(self.pid);
+        facts.map(|facts| facts.comm).unwrap_or_default()
+    }
+
+    fn command_line(&self) -> String {
+        self.host.command_line(self.pid).unwrap_or_default()
+    }
+
+    fn cgroups(&self) -> Vec<String> {
+        self.host.cgroup_paths(self.pid).unwrap_or_default()
+    }
+
+    fn pod(&self, wanted: &PodSelector) -> Answer {
+        if wanted.is_any() {
+            return Answer::Yes;
+        }
+        match self.host.process(self.pid) {
+            Some(facts) => wanted.matches(&facts, self.kube),
+            None => Answer::No,
+        }
+    }
+}
+
+impl Found {
+    pub(super) fn new(
+        selector: Selector,
+        ends: Ends,
+        function: Option<FunctionSpec>,
+    ) -> io::Result<Self> {
+        let searched = |function: FunctionSpec| {
+            let search = FunctionSearch::start(function.clone())?;
+            Ok::<_, io::Error>((function, search))
+        };
+        Ok(Self {
+            discovery: Discovery::new(selector),
+            ends,
+            fresh: Vec::new(),
+            function: function.map(searched).transpose()?,
+        })
+    }
+
+    /// Begins to look for the function in the process; `false`: none was named, or nobody looks.
+    /// Until it is found the process hands off when it next reads or waits.
+    pub(super) fn look_for_function(&self, pid: NonZeroU32) -> bool {
+        let Some((function, search)) = &self.function else {
+            return false;
+        };
+        let looks = search.look_in(pid);
+        if !looks {
+            eprintln!(
+                "tag52: pid {pid} hands off when it next reads or waits: nobody looks for {function} any more"
+            );
+        }
+        looks
+    }
+
+    /// A process that was looked through since the last call: what to attach to, and where.
+    pub(super) fn function_found(
+        &self,
+    ) -> Option<(NonZeroU32, FunctionSpec, Result<FunctionPlace, ProbeError>)> {
+        let (function, search) = self.function.as_ref()?;
+        let (pid, place) = search.next()?;
+        Some((pid, function.clone(), place))
+    }
+
+    /// Whether what follows from the events is to be told: a process is decided on when it has read
+    /// its first message.
+    pub(super) fn admits(&mut self, fact: &Fact, host: &Host, kube: Option<&Kube>) -> bool {
+        let Some(session) = fact.session() else {
+            return true;
+        };
+        let pid = session.pid;
+        let decision = self.discovery.decided(pid).unwrap_or_else(|| {
+            self.fresh.push(pid);
+            self.discovery.decide(pid, &Seen { pid, host, kube })
+        });
+        decision == Decision::Follow
+    }
+
+    /// Those decided on since the last call, and those of which more may be known now.
+    pub(super) fn settled(&mut self, host: &Host, kube: Option<&Kube>) -> Vec<Settled> {
+        let fresh = std::mem::take(&mut self.fresh);
+        let mut settled = Vec::new();
+        for &pid in &fresh {
+            let decision = self.discovery.decided(pid);
+            settled.extend(decision.map(|decision| (pid, decision, true)));
+        }
+        let waiting: Vec<u32> = self.discovery.waiting().collect();
+        for pid in waiting.into_iter().filter(|pid| !fresh.contains(pid)) {
+            let decision = self.discovery.decide(pid, &Seen { pid, host, kube });
+            if decision != Decision::Wait {
+                settled.push((pid, decision, false));
+            }
+        }
+        let told = |(pid, decision, first)| {
+            Some(Settled {
+                pid: NonZeroU32::new(pid)?,
+                decision,
+                first,
+            })
+        };
+        settled.into_iter().filter_map(told).collect()
+    }
+
+    /// The end of the process is told from now on; `false` when it has ended already.
+    pub(super) fn follow(&self, pid: NonZeroU32) -> bool {
+        let followed = Target::open(pid).map(|target| self.ends.follow(target));
+        match followed {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                eprintln!("tag52: the end of pid {pid} will not be seen: {error}");
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}

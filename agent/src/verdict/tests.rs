@@ -1,0 +1,440 @@
+//! Every cause with its evidence.
+
+use std::{sync::Arc, time::Duration};
+
+use super::*;
+use crate::{
+    domain::{
+        CgroupLevel, CgroupUse, Culprit, Doing, Function, Input, Kin, Lock, Message, Moment,
+        Object, Part, Stage, ThreadName,
+        samples::{message, session},
+    },
+    model::Model,
+    stats::{BlameRow, Samples, Waits},
+    what_if::Service,
+};
+
+const MS: i64 = 1_000_000;
+const SECOND: i64 = 1_000_000_000;
+
+/// A session whose messages, one every `every` ns, have these cells; the age grows by `slope`.
+fn evidence(cells: &[(Stage, Part, i64)], slope: f64) -> Evidence {
+    let mut model = Model::at_zero();
+    for message in stream(cells, slope, 100, 0) {
+        model.observe(&message);
+    }
+    let interval = model.take_interval(after(1));
+    let session = &interval.sessions[0];
+    Evidence {
+        length: interval.length,
+        figures: session.figures.clone(),
+        flow: session.verdict.as_ref().expect("there are messages").flow,
+        ..Evidence::default()
+    }
+}
+
+fn after(seconds: u64) -> Moment {
+    Moment {
+        monotonic_ns: seconds * SECOND as u64,
+        utc_ns: 0,
+    }
+}
+
+/// `count` messages handed off 10 ms apart, from `from` on.
+fn stream(cells: &[(Stage, Part, i64)], slope: f64, count: i64, from: i64) -> Vec<Message> {
+    let largest = cells.iter().max_by_key(|cell| cell.2).copied();
+    let of = |n: i64| {
+        let later = n * 10 * MS;
+        let grown = (slope * later as f64) as i64;
+        let (stage, part, _) = largest.expect("a cell");
+        let all: Vec<_> = cells
+            .iter()
+            .copied()
+            .chain([(stage, part, grown)])
+            .collect();
+        let mut m = message(&session(0), (from + n) as u64, &all);
+        let handed_off = 1_700_000_000 * SECOND + from * 10 * MS + later;
+        let moved = handed_off - m.handed_off_ns;
+        m.sent.utc_ns += moved;
+        m.arrived_ns = m.arrived_ns.map(|ns| ns + moved);
+        m.received_ns += moved;
+        m.handed_off_ns = handed_off;
+        m
+    };
+    (0..count).map(of).collect()
+}
+
+fn says(evidence: &Evidence, causes: &[Cause], words: &[&str]) -> Verdict {
+    let verdict = diagnose(evidence);
+    println!(
+        "{:?} {}\n  {:?}",
+        verdict.causes, verdict.sentence, verdict.evidence
+    );
+    assert_eq!(verdict.causes, causes, "{}", verdict.sentence);
+    let said = format!("{} {}", verdict.sentence, verdict.advice);
+    for word in words {
+        assert!(said.contains(word), "{word}: {said}",);
+    }
+    verdict
+}
+
+/// Charged with half of the part.
+fn blamed(e: &Evidence, part: Part, culprit: Culprit) -> Vec<BlameRow> {
+    vec![BlameRow {
+        part,
+        culprit: Some(Arc::new(culprit)),
+        ns: e.figures.sums.part(part) / 2,
+        held_back_ns: 0,
+        waits: Waits {
+            count: 100,
+            ns: 500_000_000,
+            longest_ns: 9_000_000,
+            holds: 0,
+            holds_ns: 0,
+        },
+        samples: Samples::default(),
+    }]
+}
+
+fn thread(comm: &str) -> ThreadName {
+    ThreadName {
+        tid: 77,
+        pid: 70,
+        comm: comm.to_owned(),
+    }
+}
+
+fn holder(lock: Lock) -> Culprit {
+    Culprit::Holder {
+        lock,
+        thread: thread("json-worker"),
+    }
+}
+
+fn pod(cores: f64, used: f64, throttled_periods: u64) -> CpuUse {
+    CpuUse {
+        path: "/podX/app".to_owned(),
+        cores: Some(used),
+        limit: Some(CpuLimit {
+            path: "/podX".to_owned(),
+            quota_ns: (cores * 1e8) as u64,
+            period_ns: 100_000_000,
+            cores,
+            used: Some(used),
+            periods: 10,
+            throttled_periods,
+        }),
+        request: None,
+    }
+}
+
+#[test]
+fn young_messages_are_healthy_whatever_they_waited_for() {
+    let e = evidence(&[(Stage::Queued, Part::LockWait, 9 * MS)], 0.0);
+    let verdict = says(&e, &[Cause::Healthy], &["p99 9.0"]);
+    assert!(verdict.is_healthy());
+    let e = evidence(&[(Stage::Queued, Part::LockWait, 11 * MS)], 0.0);
+    assert!(!says(&e, &[Cause::StarvedByLock], &[]).is_healthy());
+    // Young as yet, but for how long?
+    let e = evidence(&[(Stage::Queued, Part::LockWait, MS / 10)], 0.009);
+    says(&e, &[Cause::Healthy], &[]);
+    let e = evidence(&[(Stage::Queued, Part::LockWait, MS / 10)], 0.5);
+    says(&e, &[Cause::StarvedByLock], &[]);
+}
+
+#[test]
+fn a_lock_is_told_by_its_holder_and_by_how_it_is_held() {
+    let mut e = evidence(
+        &[
+            (Stage::Queued, Part::LockWait, 900 * MS),
+            (Stage::InApp, Part::OnCpu, 20 * MS),
+        ],
+        0.0,
+    );
+    says(
+        &e,
+        &[Cause::StarvedByLock],
+        &["waits for a lock", "the holder is not known"],
+    );
+    e.cpu = Some(pod(2.5, 0.4, 0));
+    e.blame = blamed(&e, Part::LockWait, holder(Lock::Futex { address: 64 }));
+    let words = [
+        "lock 0x40",
+        "held for 50.0% of that by json-worker/77",
+        "100 waits",
+        "Hold the lock for less",
+        "More CPU will not help: the pod uses 0.4 of 2.5 cores.",
+    ];
+    says(&e, &[Cause::StarvedByLock], &words);
+    e.blame = blamed(&e, Part::LockWait, holder(Lock::Gil));
+    says(
+        &e,
+        &[Cause::StarvedByLock],
+        &["the GIL", "0 long holds", "setswitchinterval"],
+    );
+    e.blame[0].waits.holds = 2;
+    e.blame[0].waits.holds_ns = 300_000_000;
+    says(
+        &e,
+        &[Cause::StarvedByLock],
+        &["2 long holds, 98 hand-offs", "Split the calls"],
+    );
+    let doing = Doing {
+        state: Part::OnCpu,
+        call: None,
+        function: Some(Function {
+            name: "iterencode".to_owned(),
+            place: "json/encoder.py:182".to_owned(),
+        }),
+    };
+    e.blame[0].samples = Samples {
+        all: 40,
+        doing: vec![(doing, 30)],
+    };
+    let words = ["on-cpu in iterencode (json/encoder.py:182) in 75.0% of 40 samples"];
+    says(&e, &[Cause::StarvedByLock], &words);
+    e.blame[0].samples.all = 80;
+    assert!(!diagnose(&e).sentence.contains("iterencode"));
+    e.cpu = Some(pod(0.4, 0.4, 0));
+    assert!(!diagnose(&e).advice.contains("More CPU"));
+}
+
+#[test]
+fn throttling_tells_the_limit_and_what_would_do() {
+    let mut e = evidence(&[(Stage::Queued, Part::Throttle, 500 * MS)], 0.5);
+    says(&e, &[Cause::Throttled], &["Raise the limit of its cgroup"]);
+    e.cpu = Some(pod(0.2, 0.2, 10));
+    e.spent = Service::of(&[(Part::OnCpu, 50 * MS)]);
+    // Two come in for each that is drained, and a quarter more: 0.2 x 2 x 1.25.
+    let words = [
+        "/podX allows 0.20 cores",
+        "20.0ms in 100ms",
+        "10 of 10 periods",
+        "of 0.20 cores used the ingest thread had 0.05",
+        "about 0.50 cores would do",
+    ];
+    says(&e, &[Cause::Throttled], &words);
+}
+
+#[test]
+fn others_on_the_cpu_are_named() {
+    let mut e = evidence(&[(Stage::InApp, Part::RunQueue, 50 * MS)], 0.0);
+    says(&e, &[Cause::RunQueuePressure], &["who is not known"]);
+    let runner = Culprit::Runner {
+        thread: thread("spin"),
+        cgroup: "/podY".to_owned(),
+        kin: Kin::Neighbour,
+    };
+    e.blame = blamed(&e, Part::RunQueue, runner);
+    says(
+        &e,
+        &[Cause::RunQueuePressure],
+        &["spin/77 has the CPU for 50.0% of that, a neighbour"],
+    );
+    // Above its request it has the CPU only while nobody else wants it.
+    let mut cpu = pod(4.0, 0.9, 0);
+    cpu.request = Some(0.25);
+    e.cpu = Some(cpu.clone());
+    says(
+        &e,
+        &[Cause::RunQueuePressure],
+        &["asked for 0.25 CPUs (requests.cpu) and uses 0.90"],
+    );
+    cpu.request = Some(1.0);
+    e.cpu = Some(cpu);
+    assert!(!diagnose(&e).advice.contains("asked for"));
+}
+
+#[test]
+fn a_sink_is_named_by_call_and_object() {
+    let mut e = evidence(&[(Stage::InApp, Part::Blocked, 50 * MS)], 0.0);
+    says(&e, &[Cause::SlowSink], &["which is not known"]);
+    let object = Object::Pipe {
+        inode: 17,
+        others: vec!["drain/9".to_owned()],
+    };
+    let call = Culprit::Call {
+        name: "write".to_owned(),
+        object,
+    };
+    e.blame = blamed(&e, Part::Blocked, call);
+    let words = ["50.0% of that: write on a pipe to drain/9"];
+    says(&e, &[Cause::SlowSink], &words);
+}
+
+#[test]
+fn work_is_slow_while_it_keeps_up_and_too_much_when_it_does_not() {
+    let e = evidence(&[(Stage::InApp, Part::OnCpu, 50 * MS)], 0.0);
+    says(&e, &[Cause::SlowHandler], &["the thread keeps up"]);
+    let e = evidence(&[(Stage::Queued, Part::OnCpu, 50 * MS)], 0.2);
+    says(
+        &e,
+        &[Cause::Overloaded],
+        &["1.25 messages come in for each"],
+    );
+}
+
+#[test]
+fn the_network_and_its_clock_are_told_from_us() {
+    let mut e = evidence(&[(Stage::InFlight, Part::Network, 40 * MS)], 0.0);
+    says(&e, &[Cause::NetworkOrVenueLate], &["40.0ms old on average"]);
+    e.figures.ack_pending_ns = 3_900 * MS as u128;
+    says(
+        &e,
+        &[Cause::NetworkOrVenueLate],
+        &["an acknowledgement of ours was pending"],
+    );
+    let e = evidence(
+        &[
+            (Stage::InFlight, Part::Network, -250 * MS),
+            (Stage::InApp, Part::OnCpu, MS),
+        ],
+        0.0,
+    );
+    says(&e, &[Cause::ClockSkew], &["ahead of ours by 250ms"]);
+}
+
+#[test]
+fn whole_second_stamps_are_no_late_venue() {
+    let mut e = evidence(&[(Stage::InFlight, Part::Network, 600 * MS)], 0.0);
+    e.figures.coarse_ns = SECOND;
+    says(&e, &[Cause::Healthy], &[]);
+}
+
+#[test]
+fn ties_are_named_and_crowds_are_not() {
+    let lock = (Stage::Queued, Part::LockWait, 100 * MS);
+    let e = evidence(&[lock, (Stage::Queued, Part::Throttle, 92 * MS)], 0.0);
+    says(
+        &e,
+        &[Cause::StarvedByLock, Cause::Throttled],
+        &["waits for a lock", "Also the CPU quota"],
+    );
+    let e = evidence(&[lock, (Stage::Queued, Part::Throttle, 88 * MS)], 0.0);
+    says(&e, &[Cause::StarvedByLock], &[]);
+    let e = evidence(&[lock, (Stage::Queued, Part::Unknown, 150 * MS)], 0.0);
+    says(
+        &e,
+        &[Cause::Unknown],
+        &["60.0% of the age was not observed"],
+    );
+    let crowd = [
+        Part::LockWait,
+        Part::Throttle,
+        Part::RunQueue,
+        Part::Blocked,
+        Part::OnCpu,
+    ];
+    let crowd = crowd.map(|part| (Stage::InApp, part, 20 * MS));
+    says(
+        &evidence(&crowd, 0.0),
+        &[Cause::Unknown],
+        &["no single cause"],
+    );
+}
+
+#[test]
+fn the_flow_is_that_of_a_queue() {
+    // Handed off 100 a second and growing by half a second a second: sent 200 a second.
+    let e = evidence(&[(Stage::Queued, Part::LockWait, 10 * SECOND)], 0.5);
+    let flow = e.flow;
+    let about = |a: f64, b: f64| (a - b).abs() < 0.02 * b;
+    assert!(about(flow.drained_per_s, 100.0), "{flow:?}");
+    assert!(
+        about(flow.arrivals_per_s.expect("known"), 200.0),
+        "{flow:?}"
+    );
+    assert!(about(flow.age_slope.expect("known"), 0.5), "{flow:?}");
+    assert!(
+        about(flow.backlog_messages.expect("known") as f64, 2_100.0),
+        "{flow:?}"
+    );
+    assert_eq!(
+        flow.backlog_bytes,
+        flow.backlog_messages.map(|messages| messages * 250)
+    );
+    // From 10.5 s at half a second a second.
+    assert!(
+        about(flow.left.expect("it grows").as_secs_f64(), 219.0),
+        "{flow:?}"
+    );
+    let steady = evidence(&[(Stage::Queued, Part::LockWait, 10 * SECOND)], 0.0).flow;
+    assert_eq!(steady.left, None);
+    let late = evidence(&[(Stage::Queued, Part::LockWait, 130 * SECOND)], 0.0).flow;
+    assert_eq!(late.left, Some(Duration::ZERO));
+}
+
+#[test]
+fn max_latency_is_what_it_is_set_to() {
+    let mut model = Model::at_zero();
+    model.set_max_latency(Duration::from_secs(5));
+    for m in stream(&[(Stage::Queued, Part::LockWait, 6 * SECOND)], 0.0, 10, 0) {
+        model.observe(&m);
+    }
+    let interval = model.take_interval(after(1));
+    let verdict = interval.sessions[0].verdict.as_ref().expect("a verdict");
+    assert_eq!(verdict.flow.left, Some(Duration::ZERO));
+}
+
+#[test]
+fn silence_after_old_messages_is_not_healthy() {
+    let mut model = Model::at_zero();
+    for m in stream(&[(Stage::Queued, Part::LockWait, 6 * SECOND)], 0.0, 10, 0) {
+        model.observe(&m);
+    }
+    model.take_interval(after(1));
+    let interval = model.take_interval(after(2));
+    let verdict = interval.sessions[0].verdict.as_ref().expect("a verdict");
+    assert_eq!(verdict.causes, [Cause::Unknown]);
+    assert!(verdict.sentence.contains("stuck"), "{}", verdict.sentence);
+    for m in stream(&[(Stage::Queued, Part::LockWait, MS)], 0.0, 10, 100) {
+        model.observe(&m);
+    }
+    model.take_interval(after(3));
+    assert_eq!(model.take_interval(after(4)).sessions[0].verdict, None);
+}
+
+#[test]
+fn the_cgroup_that_ran_out_is_the_limit() {
+    let level = |path: &str, quota_ns, usage_ns, throttled_periods| CgroupLevel {
+        path: path.to_owned(),
+        quota_ns,
+        period_ns: 100 * MS as u64,
+        usage_ns: Some(usage_ns),
+        periods: 10,
+        throttled_periods,
+        throttled_ns: 0,
+    };
+    let read = |usage: u64, throttled| CgroupUse {
+        pid: 411,
+        levels: vec![
+            level("/pod/app", Some(200 * MS as u64), usage, 0),
+            level("/pod", Some(20 * MS as u64), usage, throttled),
+            level("/", None, 9 * usage, 0),
+        ],
+    };
+    let mut model = Model::at_zero();
+    let second = SECOND as u64;
+    model.take(after(0), &Input::Cgroup(Box::new(read(0, 0))));
+    for m in stream(&[(Stage::Queued, Part::Throttle, 60 * MS)], 0.0, 10, 0) {
+        model.observe(&m);
+    }
+    model.take(after(1), &Input::Cgroup(Box::new(read(second / 5, 7))));
+    let interval = model.take_interval(after(1));
+    let verdict = interval.sessions[0].verdict.as_ref().expect("a verdict");
+    assert!(
+        verdict
+            .sentence
+            .contains("/pod allows 0.20 cores (20.0ms in 100ms) and was out of quota in 7 of"),
+        "{}",
+        verdict.sentence
+    );
+    let used = verdict
+        .evidence
+        .iter()
+        .any(|fact| fact.contains("0.20 of 0.20 cores (/pod)"));
+    assert!(used, "{:?}", verdict.evidence);
+    let summary = model.summary(after(1));
+    let whole = summary.sessions[0].verdict.as_ref().expect("a verdict");
+    assert_eq!(whole.causes, [Cause::Throttled]);
+}
