@@ -1,7 +1,7 @@
 //! tag52: where the age of a FIX message comes from.
 //!
 //! Data flows one way: [`kernel`] -> [`events`] -> [`streams`] -> [`join`] -> [`attribution`] ->
-//! [`model`] -> [`outputs`]. [`engine`] drives a live run, [`recording`] writes what the model is
+//! [`pipeline`] -> [`model`] -> [`outputs`]. [`engine`] drives a live run, [`recording`] writes what the model is
 //! given to a file and plays it again. [`targets`] decides whom to follow; [`host`] and [`kube`]
 //! turn numbers into names. [`domain`] holds the words that all of them share, [`stats`] figures
 //! that add up; [`verdict`] and [`what_if`] draw conclusions from those.
@@ -17,6 +17,7 @@ pub mod kernel;
 pub mod kube;
 pub mod model;
 pub mod outputs;
+pub mod pipeline;
 pub mod recording;
 mod signals;
 pub mod stats;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tag52::{
     cli::{Cli, Command},
-    export, replay, run,
+    engine as run,
+    recording::{export, replay},
 };
 
 /// Bad use or a machine that cannot do it, as opposed to a failure (1).

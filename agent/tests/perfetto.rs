@@ -13,8 +13,8 @@ use std::{
 use tag52::{
     model::{
         CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Doing, FollowedBy, Function, HandOff,
-        Input, Kin, Lock, Matrix, Message, Moment, MsgType, Part, Sample, SentTime, SessionId,
-        Split, Stage, ThreadName, Wait,
+        Kin, Lock, Matrix, Message, Moment, MsgType, Part, Sample, SentTime, SessionId, Split,
+        Stage, ThreadName, Update, Wait,
     },
     outputs::perfetto::{Exported, Filter, Trace},
 };
@@ -95,7 +95,7 @@ fn message(
 }
 
 /// Two sessions: a backlog that builds up and is read, with a venue's clock ahead now and then.
-fn inputs(messages: u64) -> Vec<(Moment, Input)> {
+fn inputs(messages: u64) -> Vec<(Moment, Update)> {
     let culprits = [
         (
             GIL,
@@ -122,7 +122,7 @@ fn inputs(messages: u64) -> Vec<(Moment, Input)> {
     ];
     let mut all: Vec<_> = culprits
         .into_iter()
-        .map(|(id, culprit)| (at(MINUTE), Input::Culprit(id, Arc::new(culprit))))
+        .map(|(id, culprit)| (at(MINUTE), Update::Culprit(id, Arc::new(culprit))))
         .collect();
     let sessions = [session(0), session(1)];
     for i in 0..messages {
@@ -132,9 +132,9 @@ fn inputs(messages: u64) -> Vec<(Moment, Input)> {
         let network = if i % 50 == 49 { -5 * MS } else { 40_003 };
         let m = message(&sessions[usize::from(i % 3 == 0)], i, now, network, lock);
         let moment = at(now + MS);
-        all.push((moment, Input::Message(Box::new(m))));
+        all.push((moment, Update::Message(Box::new(m))));
         let wait = |part, culprit, from: i64, to: i64, ns: i64| {
-            Input::Wait(Wait {
+            Update::Wait(Wait {
                 tid: 412,
                 part,
                 culprit,
@@ -163,7 +163,7 @@ fn inputs(messages: u64) -> Vec<(Moment, Input)> {
                     }),
                 },
             };
-            all.push((moment, Input::Sample(Box::new(sample))));
+            all.push((moment, Update::Sample(Box::new(sample))));
             let level = CgroupLevel {
                 path: "/pod".into(),
                 quota_ns: Some(20_000_000),
@@ -174,17 +174,17 @@ fn inputs(messages: u64) -> Vec<(Moment, Input)> {
             };
             let levels = vec![level];
             let cgroup = CgroupUse { pid: 411, levels };
-            all.push((moment, Input::Cgroup(Box::new(cgroup))));
+            all.push((moment, Update::Cgroup(Box::new(cgroup))));
         }
     }
     all
 }
 
-fn export(path: &Path, filter: Filter, inputs: &[(Moment, Input)]) -> Exported {
+fn export(path: &Path, filter: Filter, inputs: &[(Moment, Update)]) -> Exported {
     let file = File::create(path).expect("a file");
     let mut trace = Trace::new(file, filter);
     for (at, input) in inputs {
-        trace.take(*at, input).expect("written");
+        trace.publish(*at, input.clone());
     }
     trace.finish().expect("written")
 }

@@ -11,7 +11,7 @@ const MOST: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// What tells culprits apart, as the kernel knows them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Key {
+pub enum CulpritKey {
     /// A lock of a process and the thread that releases it; thread 0 when it is not known.
     Holder {
         /// Whose lock.
@@ -45,7 +45,7 @@ pub enum Key {
     },
 }
 
-impl Key {
+impl CulpritKey {
     /// The part such a culprit is charged with.
     #[must_use]
     pub const fn part(&self) -> Part {
@@ -69,7 +69,7 @@ struct Given {
 /// The culprits seen last.
 #[derive(Debug)]
 pub struct Culprits {
-    known: LruCache<Key, CulpritId>,
+    known: LruCache<CulpritKey, CulpritId>,
     /// Descriptions and their numbers: two keys can mean the same (a file opened twice).
     meant: HashMap<Arc<Culprit>, CulpritId>,
     given: HashMap<CulpritId, Given>,
@@ -89,7 +89,7 @@ impl Default for Culprits {
 
 /// What is to be known of a number.
 #[derive(Clone, Copy, Debug)]
-pub enum News<'a> {
+pub enum CulpritChange<'a> {
     /// It stands for this from now on.
     Is(CulpritId, &'a Arc<Culprit>),
     /// It is not used any more.
@@ -97,13 +97,13 @@ pub enum News<'a> {
 }
 
 impl Culprits {
-    /// The number of a culprit; `describe` is asked and `tell` told of a new one, and of the one
+    /// The number of a culprit; `resolve` is asked and `tell` told of a new one, and of the one
     /// that was not seen for longest and makes room for it.
     pub fn id(
         &mut self,
-        key: &Key,
-        describe: impl FnOnce(&Key) -> Culprit,
-        tell: &mut dyn FnMut(News<'_>),
+        key: &CulpritKey,
+        resolve: impl FnOnce(&CulpritKey) -> Culprit,
+        tell: &mut dyn FnMut(CulpritChange<'_>),
     ) -> CulpritId {
         if let Some(&id) = self.known.get(key) {
             return id;
@@ -113,7 +113,7 @@ impl Culprits {
         {
             self.drop_key(gone, tell);
         }
-        let culprit = Arc::new(describe(key));
+        let culprit = Arc::new(resolve(key));
         let id = match self.meant.get(&culprit) {
             Some(&id) => id,
             None => self.give(&culprit, tell),
@@ -125,7 +125,11 @@ impl Culprits {
         id
     }
 
-    fn give(&mut self, culprit: &Arc<Culprit>, tell: &mut dyn FnMut(News<'_>)) -> CulpritId {
+    fn give(
+        &mut self,
+        culprit: &Arc<Culprit>,
+        tell: &mut dyn FnMut(CulpritChange<'_>),
+    ) -> CulpritId {
         // 0 is the others' number.
         self.last = self.last.checked_add(1).unwrap_or(1);
         let id = CulpritId(self.last);
@@ -135,11 +139,11 @@ impl Culprits {
             keys: 0,
         };
         self.given.insert(id, given);
-        tell(News::Is(id, culprit));
+        tell(CulpritChange::Is(id, culprit));
         id
     }
 
-    fn drop_key(&mut self, id: CulpritId, tell: &mut dyn FnMut(News<'_>)) {
+    fn drop_key(&mut self, id: CulpritId, tell: &mut dyn FnMut(CulpritChange<'_>)) {
         let Some(given) = self.given.get_mut(&id) else {
             return;
         };
@@ -148,7 +152,7 @@ impl Culprits {
             && let Some(given) = self.given.remove(&id)
         {
             self.meant.remove(&given.culprit);
-            tell(News::Gone(id));
+            tell(CulpritChange::Gone(id));
         }
     }
 }
@@ -161,19 +165,19 @@ mod tests {
     fn a_culprit_is_told_once() {
         let mut culprits = Culprits::default();
         let mut told = Vec::new();
-        let mut id = |key: &Key, cgroup: &str| {
-            let describe = |_: &Key| Culprit::Quota {
+        let mut id = |key: &CulpritKey, cgroup: &str| {
+            let resolve = |_: &CulpritKey| Culprit::Quota {
                 cgroup: cgroup.to_owned(),
             };
-            culprits.id(key, describe, &mut |news| match news {
-                News::Is(id, _) => told.push(id),
-                News::Gone(id) => panic!("{id:?} is gone"),
+            culprits.id(key, resolve, &mut |news| match news {
+                CulpritChange::Is(id, _) => told.push(id),
+                CulpritChange::Gone(id) => panic!("{id:?} is gone"),
             })
         };
-        let first = id(&Key::Quota("/a".into()), "/a");
-        assert_eq!(id(&Key::Quota("/a".into()), "/a"), first);
-        assert_ne!(id(&Key::Quota("/b".into()), "/b"), first);
-        assert_eq!(id(&Key::Quota("/a/".into()), "/a"), first);
+        let first = id(&CulpritKey::Quota("/a".into()), "/a");
+        assert_eq!(id(&CulpritKey::Quota("/a".into()), "/a"), first);
+        assert_ne!(id(&CulpritKey::Quota("/b".into()), "/b"), first);
+        assert_eq!(id(&CulpritKey::Quota("/a/".into()), "/a"), first);
         assert_eq!(told.len(), 2);
     }
 
@@ -182,18 +186,18 @@ mod tests {
         let mut culprits = Culprits::default();
         let (mut told, mut gone) = (0, 0);
         let mut id = |n: u64| {
-            let key = Key::Call {
+            let key = CulpritKey::Call {
                 pid: 1,
                 number: 1,
                 argument: n,
             };
             // Two keys each mean the same.
-            let describe = |_: &Key| Culprit::Quota {
+            let resolve = |_: &CulpritKey| Culprit::Quota {
                 cgroup: (n / 2).to_string(),
             };
-            culprits.id(&key, describe, &mut |news| match news {
-                News::Is(..) => told += 1,
-                News::Gone(_) => gone += 1,
+            culprits.id(&key, resolve, &mut |news| match news {
+                CulpritChange::Is(..) => told += 1,
+                CulpritChange::Gone(_) => gone += 1,
             })
         };
         let most = MOST.get() as u64;

@@ -16,7 +16,7 @@ mod switches;
 mod tests;
 mod waits;
 
-pub use culprits::{Culprits, Key, News};
+pub use culprits::{CulpritChange, CulpritKey, Culprits};
 pub use ledger::Ledger;
 pub use seen::Look;
-pub use waits::{Blame, Describe, Told};
+pub use waits::{Attribution, CulpritResolver};

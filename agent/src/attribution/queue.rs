@@ -2,7 +2,7 @@
 
 use agent_common::{CpuTurn, RunQueueWait};
 
-use super::{culprits::Key, switches::Switches};
+use super::{culprits::CulpritKey, switches::Switches};
 
 /// A wait is cut into so many pieces at the most: who was in the way in its beginning need not have
 /// been at its end.
@@ -22,8 +22,8 @@ pub(super) struct Share {
 }
 
 impl Share {
-    pub(super) const fn key(&self, waiter_pid: u32) -> Key {
-        Key::Runner {
+    pub(super) const fn key(&self, waiter_pid: u32) -> CulpritKey {
+        CulpritKey::Runner {
             pid: waiter_pid,
             tid: self.tid,
             runner_pid: self.tgid,
@@ -168,7 +168,7 @@ mod tests {
 
     fn told(queued: &RunQueueWait) -> Vec<(u32, u64)> {
         let mut switches = Switches::default();
-        switches.told(queued);
+        switches.add(queued);
         let mut all: Vec<(u32, u64)> = Vec::new();
         for share in shares(queued, &switches) {
             match all.iter_mut().find(|(tid, _)| *tid == share.tid) {
@@ -188,7 +188,7 @@ mod tests {
         ];
         let mut switches = Switches::default();
         let queued = wait(450, &turns);
-        switches.told(&queued);
+        switches.add(&queued);
         let shares = shares(&queued, &switches);
         let pieces = shares.iter().map(|s| (s.tid, s.from, s.to, s.ns));
         let pieces: Vec<_> = pieces.collect();
@@ -214,7 +214,7 @@ mod tests {
             for (at, runner) in (16 * block..).zip(&mut full.turns) {
                 (runner.tid, runner.until_ns) = (at as u32 % 2, 1_000 + 10 * (at + 1));
             }
-            switches.told(&full);
+            switches.add(&full);
         }
         let queued = RunQueueWait {
             from_ns: 1_000,
@@ -273,7 +273,7 @@ mod tests {
         queued.first_turn = 3;
         queued.next_turn = 18;
         let mut switches = Switches::default();
-        switches.told(&queued);
+        switches.add(&queued);
         let shares = shares(&queued, &switches);
         let shares: Vec<_> = shares.iter().map(|share| (share.tid, share.ns)).collect();
         assert_eq!(shares, [(19, 100)]);

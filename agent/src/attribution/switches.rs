@@ -24,7 +24,7 @@ struct Block {
 
 impl Switches {
     /// Takes in what a record tells of its CPU.
-    pub(super) fn told(&mut self, record: &RunQueueWait) {
+    pub(super) fn add(&mut self, record: &RunQueueWait) {
         // Of a full block the next switch is that of the next one.
         let (number, runners) = match record.next_turn % TURNS_PER_BLOCK as u64 {
             0 if record.head.kind == RecordKind::CpuTurns as u32 => {
@@ -122,30 +122,30 @@ mod tests {
     #[test]
     fn blocks_and_what_there_is_of_the_next_are_put_together() {
         let mut switches = Switches::default();
-        switches.told(&record(0, 16, true));
+        switches.add(&record(0, 16, true));
         // Of the next one some, and some more.
-        switches.told(&record(0, 19, false));
-        switches.told(&record(0, 21, false));
-        switches.told(&record(0, 20, false));
+        switches.add(&record(0, 19, false));
+        switches.add(&record(0, 21, false));
+        switches.add(&record(0, 20, false));
         assert_eq!(known(&switches, 0, 14, 20), [14, 15, 16, 17, 18, 19]);
         assert_eq!(known(&switches, 0, 20, 40), [20]);
         assert!(known(&switches, 0, 5, 5).is_empty());
         assert!(known(&switches, 1, 0, 40).is_empty());
         // A wait that ends with a block has nothing more to tell.
-        switches.told(&record(1, 16, false));
+        switches.add(&record(1, 16, false));
         assert!(known(&switches, 1, 0, 40).is_empty());
-        switches.told(&record(0, 32, true));
+        switches.add(&record(0, 32, true));
         assert_eq!(known(&switches, 0, 30, 40), [30, 31]);
     }
 
     #[test]
     fn a_block_that_was_lost_is_not_known() {
         let mut switches = Switches::default();
-        switches.told(&record(0, 16, true));
-        switches.told(&record(0, 50, false));
+        switches.add(&record(0, 16, true));
+        switches.add(&record(0, 50, false));
         assert_eq!(known(&switches, 0, 14, 60), [14, 15, 48, 49]);
         // It comes late, from another CPU's record.
-        switches.told(&record(0, 35, false));
+        switches.add(&record(0, 35, false));
         assert_eq!(known(&switches, 0, 14, 60), [14, 15, 32, 33, 34, 48, 49]);
     }
 
@@ -153,7 +153,7 @@ mod tests {
     fn what_is_old_is_forgotten() {
         let mut switches = Switches::default();
         for block in 1..=2 * MOST_BLOCKS as u64 {
-            switches.told(&record(0, 16 * block, true));
+            switches.add(&record(0, 16 * block, true));
         }
         let all = known(&switches, 0, 0, u64::MAX);
         assert_eq!(all.len(), MOST_BLOCKS * TURNS_PER_BLOCK);

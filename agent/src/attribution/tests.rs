@@ -2,7 +2,8 @@
 
 use agent_common::{RunQueueWait, SleepEnded, ThreadState};
 
-use super::{Blame, Describe, Key, Told};
+use super::{Attribution, CulpritKey, CulpritResolver};
+use crate::domain::Update;
 use crate::domain::{
     Culprit, Followed, Part, Stage,
     samples::{message, session},
@@ -10,8 +11,8 @@ use crate::domain::{
 
 struct Nobody;
 
-impl Describe for Nobody {
-    fn describe(&mut self, _: &Key) -> Culprit {
+impl CulpritResolver for Nobody {
+    fn resolve(&mut self, _: &CulpritKey) -> Culprit {
         Culprit::Quota {
             cgroup: "/".to_owned(),
         }
@@ -44,20 +45,20 @@ fn slept(from: u64, to: u64, goes_on: u32) -> SleepEnded {
 }
 
 /// A message received at `received` and handed off at `handed_off`, `queue` after its arrival.
-fn told(blame: &Blame, queue: u64, received: u64, handed_off: u64) -> (Followed, Followed) {
+fn told(blame: &Attribution, queue: u64, received: u64, handed_off: u64) -> (Followed, Followed) {
     let cells = [
         (Stage::Queued, Part::Unknown, queue as i64),
         (Stage::InApp, Part::Unknown, (handed_off - received) as i64),
     ];
     let mut message = message(&session(0), 1, &cells);
     message.handed_off_at = handed_off;
-    blame.charge(&mut message, 0);
+    blame.charge(&mut message);
     (message.followed.queued, message.followed.in_app)
 }
 
 #[test]
 fn what_a_wait_leaves_behind_is_known_by_what_went_before() {
-    let mut blame = Blame::default();
+    let mut blame = Attribution::default();
     let tell = &mut |_| {};
     for record in [
         queued(100, 130, 0, ThreadState::LockWait),
@@ -88,7 +89,7 @@ fn what_a_wait_leaves_behind_is_known_by_what_went_before() {
 
 #[test]
 fn who_asks_again_for_a_lock_works_for_nothing() {
-    let mut blame = Blame::default();
+    let mut blame = Attribution::default();
     let tell = &mut |_| {};
     blame.waited(&slept(100, 200, 1), &mut Nobody, tell);
     blame.queued(
@@ -109,14 +110,14 @@ fn who_asks_again_for_a_lock_works_for_nothing() {
 /// A wait's sleeps, each ended by its timer but the last, which is over without a release being
 /// seen.
 fn timeouts(sleeps: &[(u64, u64)]) -> u32 {
-    let mut blame = Blame::default();
+    let mut blame = Attribution::default();
     let mut told = Vec::new();
     let &(_, end) = sleeps.last().expect("one");
     let closing = slept(end, end, 0);
     let all = sleeps.iter().map(|&(from, to)| slept(from, to, 1));
     for waited in all.chain([closing]) {
         blame.waited(&waited, &mut Nobody, &mut |what| {
-            if let Told::Wait(wait) = what {
+            if let Update::Wait(wait) = what {
                 told.push(wait.timeouts);
             }
         });

@@ -5,11 +5,11 @@ use std::{collections::HashMap, sync::Arc};
 use agent_common::{RunQueueWait, SleepEnded, ThreadState};
 
 use crate::domain::{
-    Charge, Culprit, CulpritId, Followed, FollowedBy, Message, Part, Sample, Stage, Wait,
+    Charge, Culprit, CulpritId, Followed, FollowedBy, Message, Part, Stage, Update, Wait,
 };
 
 use super::{
-    culprits::{Culprits, Key, News},
+    culprits::{CulpritChange, CulpritKey, Culprits},
     ledger::{Due, Ledger},
     queue::shares,
     releasers::Releasers,
@@ -27,27 +27,14 @@ const KEPT: u64 = 600_000_000_000;
 const AFTERMATH: CulpritId = CulpritId(1);
 
 /// Who says what a culprit is called.
-pub trait Describe {
+pub trait CulpritResolver {
     /// Everything that can be found out about it, now.
-    fn describe(&mut self, key: &Key) -> Culprit;
-}
-
-/// What follows from a wait.
-#[derive(Clone, Debug)]
-pub enum Told {
-    /// What a number stands for.
-    Culprit(CulpritId, Arc<Culprit>),
-    /// A number is not used any more.
-    Gone(CulpritId),
-    /// A wait, or what one culprit has of it.
-    Wait(Wait),
-    /// What the holder of a lock was doing, of a wait that is told next.
-    Sample(Sample),
+    fn resolve(&mut self, key: &CulpritKey) -> Culprit;
 }
 
 /// The waits of all watched threads.
 #[derive(Debug, Default)]
-pub struct Blame {
+pub struct Attribution {
     /// By thread and part: the waits of one part end one after the other, a lock wait of many
     /// sleeps is told after the run-queue waits in between.
     threads: HashMap<(u32, Part), Ledger>,
@@ -63,13 +50,13 @@ pub struct Blame {
     quota: HashMap<u32, CulpritId>,
 }
 
-impl Blame {
+impl Attribution {
     /// A lock wait or a blocking call is over.
     pub fn waited(
         &mut self,
         waited: &SleepEnded,
-        names: &mut dyn Describe,
-        tell: &mut dyn FnMut(Told),
+        names: &mut dyn CulpritResolver,
+        emit: &mut dyn FnMut(Update),
     ) {
         if waited.goes_on != 0 {
             let sleeps = self.sleeps.entry(waited.tid).or_default();
@@ -87,22 +74,22 @@ impl Blame {
                 self.releasers.saw(pid, address, seen);
                 seen
             };
-            Key::Holder {
+            CulpritKey::Holder {
                 pid,
                 address,
                 tid,
                 holder_pid,
             }
         } else {
-            Key::Call {
+            CulpritKey::Call {
                 pid: waited.tgid,
                 number: waited.object as i64,
                 argument: waited.syscall_arg,
             }
         };
-        let culprit = self.culprit(&key, names, tell);
+        let culprit = self.culprit(&key, names, emit);
         let sleeps = match key {
-            Key::Holder { .. } => self.sleeps.remove(&waited.tid).unwrap_or_default(),
+            CulpritKey::Holder { .. } => self.sleeps.remove(&waited.tid).unwrap_or_default(),
             _ => Vec::new(),
         };
         let last = Some((waited.from_ns, waited.to_ns)).filter(|(from, to)| from < to);
@@ -124,12 +111,13 @@ impl Blame {
             wait.ns += to - from;
             self.due(&wait, from, to, to - from);
         }
-        if let Key::Holder { tid, .. } = key {
-            self.seen
-                .settle(&wait, tid, &mut |sample| tell(Told::Sample(sample)));
+        if let CulpritKey::Holder { tid, .. } = key {
+            self.seen.settle(&wait, tid, &mut |sample| {
+                emit(Update::Sample(Box::new(sample)));
+            });
         }
         if wait.ns > 0 {
-            tell(Told::Wait(wait));
+            emit(Update::Wait(wait));
         }
     }
 
@@ -161,8 +149,8 @@ impl Blame {
     pub fn queued(
         &mut self,
         queued: &RunQueueWait,
-        names: &mut dyn Describe,
-        tell: &mut dyn FnMut(Told),
+        names: &mut dyn CulpritResolver,
+        emit: &mut dyn FnMut(Update),
     ) {
         let mut wait = Wait {
             tid: queued.tid,
@@ -177,24 +165,24 @@ impl Blame {
         let throttled = queued.throttled_ns.min(length);
         if throttled > 0 {
             let culprit = self.quota.get(&queued.tgid).copied();
-            self.told(
+            self.emit_wait(
                 Wait {
                     part: Part::Throttle,
                     culprit: culprit.unwrap_or(CulpritId::OTHER),
                     ns: throttled,
                     ..wait
                 },
-                tell,
+                emit,
             );
         }
         if let Some(before) = followed(queued) {
             let ledger = self.followed.entry((queued.tid, before)).or_default();
             ledger.add(AFTERMATH, queued.from_ns, queued.to_ns, length - throttled);
         }
-        self.switches.told(queued);
+        self.switches.add(queued);
         let mut whole: Vec<(CulpritId, u64)> = Vec::new();
         for share in shares(queued, &self.switches) {
-            wait.culprit = self.culprit(&share.key(queued.tgid), names, tell);
+            wait.culprit = self.culprit(&share.key(queued.tgid), names, emit);
             self.due(&wait, share.from, share.to, share.ns);
             match whole.iter_mut().find(|(known, _)| *known == wait.culprit) {
                 Some((_, ns)) => *ns += share.ns,
@@ -203,7 +191,7 @@ impl Blame {
         }
         for (culprit, ns) in whole {
             if ns > 0 {
-                tell(Told::Wait(Wait {
+                emit(Update::Wait(Wait {
                     culprit,
                     ns,
                     ..wait
@@ -214,7 +202,7 @@ impl Blame {
 
     /// Who had a CPU for which somebody waits: a full block.
     pub fn switched(&mut self, block: &RunQueueWait) {
-        self.switches.told(block);
+        self.switches.add(block);
     }
 
     /// The cgroup (by its path) that used up its quota last, of those of a process.
@@ -222,32 +210,32 @@ impl Blame {
         &mut self,
         pid: u32,
         cgroup: &str,
-        names: &mut dyn Describe,
-        tell: &mut dyn FnMut(Told),
+        names: &mut dyn CulpritResolver,
+        emit: &mut dyn FnMut(Update),
     ) {
-        let culprit = self.culprit(&Key::Quota(cgroup.to_owned()), names, tell);
+        let culprit = self.culprit(&CulpritKey::Quota(cgroup.to_owned()), names, emit);
         self.quota.insert(pid, culprit);
     }
 
     fn culprit(
         &mut self,
-        key: &Key,
-        names: &mut dyn Describe,
-        tell: &mut dyn FnMut(Told),
+        key: &CulpritKey,
+        names: &mut dyn CulpritResolver,
+        emit: &mut dyn FnMut(Update),
     ) -> CulpritId {
         self.culprits
-            .id(key, |key| names.describe(key), &mut |news| {
-                tell(match news {
-                    News::Is(id, culprit) => Told::Culprit(id, Arc::clone(culprit)),
-                    News::Gone(id) => Told::Gone(id),
+            .id(key, |key| names.resolve(key), &mut |news| {
+                emit(match news {
+                    CulpritChange::Is(id, culprit) => Update::Culprit(id, Arc::clone(culprit)),
+                    CulpritChange::Gone(id) => Update::CulpritGone(id),
                 });
             })
     }
 
-    fn told(&mut self, wait: Wait, tell: &mut dyn FnMut(Told)) {
+    fn emit_wait(&mut self, wait: Wait, emit: &mut dyn FnMut(Update)) {
         if wait.ns > 0 {
             self.due(&wait, wait.from_ns, wait.to_ns, wait.ns);
-            tell(Told::Wait(wait));
+            emit(Update::Wait(wait));
         }
     }
 
@@ -258,10 +246,19 @@ impl Blame {
         }
     }
 
+    /// The same update; a message is charged ([`Self::charge`]).
+    #[must_use]
+    pub fn charged(&self, mut update: Update) -> Update {
+        if let Update::Message(message) = &mut update {
+            self.charge(message);
+        }
+        update
+    }
+
     /// Charges a message with the waits that fell into its time outside the network, and says which
     /// of those for the CPU were the aftermath of others. It was held back, if it was, from
     /// `held_back_from` on.
-    pub fn charge(&self, message: &mut Message, held_back_from: u64) {
+    pub fn charge(&self, message: &mut Message) {
         let matrix = message.split.matrix();
         let ago = |at: u64, stage| at.saturating_sub(matrix.stage(stage).max(0) as u64);
         let received = ago(message.handed_off_at, Stage::InApp);
@@ -291,7 +288,7 @@ impl Blame {
             // In between the window may have been open for moments, which count as well: the
             // culprits of these are as good as the others, and nobody is charged for more than was
             // held back.
-            for due in at_most(held_back, ledger.between(held_back_from, arrived)) {
+            for due in at_most(held_back, ledger.between(message.held_back_from, arrived)) {
                 let known = message
                     .charges
                     .iter_mut()
@@ -416,9 +413,9 @@ mod tests {
 
     struct Nameless;
 
-    impl Describe for Nameless {
-        fn describe(&mut self, key: &Key) -> Culprit {
-            let &Key::Holder { tid, address, .. } = key else {
+    impl CulpritResolver for Nameless {
+        fn resolve(&mut self, key: &CulpritKey) -> Culprit {
+            let &CulpritKey::Holder { tid, address, .. } = key else {
                 unreachable!("only lock waits here")
             };
             Culprit::Holder {
@@ -434,8 +431,8 @@ mod tests {
 
     /// The reader waited for thread 5 until 200, for thread 7 until 400, and for thread 6 after
     /// 600.
-    fn blame(tid: u32) -> Blame {
-        let mut blame = Blame::default();
+    fn blame(tid: u32) -> Attribution {
+        let mut blame = Attribution::default();
         for (from, to, releaser) in [(100, 200, 5), (300, 400, 7), (600, 700, 6), (800, 900, 6)] {
             let waited = SleepEnded {
                 tid,
@@ -463,7 +460,8 @@ mod tests {
         matrix.add(Stage::InFlight, Part::Network, arrived - held_back);
         m.split = Split::new(1_000, matrix).expect("balanced");
         m.handed_off_at = 1_000;
-        blame(m.tid).charge(&mut m, held_back_from);
+        m.held_back_from = held_back_from;
+        blame(m.tid).charge(&mut m);
         m.charges
     }
 

@@ -112,7 +112,7 @@ impl Culprit {
 }
 
 /// Stands for a [`Culprit`] in what is told often; its meaning is told before its first use, once,
-/// as [`super::Input::Culprit`].
+/// as [`super::Update::Culprit`].
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]

@@ -133,6 +133,10 @@ pub struct Message {
     pub handed_off_ns: i64,
     /// The same instant, `CLOCK_MONOTONIC` ns: the clock of [`super::Wait`].
     pub handed_off_at: u64,
+    /// When the window was first closed after the message was sent, `CLOCK_MONOTONIC` ns: what it
+    /// was held back for lies between this and its arrival. Only attribution needs it; it is not
+    /// recorded.
+    pub held_back_from: u64,
     /// What the hand-off was taken from.
     pub hand_off: HandOff,
     /// For so long of its time in flight (network) an acknowledgement of ours is known to have been

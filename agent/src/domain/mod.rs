@@ -1,5 +1,5 @@
 //! The words that every room shares: stages and parts of an age, messages, culprits, timestamps,
-//! what is known of processes, and [`Input`], one change to the model.
+//! what is known of processes, and [`Update`], one change to the model.
 
 mod aftermath;
 mod cgroup;
@@ -28,4 +28,4 @@ pub use message::{HandOff, Message, MsgType, SentBetween, SentTime, SessionId};
 pub use moment::Moment;
 pub use process::{Container, Pod, ProcessFacts, Qos};
 pub use thread_use::ThreadUse;
-pub use update::Input;
+pub use update::Update;

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 /// Nanoseconds in the unit that suits, three significant digits: `850ns`, `12.3us`, `1.23s`,
 /// `3m12s`, `2h05m`, `31d04h`.
 #[derive(Clone, Copy)]
-pub(crate) struct Time(pub(super) i128);
+pub(crate) struct Time(pub(crate) i128);
 
 impl From<i64> for Time {
     fn from(ns: i64) -> Self {
@@ -117,7 +117,7 @@ impl fmt::Display for Rate {
 
 /// A number of bytes.
 #[derive(Clone, Copy)]
-pub(crate) struct Bytes(pub(super) u64);
+pub(crate) struct Bytes(pub(crate) u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

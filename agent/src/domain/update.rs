@@ -1,4 +1,4 @@
-//! What the model is made of.
+//! What flows through the pipeline.
 
 use std::sync::Arc;
 
@@ -12,21 +12,21 @@ use crate::domain::{
     thread_use::ThreadUse,
 };
 
-/// One thing the model is told. The same inputs at the same moments make the same model: that is
-/// what a recording holds.
+/// One change to the model: what the joins, the attribution and the samples of the engine publish.
+/// The same updates at the same moments make the same model; a recording holds nothing else.
 #[derive(Clone, Debug)]
-pub enum Input {
+pub enum Update {
     /// A message has been joined.
     Message(Box<Message>),
     /// A message has no age.
     Excluded(Arc<SessionId>, Excluded),
-    /// What the reader of a session's byte stream met since it was last told.
+    /// What the tap met in a session's byte stream since the last update of this kind.
     Tap(Arc<SessionId>, TapDelta),
-    /// What is known of a session's ingest thread, cumulative since the session was first seen.
+    /// The lock waits of a session's ingest thread, cumulative since the session was first seen.
     Threads(Arc<SessionId>, ThreadFacts),
     /// The session's socket was closed. It stays in the summary; its metrics go away two minutes
     /// later, unless a session with the same labels is open.
-    Ended(Arc<SessionId>),
+    SessionEnded(Arc<SessionId>),
     /// The agent's account of itself, cumulative.
     Health(Box<Health>),
     /// From now on this is what an id stands for.
@@ -39,7 +39,7 @@ pub enum Input {
     Cgroup(Box<CgroupUse>),
     /// A process reads a session, or more is known of it.
     Process(Box<ProcessFacts>),
-    /// A process that was told of has ended: its number may pass on to another.
+    /// A process that was published has ended: its pid may pass on to another.
     ProcessEnded(u32),
     /// What a thread of a watched process does with its time, cumulative; all of a process at one
     /// moment.
@@ -48,4 +48,21 @@ pub enum Input {
     Sample(Box<Sample>),
     /// How often our window was closed, cumulative since the session was first seen.
     Window(Arc<SessionId>, WindowFacts),
+    /// An interval ends here: its figures are taken from the model, and the next one begins.
+    IntervalEnded,
+}
+
+impl Update {
+    /// The session it is about, for what comes from the streams.
+    #[must_use]
+    pub const fn session(&self) -> Option<&Arc<SessionId>> {
+        match self {
+            Self::Message(message) => Some(&message.session),
+            Self::Excluded(session, _)
+            | Self::Tap(session, _)
+            | Self::Window(session, _)
+            | Self::SessionEnded(session) => Some(session),
+            _ => None,
+        }
+    }
 }

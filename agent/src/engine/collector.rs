@@ -4,33 +4,31 @@ use std::{
     collections::BTreeSet,
     num::NonZeroU32,
     os::fd::{AsFd as _, OwnedFd},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use agent_common::{ProbeCounter, ThreadState, receive_flags};
 
 use crate::{
-    attribution::{Blame, Told},
+    attribution::Attribution,
     cli::Watch,
-    domain::{Capability, Health, Hook, Input, ProbeCost, ProcessFacts},
+    domain::{Capability, Health, Hook, ProbeCost, ProcessFacts, Update},
     events::Event,
     host::Host,
-    join::{
-        account::Joined,
-        clock::{RunTime, UtcClock},
-    },
+    join::clock::{RunTime, UtcClock},
     kernel::{ProbeError, Probes},
     kube::Kube,
-    model::{Model, Summary},
-    outputs::{OutputError, Outputs, top::View},
-    recording::{Recorder, WriteError, Written},
-    streams::{Fact, Filter, Sessions},
+    model::Summary,
+    outputs::{OutputError, top::View},
+    pipeline::{Publisher, Sink as _},
+    recording::{WriteError, Written},
+    streams::{Filter, Sessions},
     targets::discovery::Decision,
 };
 
 use super::{
     holders::Holders, names::Names, own_use::own_use, processes::Processes, quotas::Quotas,
-    tell::Tell, thread_use, threads::LockWaits,
+    thread_use, threads::LockWaits,
 };
 use crate::targets::found::{Found, Settled};
 
@@ -39,21 +37,20 @@ pub(super) struct Collector {
     probes: Probes,
     sessions: Sessions,
     clock: UtcClock<RunTime>,
-    model: Arc<Mutex<Model>>,
-    recorder: Option<Recorder>,
-    /// As told to the model last.
+    publisher: Publisher,
+    /// As it was published last.
     health: Health,
     lock_waits: LockWaits,
-    blame: Blame,
+    attribution: Attribution,
     names: Names,
     processes: Processes,
     quotas: Quotas,
     /// The processes that run.
     pids: Vec<NonZeroU32>,
     /// Whether the model is to be told what their threads do.
-    threads_told: bool,
+    publishes_threads: bool,
     /// Whether it is to be told of those that read sessions, at the least: exemplars name them.
-    readers_told: bool,
+    publishes_readers: bool,
     /// `None`: not asked for.
     holders: Option<Holders>,
     /// `None`: the processes were given.
@@ -61,7 +58,6 @@ pub(super) struct Collector {
     /// Those the model was told of.
     introduced: BTreeSet<u32>,
     malformed: u64,
-    unmatched: u64,
     ring_high_water: u64,
     /// Threads of which something was known that the probes know no longer.
     threads_gone: BTreeSet<u32>,
@@ -76,8 +72,7 @@ impl Collector {
         probes: Probes,
         arguments: &Watch,
         time: RunTime,
-        model: Arc<Mutex<Model>>,
-        recorder: Option<Recorder>,
+        publisher: Publisher,
         names: Names,
         found: Option<Found>,
     ) -> Self {
@@ -89,22 +84,20 @@ impl Collector {
             probes,
             sessions,
             clock: UtcClock::new(time),
-            model,
-            recorder,
+            publisher,
             health: Health::default(),
             lock_waits: LockWaits::default(),
-            blame: Blame::default(),
+            attribution: Attribution::default(),
             names,
             processes: Processes::default(),
             quotas: Quotas::default(),
             pids: arguments.pids.clone(),
-            threads_told: false,
-            readers_told: false,
+            publishes_threads: false,
+            publishes_readers: false,
             holders: (!arguments.no_stacks).then(Holders::default),
             found,
             introduced: BTreeSet::new(),
             malformed: 0,
-            unmatched: 0,
             ring_high_water: 0,
             threads_gone: BTreeSet::new(),
             ends_lost: (0, 0),
@@ -125,11 +118,6 @@ impl Collector {
         collector
     }
 
-    /// A panic elsewhere leaves figures that are still the best there are.
-    fn lock(&self) -> MutexGuard<'_, Model> {
-        self.model.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A descriptor that is readable when the probes press.
     pub(super) fn ring_fd(&mut self) -> Result<OwnedFd, OutputError> {
         let ring = self.probes.ring().as_fd().try_clone_to_owned();
@@ -137,18 +125,18 @@ impl Collector {
     }
 
     /// From now on processes are told with the names that the API knows.
-    pub(super) fn ask_for_names(&mut self, kube: Kube) {
+    pub(super) fn resolve_pods(&mut self, kube: Kube) {
         self.processes = Processes::new(kube);
     }
 
     /// From now on tells what the threads of the watched processes do, too.
-    pub(super) const fn tell_of_threads(&mut self) {
-        self.threads_told = true;
+    pub(super) const fn publish_threads(&mut self) {
+        self.publishes_threads = true;
     }
 
     /// From now on tells of the threads that read sessions, at the least.
-    pub(super) const fn tell_of_readers(&mut self) {
-        self.readers_told = true;
+    pub(super) const fn publish_readers(&mut self) {
+        self.publishes_readers = true;
     }
 
     /// The wall clock was set: what arrives from now on has another UTC.
@@ -157,34 +145,33 @@ impl Collector {
     }
 
     /// Takes in what waits in the ring.
-    pub(super) fn drain(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
+    pub(super) fn drain(&mut self) -> Result<(), OutputError> {
         self.clock.track();
         let mut bytes = 0;
         let Self {
             probes,
             sessions,
             clock,
-            model,
-            recorder,
+            publisher,
             lock_waits,
-            blame,
+            attribution,
             names,
             holders,
             found,
             processes,
             malformed,
-            unmatched,
             ..
         } = self;
         let kube = processes.kube();
-        let mut model = model.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tell = Tell::new(clock.moment(), &mut model, outputs, recorder.as_mut());
+        let now = clock.moment();
+        let mut publication = publisher.begin();
         let mut call_hook = false;
         loop {
             let Some(record) = probes.ring().next() else {
                 break;
             };
             bytes += record.len() as u64;
+            let mut publish = |update| publication.publish(now, update);
             match Event::decode(&record) {
                 Ok(Event::SleepEnded(waited)) => {
                     if waited.state == ThreadState::LockWait as u32
@@ -192,27 +179,24 @@ impl Collector {
                     {
                         holders.slept(waited.tid, waited.from_ns, waited.to_ns);
                     }
-                    blame.waited(&waited, names, &mut |told| tell.input(wait(told)));
+                    attribution.waited(&waited, names, &mut publish);
                 }
-                Ok(Event::CpuTurns(block)) => blame.switched(&block),
-                Ok(Event::RunQueueWait(queued)) => {
-                    blame.queued(&queued, names, &mut |told| tell.input(wait(told)));
-                }
+                Ok(Event::CpuTurns(block)) => attribution.switched(&block),
+                Ok(Event::RunQueueWait(queued)) => attribution.queued(&queued, names, &mut publish),
                 Ok(event) => {
                     call_hook |= wants_call_hook(&event);
                     let ended = match &event {
                         Event::ThreadExited(exit) => Some(exit.tid),
                         _ => None,
                     };
-                    sessions.handle(event, clock, &mut |fact| {
-                        if is_admitted(found, &fact, names, kube)
-                            && let Some(input) = apply(fact, blame, lock_waits, unmatched)
-                        {
-                            tell.input(input);
+                    sessions.handle(event, clock, &mut |update| {
+                        if is_admitted(found, &update, names, kube) {
+                            lock_waits.forget_ended(&update);
+                            publish(attribution.charged(update));
                         }
                     });
                     if let Some(tid) = ended {
-                        blame.forget(tid);
+                        attribution.forget(tid);
                         if let Some(holders) = holders {
                             holders.forget(tid);
                         }
@@ -223,16 +207,13 @@ impl Collector {
             drop(record);
             probes.hand_over(sessions.header_bytes());
         }
-        let told = tell.told();
-        drop(model);
-        if let Some(recorder) = recorder {
-            recorder.hand_over();
-        }
+        drop(publication);
+        publisher.flush_recording();
         if call_hook {
             self.follow_calls();
         }
         self.ring_high_water = self.ring_high_water.max(bytes);
-        told
+        self.publisher.check()
     }
 
     /// Watches the entry of system calls from now on.
@@ -278,12 +259,12 @@ impl Collector {
     pub(super) fn look_at_holders(&mut self) {
         let now = self.clock.monotonic();
         if let Some(holders) = &mut self.holders {
-            holders.look(&self.probes, &mut self.blame, &mut self.names.0, now);
+            holders.look(&self.probes, &mut self.attribution, &mut self.names.0, now);
         }
     }
 
     /// Follows the processes that were found to read FIX since the last call, or leaves them alone.
-    pub(super) fn settle_found(&mut self, outputs: &mut Outputs) {
+    pub(super) fn settle_found(&mut self) {
         self.attach_found();
         let Some(found) = &mut self.found else {
             return;
@@ -300,7 +281,7 @@ impl Collector {
                 if decision != Decision::Follow {
                     self.leave_out(pid);
                 }
-                self.process_ended(pid, outputs);
+                self.process_ended(pid);
                 continue;
             }
             match decision {
@@ -367,7 +348,7 @@ impl Collector {
     }
 
     /// Tells of processes that have just begun to read a session, and reads their cgroups.
-    pub(super) fn look_at_new_processes(&mut self, outputs: &mut Outputs) {
+    pub(super) fn look_at_new_processes(&mut self) {
         let pids = self.pids();
         let fresh: Vec<_> = pids
             .into_iter()
@@ -375,23 +356,22 @@ impl Collector {
             .collect();
         let renamed = self.processes.renamed();
         if !renamed.is_empty() {
-            self.tell_of_processes(renamed, outputs);
+            self.publish_processes(renamed);
         }
         if fresh.is_empty() {
             return;
         }
         let introduced = self.processes.introduce(&fresh, &self.names.0);
-        self.tell_of_processes(introduced, outputs);
-        self.look_at_quotas(&fresh, outputs);
+        self.publish_processes(introduced);
+        self.look_at_quotas(&fresh);
     }
 
     /// Tells who these processes are.
-    fn tell_of_processes(&mut self, all: Vec<ProcessFacts>, outputs: &mut Outputs) {
+    fn publish_processes(&mut self, all: Vec<ProcessFacts>) {
         let now = self.clock.moment();
-        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
+        let mut publication = self.publisher.begin();
         for facts in all {
-            tell.input(Input::Process(Box::new(facts)));
+            publication.publish(now, Update::Process(Box::new(facts)));
         }
     }
 
@@ -406,25 +386,24 @@ impl Collector {
         pids
     }
 
-    fn look_at_quotas(&mut self, pids: &[u32], outputs: &mut Outputs) {
+    fn look_at_quotas(&mut self, pids: &[u32]) {
         let now = self.clock.moment();
-        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
+        let mut publication = self.publisher.begin();
         for &pid in pids {
             if let Some((cgroups, ran_out)) = self.quotas.look(pid, &self.names) {
                 if let Some(path) = ran_out {
-                    self.blame
-                        .ran_out(pid, &path, &mut self.names, &mut |told| {
-                            tell.input(wait(told));
+                    self.attribution
+                        .ran_out(pid, &path, &mut self.names, &mut |update| {
+                            publication.publish(now, update);
                         });
                 }
-                tell.input(Input::Cgroup(Box::new(cgroups)));
+                publication.publish(now, Update::Cgroup(Box::new(cgroups)));
             }
         }
     }
 
     /// A watched process has ended.
-    pub(super) fn process_ended(&mut self, pid: NonZeroU32, outputs: &mut Outputs) {
+    pub(super) fn process_ended(&mut self, pid: NonZeroU32) {
         let followed = self.pids.contains(&pid);
         self.pids.retain(|&watched| watched != pid);
         if followed {
@@ -434,11 +413,10 @@ impl Collector {
         self.processes.forget(number);
         if self.introduced.remove(&number) {
             let now = self.clock.moment();
-            let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-            Tell::new(now, &mut model, outputs, self.recorder.as_mut())
-                .input(Input::ProcessEnded(number));
+            let mut publication = self.publisher.begin();
+            publication.publish(now, Update::ProcessEnded(number));
         }
-        self.blame.process_ended(number);
+        self.attribution.process_ended(number);
         if let Some(found) = &mut self.found {
             found.discovery.ended(number);
         }
@@ -447,41 +425,38 @@ impl Collector {
         }
     }
 
-    /// Tells of the interval that ends now.
-    pub(super) fn interval(&mut self, outputs: &mut Outputs) -> Result<(), OutputError> {
-        self.read_threads(outputs);
-        self.read_health(outputs);
-        self.tidy(outputs);
+    /// Ends an interval now.
+    pub(super) fn interval(&mut self) -> Result<(), OutputError> {
+        self.read_threads();
+        self.read_health();
+        self.tidy();
         let now = self.clock.moment();
-        let interval = self.lock().take_interval(now);
-        if let Some(recorder) = &mut self.recorder {
-            recorder.interval(now);
-        }
-        outputs.interval(&interval)
+        self.publisher.begin().publish(now, Update::IntervalEnded);
+        self.publisher.check()
     }
 
     /// Forgets what nothing will be told of any more; what was lost on the way must not stay for
     /// ever either.
-    fn tidy(&mut self, outputs: &mut Outputs) {
+    fn tidy(&mut self) {
         let now = self.clock.moment();
-        self.blame.tidy(now.monotonic_ns);
-        let tids: BTreeSet<u32> = self.blame.tids().collect();
+        self.attribution.tidy(now.monotonic_ns);
+        let tids: BTreeSet<u32> = self.attribution.tids().collect();
         let gone = tids
             .into_iter()
             .filter(|&tid| self.probes.thread(tid).is_none());
         let gone: BTreeSet<u32> = gone.collect();
         // Those that were gone the last time already: what they did last has been told by now.
         for tid in gone.intersection(&self.threads_gone) {
-            self.blame.forget(*tid);
+            self.attribution.forget(*tid);
         }
         self.threads_gone = gone;
         if std::mem::take(&mut self.lives_lost) {
-            self.keep_sockets(outputs);
+            self.keep_sockets();
         }
     }
 
     /// Records of sockets that were closed have been lost: looks which are there.
-    fn keep_sockets(&mut self, outputs: &mut Outputs) {
+    fn keep_sockets(&mut self) {
         let there = match self.probes.sockets() {
             Ok(there) => there,
             Err(error) => {
@@ -490,85 +465,78 @@ impl Collector {
             }
         };
         let now = self.clock.moment();
-        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
-        let (lock_waits, unmatched) = (&mut self.lock_waits, &mut self.unmatched);
-        let blame = &self.blame;
+        let mut publication = self.publisher.begin();
+        let (lock_waits, attribution) = (&mut self.lock_waits, &self.attribution);
         let (found, names) = (&mut self.found, &self.names);
         let kube = self.processes.kube();
-        self.sessions.keep(&there, now.monotonic_ns, &mut |fact| {
-            if is_admitted(found, &fact, names, kube)
-                && let Some(input) = apply(fact, blame, lock_waits, unmatched)
-            {
-                tell.input(input);
+        self.sessions.keep(&there, now.monotonic_ns, &mut |update| {
+            if is_admitted(found, &update, names, kube) {
+                lock_waits.forget_ended(&update);
+                publication.publish(now, attribution.charged(update));
             }
         });
     }
 
     /// What the live view shows now.
     pub(super) fn view(&self, watched: &str) -> View {
-        View::of(&self.lock(), watched)
+        View::of(&self.publisher.lock(), watched)
     }
 
     /// Takes in the rest, and adds up the whole run.
-    pub(super) fn finish(&mut self, outputs: &mut Outputs) -> Result<Summary, OutputError> {
-        self.read_health(outputs);
+    pub(super) fn end(&mut self) -> Result<Summary, OutputError> {
+        self.read_health();
         let now = self.clock.moment();
-        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
-        let (lock_waits, unmatched) = (&mut self.lock_waits, &mut self.unmatched);
-        let blame = &self.blame;
+        let mut publication = self.publisher.begin();
+        let (lock_waits, attribution) = (&mut self.lock_waits, &self.attribution);
         let (found, names) = (&mut self.found, &self.names);
         let kube = self.processes.kube();
-        self.sessions.ended(now.monotonic_ns, &mut |fact| {
-            if is_admitted(found, &fact, names, kube)
-                && let Some(input) = apply(fact, blame, lock_waits, unmatched)
-            {
-                tell.input(input);
+        self.sessions.ended(now.monotonic_ns, &mut |update| {
+            if is_admitted(found, &update, names, kube) {
+                lock_waits.forget_ended(&update);
+                publication.publish(now, attribution.charged(update));
             }
         });
-        let told = tell.told();
-        if let Some(recorder) = &mut self.recorder {
-            recorder.end(now);
-        }
-        told?;
-        outputs.rest(&mut model, now)
+        drop(publication);
+        self.publisher.end(now)
+    }
+
+    /// Writes the summary.
+    pub(super) fn finish(&mut self, summary: &Summary) -> Result<(), OutputError> {
+        self.publisher.finish(summary)
     }
 
     /// Ends the recording, if there is one.
     pub(super) fn close_recording(&mut self) -> Option<Result<Written, WriteError>> {
-        self.recorder.take().map(Recorder::close)
+        self.publisher.close_recording()
     }
 
     /// Tells the model what the threads of the watched processes do, where that is wanted.
-    fn read_threads(&mut self, outputs: &mut Outputs) {
-        if !self.threads_told {
-            if self.readers_told {
-                self.read_readers(outputs);
+    fn read_threads(&mut self) {
+        if !self.publishes_threads {
+            if self.publishes_readers {
+                self.read_readers();
             }
             return;
         }
         let now = self.clock.moment();
-        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
+        let mut publication = self.publisher.begin();
         for &pid in &self.pids {
             for task in thread_use::tasks(pid) {
                 let tid = task.tid.unsigned_abs();
                 let name = self.names.0.thread(tid);
                 let counters = self.probes.thread(tid);
-                let told = thread_use::of(name, &task, counters.as_ref(), now.monotonic_ns);
-                if let Some(told) = told {
-                    tell.input(Input::ThreadUse(Box::new(told)));
+                let used = thread_use::of(name, &task, counters.as_ref(), now.monotonic_ns);
+                if let Some(used) = used {
+                    publication.publish(now, Update::ThreadUse(Box::new(used)));
                 }
             }
         }
     }
 
     /// The same of the threads that read sessions only, which costs next to nothing.
-    fn read_readers(&mut self, outputs: &mut Outputs) {
+    fn read_readers(&mut self) {
         let now = self.clock.moment();
-        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
+        let mut publication = self.publisher.begin();
         let readers: BTreeSet<(u32, u32)> = self
             .sessions
             .readers()
@@ -577,17 +545,17 @@ impl Collector {
         for (pid, tid) in readers {
             if let Some(counters) = self.probes.thread(tid) {
                 let name = self.names.0.thread(tid);
-                let told = thread_use::of_reader(name, pid, &counters, now.monotonic_ns);
-                tell.input(Input::ThreadUse(Box::new(told)));
+                let used = thread_use::of_reader(name, pid, &counters, now.monotonic_ns);
+                publication.publish(now, Update::ThreadUse(Box::new(used)));
             }
         }
     }
 
     /// Brings the model's account of the agent itself up to date.
-    fn read_health(&mut self, outputs: &mut Outputs) {
+    fn read_health(&mut self) {
         let pids = self.pids();
         self.quotas.keep(&pids);
-        self.look_at_quotas(&pids, outputs);
+        self.look_at_quotas(&pids);
         let counts = self.probes.counts();
         let costs = self.probes.cost();
         let (missed, made_up_for) = self.probes.missed_runs();
@@ -595,17 +563,16 @@ impl Collector {
             eprintln!("tag52: receive calls the kernel left out stay unseen: {error}");
         }
         let now = self.clock.moment();
-        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut tell = Tell::new(now, &mut model, outputs, self.recorder.as_mut());
+        let mut publication = self.publisher.begin();
         for (session, tid) in self.sessions.readers() {
             if let Some(thread) = self.probes.thread(tid) {
                 let facts = self.lock_waits.look(session, tid, &thread);
-                tell.input(Input::Threads(Arc::clone(session), facts));
+                publication.publish(now, Update::Threads(Arc::clone(session), facts));
             }
         }
         for (session, facts) in self.sessions.windows() {
             if facts.closed > 0 {
-                tell.input(Input::Window(Arc::clone(session), facts));
+                publication.publish(now, Update::Window(Arc::clone(session), facts));
             }
         }
         let health = &mut self.health;
@@ -647,7 +614,7 @@ impl Collector {
         health.set_lost("missed_run", missed);
         health.set_lost("malformed_record", self.malformed);
         health.set_lost("socket_unregistered", self.sessions.stray());
-        health.set_anomaly("hand_off_unmatched", self.unmatched);
+        health.set_anomaly("hand_off_unmatched", self.sessions.unmatched());
         health.set_anomaly("clock_steps", self.clock.steps());
         let host = self.names.0.counts();
         for (kind, times) in host.named() {
@@ -657,7 +624,7 @@ impl Collector {
             let missed = holders.missed;
             health.set_anomaly("holder_unknown", missed.unknown);
             health.set_anomaly("holder_sample_late", missed.late);
-            let crowded = missed.crowded + self.blame.looks_dropped();
+            let crowded = missed.crowded + self.attribution.looks_dropped();
             health.set_anomaly("holder_samples_dropped", crowded);
         }
         say_functions(health, self.holders.is_some(), &self.names.0);
@@ -672,7 +639,7 @@ impl Collector {
                 run_time_ns: u64::try_from(run.time.as_nanos()).unwrap_or(u64::MAX),
             })
             .collect();
-        tell.input(Input::Health(Box::new(health.clone())));
+        publication.publish(now, Update::Health(Box::new(health.clone())));
     }
 }
 
@@ -699,48 +666,14 @@ fn wants_call_hook(event: &Event<'_>) -> bool {
     matches!(event, Event::BytesReceived(recv, _) if recv.flags & receive_flags::SYS_ENTER_WANTED != 0)
 }
 
-fn wait(told: Told) -> Input {
-    match told {
-        Told::Culprit(id, culprit) => Input::Culprit(id, culprit),
-        Told::Gone(id) => Input::CulpritGone(id),
-        Told::Wait(wait) => Input::Wait(wait),
-        Told::Sample(sample) => Input::Sample(Box::new(sample)),
-    }
-}
-
-/// Whether the model is to be told of a fact at all: of every one where the processes were given.
-fn is_admitted(found: &mut Option<Found>, fact: &Fact, names: &Names, kube: Option<&Kube>) -> bool {
+/// Whether an update is published: every one where the processes were given.
+fn is_admitted(
+    found: &mut Option<Found>,
+    update: &Update,
+    names: &Names,
+    kube: Option<&Kube>,
+) -> bool {
     found
         .as_mut()
-        .is_none_or(|found| found.admits(fact, &names.0, kube))
-}
-
-/// What the model is to be told of a fact.
-fn apply(
-    fact: Fact,
-    blame: &Blame,
-    lock_waits: &mut LockWaits,
-    unmatched: &mut u64,
-) -> Option<Input> {
-    Some(match fact {
-        Fact::Message(joined) => {
-            let Joined {
-                mut message,
-                held_back_from,
-            } = *joined;
-            blame.charge(&mut message, held_back_from);
-            Input::Message(Box::new(message))
-        }
-        Fact::Window(session, facts) => Input::Window(session, facts),
-        Fact::Excluded(session, why) => Input::Excluded(session, why),
-        Fact::Tap(session, delta) => Input::Tap(session, delta),
-        Fact::Ended(session) => {
-            lock_waits.forget(&session);
-            Input::Ended(session)
-        }
-        Fact::Unmatched(messages) => {
-            *unmatched += messages;
-            return None;
-        }
-    })
+        .is_none_or(|found| found.admits(update, &names.0, kube))
 }

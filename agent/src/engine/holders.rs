@@ -1,7 +1,7 @@
 //! What the holder of a lock is doing, looked at while a watched thread waits for it.
 //!
 //! Nobody is stopped for it: a thread's state is what the probes know of it, its function is read
-//! from its memory while it runs. Who does hold the lock is known when it is released ([`Blame`]
+//! from its memory while it runs. Who does hold the lock is known when it is released ([`Attribution`]
 //! settles it then); until then those are looked at who may.
 //!
 //! The probes tell of lock waits when they are over, so a wait under way is found by looking at the
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use agent_common::{ThreadState, TrackedThread};
 
 use crate::{
-    attribution::{Blame, Look},
+    attribution::{Attribution, Look},
     domain::{Doing, Part},
     host::Host,
     kernel::Probes,
@@ -102,7 +102,13 @@ impl Holders {
     }
 
     /// Looks at those who may hold what the warm threads wait for.
-    pub(super) fn look(&mut self, probes: &Probes, blame: &mut Blame, host: &mut Host, now: u64) {
+    pub(super) fn look(
+        &mut self,
+        probes: &Probes,
+        blame: &mut Attribution,
+        host: &mut Host,
+        now: u64,
+    ) {
         self.warm.retain(|_, until| *until > now);
         let mut seen: Vec<(u32, Doing)> = Vec::new();
         let mut waiting = Vec::new();

@@ -14,7 +14,6 @@ mod processes;
 mod quotas;
 mod server;
 mod telemetry;
-mod tell;
 mod thread_use;
 mod threads;
 
@@ -43,14 +42,17 @@ use crate::{
         Endpoint, Format, Heartbeat, OutputError, Outputs,
         top::{Setup, Window},
     },
+    pipeline::Publisher,
     recording::{Header, Recorder, WriteError, Written},
     signals::Signals,
-    targets::pid::{Targets, in_initial_namespace},
+    targets::{
+        ends::Ends,
+        found::Found,
+        pid::{Targets, in_initial_namespace},
+    },
 };
 use clock_set::ClockSet;
 use collector::Collector;
-use ends::Ends;
-use found::Found;
 use names::Names;
 use telemetry::Telemeter;
 
@@ -225,25 +227,18 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
             Some(found.map_err(RunError::Runtime)?)
         }
     };
-    let mut outputs = Outputs::stdout(show.format, watched.clone());
+    let outputs = Outputs::stdout(show.format, watched.clone());
+    let publisher = Publisher::new(Arc::clone(&model), outputs, recorder.transpose()?);
     let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;
-    let mut collector = Collector::new(
-        probes,
-        arguments,
-        time,
-        Arc::clone(&model),
-        recorder.transpose()?,
-        names,
-        found,
-    );
+    let mut collector = Collector::new(probes, arguments, time, publisher, names, found);
     if let Some(kube) = kube {
-        collector.ask_for_names(kube);
+        collector.resolve_pods(kube);
     }
     if show.live || recording.is_some() {
-        collector.tell_of_threads();
+        collector.publish_threads();
     }
     if arguments.listen.is_some() || arguments.telemetry.otlp.is_some() {
-        collector.tell_of_readers();
+        collector.publish_readers();
     }
     eprintln!("tag52: watching {watched}");
     // Before the terminal is another one: a signal has to give it back.
@@ -254,7 +249,6 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     };
     let told = follow(
         &mut collector,
-        &mut outputs,
         screen.as_mut().map(|window| Live {
             window,
             watched: &watched,
@@ -270,8 +264,8 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     )
     .await;
     let told = told.and_then(|why| {
-        collector.drain(&mut outputs)?;
-        Ok((why, collector.finish(&mut outputs)?))
+        collector.drain()?;
+        Ok((why, collector.end()?))
     });
     let recorded = collector.close_recording();
     let left = match screen {
@@ -288,7 +282,7 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
         }
         None => Ok(()),
     };
-    let told = told.and_then(|(_, summary)| outputs.finish(&summary));
+    let told = told.and_then(|(_, summary)| collector.finish(&summary));
     telemeter.stop().await;
     match told {
         // Nobody reads any more: a reason to end, not a failure.
@@ -362,7 +356,7 @@ fn allow_descriptors() {
 }
 
 /// Tells when a descriptor can be read.
-fn readiness<T: AsRawFd>(fd: T) -> io::Result<AsyncFd<T>> {
+pub(crate) fn readiness<T: AsRawFd>(fd: T) -> io::Result<AsyncFd<T>> {
     // SAFETY: every caller's descriptor is open, and stays the same, for as long as it is held.
     let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
     registered.map_err(Into::into)
@@ -387,7 +381,6 @@ enum End {
 /// output.
 async fn follow(
     collector: &mut Collector,
-    outputs: &mut Outputs,
     mut live: Option<Live<'_>>,
     outside: Outside<'_>,
     every: Duration,
@@ -418,19 +411,19 @@ async fn follow(
                 if let Ok(mut guard) = pressed {
                     guard.clear_ready();
                 }
-                collector.drain(outputs)?;
+                collector.drain()?;
             }
             _ = drain.tick() => {
-                collector.drain(outputs)?;
+                collector.drain()?;
                 collector.look_at_starving_readers();
-                collector.settle_found(outputs);
-                collector.look_at_new_processes(outputs);
+                collector.settle_found();
+                collector.look_at_new_processes();
                 collector.look_for_waiters();
             }
             _ = look.tick(), if collector.wants_to_see_holders() => collector.look_at_holders(),
             _ = tell.tick() => {
-                collector.drain(outputs)?;
-                collector.interval(outputs)?;
+                collector.drain()?;
+                collector.interval()?;
                 if let Some(live) = &mut live {
                     live.show(collector);
                 }
@@ -440,8 +433,8 @@ async fn follow(
                     return Ok(End::Processes);
                 };
                 // What it did last is in the ring.
-                collector.drain(outputs)?;
-                collector.process_ended(pid, outputs);
+                collector.drain()?;
+                collector.process_ended(pid);
             }
         }
         heartbeat.beat();

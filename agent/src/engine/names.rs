@@ -3,7 +3,7 @@
 use std::{io, num::NonZeroU32};
 
 use crate::{
-    attribution::{Describe, Key},
+    attribution::{CulpritKey, CulpritResolver},
     domain::{Culprit, Lock, ThreadName},
     host::Host,
 };
@@ -22,10 +22,10 @@ impl Names {
     }
 }
 
-impl Describe for Names {
-    fn describe(&mut self, key: &Key) -> Culprit {
+impl CulpritResolver for Names {
+    fn resolve(&mut self, key: &CulpritKey) -> Culprit {
         match *key {
-            Key::Holder {
+            CulpritKey::Holder {
                 pid,
                 address,
                 tid: 0,
@@ -42,14 +42,14 @@ impl Describe for Names {
                     comm: String::new(),
                 },
             },
-            Key::Holder {
+            CulpritKey::Holder {
                 pid, address, tid, ..
             } => self.0.holder(pid, address, tid),
-            Key::Runner { pid, tid, .. } => self.0.runner(tid, pid),
-            Key::Quota(ref cgroup) => Culprit::Quota {
+            CulpritKey::Runner { pid, tid, .. } => self.0.runner(tid, pid),
+            CulpritKey::Quota(ref cgroup) => Culprit::Quota {
                 cgroup: cgroup.clone(),
             },
-            Key::Call {
+            CulpritKey::Call {
                 pid,
                 number,
                 argument,

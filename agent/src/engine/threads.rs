@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use agent_common::TrackedThread;
 
-use crate::domain::{SessionId, ThreadFacts};
+use crate::domain::{SessionId, ThreadFacts, Update};
 
 #[derive(Clone, Copy, Debug)]
 struct Account {
@@ -48,8 +48,10 @@ impl LockWaits {
     }
 
     /// The session has ended.
-    pub(super) fn forget(&mut self, session: &Arc<SessionId>) {
-        self.sessions.remove(session);
+    pub(super) fn forget_ended(&mut self, update: &Update) {
+        if let Update::SessionEnded(session) = update {
+            self.sessions.remove(session);
+        }
     }
 }
 

@@ -55,19 +55,9 @@ pub struct Received {
     arrived_at: Option<u64>,
     reader: Snapshot,
     matrix: Matrix,
-    /// See [`Joined`].
+    /// See [`Message::held_back_from`].
     held_back_from: u64,
     ack_pending: u64,
-}
-
-/// A message that was handed off.
-#[derive(Clone, Debug)]
-pub struct Joined {
-    /// The message; nobody is charged yet.
-    pub message: Message,
-    /// When the window was closed first after it was sent, `CLOCK_MONOTONIC` ns: what it was held
-    /// back for lies between this and its arrival.
-    pub held_back_from: u64,
 }
 
 /// Which time a message's age counts from.
@@ -195,7 +185,7 @@ impl Received {
         self.header.msg_type.is_admin()
     }
 
-    /// The thread was through with it at `end`.
+    /// The thread was through with it at `end`; nobody is charged for its parts yet.
     ///
     /// # Errors
     /// [`Unbalanced`]: a defect of the agent.
@@ -204,7 +194,7 @@ impl Received {
         end: &Snapshot,
         how: HandOff,
         session: Arc<SessionId>,
-    ) -> Result<Joined, Unbalanced> {
+    ) -> Result<Message, Unbalanced> {
         let end_at = end.at_ns.max(self.reader.at_ns);
         let in_app = if how == HandOff::Unseen {
             Waiting::unknown(end_at - self.reader.at_ns)
@@ -214,7 +204,7 @@ impl Received {
         in_app.charge(&mut self.matrix, Stage::InApp);
         let utc = |at: u64| at as i64 + self.utc_offset;
         let age = end_at as i64 - self.sent_at;
-        let message = Message {
+        Ok(Message {
             session,
             tid: self.reader.tid,
             seq: self.header.seq,
@@ -227,15 +217,12 @@ impl Received {
             received_ns: utc(self.reader.at_ns),
             handed_off_ns: utc(end_at),
             handed_off_at: end_at,
+            held_back_from: self.held_back_from,
             hand_off: how,
             ack_pending_ns: self.ack_pending,
             split: Split::new(age, self.matrix)?,
             charges: Vec::new(),
             followed: FollowedBy::default(),
-        };
-        Ok(Joined {
-            message,
-            held_back_from: self.held_back_from,
         })
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use agent_common::Snapshot;
 
-use super::account::{Joined, Received};
+use super::account::Received;
+use crate::domain::Message;
 use crate::domain::{HandOff, SessionId, Unbalanced};
 
 /// Calls kept for one batch: far more than messages fit into one receive.
@@ -119,7 +120,7 @@ impl Batch {
         how: HandOff,
         by_function: bool,
         session: &Arc<SessionId>,
-        mut done: impl FnMut(Result<Joined, Unbalanced>),
+        mut done: impl FnMut(Result<Message, Unbalanced>),
     ) -> u64 {
         let matched = if by_function { self.matched() } else { None };
         let how = if self.lost || self.wait_unseen {

@@ -26,7 +26,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::{domain::ProcessFacts, model};
+use crate::domain::ProcessFacts;
 
 use self::{error::Kind, pods::Pods};
 pub use self::{
@@ -118,11 +118,11 @@ impl Kube {
 
     /// How it is doing, for the agent's account of itself.
     #[must_use]
-    pub fn health(&self) -> model::Kube {
+    pub fn health(&self) -> crate::domain::Kube {
         let mut shared = lock(&self.shared);
         shared.pods.forget_gone(Instant::now());
         let counted = Kind::ALL.iter().zip(shared.errors);
-        model::Kube {
+        crate::domain::Kube {
             up: shared.up,
             pods: shared.pods.len() as u64,
             errors: counted

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::blame::BlameRow;
+use crate::stats::BlameRow;
 use crate::{
     domain::{Health, Part, ProcessFacts, SessionId, WindowFacts},
     stats::Figures,

@@ -52,7 +52,7 @@ impl Point {
             }
         };
         let limit = cpu.and_then(|cpu| cpu.limit.as_ref());
-        let spread = |of: fn(&super::ages::Spread) -> i64| figures.age.as_ref().map_or(0, of);
+        let spread = |of: fn(&crate::stats::Spread) -> i64| figures.age.as_ref().map_or(0, of);
         Self {
             until_ns,
             length,

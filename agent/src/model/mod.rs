@@ -5,6 +5,7 @@ mod evidence;
 mod figures;
 mod history;
 mod recent;
+mod reported;
 mod roster;
 mod series;
 mod session;

@@ -3,8 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    blame::{BlameRow, BlameTable, Names},
-    evidence,
+    evidence::{Gathered, gather},
     figures::{SessionFigures, SessionName},
     history::{Course, History},
     series::Series,
@@ -14,8 +13,8 @@ use crate::{
         CulpritId, Message, Moment, ProcessFacts, Sample, SessionId, Stage, ThreadFacts, Wait,
         WindowFacts,
     },
-    stats::{Figures, Histograms, Tally},
-    verdict::{CpuUse, FlowTally, Gathered, HEALTHY_NS, Line, Trend, Verdict, diagnose},
+    stats::{BlameRow, BlameTable, Figures, Histograms, Names, Tally},
+    verdict::{CpuUse, FlowTally, HEALTHY_NS, Line, Trend, Verdict, diagnose},
     what_if::{Replay, Service, WhatIf},
 };
 

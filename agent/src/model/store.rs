@@ -7,18 +7,19 @@ use std::{
 };
 
 use super::{
-    blame::Names,
     cpu::Cpu,
     figures::{Interval, SessionName, Summary},
     history::Course,
     recent::{Recent, Threads},
+    reported::ReportedCounts,
     roster::{MAX_PROCESSES, Roster},
     session::{Session, Surroundings},
 };
 #[cfg(test)]
 use crate::domain::{Excluded, Message, SessionId, TapDelta, ThreadFacts};
 use crate::{
-    domain::{CgroupUse, Culprit, Health, Input, Moment, Part, ProcessFacts, ThreadUse, Told},
+    domain::{CgroupUse, Culprit, Health, Moment, Part, ProcessFacts, ThreadUse, Update},
+    stats::Names,
     verdict::{CpuUse, MAX_LATENCY},
 };
 
@@ -33,12 +34,12 @@ use crate::{
 #[derive(Debug)]
 pub struct Model {
     started: Moment,
-    /// When it was last told something.
+    /// The moment of the latest update.
     now: Moment,
     sessions: Roster,
     interval_from: Moment,
     health: Health,
-    told: Told,
+    reported: ReportedCounts,
     names: Names,
     /// The CPU of each watched process.
     cpus: BTreeMap<u32, Cpu>,
@@ -57,7 +58,7 @@ impl Model {
             sessions: Roster::new(now),
             interval_from: now,
             health: Health::default(),
-            told: Told::default(),
+            reported: ReportedCounts::default(),
             names: Names::default(),
             cpus: BTreeMap::new(),
             max_latency: MAX_LATENCY,
@@ -72,55 +73,57 @@ impl Model {
         self.folds_ended = true;
     }
 
-    /// Takes in what is told at `now`.
-    pub fn take(&mut self, now: Moment, input: &Input) {
+    /// Applies an update that was made at `now`.
+    pub fn apply(&mut self, now: Moment, update: &Update) {
         self.now = now;
         self.sessions.at(now);
-        match input {
-            Input::Message(message) => {
+        match update {
+            Update::Message(message) => {
                 self.sessions
                     .tell(&message.session, |session| session.message(message));
             }
-            Input::Excluded(session, why) => self.sessions.tell(session, |session| {
+            Update::Excluded(session, why) => self.sessions.tell(session, |session| {
                 session.total.exclude(*why);
                 session.interval.exclude(*why);
             }),
-            Input::Tap(session, delta) => self.sessions.tell(session, |session| {
+            Update::Tap(session, delta) => self.sessions.tell(session, |session| {
                 session.total.tap.absorb(delta);
                 session.interval.tap.absorb(delta);
             }),
-            Input::Threads(session, facts) => {
+            Update::Threads(session, facts) => {
                 let session = self.sessions.session(session);
                 // Not kept for sessions beyond the limit.
                 if session.id().is_some() {
                     session.threads = *facts;
                 }
             }
-            Input::Window(session, facts) => {
+            Update::Window(session, facts) => {
                 let session = self.sessions.session(session);
                 // Not kept for sessions beyond the limit.
                 if session.id().is_some() {
                     session.window(facts);
                 }
             }
-            Input::Ended(session) => self.sessions.end(session),
-            Input::Health(health) => self.health.clone_from(health),
-            Input::Culprit(id, culprit) => self.names.learn(*id, culprit),
-            Input::CulpritGone(id) => self.names.retire(*id),
-            Input::Wait(wait) => {
+            Update::SessionEnded(session) => self.sessions.end(session),
+            Update::Health(health) => self.health.clone_from(health),
+            Update::Culprit(id, culprit) => self.names.learn(*id, culprit),
+            Update::CulpritGone(id) => self.names.retire(*id),
+            Update::Wait(wait) => {
                 for session in self.sessions.apart() {
                     session.waited(wait);
                 }
             }
-            Input::Cgroup(read) => self.cgroup(now, read),
-            Input::Process(facts) => self.sessions.process_is(facts),
-            Input::ProcessEnded(pid) => self.process_ended(*pid),
-            Input::ThreadUse(read) => self.threads.read(now, read),
-            Input::Sample(sample) => {
+            Update::Cgroup(read) => self.cgroup(now, read),
+            Update::Process(facts) => self.sessions.process_is(facts),
+            Update::ProcessEnded(pid) => self.process_ended(*pid),
+            Update::ThreadUse(read) => self.threads.read(now, read),
+            Update::Sample(sample) => {
                 for session in self.sessions.apart() {
                     session.sampled(sample);
                 }
             }
+            // Whoever takes the interval ends it: see `take_interval`.
+            Update::IntervalEnded => {}
         }
     }
 
@@ -233,7 +236,7 @@ impl Model {
             self.sessions.fold_ended();
         }
         self.forget_culprits();
-        let (lost, anomalies) = self.told.since(&self.health);
+        let (lost, anomalies) = self.reported.since(&self.health);
         self.threads.forget_ended();
         self.interval_from = now;
         Interval {
@@ -374,23 +377,23 @@ impl Model {
     }
 
     pub(crate) fn observe(&mut self, message: &Message) {
-        self.take(self.now, &Input::Message(Box::new(message.clone())));
+        self.apply(self.now, &Update::Message(Box::new(message.clone())));
     }
 
     pub(crate) fn exclude(&mut self, session: &Arc<SessionId>, why: Excluded) {
-        self.take(self.now, &Input::Excluded(Arc::clone(session), why));
+        self.apply(self.now, &Update::Excluded(Arc::clone(session), why));
     }
 
     pub(crate) fn tap(&mut self, session: &Arc<SessionId>, delta: TapDelta) {
-        self.take(self.now, &Input::Tap(Arc::clone(session), delta));
+        self.apply(self.now, &Update::Tap(Arc::clone(session), delta));
     }
 
     pub(crate) fn end_session(&mut self, session: &Arc<SessionId>) {
-        self.take(self.now, &Input::Ended(Arc::clone(session)));
+        self.apply(self.now, &Update::SessionEnded(Arc::clone(session)));
     }
 
     pub(crate) fn set_threads(&mut self, session: &Arc<SessionId>, facts: ThreadFacts) {
-        self.take(self.now, &Input::Threads(Arc::clone(session), facts));
+        self.apply(self.now, &Update::Threads(Arc::clone(session), facts));
     }
 
     pub(crate) fn interval_now(&mut self) -> Interval {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::samples::{any_message, message, session};
+use crate::domain::{Excluded, Moment, Part, Stage, ThreadFacts};
 
 const LOCK: (Stage, Part, i64) = (Stage::Queued, Part::LockWait, 7_000_000);
 

@@ -317,7 +317,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{
-            Container, Input, Pod, SentBetween, TapDelta,
+            Container, Pod, SentBetween, TapDelta, Update,
             samples::{message, session as session_id},
         },
         model::Model,
@@ -375,7 +375,7 @@ mod tests {
             }),
             ..ProcessFacts::default()
         };
-        model.take(model.now(), &Input::Process(Box::new(process)));
+        model.apply(model.now(), &Update::Process(Box::new(process)));
         let text = interval(&one(&mut model), Style::Plain);
         let begin = "VENUE>DROP :5002 411/412 trading/oms-0";
         assert!(text.starts_with(begin), "{text}");

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use crate::domain::{
-    Charge, CulpritId, Excluded, FollowedBy, HandOff, Input, Message, Moment, MsgType, Part,
-    SentBetween, SentTime, SessionId, TapDelta, Wait,
+    Charge, CulpritId, Excluded, FollowedBy, HandOff, Message, Moment, MsgType, Part, SentBetween,
+    SentTime, SessionId, TapDelta, Update, Wait,
 };
 
 /// Cells of a matrix.
@@ -56,10 +56,10 @@ impl Flat {
 /// Stands for a session of the batch.
 type Place = u32;
 
-/// One thing told. Messages, which are most of it, make it as large as it is.
+/// One thing in a batch. Messages, which are most of it, make it as large as it is.
 #[derive(Debug)]
 enum Item {
-    /// What follows was told then.
+    /// What follows was published then.
     Moment(Moment),
     Message {
         session: Place,
@@ -74,16 +74,15 @@ enum Item {
     Excluded(Place, Excluded),
     Tap(Place, TapDelta),
     Wait(Wait),
-    Other(Input),
-    /// So many inputs are missing here.
+    Other(Update),
+    /// So many updates are missing here.
     Lost(u64),
-    Interval,
     End,
 }
 
-/// What a reader of a batch is told.
+/// One entry of a batch, as it was published.
 #[derive(Debug)]
-pub(super) enum Told<'a> {
+pub(super) enum BatchEntry<'a> {
     Message {
         session: &'a Arc<SessionId>,
         flat: &'a Flat,
@@ -91,24 +90,23 @@ pub(super) enum Told<'a> {
         charges: &'a [Charge],
         followed: FollowedBy,
     },
-    Input(Input),
-    /// So many inputs are missing here.
+    Update(Update),
+    /// So many updates are missing here.
     Lost(u64),
-    Interval,
     End,
 }
 
-/// Inputs in the order in which they were told.
+/// Updates in the order in which they were published.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    inputs: usize,
+    updates: usize,
     moment: Option<Moment>,
     items: Vec<Item>,
     cells: Vec<i64>,
     charges: Vec<Charge>,
     followed: Vec<FollowedBy>,
     sessions: Vec<Arc<SessionId>>,
-    /// Where the session told last is.
+    /// Where the session of the last update is.
     latest: usize,
 }
 
@@ -125,34 +123,34 @@ impl Batch {
         };
         batch
             .items
-            .resize_with(messages + messages / 8, || Item::Interval);
+            .resize_with(messages + messages / 8, || Item::End);
         batch.cells.resize(messages * 6, i64::MAX);
         batch.charges.resize(messages * 2, nothing);
         batch.clear();
         batch
     }
 
-    /// How many inputs and marks there are.
+    /// How many updates and marks there are.
     pub(super) const fn len(&self) -> usize {
-        self.inputs
+        self.updates
     }
 
-    /// Takes what was told.
+    /// Adds an update.
     #[inline]
-    pub(super) fn input(&mut self, now: Moment, input: Input) {
-        match input {
-            Input::Message(message) => self.message(now, &message),
-            Input::Excluded(session, why) => {
+    pub(super) fn add(&mut self, now: Moment, update: Update) {
+        match update {
+            Update::Message(message) => self.message(now, &message),
+            Update::Excluded(session, why) => {
                 self.at(now);
                 let place = self.place(&session);
                 self.items.push(Item::Excluded(place, why));
             }
-            Input::Tap(session, delta) => {
+            Update::Tap(session, delta) => {
                 self.at(now);
                 let place = self.place(&session);
                 self.items.push(Item::Tap(place, delta));
             }
-            Input::Wait(wait) => {
+            Update::Wait(wait) => {
                 self.at(now);
                 self.items.push(Item::Wait(wait));
             }
@@ -190,26 +188,20 @@ impl Batch {
         });
     }
 
-    /// So many inputs are missing here.
-    pub(super) fn lost(&mut self, inputs: u64) {
-        self.inputs += 1;
-        self.items.push(Item::Lost(inputs));
+    /// So many updates are missing here.
+    pub(super) fn lost(&mut self, updates: u64) {
+        self.updates += 1;
+        self.items.push(Item::Lost(updates));
     }
 
-    /// An interval was taken.
-    pub(super) fn interval(&mut self, now: Moment) {
-        self.at(now);
-        self.items.push(Item::Interval);
-    }
-
-    /// The watch ended.
+    /// The run ended.
     pub(super) fn end(&mut self, now: Moment) {
         self.at(now);
         self.items.push(Item::End);
     }
 
     fn at(&mut self, now: Moment) {
-        self.inputs += 1;
+        self.updates += 1;
         if self.moment != Some(now) {
             self.moment = Some(now);
             self.items.push(Item::Moment(now));
@@ -227,17 +219,17 @@ impl Batch {
         self.latest as Place
     }
 
-    /// Tells everything again, and is empty then.
-    pub(super) fn tell<E>(
+    /// Hands out everything in order, and is empty then.
+    pub(super) fn drain<E>(
         &mut self,
-        mut tell: impl FnMut(Moment, Told<'_>) -> Result<(), E>,
+        mut take: impl FnMut(Moment, BatchEntry<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut now = Moment::default();
         let (mut cells, mut charges) = (self.cells.iter(), &self.charges[..]);
         let mut followed = self.followed.iter();
         let mut all = [0; CELLS];
         for item in self.items.drain(..) {
-            let told = match item {
+            let entry = match item {
                 Item::Moment(at) => {
                     now = at;
                     continue;
@@ -258,7 +250,7 @@ impl Batch {
                     }
                     let (own, rest) = charges.split_at(count as usize);
                     charges = rest;
-                    let told = Told::Message {
+                    let entry = BatchEntry::Message {
                         session: &self.sessions[session as usize],
                         flat: &flat,
                         cells: &all,
@@ -269,30 +261,29 @@ impl Batch {
                             FollowedBy::default()
                         },
                     };
-                    tell(now, told)?;
+                    take(now, entry)?;
                     continue;
                 }
-                Item::Excluded(session, why) => Told::Input(Input::Excluded(
+                Item::Excluded(session, why) => BatchEntry::Update(Update::Excluded(
                     self.sessions[session as usize].clone(),
                     why,
                 )),
                 Item::Tap(session, delta) => {
-                    Told::Input(Input::Tap(self.sessions[session as usize].clone(), delta))
+                    BatchEntry::Update(Update::Tap(self.sessions[session as usize].clone(), delta))
                 }
-                Item::Wait(wait) => Told::Input(Input::Wait(wait)),
-                Item::Other(input) => Told::Input(input),
-                Item::Lost(inputs) => Told::Lost(inputs),
-                Item::Interval => Told::Interval,
-                Item::End => Told::End,
+                Item::Wait(wait) => BatchEntry::Update(Update::Wait(wait)),
+                Item::Other(update) => BatchEntry::Update(update),
+                Item::Lost(updates) => BatchEntry::Lost(updates),
+                Item::End => BatchEntry::End,
             };
-            tell(now, told)?;
+            take(now, entry)?;
         }
         self.clear();
         Ok(())
     }
 
     fn clear(&mut self) {
-        self.inputs = 0;
+        self.updates = 0;
         self.moment = None;
         self.items.clear();
         self.cells.clear();

@@ -1,4 +1,4 @@
-//! Between inputs and records: the differences, and the numbers that stand for sessions.
+//! Between updates and records: the differences, and the numbers that stand for sessions.
 
 use std::{borrow::Cow, collections::HashMap, mem, sync::Arc};
 
@@ -8,11 +8,11 @@ use super::{
     wire::{HealthRecord, MessageRecord, Record, Slot, WaitRecord},
 };
 use crate::domain::{
-    Charge, FollowedBy, Health, Input, Matrix, Message, Moment, MsgType, Part, SentBetween,
-    SentTime, SessionId, Split, Stage, Wait,
+    Charge, FollowedBy, Health, Matrix, Message, Moment, MsgType, Part, SentBetween, SentTime,
+    SessionId, Split, Stage, Update, Wait,
 };
 
-/// What a session's next message is told as a difference to.
+/// What a session's next message is written as a difference to.
 #[derive(Clone, Debug, Default)]
 struct Last {
     tid: u32,
@@ -34,7 +34,7 @@ fn cells() -> impl Iterator<Item = (Stage, Part)> {
 /// A record cannot be serialized: never with the types there are.
 pub(super) type EncodeError = postcard::Error;
 
-/// Writes inputs as records. One per segment.
+/// Writes updates as records. One per segment.
 #[derive(Debug)]
 pub(super) struct Encoder {
     moment: Moment,
@@ -68,7 +68,7 @@ impl Encoder {
         self.bytes.clear();
     }
 
-    /// The latest moment told.
+    /// The latest moment.
     pub(super) const fn moment(&self) -> Moment {
         self.moment
     }
@@ -79,7 +79,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// What follows was told at `now`.
+    /// What follows was published at `now`.
     pub(super) fn at(&mut self, now: Moment) -> Result<(), EncodeError> {
         if now == self.moment {
             return Ok(());
@@ -90,40 +90,40 @@ impl Encoder {
         self.put(&Record::Moment(by, utc))
     }
 
-    /// An input, told at the moment said last.
-    pub(super) fn input(&mut self, input: &Input) -> Result<(), EncodeError> {
-        match input {
-            Input::Message(m) => self.message(
+    /// An update, published at the latest moment.
+    pub(super) fn update(&mut self, update: &Update) -> Result<(), EncodeError> {
+        match update {
+            Update::Message(m) => self.message(
                 &m.session,
                 &Flat::of(m),
                 m.split.matrix().cells(),
                 &m.charges,
                 m.followed,
             ),
-            Input::Excluded(session, why) => {
+            Update::Excluded(session, why) => {
                 let slot = self.slot(session)?;
                 self.put(&Record::Excluded(slot, *why))
             }
-            Input::Tap(session, delta) => {
+            Update::Tap(session, delta) => {
                 let slot = self.slot(session)?;
                 self.put(&Record::Tap(slot, *delta))
             }
-            Input::Threads(session, facts) => {
+            Update::Threads(session, facts) => {
                 let slot = self.slot(session)?;
                 self.put(&Record::Threads(slot, *facts))
             }
-            Input::Window(session, facts) => {
+            Update::Window(session, facts) => {
                 let slot = self.slot(session)?;
                 self.put(&Record::Window(slot, *facts))
             }
-            Input::Ended(session) => {
+            Update::SessionEnded(session) => {
                 let slot = self.slot(session)?;
                 self.slots.remove(session);
                 self.latest = None;
                 self.free.push(slot);
                 self.put(&Record::Ended(slot))
             }
-            Input::Health(health) => self.put(&Record::Health(HealthRecord {
+            Update::Health(health) => self.put(&Record::Health(HealthRecord {
                 lost: health.lost().map(|(k, n)| (k.into(), n)).collect(),
                 anomalies: health.anomalies().map(|(k, n)| (k.into(), n)).collect(),
                 probes: Cow::Borrowed(&health.probes),
@@ -133,14 +133,15 @@ impl Encoder {
                 discovery: health.discovery,
                 own: health.own,
             })),
-            Input::Culprit(id, culprit) => self.put(&Record::Culprit(*id, Cow::Borrowed(culprit))),
-            Input::Wait(wait) => self.wait(wait),
-            Input::Process(facts) => self.put(&Record::Process(Cow::Borrowed(facts))),
-            Input::CulpritGone(id) => self.put(&Record::CulpritGone(*id)),
-            Input::ProcessEnded(pid) => self.put(&Record::ProcessEnded(*pid)),
-            Input::Cgroup(cgroup) => self.put(&Record::Cgroup(Cow::Borrowed(cgroup))),
-            Input::Sample(sample) => self.put(&Record::Sample(Cow::Borrowed(sample))),
-            Input::ThreadUse(used) => self.put(&Record::ThreadUse(Cow::Borrowed(used))),
+            Update::Culprit(id, culprit) => self.put(&Record::Culprit(*id, Cow::Borrowed(culprit))),
+            Update::Wait(wait) => self.wait(wait),
+            Update::Process(facts) => self.put(&Record::Process(Cow::Borrowed(facts))),
+            Update::CulpritGone(id) => self.put(&Record::CulpritGone(*id)),
+            Update::ProcessEnded(pid) => self.put(&Record::ProcessEnded(*pid)),
+            Update::Cgroup(cgroup) => self.put(&Record::Cgroup(Cow::Borrowed(cgroup))),
+            Update::Sample(sample) => self.put(&Record::Sample(Cow::Borrowed(sample))),
+            Update::IntervalEnded => self.put(&Record::Interval),
+            Update::ThreadUse(used) => self.put(&Record::ThreadUse(Cow::Borrowed(used))),
         }
     }
 
@@ -168,7 +169,7 @@ impl Encoder {
         Ok(slot)
     }
 
-    /// A message, told at the moment said last.
+    /// A message, published at the latest moment.
     pub(super) fn message(
         &mut self,
         session: &Arc<SessionId>,
@@ -274,8 +275,7 @@ impl Instants {
 /// What a record says.
 #[derive(Debug)]
 pub(super) enum Decoded {
-    Input(Input),
-    Interval,
+    Update(Update),
     Repeated,
     Lost(u64),
     Continued,
@@ -300,7 +300,7 @@ impl Decoder {
         }
     }
 
-    /// When what was decoded last was told.
+    /// When what was decoded last was published.
     pub(super) const fn moment(&self) -> Moment {
         self.moment
     }
@@ -310,33 +310,39 @@ impl Decoder {
         let (record, rest) = postcard::take_from_bytes(bytes).ok()?;
         *bytes = rest;
         Some(match record {
-            Record::Message(record) => Decoded::Input(self.message(record)?),
+            Record::Message(record) => Decoded::Update(self.message(record)?),
             Record::Excluded(slot, why) => {
-                Decoded::Input(Input::Excluded(self.session(slot)?, why))
+                Decoded::Update(Update::Excluded(self.session(slot)?, why))
             }
-            Record::Tap(slot, delta) => Decoded::Input(Input::Tap(self.session(slot)?, delta)),
+            Record::Tap(slot, delta) => Decoded::Update(Update::Tap(self.session(slot)?, delta)),
             Record::Threads(slot, facts) => {
-                Decoded::Input(Input::Threads(self.session(slot)?, facts))
+                Decoded::Update(Update::Threads(self.session(slot)?, facts))
             }
             Record::Window(slot, facts) => {
-                Decoded::Input(Input::Window(self.session(slot)?, facts))
+                Decoded::Update(Update::Window(self.session(slot)?, facts))
             }
             Record::Ended(slot) => {
                 let (session, _) = self.sessions.get_mut(slot as usize)?.take()?;
-                Decoded::Input(Input::Ended(session))
+                Decoded::Update(Update::SessionEnded(session))
             }
-            Record::Health(record) => Decoded::Input(health(record)?),
+            Record::Health(record) => Decoded::Update(health(record)?),
             Record::Culprit(id, culprit) => {
-                Decoded::Input(Input::Culprit(id, Arc::new(culprit.into_owned())))
+                Decoded::Update(Update::Culprit(id, Arc::new(culprit.into_owned())))
             }
-            Record::Wait(record) => Decoded::Input(self.wait(&record)),
-            Record::Cgroup(cgroup) => Decoded::Input(Input::Cgroup(Box::new(cgroup.into_owned()))),
-            Record::Process(facts) => Decoded::Input(Input::Process(Box::new(facts.into_owned()))),
-            Record::CulpritGone(id) => Decoded::Input(Input::CulpritGone(id)),
-            Record::ProcessEnded(pid) => Decoded::Input(Input::ProcessEnded(pid)),
-            Record::Sample(sample) => Decoded::Input(Input::Sample(Box::new(sample.into_owned()))),
+            Record::Wait(record) => Decoded::Update(self.wait(&record)),
+            Record::Cgroup(cgroup) => {
+                Decoded::Update(Update::Cgroup(Box::new(cgroup.into_owned())))
+            }
+            Record::Process(facts) => {
+                Decoded::Update(Update::Process(Box::new(facts.into_owned())))
+            }
+            Record::CulpritGone(id) => Decoded::Update(Update::CulpritGone(id)),
+            Record::ProcessEnded(pid) => Decoded::Update(Update::ProcessEnded(pid)),
+            Record::Sample(sample) => {
+                Decoded::Update(Update::Sample(Box::new(sample.into_owned())))
+            }
             Record::ThreadUse(used) => {
-                Decoded::Input(Input::ThreadUse(Box::new(used.into_owned())))
+                Decoded::Update(Update::ThreadUse(Box::new(used.into_owned())))
             }
             Record::Session(slot, session) => {
                 let known = Some((Arc::new(session.into_owned()), Last::default()));
@@ -359,9 +365,9 @@ impl Decoder {
                 };
                 Decoded::Nothing
             }
-            Record::Interval => Decoded::Interval,
+            Record::Interval => Decoded::Update(Update::IntervalEnded),
             Record::Repeated => Decoded::Repeated,
-            Record::Lost(inputs) => Decoded::Lost(inputs),
+            Record::Lost(updates) => Decoded::Lost(updates),
             Record::Continued => Decoded::Continued,
             Record::End => Decoded::End,
         })
@@ -372,7 +378,7 @@ impl Decoder {
         Some(Arc::clone(session))
     }
 
-    fn message(&mut self, record: MessageRecord<'_>) -> Option<Input> {
+    fn message(&mut self, record: MessageRecord<'_>) -> Option<Update> {
         let (session, last) = self.sessions.get_mut(record.slot as usize)?.as_mut()?;
         let mut by_ns = record.by_ns.iter();
         for (cell, ns) in last.cells.iter_mut().enumerate() {
@@ -392,7 +398,7 @@ impl Decoder {
         let at = Instants::of(last.handed_off_ns, &last.cells);
         let sent_ns = at.sent_ns.wrapping_add(record.sent_ns);
         let received_ns = at.received_ns.wrapping_add(record.received_ns);
-        Some(Input::Message(Box::new(Message {
+        Some(Update::Message(Box::new(Message {
             session: Arc::clone(session),
             tid: last.tid,
             seq: last.seq,
@@ -416,6 +422,7 @@ impl Decoder {
             received_ns,
             handed_off_ns: last.handed_off_ns,
             handed_off_at: last.handed_off_ns.wrapping_sub(last.utc_ahead) as u64,
+            held_back_from: 0,
             hand_off: record.hand_off,
             ack_pending_ns: record.ack_pending_ns,
             split,
@@ -424,13 +431,13 @@ impl Decoder {
         })))
     }
 
-    const fn wait(&self, record: &WaitRecord) -> Input {
+    const fn wait(&self, record: &WaitRecord) -> Update {
         let to_ns = self
             .moment
             .monotonic_ns
             .wrapping_sub(record.ended_ns as u64);
         let length = record.length_ns as u64;
-        Input::Wait(Wait {
+        Update::Wait(Wait {
             tid: record.tid,
             part: record.part,
             culprit: record.culprit,
@@ -456,7 +463,7 @@ fn split(cells_ns: &[i64; CELLS]) -> Option<Split> {
     Split::new(matrix.total(), matrix).ok()
 }
 
-fn health(record: HealthRecord<'_>) -> Option<Input> {
+fn health(record: HealthRecord<'_>) -> Option<Update> {
     let mut health = Health::default();
     health.probes = record.probes.into_owned();
     health.capabilities = record.capabilities.into_owned();
@@ -470,5 +477,5 @@ fn health(record: HealthRecord<'_>) -> Option<Input> {
     for (kind, count) in record.anomalies {
         health.set_anomaly(names::keep(&kind)?, count);
     }
-    Some(Input::Health(Box::new(health)))
+    Some(Update::Health(Box::new(health)))
 }

@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::domain::{
-    CgroupUse, Culprit, CulpritId, Health, Input, ProcessFacts, SessionId, ThreadFacts, WindowFacts,
+    CgroupUse, Culprit, CulpritId, Health, ProcessFacts, SessionId, ThreadFacts, Update,
+    WindowFacts,
 };
 
 /// The last of everything that holds until it is told anew.
@@ -22,65 +23,66 @@ pub(super) struct Dictionary {
 
 impl Dictionary {
     /// Keeps what still holds later.
-    pub(super) fn learn(&mut self, input: Input) {
-        match input {
-            Input::Culprit(id, culprit) => {
+    pub(super) fn learn(&mut self, update: Update) {
+        match update {
+            Update::Culprit(id, culprit) => {
                 self.culprits.insert(id, culprit);
             }
-            Input::CulpritGone(id) => {
+            Update::CulpritGone(id) => {
                 self.culprits.remove(&id);
             }
-            Input::Cgroup(cgroup) => {
+            Update::Cgroup(cgroup) => {
                 self.cgroups.insert(cgroup.pid, cgroup);
             }
-            Input::Process(facts) => {
+            Update::Process(facts) => {
                 self.processes.insert(facts.pid, facts);
             }
-            Input::ProcessEnded(pid) => {
+            Update::ProcessEnded(pid) => {
                 self.processes.remove(&pid);
                 self.cgroups.remove(&pid);
             }
-            Input::Threads(session, facts) => {
+            Update::Threads(session, facts) => {
                 self.threads.insert(session, facts);
             }
-            Input::Window(session, facts) => {
+            Update::Window(session, facts) => {
                 self.windows.insert(session, facts);
             }
-            Input::Ended(session) => {
+            Update::SessionEnded(session) => {
                 self.windows.remove(&session);
                 self.threads.remove(&session);
             }
-            Input::Health(health) => self.health = Some(health),
-            Input::Message(_)
-            | Input::Excluded(..)
-            | Input::Tap(..)
-            | Input::Wait(_)
-            | Input::Sample(_)
-            // Told anew with every interval.
-            | Input::ThreadUse(_) => {}
+            Update::Health(health) => self.health = Some(health),
+            Update::Message(_)
+            | Update::Excluded(..)
+            | Update::Tap(..)
+            | Update::Wait(_)
+            | Update::Sample(_)
+            // Comes anew with every interval.
+            | Update::ThreadUse(_)
+            | Update::IntervalEnded => {}
         }
     }
 
     /// What is to be told again.
-    pub(super) fn inputs(&self) -> impl Iterator<Item = Input> + '_ {
+    pub(super) fn updates(&self) -> impl Iterator<Item = Update> + '_ {
         let culprits = self.culprits.iter();
         let cgroups = self.cgroups.values();
         let threads = self.threads.iter();
         let windows = self.windows.iter();
         culprits
-            .map(|(&id, culprit)| Input::Culprit(id, Arc::clone(culprit)))
-            .chain(threads.map(|(id, facts)| Input::Threads(Arc::clone(id), *facts)))
-            .chain(windows.map(|(id, facts)| Input::Window(Arc::clone(id), *facts)))
+            .map(|(&id, culprit)| Update::Culprit(id, Arc::clone(culprit)))
+            .chain(threads.map(|(id, facts)| Update::Threads(Arc::clone(id), *facts)))
+            .chain(windows.map(|(id, facts)| Update::Window(Arc::clone(id), *facts)))
             .chain(
                 self.processes
                     .values()
-                    .map(|facts| Input::Process(facts.clone())),
+                    .map(|facts| Update::Process(facts.clone())),
             )
-            .chain(cgroups.map(|cgroup| Input::Cgroup(cgroup.clone())))
+            .chain(cgroups.map(|cgroup| Update::Cgroup(cgroup.clone())))
             .chain(
                 self.health
                     .iter()
-                    .map(|health| Input::Health(health.clone())),
+                    .map(|health| Update::Health(health.clone())),
             )
     }
 }

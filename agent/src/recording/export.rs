@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::{
     cli::Export,
     outputs::perfetto::{Filter, Trace},
+    pipeline::Sink as _,
     recording::{ReadError, Reader},
 };
 
@@ -64,9 +65,9 @@ pub fn export(arguments: &Export) -> Result<(), ExportError> {
     };
     let mut trace = Trace::new(file, filter);
     let mut damaged = None;
-    for told in &mut reader {
-        match told {
-            Ok((at, input)) => trace.take(at, &input).map_err(failed)?,
+    for read in &mut reader {
+        match read {
+            Ok((at, update)) => trace.publish(at, update),
             // The rest of that segment; the next one may be whole.
             Err(error) => damaged = Some(error),
         }

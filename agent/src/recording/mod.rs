@@ -28,7 +28,7 @@ mod tests;
 mod wire;
 mod writer;
 
-pub use reader::{ReadError, Reader, Told};
+pub use reader::{ReadError, Reader};
 pub use recorder::Recorder;
 pub use segment::Header;
 pub use writer::{WriteError, Written};

@@ -16,7 +16,7 @@ use super::{
     segment::{Header, VERSION},
     segment_path,
 };
-use crate::domain::{Input, Moment};
+use crate::domain::{Moment, Update};
 
 /// Why a recording, or the rest of it, cannot be read.
 #[derive(Debug, Error)]
@@ -47,24 +47,15 @@ pub enum ReadError {
     },
 }
 
-/// What a recording tells.
-#[derive(Clone, Debug)]
-pub enum Told {
-    /// The model was told this.
-    Input(Input),
-    /// An interval was taken from the model.
-    Interval,
-}
-
 /// Reads a recording, the oldest segment first.
 ///
-/// As an iterator it gives every [`Input`] with its [`Moment`]. An error ends the segment it occurs
+/// As an iterator it gives every [`Update`] with its [`Moment`]. An error ends the segment it occurs
 /// in; the iterator goes on with the next one, and ends with the last.
 pub struct Reader {
     header: Header,
     segments: VecDeque<(Segment, Header)>,
     current: Option<Segment>,
-    /// Whether the next segment follows on all that was told, so that what it repeats is known.
+    /// Whether the next segment follows on all that was read, so that it repeats what is there.
     follows: bool,
     until: Moment,
     lost: u64,
@@ -134,14 +125,17 @@ impl Reader {
         self.until
     }
 
-    /// How many inputs, so far, were told to the model and could not be recorded.
+    /// How many updates, so far, reached the model and could not be recorded.
     #[must_use]
     pub const fn lost(&self) -> u64 {
         self.lost
     }
+}
 
-    /// The next input, or the mark of an interval.
-    pub fn next_told(&mut self) -> Option<Result<(Moment, Told), ReadError>> {
+impl Iterator for Reader {
+    type Item = Result<(Moment, Update), ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
         loop {
             let Some(segment) = &mut self.current else {
                 let (mut segment, _) = self.segments.pop_front()?;
@@ -160,17 +154,13 @@ impl Reader {
             let moment = segment.decoder.moment();
             match decoded {
                 Decoded::Repeated => segment.repeats = false,
-                // Told by the segment before.
-                Decoded::Input(_) if segment.repeats => {}
-                Decoded::Input(input) => {
+                // The segment before had it.
+                Decoded::Update(_) if segment.repeats => {}
+                Decoded::Update(update) => {
                     self.until = moment;
-                    return Some(Ok((moment, Told::Input(input))));
+                    return Some(Ok((moment, update)));
                 }
-                Decoded::Interval => {
-                    self.until = moment;
-                    return Some(Ok((moment, Told::Interval)));
-                }
-                Decoded::Lost(inputs) => self.lost = self.lost.saturating_add(inputs),
+                Decoded::Lost(updates) => self.lost = self.lost.saturating_add(updates),
                 Decoded::Continued => {
                     self.follows = true;
                     self.current = None;
@@ -181,20 +171,6 @@ impl Reader {
                 }
                 Decoded::Nothing => {}
             }
-        }
-    }
-}
-
-impl Iterator for Reader {
-    type Item = Result<(Moment, Input), ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            return Some(match self.next_told()? {
-                Ok((moment, Told::Input(input))) => Ok((moment, input)),
-                Ok((_, Told::Interval)) => continue,
-                Err(error) => Err(error),
-            });
         }
     }
 }

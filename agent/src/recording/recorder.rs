@@ -13,11 +13,11 @@ use std::{
 };
 
 use super::{
-    batch::{Batch, Told},
+    batch::{Batch, BatchEntry},
     segment::Header,
     writer::{WriteError, Writer, Written},
 };
-use crate::domain::{Input, Moment};
+use crate::domain::{Moment, Update};
 
 /// Inputs that go to the writing thread at a time, at the most.
 const BATCH: usize = 512;
@@ -88,40 +88,34 @@ impl Recorder {
         })
     }
 
-    /// The model was told this.
-    pub fn input(&mut self, now: Moment, input: Input) {
+    /// Records an update that was published at `now`.
+    pub fn record(&mut self, now: Moment, update: Update) {
         if self.to_writer.is_none() {
             return;
         }
         if self.batch.len() >= BATCH {
             self.hand_over();
         }
-        if self.crowded && !must_be_told(&input) {
+        if self.crowded && !is_essential(&update) {
             self.lost += 1;
             // Somebody may have made room.
             self.crowded = self.is_crowded();
             return;
         }
-        self.tell_lost();
-        self.batch.input(now, input);
+        self.note_lost();
+        self.batch.add(now, update);
     }
 
-    /// An interval was taken from the model.
-    pub fn interval(&mut self, now: Moment) {
-        self.tell_lost();
-        self.batch.interval(now);
-    }
-
-    /// The watch ended.
+    /// The run ended.
     pub fn end(&mut self, now: Moment) {
-        self.tell_lost();
+        self.note_lost();
         self.batch.end(now);
     }
 
     /// Lets the other thread have what was told. To be called now and then: what is kept here is
     /// lost in a crash.
     pub fn hand_over(&mut self) {
-        self.tell_lost();
+        self.note_lost();
         if self.batch.len() == 0 {
             return;
         }
@@ -143,7 +137,7 @@ impl Recorder {
         self.under_way.load(Ordering::Relaxed) + BATCH > UNDER_WAY
     }
 
-    fn tell_lost(&mut self) {
+    fn note_lost(&mut self) {
         if self.lost > 0 {
             self.batch.lost(mem::take(&mut self.lost));
         }
@@ -162,16 +156,16 @@ impl Recorder {
     }
 }
 
-/// What later inputs rest on; there is little of it.
-const fn must_be_told(input: &Input) -> bool {
+/// Whether later updates rest on it; there are few of these.
+const fn is_essential(update: &Update) -> bool {
     !matches!(
-        input,
-        Input::Message(_)
-            | Input::Excluded(..)
-            | Input::Tap(..)
-            | Input::Wait(_)
-            | Input::Sample(_)
-            | Input::ThreadUse(_)
+        update,
+        Update::Message(_)
+            | Update::Excluded(..)
+            | Update::Tap(..)
+            | Update::Wait(_)
+            | Update::Sample(_)
+            | Update::ThreadUse(_)
     )
 }
 
@@ -199,25 +193,24 @@ fn write(
         match batches.recv_timeout(FLUSH_EVERY) {
             Ok(mut batch) => {
                 let taken = batch.len();
-                batch.tell(|now, told| match told {
-                    Told::Message {
+                batch.drain(|now, entry| match entry {
+                    BatchEntry::Message {
                         session,
                         flat,
                         cells,
                         charges,
                         followed,
                     } => writer.message(now, session, flat, cells, charges, followed),
-                    Told::Input(input) => writer.input(now, input),
-                    Told::Lost(inputs) => {
+                    BatchEntry::Update(update) => writer.update(now, update),
+                    BatchEntry::Lost(updates) => {
                         if !mem::replace(&mut behind, true) {
                             eprintln!(
                                 "tag52: the recording cannot keep up: inputs are left out of it, and counted"
                             );
                         }
-                        writer.lost(inputs)
+                        writer.lost(updates)
                     }
-                    Told::Interval => writer.interval(now),
-                    Told::End => {
+                    BatchEntry::End => {
                         end = Some(now);
                         Ok(())
                     }
@@ -255,14 +248,14 @@ mod tests {
         let mut recorder = Recorder::start(&path, 1 << 30, header).expect("a file");
         // As if the writing thread had so much to do.
         recorder.under_way.fetch_add(UNDER_WAY, Ordering::Relaxed);
-        let told = |n: u64| {
+        let update = |n: u64| {
             let cells = [(Stage::Queued, Part::LockWait, 7)];
-            Input::Message(Box::new(message(&session(0), n, &cells)))
+            Update::Message(Box::new(message(&session(0), n, &cells)))
         };
         for n in 0..3 * BATCH as u64 {
-            recorder.input(now(n), told(n));
+            recorder.record(now(n), update(n));
         }
-        recorder.interval(now(5_000));
+        recorder.record(now(5_000), Update::IntervalEnded);
         // The first ones were taken before anybody looked.
         let taken = BATCH as u64;
         let until = Instant::now() + Duration::from_secs(20);
@@ -271,17 +264,21 @@ mod tests {
             std::thread::sleep(Duration::from_millis(1));
         }
         recorder.hand_over();
-        recorder.input(now(6_000), told(9_000));
+        recorder.record(now(6_000), update(9_000));
         let written = recorder.close().expect("written");
         assert_eq!((written.messages, written.lost), (taken + 1, 2 * taken));
         assert!(
-            written.to_string().contains("1024 inputs could not"),
+            written.to_string().contains("1024 updates could not"),
             "{written}"
         );
         let mut reader = Reader::open(&path).expect("a recording");
-        let read: Vec<_> = reader.by_ref().map(|told| told.expect("whole")).collect();
+        let read: Vec<_> = reader
+            .by_ref()
+            .map(|read| read.expect("whole"))
+            .filter(|(_, update)| !matches!(update, Update::IntervalEnded))
+            .collect();
         assert_eq!(read.len() as u64, taken + 1);
-        assert_eq!(read.last().map(|told| told.0), Some(now(6_000)));
+        assert_eq!(read.last().map(|read| read.0), Some(now(6_000)));
         assert_eq!(reader.lost(), 2 * taken);
     }
 }

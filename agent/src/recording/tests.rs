@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use super::{writer::Writer, *};
 use crate::domain::{
     Capability, CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId, Discovery, Doing,
-    Excluded, Followed, Function, Health, Hook, Input, Kin, Kube, Lock, Moment, Object, OwnUse,
-    Part, Pod, ProbeCost, ProcessFacts, Qos, Sample, Stage, TapDelta, ThreadFacts, ThreadName,
-    ThreadUse, Wait, WindowFacts,
+    Excluded, Followed, Function, Health, Hook, Kin, Kube, Lock, Moment, Object, OwnUse, Part, Pod,
+    ProbeCost, ProcessFacts, Qos, Sample, Stage, TapDelta, ThreadFacts, ThreadName, ThreadUse,
+    Update, Wait, WindowFacts,
     samples::{any_message, message, session},
 };
 
@@ -78,7 +78,7 @@ prop_compose! {
                 .prop_map(|(part, id, ns)| Charge { part, culprit: CulpritId(id), ns, held_back_ns: ns / 2 }),
             0..4,
         ),
-    ) -> Input {
+    ) -> Update {
         m.tid = tid;
         m.bytes = bytes;
         let [lock_wait_ns, throttle_ns, blocked_ns, ..] = followed;
@@ -100,11 +100,11 @@ prop_compose! {
         }
         m.ack_pending_ns = ack_pending_ns;
         m.charges = charges;
-        Input::Message(Box::new(m))
+        Update::Message(Box::new(m))
     }
 }
 
-fn health() -> impl Strategy<Value = Input> {
+fn health() -> impl Strategy<Value = Update> {
     (any::<[u64; 5]>(), any::<bool>(), ".{0,9}").prop_map(|(n, chosen, text)| {
         let mut health = Health::default();
         health.set_lost("arrival_record", n[0]);
@@ -140,11 +140,11 @@ fn health() -> impl Strategy<Value = Input> {
                 Hook::Absent(text)
             },
         }];
-        Input::Health(Box::new(health))
+        Update::Health(Box::new(health))
     })
 }
 
-fn cgroup() -> impl Strategy<Value = Input> {
+fn cgroup() -> impl Strategy<Value = Update> {
     let level = (".{0,20}", prop::option::of(any::<u64>()), any::<[u64; 5]>()).prop_map(
         |(path, quota_ns, n)| CgroupLevel {
             path,
@@ -157,12 +157,12 @@ fn cgroup() -> impl Strategy<Value = Input> {
         },
     );
     (any::<u32>(), prop::collection::vec(level, 0..3))
-        .prop_map(|(pid, levels)| Input::Cgroup(Box::new(CgroupUse { pid, levels })))
+        .prop_map(|(pid, levels)| Update::Cgroup(Box::new(CgroupUse { pid, levels })))
 }
 
-fn wait() -> impl Strategy<Value = Input> {
+fn wait() -> impl Strategy<Value = Update> {
     (any::<[u64; 3]>(), any::<[u32; 3]>(), part()).prop_map(|(ns, n, part)| {
-        Input::Wait(Wait {
+        Update::Wait(Wait {
             tid: n[0],
             part,
             culprit: CulpritId(n[1]),
@@ -175,40 +175,40 @@ fn wait() -> impl Strategy<Value = Input> {
 }
 
 /// Any input.
-fn input() -> impl Strategy<Value = Input> {
+fn any_update() -> impl Strategy<Value = Update> {
     let id = || (0_u16..3).prop_map(session);
     prop_oneof![
         6 => wild_message(),
         1 => (id(), prop::sample::select(&Excluded::ALL[..]))
-            .prop_map(|(id, why)| Input::Excluded(id, why)),
-        1 => (id(), any::<[u64; 4]>()).prop_map(|(id, n)| Input::Tap(id, TapDelta {
+            .prop_map(|(id, why)| Update::Excluded(id, why)),
+        1 => (id(), any::<[u64; 4]>()).prop_map(|(id, n)| Update::Tap(id, TapDelta {
             garbled: n[0],
             skipped_bytes: n[1],
             lost_bytes: n[2],
             incomplete_headers: n[3],
         })),
         1 => (id(), any::<u64>(), any::<u64>()).prop_map(|(id, lock_waits, longest)| {
-            Input::Threads(id, ThreadFacts { lock_waits, longest_lock_wait_ns: longest })
+            Update::Threads(id, ThreadFacts { lock_waits, longest_lock_wait_ns: longest })
         }),
-        1 => id().prop_map(Input::Ended),
+        1 => id().prop_map(Update::SessionEnded),
         1 => health(),
-        1 => (any::<u32>(), culprit()).prop_map(|(id, c)| Input::Culprit(CulpritId(id), Arc::new(c))),
+        1 => (any::<u32>(), culprit()).prop_map(|(id, c)| Update::Culprit(CulpritId(id), Arc::new(c))),
         1 => wait(),
         1 => cgroup(),
         1 => (thread(), any::<bool>(), any::<[u64; Part::ALL.len()]>())
             .prop_map(|(thread, tracked, ns)| {
-                Input::ThreadUse(Box::new(ThreadUse { thread, tracked, ns }))
+                Update::ThreadUse(Box::new(ThreadUse { thread, tracked, ns }))
             }),
         1 => sample(),
         1 => process(),
-        1 => any::<u32>().prop_map(Input::ProcessEnded),
-        1 => any::<u32>().prop_map(|id| Input::CulpritGone(CulpritId(id))),
+        1 => any::<u32>().prop_map(Update::ProcessEnded),
+        1 => any::<u32>().prop_map(|id| Update::CulpritGone(CulpritId(id))),
         1 => (0..3_u16, any::<[u64; 7]>())
-            .prop_map(|(n, parts)| Input::Window(session(n), WindowFacts { closed: 5, longest_ns: parts[0], parts })),
+            .prop_map(|(n, parts)| Update::Window(session(n), WindowFacts { closed: 5, longest_ns: parts[0], parts })),
     ]
 }
 
-fn process() -> impl Strategy<Value = Input> {
+fn process() -> impl Strategy<Value = Update> {
     let text = || ".{0,20}";
     let named = || prop::option::of(text());
     let container =
@@ -232,7 +232,7 @@ fn process() -> impl Strategy<Value = Input> {
         any::<(Option<u64>, Option<(u64, u64)>, Option<u64>)>(),
     )
         .prop_map(|(pids, comm, container, pod, cpu)| {
-            Input::Process(Box::new(ProcessFacts {
+            Update::Process(Box::new(ProcessFacts {
                 pid: pids[0],
                 inner_pid: pids[1],
                 comm,
@@ -245,11 +245,11 @@ fn process() -> impl Strategy<Value = Input> {
         })
 }
 
-fn sample() -> impl Strategy<Value = Input> {
+fn sample() -> impl Strategy<Value = Update> {
     let text = || prop::option::of(".{0,20}");
     (any::<u64>(), 0..9_u32, text(), text()).prop_map(|(at_ns, id, call, name)| {
         let place = "a.py:7".to_owned();
-        Input::Sample(Box::new(Sample {
+        Update::Sample(Box::new(Sample {
             at_ns,
             waiter: 7,
             culprit: CulpritId(id),
@@ -272,20 +272,23 @@ fn any_moment() -> impl Strategy<Value = Moment> {
     ]
 }
 
-fn record(path: &Path, max_size: u64, inputs: &[(Moment, Input)]) -> Written {
+fn record(path: &Path, max_size: u64, updates: &[(Moment, Update)]) -> Written {
     let mut writer = Writer::create(path, max_size, header()).expect("a file");
-    for (now, input) in inputs {
-        writer.input(*now, input.clone()).expect("written");
+    for (now, update) in updates {
+        writer.update(*now, update.clone()).expect("written");
     }
     writer.end(None).expect("written")
 }
 
 /// Inputs have no equality of their own; their text names every field.
-fn text<'a>(inputs: impl IntoIterator<Item = &'a (Moment, Input)>) -> Vec<String> {
-    inputs.into_iter().map(|told| format!("{told:?}")).collect()
+fn text<'a>(updates: impl IntoIterator<Item = &'a (Moment, Update)>) -> Vec<String> {
+    updates
+        .into_iter()
+        .map(|told| format!("{told:?}"))
+        .collect()
 }
 
-fn read(reader: Reader) -> Vec<(Moment, Input)> {
+fn read(reader: Reader) -> Vec<(Moment, Update)> {
     reader.map(|told| told.expect("whole")).collect()
 }
 
@@ -293,51 +296,51 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
     #[test]
     fn what_was_told_is_told_again(
-        inputs in prop::collection::vec((any_moment(), input()), 0..60),
+        updates in prop::collection::vec((any_moment(), any_update()), 0..60),
     ) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("r");
-        record(&path, LARGE, &inputs);
+        record(&path, LARGE, &updates);
         let mut reader = Reader::open(&path).expect("a recording");
         prop_assert_eq!(reader.header(), &header());
         let found: Vec<_> = reader.by_ref().map(|told| told.expect("whole")).collect();
-        prop_assert_eq!(text(&found), text(&inputs));
-        let until = inputs.last().map_or(moment(0), |(now, _)| *now);
+        prop_assert_eq!(text(&found), text(&updates));
+        let until = updates.last().map_or(moment(0), |(now, _)| *now);
         prop_assert_eq!((reader.until(), reader.lost()), (until, 0));
     }
 
     #[test]
     fn what_the_recorder_is_told_is_told_again(
-        inputs in prop::collection::vec((any_moment(), input()), 0..60),
+        updates in prop::collection::vec((any_moment(), any_update()), 0..60),
         hand_over_every in 1_usize..20,
     ) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("r");
         let mut recorder = Recorder::start(&path, LARGE, header()).expect("a file");
-        for (n, (now, input)) in inputs.iter().enumerate() {
-            recorder.input(*now, input.clone());
+        for (n, (now, update)) in updates.iter().enumerate() {
+            recorder.record(*now, update.clone());
             if n % hand_over_every == 0 {
                 recorder.hand_over();
             }
         }
         let written = recorder.close().expect("written");
-        prop_assert_eq!((written.inputs, written.lost), (inputs.len() as u64, 0));
+        prop_assert_eq!((written.updates, written.lost), (updates.len() as u64, 0));
         let found = read(Reader::open(&path).expect("a recording"));
-        prop_assert_eq!(text(&found), text(&inputs));
+        prop_assert_eq!(text(&found), text(&updates));
     }
 
     #[test]
     fn a_file_cut_anywhere_is_read_up_to_its_last_whole_frame(
-        inputs in prop::collection::vec((any_moment(), input()), 1..40),
+        updates in prop::collection::vec((any_moment(), any_update()), 1..40),
         flush_every in 1_usize..10,
     ) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("r");
         let mut writer = Writer::create(&path, LARGE, header()).expect("a file");
-        // How many inputs a file of so many bytes holds.
+        // How many updates a file of so many bytes holds.
         let mut whole = vec![(0, 0)];
-        for (n, (now, input)) in inputs.iter().enumerate() {
-            writer.input(*now, input.clone()).expect("written");
+        for (n, (now, update)) in updates.iter().enumerate() {
+            writer.update(*now, update.clone()).expect("written");
             if (n + 1) % flush_every == 0 {
                 writer.flush().expect("written");
                 whole.push((fs::metadata(&path).expect("a file").len() as usize, n + 1));
@@ -345,7 +348,7 @@ proptest! {
         }
         writer.end(None).expect("written");
         let bytes = fs::read(&path).expect("a file");
-        let all = text(&inputs);
+        let all = text(&updates);
         for cut in 0..bytes.len() {
             let Ok(reader) = Reader::new(std::io::Cursor::new(bytes[..cut].to_vec())) else {
                 continue;
@@ -360,12 +363,12 @@ proptest! {
 
     #[test]
     fn a_damaged_file_is_told_and_never_panics(
-        inputs in prop::collection::vec((any_moment(), input()), 1..40),
+        updates in prop::collection::vec((any_moment(), any_update()), 1..40),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("r");
-        record(&path, LARGE, &inputs);
+        record(&path, LARGE, &updates);
         let whole = fs::read(&path).expect("a file");
         let mut bytes = whole.clone();
         for (at, byte) in damage {
@@ -387,7 +390,7 @@ proptest! {
 }
 
 /// Messages like a day's, their ages growing and falling.
-fn day(count: u64) -> Vec<(Moment, Input)> {
+fn day(count: u64) -> Vec<(Moment, Update)> {
     let (a, b) = (session(0), session(1));
     let noise = |n: u64| {
         let mixed = (n ^ (n << 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -408,7 +411,7 @@ fn day(count: u64) -> Vec<(Moment, Input)> {
                 ns: 2_900_000,
                 held_back_ns: 0,
             }];
-            (moment(n * 20_000_000), Input::Message(Box::new(m)))
+            (moment(n * 20_000_000), Update::Message(Box::new(m)))
         })
         .collect()
 }
@@ -433,14 +436,14 @@ fn the_oldest_segment_goes_first_and_each_can_be_read_alone() {
         lock_waits: 3,
         longest_lock_wait_ns: 5,
     };
-    let mut inputs = vec![
-        (moment(0), Input::Culprit(CulpritId(1), Arc::new(culprit))),
-        (moment(0), Input::Threads(session(0), facts)),
-        (moment(0), Input::Health(Box::default())),
+    let mut updates = vec![
+        (moment(0), Update::Culprit(CulpritId(1), Arc::new(culprit))),
+        (moment(0), Update::Threads(session(0), facts)),
+        (moment(0), Update::Health(Box::default())),
     ];
-    let told_again = inputs.len();
-    inputs.extend(day(120_000));
-    let written = record(&path, max_size, &inputs);
+    let told_again = updates.len();
+    updates.extend(day(120_000));
+    let written = record(&path, max_size, &updates);
     assert!(written.dropped_segments > 0, "{written}");
     let room: u64 = fs::read_dir(folder.path())
         .expect("a folder")
@@ -455,7 +458,7 @@ fn the_oldest_segment_goes_first_and_each_can_be_read_alone() {
     let found = text(&read(reader));
     // What is repeated is there once, the rest is what was told last.
     let (repeated, rest) = found.split_at(told_again);
-    let all = text(&inputs);
+    let all = text(&updates);
     assert_eq!(rest, &all[all.len() - rest.len()..]);
     assert!(repeated[0].contains("/pod") && repeated[0].contains(&from.utc_ns.to_string()));
     assert!(repeated[1].contains("lock_waits: 3"), "{}", repeated[1]);
@@ -474,7 +477,7 @@ fn the_oldest_segment_goes_first_and_each_can_be_read_alone() {
     }
 
     // A new recording of that name takes the place of all of them.
-    record(&path, max_size, &inputs[..10]);
+    record(&path, max_size, &updates[..10]);
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
     let found = read(Reader::open(&path).expect("a recording"));
     assert_eq!(text(&found), all[..10]);
@@ -511,19 +514,19 @@ fn intervals_and_the_end_are_told_and_losses_counted() {
     let path = folder.path().join("r");
     let mut recorder = Recorder::start(&path, LARGE, header()).expect("a file");
     for (now, input) in day(5000) {
-        recorder.input(now, input);
+        recorder.record(now, input);
     }
-    recorder.interval(moment(1));
+    recorder.record(moment(1), Update::IntervalEnded);
     recorder.end(moment(2));
     let written = recorder.close().expect("written");
     assert_eq!((written.messages, written.lost), (5000, 0));
     let mut reader = Reader::open(&path).expect("a recording");
     let mut told = Vec::new();
-    while let Some(next) = reader.next_told() {
+    for next in reader.by_ref() {
         told.push(next.expect("whole"));
     }
     assert_eq!(told.len(), 5001);
-    assert!(matches!(told[5000], (now, Told::Interval) if now == moment(1)));
+    assert!(matches!(told[5000], (now, Update::IntervalEnded) if now == moment(1)));
     assert_eq!(reader.until(), moment(2));
 
     let mut writer = Writer::create(&path, LARGE, header()).expect("a file");
@@ -549,15 +552,15 @@ fn the_format_is_the_one_of_its_version() {
         pid: 2,
         comm: "c".to_owned(),
     };
-    let inputs = [
+    let updates = [
         day(1).remove(0).1,
-        Input::Excluded(session(0), Excluded::Unbalanced),
-        Input::Tap(session(0), TapDelta::default()),
-        Input::Threads(session(0), ThreadFacts::default()),
-        Input::Window(session(0), WindowFacts::default()),
-        Input::Ended(session(0)),
-        Input::Health(Box::new(health)),
-        Input::Culprit(
+        Update::Excluded(session(0), Excluded::Unbalanced),
+        Update::Tap(session(0), TapDelta::default()),
+        Update::Threads(session(0), ThreadFacts::default()),
+        Update::Window(session(0), WindowFacts::default()),
+        Update::SessionEnded(session(0)),
+        Update::Health(Box::new(health)),
+        Update::Culprit(
             CulpritId(1),
             Arc::new(Culprit::Runner {
                 thread: thread.clone(),
@@ -565,14 +568,14 @@ fn the_format_is_the_one_of_its_version() {
                 kin: Kin::Kernel,
             }),
         ),
-        Input::Culprit(
+        Update::Culprit(
             CulpritId(2),
             Arc::new(Culprit::Call {
                 name: "write".to_owned(),
                 object: Object::Other("o".to_owned()),
             }),
         ),
-        Input::Wait(Wait {
+        Update::Wait(Wait {
             tid: 1,
             part: Part::Unknown,
             culprit: CulpritId(2),
@@ -581,11 +584,11 @@ fn the_format_is_the_one_of_its_version() {
             ns: 2,
             timeouts: 3,
         }),
-        Input::Cgroup(Box::new(CgroupUse {
+        Update::Cgroup(Box::new(CgroupUse {
             pid: 1,
             levels: vec![CgroupLevel::default()],
         })),
-        Input::Process(Box::new(ProcessFacts {
+        Update::Process(Box::new(ProcessFacts {
             pid: 1,
             inner_pid: 2,
             comm: "c".to_owned(),
@@ -595,9 +598,9 @@ fn the_format_is_the_one_of_its_version() {
             cpu_request_between: Some((1, 2)),
             cpu_limit_millis: Some(500),
         })),
-        Input::ProcessEnded(1),
-        Input::CulpritGone(CulpritId(1)),
-        Input::Sample(Box::new(Sample {
+        Update::ProcessEnded(1),
+        Update::CulpritGone(CulpritId(1)),
+        Update::Sample(Box::new(Sample {
             at_ns: 9,
             waiter: 1,
             culprit: CulpritId(1),
@@ -610,14 +613,14 @@ fn the_format_is_the_one_of_its_version() {
                 }),
             },
         })),
-        Input::ThreadUse(Box::new(ThreadUse {
+        Update::ThreadUse(Box::new(ThreadUse {
             thread,
             tracked: true,
             ns: [1, 2, 3, 4, 5, 6, 7],
         })),
     ];
-    for input in &inputs {
-        encoder.input(input).expect("encoded");
+    for update in &updates {
+        encoder.update(update).expect("encoded");
     }
     let sum = crc32fast::hash(encoder.bytes());
     assert_eq!(

@@ -21,7 +21,7 @@ use super::{
     segment_path,
     wire::Record,
 };
-use crate::domain::{Charge, FollowedBy, Input, Moment, SessionId};
+use crate::domain::{Charge, FollowedBy, Moment, SessionId, Update};
 
 /// So many bytes of records make a frame.
 const FRAME: usize = 1 << 16;
@@ -49,7 +49,7 @@ pub enum WriteError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// Inputs, of all kinds.
-    pub inputs: u64,
+    pub updates: u64,
     /// Of these, messages.
     pub messages: u64,
     /// Inputs that were not recorded because writing could not keep up.
@@ -64,8 +64,8 @@ impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "recorded {} inputs, {} of them messages, in {} bytes",
-            self.inputs, self.messages, self.bytes
+            "recorded {} updates, {} of them messages, in {} bytes",
+            self.updates, self.messages, self.bytes
         )?;
         if self.dropped_segments > 0 {
             write!(
@@ -75,7 +75,7 @@ impl fmt::Display for Written {
             )?;
         }
         if self.lost > 0 {
-            write!(f, "; {} inputs could not be recorded in time", self.lost)?;
+            write!(f, "; {} updates could not be recorded in time", self.lost)?;
         }
         Ok(())
     }
@@ -132,19 +132,23 @@ impl Writer {
         })
     }
 
-    /// Records what was told at `now`.
-    pub(super) fn input(&mut self, now: Moment, input: Input) -> Result<(), WriteError> {
-        self.written.inputs += 1;
-        self.written.messages += u64::from(matches!(input, Input::Message(_)));
+    /// Records an update that was published at `now`.
+    pub(super) fn update(&mut self, now: Moment, update: Update) -> Result<(), WriteError> {
+        if matches!(update, Update::IntervalEnded) {
+            self.mark(now, &Record::Interval)?;
+            return self.full_frame();
+        }
+        self.written.updates += 1;
+        self.written.messages += u64::from(matches!(update, Update::Message(_)));
         self.encoder
             .at(now)
-            .and_then(|()| self.encoder.input(&input))
+            .and_then(|()| self.encoder.update(&update))
             .map_err(|e| self.failed(io::Error::other(e)))?;
-        self.dictionary.learn(input);
+        self.dictionary.learn(update);
         self.full_frame()
     }
 
-    /// Records a message that was told at `now`.
+    /// Records a message that was published at `now`.
     pub(super) fn message(
         &mut self,
         now: Moment,
@@ -154,7 +158,7 @@ impl Writer {
         charges: &[Charge],
         followed: FollowedBy,
     ) -> Result<(), WriteError> {
-        self.written.inputs += 1;
+        self.written.updates += 1;
         self.written.messages += 1;
         self.encoder
             .at(now)
@@ -166,19 +170,13 @@ impl Writer {
         self.full_frame()
     }
 
-    /// Records that an interval was taken at `now`.
-    pub(super) fn interval(&mut self, now: Moment) -> Result<(), WriteError> {
-        self.mark(now, &Record::Interval)?;
-        self.full_frame()
+    /// Records that so many updates are missing here.
+    pub(super) fn lost(&mut self, updates: u64) -> Result<(), WriteError> {
+        self.written.lost += updates;
+        self.mark(self.encoder.moment(), &Record::Lost(updates))
     }
 
-    /// Records that so many inputs are missing here.
-    pub(super) fn lost(&mut self, inputs: u64) -> Result<(), WriteError> {
-        self.written.lost += inputs;
-        self.mark(self.encoder.moment(), &Record::Lost(inputs))
-    }
-
-    /// Ends the recording; at the moment told last when `now` is not known.
+    /// Ends the recording; at the moment of the last update when `now` is not known.
     pub(super) fn end(mut self, now: Option<Moment>) -> Result<Written, WriteError> {
         self.mark(now.unwrap_or(self.encoder.moment()), &Record::End)?;
         self.flush()?;
@@ -248,8 +246,8 @@ impl Writer {
         self.encoder = Encoder::new(now);
         let dictionary = mem::take(&mut self.dictionary);
         let repeated = dictionary
-            .inputs()
-            .try_for_each(|input| self.encoder.input(&input))
+            .updates()
+            .try_for_each(|update| self.encoder.update(&update))
             .and_then(|()| self.encoder.put(&Record::Repeated));
         self.dictionary = dictionary;
         repeated.map_err(|e| self.failed(io::Error::other(e)))

@@ -29,7 +29,7 @@ const CEILING_NS: u64 = 86_400_000_000_000;
 /// Ages recorded with a number of significant decimal digits. Its memory grows with the largest
 /// age: for three digits 16 KiB when all are below 2 us, 300 KiB at the ceiling (half with `u32`).
 #[derive(Clone, Debug)]
-pub(super) struct Ages<C: Counter, const DIGITS: u8> {
+pub(crate) struct Ages<C: Counter, const DIGITS: u8> {
     histogram: Option<Histogram<C>>,
     count: u64,
     sum_ns: i128,
@@ -56,7 +56,7 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
         })
     }
 
-    pub(super) fn record(&mut self, age_ns: i64) {
+    pub(crate) fn record(&mut self, age_ns: i64) {
         let value = u64::try_from(age_ns).unwrap_or(0).min(CEILING_NS);
         self.histogram()
             .record(value)
@@ -67,15 +67,15 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
         self.max_ns = self.max_ns.max(age_ns);
     }
 
-    pub(super) const fn count(&self) -> u64 {
+    pub(crate) const fn count(&self) -> u64 {
         self.count
     }
 
-    pub(super) const fn sum_ns(&self) -> i128 {
+    pub(crate) const fn sum_ns(&self) -> i128 {
         self.sum_ns
     }
 
-    pub(super) fn spread(&self) -> Option<Spread> {
+    pub(crate) fn spread(&self) -> Option<Spread> {
         let histogram = self.histogram.as_ref().filter(|h| !h.is_empty())?;
         let at = |quantile| {
             let value = histogram.value_at_quantile(quantile);
@@ -94,7 +94,7 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
     }
 
     /// Forgets everything, and keeps the memory only when it was in use.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         let histogram = self.histogram.take().filter(|_| self.count > 0);
         *self = Self::default();
         self.histogram = histogram.map(|mut h| {
@@ -103,7 +103,7 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
         });
     }
 
-    pub(super) fn absorb(&mut self, other: &Self) {
+    pub(crate) fn absorb(&mut self, other: &Self) {
         if let Some(histogram) = &other.histogram {
             self.histogram()
                 .add(histogram)
@@ -117,7 +117,7 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
 
     /// Bytes held outside of the structure itself.
     #[cfg(test)]
-    pub(super) fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         self.histogram
             .as_ref()
             .map_or(0, |h| h.distinct_values() * size_of::<C>())

@@ -135,7 +135,7 @@ struct Row {
 
 /// One session's charges.
 #[derive(Clone, Debug, Default)]
-pub(super) struct BlameTable {
+pub(crate) struct BlameTable {
     rows: HashMap<(Part, CulpritId), Row>,
     /// The parts lately, nanoseconds, by `Part as usize`.
     recent: [f64; Part::ALL.len()],
@@ -167,7 +167,7 @@ impl BlameTable {
     }
 
     /// Charges a fresh message.
-    pub(super) fn charge(&mut self, message: &Message) {
+    pub(crate) fn charge(&mut self, message: &Message) {
         let matrix = message.split.matrix();
         for part in Part::ALL {
             self.recent[part as usize] += matrix.part(part).max(0) as f64;
@@ -215,7 +215,7 @@ impl BlameTable {
     }
 
     /// So much time has passed.
-    pub(super) fn age(&mut self, passed: Duration) {
+    pub(crate) fn age(&mut self, passed: Duration) {
         let left = 0.5_f64.powf(passed.as_secs_f64() / HALF_LIFE.as_secs_f64());
         for recent in &mut self.recent {
             *recent *= left;
@@ -226,37 +226,37 @@ impl BlameTable {
     }
 
     /// What culprits of a part were charged with whose series have ended, nanoseconds: never falls.
-    pub(super) const fn retired(&self, part: Part) -> u64 {
+    pub(crate) const fn retired(&self, part: Part) -> u64 {
         self.retired[part as usize]
     }
 
     /// Whether somebody is in it by this number.
-    pub(super) fn mentions(&self, culprit: CulpritId) -> bool {
+    pub(crate) fn mentions(&self, culprit: CulpritId) -> bool {
         self.rows.keys().any(|&(_, id)| id == culprit)
     }
 
     /// The culprits of a part that have a series of their own and what each was charged with since:
     /// neither falls nor moves from one to another.
-    pub(super) fn named(&self, part: Part) -> impl Iterator<Item = (CulpritId, u64)> + '_ {
+    pub(crate) fn named(&self, part: Part) -> impl Iterator<Item = (CulpritId, u64)> + '_ {
         let rows = self.rows.iter().filter(move |(key, _)| key.0 == part);
         rows.filter_map(|(key, row)| Some((key.1, row.named_ns?)))
     }
 
     /// The ingest thread has waited.
-    pub(super) fn waited(&mut self, wait: &Wait) {
+    pub(crate) fn waited(&mut self, wait: &Wait) {
         if let Some(row) = self.row(wait.part, wait.culprit) {
             row.waits.add(wait);
         }
     }
 
     /// The holder of a lock was seen while the ingest thread waited for it.
-    pub(super) fn sampled(&mut self, sample: &Sample) {
+    pub(crate) fn sampled(&mut self, sample: &Sample) {
         if let Some(row) = self.row(Part::LockWait, sample.culprit) {
             row.doings.add(&sample.doing, 1);
         }
     }
 
-    pub(super) fn absorb(&mut self, other: &Self) {
+    pub(crate) fn absorb(&mut self, other: &Self) {
         for part in Part::ALL {
             self.recent[part as usize] += other.recent[part as usize];
             self.retired[part as usize] += other.retired[part as usize];
@@ -278,7 +278,7 @@ impl BlameTable {
         }
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         *self = Self {
             rows: std::mem::take(&mut self.rows),
             ..Self::default()
@@ -288,7 +288,7 @@ impl BlameTable {
 
     /// The rows, by part and, within it, the most charged first; what they do not make up of a part
     /// is its last row.
-    pub(super) fn figures(&self, sums: &Sums, names: &Names) -> Vec<BlameRow> {
+    pub(crate) fn figures(&self, sums: &Sums, names: &Names) -> Vec<BlameRow> {
         let mut figures = Vec::new();
         for part in Part::ALL {
             let total = sums.part(part);
@@ -332,28 +332,28 @@ impl BlameTable {
 
 /// What the ids stand for.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     known: HashMap<CulpritId, Arc<Culprit>>,
     /// Nobody is charged under these any more.
     gone: HashSet<CulpritId>,
 }
 
 impl Names {
-    pub(super) fn learn(&mut self, id: CulpritId, culprit: &Arc<Culprit>) {
+    pub(crate) fn learn(&mut self, id: CulpritId, culprit: &Arc<Culprit>) {
         self.known.insert(id, Arc::clone(culprit));
     }
 
-    pub(super) fn get(&self, id: CulpritId) -> Option<&Arc<Culprit>> {
+    pub(crate) fn get(&self, id: CulpritId) -> Option<&Arc<Culprit>> {
         self.known.get(&id)
     }
 
     /// Nobody will be charged under this any more.
-    pub(super) fn retire(&mut self, id: CulpritId) {
+    pub(crate) fn retire(&mut self, id: CulpritId) {
         self.gone.insert(id);
     }
 
     /// Forgets those that nobody is charged under any more and that are not mentioned either.
-    pub(super) fn forget(&mut self, is_mentioned: impl Fn(CulpritId) -> bool) {
+    pub(crate) fn forget(&mut self, is_mentioned: impl Fn(CulpritId) -> bool) {
         let known = &mut self.known;
         self.gone.retain(|&id| {
             let keep = is_mentioned(id);
@@ -366,7 +366,7 @@ impl Names {
 
     /// How many are known.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.known.len()
     }
 }

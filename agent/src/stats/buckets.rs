@@ -109,7 +109,7 @@ pub(crate) struct Exponential {
 
 impl Counts {
     /// Counts a duration; one below zero as zero.
-    pub(super) fn record(&mut self, ns: i64) {
+    pub(crate) fn record(&mut self, ns: i64) {
         let cell = CELLS.bounds_ns.partition_point(|&bound| bound < ns);
         *self.cell(cell) += 1;
     }
@@ -192,7 +192,7 @@ impl Counts {
     }
 
     #[cfg(test)]
-    pub(super) fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         self.counts.capacity() * size_of::<u64>()
     }
 }

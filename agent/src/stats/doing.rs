@@ -28,13 +28,13 @@ impl Samples {
 
 /// The same, as they are counted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Doings {
+pub(crate) struct Doings {
     all: u64,
     kept: Vec<(Doing, u64)>,
 }
 
 impl Doings {
-    pub(super) fn add(&mut self, doing: &Doing, samples: u64) {
+    pub(crate) fn add(&mut self, doing: &Doing, samples: u64) {
         self.all += samples;
         self.count(doing, samples);
     }
@@ -51,14 +51,14 @@ impl Doings {
         self.kept.push((doing.clone(), samples));
     }
 
-    pub(super) fn absorb(&mut self, other: &Self) {
+    pub(crate) fn absorb(&mut self, other: &Self) {
         self.all += other.all;
         for (doing, samples) in &other.kept {
             self.count(doing, *samples);
         }
     }
 
-    pub(super) fn samples(&self) -> Samples {
+    pub(crate) fn samples(&self) -> Samples {
         let mut doing = self.kept.clone();
         doing.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
         doing.truncate(SHOWN);

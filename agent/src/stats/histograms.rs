@@ -38,7 +38,7 @@ pub(crate) struct Histograms {
 }
 
 impl Histograms {
-    pub(super) fn message(&mut self, message: &Message) {
+    pub(crate) fn message(&mut self, message: &Message) {
         let split = &message.split;
         let age_ns = split.age_ns().max(0);
         if message.poss_dup {
@@ -85,7 +85,7 @@ impl Histograms {
     }
 
     #[cfg(test)]
-    pub(super) fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         let all = [&self.age, &self.resend_age].into_iter();
         all.chain(&self.stages)
             .chain(&self.parts)

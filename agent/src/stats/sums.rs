@@ -45,7 +45,7 @@ impl Sums {
             .filter(|&(_, _, ns)| ns != 0)
     }
 
-    pub(super) fn add(&mut self, matrix: &Matrix) {
+    pub(crate) fn add(&mut self, matrix: &Matrix) {
         for (stage, part, ns) in matrix.nonzero() {
             self.cells[stage as usize][part as usize] += i128::from(ns);
         }

@@ -184,7 +184,7 @@ impl<C: Counter> Default for Tally<C> {
 }
 
 impl<C: Counter> Tally<C> {
-    pub(super) fn message(&mut self, message: &Message) {
+    pub(crate) fn message(&mut self, message: &Message) {
         let split = &message.split;
         if message.poss_dup {
             self.resends.record(split.age_ns());
@@ -215,7 +215,7 @@ impl<C: Counter> Tally<C> {
         self.hand_offs.0[message.hand_off as usize] += 1;
     }
 
-    pub(super) const fn exclude(&mut self, why: Excluded) {
+    pub(crate) const fn exclude(&mut self, why: Excluded) {
         self.excluded.0[why as usize] += 1;
     }
 
@@ -227,7 +227,7 @@ impl<C: Counter> Tally<C> {
         self.resends.count()
     }
 
-    pub(super) fn figures(&self) -> Figures {
+    pub(crate) fn figures(&self) -> Figures {
         // Both are sums over the same messages, each of which was checked.
         debug_assert_eq!(self.sums.total(), self.ages.sum_ns());
         Figures {
@@ -247,7 +247,7 @@ impl<C: Counter> Tally<C> {
         }
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         let mut ages = std::mem::take(&mut self.ages);
         let mut resends = std::mem::take(&mut self.resends);
         ages.reset();
@@ -259,7 +259,7 @@ impl<C: Counter> Tally<C> {
         };
     }
 
-    pub(super) fn absorb(&mut self, other: &Self) {
+    pub(crate) fn absorb(&mut self, other: &Self) {
         self.ages.absorb(&other.ages);
         self.resends.absorb(&other.resends);
         self.sums.absorb(&other.sums);
@@ -278,7 +278,7 @@ impl<C: Counter> Tally<C> {
     }
 
     #[cfg(test)]
-    pub(super) fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         self.ages.heap_bytes() + self.resends.heap_bytes()
     }
 }

@@ -16,14 +16,12 @@ use std::{
 use agent_common::{BytesReceived, CloseReason, Snapshot, receive_flags};
 
 use crate::{
-    domain::{HandOff, SessionId, WindowFacts},
+    domain::{HandOff, SessionId, Update, WindowFacts},
     events::Event,
     join::clock::{TimeSource, UtcClock},
 };
 use headers::Headers;
 use socket::Socket;
-
-pub use socket::Fact;
 
 /// Sockets held at the most; the probes' own list is smaller.
 const MOST_SOCKETS: usize = 16_384;
@@ -65,6 +63,8 @@ pub struct Sessions {
     /// Since when the entry of system calls is watched, `CLOCK_MONOTONIC` ns.
     entries_since: Option<u64>,
     stray: u64,
+    /// See [`Sessions::unmatched`]; of sockets that are gone.
+    unmatched: u64,
 }
 
 impl Sessions {
@@ -77,12 +77,12 @@ impl Sessions {
         }
     }
 
-    /// Takes one event in; `tell` is given what follows from it.
+    /// Takes one event in; `emit` is given what follows from it.
     pub fn handle<T: TimeSource>(
         &mut self,
         event: Event<'_>,
         clock: &UtcClock<T>,
-        tell: &mut dyn FnMut(Fact),
+        emit: &mut dyn FnMut(Update),
     ) {
         match event {
             Event::SocketOpened(opened) => {
@@ -92,7 +92,8 @@ impl Sessions {
                     if self.by_function.contains(&opened.tgid) {
                         socket.follow_function();
                     }
-                    self.sockets.insert(opened.head.socket_id, socket);
+                    let replaced = self.sockets.insert(opened.head.socket, socket);
+                    self.unmatched += replaced.map_or(0, |socket| socket.unmatched());
                 } else {
                     self.left.insert(opened.head.socket_id);
                 }
@@ -118,7 +119,7 @@ impl Sessions {
                 }
                 if let Some(socket) = self.sockets.get_mut(&recv.head.socket_id) {
                     socket.bytes(&recv, slices, &mut self.headers);
-                    socket.received(&recv, clock, tell);
+                    socket.received(&recv, clock, emit);
                     if self.filter.by_function || !self.by_function.is_empty() {
                         let thread = self.threads.entry(recv.reader.tid).or_default();
                         thread.reads = Some(recv.head.socket_id);
@@ -130,7 +131,7 @@ impl Sessions {
             Event::HandedOff(hand_off) => {
                 if let Some(socket) = self.sockets.get_mut(&hand_off.head.socket_id) {
                     socket.lost_so_far(hand_off.head.lost);
-                    socket.handed_off(&hand_off.reader, HandOff::Wait, tell);
+                    socket.handed_off(&hand_off.reader, HandOff::Wait, emit);
                 }
             }
             Event::FunctionCalled(call) => self.called(call.head.lost, &call.caller),
@@ -139,15 +140,16 @@ impl Sessions {
                 if let Some(mut socket) = self.sockets.remove(&closed.head.socket_id) {
                     socket.lost_so_far(closed.head.lost);
                     if closed.reason != CloseReason::NotFix as u32 {
-                        socket.closed(closed.at_ns, tell);
+                        socket.closed(closed.at, emit);
                     }
+                    self.unmatched += socket.unmatched();
                 }
             }
             // Not about a socket: the collector's.
             Event::SleepEnded(_) | Event::RunQueueWait(_) | Event::CpuTurns(_) => {}
             Event::ThreadExited(exit) => {
                 for socket in self.sockets.values_mut() {
-                    socket.thread_ended(exit.tid, exit.at_ns, tell);
+                    socket.thread_ended(exit.tid, exit.at, emit);
                 }
                 self.threads.remove(&exit.tid);
             }
@@ -209,17 +211,19 @@ impl Sessions {
 
     /// Only these sockets are there, at `at` (`CLOCK_MONOTONIC` ns): the others have been closed,
     /// and the record of it was lost.
-    pub fn keep(&mut self, there: &HashSet<u64>, at: u64, tell: &mut dyn FnMut(Fact)) {
+    pub fn keep(&mut self, there: &HashSet<u64>, at: u64, emit: &mut dyn FnMut(Update)) {
         self.left.retain(|id| there.contains(id));
         for (_, mut socket) in self.sockets.extract_if(|id, _| !there.contains(id)) {
-            socket.closed(at, tell);
+            socket.closed(at, emit);
+            self.unmatched += socket.unmatched();
         }
     }
 
     /// The process has ended: what was received and not handed off never will be.
-    pub fn ended(&mut self, at: u64, tell: &mut dyn FnMut(Fact)) {
+    pub fn ended(&mut self, at: u64, emit: &mut dyn FnMut(Update)) {
         for (_, mut socket) in self.sockets.drain() {
-            socket.closed(at, tell);
+            socket.closed(at, emit);
+            self.unmatched += socket.unmatched();
         }
     }
 
@@ -251,6 +255,14 @@ impl Sessions {
     #[must_use]
     pub fn header_bytes(&self) -> usize {
         self.headers.needed()
+    }
+
+    /// Messages whose calls of the hand-off function could not be matched, so far: they end with
+    /// the batch they were received in.
+    #[must_use]
+    pub fn unmatched(&self) -> u64 {
+        let open = self.sockets.values().map(Socket::unmatched).sum::<u64>();
+        self.unmatched + open
     }
 
     /// Records about sockets that are not known (the record that announced them was lost).

@@ -9,10 +9,10 @@ use agent_common::{
 
 use super::{Filter, address::address, headers::Headers};
 use crate::{
-    domain::{Excluded, HandOff, SentBetween, SessionId, TapDelta, WindowFacts},
+    domain::{Excluded, HandOff, SentBetween, SessionId, TapDelta, Update, WindowFacts},
     events::Slices,
     join::{
-        account::{Joined, Receipt, Received},
+        account::{Receipt, Received},
         acks::Acks,
         arrivals::Arrivals,
         batch::Batch,
@@ -31,23 +31,6 @@ const MOST_BATCHES: usize = 64;
 /// Headers whose message is not read to its end: more than one walk of the probes can find. Only
 /// when the end of a receive is lost do those of several come together.
 const MOST_AWAITED: usize = 4096;
-
-/// What follows from the events.
-#[derive(Debug)]
-pub enum Fact {
-    /// A message, joined.
-    Message(Box<Joined>),
-    /// A message without an age.
-    Excluded(Arc<SessionId>, Excluded),
-    /// What the tap met since it was last told.
-    Tap(Arc<SessionId>, TapDelta),
-    /// How often our window was closed, since the session was first seen.
-    Window(Arc<SessionId>, WindowFacts),
-    /// The session's socket is closed.
-    Ended(Arc<SessionId>),
-    /// Messages whose `--handoff` calls could not be told apart; they end with their batch.
-    Unmatched(u64),
-}
 
 #[derive(Debug)]
 struct Moments {
@@ -118,21 +101,6 @@ fn offer(stream: &mut Stream, rcv_nxt: u32, offered: u32, least: u32) -> (u64, O
     (end, offer)
 }
 
-impl Fact {
-    /// The session it is about.
-    #[must_use]
-    pub fn session(&self) -> Option<&Arc<SessionId>> {
-        match self {
-            Self::Message(joined) => Some(&joined.message.session),
-            Self::Excluded(session, _)
-            | Self::Tap(session, _)
-            | Self::Window(session, _)
-            | Self::Ended(session) => Some(session),
-            Self::Unmatched(_) => None,
-        }
-    }
-}
-
 /// One watched socket.
 pub(super) struct Socket {
     local: SocketAddr,
@@ -160,6 +128,8 @@ pub(super) struct Socket {
     lost: u32,
     /// A receive may have been lost since the last one seen.
     recv_lost: bool,
+    /// Messages whose `--handoff` calls could not be matched: they end with their batch.
+    unmatched: u64,
 }
 
 /// Without the tap's bytes.
@@ -226,6 +196,7 @@ impl Socket {
             moments,
             lost: opened.head.lost,
             recv_lost: false,
+            unmatched: 0,
         })
     }
 
@@ -316,14 +287,14 @@ impl Socket {
         &mut self,
         recv: &BytesReceived,
         clock: &UtcClock<T>,
-        tell: &mut dyn FnMut(Fact),
+        emit: &mut dyn FnMut(Update),
     ) {
         let reader = recv.reader;
         self.reader = reader.tid;
         self.pid = recv.tgid;
         if recv.flags & receive_flags::CALL_CONTINUES == 0 {
             // The next receive call of the thread ends what its last one returned.
-            self.handed_off(&reader, HandOff::Receive, tell);
+            self.handed_off(&reader, HandOff::Receive, emit);
         }
         let end = self.stream.position(recv.end_seq);
         let start = end.saturating_sub(u64::from(recv.len));
@@ -348,7 +319,7 @@ impl Socket {
                 whole,
                 past: past.as_ref(),
             };
-            self.message(header, receipt, clock, tell);
+            self.message(header, receipt, clock, emit);
         }
         if recv.flags & receive_flags::HAND_OFF_LOST != 0
             && let Some(batch) = self.batch_in_hand(reader.tid)
@@ -357,13 +328,16 @@ impl Socket {
         }
         if let Some(session) = &self.session {
             for _ in 0..std::mem::take(&mut self.dropped) {
-                tell(Fact::Excluded(Arc::clone(session), Excluded::ReceiveUnseen));
+                emit(Update::Excluded(
+                    Arc::clone(session),
+                    Excluded::ReceiveUnseen,
+                ));
             }
         }
         self.moments.arrivals.read_until(end);
         // Last: the messages were held back by the window as it was before this read.
         self.moments.window.read(offer, reader);
-        self.tell_tap(tell);
+        self.emit_counts(emit);
     }
 
     fn message<T: TimeSource>(
@@ -371,7 +345,7 @@ impl Socket {
         header: Header,
         receipt: Receipt<'_>,
         clock: &UtcClock<T>,
-        tell: &mut dyn FnMut(Fact),
+        emit: &mut dyn FnMut(Update),
     ) {
         let session = self.session_of(&header);
         let arrived = self.moments.arrivals.of(header.end);
@@ -392,14 +366,14 @@ impl Socket {
                 let received = received.sent_between(between);
                 match self.moments.batch_of(receipt.reader.tid) {
                     Some(batch) => batch.add(received),
-                    None => tell(Fact::Excluded(session, Excluded::ReceiveUnseen)),
+                    None => emit(Update::Excluded(session, Excluded::ReceiveUnseen)),
                 }
             }
             Err(why) => {
                 if let Some(batch) = self.moments.batch_of(receipt.reader.tid) {
                     batch.skip();
                 }
-                tell(Fact::Excluded(session, why));
+                emit(Update::Excluded(session, why));
             }
         }
     }
@@ -424,14 +398,25 @@ impl Socket {
     }
 
     /// The thread of `end` is through with what it read here.
-    pub(super) fn handed_off(&mut self, end: &Snapshot, how: HandOff, tell: &mut dyn FnMut(Fact)) {
+    pub(super) fn handed_off(
+        &mut self,
+        end: &Snapshot,
+        how: HandOff,
+        emit: &mut dyn FnMut(Update),
+    ) {
         if end.tid == self.reader {
             self.moments.window.seen(*end);
         }
-        self.close_batch(end.tid, end, how, tell);
+        self.close_batch(end.tid, end, how, emit);
     }
 
-    fn close_batch(&mut self, tid: u32, end: &Snapshot, how: HandOff, tell: &mut dyn FnMut(Fact)) {
+    fn close_batch(
+        &mut self,
+        tid: u32,
+        end: &Snapshot,
+        how: HandOff,
+        emit: &mut dyn FnMut(Update),
+    ) {
         let Some(session) = &self.session else {
             return;
         };
@@ -439,15 +424,13 @@ impl Socket {
             return;
         };
         let by_function = self.filter.by_function;
-        let unmatched = batch.handed_off(end, how, by_function, session, |joined| {
-            tell(match joined {
-                Ok(joined) => Fact::Message(Box::new(joined)),
-                Err(_) => Fact::Excluded(Arc::clone(session), Excluded::Unbalanced),
+        let unmatched = batch.handed_off(end, how, by_function, session, |message| {
+            emit(match message {
+                Ok(message) => Update::Message(Box::new(message)),
+                Err(_) => Update::Excluded(Arc::clone(session), Excluded::Unbalanced),
             });
         });
-        if unmatched > 0 {
-            tell(Fact::Unmatched(unmatched));
-        }
+        self.unmatched += unmatched;
     }
 
     /// The function named with `--handoff` was called by `caller`, which read from here last.
@@ -471,32 +454,32 @@ impl Socket {
     }
 
     /// The thread has ended with messages in hand.
-    pub(super) fn thread_ended(&mut self, tid: u32, at: u64, tell: &mut dyn FnMut(Fact)) {
+    pub(super) fn thread_ended(&mut self, tid: u32, at: u64, emit: &mut dyn FnMut(Update)) {
         let end = Snapshot {
             at_ns: at,
             ..Snapshot::default()
         };
-        self.close_batch(tid, &end, HandOff::Unseen, tell);
+        self.close_batch(tid, &end, HandOff::Unseen, emit);
         self.moments.batches.retain(|b| b.0 != tid);
     }
 
     /// The socket is gone.
-    pub(super) fn closed(&mut self, at: u64, tell: &mut dyn FnMut(Fact)) {
+    pub(super) fn closed(&mut self, at: u64, emit: &mut dyn FnMut(Update)) {
         let threads: Vec<u32> = self.moments.batches.iter().map(|b| b.0).collect();
         for tid in threads {
-            self.thread_ended(tid, at, tell);
+            self.thread_ended(tid, at, emit);
         }
-        self.tell_tap(tell);
+        self.emit_counts(emit);
         if let Some(session) = self.session.take() {
-            tell(Fact::Window(
+            emit(Update::Window(
                 Arc::clone(&session),
                 self.moments.window.facts(),
             ));
-            tell(Fact::Ended(session));
+            emit(Update::SessionEnded(session));
         }
     }
 
-    fn tell_tap(&mut self, tell: &mut dyn FnMut(Fact)) {
+    fn emit_counts(&mut self, emit: &mut dyn FnMut(Update)) {
         let Some(session) = &self.session else {
             return;
         };
@@ -516,7 +499,7 @@ impl Socket {
         };
         if !delta.is_empty() {
             self.tapped = now;
-            tell(Fact::Tap(Arc::clone(session), delta));
+            emit(Update::Tap(Arc::clone(session), delta));
         }
     }
 
@@ -524,6 +507,11 @@ impl Socket {
         if reader.tid == self.reader {
             self.moments.window.seen(reader);
         }
+    }
+
+    /// Messages whose `--handoff` calls could not be matched, so far.
+    pub(super) const fn unmatched(&self) -> u64 {
+        self.unmatched
     }
 
     pub(super) fn starving_reader(&self) -> Option<u32> {

@@ -8,7 +8,8 @@ use agent_common::{
 };
 use proptest::prelude::*;
 
-use super::{Fact, Filter, Sessions};
+use super::{Filter, Sessions};
+use crate::domain::Update;
 use crate::{
     domain::{Excluded, HandOff as How, Message, Part, Stage},
     events::{Event, Slices},
@@ -55,7 +56,6 @@ struct Script {
     messages: Vec<Message>,
     excluded: Vec<Excluded>,
     incomplete: u64,
-    unmatched: u64,
     ended: usize,
 }
 
@@ -89,7 +89,6 @@ impl Script {
             messages: Vec::new(),
             excluded: Vec::new(),
             incomplete: 0,
-            unmatched: 0,
             ended: 0,
         };
         script.open();
@@ -131,15 +130,14 @@ impl Script {
 
     fn give(&mut self, event: Event<'_>) {
         let (messages, excluded, ended) = (&mut self.messages, &mut self.excluded, &mut self.ended);
-        let (unmatched, incomplete) = (&mut self.unmatched, &mut self.incomplete);
+        let incomplete = &mut self.incomplete;
         self.sessions
-            .handle(event, &self.clock, &mut |fact| match fact {
-                Fact::Message(joined) => messages.push(joined.message),
-                Fact::Window(..) => {}
-                Fact::Excluded(_, why) => excluded.push(why),
-                Fact::Ended(_) => *ended += 1,
-                Fact::Unmatched(n) => *unmatched += n,
-                Fact::Tap(_, delta) => *incomplete += delta.incomplete_headers,
+            .handle(event, &self.clock, &mut |update| match update {
+                Update::Message(message) => messages.push(*message),
+                Update::Excluded(_, why) => excluded.push(why),
+                Update::SessionEnded(_) => *ended += 1,
+                Update::Tap(_, delta) => *incomplete += delta.incomplete_headers,
+                _ => {}
             });
     }
 
@@ -728,7 +726,7 @@ fn every_message_gets_its_own_call() {
     }
     assert!(called.contains(&(5, None)), "{called:?}");
     assert_eq!(script.messages[4].hand_off, How::Wait);
-    assert_eq!(script.unmatched, 0);
+    assert_eq!(script.sessions.unmatched(), 0);
 }
 
 #[test]
@@ -767,11 +765,11 @@ fn after_a_gap_no_message_gets_the_call_of_another() {
     // first is of one of them.
     script.read_and_call(&["8 2 dup", "4 3 dup", "8 6", "8 7"], 4);
     assert!(script.called().iter().all(|(_, call)| call.is_none()));
-    assert_eq!(script.unmatched, 8);
+    assert_eq!(script.sessions.unmatched(), 8);
     // In step again.
     script.read_and_call(&["8 8", "8 9"], 2);
     assert_eq!(script.called()[8..], [(8, Some(100)), (9, Some(200))]);
-    assert_eq!(script.unmatched, 8);
+    assert_eq!(script.sessions.unmatched(), 8);
 }
 
 #[test]
@@ -781,7 +779,7 @@ fn a_gap_is_filled_in_the_read_that_shows_it() {
     script.read_and_call(&["8 3", "8 2 dup"], 2);
     script.read_and_call(&["8 5", "8 4"], 2);
     assert!(script.called().iter().all(|(_, call)| call.is_none()));
-    assert_eq!(script.unmatched, 4);
+    assert_eq!(script.sessions.unmatched(), 4);
 }
 
 #[test]
@@ -789,7 +787,7 @@ fn a_message_the_engine_rejects_has_no_call() {
     let mut script = Script::by_function();
     script.read_and_call(&["8 1", "8 2", "8 3", "0 4"], 2);
     assert!(script.called().iter().all(|(_, call)| call.is_none()));
-    assert_eq!(script.unmatched, 4);
+    assert_eq!(script.sessions.unmatched(), 4);
 }
 
 #[test]
@@ -806,7 +804,10 @@ fn a_message_without_an_age_has_calls_too() {
     // The call is of the resend, and the new message waits: one call, one message with an age.
     script.read_and_call(&["8 2 dup-without-122", "8 9"], 1);
     assert_eq!(script.excluded, [Excluded::ResendWithoutOrigTime]);
-    assert_eq!((script.called(), script.unmatched), (vec![(9, None)], 1));
+    assert_eq!(
+        (script.called(), script.sessions.unmatched()),
+        (vec![(9, None)], 1)
+    );
     // On its own it says nothing of the next read.
     script.read_and_call(&["8 10 dup-without-122"], 1);
     script.read_and_call(&["8 11"], 1);
@@ -823,7 +824,7 @@ fn what_the_function_is_called_for_does_not_change() {
         script.called(),
         [(1, None), (2, Some(100)), (3, None), (4, None)]
     );
-    assert_eq!(script.unmatched, 2);
+    assert_eq!(script.sessions.unmatched(), 2);
 }
 
 /// One engine thread serves two sessions: it reads the first, works it off, reads the second.
@@ -845,7 +846,7 @@ fn a_call_belongs_to_the_socket_read_last() {
         script.called(),
         [(1, Some(100)), (1, Some(100)), (2, Some(200))]
     );
-    assert_eq!(script.unmatched, 0);
+    assert_eq!(script.sessions.unmatched(), 0);
 }
 
 #[derive(Clone, Debug)]

@@ -9,17 +9,17 @@ use crate::targets::pid::Target;
 
 /// Waits for the end of processes, each by its own handle.
 #[derive(Clone, Debug)]
-pub(super) struct Ends(mpsc::Sender<NonZeroU32>);
+pub(crate) struct Ends(mpsc::Sender<NonZeroU32>);
 
 impl Ends {
     /// With what is told; closed once all that were followed have ended and this is gone.
-    pub(super) fn new() -> (Self, mpsc::Receiver<NonZeroU32>) {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<NonZeroU32>) {
         let (tell, told) = mpsc::channel(1);
         (Self(tell), told)
     }
 
     /// The end of this process, too, is to be told. Inside of a runtime.
-    pub(super) fn follow(&self, target: Target) -> Result<(), RunError> {
+    pub(crate) fn follow(&self, target: Target) -> Result<(), RunError> {
         let (pid, tell) = (target.pid(), self.0.clone());
         let target = readiness(target).map_err(RunError::Runtime)?;
         tokio::spawn(async move {

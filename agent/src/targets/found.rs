@@ -3,13 +3,13 @@
 use std::{io, num::NonZeroU32};
 
 use crate::{
+    domain::Update,
     host::Host,
     kernel::{FunctionPlace, FunctionSearch, FunctionSpec, ProbeError},
     kube::{
         Kube,
         selector::{Answer, PodSelector},
     },
-    streams::Fact,
     targets::{
         discovery::{Decision, Discovery, Selector, Subject},
         pid::Target,
@@ -20,8 +20,8 @@ use crate::targets::ends::Ends;
 
 /// The processes found to read FIX.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) discovery: Discovery,
+pub(crate) struct Found {
+    pub(crate) discovery: Discovery,
     ends: Ends,
     /// Decided on since they were last taken.
     fresh: Vec<u32>,
@@ -31,11 +31,11 @@ pub(super) struct Found {
 
 /// What was decided on a process.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Settled {
-    pub(super) pid: NonZeroU32,
-    pub(super) decision: Decision,
+pub(crate) struct Settled {
+    pub(crate) pid: NonZeroU32,
+    pub(crate) decision: Decision,
     /// Nothing was decided on it before.
-    pub(super) first: bool,
+    pub(crate) first: bool,
 }
 
 /// A process, as the machine knows it.
@@ -71,7 +71,7 @@ impl Subject for Seen<'_> {
 }
 
 impl Found {
-    pub(super) fn new(
+    pub(crate) fn new(
         selector: Selector,
         ends: Ends,
         function: Option<FunctionSpec>,
@@ -90,7 +90,7 @@ impl Found {
 
     /// Begins to look for the function in the process; `false`: none was named, or nobody looks.
     /// Until it is found the process hands off when it next reads or waits.
-    pub(super) fn look_for_function(&self, pid: NonZeroU32) -> bool {
+    pub(crate) fn look_for_function(&self, pid: NonZeroU32) -> bool {
         let Some((function, search)) = &self.function else {
             return false;
         };
@@ -104,7 +104,7 @@ impl Found {
     }
 
     /// A process that was looked through since the last call: what to attach to, and where.
-    pub(super) fn function_found(
+    pub(crate) fn function_found(
         &self,
     ) -> Option<(NonZeroU32, FunctionSpec, Result<FunctionPlace, ProbeError>)> {
         let (function, search) = self.function.as_ref()?;
@@ -114,8 +114,8 @@ impl Found {
 
     /// Whether what follows from the events is to be told: a process is decided on when it has read
     /// its first message.
-    pub(super) fn admits(&mut self, fact: &Fact, host: &Host, kube: Option<&Kube>) -> bool {
-        let Some(session) = fact.session() else {
+    pub(crate) fn admits(&mut self, update: &Update, host: &Host, kube: Option<&Kube>) -> bool {
+        let Some(session) = update.session() else {
             return true;
         };
         let pid = session.pid;
@@ -127,7 +127,7 @@ impl Found {
     }
 
     /// Those decided on since the last call, and those of which more may be known now.
-    pub(super) fn settled(&mut self, host: &Host, kube: Option<&Kube>) -> Vec<Settled> {
+    pub(crate) fn settled(&mut self, host: &Host, kube: Option<&Kube>) -> Vec<Settled> {
         let fresh = std::mem::take(&mut self.fresh);
         let mut settled = Vec::new();
         for &pid in &fresh {
@@ -152,7 +152,7 @@ impl Found {
     }
 
     /// The end of the process is told from now on; `false` when it has ended already.
-    pub(super) fn follow(&self, pid: NonZeroU32) -> bool {
+    pub(crate) fn follow(&self, pid: NonZeroU32) -> bool {
         let followed = Target::open(pid).map(|target| self.ends.follow(target));
         match followed {
             Ok(Ok(())) => true,

@@ -15,7 +15,7 @@ const NEAR_LIMIT: f64 = 0.9;
 const QUOTA_HEADROOM: f64 = 1.25;
 
 /// What to do, in sentences; empty when there is nothing to do.
-pub(super) fn advice(causes: &[Cause], evidence: &Evidence) -> String {
+pub(crate) fn advice(causes: &[Cause], evidence: &Evidence) -> String {
     let each = causes.iter().map(|&cause| one(cause, evidence));
     let said: Vec<_> = each.filter(|text| !text.is_empty()).collect();
     said.join(" ")
@@ -122,7 +122,7 @@ fn enough(cores: f64, e: &Evidence) -> f64 {
 }
 
 /// Messages that come in per message drained.
-pub(super) fn behind(e: &Evidence) -> Option<f64> {
+pub(crate) fn behind(e: &Evidence) -> Option<f64> {
     if growing(e) {
         // The age grows by 1 - drained / arriving.
         let slope = e.flow.age_slope.filter(|&slope| slope < 1.0)?;

@@ -10,7 +10,7 @@ use crate::domain::{
 };
 
 /// One fact each.
-pub(super) fn facts(e: &Evidence) -> Vec<String> {
+pub(crate) fn facts(e: &Evidence) -> Vec<String> {
     let mut facts = Vec::new();
     let f = &e.figures;
     if let Some(age) = &f.age {

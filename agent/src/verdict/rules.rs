@@ -34,7 +34,7 @@ pub fn diagnose(evidence: &Evidence) -> Verdict {
 }
 
 /// Whether more comes in than is handed off, for so long that the age shows it.
-pub(super) fn growing(evidence: &Evidence) -> bool {
+pub(crate) fn growing(evidence: &Evidence) -> bool {
     let grown = |slope: f64| slope * evidence.length.as_secs_f64() * 1e9;
     evidence
         .flow

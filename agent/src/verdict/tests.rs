@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::*;
 use crate::{
     domain::{
-        CgroupLevel, CgroupUse, Culprit, Doing, Function, Input, Kin, Lock, Message, Moment,
-        Object, Part, Stage, ThreadName,
+        CgroupLevel, CgroupUse, Culprit, Doing, Function, Kin, Lock, Message, Moment, Object, Part,
+        Stage, ThreadName, Update,
         samples::{message, session},
     },
     model::Model,
@@ -415,11 +415,11 @@ fn the_cgroup_that_ran_out_is_the_limit() {
     };
     let mut model = Model::at_zero();
     let second = SECOND as u64;
-    model.take(after(0), &Input::Cgroup(Box::new(read(0, 0))));
+    model.apply(after(0), &Update::Cgroup(Box::new(read(0, 0))));
     for m in stream(&[(Stage::Queued, Part::Throttle, 60 * MS)], 0.0, 10, 0) {
         model.observe(&m);
     }
-    model.take(after(1), &Input::Cgroup(Box::new(read(second / 5, 7))));
+    model.apply(after(1), &Update::Cgroup(Box::new(read(second / 5, 7))));
     let interval = model.take_interval(after(1));
     let verdict = interval.sessions[0].verdict.as_ref().expect("a verdict");
     assert!(

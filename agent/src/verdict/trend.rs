@@ -27,7 +27,7 @@ pub(crate) struct Line {
 
 impl Line {
     /// A message handed off at `x`, of the age `y`, seconds.
-    pub(super) fn point(&mut self, x: f64, y: f64) {
+    pub(crate) fn point(&mut self, x: f64, y: f64) {
         self.merge(&Self {
             count: 1,
             mean_x: x,
@@ -54,7 +54,7 @@ impl Line {
     }
 
     /// By how much the age grows in a second; `None` with too few messages.
-    pub(super) fn slope(&self) -> Option<f64> {
+    pub(crate) fn slope(&self) -> Option<f64> {
         let spread = self.xx * self.count as f64;
         (self.count >= FOR_A_TREND && spread > 1e-9).then(|| self.xy / self.xx)
     }

@@ -18,7 +18,7 @@ use crate::{
 const ACK_SHARE: f64 = 0.5;
 
 /// The causes in a sentence each.
-pub(super) fn sentence(causes: &[Cause], evidence: &Evidence) -> String {
+pub(crate) fn sentence(causes: &[Cause], evidence: &Evidence) -> String {
     let each: Vec<_> = causes.iter().map(|&cause| one(cause, evidence)).collect();
     each.join(" Also ")
 }
@@ -39,7 +39,7 @@ fn one(cause: Cause, e: &Evidence) -> String {
 }
 
 /// A part's share of the age.
-pub(super) fn share(e: &Evidence, part: Part) -> Share {
+pub(crate) fn share(e: &Evidence, part: Part) -> Share {
     let sums = e.figures.sums_without_skew();
     Share {
         part: sums.part(part),
@@ -70,7 +70,7 @@ fn network(e: &Evidence) -> String {
 
 /// The share of the network's time in which an acknowledgement of ours was pending, where the venue
 /// seems to have waited for it.
-pub(super) fn late_acks(e: &Evidence) -> Option<Share> {
+pub(crate) fn late_acks(e: &Evidence) -> Option<Share> {
     let pending = Share {
         part: i128::try_from(e.figures.ack_pending_ns).unwrap_or(i128::MAX),
         whole: e.figures.sums_without_skew().part(Part::Network),
@@ -102,7 +102,7 @@ fn lock(e: &Evidence) -> String {
 }
 
 /// A culprit's share of its part.
-pub(super) fn charged(e: &Evidence, row: &BlameRow) -> Share {
+pub(crate) fn charged(e: &Evidence, row: &BlameRow) -> Share {
     Share {
         part: row.ns,
         whole: e.figures.sums_without_skew().part(row.part),

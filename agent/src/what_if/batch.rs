@@ -6,50 +6,50 @@
 use super::service::Service;
 
 /// Messages of one receive call kept at once. Of more, the first so many bear all of its cost.
-pub(super) const MOST: usize = 4096;
+pub(crate) const MOST: usize = 4096;
 
 /// A message that waits for the reader.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     /// When it was sent.
-    pub(super) sent: i64,
+    pub(crate) sent: i64,
     /// When it is there to be read.
-    pub(super) there: i64,
+    pub(crate) there: i64,
     /// Its age counts: it is no resend.
-    pub(super) counts: bool,
+    pub(crate) counts: bool,
     /// When it was handed off.
-    pub(super) handed_off: i64,
+    pub(crate) handed_off: i64,
     /// What the reader spent from the receive call's return to that.
-    pub(super) in_app: Service,
+    pub(crate) in_app: Service,
 }
 
 /// What one receive call handed over, so far.
 #[derive(Clone, Debug)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     /// When the call returned.
-    pub(super) received: i64,
+    pub(crate) received: i64,
     /// When the first of its messages arrived.
-    pub(super) first_arrived: i64,
+    pub(crate) first_arrived: i64,
     /// What the reader spent from then to the return.
-    pub(super) queued: Service,
+    pub(crate) queued: Service,
     /// Its messages, in the order read.
-    pub(super) messages: Vec<Waiting>,
+    pub(crate) messages: Vec<Waiting>,
 }
 
 /// Messages of a batch that were handed off at one instant, and what they cost.
-pub(super) struct Group<'a> {
+pub(crate) struct Group<'a> {
     /// What the reader spent before the receive call returned, once.
-    pub(super) stall: Service,
+    pub(crate) stall: Service,
     /// What it spent on the messages.
-    pub(super) work: Service,
+    pub(crate) work: Service,
     /// Never empty.
-    pub(super) messages: &'a [Waiting],
+    pub(crate) messages: &'a [Waiting],
 }
 
 impl Batch {
     /// Calls `serve` for every group in the order of hand-off. `through` is when the reader was
     /// through with the batch before, `before` what this receive call has cost so far.
-    pub(super) fn groups(
+    pub(crate) fn groups(
         &mut self,
         through: Option<i64>,
         before: &Service,

@@ -5,7 +5,7 @@ use crate::stats::{Ages, Spread};
 
 /// The queue in one scenario: Lindley's recursion, and the ages it gives.
 #[derive(Clone, Debug)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     /// When the reader is through with everything so far.
     free: i64,
     total: Ages<u64, 2>,
@@ -25,7 +25,7 @@ impl Default for Queue {
 impl Queue {
     /// The reader takes the messages of a group. Those that are there when it begins are read, and
     /// handed off, together; the others when they have come.
-    pub(super) fn serve(&mut self, scenario: Scenario, group: &Group<'_>) {
+    pub(crate) fn serve(&mut self, scenario: Scenario, group: &Group<'_>) {
         let mut stall = scenario.left_of(&group.stall);
         let work = i128::from(scenario.left_of(&group.work));
         let all = group.messages.len();
@@ -49,24 +49,24 @@ impl Queue {
         }
     }
 
-    pub(super) fn spread(&self) -> Option<Spread> {
+    pub(crate) fn spread(&self) -> Option<Spread> {
         self.total.spread()
     }
 
     /// The ages since the last call.
-    pub(super) fn take_interval(&mut self) -> Option<Spread> {
+    pub(crate) fn take_interval(&mut self) -> Option<Spread> {
         let spread = self.interval.spread();
         self.interval.reset();
         spread
     }
 
-    pub(super) fn absorb(&mut self, other: &Self) {
+    pub(crate) fn absorb(&mut self, other: &Self) {
         self.total.absorb(&other.total);
         self.interval.absorb(&other.interval);
     }
 
     #[cfg(test)]
-    pub(super) fn heap_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         self.total.heap_bytes() + self.interval.heap_bytes()
     }
 }

@@ -49,7 +49,7 @@ impl Scenario {
     }
 
     /// How the reader's time is spoken of in this scenario.
-    pub(super) const fn phrase(self) -> &'static str {
+    pub(crate) const fn phrase(self) -> &'static str {
         match self {
             Self::AsItWas => "as it was",
             Self::WithoutLock => "without the lock wait",
@@ -62,7 +62,7 @@ impl Scenario {
     }
 
     /// How much of `service` is left, nanoseconds.
-    pub(super) fn left_of(self, service: &Service) -> i64 {
+    pub(crate) fn left_of(self, service: &Service) -> i64 {
         // Who does not wait keeps the CPU and does not ask again: what the wait left behind goes
         // with it.
         let waits = |part| service.part(part) + service.left_behind(part);

@@ -20,7 +20,7 @@ pub struct Service([i64; CELLS]);
 
 impl Service {
     /// What a message's stage says of the reader.
-    pub(super) fn of_stage(matrix: &Matrix, stage: Stage, followed: &Followed) -> Self {
+    pub(crate) fn of_stage(matrix: &Matrix, stage: Stage, followed: &Followed) -> Self {
         let mut cells = [0; CELLS];
         for (cell, part) in cells.iter_mut().zip(Part::ALL) {
             *cell = matrix.get(stage, part).max(0);
@@ -60,7 +60,7 @@ impl Service {
     }
 
     /// The same without what was not seen.
-    pub(super) fn seen(mut self) -> Self {
+    pub(crate) fn seen(mut self) -> Self {
         self.0[Part::Unknown as usize] = 0;
         self
     }
@@ -71,14 +71,14 @@ impl Service {
         self.0.iter().sum()
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine = mine.saturating_add(theirs);
         }
     }
 
     /// What came on top of `earlier`, which was counted from the same instant.
-    pub(super) fn since(&self, earlier: &Self) -> Self {
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
         let mut rest = *self;
         for (mine, theirs) in rest.0.iter_mut().zip(earlier.0) {
             *mine = (*mine - theirs).max(0);
@@ -87,7 +87,7 @@ impl Service {
     }
 
     /// The same proportions with `total` as the sum, exactly; all unknown when there are none.
-    pub(super) fn scaled_to(&self, total: i64) -> Self {
+    pub(crate) fn scaled_to(&self, total: i64) -> Self {
         let whole = i128::from(self.total());
         let mut scaled = Self::default();
         if whole > 0 {

@@ -6,7 +6,7 @@ const LATEST: usize = 63;
 /// The median time in flight of the latest messages that found the reader waiting. It may be
 /// negative (clock skew).
 #[derive(Clone, Debug, Default)]
-pub(super) struct Transit {
+pub(crate) struct Transit {
     latest: Vec<i64>,
     next: usize,
     median: Option<i64>,
@@ -14,7 +14,7 @@ pub(super) struct Transit {
 
 impl Transit {
     /// A message that found the reader waiting was in flight for so long.
-    pub(super) fn seen(&mut self, in_flight_ns: i64) {
+    pub(crate) fn seen(&mut self, in_flight_ns: i64) {
         if self.latest.len() < LATEST {
             self.latest.push(in_flight_ns);
         } else {
@@ -25,7 +25,7 @@ impl Transit {
     }
 
     /// The median; `None` before the first.
-    pub(super) fn median_ns(&mut self) -> Option<i64> {
+    pub(crate) fn median_ns(&mut self) -> Option<i64> {
         if self.median.is_none() && !self.latest.is_empty() {
             let mut sorted = self.latest.clone();
             let middle = sorted.len() / 2;

@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::*;
 use crate::{
     domain::{
-        Capability, Charge, Container, Culprit, CulpritId, Doing, Excluded, Function, Hook, Input,
-        Lock, Moment, Part, Pod, ProbeCost, ProcessFacts, Qos, Sample, SentBetween, Stage,
-        ThreadName,
+        Capability, Charge, Container, Culprit, CulpritId, Doing, Excluded, Function, Hook, Lock,
+        Moment, Part, Pod, ProbeCost, ProcessFacts, Qos, Sample, SentBetween, Stage, ThreadName,
+        Update,
         samples::{any_message, message, session},
     },
     model::Model,
@@ -159,7 +159,7 @@ fn what_a_holder_did_is_told_with_its_row() {
     };
     let lock = Lock::Gil;
     let culprit = Arc::new(Culprit::Holder { lock, thread });
-    model.take(Moment::default(), &Input::Culprit(CulpritId(1), culprit));
+    model.apply(Moment::default(), &Update::Culprit(CulpritId(1), culprit));
     let mut m = message(&s, 1, &[(Stage::Queued, Part::LockWait, 100)]);
     m.charges = vec![Charge {
         part: Part::LockWait,
@@ -182,7 +182,7 @@ fn what_a_holder_did_is_told_with_its_row() {
                 }),
             },
         };
-        model.take(Moment::default(), &Input::Sample(Box::new(sample)));
+        model.apply(Moment::default(), &Update::Sample(Box::new(sample)));
     };
     for line in 0..8 {
         sample(m.tid, line);

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{Part, ProcessFacts, Stage, TapDelta, ThreadFacts, WindowFacts},
-    model::{self, Model, Session},
+    model::{Model, Session},
     stats::{Counts, Exclusions, Exemplars, Histograms, Sums},
     verdict::Verdict,
     what_if::WhatIf,
@@ -187,7 +187,7 @@ pub(super) fn place(process: Option<&ProcessFacts>) -> [String; 3] {
 }
 
 fn named(exemplars: &Exemplars, model: &Model) -> Vec<Option<Exemplar>> {
-    let named = |e: &model::Exemplar| {
+    let named = |e: &crate::stats::Exemplar| {
         let mut labels = vec![("seq", e.seq.to_string()), ("tid", e.tid.to_string())];
         let thread = model.thread_name(e.pid, e.tid).unwrap_or_default();
         let of = |(name, value): &(&str, String)| name.len() + value.chars().count();

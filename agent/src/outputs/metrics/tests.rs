@@ -8,8 +8,8 @@ use prost::Message as _;
 use super::{group::CHARGED, wire::MetricFamily, *};
 use crate::{
     domain::{
-        CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId, Discovery, Excluded, Input,
-        Kube, Message, Moment, OwnUse, Part, Pod, ProbeCost, ProcessFacts, SessionId, Stage,
+        CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId, Discovery, Excluded, Kube,
+        Message, Moment, OwnUse, Part, Pod, ProbeCost, ProcessFacts, SessionId, Stage, Update,
         samples::{any_message, message, session},
     },
     outputs::openmetrics::{Exposed, parse},
@@ -212,7 +212,7 @@ fn the_blame_of_a_part_sums_to_it_and_names_who_is_worth_it() {
     for id in 1..=2 {
         let cgroup = format!("/{id}");
         let culprit = Arc::new(Culprit::Quota { cgroup });
-        model.take(Moment::default(), &Input::Culprit(CulpritId(id), culprit));
+        model.apply(Moment::default(), &Update::Culprit(CulpritId(id), culprit));
     }
     let mut m = message(&session(0), 1, &[(Stage::Queued, Part::Throttle, 1_000)]);
     let charge = |id, ns| Charge {
@@ -239,9 +239,9 @@ pub(in crate::outputs) fn busy_model() -> Model {
     let mut id = (*session(0)).clone();
     id.sender = "A \"quoted\" \\ name\nof two lines".to_owned();
     let id: Arc<SessionId> = Arc::new(id);
-    model.take(
+    model.apply(
         at(1),
-        &Input::Process(Box::new(ProcessFacts {
+        &Update::Process(Box::new(ProcessFacts {
             pid: id.pid,
             inner_pid: 7,
             comm: "engine".to_owned(),
@@ -268,9 +268,9 @@ pub(in crate::outputs) fn busy_model() -> Model {
         throttled_periods: 3,
         throttled_ns: 5_000_000_000,
     };
-    model.take(
+    model.apply(
         at(1),
-        &Input::Cgroup(Box::new(CgroupUse {
+        &Update::Cgroup(Box::new(CgroupUse {
             pid: id.pid,
             levels: vec![
                 level("/pod/container", Some(200_000_000), 7 * SECOND),
@@ -543,12 +543,12 @@ proptest! {
                     // Each port of three connections in turn.
                     let mut id = (*session(n / 3)).clone();
                     id.remote.set_port(40_000 + n);
-                    of.take(at(now), &Input::Message(Box::new(message(&Arc::new(id), seq, &[(Stage::Queued, Part::Blocked, 1_000)]))));
+                    of.apply(at(now), &Update::Message(Box::new(message(&Arc::new(id), seq, &[(Stage::Queued, Part::Blocked, 1_000)]))));
                 }
                 Step::End(n) => {
                     let mut id = (*session(n / 3)).clone();
                     id.remote.set_port(40_000 + n);
-                    of.take(at(now), &Input::Ended(Arc::new(id)));
+                    of.apply(at(now), &Update::SessionEnded(Arc::new(id)));
                 }
                 Step::Pass(seconds) => {
                     now += seconds;
@@ -587,16 +587,16 @@ fn a_churn_of_thousands_stays_flat() {
         let mut id = (*session((n % 20) as u16)).clone();
         id.pid = 1000 + n;
         let cells = [(Stage::Queued, Part::Blocked, 1_000_000 + i64::from(n))];
-        of.take(
+        of.apply(
             now,
-            &Input::Message(Box::new(message(&Arc::new(id.clone()), 1, &cells))),
+            &Update::Message(Box::new(message(&Arc::new(id.clone()), 1, &cells))),
         );
         if let Some(pid) = (1000 + n).checked_sub(20).filter(|&pid| pid >= 1000) {
             id.pid = pid;
             id.local
                 .set_port(session(((n - 20) % 20) as u16).local.port());
-            of.take(now, &Input::Ended(Arc::new(id)));
-            of.take(now, &Input::ProcessEnded(pid));
+            of.apply(now, &Update::SessionEnded(Arc::new(id)));
+            of.apply(now, &Update::ProcessEnded(pid));
         }
         if n % 100 == 99 {
             of.take_interval(now);

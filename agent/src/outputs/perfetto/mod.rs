@@ -29,7 +29,8 @@ use std::{
     time::Duration,
 };
 
-use crate::domain::{Input, Message, Moment};
+use crate::domain::{Message, Moment, Update};
+use crate::pipeline::Sink;
 
 use cgroups::Cgroups;
 use culprits::Culprits;
@@ -142,6 +143,17 @@ pub struct Trace<W: Write> {
     sessions: Sessions,
     threads: Threads,
     cgroups: Cgroups,
+    failed: Option<io::Error>,
+}
+
+impl<W: Write> Sink for Trace<W> {
+    /// Moments come in order.
+    fn publish(&mut self, at: Moment, update: Update) {
+        // Intervals have no place in a trace, whose time is continuous.
+        if self.failed.is_none() && !matches!(update, Update::IntervalEnded) {
+            self.failed = self.write(at, &update).err();
+        }
+    }
 }
 
 impl<W: Write> Trace<W> {
@@ -159,52 +171,50 @@ impl<W: Write> Trace<W> {
             sessions: Sessions::default(),
             threads: Threads::default(),
             cgroups: Cgroups::default(),
+            failed: None,
         }
     }
 
-    /// Takes what the model was told at a moment. Moments come in order.
-    ///
-    /// # Errors
-    /// When the trace cannot be written; it is of no use then.
-    pub fn take(&mut self, at: Moment, input: &Input) -> io::Result<()> {
+    fn write(&mut self, at: Moment, update: &Update) -> io::Result<()> {
         self.tell_clocks(at)?;
         self.last = at;
-        match input {
-            Input::Message(message) => self.message(at, message),
-            Input::Excluded(..) => {
+        match update {
+            Update::Message(message) => self.message(at, message),
+            Update::Excluded(..) => {
                 self.exported.excluded += 1;
                 Ok(())
             }
-            Input::Ended(session) => self.sessions.ended(session, &mut self.out),
-            Input::Health(health) => {
+            Update::SessionEnded(session) => self.sessions.ended(session, &mut self.out),
+            Update::Health(health) => {
                 self.exported.lost_events = health.lost().map(|(_, count)| count).sum();
                 Ok(())
             }
-            Input::Culprit(id, culprit) => {
+            Update::Culprit(id, culprit) => {
                 self.culprits.learn(*id, culprit);
                 Ok(())
             }
-            Input::Wait(wait) => self.threads.wait(
+            Update::Wait(wait) => self.threads.wait(
                 *wait,
                 (&mut self.tracks, &self.culprits),
                 (&mut self.out, &mut self.exported),
             ),
-            Input::Cgroup(r#use) => self
+            Update::Cgroup(r#use) => self
                 .cgroups
                 .take(at, r#use, &mut self.tracks, &mut self.out),
-            Input::Sample(sample) => self.threads.sample(
+            Update::Sample(sample) => self.threads.sample(
                 sample,
                 (&mut self.tracks, &self.culprits),
                 (&mut self.out, &mut self.exported),
             ),
             // None has a place in time.
-            Input::Tap(..)
-            | Input::Threads(..)
-            | Input::ThreadUse(_)
-            | Input::Process(_)
-            | Input::ProcessEnded(_)
-            | Input::CulpritGone(_)
-            | Input::Window(..) => Ok(()),
+            Update::Tap(..)
+            | Update::Threads(..)
+            | Update::ThreadUse(_)
+            | Update::Process(_)
+            | Update::ProcessEnded(_)
+            | Update::CulpritGone(_)
+            | Update::Window(..)
+            | Update::IntervalEnded => Ok(()),
         }
     }
 
@@ -245,8 +255,11 @@ impl<W: Write> Trace<W> {
     /// Writes what was kept, and what was left out.
     ///
     /// # Errors
-    /// When the trace cannot be written.
+    /// When the trace could not be written; it is of no use then.
     pub fn finish(mut self) -> io::Result<Exported> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         self.threads.finish(
             (&mut self.tracks, &self.culprits),
             (&mut self.out, &mut self.exported),

@@ -30,11 +30,11 @@ fn later(ns: i64) -> Moment {
     }
 }
 
-fn export(filter: Filter, inputs: &[(Moment, Input)]) -> (Vec<Packet>, Exported) {
+fn export(filter: Filter, inputs: &[(Moment, Update)]) -> (Vec<Packet>, Exported) {
     let mut bytes = Vec::new();
     let mut trace = Trace::new(&mut bytes, filter);
     for (at, input) in inputs {
-        trace.take(*at, input).expect("a vector takes all");
+        trace.publish(*at, input.clone());
     }
     let exported = trace.finish().expect("a vector takes all");
     let trace = Packets::decode(&*bytes).expect("packets");
@@ -96,7 +96,7 @@ proptest! {
         all.sort_by_key(|m| m.handed_off_ns);
         let inputs: Vec<_> = all
             .iter()
-            .map(|m| (later(m.handed_off_ns - SENT_UTC_NS), Input::Message(Box::new(m.clone()))))
+            .map(|m| (later(m.handed_off_ns - SENT_UTC_NS), Update::Message(Box::new(m.clone()))))
             .collect();
         let filter = Filter { lanes: usize::MAX, ..Filter::default() };
         let (packets, exported) = export(filter, &inputs);
@@ -133,7 +133,7 @@ fn names_are_sent_once_and_before_they_are_used() {
         (Stage::Queued, Part::LockWait, 7),
         (Stage::InApp, Part::OnCpu, 5),
     ];
-    let m = Input::Message(Box::new(message(&session(0), 1, &cells)));
+    let m = Update::Message(Box::new(message(&session(0), 1, &cells)));
     let inputs: Vec<_> = (0..3).map(|_| (later(12), m.clone())).collect();
     let (packets, _) = export(Filter::default(), &inputs);
     let mut known = std::collections::BTreeSet::new();
@@ -159,7 +159,7 @@ fn names_are_sent_once_and_before_they_are_used() {
 #[test]
 fn waits_told_before_the_first_message_find_their_process() {
     let wait = |tid| {
-        Input::Wait(Wait {
+        Update::Wait(Wait {
             tid,
             part: Part::Blocked,
             culprit: CulpritId::OTHER,
@@ -173,7 +173,7 @@ fn waits_told_before_the_first_message_find_their_process() {
     let inputs = [
         (later(0), wait(412)),
         (later(0), wait(77)),
-        (later(7), Input::Message(Box::new(m))),
+        (later(7), Update::Message(Box::new(m))),
     ];
     let (packets, exported) = export(Filter::default(), &inputs);
     assert_eq!(exported.waits, 2);
@@ -205,7 +205,7 @@ fn what_was_sent_before_the_clock_began_is_counted() {
     );
     m.handed_off_ns = SENT_UTC_NS;
     m.sent.utc_ns = SENT_UTC_NS - two_hours;
-    let inputs = [(later(1), Input::Message(Box::new(m)))];
+    let inputs = [(later(1), Update::Message(Box::new(m)))];
     let (packets, exported) = export(Filter::default(), &inputs);
     assert_eq!((exported.drawn, exported.left_out_before_boot), (0, 1));
     let attributes = packets.iter().filter_map(|p| p.trace_attributes.as_ref());

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     domain::{
-        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Input, Lock, Message, Moment, Part,
-        Stage, ThreadName, ThreadUse, Wait,
+        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Lock, Message, Moment, Part, Stage,
+        ThreadName, ThreadUse, Update, Wait,
         samples::{message, session},
     },
     model::Model,
@@ -31,8 +31,8 @@ fn thread(tid: u32, comm: &str) -> ThreadName {
     }
 }
 
-fn wait(id: u32, ms: u64, timeouts: u32) -> Input {
-    Input::Wait(Wait {
+fn wait(id: u32, ms: u64, timeouts: u32) -> Update {
+    Update::Wait(Wait {
         tid: 412,
         part: Part::LockWait,
         culprit: CulpritId(id),
@@ -63,7 +63,7 @@ fn incident() -> Model {
             lock: Lock::Gil,
             thread,
         };
-        model.take(at(0), &Input::Culprit(CulpritId(id), culprit.into()));
+        model.apply(at(0), &Update::Culprit(CulpritId(id), culprit.into()));
     }
     for second in 1..=12_u64 {
         for seq in 0..45_u64 {
@@ -86,10 +86,10 @@ fn incident() -> Model {
                 })
                 .into();
             later(&mut m, second.cast_signed() * 1_000_000_000 - behind);
-            model.take(at(second), &Input::Message(Box::new(m)));
+            model.apply(at(second), &Update::Message(Box::new(m)));
         }
         for waited in [wait(1, 18, 3), wait(1, 6, 1), wait(2, 5, 0)] {
-            model.take(at(second), &waited);
+            model.apply(at(second), &waited);
         }
         let quick = [(Stage::Queued, Part::RunQueue, 40_000)];
         model.observe(&message(&other, second, &quick));
@@ -99,7 +99,7 @@ fn incident() -> Model {
                 tracked: tid == 412,
                 ns: [0, on_cpu, 0, 0, lock, 1000 - on_cpu - lock, 0].map(|ms| ms * second),
             };
-            model.take(at(second), &Input::ThreadUse(Box::new(told)));
+            model.apply(at(second), &Update::ThreadUse(Box::new(told)));
         }
         let level = CgroupLevel {
             path: "/kubepods/pod7".to_owned(),
@@ -114,7 +114,7 @@ fn incident() -> Model {
             pid: 411,
             levels: vec![level],
         };
-        model.take(at(second), &Input::Cgroup(Box::new(told)));
+        model.apply(at(second), &Update::Cgroup(Box::new(told)));
         model.take_interval(at(second));
     }
     model

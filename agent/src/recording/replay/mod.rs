@@ -186,11 +186,11 @@ async fn play(
 ) -> Result<Option<ReadError>, OutputError> {
     let mut damaged = None;
     let mut turn = 0_u64;
-    while let Some(told) = reader.next_told() {
-        match told {
-            Ok((now, told)) => {
+    for read in reader {
+        match read {
+            Ok((now, update)) => {
                 pace.wait(now, stage.heartbeat()).await;
-                stage.told(now, told)?;
+                stage.publish(now, update)?;
             }
             // The usual end of a recording whose agent was killed.
             Err(error @ ReadError::Truncated { .. }) => eprintln!("tag52: {error}"),

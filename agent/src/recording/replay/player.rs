@@ -21,10 +21,10 @@ use super::{
 };
 use crate::{
     cli::{Replay, Speed},
-    domain::Moment,
+    domain::{Moment, Update},
     model::Summary,
     outputs::top::{Command, FRAME, Playing, Setup, View, Window},
-    recording::{Header, ReadError, Reader, Told},
+    recording::{Header, ReadError, Reader},
     signals::Signals,
 };
 
@@ -39,7 +39,7 @@ pub(super) struct Player<'a> {
     stage: Stage,
     deck: Deck,
     /// What is to be told next; `None` at the end.
-    next: Option<(Moment, Told)>,
+    next: Option<(Moment, Update)>,
     /// What there is to tell at the end, once that was reached.
     summary: Option<Summary>,
     damaged: Option<ReadError>,
@@ -167,11 +167,11 @@ impl<'a> Player<'a> {
 
     /// Tells what is next.
     fn tell(&mut self) -> Result<(), ReplayError> {
-        let Some((now, told)) = self.next.take() else {
+        let Some((now, update)) = self.next.take() else {
             return Ok(());
         };
         let intervals = self.stage.intervals();
-        self.stage.told(now, told)?;
+        self.stage.publish(now, update)?;
         self.deck.told(now);
         self.stale |= intervals != self.stage.intervals();
         self.advance()
@@ -180,7 +180,7 @@ impl<'a> Player<'a> {
     /// Reads what is next.
     fn advance(&mut self) -> Result<(), ReplayError> {
         loop {
-            match self.reader.next_told() {
+            match self.reader.next() {
                 Some(Ok(next)) => {
                     self.next = Some(next);
                     return Ok(());
@@ -242,7 +242,7 @@ fn find_end(path: PathBuf) -> Arc<AtomicI64> {
             let Ok(mut reader) = Reader::open(&path) else {
                 return;
             };
-            while reader.next_told().is_some() {}
+            reader.by_ref().for_each(drop);
             tell.store(reader.until().utc_ns, Ordering::Relaxed);
         });
     found

@@ -1,7 +1,7 @@
 //! The model of a replay, and when its intervals end.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -9,16 +9,16 @@ use tokio::time::sleep;
 
 use super::NAP;
 use crate::{
-    domain::{Input, Moment},
+    domain::{Moment, Update},
     model::{Model, Summary},
     outputs::{Heartbeat, MAX_SERIES, OutputError, Outputs, sessions_within},
-    recording::{Header, Told},
+    pipeline::{Publisher, Sink as _},
+    recording::Header,
 };
 
 /// What is told, and when intervals end.
 pub(super) struct Stage {
-    model: Arc<Mutex<Model>>,
-    outputs: Outputs,
+    publisher: Publisher,
     heartbeat: Arc<Heartbeat>,
     /// The next interval's end; `None` when intervals end where they did.
     due: Option<(Moment, Duration)>,
@@ -28,9 +28,9 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new(header: &Header, outputs: Outputs, every: Option<Duration>) -> Self {
+        let model = Arc::new(Mutex::new(Model::new(header.from)));
         let mut stage = Self {
-            model: Arc::new(Mutex::new(Model::new(header.from))),
-            outputs,
+            publisher: Publisher::new(model, outputs, None),
             heartbeat: Arc::default(),
             every,
             due: None,
@@ -45,13 +45,13 @@ impl Stage {
         let mut model = Model::new(header.from);
         model.set_max_latency(header.max_latency);
         model.set_most_series(sessions_within(MAX_SERIES).unwrap_or(1));
-        *self.lock() = model;
+        self.publisher.reset(model);
         self.due = self.every.map(|every| (later(header.from, every), every));
         self.intervals = 0;
     }
 
     pub(super) const fn model(&self) -> &Arc<Mutex<Model>> {
-        &self.model
+        self.publisher.model()
     }
 
     pub(super) const fn heartbeat(&self) -> &Arc<Heartbeat> {
@@ -64,54 +64,47 @@ impl Stage {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Model> {
-        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+        self.publisher.lock()
     }
 
-    pub(super) fn told(&mut self, now: Moment, told: Told) -> Result<(), OutputError> {
-        self.take_due(now)?;
-        match told {
-            Told::Input(input) => {
-                self.lock().take(now, &input);
-                match &input {
-                    Input::Message(message) => self.outputs.message(message),
-                    _ => Ok(()),
-                }
-            }
-            Told::Interval if self.due.is_none() => self.interval(now),
-            Told::Interval => Ok(()),
+    /// Publishes what was recorded.
+    pub(super) fn publish(&mut self, now: Moment, update: Update) -> Result<(), OutputError> {
+        self.take_due(now);
+        match update {
+            Update::IntervalEnded if self.due.is_some() => {}
+            Update::IntervalEnded => self.end_interval(now),
+            update => self.publisher.begin().publish(now, update),
         }
+        self.publisher.check()
     }
 
     /// Those that end until `now`.
-    fn take_due(&mut self, now: Moment) -> Result<(), OutputError> {
+    fn take_due(&mut self, now: Moment) {
         while let Some((due, every)) = self.due
             && now.monotonic_ns >= due.monotonic_ns
         {
             // By the clock of what comes next: it may have been set meanwhile.
             let ahead = now.monotonic_ns - due.monotonic_ns;
             let utc_ns = now.utc_ns.saturating_sub_unsigned(ahead);
-            self.interval(Moment { utc_ns, ..due })?;
+            self.end_interval(Moment { utc_ns, ..due });
             self.due = Some((later(due, every), every));
         }
-        Ok(())
     }
 
-    fn interval(&mut self, now: Moment) -> Result<(), OutputError> {
+    fn end_interval(&mut self, now: Moment) {
         self.intervals += 1;
-        let interval = self.lock().take_interval(now);
-        self.outputs.interval(&interval)
+        self.publisher.begin().publish(now, Update::IntervalEnded);
     }
 
-    /// Tells of what is left at the end; gives what is to be told then.
+    /// Publishes the interval under way at the end of the recording, and returns the summary.
     pub(super) fn rest(&mut self, now: Moment) -> Result<Summary, OutputError> {
-        self.take_due(now)?;
-        let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-        self.outputs.rest(&mut model, now)
+        self.take_due(now);
+        self.publisher.end(now)
     }
 
-    /// Tells of the whole recording.
+    /// Writes the summary of the whole recording.
     pub(super) fn finish(&mut self, summary: &Summary) -> Result<(), OutputError> {
-        self.outputs.finish(summary)
+        self.publisher.finish(summary)
     }
 
     pub(super) async fn stay_alive(&self) {

@@ -1,0 +1,20 @@
+//! The one path that every update takes: from a source to a [`Sink`].
+//!
+//! There are three sources: a live run ([`crate::engine`]), the replay of a recording and its
+//! export ([`crate::recording`]). A live run and a replay publish to a [`Publisher`], which is the
+//! model, the lines on standard output and, in a live run that records, the recording; an export
+//! publishes to a trace ([`crate::outputs::perfetto::Trace`]). Nothing reaches an output around
+//! it.
+
+mod publisher;
+
+pub use publisher::{Publication, Publisher};
+
+use crate::domain::{Moment, Update};
+
+/// Where updates go, in the order in which they happened.
+pub trait Sink {
+    /// Takes one update, which was made at `at`. A sink that has failed ignores what comes later;
+    /// the failure is reported where the sink is closed.
+    fn publish(&mut self, at: Moment, update: Update);
+}
