@@ -92,7 +92,7 @@ impl Sessions {
                     if self.by_function.contains(&opened.tgid) {
                         socket.follow_function();
                     }
-                    let replaced = self.sockets.insert(opened.head.socket, socket);
+                    let replaced = self.sockets.insert(opened.head.socket_id, socket);
                     self.unmatched += replaced.map_or(0, |socket| socket.unmatched());
                 } else {
                     self.left.insert(opened.head.socket_id);
@@ -140,7 +140,7 @@ impl Sessions {
                 if let Some(mut socket) = self.sockets.remove(&closed.head.socket_id) {
                     socket.lost_so_far(closed.head.lost);
                     if closed.reason != CloseReason::NotFix as u32 {
-                        socket.closed(closed.at, emit);
+                        socket.closed(closed.at_ns, emit);
                     }
                     self.unmatched += socket.unmatched();
                 }
@@ -149,7 +149,7 @@ impl Sessions {
             Event::SleepEnded(_) | Event::RunQueueWait(_) | Event::CpuTurns(_) => {}
             Event::ThreadExited(exit) => {
                 for socket in self.sockets.values_mut() {
-                    socket.thread_ended(exit.tid, exit.at, emit);
+                    socket.thread_ended(exit.tid, exit.at_ns, emit);
                 }
                 self.threads.remove(&exit.tid);
             }
