@@ -11,12 +11,13 @@ use std::{
 };
 
 use tag52::{
-    model::{
+    domain::{
         CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Doing, FollowedBy, Function, HandOff,
         Kin, Lock, Matrix, Message, Moment, MsgType, Part, Sample, SentTime, SessionId, Split,
         Stage, ThreadName, Update, Wait,
     },
     outputs::perfetto::{Exported, Filter, Trace},
+    pipeline::Sink as _,
 };
 
 const UTC: i64 = 1_700_000_000_000_000_000;
@@ -81,6 +82,7 @@ fn message(
         received_ns: UTC + handed_off - 25_001,
         handed_off_ns: UTC + handed_off,
         handed_off_at: 0,
+        held_back_from: 0,
         hand_off: HandOff::Wait,
         ack_pending_ns: 0,
         split: Split::new(age, matrix).expect("the age is the sum"),
@@ -116,7 +118,7 @@ fn inputs(messages: u64) -> Vec<(Moment, Update)> {
             CALL,
             Culprit::Call {
                 name: "write".into(),
-                object: tag52::model::Object::None,
+                object: tag52::domain::Object::None,
             },
         ),
     ];

@@ -15,8 +15,8 @@ use kube::Config;
 use serde_json::json;
 use server::{Answer, Server, pod};
 use tag52::{
+    domain::{Container, Pod, ProcessFacts},
     kube::{Kube, Setup, Timing},
-    model::{Container, Pod, ProcessFacts},
 };
 
 const NODE: &str = "node-1.example";

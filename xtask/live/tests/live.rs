@@ -34,7 +34,7 @@ use live::{
     waker,
 };
 use nix::sys::signal::Signal;
-use tag52::model::HEALTHY_NS;
+use tag52::verdict::HEALTHY_NS;
 use workspace::child::Guarded;
 
 /// How far the agent's UTC may be from the victim's, nanoseconds: two readings of two clocks.

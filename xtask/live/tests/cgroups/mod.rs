@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lab::cgroup::Cgroup;
+use tag52::domain::CgroupUse;
 use tag52::host::{Host, ran_out};
-use tag52::model::CgroupUse;
 use workspace::child::Guarded;
 
 use live::{one_at_a_time, rival};
