@@ -5,30 +5,48 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+#[path = "registers.rs"]
 mod arch;
+#[path = "socket/arrival.rs"]
 mod arrival;
+#[path = "memory.rs"]
 mod bits;
+#[path = "handoff_function.rs"]
 mod call;
 mod current;
+#[path = "sys_enter.rs"]
 mod entry;
 mod fault;
+#[path = "lock_wait.rs"]
 mod futex;
 mod globals;
 mod handoff;
 mod maps;
+#[path = "diagnostics.rs"]
 mod note;
+#[path = "cpu_queue.rs"]
 mod queue;
+#[path = "sched_info.rs"]
 mod rebuilt;
+#[path = "receive/mod.rs"]
 mod recv;
+#[path = "ring_buffer.rs"]
 mod ring;
+#[path = "thread/seqlock.rs"]
 mod seqlock;
+#[path = "thread/snapshot.rs"]
 mod snapshot;
 mod socket;
+#[path = "socket/tcp_sock.rs"]
 mod tcp;
 mod thread;
+#[path = "cfs_rq.rs"]
 mod throttle;
+#[path = "receive/buffers.rs"]
 mod user_buffer;
+#[path = "thread/sleep.rs"]
 mod wait;
+#[path = "receive/walk.rs"]
 mod walk;
 
 use recv::Look;
