@@ -1,34 +1,42 @@
-//! What the probes and the agent share.
+//! What the probes and the agent share: the layouts that cross the border between kernel and user
+//! space, and the logic of the probes that needs no kernel, tested on the host.
 //!
-//! Every type here crosses the border between kernel and user space: `repr(C)`, no padding, no
-//! pointers that the other side could follow. The kernel side writes, the agent reads.
+//! The layouts are `repr(C)`, without padding, without pointers that the other side could follow.
+//! The kernel side writes, the agent reads.
 #![no_std]
 
 mod count;
+pub mod framing;
+mod futex;
+pub mod ids;
 mod record;
+pub mod sched_info;
 mod socket;
+pub mod syscall;
 mod thread;
+pub mod throttle;
 mod wait;
+pub mod walk;
+pub mod window;
 
 pub use count::ProbeCounter;
+pub use ids::ID_WORDS;
 pub use record::{
     Acknowledged, BytesArrived, BytesReceived, CloseReason, FunctionCalled, HandOffKind, HandedOff,
     MAX_RECORD_BYTES, MAX_SLICE_BYTES, MIN_SLICE_LIMIT_BYTES, OpenReason, RING_BUFFER_BYTES,
     RING_WAKE_UP_BYTES, RecordHead, RecordKind, SLICE_HEAD_BYTES, Snapshot, SocketClosed,
-    SocketOpened, ThreadExited, receive_flags,
+    SocketOpened, ThreadExited, is_wake_up_due, padded_slice_bytes, receive_flags,
 };
 pub use socket::{HeaderWalk, PREFIX_BYTES, PREFIX_ROOM, StreamContent, TrackedSocket, walk_mode};
 pub use thread::{
     HISTORY_CHANGES, MAX_PENDING, PendingReceive, ReaderHistory, STATE_COUNT, StateChange,
-    ThreadState, TrackedThread,
+    ThreadState, TrackedThread, add_stretch, clamp_throttled, is_being_written, is_consistent,
+    is_throttle_excess,
 };
 pub use wait::{
     CpuQueue, CpuTurn, MIN_RECORDED_WAIT_NS, RunQueueWait, SleepEnded, TURNS_PER_BLOCK,
+    in_one_block, is_recorded, place_in_block,
 };
-
-/// Process and thread ids go up to 4,194,304 (`PID_MAX_LIMIT`, include/linux/threads.h): words of
-/// 64 that hold one bit for each.
-pub const ID_WORDS: u32 = 4_194_304 / 64;
 
 /// The value of a struct offset that the running kernel's BTF does not have.
 pub const ABSENT: u32 = u32::MAX;

@@ -265,6 +265,20 @@ pub const SLICE_HEAD_BYTES: usize = 8;
 /// The largest record, slices included.
 pub const MAX_RECORD_BYTES: usize = 16 * 1024;
 
+/// The bytes that a slice of `len` bytes takes: slices begin at multiples of four.
+#[inline(always)]
+#[must_use]
+pub const fn padded_slice_bytes(len: u64) -> u64 {
+    (len + 3) & !3
+}
+
+/// Whether this much unread in the ring buffer is reason to wake the agent.
+#[inline(always)]
+#[must_use]
+pub const fn is_wake_up_due(unread_bytes: u64) -> bool {
+    unread_bytes >= RING_WAKE_UP_BYTES
+}
+
 /// Which call of the thread showed that it was through with its messages.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

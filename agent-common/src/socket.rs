@@ -50,6 +50,29 @@ pub struct HeaderWalk {
     pub prefix: [u8; PREFIX_ROOM],
 }
 
+impl TrackedSocket {
+    /// Whether its stream is ignored.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_other(&self) -> bool {
+        self.content == StreamContent::Other as u32
+    }
+
+    /// Whether it is unknown what it carries.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_undecided(&self) -> bool {
+        self.content == StreamContent::Undecided as u32
+    }
+
+    /// Whether it carries FIX.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_fix(&self) -> bool {
+        self.content == StreamContent::Fix as u32
+    }
+}
+
 /// One tracked TCP socket, keyed by the address of its `struct sock`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -78,3 +101,32 @@ pub struct TrackedSocket {
 
 const _: () = assert!(size_of::<HeaderWalk>() == 24 + PREFIX_ROOM);
 const _: () = assert!(size_of::<TrackedSocket>() == 8 + 8 * 4 + size_of::<HeaderWalk>());
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{HeaderWalk, PREFIX_ROOM, TrackedSocket};
+
+    /// A socket of which nothing is known.
+    pub(crate) const fn socket() -> TrackedSocket {
+        TrackedSocket {
+            id: 0,
+            tgid: 0,
+            reader: 0,
+            content: 0,
+            lost: 0,
+            rcv_nxt: 0,
+            from_start: 0,
+            searched_bytes: 0,
+            max_window: 0,
+            walk: HeaderWalk {
+                mode: 0,
+                message_seq: 0,
+                end_seq: 0,
+                prefix_len: 0,
+                next_seq: 0,
+                reserved: 0,
+                prefix: [0; PREFIX_ROOM],
+            },
+        }
+    }
+}

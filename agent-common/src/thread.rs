@@ -1,6 +1,6 @@
 //! The cumulative counters of one tracked thread.
 
-use crate::RecordHead;
+use crate::{RecordHead, throttle::ThrottleBase};
 
 /// What a thread is doing; at every instant exactly one of these.
 ///
@@ -178,6 +178,125 @@ pub struct TrackedThread {
     pub history: ReaderHistory,
 }
 
+impl ReaderHistory {
+    /// Appends the end, at `at_ns`, of a stretch in `state`, `throttled_ns` of it withheld.
+    #[inline(always)]
+    pub const fn push(&mut self, at_ns: u64, state: u32, throttled_ns: u64) {
+        let next = self.next;
+        self.changes[next as usize % HISTORY_CHANGES] =
+            StateChange::new(at_ns, state, throttled_ns);
+        self.next = next.wrapping_add(1);
+    }
+
+    /// The state of the stretch that ended `ago` changes ago; the last one is 1 ago.
+    #[inline(always)]
+    #[must_use]
+    pub const fn state_before(&self, ago: u32) -> u32 {
+        self.changes[self.next.wrapping_sub(ago) as usize % HISTORY_CHANGES].state()
+    }
+}
+
+impl TrackedThread {
+    /// Whether it is asleep, as far as was observed.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_asleep(&self) -> bool {
+        self.state == ThreadState::LockWait as u32 || self.state == ThreadState::Blocked as u32
+    }
+
+    /// Whether it runs, as far as was observed.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.state == ThreadState::OnCpu as u32
+    }
+
+    /// Whether it is runnable and waits for a CPU, as far as was observed.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_queued(&self) -> bool {
+        self.state == ThreadState::RunQueue as u32
+    }
+
+    /// Where its runnable stretch stands on the throttle clocks.
+    #[inline(always)]
+    #[must_use]
+    pub const fn throttle_base(&self) -> ThrottleBase {
+        ThrottleBase {
+            cfs_rq: self.cfs_rq,
+            base_ns: self.throttle_base_ns,
+            moved_ns: self.throttle_moved_ns,
+            clock_offset_ns: self.clock_offset_ns,
+        }
+    }
+
+    /// Sets where its runnable stretch stands on the throttle clocks.
+    #[inline(always)]
+    pub const fn set_throttle_base(&mut self, base: ThrottleBase) {
+        self.cfs_rq = base.cfs_rq;
+        self.throttle_base_ns = base.base_ns;
+        self.clock_offset_ns = base.clock_offset_ns;
+        self.throttle_moved_ns = base.moved_ns;
+    }
+}
+
+/// Adds a stretch of `passed_ns` in `state` to counters; `throttled_ns` of a wait for the CPU, at
+/// most all of it, counts as [`ThreadState::Throttle`].
+#[inline(always)]
+pub const fn add_stretch(
+    state_ns: &mut [u64; STATE_COUNT],
+    state: u32,
+    passed_ns: u64,
+    throttled_ns: u64,
+) {
+    // Constant indices: the verifier takes no others.
+    match state {
+        0 => state_ns[0] += passed_ns,
+        1 => {
+            state_ns[1] += passed_ns - throttled_ns;
+            state_ns[2] += throttled_ns;
+        }
+        3 => state_ns[3] += passed_ns,
+        _ => state_ns[4] += passed_ns,
+    }
+}
+
+/// The throttled part of a stretch, of which `throttled_ns` were read from the clock: at most all
+/// of it.
+#[inline(always)]
+#[must_use]
+pub const fn clamp_throttled(throttled_ns: u64, passed_ns: u64) -> u64 {
+    if throttled_ns > passed_ns {
+        passed_ns
+    } else {
+        throttled_ns
+    }
+}
+
+/// Whether more throttled time was read than the stretch was long, by more than what the rates of
+/// the two clocks make up.
+#[inline(always)]
+#[must_use]
+pub const fn is_throttle_excess(throttled_ns: u64, passed_ns: u64) -> bool {
+    const CLOCK_RATE_SLACK_NS: u64 = 1_000;
+    throttled_ns > passed_ns + CLOCK_RATE_SLACK_NS
+}
+
+/// Whether a sequence counter says that a writer is at work. It is odd from the beginning of a
+/// write to its end.
+#[inline(always)]
+#[must_use]
+pub const fn is_being_written(seq: u64) -> bool {
+    seq & 1 != 0
+}
+
+/// Whether what was read between two values of the sequence counter is of one piece.
+#[inline(always)]
+#[must_use]
+pub const fn is_consistent(before: u64, after: u64) -> bool {
+    !is_being_written(before) && before == after
+}
+
 const _: () = assert!(size_of::<ReaderHistory>() == 16 + 8 + 16 * HISTORY_CHANGES);
 const _: () = assert!(
     size_of::<TrackedThread>()
@@ -193,3 +312,77 @@ const _: () = assert!(
             + 24 * MAX_PENDING
             + size_of::<ReaderHistory>()
 );
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_read_across_a_write_is_torn() {
+        assert!(is_consistent(4, 4));
+        assert!(!is_consistent(4, 5) && !is_consistent(4, 6) && !is_consistent(5, 5));
+    }
+
+    #[test]
+    fn a_microsecond_over_is_the_clocks() {
+        assert_eq!(clamp_throttled(5, 7), 5);
+        assert_eq!(clamp_throttled(8, 7), 7);
+        assert!(!is_throttle_excess(1_007, 7));
+        assert!(is_throttle_excess(1_008, 7));
+    }
+
+    #[test]
+    fn a_thread_does_one_thing_at_a_time() {
+        let mut thread = TrackedThread::default();
+        let states = [
+            (ThreadState::OnCpu, (true, false, false)),
+            (ThreadState::RunQueue, (false, true, false)),
+            (ThreadState::LockWait, (false, false, true)),
+            (ThreadState::Blocked, (false, false, true)),
+        ];
+        for (state, expected) in states {
+            thread.state = state as u32;
+            let is = (thread.is_running(), thread.is_queued(), thread.is_asleep());
+            assert_eq!(is, expected, "{state:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_change_holds_its_state_and_throttled_time(at: u64, state in 0u32..6, throttled in 0u64..1 << 61) {
+            let change = StateChange::new(at, state, throttled);
+            prop_assert_eq!((change.at_ns, change.state(), change.throttled_ns()), (at, state, throttled));
+        }
+
+        #[test]
+        fn a_history_holds_the_last_changes(states in prop::collection::vec(0u32..6, 1..50), next: u32) {
+            let mut history = ReaderHistory { next, ..ReaderHistory::default() };
+            for (at, &state) in states.iter().enumerate() {
+                history.push(at as u64, state, 0);
+            }
+            let held = states.len().min(HISTORY_CHANGES);
+            let back: Vec<_> = (1..=held as u32).map(|ago| history.state_before(ago)).collect();
+            let expected: Vec<_> = states.iter().rev().take(held).copied().collect();
+            prop_assert_eq!(back, expected);
+        }
+
+        #[test]
+        fn a_stretch_is_added_once(state in 0u32..6, passed in 0u64..1 << 40, read in 0u64..1 << 40) {
+            let mut ns = [0; STATE_COUNT];
+            let throttled = clamp_throttled(read, passed);
+            add_stretch(&mut ns, state, passed, throttled);
+            prop_assert_eq!(ns.iter().sum::<u64>(), passed);
+            if state == ThreadState::RunQueue as u32 {
+                prop_assert_eq!(ns[ThreadState::Throttle as usize], throttled);
+            } else {
+                prop_assert_eq!(ns[ThreadState::Throttle as usize], 0);
+            }
+        }
+    }
+}

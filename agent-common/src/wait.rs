@@ -118,9 +118,72 @@ pub struct CpuQueue {
     pub log: RunQueueWait,
 }
 
+impl RunQueueWait {
+    /// The bytes of a record with this many turns, at most [`TURNS_PER_BLOCK`].
+    #[inline(always)]
+    #[must_use]
+    pub const fn record_bytes(turns: u64) -> u64 {
+        const TURN: u64 = size_of::<CpuTurn>() as u64;
+        const WITHOUT: u64 = size_of::<RunQueueWait>() as u64 - TURNS_PER_BLOCK as u64 * TURN;
+        WITHOUT + turns * TURN
+    }
+}
+
+/// Where turn number `turn` of a CPU is in its block.
+#[inline(always)]
+#[must_use]
+pub const fn place_in_block(turn: u64) -> usize {
+    turn as usize % TURNS_PER_BLOCK
+}
+
+/// Whether a turn lies in the same block as another.
+#[inline(always)]
+#[must_use]
+pub const fn in_one_block(turn: u64, other: u64) -> bool {
+    turn / TURNS_PER_BLOCK as u64 == other / TURNS_PER_BLOCK as u64
+}
+
+/// Whether a wait is long enough for a record of its own.
+#[inline(always)]
+#[must_use]
+pub const fn is_recorded(from_ns: u64, to_ns: u64) -> bool {
+    to_ns >= from_ns + MIN_RECORDED_WAIT_NS
+}
+
 const _: () = {
     assert!(size_of::<SleepEnded>() == 16 + 16 + 4 * 8 + 8);
     assert!(size_of::<CpuTurn>() == 24);
     assert!(size_of::<RunQueueWait>() == 16 + 16 + 5 * 8 + 16 + 24 * TURNS_PER_BLOCK);
     assert!(size_of::<CpuQueue>() == 5 * 8 + size_of::<RunQueueWait>());
 };
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn waits_below_the_threshold_get_no_record() {
+        assert!(!is_recorded(1_000, 20_999));
+        assert!(is_recorded(1_000, 21_000));
+        // The clocks of two CPUs may disagree.
+        assert!(!is_recorded(1_000, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_ends_behind_its_last_turn(turns in 0u64..=16) {
+            let bytes = RunQueueWait::record_bytes(turns);
+            let expected = core::mem::offset_of!(RunQueueWait, turns) as u64 + turns * 24;
+            prop_assert_eq!(bytes, expected);
+        }
+
+        #[test]
+        fn turns_of_one_block_have_a_place_each(turn in 0u64..u64::MAX - 16, more in 1u64..16) {
+            let other = turn + more;
+            prop_assert_ne!(place_in_block(turn), place_in_block(other));
+            prop_assert_eq!(in_one_block(turn, other), place_in_block(turn) < place_in_block(other));
+        }
+    }
+}

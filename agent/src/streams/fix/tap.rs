@@ -44,8 +44,10 @@ struct Frame {
 
 impl Frame {
     /// `None` when the message would end past the last offset there is.
-    fn new(start: u64, prefix_len: usize, body: u64) -> Option<Self> {
-        let trailer = start.checked_add(prefix_len as u64)?.checked_add(body)?;
+    fn new(start: u64, prefix_len: u32, body: u32) -> Option<Self> {
+        let trailer = start
+            .checked_add(u64::from(prefix_len))?
+            .checked_add(u64::from(body))?;
         let end = trailer.checked_add(TRAILER_LEN as u64)?;
         Some(Self {
             start,
@@ -451,7 +453,7 @@ enum Framed {
 fn framed(start: u64, bytes: &[u8]) -> Framed {
     match prefix(&bytes[..bytes.len().min(MAX_PREFIX)]) {
         Prefix::Whole { len, body } => match Frame::new(start, len, body) {
-            Some(frame) => Framed::Whole(frame, Walk::new(len)),
+            Some(frame) => Framed::Whole(frame, Walk::new(len as usize)),
             None => Framed::Broken { started: true },
         },
         Prefix::Partial => Framed::Partial,
