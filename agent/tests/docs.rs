@@ -176,6 +176,30 @@ fn every_page_is_in_the_index() {
 }
 
 #[test]
+fn paths_named_for_contributors_exist() {
+    const TOP: [&str; 8] = [
+        ".ci/",
+        "agent/",
+        "agent-common/",
+        "agent-ebpf/",
+        "dashboards/",
+        "deploy/",
+        "docs/",
+        "xtask/",
+    ];
+    let mut missing = Vec::new();
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md", "docs/dependencies.md"] {
+        for (line, code) in Document::read(&root().join(page)).code {
+            let is_path = TOP.iter().any(|top| code.starts_with(top)) && !code.contains([' ', '*']);
+            if is_path && !root().join(&code).exists() {
+                missing.push(format!("{page}:{line}: {code}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no such path:\n{}", missing.join("\n"));
+}
+
+#[test]
 fn the_readme_is_short_and_opens_with_the_two_commands() {
     let text = fs::read_to_string(root().join("README.md")).expect("a README");
     let lines = text.lines().count();
