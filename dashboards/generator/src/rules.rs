@@ -5,11 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::live::ensure_prometheus;
-
 /// Checks the rules in a folder, and runs their tests.
 pub fn check(folder: &Path) -> Result<()> {
-    let promtool = ensure_prometheus()?.join("promtool");
+    let promtool = tools::prometheus::ensure()?.join("promtool");
     for arguments in [
         ["check", "rules", "rules.yaml"],
         ["test", "rules", "rules.test.yaml"],

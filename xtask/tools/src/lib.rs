@@ -6,4 +6,5 @@ pub mod containers;
 pub mod npm;
 pub mod packages;
 pub mod perfetto;
+pub mod prometheus;
 pub mod rights;

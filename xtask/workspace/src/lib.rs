@@ -107,6 +107,11 @@ pub fn exit_code(result: Result<()>) -> ExitCode {
     }
 }
 
+/// Whether this is continuous integration (`CI=true`): what cannot be checked there is a failure.
+pub fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true")
+}
+
 /// Whether we are root.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()

@@ -15,7 +15,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-pub use prometheus::ensure as ensure_prometheus;
 pub use report::{Outcome, Report, Row};
 
 use super::{all, folder};
@@ -36,7 +35,7 @@ pub struct Options {
 
 /// Runs it with the agent in `agent`.
 pub fn run(options: &Options, agent: &Path) -> Result<Report> {
-    let programs = prometheus::ensure()?;
+    let programs = tools::prometheus::ensure()?;
     let rules = folder().join("rules.yaml");
     let rules = std::fs::read_to_string(&rules)
         .with_context(|| format!("cannot read {}", rules.display()))?;

@@ -1,10 +1,9 @@
-//! A real Prometheus: Debian's package, unpacked under `target/tools`, so that nothing is installed
-//! or started.
+//! A running Prometheus, and the answers of its API.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,27 +12,10 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use tools::apt::Apt;
 use workspace::child::Guarded;
 
-/// The release whose package is taken.
-const SUITE: &str = "bookworm";
 /// Seconds between two scrapes, and between two evaluations of the rules.
 pub(super) const SCRAPE_S: u64 = 1;
-
-/// The folder with `prometheus` and `promtool`; does nothing when it is there.
-pub fn ensure() -> Result<PathBuf> {
-    let folder = workspace::tools().join("prometheus");
-    let programs = folder.join("usr/bin");
-    if programs.join("prometheus").is_file() && programs.join("promtool").is_file() {
-        return Ok(programs);
-    }
-    eprintln!("fetching Prometheus (from Debian {SUITE}, 20 MB, once)");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let apt = Apt::open(&folder.join("apt"), &[SUITE])?;
-    apt.unpack(&["prometheus".to_owned()], &folder)?;
-    Ok(programs)
-}
 
 /// A running Prometheus; ended when dropped, its data with it.
 #[derive(Debug)]
