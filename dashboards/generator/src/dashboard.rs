@@ -4,24 +4,12 @@ use serde_json::{Value, json};
 
 use super::look;
 use super::panel::{Panel, source};
+use super::variable::Variable;
 
 /// Grafana's grid has so many columns.
 const COLUMNS: u32 = 24;
 /// The form of Grafana 11; later ones bring it to theirs when it is imported.
 const SCHEMA: u32 = 39;
-
-/// A variable whose values are those of a label.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Variable {
-    /// Its name, which is also the label's.
-    pub(super) name: &'static str,
-    /// What it is called on the dashboard.
-    pub(super) label: &'static str,
-    /// The series that have it.
-    pub(super) of: &'static str,
-    /// What it is for.
-    pub(super) description: &'static str,
-}
 
 /// A dashboard.
 #[derive(Clone, Debug)]
@@ -63,11 +51,7 @@ impl Dashboard {
 
     /// The filters as matchers.
     fn matchers(&self) -> String {
-        let all: Vec<String> = self
-            .variables
-            .iter()
-            .map(|v| format!("{0}=~\"${0}\"", v.name))
-            .collect();
+        let all: Vec<String> = self.variables.iter().map(Variable::matcher).collect();
         all.join(",")
     }
 
@@ -156,27 +140,8 @@ impl Dashboard {
         })];
         let mut before: Vec<String> = Vec::new();
         for v in self.variables {
-            let query = format!("label_values({}{{{}}}, {})", v.of, before.join(","), v.name);
-            before.push(format!("{0}=~\"${0}\"", v.name));
-            list.push(json!({
-                "name": v.name,
-                "label": v.label,
-                "description": v.description,
-                "type": "query",
-                "datasource": source(),
-                "query": { "qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery" },
-                // A series without the label has to stay: outside of a cluster there are no pods.
-                "allValue": ".*",
-                "current": { "selected": true, "text": ["All"], "value": ["$__all"] },
-                "hide": 0,
-                "includeAll": true,
-                "multi": true,
-                "options": [],
-                "refresh": 2,
-                "regex": "",
-                "skipUrlSync": false,
-                "sort": 1,
-            }));
+            list.push(v.json(&before.join(",")));
+            before.push(v.matcher());
         }
         list
     }

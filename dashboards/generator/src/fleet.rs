@@ -2,42 +2,12 @@
 
 use serde_json::json;
 
-use super::dashboard::{Dashboard, Variable, to_session};
+use super::dashboard::{Dashboard, to_session};
 use super::look::{self, BAD, PLAIN, WARNING};
 use super::panel::{Panel, heatmap, lines, stack, stat, table};
+use super::variable::{NAMESPACE, NODE, POD, SENDER, TARGET, Variable};
 
-const VARIABLES: &[Variable] = &[
-    Variable {
-        name: "instance",
-        label: "Node",
-        of: "tag52_messages_total",
-        description: "The node an agent runs on",
-    },
-    Variable {
-        name: "namespace",
-        label: "Namespace",
-        of: "tag52_messages_total",
-        description: "Of the pods; empty outside of a cluster",
-    },
-    Variable {
-        name: "pod",
-        label: "Pod",
-        of: "tag52_messages_total",
-        description: "The pod that reads the messages; empty outside of a cluster",
-    },
-    Variable {
-        name: "sender",
-        label: "Sender",
-        of: "tag52_messages_total",
-        description: "SenderCompID (49): the venue",
-    },
-    Variable {
-        name: "target",
-        label: "Target",
-        of: "tag52_messages_total",
-        description: "TargetCompID (56): our side",
-    },
-];
+const VARIABLES: &[Variable] = &[NODE, NAMESPACE, POD, SENDER, TARGET];
 
 /// A link from a line of a graph.
 fn linked(panel: Panel) -> Panel {
@@ -63,17 +33,21 @@ fn now() -> Vec<Panel> {
         stat(
             "Sessions",
             (4, 4),
-            "FIX sessions that handed off a message within the time range, on the chosen nodes. Fewer than usual in \
-             the morning: one has not logged on, or its process is not tracked (see Node and agent).",
+            "FIX sessions that handed off a message within the time range, on the chosen nodes. \
+             Fewer than usual in the morning: one has not logged on, or its process is not tracked \
+             (see Node and agent).",
         )
-        .query("sessions", "count(count by (<session>) (tag52_messages_total{@,kind=\"fresh\"}))")
+        .query(
+            "sessions",
+            "count(count by (<session>) (tag52_messages_total{@,kind=\"fresh\"}))",
+        )
         .without_data("0")
         .from(PLAIN, &[]),
         stat(
             "Not healthy",
             (4, 4),
-            "Sessions whose verdict is anything but healthy. 0 is normal. Otherwise look at the table below: it has the \
-             verdict and the part that dominates, the worst first.",
+            "Sessions whose verdict is anything but healthy. 0 is normal. Otherwise look at the \
+             table below: it has the verdict and the part that dominates, the worst first.",
         )
         .query(
             "not healthy",
@@ -83,15 +57,20 @@ fn now() -> Vec<Panel> {
         stat(
             "Breaches in 10 minutes",
             (4, 4),
-            "Sessions whose age grows so fast that it reaches MaxLatency within ten minutes; from then on the engine \
-             refuses messages and logs out. 0 is normal. Any other number: act now, on the table's top row.",
+            "Sessions whose age grows so fast that it reaches MaxLatency within ten minutes; from \
+             then on the engine refuses messages and logs out. 0 is normal. Any other number: act \
+             now, on the table's top row.",
         )
-        .query("sessions", "count(tag52_time_to_max_latency_seconds{@} < 600) or vector(0)")
+        .query(
+            "sessions",
+            "count(tag52_time_to_max_latency_seconds{@} < 600) or vector(0)",
+        )
         .good_until(&[(1.0, BAD)]),
         stat(
             "Worst age now (p99)",
             (4, 4),
-            "The 99th percentile of the age of the worst session. Below 10 ms is normal for a reader that keeps up.",
+            "The 99th percentile of the age of the worst session. Below 10 ms is normal for a \
+             reader that keeps up.",
         )
         .query(
             "p99",
@@ -105,10 +84,13 @@ fn now() -> Vec<Panel> {
         stat(
             "Messages per second",
             (4, 4),
-            "Fresh messages handed off per second, all sessions. It is the rate the readers drain, not the rate the \
-             venues send: a session that stands still pulls it down.",
+            "Fresh messages handed off per second, all sessions. It is the rate the readers drain, \
+             not the rate the venues send: a session that stands still pulls it down.",
         )
-        .query("messages", "sum(rate(tag52_messages_total{@,kind=\"fresh\"}[$__rate_interval]))")
+        .query(
+            "messages",
+            "sum(rate(tag52_messages_total{@,kind=\"fresh\"}[$__rate_interval]))",
+        )
         .unit("suffix: msg/s")
         .decimals(0)
         .without_data("no messages")
@@ -116,10 +98,13 @@ fn now() -> Vec<Panel> {
         stat(
             "Nodes with an agent",
             (4, 4),
-            "Agents that are scraped. Compare it with the number of nodes: sessions on a node without an agent are not \
-             on this dashboard.",
+            "Agents that are scraped. Compare it with the number of nodes: sessions on a node \
+             without an agent are not on this dashboard.",
         )
-        .query("agents", "count(tag52_build_info{instance=~\"$instance\"}) or vector(0)")
+        .query(
+            "agents",
+            "count(tag52_build_info{instance=~\"$instance\"}) or vector(0)",
+        )
         .from(BAD, &[(1.0, PLAIN)]),
     ]
 }
@@ -131,10 +116,10 @@ fn worst() -> Panel {
     table(
         "Worst sessions now",
         (24, 9),
-        "One row for each session, the oldest messages first. Age is the 99th percentile now; the dominant part is what \
-         most of the age was spent on; growth is how many seconds the age gains per second (0: it keeps up); the \
-         last column is the time until MaxLatency at that pace, empty when it does not grow. Click a row's sender to \
-         open the session.",
+        "One row for each session, the oldest messages first. Age is the 99th percentile now; the \
+         dominant part is what most of the age was spent on; growth is how many seconds the age \
+         gains per second (0: it keeps up); the last column is the time until MaxLatency at that \
+         pace, empty when it does not grow. Click a row's sender to open the session.",
     )
     .query(
         "p99",
@@ -143,16 +128,23 @@ fn worst() -> Panel {
     )
     .query(
         "part",
-        "topk by (<session>) (1, sum by (<session>, part) (rate(tag52_age_seconds_total{@}[$__rate_interval])) \
-         / on (<session>) group_left sum by (<session>) (rate(tag52_age_seconds_total{@}[$__rate_interval])) > 0)",
+        "topk by (<session>) (1, sum by (<session>, part) \
+         (rate(tag52_age_seconds_total{@}[$__rate_interval])) / on (<session>) group_left sum by \
+         (<session>) (rate(tag52_age_seconds_total{@}[$__rate_interval])) > 0)",
     )
     .query(
         "verdict",
         "topk by (<session>) (1, max by (<session>, cause) (tag52_verdict{@} == 1))",
     )
     .query("growth", "max by (<session>) (tag52_age_growth_ratio{@})")
-    .query("left", "min by (<session>) (tag52_time_to_max_latency_seconds{@})")
-    .query("rate", "sum by (<session>) (rate(tag52_messages_total{@,kind=\"fresh\"}[$__rate_interval]))")
+    .query(
+        "left",
+        "min by (<session>) (tag52_time_to_max_latency_seconds{@})",
+    )
+    .query(
+        "rate",
+        "sum by (<session>) (rate(tag52_messages_total{@,kind=\"fresh\"}[$__rate_interval]))",
+    )
     .query("backlog", "sum by (<session>) (tag52_backlog_messages{@})")
     .without_data("no sessions")
     .transform("merge", json!({}))
@@ -162,13 +154,27 @@ fn worst() -> Panel {
             "excludeByName": { "Time": true, "Value #C": true },
             "includeByName": {},
             "indexByName": {
-                "sender": 0, "target": 1, "namespace": 2, "pod": 3, "instance": 4, "pid": 5, "Value #A": 6,
-                "cause": 7, "part": 8, "Value #B": 9, "Value #D": 10, "Value #G": 11, "Value #F": 12, "Value #E": 13,
+                "sender": 0, "target": 1, "namespace": 2, "pod": 3, "instance": 4, "pid": 5,
+                "Value #A": 6,
+                "cause": 7, "part": 8, "Value \
+                                        #B": 9, "Value \
+                                                 #D": 10, "Value \
+                                                           #G": 11, "Value #F": 12, "Value #E": 13,
             },
             "renameByName": {
-                "sender": "Sender", "target": "Target", "namespace": "Namespace", "pod": "Pod", "instance": "Node",
-                "pid": "PID", "Value #A": "Age p99", "cause": "Verdict", "part": "Dominant part",
-                "Value #B": "Its share", "Value #D": "Growth", "Value #E": "MaxLatency in", "Value #F": "Messages/s",
+                "sender": "Sender",
+                "target": "Target",
+                "namespace": "Namespace",
+                "pod": "Pod",
+                "instance": "Node",
+                "pid": "PID",
+                "Value #A": "Age p99",
+                "cause": "Verdict",
+                "part": "Dominant part",
+                "Value #B": "Its share",
+                "Value #D": "Growth",
+                "Value #E": "MaxLatency in",
+                "Value #F": "Messages/s",
                 "Value #G": "Backlog",
             },
         }),
@@ -176,7 +182,14 @@ fn worst() -> Panel {
     .sorted("Age p99", true)
     .only(
         "sender",
-        &[("links", json!([{ "title": "Open this session", "url": to_session(label), "targetBlank": false }]))],
+        &[(
+            "links",
+            json!([{
+                "title": "Open this session",
+                "url": to_session(label),
+                "targetBlank": false,
+            }]),
+        )],
     )
     .only(
         "Value #A",
@@ -197,9 +210,15 @@ fn worst() -> Panel {
     )
     .only(
         "part",
-        &[("mappings", look::names(&look::PARTS)), ("custom.cellOptions", json!({ "type": "color-text" }))],
+        &[
+            ("mappings", look::names(&look::PARTS)),
+            ("custom.cellOptions", json!({ "type": "color-text" })),
+        ],
     )
-    .only("Value #B", &[("unit", json!("percentunit")), ("decimals", json!(0))])
+    .only(
+        "Value #B",
+        &[("unit", json!("percentunit")), ("decimals", json!(0))],
+    )
     .only(
         "Value #D",
         &[
@@ -208,7 +227,10 @@ fn worst() -> Panel {
             ("decimals", json!(2)),
             ("custom.cellOptions", json!({ "type": "color-text" })),
             ("color", json!({ "mode": "thresholds" })),
-            ("thresholds", look::thresholds("text", &[(0.02, WARNING), (0.2, BAD)])),
+            (
+                "thresholds",
+                look::thresholds("text", &[(0.02, WARNING), (0.2, BAD)]),
+            ),
         ],
     )
     .only(
@@ -219,11 +241,24 @@ fn worst() -> Panel {
             ("mappings", json!([look::none("", "transparent")])),
             ("custom.cellOptions", gradient),
             ("color", json!({ "mode": "thresholds" })),
-            ("thresholds", look::thresholds(BAD, &[(600.0, WARNING), (3600.0, "transparent")])),
+            (
+                "thresholds",
+                look::thresholds(BAD, &[(600.0, WARNING), (3600.0, "transparent")]),
+            ),
         ],
     )
-    .only("Value #F", &[("unit", json!("short")), ("decimals", json!(0))])
-    .only("Value #G", &[("noValue", json!("-")), ("unit", json!("short")), ("decimals", json!(0))])
+    .only(
+        "Value #F",
+        &[("unit", json!("short")), ("decimals", json!(0))],
+    )
+    .only(
+        "Value #G",
+        &[
+            ("noValue", json!("-")),
+            ("unit", json!("short")),
+            ("decimals", json!(0)),
+        ],
+    )
     .only("pid", &[("custom.width", json!(90))])
 }
 
@@ -232,24 +267,27 @@ fn over_time() -> Vec<Panel> {
         heatmap(
             "Age of all messages",
             (12, 10),
-            "How many messages per second came out how old; brighter is more. One band near the bottom is normal. A \
-             second band above it is one session that falls behind; a band that climbs is one that will reach \
-             MaxLatency.",
+            "How many messages per second came out how old; brighter is more. One band near the \
+             bottom is normal. A second band above it is one session that falls behind; a band \
+             that climbs is one that will reach MaxLatency.",
         )
-        .query("{{le}}", "sum by (le) (rate(tag52_message_age_seconds_bucket{@}[$__rate_interval]))")
+        .query(
+            "{{le}}",
+            "sum by (le) (rate(tag52_message_age_seconds_bucket{@}[$__rate_interval]))",
+        )
         .unit("s"),
         stack(
             "Mean age by part",
             (12, 10),
-            "What the mean message of the fleet spent its age on; the height of the stack is the mean age. network is \
-             the venue's and the wire's, everything else is in our hands. The colour that grows names the cause: \
-             lock_wait a lock or the GIL, throttle a CPU limit, run_queue other threads on the CPU, blocked a slow pipe, \
-             disk or database.",
+            "What the mean message of the fleet spent its age on; the height of the stack is the \
+             mean age. network is the venue's and the wire's, everything else is in our hands. The \
+             colour that grows names the cause: lock_wait a lock or the GIL, throttle a CPU limit, \
+             run_queue other threads on the CPU, blocked a slow pipe, disk or database.",
         )
         .query(
             "{{part}}",
-            "sum by (part) (rate(tag52_age_seconds_total{@}[$__rate_interval])) / scalar(sum(rate(tag52_messages_total\
-             {@,kind=\"fresh\"}[$__rate_interval])))",
+            "sum by (part) (rate(tag52_age_seconds_total{@}[$__rate_interval])) / \
+             scalar(sum(rate(tag52_messages_total{@,kind=\"fresh\"}[$__rate_interval])))",
         )
         .colours(&look::PARTS)
         .unit("s")
@@ -258,10 +296,14 @@ fn over_time() -> Vec<Panel> {
             lines(
                 "Predicted breaches: time until MaxLatency",
                 (12, 8),
-                "Only sessions whose age grows: at its present pace it reaches MaxLatency in so long. Empty is normal. A \
-                 falling line is a session that will be lost; below ten minutes an alert fires. Click it to see why.",
+                "Only sessions whose age grows: at its present pace it reaches MaxLatency in so \
+                 long. Empty is normal. A falling line is a session that will be lost; below ten \
+                 minutes an alert fires. Click it to see why.",
             )
-            .query("{{sender}} > {{target}} {{pod}}", "min by (<session>) (tag52_time_to_max_latency_seconds{@})")
+            .query(
+                "{{sender}} > {{target}} {{pod}}",
+                "min by (<session>) (tag52_time_to_max_latency_seconds{@})",
+            )
             .unit("s")
             .logarithmic()
             .calcs(&["lastNotNull"])
@@ -270,9 +312,9 @@ fn over_time() -> Vec<Panel> {
         stack(
             "Sessions by verdict",
             (12, 8),
-            "How many sessions have which verdict; one with several causes counts for each. Normal is one colour, \
-             healthy. A colour that spreads over many sessions at once is something they share: a node, a limit, a \
-             network.",
+            "How many sessions have which verdict; one with several causes counts for each. Normal \
+             is one colour, healthy. A colour that spreads over many sessions at once is something \
+             they share: a node, a limit, a network.",
         )
         .query("{{cause}}", "sum by (cause) (tag52_verdict{@})")
         .colours(&look::VERDICTS)
@@ -284,8 +326,8 @@ fn over_time() -> Vec<Panel> {
             lines(
                 "Age p99, the ten worst sessions",
                 (12, 8),
-                "The 99th percentile of the age of the worst sessions. Flat below 10 ms is normal. The axis is \
-                 logarithmic.",
+                "The 99th percentile of the age of the worst sessions. Flat below 10 ms is normal. \
+                 The axis is logarithmic.",
             )
             .query(
                 "{{sender}} > {{target}} {{pod}}",
@@ -300,12 +342,13 @@ fn over_time() -> Vec<Panel> {
             lines(
                 "Messages per second, the ten busiest sessions",
                 (12, 8),
-                "Fresh messages handed off per second. A session that drops while the others go on is stuck or has lost \
-                 its connection.",
+                "Fresh messages handed off per second. A session that drops while the others go on \
+                 is stuck or has lost its connection.",
             )
             .query(
                 "{{sender}} > {{target}} {{pod}}",
-                "topk(10, sum by (<session>) (rate(tag52_messages_total{@,kind=\"fresh\"}[$__rate_interval])))",
+                "topk(10, sum by (<session>) \
+                 (rate(tag52_messages_total{@,kind=\"fresh\"}[$__rate_interval])))",
             )
             .unit("suffix: msg/s")
             .at_least(0.0)

@@ -13,6 +13,7 @@ mod panel;
 pub mod rules;
 pub mod schema;
 mod session;
+mod variable;
 
 use std::path::{Path, PathBuf};
 

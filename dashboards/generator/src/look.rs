@@ -85,6 +85,14 @@ pub(super) fn fixed(colour: &str) -> (&'static str, Value) {
     ("color", json!({ "mode": "fixed", "fixedColor": colour }))
 }
 
+/// A dashed line.
+pub(super) fn dashed(pattern: [u32; 2]) -> (&'static str, Value) {
+    (
+        "custom.lineStyle",
+        json!({ "fill": "dash", "dash": pattern }),
+    )
+}
+
 /// Text that is shown for a value and in which colour: for cells of a table and states.
 pub(super) fn mapping(rows: &[(&str, &str, &str)]) -> Value {
     let options: serde_json::Map<String, Value> = rows

@@ -122,7 +122,8 @@ fn dump(prometheus: &Prometheus, range: (f64, f64), folder: &Path) -> Result<()>
             }
         }
         let shown = json!({
-            "from": range.0 * 1e3, "to": range.1 * 1e3, "chosen": view.chosen, "dashboard": json, "answers": answers,
+            "from": range.0 * 1e3, "to": range.1 * 1e3, "chosen": view.chosen, "dashboard": json,
+            "answers": answers,
         });
         std::fs::write(folder.join(name), serde_json::to_string(&shown)?)?;
     }

@@ -205,9 +205,9 @@ pub(super) fn series(data: &Value) -> Result<Vec<Series>> {
 
 fn configuration(target: &str) -> String {
     format!(
-        "global: {{scrape_interval: {SCRAPE_S}s, scrape_timeout: {SCRAPE_S}s, evaluation_interval: {SCRAPE_S}s}}\n\
-         rule_files: [rules.yaml]\n\
-         scrape_configs:\n- job_name: tag52\n  honor_labels: true\n  static_configs:\n  - targets: [{target:?}]\n"
+        "global: {{scrape_interval: {SCRAPE_S}s, scrape_timeout: {SCRAPE_S}s, evaluation_interval: \
+         {SCRAPE_S}s}}\nrule_files: [rules.yaml]\nscrape_configs:\n- job_name: tag52\n  \
+         honor_labels: true\n  static_configs:\n  - targets: [{target:?}]\n"
     )
 }
 

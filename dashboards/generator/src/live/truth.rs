@@ -30,7 +30,8 @@ pub(super) fn stack(prometheus: &Prometheus, view: &View) -> Result<Vec<Row>> {
     };
     let of = format!("{{sender=\"{sender}\"}}[{window}]");
     let mean = format!(
-        "sum(rate(tag52_message_age_seconds_sum{of})) / sum(rate(tag52_message_age_seconds_count{of}))"
+        "sum(rate(tag52_message_age_seconds_sum{of})) / \
+         sum(rate(tag52_message_age_seconds_count{of}))"
     );
     let mean = series(&prometheus.query_range(&mean, view.range, panel.step_s(view))?)?;
     let mean = mean.first().context("no mean age")?;

@@ -1,0 +1,102 @@
+//! The variables of the dashboards, by which series are chosen.
+
+use serde_json::{Value, json};
+
+use crate::panel::source;
+
+/// A variable whose values are those of a label.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Variable {
+    /// Its name, which is also the label's.
+    pub(super) name: &'static str,
+    /// What it is called on the dashboard.
+    pub(super) label: &'static str,
+    /// The series that have it.
+    pub(super) of: &'static str,
+    /// What it is for.
+    pub(super) description: &'static str,
+}
+
+/// The node.
+pub(super) const NODE: Variable = Variable {
+    name: "instance",
+    label: "Node",
+    of: "tag52_messages_total",
+    description: "The node an agent runs on",
+};
+
+/// The namespace of the pod.
+pub(super) const NAMESPACE: Variable = Variable {
+    name: "namespace",
+    label: "Namespace",
+    of: "tag52_messages_total",
+    description: "Of the pod; empty outside of a cluster",
+};
+
+/// The pod.
+pub(super) const POD: Variable = Variable {
+    name: "pod",
+    label: "Pod",
+    of: "tag52_messages_total",
+    description: "The pod that reads the messages; empty outside of a cluster",
+};
+
+/// The venue.
+pub(super) const SENDER: Variable = Variable {
+    name: "sender",
+    label: "Sender",
+    of: "tag52_messages_total",
+    description: "SenderCompID (49): the venue",
+};
+
+/// Our side.
+pub(super) const TARGET: Variable = Variable {
+    name: "target",
+    label: "Target",
+    of: "tag52_messages_total",
+    description: "TargetCompID (56): our side",
+};
+
+/// The reading process.
+pub(super) const PID: Variable = Variable {
+    name: "pid",
+    label: "PID",
+    of: "tag52_messages_total",
+    description: "The reading process, as the node numbers it",
+};
+
+impl Variable {
+    /// The matcher that filters series by the variable.
+    pub(super) fn matcher(&self) -> String {
+        format!("{0}=~\"${0}\"", self.name)
+    }
+
+    /// The variable in Grafana's form; `before` are the matchers of those before it, which narrow
+    /// its values.
+    pub(super) fn json(&self, before: &str) -> Value {
+        let query = format!("label_values({}{{{before}}}, {})", self.of, self.name);
+        json!({
+            "name": self.name,
+            "label": self.label,
+            "description": self.description,
+            "type": "query",
+            "datasource": source(),
+            "query": {
+                "qryType": 1,
+                "query": query,
+                "refId": "PrometheusVariableQueryEditor-VariableQuery",
+            },
+            // A series without the label has to stay: outside of a cluster there are no pods.
+            "allValue": ".*",
+            "current": { "selected": true, "text": ["All"], "value": ["$__all"] },
+            "hide": 0,
+            "includeAll": true,
+            "multi": true,
+            "options": [],
+            "refresh": 2,
+            "regex": "",
+            "skipUrlSync": false,
+            "sort": 1,
+        })
+    }
+}
