@@ -13,7 +13,8 @@ use self::oracles::Oracles;
 use self::stages::Stages;
 use crate::{deploy, image, task, toolchain};
 
-/// Format, lints, dashboards, manifests, builds, then all tests. `filter` goes to the test binaries.
+/// Format, lints, dashboards, manifests, builds, then all tests. `filter` goes to the test
+/// binaries.
 pub(crate) fn run(filter: &[String]) -> Result<()> {
     let mut stages = Stages::default();
     stages.run("toolchain", toolchain::ensure)?;
@@ -53,8 +54,8 @@ fn lints() -> Result<()> {
     ])
 }
 
-/// The container image for this machine, in a layout. Without root there is none: buildah and podman
-/// are run as root.
+/// The container image for this machine, in a layout. Without root there is none: buildah and
+/// podman are run as root.
 fn image_for_tests() -> Result<Option<PathBuf>> {
     if !workspace::is_root() {
         return Ok(None);

@@ -143,7 +143,8 @@ pub fn run(
     let cpus = cpu::pair();
     if cpus.is_none() {
         show(
-            "only one CPU may be used here: the two threads share it, and the runaway is not dependable",
+            "only one CPU may be used here: the two threads share it, and the runaway is not \
+             dependable",
         );
     }
 

@@ -244,8 +244,8 @@ impl AgentSummary {
             median_signed_ns,
         } = self.join;
         lines.push(format!(
-            "joined by MsgSeqNum:   {joined} ({only_application} only in the application's log, {only_agent} only in \
-             the agent's)"
+            "joined by MsgSeqNum:   {joined} ({only_application} only in the application's log, \
+             {only_agent} only in the agent's)"
         ));
         lines.push(format!(
             "|age - lag|:           median {}, p99 {}, max {} (median signed {})",
@@ -290,8 +290,8 @@ impl AgentSummary {
             {
                 let Some(culprit) = culprit else { continue };
                 lines.push(format!(
-                    "  {:.1} % of it for {culprit}: {waits} waits, {holds} of them not let go when asked, the \
-                     longest {}",
+                    "  {:.1} % of it for {culprit}: {waits} waits, {holds} of them not let go when \
+                     asked, the longest {}",
                     100.0 * share,
                     human(*longest_ns as i64)
                 ));
@@ -305,8 +305,8 @@ impl AgentSummary {
                 holds_ns,
             } = gil;
             lines.push(format!(
-                "  by the application's own log: {waits} waits of {} in all, {holds} of them ({}) behind one call of \
-                 the processor",
+                "  by the application's own log: {waits} waits of {} in all, {holds} of them ({}) \
+                 behind one call of the processor",
                 human(waits_ns),
                 human(holds_ns)
             ));

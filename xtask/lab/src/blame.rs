@@ -155,8 +155,10 @@ mod tests {
 
     fn summary(lock_rows: [i64; 2]) -> Value {
         let row = |ns: i64, tid: Option<i32>| {
-            serde_json::json!({"part": "lock_wait", "culprit": tid.map(|_| "lock 0x70, held by rival/7"), "tid": tid,
-                "pid": tid, "comm": "rival", "ns": ns, "held_back_ns": tid.map_or(0, |_| 10), "waits": 3, "waits_ns": 20, "longest_ns": 9, "holds": 1,
+            serde_json::json!({"part": "lock_wait",
+            "culprit": tid.map(|_| "lock 0x70, held by rival/7"), "tid": tid,
+                "pid": tid, "comm": "rival", "ns": ns, "held_back_ns": tid.map_or(0, |_| 10),
+                "waits": 3, "waits_ns": 20, "longest_ns": 9, "holds": 1,
                 "holds_ns": 9, "later": "field"})
         };
         serde_json::json!({"sessions": [{

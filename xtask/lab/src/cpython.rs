@@ -23,10 +23,11 @@ pub struct Interpreter {
 impl Interpreter {
     /// Looks behind wrapper scripts for the real binary and checks its version.
     pub fn find(python: &Path) -> Result<Self> {
-        const QUESTION: &str = "import platform, sys, sysconfig; print(sys.executable, platform.python_implementation(), \
-                            platform.python_version(), sys.version_info >= (3, 9), \
-                            sysconfig.get_config_var('SOABI'), sysconfig.get_path('include'), \
-                            sysconfig.get_config_var('CXX'), sep='\\n')";
+        const QUESTION: &str = "import platform, sys, sysconfig; print(sys.executable, \
+                                platform.python_implementation(), platform.python_version(), \
+                                sys.version_info >= (3, 9), sysconfig.get_config_var('SOABI'), \
+                                sysconfig.get_path('include'), sysconfig.get_config_var('CXX'), \
+                                sep='\\n')";
         let missing = || {
             format!(
                 "{} is missing; on Debian or Ubuntu install it with: apt-get install -y python3",

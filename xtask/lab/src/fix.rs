@@ -79,9 +79,7 @@ pub fn execution_report(number: u64, size: usize, fields: &mut String) {
     let price = 100 + number % 37;
     let _ = write!(
         fields,
-        "37=ORD{number:010}{SOH}11=CL{number:010}{SOH}17=EX{number:012}{SOH}150=F{SOH}39=1{SOH}1=ACC-0042{SOH}\
-         55=ESZ6{SOH}48=ESZ6{SOH}22=8{SOH}54={}{SOH}38=1000{SOH}40=2{SOH}44={price}.25{SOH}32={quantity}{SOH}\
-         31={price}.25{SOH}151={}{SOH}14={quantity}{SOH}6={price}.25{SOH}207=XCME{SOH}",
+        "37=ORD{number:010}{SOH}11=CL{number:010}{SOH}17=EX{number:012}{SOH}150=F{SOH}39=1{SOH}1=ACC-0042{SOH}55=ESZ6{SOH}48=ESZ6{SOH}22=8{SOH}54={}{SOH}38=1000{SOH}40=2{SOH}44={price}.25{SOH}32={quantity}{SOH}31={price}.25{SOH}151={}{SOH}14={quantity}{SOH}6={price}.25{SOH}207=XCME{SOH}",
         1 + number % 2,
         1000 - quantity,
     );

@@ -130,9 +130,10 @@ pub(super) fn page(screen: &str) -> String {
         }
     }
     format!(
-        "<!doctype html><meta charset=\"utf-8\"><style>body{{margin:0;background:{GROUND}}}\
-         pre{{margin:0;padding:10px 12px;display:inline-block;font:14px/16px 'DejaVu Sans Mono',monospace}}\
-         </style><pre>{body}</pre>"
+        "<!doctype html><meta \
+         charset=\"utf-8\"><style>body{{margin:0;background:{GROUND}}}pre{{margin:0;padding:10px \
+         12px;display:inline-block;font:14px/16px 'DejaVu Sans \
+         Mono',monospace}}</style><pre>{body}</pre>"
     )
 }
 

@@ -34,7 +34,8 @@ pub(super) fn ensure(major: u32) -> Result<PathBuf> {
         let sudo = if workspace::is_root() { "" } else { "sudo " };
         bail!(
             "the LLVM {major} library is missing; on Debian or Ubuntu install it with: \
-             {sudo}apt-get install -y {} (elsewhere set LLVM_PREFIX to an LLVM {major} with headers)",
+             {sudo}apt-get install -y {} (elsewhere set LLVM_PREFIX to an LLVM {major} with \
+             headers)",
             packages.join(" ")
         );
     }
@@ -50,7 +51,8 @@ pub(super) fn ensure(major: u32) -> Result<PathBuf> {
     match installed(major) {
         Some(prefix) => Ok(prefix),
         None => bail!(
-            "apt-get installed LLVM {major}, and it is not where Debian puts it (/usr/lib/llvm-{major})"
+            "apt-get installed LLVM {major}, and it is not where Debian puts it \
+             (/usr/lib/llvm-{major})"
         ),
     }
 }

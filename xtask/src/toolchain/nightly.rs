@@ -38,7 +38,8 @@ impl Nightly {
 pub(super) fn ensure(tools: &Path) -> Result<Nightly> {
     if output(Command::new("rustup").arg("--version")).is_none() {
         bail!(
-            "rustup is missing; install it with: curl --proto '=https' -sSf https://sh.rustup.rs | sh"
+            "rustup is missing; install it with: curl --proto '=https' -sSf https://sh.rustup.rs | \
+             sh"
         );
     }
     let nightly = match ["nightly", PINNED]

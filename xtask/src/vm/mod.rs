@@ -70,7 +70,8 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     ensure!(
         cfg!(target_arch = "x86_64"),
-        "`cargo xtask vm` emulates an x86-64 machine and shares this one's programs with it: run it on x86-64"
+        "`cargo xtask vm` emulates an x86-64 machine and shares this one's programs with it: run \
+         it on x86-64"
     );
     ensure!(
         workspace::is_root(),

@@ -134,11 +134,14 @@ mod tests {
         let rows: Vec<_> = rows
             .iter()
             .map(|(tid, ns)| {
-                serde_json::json!({"part": "lock_wait", "culprit": format!("lock 0x70, held by rival/{tid}"),
-                    "tid": tid, "ns": ns, "waits": 1, "waits_ns": ns, "longest_ns": ns, "holds": 0, "holds_ns": 0})
+                serde_json::json!({"part": "lock_wait",
+                "culprit": format!("lock 0x70, held by rival/{tid}"),
+                    "tid": tid, "ns": ns, "waits": 1, "waits_ns": ns, "longest_ns": ns, "holds": 0,
+                    "holds_ns": 0})
             })
             .collect();
-        let summary = serde_json::json!({"sessions": [{"matrix": {"in_app": {"lock_wait": whole}}, "blame": rows}]});
+        let summary = serde_json::json!({"sessions": [{"matrix": {"in_app": {"lock_wait": whole}},
+        "blame": rows}]});
         Blame::of(&summary).expect("a summary")
     }
 

@@ -89,7 +89,10 @@ fn stolen(joined: &[Joined<'_>], timeline: &Timeline) -> Option<String> {
     let stolen = spent.map(|spent| spent.stolen).sum::<i64>();
     let share = 100.0 * stolen as f64 / ages as f64;
     (share > 0.1).then(|| {
-        format!("{share:.2}% of the ages the thread had the CPU by the scheduler and not by its CPU clock (interrupts, the hypervisor)")
+        format!(
+            "{share:.2}% of the ages the thread had the CPU by the scheduler and not by its CPU \
+             clock (interrupts, the hypervisor)"
+        )
     })
 }
 

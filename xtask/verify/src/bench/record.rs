@@ -318,7 +318,8 @@ fn quartiles(mut values: Vec<f64>) -> (f64, f64, f64) {
 
 fn table(readers: &[Reader], agents: &[Vec<Pair<CaughtUp>>; CASES.len()]) -> String {
     let mut text = String::from(
-        "| | both stopped | `tag52 run` | `tag52 record` | recording, in pairs: median (quartiles) |\n|---|--:|--:|--:|--:|\n",
+        "| | both stopped | `tag52 run` | `tag52 record` | recording, in pairs: median (quartiles) \
+         |\n|---|--:|--:|--:|--:|\n",
     );
     let mut row = |name: &str, alone: &str, pairs: Vec<Pair<f64>>| {
         let median = |values: Vec<f64>| quartiles(values).1;

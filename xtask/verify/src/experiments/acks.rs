@@ -12,7 +12,8 @@ use lab::venue;
 
 pub(super) const ACKS: Experiment = Experiment {
     name: "acks",
-    about: "a venue that waits for acknowledgements, of a victim that does not read for stretches, or is far away",
+    about: "a venue that waits for acknowledgements, of a victim that does not read for stretches, \
+            or is far away",
     run,
 };
 
@@ -64,7 +65,8 @@ fn row(case: &str, run: &Run, log: &Log) -> Row {
     Row {
         experiment: ACKS.name,
         case: case.to_owned(),
-        truth: "the wire's log: from a message's coming out until the acknowledgement of it came in",
+        truth: "the wire's log: from a message's coming out until the acknowledgement of it came \
+                in",
         quantity: "ack_pending",
         messages: joined.len(),
         truth_ns,
@@ -76,9 +78,22 @@ fn row(case: &str, run: &Run, log: &Log) -> Row {
             blame::sums(&run.blame),
             Check::none("messages with unknown time", run.unknown()),
             Check::none("messages with more than their time in flight", beyond),
-            Check::at_most("of the network too much", per_cent(found_ns - truth_ns), 2.0, "%"),
-            Check::at_most("of the network too little", per_cent(truth_ns - found_ns), 5.0, "%")
-                .because("a lower bound: of several segments between two events only the last has an instant"),
+            Check::at_most(
+                "of the network too much",
+                per_cent(found_ns - truth_ns),
+                2.0,
+                "%",
+            ),
+            Check::at_most(
+                "of the network too little",
+                per_cent(truth_ns - found_ns),
+                5.0,
+                "%",
+            )
+            .because(
+                "a lower bound: of several segments between two events only the last has an \
+                 instant",
+            ),
             Check::at_most("median error", errors.p50_ns as f64 / 1e3, 200.0, "us"),
         ],
         errors,

@@ -13,7 +13,8 @@ use lab::process;
 
 pub(super) const BLOCKED: Experiment = Experiment {
     name: "blocked",
-    about: "a full pipe drained at a known pace by a thread or a process, fsync, database round trips, a sleep",
+    about: "a full pipe drained at a known pace by a thread or a process, fsync, database round \
+            trips, a sleep",
     run: blocked,
 };
 
@@ -24,8 +25,9 @@ const QUERY: &str = "database, recv";
 const SLEEP: &str = "sleep, 4 ms";
 
 /// A fast disk.
-const SHORT: &str = "less than a millisecond a call in several sleeps, each ended by an interrupt on an idle CPU, whose \
-    rest the agent counts as waiting for the CPU and the truth as asleep";
+const SHORT: &str = "less than a millisecond a call in several sleeps, each ended by an interrupt \
+                     on an idle CPU, whose rest the agent counts as waiting for the CPU and the \
+                     truth as asleep";
 
 fn blocked(context: &Context<'_>) -> Result<Vec<Row>> {
     let database = Database::start(Duration::from_millis(2))?;

@@ -333,7 +333,8 @@ fn coarse(row: &mut Row, aged: &[Aged<'_>], settled: &[&Aged<'_>], case: Case) {
         ]);
     }
     row.remarks.push(format!(
-        "{} messages narrowed, {wrong} wrongly; after 10 s to {:.1}ms, p99 {:.1}ms, at most {:.1}ms",
+        "{} messages narrowed, {wrong} wrongly; after 10 s to {:.1}ms, p99 {:.1}ms, at most \
+         {:.1}ms",
         narrowed.len(),
         ms(widths.p50_ns),
         ms(widths.p99_ns),

@@ -51,8 +51,7 @@ const FROM_APP_ENTRY: &str = "SwigDirector_Application::fromApp@entry";
 
 /// `FIX::Session::next(std::string const&, FIX::UtcTimeStamp const&, bool)`, entered once for every
 /// message of a read, those that are rejected included.
-const NEXT_ENTRY: &str = "_ZN3FIX7Session4nextERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE\
-                          RKNS_12UtcTimeStampEb@entry";
+const NEXT_ENTRY: &str = "_ZN3FIX7Session4nextERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEERKNS_12UtcTimeStampEb@entry";
 
 fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     use Processor::{Process, Thread};
@@ -151,8 +150,8 @@ fn by_read(run: &Run) -> Row {
     );
     row.checks.push(before(&late));
     row.remarks.push(format!(
-        "the hand-off is the end of the read: later than fromApp by {} at the median and {} at p99, \
-         later than the last fromApp of the read by {} and {}",
+        "the hand-off is the end of the read: later than fromApp by {} at the median and {} at \
+         p99, later than the last fromApp of the read by {} and {}",
         ms(row.errors.p50_ns),
         ms(row.errors.p99_ns),
         ms(from_last.p50_ns),
@@ -194,7 +193,8 @@ fn gap(run: &Run) -> Result<Row> {
         .filter(|&&ns| ns < -SLACK_NS)
         .count();
     row.remarks.push(format!(
-        "{} messages whose calls could not be told end with their read; the engine kept {early} of them longer",
+        "{} messages whose calls could not be told end with their read; the engine kept {early} of \
+         them longer",
         others.len(),
     ));
     Ok(row)

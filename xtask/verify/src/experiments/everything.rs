@@ -16,7 +16,8 @@ use lab::{cpu, process, venue};
 
 pub(super) const EVERYTHING: Experiment = Experiment {
     name: "everything",
-    about: "mutex, pipe, sleep, database and fsync in turn, with work, under a quota, beside two rivals",
+    about: "mutex, pipe, sleep, database and fsync in turn, with work, under a quota, beside two \
+            rivals",
     run: everything,
 };
 
@@ -76,7 +77,13 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
         };
         let row = compare::row(&run, case).alone();
         if part == compare::RUNNABLE {
-            row.with_bar("total", 5.0, "the kernel's run_delay begins when a thread is put on a run queue, here it is runnable from its wake-up on, some microseconds earlier; a message wakes it several times")
+            row.with_bar(
+                "total",
+                5.0,
+                "the kernel's run_delay begins when a thread is put on a run queue, here it is \
+                 runnable from its wake-up on, some microseconds earlier; a message wakes it \
+                 several times",
+            )
         } else {
             row
         }

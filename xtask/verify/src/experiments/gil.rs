@@ -12,7 +12,8 @@ use lab::{cpu, process, venue};
 
 pub(super) const GIL: Experiment = Experiment {
     name: "gil",
-    about: "a rival thread holds the GIL: in bytecode, with two switch intervals, and in C calls of 25 ms",
+    about: "a rival thread holds the GIL: in bytecode, with two switch intervals, and in C calls \
+            of 25 ms",
     run: gil,
 };
 
@@ -63,8 +64,8 @@ fn hand_offs(found: Waits, truth: Truth) -> Check {
 
 /// What is left with a tenth of the interval is short.
 fn bars(row: Row) -> Row {
-    const SHORT: &str = "2 ms of waiting a message in three waits, and to each wait the victim's clock counts \
-        some 20 us of its own way into the lock and out of it";
+    const SHORT: &str = "2 ms of waiting a message in three waits, and to each wait the victim's \
+                         clock counts some 20 us of its own way into the lock and out of it";
     if row.truth_ns > row.messages as i64 * 4_000_000 {
         return row;
     }
@@ -117,8 +118,8 @@ fn case(
         format!("{} of {}, {held:.3} s of {all:.3} s", of.holds, of.waits)
     };
     blamed.remarks.push(format!(
-        "long holds among the waits: {}; by its clock {}; by its rival's calls {}; the rival was without a CPU for \
-         {:.3} s",
+        "long holds among the waits: {}; by its clock {}; by its rival's calls {}; the rival was \
+         without a CPU for {:.3} s",
         said(found),
         said(truth.by_clock),
         said(truth.by_calls),

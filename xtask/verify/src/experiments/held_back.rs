@@ -11,7 +11,8 @@ use lab::venue;
 
 pub(super) const HELD_BACK: Experiment = Experiment {
     name: "held-back",
-    about: "a victim that stops reading for stretches: behind a small buffer, and behind the default 6 MiB",
+    about: "a victim that stops reading for stretches: behind a small buffer, and behind the \
+            default 6 MiB",
     run: held_back,
 };
 
@@ -76,7 +77,8 @@ fn row(case: &str, run: &Run) -> Row {
     let mut row = Row {
         experiment: HELD_BACK.name,
         case: case.to_owned(),
-        truth: "TCP_INFO of the venue's socket (tcpi_rwnd_limited, tcpi_notsent_bytes), every 200 us",
+        truth: "TCP_INFO of the venue's socket (tcpi_rwnd_limited, tcpi_notsent_bytes), every 200 \
+                us",
         quantity: "held_back",
         messages: joined.len(),
         truth_ns,

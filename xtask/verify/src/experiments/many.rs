@@ -16,7 +16,8 @@ use lab::{process, venue};
 
 pub(super) const MANY: Experiment = Experiment {
     name: "many",
-    about: "64 sessions of 16 threads in 4 processes; two sessions a thread; sessions that move; reconnects",
+    about: "64 sessions of 16 threads in 4 processes; two sessions a thread; sessions that move; \
+            reconnects",
     run,
 };
 
@@ -189,8 +190,10 @@ fn row(case: &Case<'_>, truth: &Truth, outcome: &Outcome) -> Row {
                 outcome.messages.len() - pairs.len() + twice,
             ),
             Check::none(MISSED, truth.messages.len() - pairs.len()),
-            Check::at_most("total of the worst session", worst, SHORT_AGES, "%")
-                .because("ages of 0.1 ms and more, and a message is handed off one or two microseconds after the thread's own clock reading"),
+            Check::at_most("total of the worst session", worst, SHORT_AGES, "%").because(
+                "ages of 0.1 ms and more, and a message is handed off one or two microseconds \
+                 after the thread's own clock reading",
+            ),
             Check::at_most(
                 "messages with unknown time",
                 per_cent(unknown as i64, pairs.len() as i64),

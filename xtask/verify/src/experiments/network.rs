@@ -15,7 +15,8 @@ use lab::venue::{self, Venue};
 
 pub(super) const NETWORK: Experiment = Experiment {
     name: "network",
-    about: "a relay delays the venue's messages: 5 ms, 40 ms, 5 then 40 ms, 2 to 20 ms; a wire of 20 ms",
+    about: "a relay delays the venue's messages: 5 ms, 40 ms, 5 then 40 ms, 2 to 20 ms; a wire of \
+            20 ms",
     run,
 };
 
@@ -58,7 +59,8 @@ fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<[Row; 2]> 
     let mut rows = rows(
         &run,
         case,
-        "the relay's log: when a message's last byte was passed on, less the venue's clock before its send",
+        "the relay's log: when a message's last byte was passed on, less the venue's clock before \
+         its send",
     );
     let late = Errors::of(log.iter().map(|passed| passed.out_ns - passed.due_ns));
     rows[0].remarks.push(format!(
@@ -73,7 +75,8 @@ fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<[Row; 2]> 
 fn wired_row(context: &Context<'_>, case: &str, delay: Duration) -> Result<[Row; 2]> {
     let options = venue::Options::of(RATE, context.messages(RATE, SECONDS));
     let (run, log) = wired(context, delay, options, &["--marks"])?;
-    let truth = "the wire's log: when a message's last byte came out, less the venue's clock before its send";
+    let truth = "the wire's log: when a message's last byte came out, less the venue's clock \
+                 before its send";
     let mut rows = rows(&run, case, truth);
     let data = log
         .packets

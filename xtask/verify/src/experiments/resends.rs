@@ -264,7 +264,8 @@ fn rows(truth: &Truth, messages: &[Message], told: &Told) -> Result<Vec<Row>> {
         Check::at_most("largest fresh age", largest_error(&fresh), 2.0, "ms"),
     ]);
     first.remarks.push(format!(
-        "{} resends with tag 122, {bare} without; largest age of a fresh message {:.1} ms, of a resend {:.1} s",
+        "{} resends with tag 122, {bare} without; largest age of a fresh message {:.1} ms, of a \
+         resend {:.1} s",
         resent.len(),
         expected.largest_fresh_age_ns as f64 / 1e6,
         expected.largest_resend_age_ns as f64 / 1e9,
@@ -302,7 +303,8 @@ fn row(case: &str, joined: &[Joined<'_>], resent: bool) -> Row {
     let mut row = Row {
         experiment: RESENDS.name,
         case: case.to_owned(),
-        truth: "the victim's clock at each hand-off, less tag 52 (of a resend: 122) as the venue wrote it",
+        truth: "the victim's clock at each hand-off, less tag 52 (of a resend: 122) as the venue \
+                wrote it",
         quantity: "age",
         messages: joined.len(),
         truth_ns: joined.iter().map(true_age_ns).sum(),

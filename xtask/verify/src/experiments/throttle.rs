@@ -15,13 +15,14 @@ use lab::{cpu, venue};
 
 pub(super) const QUOTA: Experiment = Experiment {
     name: "quota",
-    about: "a CPU quota on the victim's cgroup, on its parent, shared with other threads, and with rivals",
+    about: "a CPU quota on the victim's cgroup, on its parent, shared with other threads, and with \
+            rivals",
     run: quota,
 };
 
 /// Why a message's throttling is known less well than its sum.
-const ORDER: &str = "a message that arrives while the thread is off the CPU: the kernel's accounts say how much of \
-                     the gap was throttling, not which of it came first";
+const ORDER: &str = "a message that arrives while the thread is off the CPU: the kernel's accounts \
+                     say how much of the gap was throttling, not which of it came first";
 const PERIOD: Duration = Duration::from_millis(100);
 
 fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
@@ -43,7 +44,8 @@ fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
             Case {
                 experiment: QUOTA.name,
                 case: name,
-                truth: "run_delay of the thread's schedstat, and throttled time of the cgroup's cpu.stat meanwhile",
+                truth: "run_delay of the thread's schedstat, and throttled time of the cgroup's \
+                        cpu.stat meanwhile",
                 part,
             },
         );

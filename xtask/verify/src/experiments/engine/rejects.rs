@@ -81,8 +81,8 @@ pub(super) fn row(run: &Run) -> Result<Row> {
             blame::sums(&run.blame),
         ],
         remarks: vec![format!(
-            "message {first} is the first one rejected: {} old for the agent, {} for the engine; the oldest of {} \
-             accepted was {}; {} rejects{}",
+            "message {first} is the first one rejected: {} old for the agent, {} for the engine; \
+             the oldest of {} accepted was {}; {} rejects{}",
             s(by_agent),
             s(by_engine),
             accepted.len(),
