@@ -149,9 +149,9 @@ pub fn run(
     }
 
     let database = Database::start(Duration::from_millis(1))?;
-    let venue = Venue::start(venue::Options {
+    let venue = Venue::start(venue::VenueOptions {
         rate: options.rate,
-        ..venue::Options::default()
+        ..venue::VenueOptions::default()
     })?;
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let mut app = app::App::start(

@@ -34,7 +34,7 @@ pub struct Truth {
 
 impl Bench {
     /// Starts both; `victim` are the options of the receiver.
-    pub fn start(options: venue::Options, victim: &[&str]) -> Result<Self> {
+    pub fn start(options: venue::VenueOptions, victim: &[&str]) -> Result<Self> {
         let venue = Venue::start(options)?;
         let port = venue.port();
         Self::at(venue, port, victim)

@@ -1,13 +1,13 @@
 //! Which CPUs this process may use, and pinning.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
+
+use crate::background::Background;
 
 /// The CPUs the calling thread may run on, ascending.
 pub fn allowed() -> Vec<usize> {
@@ -40,18 +40,16 @@ pub fn pair() -> Option<(usize, usize)> {
 /// Moves a thread from one CPU to the next, over and over, until it is dropped.
 #[derive(Debug)]
 pub struct Mover {
-    over: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Background<()>,
 }
 
 impl Mover {
     /// Begins; the thread is moved after each `turn`.
-    pub fn of(tid: i32, cpus: &[usize], turn: Duration) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let (ended, cpus) = (Arc::clone(&over), cpus.to_vec());
-        let thread = std::thread::spawn(move || {
+    pub fn of(tid: i32, cpus: &[usize], turn: Duration) -> Result<Self> {
+        let cpus = cpus.to_vec();
+        let thread = Background::spawn("mover", move |stop| {
             for cpu in cpus.into_iter().cycle() {
-                if ended.load(Ordering::Relaxed) {
+                if stop.load(Ordering::Relaxed) {
                     return;
                 }
                 let mut set = CpuSet::new();
@@ -61,21 +59,8 @@ impl Mover {
                     .and_then(|()| sched_setaffinity(Pid::from_raw(tid), &set));
                 std::thread::sleep(turn);
             }
-        });
-        Self {
-            over,
-            thread: Some(thread),
-        }
-    }
-}
-
-impl Drop for Mover {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It cannot panic.
-            let _ended = thread.join();
-        }
+        })?;
+        Ok(Self { _thread: thread })
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Shape<'a> {
     /// Sessions of each process.
     pub sessions: usize,
     /// The venue of each session; its SenderCompID is made for it.
-    pub venue: venue::Options,
+    pub venue: venue::VenueOptions,
     /// Options of the crowd.
     pub crowd: &'a [&'a str],
 }
@@ -116,7 +116,7 @@ impl Crowd {
     fn start(shape: &Shape<'_>, process: usize) -> Result<Self> {
         let venues = (0..shape.sessions).map(|session| {
             let sender = format!("V{process}-{session:02}");
-            let options = venue::Options {
+            let options = venue::VenueOptions {
                 sender: sender.clone(),
                 ..shape.venue.clone()
             };

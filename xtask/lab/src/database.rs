@@ -2,19 +2,19 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+
+use crate::background::Background;
+use crate::poll;
 
 /// A running database; dropping it ends it.
 #[derive(Debug)]
 pub struct Database {
     port: u16,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Background<Result<()>>,
 }
 
 impl Database {
@@ -23,31 +23,18 @@ impl Database {
         let listener =
             TcpListener::bind("127.0.0.1:0").context("cannot listen for the database")?;
         let port = listener.local_addr()?.port();
-        listener.set_nonblocking(true)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::Builder::new()
-            .name("database".into())
-            .spawn(move || {
-                let mut clients = Vec::new();
-                while !stopped.load(Ordering::Relaxed) {
-                    match listener.accept() {
-                        Ok((stream, _)) => {
-                            let stopped = Arc::clone(&stopped);
-                            clients
-                                .push(std::thread::spawn(move || serve(stream, delay, &stopped)));
-                        }
-                        Err(_) => std::thread::sleep(Duration::from_millis(20)),
-                    }
+        let thread = Background::spawn("database", move |stop| {
+            // Clients are served until the flag is set, each by a thread of its own.
+            std::thread::scope(|scope| {
+                while let Some(stream) = poll::accept(&listener, stop)? {
+                    scope.spawn(move || serve(stream, delay, stop));
                 }
-                for client in clients {
-                    let _ = client.join();
-                }
-            })?;
+                Ok(())
+            })
+        })?;
         Ok(Self {
             port,
-            stop,
-            thread: Some(thread),
+            _thread: thread,
         })
     }
 
@@ -57,20 +44,10 @@ impl Database {
     }
 }
 
-impl Drop for Database {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 fn serve(mut stream: TcpStream, delay: Duration, stopped: &AtomicBool) {
     let mut buffer = [0; 4096];
     let configured = stream
-        .set_nonblocking(false)
-        .and_then(|()| stream.set_nodelay(true))
+        .set_nodelay(true)
         .and_then(|()| stream.set_read_timeout(Some(Duration::from_millis(100))));
     if configured.is_err() {
         return;

@@ -62,7 +62,12 @@ impl Set {
 
     /// Starts one and its venue. `switch_us` is sys.setswitchinterval in microseconds. Its threads
     /// are pinned to one CPU each, where there are two.
-    pub fn bench(&self, options: venue::Options, rival: Rival, switch_us: u32) -> Result<Bench> {
+    pub fn bench(
+        &self,
+        options: venue::VenueOptions,
+        rival: Rival,
+        switch_us: u32,
+    ) -> Result<Bench> {
         let venue = Venue::start(options)?;
         let port = venue.port().to_string();
         Bench::of(venue, |log| {

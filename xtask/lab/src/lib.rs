@@ -6,6 +6,7 @@
 //! when, which is the ground truth.
 
 pub mod agent;
+mod background;
 pub mod bench;
 pub mod blame;
 pub mod cgroup;
@@ -19,6 +20,7 @@ pub mod fix;
 pub mod gil;
 pub mod holds;
 pub mod neighbour;
+mod poll;
 pub mod process;
 pub mod programs;
 pub mod quickfix;

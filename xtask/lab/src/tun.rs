@@ -10,27 +10,23 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::poll::{PollFd, PollFlags};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
-use nix::sys::time::TimeSpec;
 
+use crate::background::Background;
+use crate::poll::{self, STOP_CHECK};
 use crate::{clock, cpu};
 
 /// The venue's end.
 pub const VENUE: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 1);
 /// The victim's end.
 pub const VICTIM: Ipv4Addr = Ipv4Addr::new(10, 98, 0, 2);
-
-/// How often the wire looks whether it should end.
-const STOP_CHECK: Duration = Duration::from_millis(50);
 
 /// Moves the calling thread, and whatever it starts from now on, into a network namespace of its
 /// own with this address; returns the device through which its packets come and go. Needs root.
@@ -45,12 +41,7 @@ pub fn enter(address: Ipv4Addr) -> Result<File> {
     let mut request = named("wire0");
     request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short;
     set(&device, libc::TUNSETIFF, &request).context("TUNSETIFF")?;
-    let control: OwnedFd = socket(
-        AddressFamily::Inet,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let control = control_socket()?;
     request.ifr_ifru.ifru_addr = ipv4(address);
     set(&control, libc::SIOCSIFADDR, &request).context("SIOCSIFADDR")?;
     request.ifr_ifru.ifru_netmask = ipv4(Ipv4Addr::new(255, 255, 255, 0));
@@ -64,16 +55,21 @@ pub fn enter(address: Ipv4Addr) -> Result<File> {
 /// own with nothing in it but loopback; returns a handle that keeps it. Needs root.
 pub fn enter_alone() -> Result<File> {
     unshare(CloneFlags::CLONE_NEWNET).context("a network namespace")?;
-    let control: OwnedFd = socket(
-        AddressFamily::Inet,
-        SockType::Datagram,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let control = control_socket()?;
     let mut request = named("lo");
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
     set(&control, libc::SIOCSIFFLAGS, &request).context("SIOCSIFFLAGS")?;
     File::open("/proc/thread-self/ns/net").context("the thread's network namespace")
+}
+
+/// A socket through which the namespace's devices are set up.
+fn control_socket() -> Result<OwnedFd> {
+    Ok(socket(
+        AddressFamily::Inet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?)
 }
 
 /// A request about a device of the namespace.
@@ -153,43 +149,23 @@ impl Packet {
 /// A running wire between two devices; dropping it ends it.
 #[derive(Debug)]
 pub struct Wire {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Result<Vec<Packet>>>>,
+    thread: Background<Result<Vec<Packet>>>,
 }
 
 impl Wire {
     /// Carries packets both ways, each for `delay`.
     pub fn start(venue: File, victim: File, delay: Duration) -> Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&stop);
-        let thread = std::thread::Builder::new()
-            .name("wire".into())
-            .spawn(move || {
-                cpu::precise_sleeps();
-                carry([venue, victim], delay, &seen)
-            })?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
+        let thread = Background::spawn("wire", move |stop| {
+            cpu::precise_sleeps();
+            carry([venue, victim], delay, stop)
+        })?;
+        Ok(Self { thread })
     }
 
     /// Cuts it, and returns what it carried, in the order in which it came out.
-    pub fn stop(mut self) -> Result<Log> {
-        self.stop.store(true, Ordering::Release);
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(packets)) => Ok(Log { packets: packets? }),
-            _ => anyhow::bail!("the wire's thread panicked"),
-        }
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    pub fn stop(self) -> Result<Log> {
+        let packets = self.thread.stop()??;
+        Ok(Log { packets })
     }
 }
 
@@ -217,10 +193,7 @@ fn carry(mut devices: [File; 2], delay: Duration, stop: &AtomicBool) -> Result<V
         let mut fds = devices
             .each_ref()
             .map(|device| PollFd::new(device.as_fd(), PollFlags::POLLIN));
-        match ppoll(&mut fds, Some(TimeSpec::from(left)), None) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error).context("poll"),
-        }
+        poll::wait_for(&mut fds, left)?;
         for (device, way) in devices.iter_mut().zip(&mut ways) {
             loop {
                 match device.read(&mut buffer) {

@@ -1,23 +1,23 @@
 //! When the bytes of a stream left the sender, and for how long the receiver's window kept them:
-//! TCP_INFO of the sender's own kernel, looked at all the time.
+//! samples of TCP_INFO of the sender's own kernel.
 
 use std::net::TcpStream;
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
+use crate::background::Background;
 use crate::{clock, cpu};
 
-/// How often it looks.
+/// The time between two samples.
 const EVERY: Duration = Duration::from_micros(200);
 
-/// What one look found.
+/// One reading of TCP_INFO.
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct Sample {
     /// `CLOCK_MONOTONIC`, nanoseconds.
     at: i64,
     /// Bytes of the stream that have left the send buffer.
@@ -27,15 +27,15 @@ struct Look {
     limited: i64,
 }
 
-/// All looks at one connection, oldest first.
+/// All samples of one connection, oldest first.
 #[derive(Debug)]
-pub(super) struct Looks(Vec<Look>);
+pub(super) struct Samples(Vec<Sample>);
 
-impl Looks {
-    /// When the byte before stream position `end` was first seen to have left; `None`: never.
+impl Samples {
+    /// When the byte before stream position `end` was first found to have left; `None`: never.
     pub(super) fn left(&self, end: u64) -> Option<i64> {
-        let index = self.0.partition_point(|look| look.left < end);
-        self.0.get(index).map(|look| look.at)
+        let index = self.0.partition_point(|sample| sample.left < end);
+        self.0.get(index).map(|sample| sample.at)
     }
 
     /// For how long the window kept the sender between two monotonic instants.
@@ -44,7 +44,7 @@ impl Looks {
     }
 
     fn limited_until(&self, at: i64) -> i64 {
-        let index = self.0.partition_point(|look| look.at <= at);
+        let index = self.0.partition_point(|sample| sample.at <= at);
         let (Some(before), Some(after)) = (
             index.checked_sub(1).and_then(|i| self.0.get(i)),
             self.0.get(index),
@@ -52,53 +52,42 @@ impl Looks {
             return self
                 .0
                 .get(index.saturating_sub(1))
-                .map_or(0, |look| look.limited);
+                .map_or(0, |sample| sample.limited);
         };
         let share = (at - before.at) as f64 / (after.at - before.at).max(1) as f64;
         before.limited + ((after.limited - before.limited) as f64 * share) as i64
     }
 }
 
-/// A thread that looks until it is told to stop.
+/// A thread that samples until it is told to stop.
 #[derive(Debug)]
 pub(super) struct Watch {
     written: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<Look>>,
+    thread: Background<Vec<Sample>>,
 }
 
 impl Watch {
     pub(super) fn start(stream: &TcpStream) -> Result<Self> {
         let stream = stream.try_clone()?;
-        let (written, stop) = (
-            Arc::new(AtomicU64::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
-        let (bytes, stopped) = (Arc::clone(&written), Arc::clone(&stop));
-        let body = move || {
+        let written = Arc::new(AtomicU64::new(0));
+        let bytes = Arc::clone(&written);
+        let thread = Background::spawn("unsent", move |stop| {
             cpu::precise_sleeps();
-            let mut looks: Vec<Look> = Vec::new();
-            while !stopped.load(Ordering::Acquire) {
+            let mut samples: Vec<Sample> = Vec::new();
+            while !stop.load(Ordering::Acquire) {
                 // In this order the position is never ahead of the truth.
                 let before = bytes.load(Ordering::Acquire);
                 let info = Info::of(&stream);
-                looks.push(Look {
+                samples.push(Sample {
                     at: clock::monotonic_ns(),
                     left: before.saturating_sub(info.unsent()),
                     limited: info.limited_ns(),
                 });
                 std::thread::sleep(EVERY);
             }
-            looks
-        };
-        let thread = std::thread::Builder::new()
-            .name("unsent".into())
-            .spawn(body)?;
-        Ok(Self {
-            written,
-            stop,
-            thread,
-        })
+            samples
+        })?;
+        Ok(Self { written, thread })
     }
 
     /// So many bytes were given to the socket in all.
@@ -106,12 +95,10 @@ impl Watch {
         self.written.store(bytes, Ordering::Release);
     }
 
-    /// Ends it, after a last look.
-    pub(super) fn stop(self) -> Result<Looks> {
+    /// Ends it, after a last sample.
+    pub(super) fn stop(self) -> Result<Samples> {
         std::thread::sleep(10 * EVERY);
-        self.stop.store(true, Ordering::Release);
-        let looks = self.thread.join().ok().context("the watch panicked")?;
-        Ok(Looks(looks))
+        self.thread.stop().map(Samples)
     }
 }
 

@@ -22,7 +22,7 @@ fn one_at_a_time() -> MutexGuard<'static, ()> {
 }
 
 /// A venue with these options and a victim with these arguments, from the logon on.
-fn bench(options: venue::Options, victim: &[&str]) -> Bench {
+fn bench(options: venue::VenueOptions, victim: &[&str]) -> Bench {
     Bench::start(options, victim).expect("a bench")
 }
 
@@ -86,7 +86,7 @@ fn every_way_to_read_gets_every_message() {
     ] {
         for size in ["65536", "150"] {
             let truth = finish(bench(
-                venue::Options::of(2000.0, 200),
+                venue::VenueOptions::of(2000.0, 200),
                 &["--read", call, "--read-size", size],
             ));
             check(&truth, 200);
@@ -99,7 +99,7 @@ fn every_injection_makes_messages_wait() {
     let _guard = one_at_a_time();
     for inject in ["mutex", "pipe", "sleep"] {
         let truth = finish(bench(
-            venue::Options::of(300.0, 200),
+            venue::VenueOptions::of(300.0, 200),
             &["--inject", inject, "--hold-us", "5000"],
         ));
         check(&truth, 200);
@@ -118,14 +118,14 @@ fn every_injection_makes_messages_wait() {
 #[test]
 fn a_small_receive_buffer_stalls_the_sender_and_loses_nothing() {
     let _guard = one_at_a_time();
-    let options = venue::Options {
+    let options = venue::VenueOptions {
         rate: 1000.0,
         count: Some(600),
         prequeue: 50,
         send_buffer: Some(4096),
         resolution: Resolution::Millis,
         close_at_end: true,
-        ..venue::Options::default()
+        ..venue::VenueOptions::default()
     };
     let victim = [
         "--inject",
@@ -157,10 +157,10 @@ fn a_small_receive_buffer_stalls_the_sender_and_loses_nothing() {
 #[test]
 fn a_venue_whose_client_does_not_read_can_be_stopped() {
     let _guard = one_at_a_time();
-    let options = venue::Options {
+    let options = venue::VenueOptions {
         rate: 50_000.0,
         send_buffer: Some(4096),
-        ..venue::Options::default()
+        ..venue::VenueOptions::default()
     };
     let victim = [
         "--inject",
@@ -188,7 +188,7 @@ fn a_python_victim_accounts_for_its_waits_for_the_gil() {
     };
     let set = Set::prepare(Path::new("python3")).expect("CPython and a C compiler");
     for rival in [Rival::Bytecode, calls] {
-        let options = venue::Options::of(100.0, 100);
+        let options = venue::VenueOptions::of(100.0, 100);
         let bench = set.bench(options, rival, 5_000).expect("a victim");
         let truth = bench
             .finish(Duration::from_secs(30))
@@ -229,12 +229,12 @@ fn a_python_victim_accounts_for_its_waits_for_the_gil() {
 #[test]
 fn the_venue_sends_a_lost_message_again_and_hears_its_client() {
     const TIME: i64 = 1_772_341_199_123_456_000;
-    let venue = Venue::start(venue::Options {
+    let venue = Venue::start(venue::VenueOptions {
         rate: 1000.0,
         count: Some(20),
         beat_every: Some(8),
         lose: Some(5),
-        ..venue::Options::default()
+        ..venue::VenueOptions::default()
     })
     .expect("a venue");
     venue.open_gate();

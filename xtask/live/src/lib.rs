@@ -55,11 +55,11 @@ impl Deref for Bench {
 impl Bench {
     /// `count` messages at `rate` to a victim with these options.
     pub fn start(rate: f64, count: u64, victim: &[&str]) -> Self {
-        Self::with(venue::Options::of(rate, count), victim)
+        Self::with(venue::VenueOptions::of(rate, count), victim)
     }
 
     /// The same with full control over the venue.
-    pub fn with(options: venue::Options, victim: &[&str]) -> Self {
+    pub fn with(options: venue::VenueOptions, victim: &[&str]) -> Self {
         Self(lab::bench::Bench::start(options, victim).expect("a bench"))
     }
 

@@ -49,7 +49,7 @@ impl Node {
     }
 
     /// A victim in a pod, and its pid on the host.
-    fn pod(&self, options: venue::Options, victim: &[&str]) -> Pod {
+    fn pod(&self, options: venue::VenueOptions, victim: &[&str]) -> Pod {
         // The namespace is a thread's, and the venue's threads inherit it.
         let (venue, network) = std::thread::scope(|scope| {
             let enter = scope.spawn(|| {
@@ -155,7 +155,7 @@ fn observe(rights: &[&str]) {
     let _guard = one_at_a_time();
     let node = Node::start();
     // 300 ms of work a second where 200 ms are allowed.
-    let options = venue::Options::of(300.0, 600);
+    let options = venue::VenueOptions::of(300.0, 600);
     let pod = node.pod(options, &["--work-us", "1000"]);
     let agent = node.agent(rights, &["--all", "--json", "messages"]);
     let facts = Host::new()
@@ -257,7 +257,7 @@ fn four_capabilities_are_enough() {
 fn end(signal: &str) -> (Duration, Option<i32>) {
     let _guard = one_at_a_time();
     let node = Node::start();
-    let pod = node.pod(venue::Options::of(100.0, 10_000), &[]);
+    let pod = node.pod(venue::VenueOptions::of(100.0, 10_000), &[]);
     pod.bench.venue.open_gate();
     let arguments = ["--all", "--quiet", "--listen", "0.0.0.0:9752"];
     let agent = node.agent(&["--privileged"], &arguments);

@@ -104,9 +104,9 @@ fn place_of(method: &str) -> String {
 /// The set is to live as long as the victim.
 fn python_victim(rival: Rival) -> (Set, bench::Bench) {
     let set = Set::prepare(Path::new("python3")).expect("CPython and a C compiler");
-    let options = venue::Options {
+    let options = venue::VenueOptions {
         cpu: cpu::pair().map(|(ingest, _)| ingest),
-        ..venue::Options::of(45.0, 200)
+        ..venue::VenueOptions::of(45.0, 200)
     };
     let bench = set.bench(options, rival, 5_000).expect("a victim");
     (set, bench)

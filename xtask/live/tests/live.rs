@@ -598,9 +598,9 @@ fn a_closed_window_is_held_back_and_not_network() {
 fn a_venue_that_waits_for_our_acknowledgement_is_told_from_the_network() {
     let _guard = one_at_a_time();
     let run = |nodelay, victim: &[&str]| {
-        let options = venue::Options {
+        let options = venue::VenueOptions {
             nodelay,
-            ..venue::Options::of(300.0, 900)
+            ..venue::VenueOptions::of(300.0, 900)
         };
         // Of the first read, which may be of many messages, nothing is seen where calls are hooked
         // at their entry.

@@ -102,7 +102,7 @@ pub(super) fn bench(
     seconds: f64,
     options: &[&str],
 ) -> Result<Bench> {
-    let venue = venue::Options::of(rate, context.messages(rate, seconds));
+    let venue = venue::VenueOptions::of(rate, context.messages(rate, seconds));
     let options = [&["--marks"], options].concat();
     Bench::start(venue, &options)
 }

@@ -16,10 +16,10 @@ use lab::venue::{self, Venue};
 pub(super) fn wired(
     context: &Context<'_>,
     delay: Duration,
-    options: venue::Options,
+    options: venue::VenueOptions,
     victim: &[&str],
 ) -> Result<(Run, Log)> {
-    let options = venue::Options {
+    let options = venue::VenueOptions {
         address: tun::VENUE,
         ..options
     };

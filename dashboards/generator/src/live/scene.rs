@@ -1,4 +1,4 @@
-//! What Prometheus looks at: sessions with a matter of their own each, and one agent on all of
+//! ExtraKind Prometheus looks at: sessions with a matter of their own each, and one agent on all of
 //! them.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use lab::agent::{Agent, Launch, Outcome};
 use lab::bench::Bench;
 use lab::cgroup::Cgroup;
-use lab::venue::{self, Extra, What};
+use lab::venue::{self, Extra, ExtraKind};
 use workspace::child::Guarded;
 
 /// SenderCompID of the demo: its reader waits for the GIL.
@@ -134,16 +134,16 @@ impl Scene {
 }
 
 fn bench(sender: &str, rate: f64, ahead_ns: i64, victim: &[&str]) -> Result<Bench> {
-    let resend = What::Resend {
+    let resend = ExtraKind::Resend {
         count: 20,
         older: Duration::from_millis(30),
         bare: 10,
     };
     let extras = (1..=20).map(|n| Extra {
         after: n * 500,
-        what: resend,
+        kind: resend,
     });
-    let options = venue::Options {
+    let options = venue::VenueOptions {
         rate,
         sender: sender.to_owned(),
         clock_offset_ns: ahead_ns,
@@ -152,7 +152,7 @@ fn bench(sender: &str, rate: f64, ahead_ns: i64, victim: &[&str]) -> Result<Benc
         } else {
             Vec::new()
         },
-        ..venue::Options::default()
+        ..venue::VenueOptions::default()
     };
     Bench::start(options, victim).with_context(|| format!("the session of {sender}"))
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Sent, Session};
+use super::Sent;
+use super::session::Session;
 use crate::fix::{SOH, execution_report};
 
 /// Something sent in one go between two ExecutionReports of the stream.
@@ -13,12 +14,12 @@ pub struct Extra {
     /// After so many ExecutionReports.
     pub after: u64,
     /// What it is.
-    pub what: What,
+    pub kind: ExtraKind,
 }
 
 /// What is sent in between.
 #[derive(Clone, Copy, Debug)]
-pub enum What {
+pub enum ExtraKind {
     /// An answer to a ResendRequest: a GapFill in place of an administrative message, then copies
     /// of the ExecutionReports sent last, oldest first, all with 43=Y, their own MsgSeqNum and the
     /// present time in tag 52.
@@ -52,14 +53,14 @@ impl Session<'_> {
     pub(super) fn extras(&mut self) -> Result<()> {
         let (options, reports) = (self.options, self.reports);
         for extra in options.extras.iter().filter(|e| e.after == reports) {
-            match extra.what {
-                What::Resend { count, older, bare } => self.resend(count, older, bare)?,
-                What::GapFill(skip) => {
+            match extra.kind {
+                ExtraKind::Resend { count, older, bare } => self.resend(count, older, bare)?,
+                ExtraKind::GapFill(skip) => {
                     let to = self.writer.next_seq() + 1 + skip;
                     self.send("4", &format!("123=Y{SOH}36={to}{SOH}"))?;
                     self.writer.go_on_with(to);
                 }
-                What::Reset(to) => {
+                ExtraKind::Reset(to) => {
                     self.send("4", &format!("123=N{SOH}36={to}{SOH}"))?;
                     self.writer.go_on_with(to);
                 }

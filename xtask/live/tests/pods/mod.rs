@@ -29,7 +29,7 @@ const ID: &str = "09d185410c4e25236cc24717f881589bb0978b24eafd101624e627a4dd8d34
 
 /// A victim with these options in a PID namespace of its own, and its pid out here.
 fn contained(rate: f64, count: u64, victim: &[&str]) -> (Bench, i32) {
-    let venue = Venue::start(venue::Options::of(rate, count)).expect("a venue");
+    let venue = Venue::start(venue::VenueOptions::of(rate, count)).expect("a venue");
     let port = venue.port().to_string();
     let victims = victims::binary().expect("the victims");
     let bench = Bench::of(venue, |log| {

@@ -27,10 +27,10 @@ fn p99(run: &Run, scenario: &str) -> i64 {
 
 /// Messages in bursts to a handler that takes a millisecond for each: what is left of the ages once
 /// the cause is gone is work in a queue, which a busy machine changes little.
-fn bursts() -> venue::Options {
-    venue::Options {
+fn bursts() -> venue::VenueOptions {
+    venue::VenueOptions {
         burst: 20,
-        ..venue::Options::of(300.0, 1200)
+        ..venue::VenueOptions::of(300.0, 1200)
     }
 }
 

@@ -153,9 +153,9 @@ impl Lab<'_> {
     /// stopped.
     fn reader(&self, work_us: u64) -> Result<[Vec<f64>; 3]> {
         let bursts = 3 * self.options.bursts;
-        let options = venue::Options {
+        let options = venue::VenueOptions {
             burst: BURST,
-            ..venue::Options::of(BURST as f64, BURST * bursts)
+            ..venue::VenueOptions::of(BURST as f64, BURST * bursts)
         };
         let work = work_us.to_string();
         let victim = ["--receive-buffer", "400000000", "--read-size", "4096"];
@@ -213,7 +213,7 @@ impl Lab<'_> {
         let bench = if case.backlog {
             self.backlog(count)?
         } else {
-            Bench::start(venue::Options::of(20_000.0, count), &[])?
+            Bench::start(venue::VenueOptions::of(20_000.0, count), &[])?
         };
         let pid = bench.victim.pid();
         let (run, record) = in_turn(swap, |recording| Watch::start(self.binary, pid, recording))?;
@@ -256,7 +256,7 @@ impl Lab<'_> {
     /// included.
     fn size(&self, rate: u64) -> Result<f64> {
         let count = SECONDS * rate;
-        let bench = Bench::start(venue::Options::of(rate as f64, count), &[])?;
+        let bench = Bench::start(venue::VenueOptions::of(rate as f64, count), &[])?;
         let watch = Watch::start(self.binary, bench.victim.pid(), true)?;
         bench.finish(LIMIT)?;
         let account = watch.finish()?;
@@ -273,7 +273,7 @@ impl Lab<'_> {
             "4096",
             "--wait-for-signal",
         ];
-        Bench::start(venue::Options::of(1e9, messages), &victim)
+        Bench::start(venue::VenueOptions::of(1e9, messages), &victim)
     }
 }
 

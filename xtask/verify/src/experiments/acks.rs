@@ -36,9 +36,9 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
         ("20 ms away, no pauses", 20, false, &[]),
     ];
     let run = |(case, delay, nodelay, victim)| {
-        let options = venue::Options {
+        let options = venue::VenueOptions {
             nodelay,
-            ..venue::Options::of(RATE, context.messages(RATE, SECONDS))
+            ..venue::VenueOptions::of(RATE, context.messages(RATE, SECONDS))
         };
         let (run, log) = wired(context, Duration::from_millis(delay), options, victim)?;
         Ok(row(case, &run, &log))

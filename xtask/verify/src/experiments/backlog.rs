@@ -27,7 +27,7 @@ fn backlog(context: &Context<'_>) -> Result<Vec<Row>> {
 }
 
 fn run(context: &Context<'_>, size: &str) -> Result<Run> {
-    let venue = venue::Options::of(1e6, MESSAGES);
+    let venue = venue::VenueOptions::of(1e6, MESSAGES);
     let options = [
         "--read-size",
         size,

@@ -145,11 +145,11 @@ fn start(context: &Context<'_>, case: Case) -> Result<(Agent, Bench)> {
         _ if case.step.is_some() => case.seconds,
         _ => context.seconds(case.seconds),
     };
-    let options = venue::Options {
+    let options = venue::VenueOptions {
         burst: case.burst,
         resolution: case.resolution,
         clock_offset_ns: case.ahead,
-        ..venue::Options::of(RATE, (RATE * seconds) as u64)
+        ..venue::VenueOptions::of(RATE, (RATE * seconds) as u64)
     };
     let bench = Bench::start(options, &[])?;
     let step = case

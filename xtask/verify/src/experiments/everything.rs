@@ -35,7 +35,7 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
     let cpu_stat = group.cpu_stat();
     let cpu_stat = cpu_stat.to_string_lossy();
     let rivals = [rival(cpu, 0)?, rival(cpu, 0)?];
-    let venue = venue::Options::of(RATE, context.messages(RATE, 6.0));
+    let venue = venue::VenueOptions::of(RATE, context.messages(RATE, 6.0));
     let options = [
         "--marks",
         "--inject",

@@ -80,11 +80,11 @@ fn case(
     rival: Rival,
     switch_us: u32,
 ) -> Result<[Row; 2]> {
-    let options = venue::Options {
+    let options = venue::VenueOptions {
         // On the rival's CPU a message could be sent and have to wait for its softirq until the
         // rival makes room.
         cpu: cpu::pair().map(|(ingest, _)| ingest),
-        ..venue::Options::of(RATE, context.messages(RATE, 6.0))
+        ..venue::VenueOptions::of(RATE, context.messages(RATE, 6.0))
     };
     let bench = set.bench(options, rival, switch_us)?;
     let holder = process::thread(bench.victim.pid(), "rival")?;

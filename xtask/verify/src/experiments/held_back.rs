@@ -18,9 +18,9 @@ pub(super) const HELD_BACK: Experiment = Experiment {
 
 fn held_back(context: &Context<'_>) -> Result<Vec<Row>> {
     let run = |(case, rate, seconds, options): (&str, f64, f64, &[&str])| {
-        let venue = venue::Options {
+        let venue = venue::VenueOptions {
             watch_unsent: true,
-            ..venue::Options::of(rate, context.messages(rate, seconds))
+            ..venue::VenueOptions::of(rate, context.messages(rate, seconds))
         };
         let bench = Bench::start(venue, options)?;
         let run = observe(context, bench, &[])?;

@@ -24,7 +24,7 @@ fn late(context: &Context<'_>) -> Result<Vec<Row>> {
     const RATE: f64 = 400.0;
     // 4 ms of every message: four times as much as there is time for, then the backlog is worked
     // off.
-    let venue = venue::Options::of(RATE, (RATE * context.seconds(3.0).max(3.0)) as u64);
+    let venue = venue::VenueOptions::of(RATE, (RATE * context.seconds(3.0).max(3.0)) as u64);
     let options = [
         "--marks",
         "--inject",

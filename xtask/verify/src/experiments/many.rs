@@ -38,14 +38,14 @@ struct Case<'a> {
 }
 
 fn run(context: &Context<'_>) -> Result<Vec<Row>> {
-    let stream = |rate, usual| venue::Options::of(rate, context.messages(rate, usual));
+    let stream = |rate, usual| venue::VenueOptions::of(rate, context.messages(rate, usual));
     let one = |sessions, venue, crowd| Shape {
         processes: 1,
         sessions,
         venue,
         crowd,
     };
-    let again = |reset| venue::Options {
+    let again = |reset| venue::VenueOptions {
         connections: 6,
         reset,
         ..stream(200.0, 0.4)

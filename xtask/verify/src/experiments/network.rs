@@ -45,7 +45,7 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
 }
 
 fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<[Row; 2]> {
-    let options = venue::Options::of(RATE, context.messages(RATE, SECONDS));
+    let options = venue::VenueOptions::of(RATE, context.messages(RATE, SECONDS));
     let venue = Venue::start(options)?;
     let relay = Relay::start(venue.port(), delay)?;
     let bench = Bench::at(venue, relay.port(), &["--marks"])?;
@@ -73,7 +73,7 @@ fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<[Row; 2]> 
 
 /// Real TCP over a wire that carries every packet for `delay`, each way.
 fn wired_row(context: &Context<'_>, case: &str, delay: Duration) -> Result<[Row; 2]> {
-    let options = venue::Options::of(RATE, context.messages(RATE, SECONDS));
+    let options = venue::VenueOptions::of(RATE, context.messages(RATE, SECONDS));
     let (run, log) = wired(context, delay, options, &["--marks"])?;
     let truth = "the wire's log: when a message's last byte came out, less the venue's clock \
                  before its send";

@@ -12,7 +12,7 @@ use crate::{Check, Context, Errors, Experiment, MISSED, Row, blame};
 use lab::agent::{Agent, Launch, Message};
 use lab::bench::{Bench, Truth};
 use lab::blame::Blame;
-use lab::venue::{self, Extra, Resend, Sent, What};
+use lab::venue::{self, Extra, ExtraKind, Resend, Sent};
 use lab::victim::Record;
 
 pub(super) const RESENDS: Experiment = Experiment {
@@ -28,19 +28,19 @@ const SECONDS: f64 = 6.0;
 /// What is sent besides a stream of `count` reports.
 fn extras(count: u64) -> Vec<Extra> {
     let minutes = |n: u64| Duration::from_secs(60 * n);
-    let at = |sixths: u64, what| Extra {
+    let at = |sixths: u64, kind| Extra {
         after: count * sixths / 6,
-        what,
+        kind,
     };
-    let resend = |count, older, bare| What::Resend { count, older, bare };
+    let resend = |count, older, bare| ExtraKind::Resend { count, older, bare };
     vec![
         at(1, resend(150, minutes(10), 5)),
-        at(2, What::GapFill(50)),
+        at(2, ExtraKind::GapFill(50)),
         at(3, resend(300, minutes(3), 10)),
         // MsgSeqNums of the beginning are used anew.
-        at(4, What::Reset(2)),
+        at(4, ExtraKind::Reset(2)),
         at(5, resend(60, minutes(1), 0)),
-        at(5, What::GapFill(1)),
+        at(5, ExtraKind::GapFill(1)),
     ]
 }
 
@@ -53,9 +53,9 @@ struct Joined<'a> {
 
 fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     let count = context.messages(RATE, SECONDS);
-    let options = venue::Options {
+    let options = venue::VenueOptions {
         extras: extras(count),
-        ..venue::Options::of(RATE, count)
+        ..venue::VenueOptions::of(RATE, count)
     };
     // A burst keeps the victim busy for a while, and the fresh messages behind it wait for that.
     let victim = ["--inject", "sleep", "--hold-us", "1000"];
@@ -141,7 +141,7 @@ impl Figures {
     }
 }
 
-/// What the agents said besides the lines of messages.
+/// ExtraKind the agents said besides the lines of messages.
 struct Told {
     /// The summary of the one that told of each message.
     summary: Figures,

@@ -32,7 +32,9 @@ fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
         let runners = Runners::of(&rivals, cpus)?;
         let bench = bench(context, rate, 4.0, &options)?;
         let moved = cpus.len() > 1;
-        let _mover = moved.then(|| Mover::of(bench.victim.pid(), cpus, TURN));
+        let _mover = moved
+            .then(|| Mover::of(bench.victim.pid(), cpus, TURN))
+            .transpose()?;
         let run = observe(context, bench, &[])?;
         let case = |truth| Case {
             experiment: RIVALS.name,

@@ -111,7 +111,7 @@ fn run(context: &Context<'_>, quota_ms: u64, above: bool, options: &[&str]) -> R
     const RATE: f64 = 220.0;
     let group = Cgroup::with_quota(Duration::from_millis(quota_ms), PERIOD)?;
     let child = above.then(|| group.child("pod")).transpose()?;
-    let venue = venue::Options::of(RATE, context.messages(RATE, 4.0));
+    let venue = venue::VenueOptions::of(RATE, context.messages(RATE, 4.0));
     let cpu_stat = group.cpu_stat();
     let cpu_stat = cpu_stat.to_string_lossy();
     let options = [&["--marks", "--cpu-stat", &cpu_stat], options].concat();

@@ -87,12 +87,12 @@ pub(super) fn observe(context: &Context<'_>, engine: &Engine, case: Case) -> Res
         context.messages(case.rate, case.seconds)
     };
     let database = Database::start(Duration::from_millis(1))?;
-    let venue = Venue::start(venue::Options {
+    let venue = Venue::start(venue::VenueOptions {
         rate: case.rate,
         count: Some(count),
         beat_every: Some(BEAT_EVERY),
         lose: case.loses.then_some(count / 4),
-        ..venue::Options::default()
+        ..venue::VenueOptions::default()
     })?;
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let setup = Setup {
