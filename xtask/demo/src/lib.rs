@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use lab::agent::{Agent, Launch, Outcome};
+use lab::agent::{Agent, AgentOutput, Launch};
 use lab::cpu;
 use lab::cpython::Interpreter;
 use lab::database::Database;
@@ -225,7 +225,7 @@ pub fn run(
         .transpose()?;
     let sent = venue.stop()?;
     drop(database);
-    if let Some(Outcome { status, errors, .. }) = &outcome {
+    if let Some(AgentOutput { status, errors, .. }) = &outcome {
         ensure!(status.success(), "the agent ended with {status}");
         ensure!(
             errors.is_empty(),
@@ -280,7 +280,7 @@ impl Watcher {
         }
     }
 
-    fn finish(self, limit: Duration) -> Result<Outcome> {
+    fn finish(self, limit: Duration) -> Result<AgentOutput> {
         match self {
             Self::Lines(agent) => agent.finish(limit),
             Self::View(mut view) => view.finish(limit),

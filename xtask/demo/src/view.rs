@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::Signal;
 
-use lab::agent::{Outcome, parse_line};
+use lab::agent::{self, AgentOutput};
 use workspace::child::Guarded;
 
 /// How long the agent may take to give the terminal back.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The agent in the foreground. It records, so that the demo learns afterwards what it saw.
+/// The agent in the foreground. It records, so that the demo can read its messages afterwards.
 #[derive(Debug)]
 pub(super) struct LiveView {
     child: Guarded,
@@ -27,13 +27,7 @@ impl LiveView {
     /// Starts it on `pid` and waits until its probes are attached.
     pub(super) fn start(binary: &Path, pid: i32, folder: &Path, sudo: bool) -> Result<Self> {
         let recording = folder.join("demo.t52");
-        let mut command = if sudo {
-            let mut command = Command::new("sudo");
-            command.arg("-n").arg("--").arg(binary);
-            command
-        } else {
-            Command::new(binary)
-        };
+        let mut command = agent::command(binary, sudo);
         command.arg("record").arg("-o").arg(&recording);
         command.args(["--top", "--no-stay", "--pid", &pid.to_string()]);
         let mut view = Self {
@@ -67,39 +61,22 @@ impl LiveView {
         }
     }
 
-    /// Waits for its end and reads what it saw from its recording.
-    pub(super) fn finish(&mut self, limit: Duration) -> Result<Outcome> {
+    /// Waits for its end and reads its recording.
+    pub(super) fn finish(&mut self, limit: Duration) -> Result<AgentOutput> {
         let status = self.child.wait(limit)?;
         let mut replay = Command::new(&self.binary);
         replay.arg("replay").arg(&self.recording);
-        let told = replay
+        let replayed = replay
             .args(["--json", "messages"])
             .output()
             .context("cannot replay the agent's recording")?;
         ensure!(
-            told.status.success(),
+            replayed.status.success(),
             "the agent's recording cannot be replayed: {}",
-            String::from_utf8_lossy(&told.stderr)
+            String::from_utf8_lossy(&replayed.stderr)
         );
-        let mut outcome = Outcome {
-            status,
-            messages: Vec::new(),
-            others: Vec::new(),
-            summary: None,
-            errors: Vec::new(),
-            stderr: Vec::new(),
-        };
-        for line in String::from_utf8_lossy(&told.stdout).lines() {
-            match parse_line(line) {
-                Ok(Some(message)) => outcome.messages.push(message),
-                Ok(None) => outcome.others.push(line.to_owned()),
-                Err(error) => outcome.errors.push(format!("{error:#}")),
-            }
-        }
-        // The last line.
-        let summary = outcome.others.last();
-        outcome.summary = summary.and_then(|line| serde_json::from_str(line).ok());
-        Ok(outcome)
+        let stdout = String::from_utf8_lossy(&replayed.stdout);
+        Ok(AgentOutput::new(status, stdout.lines(), Vec::new()))
     }
 }
 

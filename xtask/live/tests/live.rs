@@ -19,7 +19,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use demo::{self, Mode};
-use lab::agent::{Agent, Message, Outcome};
+use lab::agent::{Agent, AgentOutput, Message};
 use lab::blame::{Blame, Blamed};
 use lab::cgroup::Cgroup;
 use lab::clock::{self, Resolution};
@@ -62,7 +62,7 @@ fn observe_from(bench: Bench, from: u64, more: &[&str]) -> Run {
     let agent = watch(bench.victim.pid(), more);
     let truth = bench.finish();
     let from = from.max(first_seen(&truth));
-    let Outcome {
+    let AgentOutput {
         status,
         messages,
         errors,

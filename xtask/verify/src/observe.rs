@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::{Context, Row, blame, compare};
-use lab::agent::{Agent, Launch, Message, Outcome};
+use lab::agent::{Agent, AgentOutput, Launch, Message};
 use lab::bench::{Bench, Truth};
 use lab::blame::{Blame, Blamed};
 use lab::venue::{self, Sent};
@@ -121,7 +121,7 @@ pub(super) fn conclude(agent: Agent, bench: Bench) -> Result<Run> {
 }
 
 /// Waits for the agent's end, which must be an orderly one, and takes all its lines.
-pub(super) fn outcome(agent: Agent) -> Result<Outcome> {
+pub(super) fn outcome(agent: Agent) -> Result<AgentOutput> {
     let outcome = agent.finish(Duration::from_secs(30))?;
     ensure!(
         outcome.status.success(),
@@ -139,7 +139,7 @@ pub(super) fn outcome(agent: Agent) -> Result<Outcome> {
 
 impl Run {
     /// Of the agent's lines those of ExecutionReports are kept.
-    pub(super) fn new(outcome: Outcome, truth: Truth) -> Result<Self> {
+    pub(super) fn new(outcome: AgentOutput, truth: Truth) -> Result<Self> {
         let blame = outcome.blame()?;
         let mut messages = outcome.messages;
         messages.retain(|message| message.msg_type == "8");

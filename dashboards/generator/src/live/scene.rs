@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
-use lab::agent::{Agent, Launch, Outcome};
+use lab::agent::{Agent, AgentOutput, Launch};
 use lab::bench::Bench;
 use lab::cgroup::Cgroup;
 use lab::venue::{self, Extra, ExtraKind};
@@ -126,7 +126,7 @@ impl Scene {
     }
 
     /// Ends the agent; what it said.
-    pub(super) fn finish(self) -> Result<Outcome> {
+    pub(super) fn finish(self) -> Result<AgentOutput> {
         let Self { agent, .. } = self;
         agent.interrupt();
         agent.finish(Duration::from_secs(20))

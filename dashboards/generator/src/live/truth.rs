@@ -75,7 +75,11 @@ pub(super) fn stack(prometheus: &Prometheus, view: &View) -> Result<Vec<Row>> {
 
 /// Compares the p99 of each session by its buckets with the agent's own at its end: one bucket
 /// apart at the most.
-pub(super) fn compare(prometheus: &Prometheus, end: &agent::Outcome, at: f64) -> Result<Vec<Row>> {
+pub(super) fn compare(
+    prometheus: &Prometheus,
+    end: &agent::AgentOutput,
+    at: f64,
+) -> Result<Vec<Row>> {
     ensure!(end.status.success(), "the agent ended with {}", end.status);
     let summary = end.summary.as_ref().context("no summary from the agent")?;
     let sessions = summary["sessions"].as_array().context("no sessions")?;

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lab::agent::{Agent, Message, Outcome};
+use lab::agent::{Agent, AgentOutput, Message};
 use lab::clock::{self, Resolution};
 use lab::fix::{Writer, execution_report};
 use live::{Bench, END_LIMIT, Truth, attached, first_seen, one_at_a_time};
@@ -17,7 +17,7 @@ fn start(more: &[&str]) -> Agent {
 }
 
 /// Lets it look at what was read last, and ends it.
-fn end(agent: Agent) -> Outcome {
+fn end(agent: Agent) -> AgentOutput {
     std::thread::sleep(Duration::from_millis(300));
     agent.interrupt();
     let outcome = agent.finish(END_LIMIT).expect("it ends when asked");
@@ -30,14 +30,14 @@ fn end(agent: Agent) -> Outcome {
     outcome
 }
 
-fn found(outcome: &Outcome, counted: &str) -> u64 {
+fn found(outcome: &AgentOutput, counted: &str) -> u64 {
     let summary = outcome.summary.as_ref().expect("a summary");
     let count = summary["health"]["discovery"][counted].as_u64();
     count.unwrap_or_else(|| panic!("no count of {counted}: {summary}"))
 }
 
 /// The ExecutionReports that a process read, all exact.
-fn reports(outcome: &Outcome, pid: i32) -> Vec<&Message> {
+fn reports(outcome: &AgentOutput, pid: i32) -> Vec<&Message> {
     let its = outcome.messages.iter().filter(|m| m.session.pid == pid);
     let its: Vec<_> = its.filter(|m| m.msg_type == "8").collect();
     for message in &its {
@@ -48,7 +48,7 @@ fn reports(outcome: &Outcome, pid: i32) -> Vec<&Message> {
 
 /// All reports that could be seen were, of a victim that read from MsgSeqNum `first` on before the
 /// agent's eyes.
-fn complete(outcome: &Outcome, pid: i32, truth: &Truth, first: u64) {
+fn complete(outcome: &AgentOutput, pid: i32, truth: &Truth, first: u64) {
     let read = reports(outcome, pid);
     let read: BTreeSet<u64> = read.iter().map(|m| m.seq).filter(|s| *s >= first).collect();
     let sent = truth.sent.iter().map(|m| m.seq).filter(|s| *s >= first);

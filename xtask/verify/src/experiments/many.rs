@@ -10,7 +10,7 @@ use crate::compare;
 use crate::observe::{attach, outcome};
 use crate::truth::Timeline;
 use crate::{Check, Context, Errors, Experiment, MISSED, Row, blame};
-use lab::agent::{Message, Outcome};
+use lab::agent::{AgentOutput, Message};
 use lab::crowds::{Crowds, Shape, True, Truth};
 use lab::{process, venue};
 
@@ -156,7 +156,7 @@ fn true_age(message: &True) -> i64 {
     message.record.handed_off_utc_ns - message.sent.sent_ns
 }
 
-fn row(case: &Case<'_>, truth: &Truth, outcome: &Outcome) -> Row {
+fn row(case: &Case<'_>, truth: &Truth, outcome: &AgentOutput) -> Row {
     let mut found: HashMap<Key<'_>, &Message> = HashMap::new();
     let mut twice = 0;
     for message in &outcome.messages {

@@ -1,0 +1,99 @@
+//! What an agent writes.
+
+use std::process::ExitStatus;
+
+use anyhow::{Context as _, Result};
+
+use super::message::{Message, parse_line};
+use crate::blame::Blame;
+
+/// What an agent left behind.
+#[derive(Debug)]
+pub struct AgentOutput {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// All message lines.
+    pub messages: Vec<Message>,
+    /// Lines of other types: intervals, the summary.
+    pub others: Vec<String>,
+    /// The line of type `summary`.
+    pub summary: Option<serde_json::Value>,
+    /// Lines that could not be read; there must be none.
+    pub errors: Vec<String>,
+    /// Its standard error.
+    pub stderr: Vec<String>,
+}
+
+impl AgentOutput {
+    /// The output of an agent that has ended: its lines on standard output and on standard error.
+    pub fn new<'a>(
+        status: ExitStatus,
+        stdout: impl IntoIterator<Item = &'a str>,
+        stderr: Vec<String>,
+    ) -> Self {
+        let mut lines = Lines {
+            stderr,
+            ..Lines::default()
+        };
+        lines.unparsed.extend(stdout.into_iter().map(str::to_owned));
+        lines.into_output(status)
+    }
+
+    /// Who is to blame, by its summary.
+    pub fn blame(&self) -> Result<Blame> {
+        Blame::of(self.summary.as_ref().context("no summary from the agent")?)
+    }
+
+    /// Events lost, by the agent's own account; `None` when it gave none.
+    pub fn lost(&self) -> Option<u64> {
+        let kinds = self
+            .summary
+            .as_ref()?
+            .get("health")?
+            .get("lost")?
+            .as_object()?;
+        Some(kinds.values().filter_map(serde_json::Value::as_u64).sum())
+    }
+}
+
+/// The lines so far.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// Lines of standard output that are not parsed yet: while it measures, the lab only stores
+    /// them.
+    pub(super) unparsed: Vec<String>,
+    pub(super) messages: Vec<Message>,
+    others: Vec<String>,
+    errors: Vec<String>,
+    pub(super) stderr: Vec<String>,
+}
+
+impl Lines {
+    pub(super) fn parse(&mut self) {
+        for line in self.unparsed.drain(..) {
+            match parse_line(&line) {
+                Ok(Some(message)) => self.messages.push(message),
+                Ok(None) => self.others.push(line),
+                Err(error) => self.errors.push(format!("{error:#}")),
+            }
+        }
+    }
+
+    /// Everything that was written, by an agent that ended like this.
+    pub(super) fn into_output(mut self, status: ExitStatus) -> AgentOutput {
+        self.parse();
+        let summary = self
+            .others
+            .iter()
+            .find(|line| line.starts_with(r#"{"type":"summary""#));
+        let summary = summary.and_then(|line| serde_json::from_str(line).ok());
+        AgentOutput {
+            status,
+            messages: self.messages,
+            others: self.others,
+            summary,
+            errors: self.errors,
+            stderr: self.stderr,
+        }
+    }
+}
