@@ -16,7 +16,7 @@ use crate::domain::Moment;
 /// The first bytes of every recording.
 pub(super) const MAGIC: [u8; 8] = *b"tag52rec";
 /// Of the format. Another one is not read.
-pub(super) const VERSION: u16 = 5;
+pub(super) const VERSION: u16 = 6;
 /// Bytes before the first frame.
 pub(super) const LEAD: usize = MAGIC.len() + size_of::<u16>();
 

@@ -625,7 +625,7 @@ fn the_format_is_the_one_of_its_version() {
     let sum = crc32fast::hash(encoder.bytes());
     assert_eq!(
         (segment::VERSION, sum),
-        (5, 2_824_698_182),
+        (6, 2_906_458_546),
         "{:02x?}",
         encoder.bytes()
     );
