@@ -15,7 +15,7 @@ use crate::{
         Mode,
         selector::{LabelSelector, PodSelector},
     },
-    outputs::{Format, MAX_SERIES, perfetto::Filter, sessions_within},
+    outputs::{MAX_SERIES, OutputFormat, perfetto::Filter, sessions_within},
     targets::discovery::{CommandLine, Glob, Selector},
 };
 
@@ -317,9 +317,9 @@ pub enum Json {
 impl Run {
     /// The output format asked for.
     #[must_use]
-    pub const fn format(&self) -> Format {
+    pub const fn format(&self) -> OutputFormat {
         if self.quiet {
-            return Format::SummaryOnly;
+            return OutputFormat::SummaryOnly;
         }
         format(self.json)
     }
@@ -328,16 +328,16 @@ impl Run {
 impl Replay {
     /// The output format asked for.
     #[must_use]
-    pub const fn format(&self) -> Format {
+    pub const fn format(&self) -> OutputFormat {
         format(self.json)
     }
 }
 
-const fn format(json: Option<Json>) -> Format {
+const fn format(json: Option<Json>) -> OutputFormat {
     match json {
-        None => Format::Human,
-        Some(Json::Messages) => Format::JsonMessages,
-        Some(Json::Intervals) => Format::JsonIntervals,
+        None => OutputFormat::Human,
+        Some(Json::Messages) => OutputFormat::JsonMessages,
+        Some(Json::Intervals) => OutputFormat::JsonIntervals,
     }
 }
 

@@ -5,15 +5,15 @@ use std::fmt::{self, Write as _};
 /// Nanoseconds in the unit that suits, three significant digits: `850ns`, `12.3us`, `1.23s`,
 /// `3m12s`, `2h05m`, `31d04h`.
 #[derive(Clone, Copy)]
-pub(crate) struct Time(pub(crate) i128);
+pub(crate) struct HumanDuration(pub(crate) i128);
 
-impl From<i64> for Time {
+impl From<i64> for HumanDuration {
     fn from(ns: i64) -> Self {
         Self(i128::from(ns))
     }
 }
 
-impl fmt::Display for Time {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ns = self.0.unsigned_abs();
         let mut text = String::with_capacity(12);
@@ -56,12 +56,12 @@ fn three_digits(text: &mut String, value: f64, unit: &str) -> fmt::Result {
 
 /// A part of a whole as a percentage; `0%` of nothing.
 #[derive(Clone, Copy)]
-pub(crate) struct Share {
+pub(crate) struct HumanPercent {
     pub(crate) part: i128,
     pub(crate) whole: i128,
 }
 
-impl Share {
+impl HumanPercent {
     pub(crate) fn ratio(self) -> f64 {
         if self.whole == 0 {
             return 0.0;
@@ -75,7 +75,7 @@ impl Share {
     }
 }
 
-impl fmt::Display for Share {
+impl fmt::Display for HumanPercent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = if self.part == 0 || self.whole == 0 {
             "0%".to_owned()
@@ -94,12 +94,12 @@ impl fmt::Display for Share {
 
 /// Events per second: whole ones from ten on.
 #[derive(Clone, Copy)]
-pub(crate) struct Rate {
+pub(crate) struct HumanRate {
     pub(crate) events: u64,
     pub(crate) seconds: f64,
 }
 
-impl fmt::Display for Rate {
+impl fmt::Display for HumanRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rate = if self.seconds > 0.0 {
             self.events as f64 / self.seconds
@@ -117,9 +117,9 @@ impl fmt::Display for Rate {
 
 /// A number of bytes.
 #[derive(Clone, Copy)]
-pub(crate) struct Bytes(pub(crate) u64);
+pub(crate) struct HumanBytes(pub(crate) u64);
 
-impl fmt::Display for Bytes {
+impl fmt::Display for HumanBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self.0 {
             n if n < 1 << 10 => format!("{n} B"),
@@ -132,11 +132,11 @@ impl fmt::Display for Bytes {
 }
 
 /// Text from the wire: at most 32 characters, none of which can steer a terminal.
-pub(crate) fn tame(text: &str) -> String {
+pub(crate) fn sanitize_name(text: &str) -> String {
     let mut tamed: String = text
         .chars()
         .take(32)
-        .map(|c| if harmless(c) { c } else { '?' })
+        .map(|c| if is_harmless(c) { c } else { '?' })
         .collect();
     if text.chars().nth(32).is_some() {
         tamed.push('~');
@@ -145,13 +145,13 @@ pub(crate) fn tame(text: &str) -> String {
 }
 
 /// Text of any length, in which nothing can steer a terminal.
-pub(crate) fn harmless_only(text: &str) -> String {
+pub(crate) fn sanitize(text: &str) -> String {
     text.chars()
-        .map(|c| if harmless(c) { c } else { '?' })
+        .map(|c| if is_harmless(c) { c } else { '?' })
         .collect()
 }
 
-fn harmless(c: char) -> bool {
+fn is_harmless(c: char) -> bool {
     // Of what is not ASCII only letters and digits: no direction marks, no zero widths.
     c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric())
 }
@@ -178,7 +178,7 @@ pub(crate) fn wrap(words: &str, width: usize) -> Vec<String> {
 }
 
 /// A name of the machine formats as humans read it.
-pub(crate) fn humanly(name: &str) -> String {
+pub(crate) fn human_name(name: &str) -> String {
     name.replace('_', "-")
 }
 
@@ -207,13 +207,13 @@ mod tests {
             (2_692_800_000_000_000, "31d04h"),
             (-1_500_000, "-1.50ms"),
         ] {
-            assert_eq!(Time(ns).to_string(), text);
+            assert_eq!(HumanDuration(ns).to_string(), text);
         }
     }
 
     #[test]
     fn shares_say_when_they_are_rounded() {
-        let share = |part, whole| Share { part, whole }.to_string();
+        let share = |part, whole| HumanPercent { part, whole }.to_string();
         assert_eq!(share(0, 0), "0%");
         assert_eq!(share(0, 5), "0%");
         assert_eq!(share(5, 5), "100%");
@@ -224,7 +224,10 @@ mod tests {
 
     #[test]
     fn names_from_the_wire_cannot_steer_a_terminal() {
-        assert_eq!(tame("VENUE\x1b[2J\u{202e}\n"), "VENUE?[2J??");
-        assert_eq!(tame(&"x".repeat(33)), format!("{}~", "x".repeat(32)));
+        assert_eq!(sanitize_name("VENUE\x1b[2J\u{202e}\n"), "VENUE?[2J??");
+        assert_eq!(
+            sanitize_name(&"x".repeat(33)),
+            format!("{}~", "x".repeat(32))
+        );
     }
 }

@@ -19,7 +19,7 @@ use crate::{
     kernel::{ProbeError, Probes},
     kube::Kube,
     model::Summary,
-    outputs::{OutputError, top::View},
+    outputs::{OutputError, top::ScreenData},
     pipeline::{Publisher, Sink as _},
     recording::{WriteError, Written},
     streams::{Filter, Sessions},
@@ -478,8 +478,8 @@ impl Collector {
     }
 
     /// What the live view shows now.
-    pub(super) fn view(&self, watched: &str) -> View {
-        View::of(&self.publisher.lock(), watched)
+    pub(super) fn view(&self, watched: &str) -> ScreenData {
+        ScreenData::of(&self.publisher.lock(), watched)
     }
 
     /// Takes in the rest, and adds up the whole run.

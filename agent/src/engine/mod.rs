@@ -39,8 +39,8 @@ use crate::{
     kube::{self, Kube},
     model::Model,
     outputs::{
-        Endpoint, Format, Heartbeat, OutputError, Outputs,
-        top::{Setup, Window},
+        Endpoint, Heartbeat, OutputError, OutputFormat, OutputWriter,
+        top::{Screen, ScreenConfig},
     },
     pipeline::Publisher,
     recording::{Header, Recorder, WriteError, Written},
@@ -117,7 +117,7 @@ pub fn record(arguments: &Record) -> Result<(), RunError> {
 /// What is shown of a watch.
 #[derive(Default)]
 struct Show {
-    format: Format,
+    format: OutputFormat,
     /// A live view besides.
     live: bool,
     /// It stays when the last process has ended.
@@ -129,7 +129,7 @@ struct Show {
 impl Show {
     fn live(stay: bool, panic: Option<PanicIn>) -> Self {
         Self {
-            format: Format::SummaryOnly,
+            format: OutputFormat::SummaryOnly,
             live: true,
             stay,
             probe_log: false,
@@ -137,8 +137,8 @@ impl Show {
         }
     }
 
-    fn setup(&self, watched: &str) -> Setup {
-        Setup {
+    fn setup(&self, watched: &str) -> ScreenConfig {
+        ScreenConfig {
             watched: watched.to_owned(),
             commands: None,
             panic: self.panic == Some(PanicIn::Drawing),
@@ -227,7 +227,7 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
             Some(found.map_err(RunError::Runtime)?)
         }
     };
-    let outputs = Outputs::stdout(show.format, watched.clone());
+    let outputs = OutputWriter::stdout(show.format, watched.clone());
     let publisher = Publisher::new(Arc::clone(&model), outputs, recorder.transpose()?);
     let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;
     let mut collector = Collector::new(probes, arguments, time, publisher, names, found);
@@ -244,7 +244,7 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     // Before the terminal is another one: a signal has to give it back.
     let mut signals = Signals::new().map_err(RunError::Runtime)?;
     let mut screen = match show.live {
-        true => Some(Window::open(show.setup(&watched)).map_err(RunError::Screen)?),
+        true => Some(Screen::open(show.setup(&watched)).map_err(RunError::Screen)?),
         false => None,
     };
     let told = follow(
@@ -443,7 +443,7 @@ async fn follow(
 
 /// The live view of a watch.
 struct Live<'a> {
-    window: &'a mut Window,
+    window: &'a mut Screen,
     watched: &'a str,
     /// For tests.
     panic: bool,
@@ -468,7 +468,7 @@ async fn left(live: &mut Option<Live<'_>>) {
 }
 
 /// Until the last view is left or a signal comes.
-async fn stay(window: &mut Window, signals: &mut Signals, heartbeat: &Heartbeat) {
+async fn stay(window: &mut Screen, signals: &mut Signals, heartbeat: &Heartbeat) {
     let mut alive = interval(ALIVE);
     loop {
         tokio::select! {

@@ -8,7 +8,7 @@ use crate::{
     stats::{BlameRow, Samples},
 };
 
-use super::units::{Share, Time, humanly};
+use super::units::{HumanDuration, HumanPercent, human_name};
 
 /// Parts below this share of the age outside the network are not worth a culprit, per cent.
 const WORTH: i128 = 1;
@@ -29,11 +29,11 @@ pub(super) fn lines(text: &mut String, s: &SessionFigures) {
 }
 
 fn line(text: &mut String, row: &BlameRow, whole: i128) {
-    let share = Share {
+    let share = HumanPercent {
         part: row.ns,
         whole,
     };
-    let part = humanly(row.part.name());
+    let part = human_name(row.part.name());
     let Some(culprit) = &row.culprit else {
         let _ = writeln!(
             text,
@@ -48,8 +48,8 @@ fn line(text: &mut String, row: &BlameRow, whole: i128) {
             text,
             "; {} waits of {} in all, the longest {}",
             waits.count,
-            Time::from(waits.ns as i64),
-            Time::from(waits.longest_ns as i64)
+            HumanDuration::from(waits.ns as i64),
+            HumanDuration::from(waits.longest_ns as i64)
         );
     }
     if row.part == Part::LockWait && waits.holds > 0 {
@@ -57,10 +57,10 @@ fn line(text: &mut String, row: &BlameRow, whole: i128) {
             text,
             ", {} of them ({}) not let go when asked",
             waits.holds,
-            Time::from(waits.holds_ns as i64)
+            HumanDuration::from(waits.holds_ns as i64)
         );
     }
-    let held_back = Share {
+    let held_back = HumanPercent {
         part: row.held_back_ns,
         whole: row.ns,
     };
@@ -75,7 +75,7 @@ fn line(text: &mut String, row: &BlameRow, whole: i128) {
 
 /// What the holder was doing, below its line.
 fn seen(text: &mut String, samples: &Samples) {
-    let share = |part: u64| Share {
+    let share = |part: u64| HumanPercent {
         part: part.into(),
         whole: samples.all.into(),
     };
@@ -96,7 +96,7 @@ fn was(text: &mut String, doing: &Doing) {
     let state = match doing.state {
         Part::Unknown => "running or ready to run".to_owned(),
         Part::RunQueue => "waiting for a CPU".to_owned(),
-        part => humanly(part.name()),
+        part => human_name(part.name()),
     };
     text.push_str(&state);
     if let Some(call) = &doing.call {

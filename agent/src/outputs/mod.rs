@@ -18,7 +18,7 @@ use std::io::{self, BufWriter, Write};
 pub use http::{BindError, Endpoint, Heartbeat};
 pub use metrics::{Account, Exposition, Format as MetricsFormat, MAX_SERIES, sessions_within};
 pub use otlp::{Exporter, OtlpConfig, OtlpError};
-pub use terminal::Style;
+pub use terminal::TextStyle;
 
 use crate::{
     domain::{Message, Moment, units},
@@ -32,7 +32,7 @@ const BUFFER: usize = 1 << 17;
 
 /// What goes to standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub enum OutputFormat {
     /// A line per session and interval, and a summary.
     #[default]
     Human,
@@ -67,9 +67,9 @@ impl From<io::Error> for OutputError {
 }
 
 /// The sink of a run: standard output, and notes beside it on standard error.
-pub struct Outputs {
-    format: Format,
-    style: Style,
+pub struct OutputWriter {
+    format: OutputFormat,
+    style: TextStyle,
     watched: String,
     out: BufWriter<Box<dyn Write + Send>>,
     notes: Box<dyn Write + Send>,
@@ -78,21 +78,21 @@ pub struct Outputs {
     waited: u64,
 }
 
-impl std::fmt::Debug for Outputs {
+impl std::fmt::Debug for OutputWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outputs")
+        f.debug_struct("OutputWriter")
             .field("format", &self.format)
             .finish_non_exhaustive()
     }
 }
 
-impl Outputs {
+impl OutputWriter {
     /// To standard output and standard error. `watched` is how notes call the target: `pid 4711`.
     #[must_use]
-    pub fn stdout(format: Format, watched: impl Into<String>) -> Self {
+    pub fn stdout(format: OutputFormat, watched: impl Into<String>) -> Self {
         Self::new(
             format,
-            Style::of_stdout(),
+            TextStyle::of_stdout(),
             watched,
             Box::new(io::stdout()),
             Box::new(io::stderr()),
@@ -102,8 +102,8 @@ impl Outputs {
     /// To any two sinks.
     #[must_use]
     pub fn new(
-        format: Format,
-        style: Style,
+        format: OutputFormat,
+        style: TextStyle,
         watched: impl Into<String>,
         out: Box<dyn Write + Send>,
         notes: Box<dyn Write + Send>,
@@ -124,7 +124,7 @@ impl Outputs {
     /// # Errors
     /// [`OutputError`] when the buffer was full and could not be written.
     pub fn message(&mut self, message: &Message) -> Result<(), OutputError> {
-        if self.format == Format::JsonMessages {
+        if self.format == OutputFormat::JsonMessages {
             self.out.write_all(self.line.message(message))?;
         }
         Ok(())
@@ -138,16 +138,16 @@ impl Outputs {
     /// dropped when they cannot be written.
     pub fn interval(&mut self, interval: &Interval) -> Result<(), OutputError> {
         match self.format {
-            Format::Human => {
+            OutputFormat::Human => {
                 let text = terminal::interval(interval, self.style);
                 self.out.write_all(text.as_bytes())?;
             }
-            Format::JsonMessages => {
+            OutputFormat::JsonMessages => {
                 if let Some(losses) = terminal::losses(interval) {
                     let _ = writeln!(self.notes, "{losses}");
                 }
             }
-            Format::JsonIntervals => {
+            OutputFormat::JsonIntervals => {
                 for session in &interval.sessions {
                     self.out.write_all(self.line.interval(interval, session))?;
                 }
@@ -155,7 +155,7 @@ impl Outputs {
                     self.out.write_all(line)?;
                 }
             }
-            Format::SummaryOnly => return Ok(()),
+            OutputFormat::SummaryOnly => return Ok(()),
         }
         self.out.flush()?;
         self.say_waiting(interval);
@@ -181,11 +181,11 @@ impl Outputs {
     /// [`OutputError`] when standard output could not be written.
     pub fn finish(&mut self, summary: &Summary) -> Result<(), OutputError> {
         match self.format {
-            Format::Human | Format::SummaryOnly => {
+            OutputFormat::Human | OutputFormat::SummaryOnly => {
                 let text = summary::summary(summary, &self.watched, self.style);
                 self.out.write_all(text.as_bytes())?;
             }
-            Format::JsonMessages | Format::JsonIntervals => {
+            OutputFormat::JsonMessages | OutputFormat::JsonIntervals => {
                 self.out.write_all(self.line.summary(summary))?;
             }
         }
@@ -254,11 +254,11 @@ mod tests {
         }
     }
 
-    fn outputs(format: Format) -> (Outputs, Shared, Shared) {
+    fn outputs(format: OutputFormat) -> (OutputWriter, Shared, Shared) {
         let (out, notes) = (Shared::default(), Shared::default());
-        let outputs = Outputs::new(
+        let outputs = OutputWriter::new(
             format,
-            Style::Plain,
+            TextStyle::Plain,
             "pid 411",
             Box::new(out.clone()),
             Box::new(notes.clone()),
@@ -266,7 +266,7 @@ mod tests {
         (outputs, out, notes)
     }
 
-    fn run(format: Format) -> (Vec<String>, String) {
+    fn run(format: OutputFormat) -> (Vec<String>, String) {
         let (mut outputs, out, notes) = outputs(format);
         let mut model = Model::at_zero();
         for seq in 0..3 {
@@ -292,16 +292,16 @@ mod tests {
                 })
                 .collect::<Vec<_>>()
         };
-        let (lines, notes) = run(Format::JsonMessages);
+        let (lines, notes) = run(OutputFormat::JsonMessages);
         assert_eq!(types(&lines), ["message", "message", "message", "summary"]);
         assert!(notes.starts_with("tag52: lost events: ring-full 1;"));
-        let (lines, notes) = run(Format::JsonIntervals);
+        let (lines, notes) = run(OutputFormat::JsonIntervals);
         assert_eq!(types(&lines), ["interval", "agent", "summary"]);
         assert_eq!(notes, "");
-        let (lines, notes) = run(Format::SummaryOnly);
+        let (lines, notes) = run(OutputFormat::SummaryOnly);
         assert_eq!(lines[1].split(':').next(), Some("tag52 summary"));
         assert_eq!(notes, "");
-        let (lines, notes) = run(Format::Human);
+        let (lines, notes) = run(OutputFormat::Human);
         assert!(lines[0].starts_with("VENUE>DROP :5002 411/412"));
         assert!(lines[1].starts_with("tag52: lost events: ring-full 1;"));
         assert!(lines.iter().any(|l| l.starts_with("tag52 summary: ")));
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn waiting_is_said_once_and_then_every_ten_intervals() {
-        let (mut outputs, out, notes) = outputs(Format::Human);
+        let (mut outputs, out, notes) = outputs(OutputFormat::Human);
         let mut model = Model::at_zero();
         for _ in 0..20 {
             outputs.interval(&model.interval_now()).expect("writes");
@@ -325,9 +325,9 @@ mod tests {
 
     #[test]
     fn a_broken_pipe_is_told_apart() {
-        let mut outputs = Outputs::new(
-            Format::JsonMessages,
-            Style::Plain,
+        let mut outputs = OutputWriter::new(
+            OutputFormat::JsonMessages,
+            TextStyle::Plain,
             "pid 411",
             Box::new(Gone),
             Box::new(Shared::default()),

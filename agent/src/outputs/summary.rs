@@ -4,8 +4,8 @@ use std::fmt::{self, Write as _};
 
 use super::{
     blame,
-    terminal::{Style, ack_pending, label, names, time_left},
-    units::{Bytes, Rate, Share, Time, humanly, tame, wrap},
+    terminal::{TextStyle, ack_pending, label, names, time_left},
+    units::{HumanBytes, HumanDuration, HumanPercent, HumanRate, human_name, sanitize_name, wrap},
 };
 use crate::{
     domain::{Discovery, Health, Hook, Part, ProcessFacts, Stage},
@@ -19,14 +19,14 @@ use crate::{
 const SESSIONS_IN_FULL: usize = 16;
 
 /// The whole text; `watched` names the processes.
-pub(super) fn summary(summary: &Summary, watched: &str, style: Style) -> String {
+pub(super) fn summary(summary: &Summary, watched: &str, style: TextStyle) -> String {
     let mut text = String::new();
     let seconds = summary.length.as_secs_f64();
     let _ = writeln!(
         text,
         "\n{} {watched} watched for {}, {} session{}",
         style.bold("tag52 summary:"),
-        Time((seconds * 1e9) as i128),
+        HumanDuration((seconds * 1e9) as i128),
         summary.sessions_seen,
         if summary.sessions_seen == 1 { "" } else { "s" }
     );
@@ -49,9 +49,9 @@ pub(super) fn summary(summary: &Summary, watched: &str, style: Style) -> String 
     text
 }
 
-fn session(text: &mut String, s: &SessionFigures, seconds: f64, style: Style) {
+fn session(text: &mut String, s: &SessionFigures, seconds: f64, style: TextStyle) {
     let f = &s.figures;
-    let rate = Rate {
+    let rate = HumanRate {
         events: f.messages,
         seconds,
     };
@@ -90,16 +90,16 @@ fn contained(process: &ProcessFacts) -> Option<String> {
     }
     let mut text = format!(
         "{} is pid {} in its container",
-        tame(&process.comm),
+        sanitize_name(&process.comm),
         process.inner_pid
     );
     if let Some(container) = container {
         let id = container.id.get(..12).unwrap_or(&container.id);
         let runtime = container.runtime.as_deref().unwrap_or("container");
-        let _ = write!(text, " ({} {})", tame(runtime), tame(id));
+        let _ = write!(text, " ({} {})", sanitize_name(runtime), sanitize_name(id));
     }
     if let Some(pod) = &process.pod {
-        let _ = write!(text, ", pod {}", tame(&pod.uid));
+        let _ = write!(text, ", pod {}", sanitize_name(&pod.uid));
         if let Some(qos) = pod.qos {
             let _ = write!(text, ", {}", qos.name());
         }
@@ -129,7 +129,7 @@ impl fmt::Display for Cpus {
 }
 
 /// The verdict and the what-if.
-fn judged(text: &mut String, s: &SessionFigures, style: Style) {
+fn judged(text: &mut String, s: &SessionFigures, style: TextStyle) {
     if let Some(verdict) = &s.verdict {
         let mut said = format!("Verdict: {}: {}", names(verdict), verdict.sentence);
         if !verdict.advice.is_empty() {
@@ -170,7 +170,7 @@ fn flow(flow: &Flow) -> String {
         let _ = write!(text, "; backlog at the end about {backlog} messages");
     }
     if let Some(bytes) = flow.backlog_bytes {
-        let _ = write!(text, ", {}", Bytes(bytes));
+        let _ = write!(text, ", {}", HumanBytes(bytes));
     }
     if let Some(slope) = flow.age_slope {
         let _ = write!(text, "; the age grew by {slope:.3} s/s");
@@ -182,18 +182,18 @@ fn spread(text: &mut String, name: &str, age: &Spread) {
     let _ = writeln!(
         text,
         "  {name}: p50 {}  p90 {}  p99 {}  p99.9 {}  min {}  max {}",
-        Time::from(age.p50_ns),
-        Time::from(age.p90_ns),
-        Time::from(age.p99_ns),
-        Time::from(age.p999_ns),
-        Time::from(age.min_ns),
-        Time::from(age.max_ns),
+        HumanDuration::from(age.p50_ns),
+        HumanDuration::from(age.p90_ns),
+        HumanDuration::from(age.p99_ns),
+        HumanDuration::from(age.p999_ns),
+        HumanDuration::from(age.min_ns),
+        HumanDuration::from(age.max_ns),
     );
 }
 
 /// Stages down, parts across, each with its share of the summed age; parts without any are left
 /// out.
-fn matrix(text: &mut String, f: &Figures, style: Style) {
+fn matrix(text: &mut String, f: &Figures, style: TextStyle) {
     let sums = f.sums_without_skew();
     let whole = sums.total();
     let parts: Vec<_> = Part::ALL
@@ -204,16 +204,20 @@ fn matrix(text: &mut String, f: &Figures, style: Style) {
         if ns == 0 {
             "-".to_owned()
         } else {
-            format!("{} {:>6}", Time(ns), Share { part: ns, whole })
+            format!(
+                "{} {:>6}",
+                HumanDuration(ns),
+                HumanPercent { part: ns, whole }
+            )
         }
     };
     let _ = write!(text, "  {:<10}", "");
     for part in &parts {
-        let _ = write!(text, " {:>14}", humanly(part.name()));
+        let _ = write!(text, " {:>14}", human_name(part.name()));
     }
     let _ = writeln!(text, " {:>14}", "all");
     for stage in Stage::ALL {
-        let _ = write!(text, "  {:<10}", humanly(stage.name()));
+        let _ = write!(text, "  {:<10}", human_name(stage.name()));
         for &part in &parts {
             let _ = write!(text, " {:>14}", cell(sums.get(stage, part)));
         }
@@ -239,24 +243,24 @@ fn counts(text: &mut String, s: &SessionFigures) {
     if f.coarse_ns > 0 {
         facts.push(format!(
             "tag 52 is in steps of {}: ages are upper bounds, true ones up to that much less",
-            Time::from(f.coarse_ns)
+            HumanDuration::from(f.coarse_ns)
         ));
     }
     if let Some((min, max)) = f.narrowed.mean_ns() {
         facts.push(format!(
             "the order of the venue's sends narrows that to {} or less in {} messages, whose mean age is {} to {}",
-            Time::from(f.narrowed.widest_ns),
+            HumanDuration::from(f.narrowed.widest_ns),
             f.narrowed.messages,
-            Time(min),
-            Time(max)
+            HumanDuration(min),
+            HumanDuration(max)
         ));
     }
     if f.skew.messages > 0 {
         facts.push(format!(
             "the venue's clock was ahead of ours in {} messages, by at most {} ({} in all)",
             f.skew.messages,
-            Time::from(f.skew.largest_ns),
-            Time(f.skew.sum_ns)
+            HumanDuration::from(f.skew.largest_ns),
+            HumanDuration(f.skew.sum_ns)
         ));
     }
     if let Some(share) = ack_pending(f) {
@@ -269,7 +273,7 @@ fn counts(text: &mut String, s: &SessionFigures) {
         facts.push(format!(
             "{} lock waits, the longest {}",
             s.lock_waits,
-            Time(i128::from(s.longest_lock_wait_ns))
+            HumanDuration(i128::from(s.longest_lock_wait_ns))
         ));
     }
     facts.extend(window(s));
@@ -277,7 +281,7 @@ fn counts(text: &mut String, s: &SessionFigures) {
         let each: Vec<_> = counts
             .into_iter()
             .filter(|&(_, count)| count > 0)
-            .map(|(name, count)| format!("{} {count}", humanly(name)))
+            .map(|(name, count)| format!("{} {count}", human_name(name)))
             .collect();
         (!each.is_empty()).then(|| each.join(", "))
     };
@@ -309,19 +313,25 @@ fn window(s: &SessionFigures) -> Option<String> {
     let mut parts: Vec<_> = Part::ALL
         .into_iter()
         .map(|part| (i128::from(window.parts[part as usize]), part))
-        .filter(|&(part, _)| Share { part, whole }.shows())
+        .filter(|&(part, _)| HumanPercent { part, whole }.shows())
         .collect();
     parts.sort_by_key(|&(ns, _)| std::cmp::Reverse(ns));
     let parts: Vec<_> = parts
         .into_iter()
-        .map(|(part, name)| format!("{} {}", humanly(name.name()), Share { part, whole }))
+        .map(|(part, name)| {
+            format!(
+                "{} {}",
+                human_name(name.name()),
+                HumanPercent { part, whole }
+            )
+        })
         .collect();
     (window.closed > 0).then(|| {
         format!(
             "our window was closed {} times, for {} in all, the longest {}: {}",
             window.closed,
-            Time(whole),
-            Time(i128::from(window.longest_ns)),
+            HumanDuration(whole),
+            HumanDuration(i128::from(window.longest_ns)),
             parts.join(", ")
         )
     })
@@ -348,16 +358,16 @@ fn sentence(f: &Figures) -> String {
     let ns = f.sums.part(part);
     let mut text = format!(
         "{} of the age outside the network ({} of {}) was {}: {}.",
-        Share {
+        HumanPercent {
             part: ns,
             whole: outside
         },
-        Time(ns),
-        Time(outside),
-        humanly(part.name()),
+        HumanDuration(ns),
+        HumanDuration(outside),
+        human_name(part.name()),
         meaning(part)
     );
-    let held_back = Share {
+    let held_back = HumanPercent {
         part: f.sums.stage(Stage::HeldBack),
         whole: outside,
     };
@@ -385,11 +395,11 @@ const fn meaning(part: Part) -> &'static str {
     }
 }
 
-fn health(text: &mut String, health: &Health, style: Style) {
+fn health(text: &mut String, health: &Health, style: TextStyle) {
     let list = |kinds: &mut dyn Iterator<Item = (&'static str, u64)>| {
         let each: Vec<_> = kinds
             .filter(|&(_, count)| count > 0)
-            .map(|(kind, count)| format!("{} {count}", humanly(kind)))
+            .map(|(kind, count)| format!("{} {count}", human_name(kind)))
             .collect();
         (!each.is_empty()).then(|| each.join(", "))
     };
@@ -404,7 +414,7 @@ fn health(text: &mut String, health: &Health, style: Style) {
     let _ = writeln!(
         text,
         "; at most {} waiting in the ring",
-        Bytes(health.ring_high_water_bytes)
+        HumanBytes(health.ring_high_water_bytes)
     );
     if let Some(found) = health.discovery {
         let Discovery {
@@ -437,7 +447,7 @@ fn health(text: &mut String, health: &Health, style: Style) {
             "  {:<names$}  {:>12} runs  {:>8}",
             probe.name,
             probe.runs,
-            Time(i128::from(probe.run_time_ns))
+            HumanDuration(i128::from(probe.run_time_ns))
         );
         if let Some(mean) = probe.mean_ns() {
             let _ = write!(text, "  {mean:.0}ns each");
@@ -517,7 +527,7 @@ mod tests {
             name: "arrivals".to_owned(),
             hook: Hook::Chosen("sk_data_ready".to_owned()),
         });
-        let text = summary(&model.summary_now(), "pid 411", Style::Plain);
+        let text = summary(&model.summary_now(), "pid 411", TextStyle::Plain);
         println!("{text}");
         assert!(text.contains(
             "90.0% of the age outside the network (9.00s of 10.0s) was lock-wait: the ingest \
@@ -549,7 +559,7 @@ mod tests {
             latest_ns: m.sent.utc_ns + 690_000_000,
         });
         model.observe(&m);
-        let text = summary(&model.summary_now(), "pid 411", Style::Plain);
+        let text = summary(&model.summary_now(), "pid 411", TextStyle::Plain);
         assert!(text.contains("tag 52 is in steps of 1.00s: ages are upper bounds"));
         assert!(text.contains(
             "the order of the venue's sends narrows that to 40.0ms or less in 1 messages, whose mean \
@@ -562,14 +572,14 @@ mod tests {
         let text = summary(
             &Model::at_zero().summary_now(),
             "pids 7 and 8",
-            Style::Plain,
+            TextStyle::Plain,
         );
         assert!(text.contains("pids 7 and 8 watched for"));
         assert!(text.contains("0 sessions"));
         assert!(text.contains("no events lost"));
         let mut model = Model::at_zero();
         model.observe(&message(&session_id(0), 1, &[]));
-        let text = summary(&model.summary_now(), "pid 411", Style::Plain);
+        let text = summary(&model.summary_now(), "pid 411", TextStyle::Plain);
         assert!(text.contains("No time was spent outside of the network."));
     }
 }

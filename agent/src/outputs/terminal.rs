@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, io::IsTerminal, time::Duration};
 
-use super::units::{Bytes, Rate, Share, Time, humanly, tame};
+use super::units::{HumanBytes, HumanDuration, HumanPercent, HumanRate, human_name, sanitize_name};
 use crate::{
     domain::{Part, ProcessFacts, Stage},
     model::{Interval, SessionFigures, SessionName},
@@ -15,14 +15,14 @@ const IDLE_LISTED: usize = 4;
 
 /// Whether to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub enum TextStyle {
     /// No control sequences at all.
     Plain,
     /// ANSI colours.
     Colour,
 }
 
-impl Style {
+impl TextStyle {
     /// Colours on a terminal, unless `NO_COLOR` is set or the terminal is a dumb one.
     #[must_use]
     pub fn of_stdout() -> Self {
@@ -62,8 +62,8 @@ pub(super) fn label(s: &SessionFigures) -> String {
         SessionName::One(id) => {
             let mut text = format!(
                 "{}>{} :{} {}",
-                tame(&id.sender),
-                tame(&id.target),
+                sanitize_name(&id.sender),
+                sanitize_name(&id.target),
                 id.local.port(),
                 id.pid
             );
@@ -87,21 +87,25 @@ pub(super) fn place(process: &ProcessFacts) -> Option<String> {
     let Some(pod) = &process.pod else {
         let container = container?;
         let runtime = container.runtime.as_deref().unwrap_or("container");
-        return Some(format!("{}/{}", tame(runtime), tame(container.label())));
+        return Some(format!(
+            "{}/{}",
+            sanitize_name(runtime),
+            sanitize_name(container.label())
+        ));
     };
     let mut text = String::new();
     if let Some(namespace) = &pod.namespace {
-        let _ = write!(text, "{}/", tame(namespace));
+        let _ = write!(text, "{}/", sanitize_name(namespace));
     }
-    let _ = write!(text, "{}", tame(pod.label()));
+    let _ = write!(text, "{}", sanitize_name(pod.label()));
     if let Some(container) = container {
-        let _ = write!(text, "/{}", tame(container.label()));
+        let _ = write!(text, "/{}", sanitize_name(container.label()));
     }
     Some(text)
 }
 
 /// The lines of one interval, each ended by a newline; empty when there is nothing to tell.
-pub(super) fn interval(interval: &Interval, style: Style) -> String {
+pub(super) fn interval(interval: &Interval, style: TextStyle) -> String {
     let (idle, busy): (Vec<_>, Vec<_>) =
         interval.sessions.iter().partition(|s| s.figures.is_empty());
     let listed = if idle.len() <= IDLE_LISTED {
@@ -128,7 +132,7 @@ pub(super) fn losses(interval: &Interval) -> Option<String> {
     let list = |kinds: &[(&str, u64)]| {
         let each: Vec<_> = kinds
             .iter()
-            .map(|(kind, count)| format!("{} {count}", humanly(kind)))
+            .map(|(kind, count)| format!("{} {count}", human_name(kind)))
             .collect();
         each.join(", ")
     };
@@ -147,10 +151,16 @@ pub(super) fn losses(interval: &Interval) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn session(text: &mut String, interval: &Interval, s: &SessionFigures, width: usize, style: Style) {
+fn session(
+    text: &mut String,
+    interval: &Interval,
+    s: &SessionFigures,
+    width: usize,
+    style: TextStyle,
+) {
     let f = &s.figures;
     let name = format!("{:width$}", label(s));
-    let rate = Rate {
+    let rate = HumanRate {
         events: f.messages,
         seconds: interval.length.as_secs_f64(),
     };
@@ -160,14 +170,14 @@ fn session(text: &mut String, interval: &Interval, s: &SessionFigures, width: us
             let _ = write!(
                 text,
                 "age p50 {} p99 {} max {} | {}{} | held-back {} | ",
-                Time::from(age.p50_ns),
-                Time::from(age.p99_ns),
-                Time::from(age.max_ns),
+                HumanDuration::from(age.p50_ns),
+                HumanDuration::from(age.p99_ns),
+                HumanDuration::from(age.max_ns),
                 parts(s, style),
                 ack_pending(f)
                     .map(|share| format!(" (our ACK pending {share} of network)"))
                     .unwrap_or_default(),
-                Share {
+                HumanPercent {
                     part: f.sums.stage(Stage::HeldBack),
                     whole: f.sums_without_skew().total(),
                 },
@@ -189,7 +199,7 @@ fn session(text: &mut String, interval: &Interval, s: &SessionFigures, width: us
 }
 
 /// What is the matter, when something is.
-fn verdict(text: &mut String, s: &SessionFigures, style: Style) {
+fn verdict(text: &mut String, s: &SessionFigures, style: TextStyle) {
     let Some(verdict) = s.verdict.as_ref().filter(|v| !v.is_healthy()) else {
         return;
     };
@@ -203,7 +213,11 @@ fn verdict(text: &mut String, s: &SessionFigures, style: Style) {
 
 /// The causes by name.
 pub(super) fn names(verdict: &Verdict) -> String {
-    let names: Vec<_> = verdict.causes.iter().map(|c| humanly(c.name())).collect();
+    let names: Vec<_> = verdict
+        .causes
+        .iter()
+        .map(|c| human_name(c.name()))
+        .collect();
     names.join(" and ")
 }
 
@@ -213,18 +227,18 @@ pub(super) fn time_left(left: Duration) -> String {
         "MaxLatency is passed.".to_owned()
     } else {
         let ns = i128::try_from(left.as_nanos()).unwrap_or(i128::MAX);
-        format!("MaxLatency in {}.", Time(ns))
+        format!("MaxLatency in {}.", HumanDuration(ns))
     }
 }
 
 /// Every part that shows, the largest first.
-fn parts(s: &SessionFigures, style: Style) -> String {
+fn parts(s: &SessionFigures, style: TextStyle) -> String {
     let sums = s.figures.sums_without_skew();
     let whole = sums.total();
     let mut shares: Vec<_> = Part::ALL
         .into_iter()
         .map(|part| {
-            let share = Share {
+            let share = HumanPercent {
                 part: sums.part(part),
                 whole,
             };
@@ -236,7 +250,7 @@ fn parts(s: &SessionFigures, style: Style) -> String {
     let each: Vec<_> = shares
         .into_iter()
         .map(|(part, share)| {
-            let text = format!("{} {share}", humanly(part.name()));
+            let text = format!("{} {share}", human_name(part.name()));
             if part != Part::Network && share.ratio() >= 0.5 {
                 style.alarm(&text)
             } else {
@@ -249,15 +263,15 @@ fn parts(s: &SessionFigures, style: Style) -> String {
 
 /// The share of the network's time in which an acknowledgement of ours was pending, where that is
 /// worth a word: a tenth of it, and the network itself a hundredth of the age.
-pub(super) fn ack_pending(f: &Figures) -> Option<Share> {
+pub(super) fn ack_pending(f: &Figures) -> Option<HumanPercent> {
     let sums = f.sums_without_skew();
     let network = sums.part(Part::Network);
-    let pending = Share {
+    let pending = HumanPercent {
         part: i128::try_from(f.ack_pending_ns).unwrap_or(i128::MAX),
         whole: network,
     };
     let whole = sums.total();
-    let of_age = Share {
+    let of_age = HumanPercent {
         part: network,
         whole,
     };
@@ -273,18 +287,23 @@ fn notes(s: &SessionFigures) -> Vec<String> {
         if let Some((min, max)) = f.narrowed.mean_ns() {
             note.push_str(", narrowed");
             if f.narrowed.messages < f.messages {
-                let share = Share {
+                let share = HumanPercent {
                     part: f.narrowed.messages.into(),
                     whole: f.messages.into(),
                 };
                 let _ = write!(note, " for {share}");
             }
-            let _ = write!(note, ": mean age {} to {}", Time(min), Time(max));
+            let _ = write!(
+                note,
+                ": mean age {} to {}",
+                HumanDuration(min),
+                HumanDuration(max)
+            );
         }
         notes.push(note);
     }
     if f.skew.messages > 0 {
-        notes.push(format!("skew {}", Time::from(f.skew.largest_ns)));
+        notes.push(format!("skew {}", HumanDuration::from(f.skew.largest_ns)));
     }
     if f.resends > 0 {
         notes.push(format!("resends {}", f.resends));
@@ -296,10 +315,10 @@ fn notes(s: &SessionFigures) -> Vec<String> {
         notes.push(format!("garbled {}", f.tap.garbled));
     }
     if f.tap.skipped_bytes > 0 {
-        notes.push(format!("skipped {}", Bytes(f.tap.skipped_bytes)));
+        notes.push(format!("skipped {}", HumanBytes(f.tap.skipped_bytes)));
     }
     if f.tap.lost_bytes > 0 {
-        notes.push(format!("lost {}", Bytes(f.tap.lost_bytes)));
+        notes.push(format!("lost {}", HumanBytes(f.tap.lost_bytes)));
     }
     if f.tap.incomplete_headers > 0 {
         notes.push(format!("incomplete headers {}", f.tap.incomplete_headers));
@@ -376,7 +395,7 @@ mod tests {
             ..ProcessFacts::default()
         };
         model.apply(model.now(), &Update::Process(Box::new(process)));
-        let text = interval(&one(&mut model), Style::Plain);
+        let text = interval(&one(&mut model), TextStyle::Plain);
         let begin = "VENUE>DROP :5002 411/412 trading/oms-0";
         assert!(text.starts_with(begin), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
@@ -398,7 +417,7 @@ mod tests {
                 ],
             ));
         }
-        let line = interval(&one(&mut model), Style::Plain);
+        let line = interval(&one(&mut model), TextStyle::Plain);
         assert_eq!(
             line,
             "VENUE>DROP :5002 411/412  600 msg/s  age p50 10.0ms p99 10.0ms max 10.0ms | \
@@ -407,7 +426,7 @@ mod tests {
         );
         assert!(line.lines().all(|line| line.len() <= 160));
         assert_eq!(
-            interval(&one(&mut model), Style::Plain),
+            interval(&one(&mut model), TextStyle::Plain),
             "VENUE>DROP :5002 411/412  0 msg/s  no fresh messages\n"
         );
     }
@@ -421,7 +440,7 @@ mod tests {
                 1,
                 &[(Stage::Queued, Part::Blocked, age)],
             ));
-            interval(&one(&mut model), Style::Plain)
+            interval(&one(&mut model), TextStyle::Plain)
         };
         assert_eq!(text(1_000_000).lines().count(), 1);
         let late = text(121_000_000_000);
@@ -445,7 +464,7 @@ mod tests {
             );
             m.ack_pending_ns = pending;
             model.observe(&m);
-            interval(&one(&mut model), Style::Plain)
+            interval(&one(&mut model), TextStyle::Plain)
         };
         let text = line(39_000_000, 31_200_000);
         assert!(text.contains("network 97.5% on-cpu 2.5% (our ACK pending 80.0% of network) | h"));
@@ -472,7 +491,7 @@ mod tests {
             },
         );
         model.health().lose("ring_full", 7);
-        let text = interval(&one(&mut model), Style::Plain);
+        let text = interval(&one(&mut model), TextStyle::Plain);
         assert!(text.contains("[\u{b1}1s] [skew 5.00ms] [resends 1] [lost 2.0 KiB]\n"));
         assert!(text.contains("tag52: lost events: ring-full 7; "));
     }
@@ -491,13 +510,13 @@ mod tests {
             latest_ns: m.sent.utc_ns + 690_000_000,
         });
         model.observe(&m);
-        let text = interval(&one(&mut model), Style::Plain);
+        let text = interval(&one(&mut model), TextStyle::Plain);
         let note = "[\u{b1}1s, narrowed: mean age 10.0ms to 50.0ms]";
         assert!(text.contains(note), "{text}");
         model.observe(&m);
         m.sent_between = None;
         model.observe(&m);
-        let text = interval(&one(&mut model), Style::Plain);
+        let text = interval(&one(&mut model), TextStyle::Plain);
         let note = "[\u{b1}1s, narrowed for 50.0%: mean age 10.0ms to 50.0ms]";
         assert!(text.contains(note), "{text}");
     }
@@ -510,12 +529,12 @@ mod tests {
         let id = Arc::new(id);
         model.observe(&message(&id, 1, &[(Stage::Queued, Part::LockWait, 5)]));
         let taken = one(&mut model);
-        let plain = interval(&taken, Style::Plain);
+        let plain = interval(&taken, TextStyle::Plain);
         assert!(
             plain.chars().all(|c| c == '\n' || !c.is_control()),
             "{plain:?}"
         );
-        let coloured = interval(&taken, Style::Colour);
+        let coloured = interval(&taken, TextStyle::Colour);
         assert!(coloured.contains("\x1b[1;31mlock-wait 100%\x1b[0m"));
         assert!(!coloured.contains("\x1b]"));
     }
@@ -528,7 +547,7 @@ mod tests {
         }
         model.interval_now();
         model.observe(&message(&session_id(3), 2, &[]));
-        let text = interval(&one(&mut model), Style::Plain);
+        let text = interval(&one(&mut model), TextStyle::Plain);
         assert_eq!(text.lines().count(), 2, "{text}");
         assert!(text.ends_with("8 sessions without messages\n"));
     }

@@ -6,7 +6,7 @@ use super::Sink;
 use crate::{
     domain::{Moment, Update},
     model::{Model, Summary},
-    outputs::{OutputError, Outputs},
+    outputs::{OutputError, OutputWriter},
     recording::{Recorder, WriteError, Written},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Publisher {
     model: Arc<Mutex<Model>>,
-    outputs: Outputs,
+    outputs: OutputWriter,
     recorder: Option<Recorder>,
     failed: Option<OutputError>,
 }
@@ -23,7 +23,7 @@ pub struct Publisher {
 #[derive(Debug)]
 pub struct Publication<'a> {
     model: MutexGuard<'a, Model>,
-    outputs: &'a mut Outputs,
+    outputs: &'a mut OutputWriter,
     recorder: Option<&'a mut Recorder>,
     failed: &'a mut Option<OutputError>,
 }
@@ -34,7 +34,7 @@ impl Publisher {
     #[must_use]
     pub const fn new(
         model: Arc<Mutex<Model>>,
-        outputs: Outputs,
+        outputs: OutputWriter,
         recorder: Option<Recorder>,
     ) -> Self {
         Self {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::domain::{
     Part, Stage,
-    units::{Share, Time, harmless_only, humanly},
+    units::{HumanDuration, HumanPercent, human_name, sanitize},
 };
 
 /// One fact each.
@@ -16,18 +16,18 @@ pub(crate) fn facts(e: &Evidence) -> Vec<String> {
     if let Some(age) = &f.age {
         facts.push(format!(
             "age p50 {} p99 {}",
-            Time::from(age.p50_ns),
-            Time::from(age.p99_ns)
+            HumanDuration::from(age.p50_ns),
+            HumanDuration::from(age.p99_ns)
         ));
     }
     for part in Part::ALL {
         let share = share(e, part);
         if share.ratio() >= 0.01 {
-            facts.push(format!("{} {share}", humanly(part.name())));
+            facts.push(format!("{} {share}", human_name(part.name())));
         }
     }
     let sums = f.sums_without_skew();
-    let held_back = Share {
+    let held_back = HumanPercent {
         part: sums.stage(Stage::HeldBack),
         whole: sums.total(),
     };
@@ -41,7 +41,7 @@ pub(crate) fn facts(e: &Evidence) -> Vec<String> {
             "stamped ahead of our clock: {} of {} messages, by {} at most",
             f.skew.messages,
             f.messages,
-            Time::from(f.skew.largest_ns)
+            HumanDuration::from(f.skew.largest_ns)
         ));
     }
     if let Some(slope) = e.flow.age_slope {
@@ -54,8 +54,8 @@ pub(crate) fn facts(e: &Evidence) -> Vec<String> {
         if let Some(culprit) = &row.culprit {
             facts.push(format!(
                 "{}: {} {}",
-                humanly(row.part.name()),
-                harmless_only(&culprit.to_string()),
+                human_name(row.part.name()),
+                sanitize(&culprit.to_string()),
                 charged(e, row)
             ));
         }
@@ -72,13 +72,13 @@ fn used(cpu: &CpuUse) -> String {
         None => format!(
             "CPU: {} cores ({}), no limit",
             cores(cpu.cores),
-            harmless_only(&cpu.path)
+            sanitize(&cpu.path)
         ),
         Some(limit) => format!(
             "CPU: {} of {:.2} cores ({}), {} of {} periods throttled",
             cores(limit.used),
             limit.cores,
-            harmless_only(&limit.path),
+            sanitize(&limit.path),
             limit.throttled_periods,
             limit.periods
         ),

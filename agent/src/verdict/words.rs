@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::{
         Culprit, Kin, Part,
-        units::{Share, Time, harmless_only, humanly},
+        units::{HumanDuration, HumanPercent, human_name, sanitize},
     },
     stats::{BlameRow, Waits},
 };
@@ -39,9 +39,9 @@ fn one(cause: Cause, e: &Evidence) -> String {
 }
 
 /// A part's share of the age.
-pub(crate) fn share(e: &Evidence, part: Part) -> Share {
+pub(crate) fn share(e: &Evidence, part: Part) -> HumanPercent {
     let sums = e.figures.sums_without_skew();
-    Share {
+    HumanPercent {
         part: sums.part(part),
         whole: sums.total(),
     }
@@ -49,7 +49,7 @@ pub(crate) fn share(e: &Evidence, part: Part) -> Share {
 
 fn healthy(e: &Evidence) -> String {
     match &e.figures.age {
-        Some(age) => format!("p99 {}.", Time::from(age.p99_ns)),
+        Some(age) => format!("p99 {}.", HumanDuration::from(age.p99_ns)),
         None => "no fresh message.".to_owned(),
     }
 }
@@ -63,15 +63,15 @@ fn network(e: &Evidence) -> String {
     format!(
         "messages arrive {} old on average ({} of the age): the network, a venue that sends late, or a \
          clock of the venue's that is behind ours{pending}.",
-        Time(mean),
+        HumanDuration(mean),
         share(e, Part::Network)
     )
 }
 
 /// The share of the network's time in which an acknowledgement of ours was pending, where the venue
 /// seems to have waited for it.
-pub(crate) fn late_acks(e: &Evidence) -> Option<Share> {
-    let pending = Share {
+pub(crate) fn late_acks(e: &Evidence) -> Option<HumanPercent> {
+    let pending = HumanPercent {
         part: i128::try_from(e.figures.ack_pending_ns).unwrap_or(i128::MAX),
         whole: e.figures.sums_without_skew().part(Part::Network),
     };
@@ -81,7 +81,7 @@ pub(crate) fn late_acks(e: &Evidence) -> Option<Share> {
 fn skew(e: &Evidence) -> String {
     format!(
         "the venue's clock is ahead of ours by {} at least, so ages are too small by that.",
-        Time::from(e.figures.skew.largest_ns)
+        HumanDuration::from(e.figures.skew.largest_ns)
     )
 }
 
@@ -92,7 +92,7 @@ fn lock(e: &Evidence) -> String {
         Some((row, Culprit::Holder { lock, thread })) => format!(
             "the ingest thread waits for {lock} ({waits} of the age), held for {} of that by {}{}.",
             charged(e, row),
-            harmless_only(&thread.to_string()),
+            sanitize(&thread.to_string()),
             held(row)
         ),
         _ => format!(
@@ -102,8 +102,8 @@ fn lock(e: &Evidence) -> String {
 }
 
 /// A culprit's share of its part.
-pub(crate) fn charged(e: &Evidence, row: &BlameRow) -> Share {
-    Share {
+pub(crate) fn charged(e: &Evidence, row: &BlameRow) -> HumanPercent {
+    HumanPercent {
         part: row.ns,
         whole: e.figures.sums_without_skew().part(row.part),
     }
@@ -128,8 +128,8 @@ fn held(row: &BlameRow) -> String {
     };
     format!(
         ": {count} waits of {} in all, the longest {}{how}{}",
-        Time(i128::from(ns)),
-        Time(i128::from(longest_ns)),
+        HumanDuration(i128::from(ns)),
+        HumanDuration(i128::from(longest_ns)),
         seen(row)
     )
 }
@@ -142,11 +142,11 @@ fn seen(row: &BlameRow) -> String {
     if samples * 2 < row.samples.all {
         return String::new();
     }
-    let share = Share {
+    let share = HumanPercent {
         part: i128::from(*samples),
         whole: i128::from(row.samples.all),
     };
-    let state = humanly(doing.state.name());
+    let state = human_name(doing.state.name());
     let what = match (&doing.function, &doing.call) {
         (Some(function), _) => format!("{state} in {function}"),
         (None, Some(call)) => format!("{state} in {call}"),
@@ -154,7 +154,7 @@ fn seen(row: &BlameRow) -> String {
     };
     format!(
         "; {} in {share} of {} samples",
-        harmless_only(&what),
+        sanitize(&what),
         row.samples.all
     )
 }
@@ -164,15 +164,15 @@ fn throttle(e: &Evidence) -> String {
     let which = match (limit, e.worst(Part::Throttle)) {
         (Some(limit), _) if limit.throttled_periods > 0 => format!(
             ": {} allows {:.2} cores ({} in {}) and was out of quota in {} of {} periods{}",
-            harmless_only(&limit.path),
+            sanitize(&limit.path),
             limit.cores,
-            Time(i128::from(limit.quota_ns)),
-            Time(i128::from(limit.period_ns)),
+            HumanDuration(i128::from(limit.quota_ns)),
+            HumanDuration(i128::from(limit.period_ns)),
             limit.throttled_periods,
             limit.periods,
             others(limit, e)
         ),
-        (_, Some(row)) => format!(", that of {}", harmless_only(&named(row))),
+        (_, Some(row)) => format!(", that of {}", sanitize(&named(row))),
         _ => String::new(),
     };
     format!(
@@ -204,7 +204,7 @@ fn run_queue(e: &Evidence) -> String {
             };
             format!(
                 "{} has the CPU for {} of that{whose}",
-                harmless_only(&named(row)),
+                sanitize(&named(row)),
                 charged(e, row)
             )
         }
@@ -219,11 +219,7 @@ fn sink(e: &Evidence) -> String {
     let waits = share(e, Part::Blocked);
     let what = match e.worst(Part::Blocked) {
         None => " which is not known".to_owned(),
-        Some(row) => format!(
-            " ({} of that: {})",
-            charged(e, row),
-            harmless_only(&named(row))
-        ),
+        Some(row) => format!(" ({} of that: {})", charged(e, row), sanitize(&named(row))),
     };
     format!("the ingest thread sleeps in a system call{what} ({waits} of the age).")
 }
@@ -243,7 +239,7 @@ fn per_message(e: &Evidence) -> String {
     let messages = i64::try_from(e.figures.messages).unwrap_or(i64::MAX).max(1);
     match e.spent.part(Part::OnCpu) / messages {
         0 => String::new(),
-        each => format!(" {} of CPU a message", Time::from(each)),
+        each => format!(" {} of CPU a message", HumanDuration::from(each)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What came out, in words.
 
 use super::{outcome::WhatIf, scenario::Scenario};
-use crate::domain::units::Time;
+use crate::domain::units::HumanDuration;
 
 /// A replay within this of what was measured, by ratio, is a faithful one.
 const FAITHFUL: f64 = 0.9;
@@ -30,12 +30,12 @@ pub fn sentence(what_if: &WhatIf, gil: bool) -> String {
         let mut text = format!(
             "{} p99 {}",
             phrase(outcome.scenario),
-            Time::from(outcome.age.p99_ns)
+            HumanDuration::from(outcome.age.p99_ns)
         );
         if said.is_empty() {
             text.push_str(&format!(
                 " instead of {}",
-                Time::from(what_if.measured.p99_ns)
+                HumanDuration::from(what_if.measured.p99_ns)
             ));
         }
         said.push(text);
@@ -50,7 +50,7 @@ pub fn sentence(what_if: &WhatIf, gil: bool) -> String {
     if replayed < FAITHFUL * measured || replayed * FAITHFUL > measured {
         said.push(format!(
             "the replay is off: with nothing taken out it gives {}",
-            Time::from(as_it_was.p99_ns)
+            HumanDuration::from(as_it_was.p99_ns)
         ));
     }
     said.join("; ")

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{Matrix, Message, Part, SessionId, Stage},
-    outputs::units::tame,
+    outputs::units::sanitize_name,
 };
 
 /// What an age of the trace is counted over.
@@ -55,7 +55,7 @@ impl Session {
         filter: &Filter,
         out: &mut Writer<W>,
     ) -> io::Result<Self> {
-        let (sender, target) = (tame(&id.sender), tame(&id.target));
+        let (sender, target) = (sanitize_name(&id.sender), sanitize_name(&id.target));
         let name = format!("{sender} > {target} :{}", id.local.port());
         let group = out.track(
             Some(process),

@@ -7,11 +7,11 @@ use ratatui::{
     widgets::{Cell, Row, Table},
 };
 
-use super::paint::Paint;
+use super::paint::Palette;
 use crate::{
     domain::{
         Part,
-        units::{Share, Time, harmless_only, humanly},
+        units::{HumanDuration, HumanPercent, human_name, sanitize},
     },
     model::SessionFigures,
     stats::{BlameRow, Waits},
@@ -63,7 +63,7 @@ fn rows(s: &SessionFigures) -> Vec<Shown> {
             shown.push(Shown {
                 part,
                 whole,
-                who: Some(harmless_only(&who.to_string())),
+                who: Some(sanitize(&who.to_string())),
                 ns: row.ns,
                 waits: row.waits,
             });
@@ -88,7 +88,7 @@ pub(super) fn height(s: Option<&SessionFigures>) -> u16 {
 }
 
 /// Draws as much as there is room for; that there is more is said.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, s: &SessionFigures, paint: Paint) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, s: &SessionFigures, paint: Palette) {
     let wide = area.width >= WIDE;
     let all = rows(s);
     let room = usize::from(area.height).saturating_sub(1);
@@ -132,15 +132,15 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, s: &SessionFigures, paint:
 }
 
 /// One row; `head` is the whole age where the part is named.
-fn line(row: &Shown, head: Option<i128>, wide: bool, paint: Paint) -> Row<'static> {
+fn line(row: &Shown, head: Option<i128>, wide: bool, paint: Palette) -> Row<'static> {
     let part = head.map_or_else(String::new, |age| {
-        let share = Share {
+        let share = HumanPercent {
             part: row.whole,
             whole: age,
         };
-        format!("{} {share}", humanly(row.part.name()))
+        format!("{} {share}", human_name(row.part.name()))
     });
-    let share = Share {
+    let share = HumanPercent {
         part: row.ns,
         whole: row.whole,
     };
@@ -161,7 +161,7 @@ fn line(row: &Shown, head: Option<i128>, wide: bool, paint: Paint) -> Row<'stati
             dash()
         }),
         Cell::from(if seen {
-            Time(waits.longest_ns.into()).to_string()
+            HumanDuration(waits.longest_ns.into()).to_string()
         } else {
             dash()
         }),
@@ -169,7 +169,7 @@ fn line(row: &Shown, head: Option<i128>, wide: bool, paint: Paint) -> Row<'stati
     ];
     if wide {
         cells.push(Cell::from(held(waits.count - waits.holds)));
-        cells.push(Cell::from(Time(row.ns).to_string()));
+        cells.push(Cell::from(HumanDuration(row.ns).to_string()));
     }
     Row::new(cells)
 }

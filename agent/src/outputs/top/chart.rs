@@ -6,7 +6,7 @@ use ratatui::{
 };
 
 use super::{
-    paint::Paint,
+    paint::Palette,
     widgets::{EIGHTHS, apportion},
 };
 use crate::{domain::Part, model::Point};
@@ -54,7 +54,7 @@ impl Height {
 
     /// What a line, from the bottom, is filled with; without colours lines are full of `letter` or
     /// empty.
-    fn fill(&self, line: usize, paint: Paint, letter: &'static str) -> Option<&'static str> {
+    fn fill(&self, line: usize, paint: Palette, letter: &'static str) -> Option<&'static str> {
         if line < self.whole {
             Some(letter)
         } else if line > self.whole || self.eighths == 0 {
@@ -73,7 +73,7 @@ pub(super) fn by_part(
     points: &[Point],
     width: u16,
     height: u16,
-    paint: Paint,
+    paint: Palette,
 ) -> Vec<Line<'static>> {
     let shown = latest(points, width);
     let wide = columns_each(width);
@@ -95,7 +95,7 @@ pub(super) fn by_part(
             (column, stacked)
         })
         .collect();
-    let label = crate::domain::units::Time::from(top).to_string();
+    let label = crate::domain::units::HumanDuration::from(top).to_string();
     lines(height, &label, paint, |line| {
         let cells = columns.iter().map(|(column, parts)| {
             let part = parts.get(line).copied().unwrap_or(Part::Unknown);
@@ -116,7 +116,7 @@ pub(super) fn plain(
     (top, label): (f64, &str),
     (width, height): (u16, u16),
     style: Style,
-    paint: Paint,
+    paint: Palette,
 ) -> Vec<Line<'static>> {
     let wide = columns_each(width);
     let columns: Vec<_> = values
@@ -140,7 +140,7 @@ pub(super) fn plain(
 fn lines(
     height: u16,
     top: &str,
-    paint: Paint,
+    paint: Palette,
     mut line: impl FnMut(usize) -> Vec<Span<'static>>,
 ) -> Vec<Line<'static>> {
     let height = usize::from(height);

@@ -10,21 +10,21 @@ use ratatui::{
 use super::{
     keys::{HELP, HELP_PLAYING},
     pages,
-    paint::Paint,
-    playing::Playing,
-    state::{Page, State},
-    view::View,
+    paint::Palette,
+    playing::PlaybackStatus,
+    state::{Page, ScreenState},
+    view::ScreenData,
 };
-use crate::domain::units::Time;
+use crate::domain::units::HumanDuration;
 
 /// The smallest terminal the pages fit in.
 const WIDTH: u16 = 80;
 const HEIGHT: u16 = 24;
 
 /// Draws a view as the state says.
-pub fn draw(frame: &mut Frame<'_>, view: &View, state: &State) {
+pub fn draw(frame: &mut Frame<'_>, view: &ScreenData, state: &ScreenState) {
     let area = frame.area();
-    let paint = Paint {
+    let paint = Palette {
         colour: state.colour,
     };
     if area.width < WIDTH || area.height < HEIGHT {
@@ -77,7 +77,7 @@ fn clock(utc_ns: i64, format: &str) -> String {
         .unwrap_or_default()
 }
 
-fn headline(view: &View, state: &State, paint: Paint) -> Line<'static> {
+fn headline(view: &ScreenData, state: &ScreenState, paint: Palette) -> Line<'static> {
     let mut line = Line::default();
     match &view.playing {
         Some(playing) => {
@@ -87,7 +87,7 @@ fn headline(view: &View, state: &State, paint: Paint) -> Line<'static> {
             line.push_span(Span::styled(at, paint.head()));
         }
         None => {
-            let length = Time(view.watched_for.as_nanos().cast_signed());
+            let length = HumanDuration(view.watched_for.as_nanos().cast_signed());
             line.push_span(Span::styled("tag52 top", paint.head()));
             line.push_span(Span::raw(format!(
                 "  {} watched for {length}",
@@ -111,7 +111,7 @@ fn headline(view: &View, state: &State, paint: Paint) -> Line<'static> {
     line
 }
 
-fn pages_line(state: &State, paint: Paint) -> Line<'static> {
+fn pages_line(state: &ScreenState, paint: Palette) -> Line<'static> {
     Page::ALL
         .into_iter()
         .enumerate()
@@ -126,7 +126,7 @@ fn pages_line(state: &State, paint: Paint) -> Line<'static> {
 }
 
 /// How fast it goes, and how far it is.
-fn playing_line(playing: &Playing, over: bool, paint: Paint) -> Line<'static> {
+fn playing_line(playing: &PlaybackStatus, over: bool, paint: Palette) -> Line<'static> {
     const METER: usize = 7;
     let since = |ns: i64| i128::from(ns) - i128::from(playing.from_ns);
     let (done, mark) = match (over, playing.seeks, playing.paused) {
@@ -140,12 +140,12 @@ fn playing_line(playing: &Playing, over: bool, paint: Paint) -> Line<'static> {
             paint.head(),
         ),
     };
-    let at = Time(since(playing.at_ns));
+    let at = HumanDuration(since(playing.at_ns));
     let mut line = Line::from(vec![Span::styled(done, mark), Span::raw(format!("  {at}"))]);
     if let Some(until) = playing.until_ns {
         let whole = since(until).max(1);
         let full = (since(playing.at_ns) * METER as i128 / whole).clamp(0, METER as i128) as usize;
-        line.push_span(Span::raw(format!(" of {} ", Time(whole))));
+        line.push_span(Span::raw(format!(" of {} ", HumanDuration(whole))));
         line.push_span(Span::raw("\u{2501}".repeat(full)));
         line.push_span(Span::styled("\u{2500}".repeat(METER - full), paint.faint()));
     }

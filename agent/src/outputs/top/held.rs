@@ -9,12 +9,12 @@ use std::{
 /// Lines for standard error, kept back as long as this lives: they would tear the view. Where
 /// standard error is no terminal they go there as ever.
 #[derive(Debug)]
-pub(super) struct HeldErrors {
+pub(super) struct StderrBuffer {
     stderr: OwnedFd,
     lines: File,
 }
 
-impl HeldErrors {
+impl StderrBuffer {
     /// Begins to keep them back.
     pub(super) fn begin() -> io::Result<Option<Self>> {
         if !io::stderr().is_terminal() {
@@ -41,7 +41,7 @@ impl HeldErrors {
     }
 }
 
-impl Drop for HeldErrors {
+impl Drop for StderrBuffer {
     fn drop(&mut self) {
         if become_stderr(self.stderr.as_raw_fd()).is_err() {
             return;

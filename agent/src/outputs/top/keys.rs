@@ -2,7 +2,7 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{playing::Command, state::Page};
+use super::{playing::PlaybackCommand, state::Page};
 
 /// The line that says so, while a process is watched.
 pub(super) const HELP: &str =
@@ -43,7 +43,7 @@ pub(super) const KEYS_PLAYING: [(&str, &str); 3] = [
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum KeyAction {
     /// The session before.
     Up,
     /// The session after.
@@ -65,54 +65,54 @@ pub(super) enum Action {
     /// Stand still, or go on.
     Pause,
     /// What is the player's.
-    Play(Command),
+    Play(PlaybackCommand),
     /// The end.
     Quit,
 }
 
 /// What a key asks for; `None` when it means nothing. Some only mean something to a recording.
-pub(super) fn action(key: KeyEvent, playing: bool) -> Option<Action> {
+pub(super) fn action(key: KeyEvent, playing: bool) -> Option<KeyAction> {
     if key.kind == KeyEventKind::Release {
         return None;
     }
     // The terminal is raw: it makes no signal of Ctrl-C.
     if key.modifiers.contains(KeyModifiers::CONTROL) {
-        return (key.code == KeyCode::Char('c')).then_some(Action::Quit);
+        return (key.code == KeyCode::Char('c')).then_some(KeyAction::Quit);
     }
     if playing && let Some(command) = command(key.code) {
-        return Some(Action::Play(command));
+        return Some(KeyAction::Play(command));
     }
     Some(match key.code {
-        KeyCode::Up | KeyCode::Char('k') => Action::Up,
-        KeyCode::Down | KeyCode::Char('j') => Action::Down,
-        KeyCode::Enter => Action::Open,
-        KeyCode::Esc | KeyCode::Backspace => Action::Back,
-        KeyCode::Tab => Action::Next,
-        KeyCode::BackTab => Action::Previous,
-        KeyCode::Char('1') => Action::Show(Page::Sessions),
-        KeyCode::Char('2') => Action::Show(Page::Session),
-        KeyCode::Char('3') => Action::Show(Page::Threads),
-        KeyCode::Char('4') => Action::Show(Page::Cgroup),
-        KeyCode::Char('?' | 'h') => Action::Help,
-        KeyCode::Char('t') => Action::Scope,
-        KeyCode::Char('p' | ' ') => Action::Pause,
-        KeyCode::Char('q') => Action::Quit,
+        KeyCode::Up | KeyCode::Char('k') => KeyAction::Up,
+        KeyCode::Down | KeyCode::Char('j') => KeyAction::Down,
+        KeyCode::Enter => KeyAction::Open,
+        KeyCode::Esc | KeyCode::Backspace => KeyAction::Back,
+        KeyCode::Tab => KeyAction::Next,
+        KeyCode::BackTab => KeyAction::Previous,
+        KeyCode::Char('1') => KeyAction::Show(Page::Sessions),
+        KeyCode::Char('2') => KeyAction::Show(Page::Session),
+        KeyCode::Char('3') => KeyAction::Show(Page::Threads),
+        KeyCode::Char('4') => KeyAction::Show(Page::Cgroup),
+        KeyCode::Char('?' | 'h') => KeyAction::Help,
+        KeyCode::Char('t') => KeyAction::Scope,
+        KeyCode::Char('p' | ' ') => KeyAction::Pause,
+        KeyCode::Char('q') => KeyAction::Quit,
         _ => return None,
     })
 }
 
-const fn command(code: KeyCode) -> Option<Command> {
+const fn command(code: KeyCode) -> Option<PlaybackCommand> {
     Some(match code {
-        KeyCode::Char('p' | ' ') => Command::Pause,
-        KeyCode::Char('n' | '.') => Command::Step,
-        KeyCode::Right => Command::Seek(10),
-        KeyCode::Left => Command::Seek(-10),
-        KeyCode::PageDown => Command::Seek(60),
-        KeyCode::PageUp => Command::Seek(-60),
-        KeyCode::Home | KeyCode::Char('g') => Command::Begin,
-        KeyCode::End | KeyCode::Char('G') => Command::End,
-        KeyCode::Char('+' | '=') => Command::Faster,
-        KeyCode::Char('-') => Command::Slower,
+        KeyCode::Char('p' | ' ') => PlaybackCommand::Pause,
+        KeyCode::Char('n' | '.') => PlaybackCommand::Step,
+        KeyCode::Right => PlaybackCommand::Seek(10),
+        KeyCode::Left => PlaybackCommand::Seek(-10),
+        KeyCode::PageDown => PlaybackCommand::Seek(60),
+        KeyCode::PageUp => PlaybackCommand::Seek(-60),
+        KeyCode::Home | KeyCode::Char('g') => PlaybackCommand::Begin,
+        KeyCode::End | KeyCode::Char('G') => PlaybackCommand::End,
+        KeyCode::Char('+' | '=') => PlaybackCommand::Faster,
+        KeyCode::Char('-') => PlaybackCommand::Slower,
         _ => return None,
     })
 }
@@ -124,29 +124,29 @@ mod tests {
     #[test]
     fn keys_mean_what_the_line_says() {
         let of = |code| action(KeyEvent::new(code, KeyModifiers::NONE), false);
-        assert_eq!(of(KeyCode::Char('j')), Some(Action::Down));
-        assert_eq!(of(KeyCode::Up), Some(Action::Up));
-        assert_eq!(of(KeyCode::Enter), Some(Action::Open));
-        assert_eq!(of(KeyCode::Esc), Some(Action::Back));
-        assert_eq!(of(KeyCode::Char('4')), Some(Action::Show(Page::Cgroup)));
-        assert_eq!(of(KeyCode::Char('p')), Some(Action::Pause));
-        assert_eq!(of(KeyCode::Char('q')), Some(Action::Quit));
+        assert_eq!(of(KeyCode::Char('j')), Some(KeyAction::Down));
+        assert_eq!(of(KeyCode::Up), Some(KeyAction::Up));
+        assert_eq!(of(KeyCode::Enter), Some(KeyAction::Open));
+        assert_eq!(of(KeyCode::Esc), Some(KeyAction::Back));
+        assert_eq!(of(KeyCode::Char('4')), Some(KeyAction::Show(Page::Cgroup)));
+        assert_eq!(of(KeyCode::Char('p')), Some(KeyAction::Pause));
+        assert_eq!(of(KeyCode::Char('q')), Some(KeyAction::Quit));
         assert_eq!(of(KeyCode::Char('x')), None);
         assert_eq!(of(KeyCode::Right), None);
         let control = |c| action(KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL), true);
-        assert_eq!(control('c'), Some(Action::Quit));
+        assert_eq!(control('c'), Some(KeyAction::Quit));
         assert_eq!(control('q'), None);
     }
 
     #[test]
     fn a_recording_has_keys_of_its_own() {
         let of = |code| action(KeyEvent::new(code, KeyModifiers::NONE), true);
-        let play = |command| Some(Action::Play(command));
-        assert_eq!(of(KeyCode::Char('p')), play(Command::Pause));
-        assert_eq!(of(KeyCode::Char('n')), play(Command::Step));
-        assert_eq!(of(KeyCode::Left), play(Command::Seek(-10)));
-        assert_eq!(of(KeyCode::End), play(Command::End));
-        assert_eq!(of(KeyCode::Char('j')), Some(Action::Down));
-        assert_eq!(of(KeyCode::Char('q')), Some(Action::Quit));
+        let play = |command| Some(KeyAction::Play(command));
+        assert_eq!(of(KeyCode::Char('p')), play(PlaybackCommand::Pause));
+        assert_eq!(of(KeyCode::Char('n')), play(PlaybackCommand::Step));
+        assert_eq!(of(KeyCode::Left), play(PlaybackCommand::Seek(-10)));
+        assert_eq!(of(KeyCode::End), play(PlaybackCommand::End));
+        assert_eq!(of(KeyCode::Char('j')), Some(KeyAction::Down));
+        assert_eq!(of(KeyCode::Char('q')), Some(KeyAction::Quit));
     }
 }

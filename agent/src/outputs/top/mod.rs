@@ -1,7 +1,7 @@
 //! The live view: what the model holds, drawn on a terminal.
 //!
-//! A [`View`] is a copy of what is to be seen, made from the model whatever that is fed by;
-//! [`draw()`] puts it on a frame as a [`State`] says, which keys change. The [`Window`] does both
+//! A [`ScreenData`] is a copy of what is to be seen, made from the model whatever that is fed by;
+//! [`draw()`] puts it on a frame as a [`ScreenState`] says, which keys change. The [`Screen`] does both
 //! on a thread of its own, so that a slow terminal holds up nothing.
 
 mod blame;
@@ -20,9 +20,10 @@ mod widgets;
 mod window;
 
 pub use draw::draw;
-pub use playing::{Command, Playing};
-pub use state::{Page, State};
+pub use playing::{PlaybackCommand, PlaybackStatus};
+pub use state::{Page, ScreenState};
 pub use view::{
-    AgentView, CgroupView, LevelView, ProcessCgroups, Scope, SessionView, ThreadView, View,
+    AgentView, CgroupInterval, CgroupView, FigureScope, ProcessCgroups, ScreenData, SessionView,
+    ThreadView,
 };
-pub use window::{FRAME, Setup, Window};
+pub use window::{MIN_REDRAW_INTERVAL, Screen, ScreenConfig};

@@ -5,15 +5,15 @@ use ratatui::{
     text::Span,
 };
 
-use crate::domain::{Part, units::humanly};
+use crate::domain::{Part, units::human_name};
 
 /// With colours or without.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Paint {
+pub(super) struct Palette {
     pub(super) colour: bool,
 }
 
-impl Paint {
+impl Palette {
     /// What a part's area is filled with.
     pub(super) const fn fill(self, part: Part) -> &'static str {
         if self.colour {
@@ -68,7 +68,7 @@ impl Paint {
             .flat_map(|part| {
                 [
                     Span::styled(self.fill(part), self.part(part)),
-                    Span::raw(format!(" {}  ", humanly(part.name()))),
+                    Span::raw(format!(" {}  ", human_name(part.name()))),
                 ]
             })
             .collect()

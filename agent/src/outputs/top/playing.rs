@@ -2,7 +2,7 @@
 
 /// What a key asks of whoever plays the recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum PlaybackCommand {
     /// Stand still, or go on.
     Pause,
     /// To the end of the interval.
@@ -21,7 +21,7 @@ pub enum Command {
 
 /// Where a replay is. Instants are nanoseconds since 1970 UTC.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Playing {
+pub struct PlaybackStatus {
     /// The beginning of the recording.
     pub from_ns: i64,
     /// Where it is.

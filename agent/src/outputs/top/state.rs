@@ -1,8 +1,8 @@
 //! What the keys have chosen.
 
 use super::{
-    keys::Action,
-    view::{Scope, SessionView, View},
+    keys::KeyAction,
+    view::{FigureScope, ScreenData, SessionView},
 };
 use crate::model::SessionName;
 
@@ -42,7 +42,7 @@ impl Page {
 
 /// What is shown of a view, and how.
 #[derive(Clone, Debug, Default)]
-pub struct State {
+pub struct ScreenState {
     /// The page.
     pub page: Page,
     /// The view stands still.
@@ -50,13 +50,13 @@ pub struct State {
     /// What the keys mean is shown instead of the page.
     pub help: bool,
     /// From when on figures count.
-    pub scope: Scope,
+    pub scope: FigureScope,
     /// Whether to use colours; without, parts are told apart by letters.
     pub colour: bool,
     selected: Option<SessionName>,
 }
 
-impl State {
+impl ScreenState {
     /// The first page.
     #[must_use]
     pub fn new(colour: bool) -> Self {
@@ -68,7 +68,7 @@ impl State {
 
     /// Where the selected session is: the first when that one is gone, or none was chosen.
     #[must_use]
-    pub fn index(&self, view: &View) -> usize {
+    pub fn index(&self, view: &ScreenData) -> usize {
         let chosen = self.selected.as_ref();
         chosen
             .and_then(|name| view.sessions.iter().position(|s| s.name == *name))
@@ -77,40 +77,40 @@ impl State {
 
     /// The selected session; `None` without any.
     #[must_use]
-    pub fn session<'a>(&self, view: &'a View) -> Option<&'a SessionView> {
+    pub fn session<'a>(&self, view: &'a ScreenData) -> Option<&'a SessionView> {
         view.sessions.get(self.index(view))
     }
 
-    /// Follows a key; [`Action::Quit`] and [`Action::Play`] are the caller's.
-    pub(super) fn follow(&mut self, action: Action, view: &View) {
+    /// Follows a key; [`KeyAction::Quit`] and [`KeyAction::Play`] are the caller's.
+    pub(super) fn follow(&mut self, action: KeyAction, view: &ScreenData) {
         let helped = std::mem::replace(&mut self.help, false);
         match action {
-            Action::Help => self.help = !helped,
+            KeyAction::Help => self.help = !helped,
             // The first key only puts the help away.
-            Action::Back if helped => {}
-            Action::Scope => {
+            KeyAction::Back if helped => {}
+            KeyAction::Scope => {
                 self.scope = match self.scope {
-                    Scope::Latest => Scope::Start,
-                    Scope::Start => Scope::Latest,
+                    FigureScope::LatestInterval => FigureScope::SinceStart,
+                    FigureScope::SinceStart => FigureScope::LatestInterval,
                 }
             }
-            Action::Up => self.select(view, self.index(view).saturating_sub(1)),
-            Action::Down => self.select(view, self.index(view) + 1),
-            Action::Open => {
+            KeyAction::Up => self.select(view, self.index(view).saturating_sub(1)),
+            KeyAction::Down => self.select(view, self.index(view) + 1),
+            KeyAction::Open => {
                 // It stays the selected one when others come before it.
                 self.select(view, self.index(view));
                 self.page = Page::Session;
             }
-            Action::Back => self.page = Page::Sessions,
-            Action::Next => self.page = self.page.turned(1),
-            Action::Previous => self.page = self.page.turned(Page::ALL.len() - 1),
-            Action::Show(page) => self.page = page,
-            Action::Pause => self.paused = !self.paused,
-            Action::Play(_) | Action::Quit => {}
+            KeyAction::Back => self.page = Page::Sessions,
+            KeyAction::Next => self.page = self.page.turned(1),
+            KeyAction::Previous => self.page = self.page.turned(Page::ALL.len() - 1),
+            KeyAction::Show(page) => self.page = page,
+            KeyAction::Pause => self.paused = !self.paused,
+            KeyAction::Play(_) | KeyAction::Quit => {}
         }
     }
 
-    fn select(&mut self, view: &View, index: usize) {
+    fn select(&mut self, view: &ScreenData, index: usize) {
         let last = view.sessions.len().saturating_sub(1);
         self.selected = view.sessions.get(index.min(last)).map(|s| s.name.clone());
     }

@@ -3,7 +3,7 @@
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
 
 use super::{
-    keys::{Action, KEYS, KEYS_PLAYING},
+    keys::{KEYS, KEYS_PLAYING, KeyAction},
     state::Page,
     *,
 };
@@ -120,11 +120,11 @@ fn incident() -> Model {
     model
 }
 
-fn view() -> View {
-    View::of(&incident(), "pid 411")
+fn view() -> ScreenData {
+    ScreenData::of(&incident(), "pid 411")
 }
 
-fn drawn(view: &View, state: &State, width: u16, height: u16) -> Buffer {
+fn drawn(view: &ScreenData, state: &ScreenState, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
     terminal
         .draw(|frame| draw(frame, view, state))
@@ -141,8 +141,8 @@ fn text(buffer: &Buffer) -> String {
     lines.collect()
 }
 
-fn state(page: Page, colour: bool) -> State {
-    let mut state = State::new(colour);
+fn state(page: Page, colour: bool) -> ScreenState {
+    let mut state = ScreenState::new(colour);
     state.page = page;
     state
 }
@@ -267,7 +267,7 @@ fn one_session() {
 fn since_the_start() {
     let view = view();
     let mut state = state(Page::Session, false);
-    state.follow(Action::Scope, &view);
+    state.follow(KeyAction::Scope, &view);
     let page = text(&drawn(&view, &state, 120, 40));
     has(
         &page,
@@ -283,10 +283,10 @@ fn since_the_start() {
             "12",
         ],
     );
-    state.follow(Action::Show(Page::Sessions), &view);
+    state.follow(KeyAction::Show(Page::Sessions), &view);
     let page = text(&drawn(&view, &state, 80, 24));
     has(&page, &["1 of 2  since the start  starved-by-lock"]);
-    state.follow(Action::Scope, &view);
+    state.follow(KeyAction::Scope, &view);
     let page = text(&drawn(&view, &state, 80, 24));
     has(&page, &["1 of 2  starved-by-lock"]);
 }
@@ -361,7 +361,7 @@ fn its_cgroup_and_the_agent() {
     let mut model = incident();
     model.health().lose("ring_full", 7);
     model.health().anomaly("negative_interval", 2);
-    let lossy = View::of(&model, "pid 411");
+    let lossy = ScreenData::of(&model, "pid 411");
     let page = text(&drawn(&lossy, &state(Page::Cgroup, false), 80, 24));
     has(
         &page,
@@ -376,7 +376,7 @@ fn its_cgroup_and_the_agent() {
 #[test]
 fn a_recording_shows_where_it_is() {
     let mut view = view();
-    view.playing = Some(Playing {
+    view.playing = Some(PlaybackStatus {
         from_ns: 1_700_000_000_000_000_000,
         at_ns: 1_700_000_030_000_000_000,
         until_ns: Some(1_700_000_060_000_000_000),
@@ -384,7 +384,7 @@ fn a_recording_shows_where_it_is() {
         paused: false,
         seeks: false,
     });
-    let of = |view: &View| text(&drawn(view, &state(Page::Sessions, false), 80, 24));
+    let of = |view: &ScreenData| text(&drawn(view, &state(Page::Sessions, false), 80, 24));
     let half = "30.0s of 1m00s \u{2501}\u{2501}\u{2501}\u{2500}";
     has(
         &of(&view),
@@ -412,7 +412,7 @@ fn a_recording_shows_where_it_is() {
 fn help_fits_and_goes_away() {
     let mut view = view();
     for playing in [false, true] {
-        view.playing = playing.then_some(Playing {
+        view.playing = playing.then_some(PlaybackStatus {
             from_ns: 0,
             at_ns: 0,
             until_ns: None,
@@ -420,8 +420,8 @@ fn help_fits_and_goes_away() {
             paused: false,
             seeks: false,
         });
-        let mut state = State::new(false);
-        state.follow(Action::Help, &view);
+        let mut state = ScreenState::new(false);
+        state.follow(KeyAction::Help, &view);
         let page = text(&drawn(&view, &state, 80, 24));
         has(
             &page,
@@ -440,7 +440,7 @@ fn help_fits_and_goes_away() {
         for (key, what) in all {
             has(&page, &[key, what]);
         }
-        state.follow(Action::Back, &view);
+        state.follow(KeyAction::Back, &view);
         let page = text(&drawn(&view, &state, 80, 24));
         has(&page, &["[1 sessions]", "> VENUE>DROP"]);
     }
@@ -481,7 +481,7 @@ fn a_small_terminal_is_told_so() {
 
 #[test]
 fn nothing_yet_and_nothing_ever() {
-    let mut empty = View::of(&Model::at_zero(), "pid 411");
+    let mut empty = ScreenData::of(&Model::at_zero(), "pid 411");
     for page in Page::ALL {
         let waiting = text(&drawn(&empty, &state(page, false), 80, 24));
         if page != Page::Cgroup {
@@ -499,23 +499,23 @@ fn nothing_yet_and_nothing_ever() {
 #[test]
 fn the_selection_stays_with_its_session() {
     let mut view = view();
-    let mut state = State::new(false);
-    state.follow(Action::Down, &view);
-    state.follow(Action::Down, &view);
+    let mut state = ScreenState::new(false);
+    state.follow(KeyAction::Down, &view);
+    state.follow(KeyAction::Down, &view);
     assert_eq!(state.index(&view), 1);
     view.sessions.swap(0, 1);
     assert_eq!(state.index(&view), 0);
-    state.follow(Action::Open, &view);
+    state.follow(KeyAction::Open, &view);
     assert_eq!(state.page, Page::Session);
     let page = text(&drawn(&view, &state, 80, 24));
     has(&page, &["[2 session]", "VENUE>DROP :5003"]);
-    state.follow(Action::Back, &view);
-    state.follow(Action::Next, &view);
-    state.follow(Action::Next, &view);
+    state.follow(KeyAction::Back, &view);
+    state.follow(KeyAction::Next, &view);
+    state.follow(KeyAction::Next, &view);
     assert_eq!(state.page, Page::Threads);
-    state.follow(Action::Previous, &view);
+    state.follow(KeyAction::Previous, &view);
     assert_eq!(state.page, Page::Session);
-    state.follow(Action::Pause, &view);
+    state.follow(KeyAction::Pause, &view);
     let page = text(&drawn(&view, &state, 80, 24));
     has(&page, &["paused\n"]);
     view.sessions.remove(0);
@@ -529,10 +529,10 @@ fn many_sessions_scroll() {
         model.observe(&message(&session(n), 1, &[(Stage::Queued, Part::OnCpu, 5)]));
     }
     model.take_interval(at(1));
-    let view = View::of(&model, "pid 411");
-    let mut state = State::new(false);
+    let view = ScreenData::of(&model, "pid 411");
+    let mut state = ScreenState::new(false);
     for _ in 0..70 {
-        state.follow(Action::Down, &view);
+        state.follow(KeyAction::Down, &view);
     }
     let page = text(&drawn(&view, &state, 80, 24));
     has(&page, &["> VENUE>DROP :5072", "71 of 100"]);
@@ -545,8 +545,8 @@ fn ended_sessions_come_last_and_keep_their_figures() {
     model.end_session(&session(0));
     model.take_interval(at(13));
     model.take_interval(at(14));
-    let view = View::of(&model, "pid 411");
-    let page = text(&drawn(&view, &State::new(false), 80, 24));
+    let view = ScreenData::of(&model, "pid 411");
+    let page = text(&drawn(&view, &ScreenState::new(false), 80, 24));
     has(
         &page,
         &["> VENUE>DROP :5003", "VENUE>DROP :5002", "12.0s", "ended"],

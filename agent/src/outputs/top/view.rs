@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::playing::Playing;
+use super::playing::PlaybackStatus;
 use crate::{
     domain::{CgroupLevel, CgroupUse, Culprit, Part, ThreadName, ThreadUse},
     model::{Course, Model, Point, Recent, SessionFigures, SessionName},
@@ -12,7 +12,7 @@ use crate::{
 
 /// Everything the live view shows.
 #[derive(Clone, Debug, Default)]
-pub struct View {
+pub struct ScreenData {
     /// How the target is called: `pid 4711`.
     pub watched: String,
     /// For how long it has been watched.
@@ -22,7 +22,7 @@ pub struct View {
     /// The watched processes have ended, or the recording has: nothing here changes any more.
     pub ended: bool,
     /// Of a recording: where it is.
-    pub playing: Option<Playing>,
+    pub playing: Option<PlaybackStatus>,
     /// The age at which counterparties begin to refuse messages.
     pub max_latency: Duration,
     /// Sessions that are open in the order of first sight, then those that have ended.
@@ -39,12 +39,12 @@ pub struct View {
 
 /// From when on figures count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scope {
+pub enum FigureScope {
     /// The latest interval with messages.
     #[default]
-    Latest,
+    LatestInterval,
     /// Since the start.
-    Start,
+    SinceStart,
 }
 
 /// One session.
@@ -85,27 +85,27 @@ impl SessionView {
 
     /// The figures of a scope; `None` before there are any.
     #[must_use]
-    pub fn figures(&self, scope: Scope) -> Option<&SessionFigures> {
+    pub fn figures(&self, scope: FigureScope) -> Option<&SessionFigures> {
         match scope {
-            Scope::Latest => self.latest.as_ref(),
-            Scope::Start => Some(&self.total).filter(|s| s.figures.messages > 0),
+            FigureScope::LatestInterval => self.latest.as_ref(),
+            FigureScope::SinceStart => Some(&self.total).filter(|s| s.figures.messages > 0),
         }
     }
 
     /// Why its messages are old. While it is open the verdict is that of the latest interval, or
     /// none; once it has ended, that of the last messages.
     #[must_use]
-    pub fn verdict(&self, scope: Scope) -> Option<&Verdict> {
+    pub fn verdict(&self, scope: FigureScope) -> Option<&Verdict> {
         let last = self.latest.as_ref().filter(|_| self.ended);
         match scope {
-            Scope::Start => self.total.verdict.as_ref(),
-            Scope::Latest => self.verdict.as_ref().or_else(|| last?.verdict.as_ref()),
+            FigureScope::SinceStart => self.total.verdict.as_ref(),
+            FigureScope::LatestInterval => self.verdict.as_ref().or_else(|| last?.verdict.as_ref()),
         }
     }
 
     /// How much of the ages a thread is charged with, 0 to 1; `None` when with nothing.
     #[must_use]
-    pub fn charged_to(&self, scope: Scope, tid: u32) -> Option<f32> {
+    pub fn charged_to(&self, scope: FigureScope, tid: u32) -> Option<f32> {
         let figures = self.figures(scope)?;
         let of = |row: &&BlameRow| {
             let thread = row.culprit.as_ref().and_then(|who| who.thread());
@@ -118,7 +118,7 @@ impl SessionView {
 
     /// Whom the part is charged to above all.
     #[must_use]
-    pub fn worst(&self, scope: Scope, part: Part) -> Option<&Culprit> {
+    pub fn worst(&self, scope: FigureScope, part: Part) -> Option<&Culprit> {
         let rows: &[BlameRow] = self.figures(scope).map_or(&[], |s| &s.blame);
         let row = rows.iter().find(|row| row.part == part)?;
         row.culprit.as_deref()
@@ -162,7 +162,7 @@ pub struct ProcessCgroups {
     /// The process.
     pub pid: u32,
     /// Its own cgroup first, then the ancestors.
-    pub levels: Vec<LevelView>,
+    pub levels: Vec<CgroupView>,
 }
 
 impl ProcessCgroups {
@@ -172,10 +172,11 @@ impl ProcessCgroups {
                 let before = before.levels.iter().find(|old| old.path == now.path)?;
                 Some((before, length))
             });
-            LevelView {
+            CgroupView {
                 path: now.path.clone(),
                 limit: now.cores(),
-                current: before.and_then(|(before, length)| CgroupView::of(before, now, length)),
+                current: before
+                    .and_then(|(before, length)| CgroupInterval::of(before, now, length)),
                 throttled_periods: now.throttled_periods,
                 throttled_ns: now.throttled_ns,
             }
@@ -189,13 +190,13 @@ impl ProcessCgroups {
 
 /// One cgroup on the way to the root.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LevelView {
+pub struct CgroupView {
     /// Its path below the cgroup mount.
     pub path: String,
     /// How many CPUs' worth of time it may use; `None`: no limit.
     pub limit: Option<f64>,
     /// Its latest interval; `None` before the first.
-    pub current: Option<CgroupView>,
+    pub current: Option<CgroupInterval>,
     /// Throttled periods since the cgroup was made.
     pub throttled_periods: u64,
     /// For how long its threads were throttled since then, nanoseconds.
@@ -204,7 +205,7 @@ pub struct LevelView {
 
 /// A cgroup in an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CgroupView {
+pub struct CgroupInterval {
     /// CPUs' worth of time used; `None` where nobody counts it.
     pub cores: Option<f64>,
     /// Periods in which it was runnable.
@@ -213,7 +214,7 @@ pub struct CgroupView {
     pub throttled_periods: u64,
 }
 
-impl CgroupView {
+impl CgroupInterval {
     fn of(before: &CgroupLevel, now: &CgroupLevel, length: Duration) -> Option<Self> {
         let ns = length.as_nanos();
         (ns > 0).then(|| Self {
@@ -240,7 +241,7 @@ pub struct AgentView {
     pub ring_high_water_bytes: u64,
 }
 
-impl View {
+impl ScreenData {
     /// What the model holds now; `watched` names the target.
     #[must_use]
     pub fn of(model: &Model, watched: &str) -> Self {

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::paint::Paint;
+use super::paint::Palette;
 use crate::domain::Part;
 
 /// A line filled from below, by eighths.
@@ -33,7 +33,7 @@ pub(super) fn apportion(shares: &[f32; Part::ALL.len()], cells: u16) -> [u16; Pa
 }
 
 /// Parts side by side.
-pub(super) fn bar(shares: &[f32; Part::ALL.len()], width: u16, paint: Paint) -> Line<'static> {
+pub(super) fn bar(shares: &[f32; Part::ALL.len()], width: u16, paint: Palette) -> Line<'static> {
     let cells = apportion(shares, width);
     Part::ALL
         .into_iter()

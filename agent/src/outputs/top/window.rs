@@ -24,16 +24,16 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     draw::draw,
-    held::HeldErrors,
-    keys::{Action, action},
-    playing::Command,
-    state::State,
-    view::View,
+    held::StderrBuffer,
+    keys::{KeyAction, action},
+    playing::PlaybackCommand,
+    state::ScreenState,
+    view::ScreenData,
 };
-use crate::outputs::terminal::Style;
+use crate::outputs::terminal::TextStyle;
 
 /// The least time between two drawings.
-pub const FRAME: Duration = Duration::from_millis(250);
+pub const MIN_REDRAW_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How often the thread looks whether there is something new.
 const LOOK: Duration = Duration::from_millis(50);
@@ -43,47 +43,47 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// What a window begins with.
 #[derive(Debug, Default)]
-pub struct Setup {
+pub struct ScreenConfig {
     /// How the target is called: `pid 4711`.
     pub watched: String,
     /// Who plays the recording, when it is one.
-    pub commands: Option<mpsc::Sender<Command>>,
+    pub commands: Option<mpsc::Sender<PlaybackCommand>>,
     /// For tests: its thread panics after some drawings.
     pub panic: bool,
 }
 
 /// The live view on the terminal. It gives the terminal back when dropped, a panic included.
 #[derive(Debug)]
-pub struct Window {
+pub struct Screen {
     shared: Arc<Shared>,
     left: watch::Receiver<()>,
     thread: Option<JoinHandle<io::Result<()>>>,
     given: Option<Instant>,
     // Dropped after the thread was joined in `drop`.
-    held: Option<HeldErrors>,
+    held: Option<StderrBuffer>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     /// The latest view, until it is taken.
-    view: Mutex<Option<View>>,
+    view: Mutex<Option<ScreenData>>,
     close: AtomicBool,
 }
 
-impl Window {
+impl Screen {
     /// Takes the terminal.
     ///
     /// # Errors
     /// When the terminal cannot be read, or does not do as it is told.
-    pub fn open(setup: Setup) -> io::Result<Self> {
+    pub fn open(setup: ScreenConfig) -> io::Result<Self> {
         let canvas = Canvas::open()?;
-        let held = HeldErrors::begin()?;
+        let held = StderrBuffer::begin()?;
         let shared = Arc::new(Shared::default());
-        *shared.slot() = Some(View {
+        *shared.slot() = Some(ScreenData {
             watched: setup.watched.clone(),
-            ..View::default()
+            ..ScreenData::default()
         });
-        let state = State::new(Style::of_stdout() == Style::Colour);
+        let state = ScreenState::new(TextStyle::of_stdout() == TextStyle::Colour);
         let (alive, left) = watch::channel(());
         let thread = std::thread::Builder::new().name("tag52-top".to_owned());
         let its = Arc::clone(&shared);
@@ -104,11 +104,12 @@ impl Window {
     /// Whether another view would be drawn: the one before may be too fresh.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.given.is_none_or(|given| given.elapsed() >= FRAME)
+        self.given
+            .is_none_or(|given| given.elapsed() >= MIN_REDRAW_INTERVAL)
     }
 
     /// Shows this from now on.
-    pub fn show(&mut self, view: View) {
+    pub fn show(&mut self, view: ScreenData) {
         self.given = Some(Instant::now());
         *self.shared.slot() = Some(view);
     }
@@ -136,7 +137,7 @@ impl Window {
     }
 }
 
-impl Drop for Window {
+impl Drop for Screen {
     fn drop(&mut self) {
         self.shared.close.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -148,7 +149,7 @@ impl Drop for Window {
 }
 
 impl Shared {
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<View>> {
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<ScreenData>> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -177,8 +178,13 @@ fn give_back() {
     let _ = disable_raw_mode();
 }
 
-fn work(mut canvas: Canvas, shared: &Shared, setup: &Setup, mut state: State) -> io::Result<()> {
-    let mut view = View::default();
+fn work(
+    mut canvas: Canvas,
+    shared: &Shared,
+    setup: &ScreenConfig,
+    mut state: ScreenState,
+) -> io::Result<()> {
+    let mut view = ScreenData::default();
     let mut drawn: Option<Instant> = None;
     let mut drawings = 0;
     let mut stale = true;
@@ -194,7 +200,7 @@ fn work(mut canvas: Canvas, shared: &Shared, setup: &Setup, mut state: State) ->
                 view = next;
             }
         }
-        let due = drawn.is_none_or(|at| at.elapsed() >= FRAME);
+        let due = drawn.is_none_or(|at| at.elapsed() >= MIN_REDRAW_INTERVAL);
         if stale && due {
             canvas.0.draw(|frame| draw(frame, &view, &state))?;
             drawn = Some(Instant::now());
@@ -207,8 +213,8 @@ fn work(mut canvas: Canvas, shared: &Shared, setup: &Setup, mut state: State) ->
             wait = Duration::ZERO;
             match event::read()? {
                 Event::Key(key) => match action(key, setup.commands.is_some()) {
-                    Some(Action::Quit) => return Ok(()),
-                    Some(Action::Play(command)) => {
+                    Some(KeyAction::Quit) => return Ok(()),
+                    Some(KeyAction::Play(command)) => {
                         if let Some(player) = &setup.commands {
                             // More keys than it can follow: the rest is dropped.
                             let _full = player.try_send(command);

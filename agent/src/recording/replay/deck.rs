@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::{cli::Speed, domain::Moment, outputs::top::Command};
+use crate::{cli::Speed, domain::Moment, outputs::top::PlaybackCommand};
 
 /// The speeds that keys choose from; after the last comes max.
 const SPEEDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0];
@@ -76,15 +76,20 @@ impl Deck {
 
     /// Follows a key, after so many intervals. Whether the recording has to be begun anew for that,
     /// which begins at `from`.
-    pub(super) fn follow(&mut self, command: Command, from: Moment, intervals: u64) -> bool {
+    pub(super) fn follow(
+        &mut self,
+        command: PlaybackCommand,
+        from: Moment,
+        intervals: u64,
+    ) -> bool {
         self.settle();
         match command {
-            Command::Pause => self.paused = !self.paused,
-            Command::Step => {
+            PlaybackCommand::Pause => self.paused = !self.paused,
+            PlaybackCommand::Step => {
                 self.paused = true;
                 self.goal = Goal::Interval(intervals + 1);
             }
-            Command::Seek(seconds) => {
+            PlaybackCommand::Seek(seconds) => {
                 let by = Duration::from_secs(seconds.unsigned_abs()).as_nanos() as u64;
                 let now = self.at.monotonic_ns;
                 if seconds < 0 {
@@ -94,14 +99,14 @@ impl Deck {
                 }
                 self.goal = Goal::Until(now.saturating_add(by));
             }
-            Command::Begin => {
+            PlaybackCommand::Begin => {
                 self.goal = Goal::None;
                 self.begin(from);
                 return true;
             }
-            Command::End => self.goal = Goal::End,
-            Command::Faster => self.speed = faster(self.speed),
-            Command::Slower => self.speed = slower(self.speed),
+            PlaybackCommand::End => self.goal = Goal::End,
+            PlaybackCommand::Faster => self.speed = faster(self.speed),
+            PlaybackCommand::Slower => self.speed = slower(self.speed),
         }
         false
     }
@@ -197,17 +202,17 @@ mod tests {
         };
         assert_eq!(due(&mut deck, at(14)), Duration::from_secs(4));
         deck.told(at(14));
-        assert!(!deck.follow(Command::Faster, at(10), 0));
+        assert!(!deck.follow(PlaybackCommand::Faster, at(10), 0));
         assert!(deck.anchor.0 >= begun && deck.anchor.1 == at(14));
         assert_eq!(due(&mut deck, at(18)), Duration::from_secs(2));
-        assert!(!deck.follow(Command::Pause, at(10), 0));
+        assert!(!deck.follow(PlaybackCommand::Pause, at(10), 0));
         assert_eq!(deck.when(at(18), 0), When::Held);
     }
 
     #[test]
     fn a_step_is_an_interval_and_then_it_is_held() {
         let mut deck = Deck::new(Speed::Times(1.0), at(10));
-        assert!(!deck.follow(Command::Step, at(10), 3));
+        assert!(!deck.follow(PlaybackCommand::Step, at(10), 3));
         assert_eq!(deck.when(at(900), 3), When::Now);
         assert!(deck.seeks());
         assert_eq!(deck.when(at(901), 4), When::Held);
@@ -218,18 +223,18 @@ mod tests {
     fn it_seeks_forwards_as_it_is_and_backwards_from_the_beginning() {
         let mut deck = Deck::new(Speed::Times(1.0), at(10));
         deck.told(at(50));
-        assert!(!deck.follow(Command::Seek(10), at(10), 0));
+        assert!(!deck.follow(PlaybackCommand::Seek(10), at(10), 0));
         assert_eq!(deck.when(at(59), 0), When::Now);
         assert!(matches!(deck.when(at(60), 0), When::At(_)));
         assert_eq!(deck.at(), at(60));
-        assert!(deck.follow(Command::Seek(-20), at(10), 0));
+        assert!(deck.follow(PlaybackCommand::Seek(-20), at(10), 0));
         assert_eq!(deck.at(), at(10));
         assert_eq!(deck.when(at(39), 0), When::Now);
         assert!(matches!(deck.when(at(41), 0), When::At(_)));
-        assert!(!deck.follow(Command::End, at(10), 0));
+        assert!(!deck.follow(PlaybackCommand::End, at(10), 0));
         assert_eq!(deck.when(at(9999), 0), When::Now);
         // Before its beginning there is nothing.
-        assert!(deck.follow(Command::Seek(-20_000), at(10), 0));
+        assert!(deck.follow(PlaybackCommand::Seek(-20_000), at(10), 0));
         assert!(matches!(deck.when(at(11), 0), When::At(_)));
         assert_eq!(deck.at(), at(10));
     }

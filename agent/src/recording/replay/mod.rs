@@ -19,8 +19,8 @@ use crate::{
     domain::Moment,
     engine::{Server, node_name},
     outputs::{
-        Account, BindError, Endpoint, Exposition, Format, Heartbeat, MAX_SERIES, OutputError,
-        Outputs,
+        Account, BindError, Endpoint, Exposition, Heartbeat, MAX_SERIES, OutputError, OutputFormat,
+        OutputWriter,
     },
     recording::{Header, ReadError, Reader},
     signals::Signals,
@@ -81,11 +81,11 @@ pub fn replay(arguments: &Replay) -> Result<(), ReplayError> {
     }
     let reader = open(arguments)?;
     let format = if arguments.top {
-        Format::SummaryOnly
+        OutputFormat::SummaryOnly
     } else {
         arguments.format()
     };
-    let outputs = Outputs::stdout(format, reader.header().watched.clone());
+    let outputs = OutputWriter::stdout(format, reader.header().watched.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -104,7 +104,11 @@ fn open(arguments: &Replay) -> Result<Reader, ReplayError> {
     })
 }
 
-async fn tell(arguments: &Replay, reader: Reader, outputs: Outputs) -> Result<(), ReplayError> {
+async fn tell(
+    arguments: &Replay,
+    reader: Reader,
+    outputs: OutputWriter,
+) -> Result<(), ReplayError> {
     let endpoint = match arguments.listen {
         Some(address) => Some(Endpoint::bind(address).await?),
         None => None,

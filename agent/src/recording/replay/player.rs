@@ -23,7 +23,9 @@ use crate::{
     cli::{Replay, Speed},
     domain::{Moment, Update},
     model::Summary,
-    outputs::top::{Command, FRAME, Playing, Setup, View, Window},
+    outputs::top::{
+        MIN_REDRAW_INTERVAL, PlaybackCommand, PlaybackStatus, Screen, ScreenConfig, ScreenData,
+    },
     recording::{Header, ReadError, Reader},
     signals::Signals,
 };
@@ -45,8 +47,8 @@ pub(super) struct Player<'a> {
     damaged: Option<ReadError>,
     /// When the recording ends, nanoseconds since 1970 UTC; 0 while that is being looked for.
     until_ns: Arc<AtomicI64>,
-    window: Window,
-    commands: mpsc::Receiver<Command>,
+    window: Screen,
+    commands: mpsc::Receiver<PlaybackCommand>,
     /// The view on the window is not what the model holds.
     stale: bool,
     shown: Option<Instant>,
@@ -62,7 +64,7 @@ impl<'a> Player<'a> {
         let header = reader.header().clone();
         let speed = arguments.speed.unwrap_or(Speed::Times(1.0));
         let (tell, commands) = mpsc::channel(KEYS);
-        let window = Window::open(Setup {
+        let window = Screen::open(ScreenConfig {
             watched: header.watched.clone(),
             commands: Some(tell),
             panic: false,
@@ -145,7 +147,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    fn command(&mut self, command: Command) -> Result<(), ReplayError> {
+    fn command(&mut self, command: PlaybackCommand) -> Result<(), ReplayError> {
         self.refresh();
         if self
             .deck
@@ -205,15 +207,15 @@ impl<'a> Player<'a> {
         if !self.stale {
             return None;
         }
-        if let Some(again) = self.shown.map(|shown| shown + FRAME)
+        if let Some(again) = self.shown.map(|shown| shown + MIN_REDRAW_INTERVAL)
             && again > Instant::now()
         {
             return Some(again);
         }
-        let mut view = View::of(&self.stage.lock(), &self.header.watched);
+        let mut view = ScreenData::of(&self.stage.lock(), &self.header.watched);
         view.ended = self.summary.is_some();
         let until_ns = self.until_ns.load(Ordering::Relaxed);
-        view.playing = Some(Playing {
+        view.playing = Some(PlaybackStatus {
             from_ns: self.header.from.utc_ns,
             at_ns: self.deck.at().utc_ns,
             until_ns: (until_ns != 0).then_some(until_ns),

@@ -11,7 +11,7 @@ use super::NAP;
 use crate::{
     domain::{Moment, Update},
     model::{Model, Summary},
-    outputs::{Heartbeat, MAX_SERIES, OutputError, Outputs, sessions_within},
+    outputs::{Heartbeat, MAX_SERIES, OutputError, OutputWriter, sessions_within},
     pipeline::{Publisher, Sink as _},
     recording::Header,
 };
@@ -27,7 +27,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(header: &Header, outputs: Outputs, every: Option<Duration>) -> Self {
+    pub(super) fn new(header: &Header, outputs: OutputWriter, every: Option<Duration>) -> Self {
         let model = Arc::new(Mutex::new(Model::new(header.from)));
         let mut stage = Self {
             publisher: Publisher::new(model, outputs, None),

@@ -9,13 +9,13 @@ use ratatui::{
 
 use super::{clean, name};
 use crate::{
-    domain::units::{Bytes, Time, humanly},
+    domain::units::{HumanBytes, HumanDuration, human_name},
     model::Point,
     outputs::top::{
         chart::{by_part, latest, plain},
-        paint::Paint,
-        state::State,
-        view::{AgentView, LevelView, ProcessCgroups, SessionView, View},
+        paint::Palette,
+        state::ScreenState,
+        view::{AgentView, CgroupView, ProcessCgroups, ScreenData, SessionView},
     },
 };
 
@@ -26,9 +26,9 @@ const LEVELS: usize = 4;
 pub(in super::super) fn cgroup(
     frame: &mut Frame<'_>,
     area: Rect,
-    view: &View,
-    state: &State,
-    paint: Paint,
+    view: &ScreenData,
+    state: &ScreenState,
+    paint: Palette,
 ) {
     let session = state.session(view);
     let pid = session.and_then(SessionView::pid);
@@ -86,20 +86,20 @@ fn full_scale(points: &[Point]) -> f64 {
     f64::from(limit.unwrap_or_else(|| (most - 0.05).ceil().max(1.0)))
 }
 
-fn age_line(s: &SessionView, paint: Paint) -> Line<'static> {
+fn age_line(s: &SessionView, paint: Palette) -> Line<'static> {
     let text = match s.point().filter(|p| p.messages > 0) {
         Some(p) => format!(
             "{}: messages are {} old (p99 {})",
             name(s),
-            Time::from(p.p50_ns),
-            Time::from(p.p99_ns),
+            HumanDuration::from(p.p50_ns),
+            HumanDuration::from(p.p99_ns),
         ),
         None => format!("{}: no fresh messages", name(s)),
     };
     Line::styled(text, paint.head())
 }
 
-fn cpu_line(points: &[Point], paint: Paint) -> Line<'static> {
+fn cpu_line(points: &[Point], paint: Palette) -> Line<'static> {
     let Some((point, cores)) = points.iter().rev().find_map(|p| Some((p, p.cores?))) else {
         let limit = points.iter().rev().find_map(|p| p.limit);
         let text = limit.map_or_else(
@@ -130,7 +130,7 @@ fn trimmed(cores: f64) -> String {
 }
 
 /// Those with a limit first: they are what can run out.
-fn levels(process: &ProcessCgroups, most: usize, width: u16, paint: Paint) -> Vec<Line<'static>> {
+fn levels(process: &ProcessCgroups, most: usize, width: u16, paint: Palette) -> Vec<Line<'static>> {
     let mut levels: Vec<_> = process.levels.iter().collect();
     levels.sort_by_key(|level| level.limit.is_none());
     let mut lines: Vec<_> = levels
@@ -145,7 +145,7 @@ fn levels(process: &ProcessCgroups, most: usize, width: u16, paint: Paint) -> Ve
 }
 
 /// One level in a line; of its path the end is shown.
-fn level(level: &LevelView, width: u16, paint: Paint) -> Line<'static> {
+fn level(level: &CgroupView, width: u16, paint: Palette) -> Line<'static> {
     let mut text = String::new();
     let mut throttled = false;
     let cores = level.current.and_then(|now| now.cores);
@@ -164,7 +164,7 @@ fn level(level: &LevelView, width: u16, paint: Paint) -> Line<'static> {
         text.push_str(&format!(
             " (ever {}, {})",
             level.throttled_periods,
-            Time(level.throttled_ns.into())
+            HumanDuration(level.throttled_ns.into())
         ));
     }
     let room = usize::from(width).saturating_sub(text.chars().count() + 2);
@@ -186,15 +186,15 @@ fn end_of(path: &str, room: usize) -> String {
     format!("...{end}")
 }
 
-fn agent(agent: &AgentView, paint: Paint) -> Vec<Line<'static>> {
+fn agent(agent: &AgentView, paint: Palette) -> Vec<Line<'static>> {
     let list = |kinds: &[(&'static str, u64)]| {
         let each: Vec<_> = kinds
             .iter()
-            .map(|(kind, count)| format!("{} {count}", humanly(kind)))
+            .map(|(kind, count)| format!("{} {count}", human_name(kind)))
             .collect();
         each.join(", ")
     };
-    let ring = Bytes(agent.ring_high_water_bytes);
+    let ring = HumanBytes(agent.ring_high_water_bytes);
     let mut lines = vec![if agent.lost.is_empty() {
         Line::raw(format!(
             "agent: no events lost, at most {ring} waited in the ring"

@@ -10,18 +10,18 @@ use ratatui::{
 use crate::{
     domain::{
         Part,
-        units::{humanly, wrap},
+        units::{human_name, wrap},
     },
     outputs::top::{
         keys::{KEYS, KEYS_PLAYING},
-        paint::Paint,
-        view::View,
+        paint::Palette,
+        view::ScreenData,
     },
     what_if::ASSUMPTIONS,
 };
 
 /// Draws it.
-pub(in super::super) fn help(frame: &mut Frame<'_>, area: Rect, view: &View, paint: Paint) {
+pub(in super::super) fn help(frame: &mut Frame<'_>, area: Rect, view: &ScreenData, paint: Palette) {
     let mut lines: Vec<_> = KEYS.iter().map(|key| of_key(key, paint)).collect();
     if view.playing.is_some() {
         lines.extend(KEYS_PLAYING.iter().map(|key| of_key(key, paint)));
@@ -30,7 +30,7 @@ pub(in super::super) fn help(frame: &mut Frame<'_>, area: Rect, view: &View, pai
         let cells = pair.iter().flat_map(|&part| {
             [
                 Span::styled(format!(" {} ", paint.fill(part)), paint.part(part)),
-                Span::raw(format!("{:<10}", humanly(part.name()))),
+                Span::raw(format!("{:<10}", human_name(part.name()))),
                 Span::raw(format!("{:<27}", of_part(part))),
             ]
         });
@@ -42,7 +42,7 @@ pub(in super::super) fn help(frame: &mut Frame<'_>, area: Rect, view: &View, pai
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-fn of_key((key, what): &(&'static str, &'static str), paint: Paint) -> Line<'static> {
+fn of_key((key, what): &(&'static str, &'static str), paint: Palette) -> Line<'static> {
     Line::from(vec![
         Span::styled(format!(" {key:<20}"), paint.head()),
         Span::raw(*what),

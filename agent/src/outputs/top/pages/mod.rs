@@ -21,13 +21,13 @@ use ratatui::{
 };
 
 use super::{
-    paint::Paint,
-    view::{Scope, SessionView, View},
+    paint::Palette,
+    view::{FigureScope, ScreenData, SessionView},
 };
 use crate::{
     domain::{
         Part,
-        units::{Share, Time, harmless_only, humanly, tame, wrap},
+        units::{HumanDuration, HumanPercent, human_name, sanitize, sanitize_name, wrap},
     },
     model::Point,
     outputs::terminal::names,
@@ -38,7 +38,7 @@ use crate::{
 fn percent(share: f32) -> String {
     const WHOLE: i128 = 1_000_000;
     let part = (f64::from(share) * WHOLE as f64).round() as i128;
-    Share { part, whole: WHOLE }.to_string()
+    HumanPercent { part, whole: WHOLE }.to_string()
 }
 
 /// `VENUE>DROP`, and the port where it is one connection.
@@ -46,8 +46,8 @@ fn name(s: &SessionView) -> String {
     match s.name.id() {
         Some(id) => format!(
             "{}>{} :{}",
-            tame(&id.sender),
-            tame(&id.target),
+            sanitize_name(&id.sender),
+            sanitize_name(&id.target),
             id.local.port()
         ),
         None => format!("{} sessions", s.name.sender()),
@@ -75,12 +75,12 @@ const fn part_of(cause: Cause) -> Option<Part> {
 }
 
 /// The verdict in a few words, and who it is; before there is one, the largest part.
-fn cause(s: &SessionView, scope: Scope) -> String {
+fn cause(s: &SessionView, scope: FigureScope) -> String {
     let Some(verdict) = s.verdict(scope) else {
         let largest = s.point().and_then(largest_part);
         return largest.map_or_else(
             || "-".to_owned(),
-            |(part, share)| format!("{} {}", humanly(part.name()), percent(share)),
+            |(part, share)| format!("{} {}", human_name(part.name()), percent(share)),
         );
     };
     let part = verdict.causes.first().copied().and_then(part_of);
@@ -100,10 +100,10 @@ fn cause(s: &SessionView, scope: Scope) -> String {
 /// first is for the cause.
 fn diagnosis(
     s: &SessionView,
-    view: &View,
-    scope: Scope,
+    view: &ScreenData,
+    scope: FigureScope,
     (width, most): (u16, usize),
-    paint: Paint,
+    paint: Palette,
 ) -> Vec<Line<'static>> {
     let Some(verdict) = s.verdict(scope) else {
         let text = match s.point() {
@@ -151,8 +151,9 @@ fn few(text: &str, width: u16, most: usize) -> Vec<Line<'static>> {
 }
 
 /// What is left until messages are too old.
-fn time_left(left: Duration, max_latency: Duration, paint: Paint) -> Span<'static> {
-    let ns = |length: Duration| Time(i128::try_from(length.as_nanos()).unwrap_or(i128::MAX));
+fn time_left(left: Duration, max_latency: Duration, paint: Palette) -> Span<'static> {
+    let ns =
+        |length: Duration| HumanDuration(i128::try_from(length.as_nanos()).unwrap_or(i128::MAX));
     let limit = ns(max_latency);
     if left.is_zero() {
         Span::styled(format!("  MaxLatency {limit} is passed"), paint.alarm())
@@ -183,11 +184,11 @@ fn flow(verdict: &Verdict) -> String {
 
 /// Text with names from outside in it, without anything that could steer a terminal.
 fn clean(text: &str) -> String {
-    harmless_only(text)
+    sanitize(text)
 }
 
 /// Says that there is nothing to show yet.
-fn nothing(frame: &mut Frame<'_>, area: Rect, view: &View, what: &str) {
+fn nothing(frame: &mut Frame<'_>, area: Rect, view: &ScreenData, what: &str) {
     let line = match (&view.playing, view.ended) {
         (Some(_), true) => format!("the recording is over; {what} was seen"),
         (Some(_), false) => format!("{what} seen yet"),

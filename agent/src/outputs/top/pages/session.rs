@@ -12,16 +12,16 @@ use super::{diagnosis, few, flow, name, nothing};
 use crate::{
     domain::{
         Part, Stage,
-        units::{Rate, Share, Time, humanly},
+        units::{HumanDuration, HumanPercent, HumanRate, human_name},
     },
     outputs::{
         terminal::place,
         top::{
             blame,
             chart::{by_part, latest},
-            paint::Paint,
-            state::State,
-            view::{Scope, SessionView, View},
+            paint::Palette,
+            state::ScreenState,
+            view::{FigureScope, ScreenData, SessionView},
         },
     },
     stats::Figures,
@@ -37,9 +37,9 @@ const MOST_SAID: usize = 6;
 pub(in super::super) fn session(
     frame: &mut Frame<'_>,
     area: Rect,
-    view: &View,
-    state: &State,
-    paint: Paint,
+    view: &ScreenData,
+    state: &ScreenState,
+    paint: Palette,
 ) {
     let Some(s) = state.session(view) else {
         nothing(frame, area, view, "no FIX session");
@@ -88,24 +88,24 @@ pub(in super::super) fn session(
     }
 }
 
-fn headline(s: &SessionView, scope: Scope, paint: Paint) -> Line<'static> {
+fn headline(s: &SessionView, scope: FigureScope, paint: Palette) -> Line<'static> {
     let mut line = Line::from(Span::styled(name(s), paint.head()));
     if let Some(place) = s.total.process.as_deref().and_then(place) {
         line.push_span(Span::styled(format!(" {place}"), paint.head()));
     }
     let since = match scope {
-        Scope::Latest => "",
-        Scope::Start => "  since the start",
+        FigureScope::LatestInterval => "",
+        FigureScope::SinceStart => "  since the start",
     };
     let age = match scope {
-        Scope::Latest => s.point().filter(|p| p.messages > 0).map(|p| {
-            let rate = Rate {
+        FigureScope::LatestInterval => s.point().filter(|p| p.messages > 0).map(|p| {
+            let rate = HumanRate {
                 events: p.messages,
                 seconds: p.length.as_secs_f64(),
             };
             (p.p50_ns, p.p99_ns, p.max_ns, format!("{rate} msg/s"))
         }),
-        Scope::Start => s.total.figures.age.map(|age| {
+        FigureScope::SinceStart => s.total.figures.age.map(|age| {
             let messages = format!("{} messages", s.total.figures.messages);
             (age.p50_ns, age.p99_ns, age.max_ns, messages)
         }),
@@ -113,9 +113,9 @@ fn headline(s: &SessionView, scope: Scope, paint: Paint) -> Line<'static> {
     line.push_span(Span::raw(match age {
         Some((p50, p99, max, count)) => format!(
             "{since}  age p50 {} p99 {} max {}  {count}",
-            Time::from(p50),
-            Time::from(p99),
-            Time::from(max),
+            HumanDuration::from(p50),
+            HumanDuration::from(p99),
+            HumanDuration::from(max),
         ),
         None => format!("{since}  no fresh messages"),
     }));
@@ -125,7 +125,7 @@ fn headline(s: &SessionView, scope: Scope, paint: Paint) -> Line<'static> {
     line
 }
 
-fn what_if(s: &SessionView, scope: Scope, width: u16, most: usize) -> Vec<Line<'static>> {
+fn what_if(s: &SessionView, scope: FigureScope, width: u16, most: usize) -> Vec<Line<'static>> {
     let said = s.figures(scope).map(|s| s.what_if_lines());
     let said = said.unwrap_or_default();
     said.iter()
@@ -140,11 +140,11 @@ fn what_if(s: &SessionView, scope: Scope, width: u16, most: usize) -> Vec<Line<'
         .collect()
 }
 
-fn chart_title(s: &SessionView, width: u16, paint: Paint) -> Line<'static> {
+fn chart_title(s: &SessionView, width: u16, paint: Palette) -> Line<'static> {
     let shown = latest(&s.points, width);
     let length: u128 = shown.iter().map(|p| p.length.as_nanos()).sum();
-    let mut text = format!("mean age, the last {}", Time(length.cast_signed()));
-    if let Some(verdict) = s.verdict(Scope::Latest) {
+    let mut text = format!("mean age, the last {}", HumanDuration(length.cast_signed()));
+    if let Some(verdict) = s.verdict(FigureScope::LatestInterval) {
         text.push_str(&format!("   {}", flow(verdict)));
     }
     Line::styled(text, paint.faint())
@@ -152,7 +152,7 @@ fn chart_title(s: &SessionView, width: u16, paint: Paint) -> Line<'static> {
 
 /// Stages down, parts across: the mean of a message, and the share of the age. And how high that
 /// is.
-fn matrix(figures: &Figures, scope: Scope, paint: Paint) -> (u16, Table<'static>) {
+fn matrix(figures: &Figures, scope: FigureScope, paint: Palette) -> (u16, Table<'static>) {
     let sums = figures.sums_without_skew();
     let whole = sums.total();
     let messages = i128::from(figures.messages.max(1));
@@ -165,22 +165,22 @@ fn matrix(figures: &Figures, scope: Scope, paint: Paint) -> (u16, Table<'static>
         if ns == 0 {
             return Cell::from("-");
         }
-        let share = Share { part: ns, whole };
-        Cell::from(format!("{} {share}", Time(ns / messages)))
+        let share = HumanPercent { part: ns, whole };
+        Cell::from(format!("{} {share}", HumanDuration(ns / messages)))
     };
     let corner = match scope {
-        Scope::Latest => "mean, now",
-        Scope::Start => "mean, all",
+        FigureScope::LatestInterval => "mean, now",
+        FigureScope::SinceStart => "mean, all",
     };
     let mut heads = vec![Cell::from(corner)];
     heads.extend(parts.iter().map(|&part| {
         let fill = Span::styled(paint.fill(part), paint.part(part));
-        let name = Span::styled(format!(" {}", humanly(part.name())), paint.part(part));
+        let name = Span::styled(format!(" {}", human_name(part.name())), paint.part(part));
         Cell::from(Line::from(vec![fill, name]))
     }));
     heads.push(Cell::from("all"));
     let row = |name: &'static str, of: &dyn Fn(Part) -> i128, all: i128| {
-        let mut cells = vec![Cell::from(humanly(name))];
+        let mut cells = vec![Cell::from(human_name(name))];
         cells.extend(parts.iter().map(|&part| cell(of(part))));
         cells.push(cell(all));
         Row::new(cells)

@@ -10,13 +10,13 @@ use ratatui::{
 
 use super::{cause, diagnosis, few, name, nothing, percent};
 use crate::{
-    domain::units::{Rate, Time},
+    domain::units::{HumanDuration, HumanRate},
     outputs::top::{
         blame,
         chart::by_part,
-        paint::Paint,
-        state::State,
-        view::{Scope, SessionView, View},
+        paint::Palette,
+        state::ScreenState,
+        view::{FigureScope, ScreenData, SessionView},
         widgets::{bar, sparks},
     },
 };
@@ -34,9 +34,9 @@ const MOST_SAID: usize = 8;
 pub(in super::super) fn sessions(
     frame: &mut Frame<'_>,
     area: Rect,
-    view: &View,
-    state: &State,
-    paint: Paint,
+    view: &ScreenData,
+    state: &ScreenState,
+    paint: Palette,
 ) {
     if view.sessions.is_empty() {
         nothing(frame, area, view, "no FIX session");
@@ -57,7 +57,7 @@ pub(in super::super) fn sessions(
     frame.render_widget(Line::from(paint.legend()), legend);
 }
 
-fn list(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State, paint: Paint) {
+fn list(frame: &mut Frame<'_>, area: Rect, view: &ScreenData, state: &ScreenState, paint: Palette) {
     let wide = area.width >= WIDE;
     let (trend, parts) = if wide { (16, 16) } else { (8, 10) };
     let names = view.sessions.iter().map(|s| name(s).chars().count());
@@ -96,12 +96,12 @@ fn list(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State, paint: Pa
         .map(|(i, s)| {
             let mut cells = row(s, i == selected, (trend, parts), paint);
             if wide {
-                let style = match s.verdict(Scope::Latest) {
+                let style = match s.verdict(FigureScope::LatestInterval) {
                     Some(verdict) if !verdict.is_healthy() => paint.alarm(),
                     Some(_) => paint.good(),
                     None => Style::new(),
                 };
-                cells.push(Cell::from(cause(s, Scope::Latest)).style(style));
+                cells.push(Cell::from(cause(s, FigureScope::LatestInterval)).style(style));
             }
             let style = if i == selected {
                 paint.head()
@@ -118,15 +118,15 @@ fn list(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State, paint: Pa
 fn selected(
     frame: &mut Frame<'_>,
     area: Rect,
-    view: &View,
-    state: &State,
+    view: &ScreenData,
+    state: &ScreenState,
     s: &SessionView,
-    paint: Paint,
+    paint: Palette,
 ) {
     let scope = state.scope;
     let since = match scope {
-        Scope::Latest => "",
-        Scope::Start => "since the start  ",
+        FigureScope::LatestInterval => "",
+        FigureScope::SinceStart => "since the start  ",
     };
     let (nth, all) = (state.index(view) + 1, view.sessions.len());
     let count = format!("{nth} of {all}  {since}");
@@ -163,7 +163,7 @@ fn row(
     s: &SessionView,
     selected: bool,
     (trend, parts): (u16, u16),
-    paint: Paint,
+    paint: Palette,
 ) -> Vec<Cell<'static>> {
     let ids = match (s.pid(), s.tid) {
         (Some(pid), Some(tid)) => format!("{pid}/{tid}"),
@@ -172,11 +172,12 @@ fn row(
     };
     let point = s.point();
     let with_messages = point.filter(|p| p.messages > 0);
-    let time = |ns: Option<i64>| ns.map_or("-".to_owned(), |ns| Time::from(ns).to_string());
+    let time =
+        |ns: Option<i64>| ns.map_or("-".to_owned(), |ns| HumanDuration::from(ns).to_string());
     let p50s: Vec<i64> = s.points.iter().map(|p| p.p50_ns).collect();
     let rate = match point {
         _ if s.ended => "ended".to_owned(),
-        Some(p) => Rate {
+        Some(p) => HumanRate {
             events: p.messages,
             seconds: p.length.as_secs_f64(),
         }

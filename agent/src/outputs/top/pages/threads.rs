@@ -10,11 +10,11 @@ use ratatui::{
 
 use super::{clean, name, nothing, percent};
 use crate::{
-    domain::{Part, units::humanly},
+    domain::{Part, units::human_name},
     outputs::top::{
-        paint::Paint,
-        state::State,
-        view::{ThreadView, View},
+        paint::Palette,
+        state::ScreenState,
+        view::{ScreenData, ThreadView},
         widgets::bar,
     },
 };
@@ -37,9 +37,9 @@ const WIDE: u16 = 10;
 pub(in super::super) fn threads(
     frame: &mut Frame<'_>,
     area: Rect,
-    view: &View,
-    state: &State,
-    paint: Paint,
+    view: &ScreenData,
+    state: &ScreenState,
+    paint: Palette,
 ) {
     let session = state.session(view);
     let pid = session.and_then(super::SessionView::pid);
@@ -119,7 +119,7 @@ fn columns(states: u16) -> (Vec<String>, Vec<Constraint>) {
         Part::RunQueue if !wide => "RUN-Q".to_owned(),
         Part::Throttle if !wide => "THROTTL".to_owned(),
         Part::LockWait if !wide => "LOCK".to_owned(),
-        _ => humanly(part.name()).to_uppercase(),
+        _ => human_name(part.name()).to_uppercase(),
     }));
     if wide {
         widths.push(Constraint::Length(states));
@@ -133,7 +133,7 @@ fn row(
     reads: bool,
     charged: Option<f32>,
     states: u16,
-    paint: Paint,
+    paint: Palette,
 ) -> Row<'static> {
     let dash = || "-".to_owned();
     let charged = charged.filter(|&share| share >= 0.001);
