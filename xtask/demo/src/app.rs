@@ -2,15 +2,16 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::Signal;
 
-use super::{Mode, Options};
+use super::{DemoOptions, Mode};
 use lab::clock;
 use lab::cpython::Interpreter;
 use lab::holds::{self, Hold, Truth, Wait};
@@ -52,7 +53,7 @@ pub type AppLog = Vec<HandOff>;
 
 /// What the application says of its ingest thread besides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Account {
+pub struct AppRecord {
     /// Its waits for the GIL after the parse of a message.
     pub gil: Truth,
     /// The kernel's account of it.
@@ -62,7 +63,7 @@ pub struct Account {
 /// CPython's own.
 const SWITCH_INTERVAL_NS: i64 = 5_000_000;
 
-impl Account {
+impl AppRecord {
     fn read(log: &Path) -> Result<Self> {
         let read = |extension: &str| {
             let path = log.with_extension(extension);
@@ -103,6 +104,19 @@ pub(super) fn parse_log(text: &str) -> Result<AppLog> {
         .collect()
 }
 
+/// What the application runs beside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surroundings<'a> {
+    /// The venue's port.
+    pub(super) venue: u16,
+    /// The database's port.
+    pub(super) database: u16,
+    /// The CPUs of the ingest thread and of the processor; `None`: any.
+    pub(super) cpus: Option<(usize, usize)>,
+    /// Where its logs go.
+    pub(super) folder: &'a Path,
+}
+
 /// The running application; killed when dropped.
 #[derive(Debug)]
 pub(super) struct App {
@@ -114,17 +128,16 @@ pub(super) struct App {
 }
 
 impl App {
-    /// Starts it; `cpus` are those of the ingest thread and of the processor.
+    /// Starts it.
     pub(super) fn start(
-        options: &Options,
+        options: &DemoOptions,
         python: &Interpreter,
-        venue: u16,
-        database: u16,
-        cpus: Option<(usize, usize)>,
-        folder: &Path,
+        place: &Surroundings<'_>,
     ) -> Result<Self> {
-        let log = folder.join("handed-off");
-        let cpus = cpus.map(|(ingest, processor)| (ingest.to_string(), processor.to_string()));
+        let log = place.folder.join("handed-off");
+        let cpus = place
+            .cpus
+            .map(|(ingest, processor)| (ingest.to_string(), processor.to_string()));
         let load = [
             "--holds".to_owned(),
             options.holds.to_string(),
@@ -134,7 +147,7 @@ impl App {
         let script = |name: &str| {
             let mut command = python.script(&workspace::root().join("xtask/demo").join(name));
             command
-                .args(["--database", &database.to_string()])
+                .args(["--database", &place.database.to_string()])
                 .args(&load)
                 .stdin(Stdio::null());
             // With --json our standard output belongs to the result.
@@ -144,7 +157,7 @@ impl App {
 
         let mut command = script("ingest.py");
         command
-            .args(["--venue", &venue.to_string(), "--log"])
+            .args(["--venue", &place.venue.to_string(), "--log"])
             .arg(&log);
         command.args([
             "--mode",
@@ -176,23 +189,7 @@ impl App {
             .stdout
             .take()
             .context("the ingest process's standard output")?;
-        let (seen_lag, seen_connected) = (Arc::clone(&lag), Arc::clone(&connected));
-        std::thread::Builder::new()
-            .name("app-output".into())
-            .spawn(move || {
-                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                    match line.split(' ').collect::<Vec<_>>()[..] {
-                        ["connected"] => seen_connected.store(true, Ordering::Release),
-                        ["lag", _, lag_ns, messages] => {
-                            if let (Ok(lag_ns), Ok(messages)) = (lag_ns.parse(), messages.parse()) {
-                                *seen_lag.lock().unwrap_or_else(PoisonError::into_inner) =
-                                    Lag { messages, lag_ns };
-                            }
-                        }
-                        _ => eprintln!("ingest: {line}"),
-                    }
-                }
-            })?;
+        follow(stdout, Arc::clone(&lag), Arc::clone(&connected))?;
         Ok(Self {
             ingest,
             processor,
@@ -244,11 +241,36 @@ impl App {
     }
 
     /// Ends the application and reads its log and its account.
-    pub(super) fn stop(mut self) -> Result<(AppLog, Account)> {
+    pub(super) fn stop(mut self) -> Result<(AppLog, AppRecord)> {
         self.ingest.signal(Signal::SIGTERM);
         drop(self.processor.take());
         self.ingest.wait(Duration::from_secs(20))?;
         let log = std::fs::read_to_string(&self.log).context("the ingest process left no log")?;
-        Ok((parse_log(&log)?, Account::read(&self.log)?))
+        Ok((parse_log(&log)?, AppRecord::read(&self.log)?))
     }
+}
+
+/// Reads what the ingest process reports on its standard output, in a thread of its own.
+fn follow(
+    stdout: ChildStdout,
+    lag: Arc<Mutex<Lag>>,
+    connected: Arc<AtomicBool>,
+) -> std::io::Result<JoinHandle<()>> {
+    let body = move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            match line.split(' ').collect::<Vec<_>>()[..] {
+                ["connected"] => connected.store(true, Ordering::Release),
+                ["lag", _, lag_ns, messages] => {
+                    if let (Ok(lag_ns), Ok(messages)) = (lag_ns.parse(), messages.parse()) {
+                        *lag.lock().unwrap_or_else(PoisonError::into_inner) =
+                            Lag { messages, lag_ns };
+                    }
+                }
+                _ => eprintln!("ingest: {line}"),
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("app-output".into())
+        .spawn(body)
 }

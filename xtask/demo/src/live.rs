@@ -11,16 +11,16 @@ use lab::venue::Venue;
 /// What was shown so far.
 #[derive(Debug, Default)]
 pub(super) struct Live {
-    seen: usize,
+    shown: usize,
 }
 
 impl Live {
     /// Messages of the agent already shown.
-    pub(super) fn seen(&self) -> usize {
-        self.seen
+    pub(super) fn shown(&self) -> usize {
+        self.shown
     }
 
-    /// One line: the application's own lag beside what the agent said in the last second.
+    /// One line: the application's own lag beside what the agent reported in the last second.
     pub(super) fn line(
         &mut self,
         elapsed: Duration,
@@ -39,7 +39,7 @@ impl Live {
             None => {}
             Some([]) => line += " | agent: no message handed off",
             Some(fresh) => {
-                self.seen += fresh.len();
+                self.shown += fresh.len();
                 let ages = Quantiles::of(fresh.iter().map(|message| message.age_ns).collect());
                 line += &format!(
                     " | agent age last {:>8}  p50 {:>8}  p99 {:>8} | {}",

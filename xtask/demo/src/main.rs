@@ -4,24 +4,25 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser;
-use demo::Options;
+use demo::DemoOptions;
 
 /// Show the incident: a CPython process whose messages grow old while it waits for the GIL
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask demo", bin_name = "cargo xtask demo")]
 struct Cli {
     #[command(flatten)]
-    options: Options,
+    options: DemoOptions,
 }
 
 fn main() -> ExitCode {
     workspace::exit_code(show(&Cli::parse().options))
 }
 
-fn show(options: &Options) -> Result<()> {
-    let binary = match options.no_agent {
-        true => None,
-        false => Some(workspace::agent_or_build(options.agent.as_deref())?),
+fn show(options: &DemoOptions) -> Result<()> {
+    let binary = if options.no_agent {
+        None
+    } else {
+        Some(workspace::agent_or_build(options.agent.as_deref())?)
     };
     let show = |line: &str| {
         if options.json {

@@ -1,22 +1,22 @@
-//! What the demo says at the end.
+//! The figures of a demo run.
+
+mod text;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::app::{Account, HandOff};
+use super::app::{AppRecord, HandOff};
 use super::join::{Joined, Quantiles, join};
-use super::live::human;
-use super::split::{Split, WAITING, spoken};
-use super::{Mode, Options};
+use super::split::{Split, WAITING};
+use super::{DemoOptions, Mode};
 use lab::agent::Message;
 use lab::blame::Blame;
-use lab::holds::Waits;
 
 /// One part's total over all messages.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Part {
+pub struct PartShare {
     /// Nanoseconds.
     pub total_ns: i64,
     /// Share of the age outside the network, 0 to 1.
@@ -25,7 +25,7 @@ pub struct Part {
 
 /// Who is charged with a part.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Blamed {
+pub struct BlameShare {
     /// In the agent's words; `None`: all others.
     pub culprit: Option<String>,
     /// The thread's name.
@@ -34,7 +34,7 @@ pub struct Blamed {
     pub share: f64,
     /// The ingest thread's own waits for it.
     pub waits: u64,
-    /// Of these, those that outlasted a request to let go: the holder was in a call that does not
+    /// Of these, those that outlasted a request to yield: the holder was in a call that does not
     /// yield.
     pub holds: u64,
     /// How long the waits, nanoseconds.
@@ -45,7 +45,7 @@ pub struct Blamed {
     pub longest_ns: u64,
 }
 
-impl Blamed {
+impl BlameShare {
     fn of(blame: &Blame, part: &str) -> Vec<Self> {
         let whole = blame.part(part) as f64;
         blame
@@ -66,7 +66,7 @@ impl Blamed {
 
 /// The agent's diagnosis of the whole run.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Verdict {
+pub struct VerdictLines {
     /// The causes, the weightiest first.
     pub causes: Vec<String>,
     /// What to know.
@@ -77,7 +77,7 @@ pub struct Verdict {
     pub evidence: Vec<String>,
 }
 
-/// What the agent said.
+/// The agent's view of the run.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct AgentSummary {
     /// Messages.
@@ -95,16 +95,16 @@ pub struct AgentSummary {
     /// Everything but the network, all messages.
     pub outside_network_ns: i64,
     /// The parts of that.
-    pub parts: BTreeMap<String, Part>,
+    pub parts: BTreeMap<String, PartShare>,
     /// The largest of them.
     pub dominant: Option<String>,
     /// Who is charged with the lock-wait, the most charged first.
-    pub blame: Vec<Blamed>,
+    pub blame: Vec<BlameShare>,
     /// Everybody who is charged with anything.
     #[serde(skip)]
     pub charges: Blame,
     /// Its verdict; `None` when no message was handed off.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<VerdictLines>,
     /// What the ages would have been, in its words.
     pub what_if: Vec<String>,
     /// Messages whose cells do not sum to their age, and parts that their blame does not sum to.
@@ -132,17 +132,17 @@ pub struct Summary {
     /// The application's own lag, all messages.
     pub app_lag: Quantiles,
     /// The application's own account of its ingest thread.
-    pub account: Account,
+    pub account: AppRecord,
     /// The agent's view; `null` with `--no-agent`.
     pub agent: Option<AgentSummary>,
 }
 
 impl Summary {
     pub(super) fn new(
-        options: &Options,
+        options: &DemoOptions,
         ran: Duration,
         sent: usize,
-        (log, account): (&[HandOff], Account),
+        (log, account): (&[HandOff], AppRecord),
         agent: Option<(&[Message], &serde_json::Value)>,
     ) -> Result<Self> {
         Ok(Self {
@@ -162,29 +162,6 @@ impl Summary {
                 .transpose()?,
         })
     }
-
-    /// The summary for people.
-    pub fn text(&self) -> String {
-        let mut lines = vec![
-            String::new(),
-            format!(
-                "mode {}, {:.1} s: {} messages sent, {} handed off",
-                self.mode, self.seconds, self.sent, self.handed_off
-            ),
-            format!(
-                "application's own lag: first {}, last {}, p50 {}, p99 {}, max {}",
-                human(self.app_lag_first_ns),
-                human(self.app_lag_last_ns),
-                human(self.app_lag.p50_ns),
-                human(self.app_lag.p99_ns),
-                human(self.app_lag.max_ns)
-            ),
-        ];
-        if let Some(agent) = &self.agent {
-            agent.text(&mut lines, self.account.gil.by_calls);
-        }
-        lines.join("\n")
-    }
 }
 
 impl AgentSummary {
@@ -193,7 +170,7 @@ impl AgentSummary {
         let charges = Blame::of(summary)?;
         let session = &summary["sessions"][0];
         let inexact = messages.iter().filter(|m| m.total() != m.age_ns).count();
-        let part = |part: &&str| Part {
+        let part = |part: &&str| PartShare {
             total_ns: split.part(part),
             share: split.share(part),
         };
@@ -210,7 +187,7 @@ impl AgentSummary {
                 .map(|name| ((*name).to_owned(), part(name)))
                 .collect(),
             dominant: split.dominant().map(str::to_owned),
-            blame: Blamed::of(&charges, "lock_wait"),
+            blame: BlameShare::of(&charges, "lock_wait"),
             inexact: inexact + charges.inexact().len(),
             charges,
             verdict: serde_json::from_value(session["verdict"].clone())
@@ -219,132 +196,5 @@ impl AgentSummary {
                 .unwrap_or_default(),
             join: join(log, messages),
         })
-    }
-
-    /// `gil`: the application's own account of its waits for the GIL.
-    fn text(&self, lines: &mut Vec<String>, gil: Waits) {
-        let Quantiles {
-            p50_ns,
-            p99_ns,
-            max_ns,
-        } = self.age;
-        lines.push(format!(
-            "agent's age:           first {}, last {}, p50 {}, p99 {}, max {}",
-            human(self.age_first_ns),
-            human(self.age_last_ns),
-            human(p50_ns),
-            human(p99_ns),
-            human(max_ns)
-        ));
-        let Joined {
-            joined,
-            only_application,
-            only_agent,
-            difference,
-            median_signed_ns,
-        } = self.join;
-        lines.push(format!(
-            "joined by MsgSeqNum:   {joined} ({only_application} only in the application's log, \
-             {only_agent} only in the agent's)"
-        ));
-        lines.push(format!(
-            "|age - lag|:           median {}, p99 {}, max {} (median signed {})",
-            human(difference.p50_ns),
-            human(difference.p99_ns),
-            human(difference.max_ns),
-            human(median_signed_ns)
-        ));
-        if self.inexact > 0 {
-            lines.push(format!(
-                "BUG: {} sums do not hold, of messages' cells or of blame",
-                self.inexact
-            ));
-        }
-        lines.push(format!(
-            "where the messages waited, summed over {}: network {}, held back {} and",
-            self.messages,
-            human(self.network_ns),
-            human(self.held_back_ns)
-        ));
-        for name in WAITING {
-            let Some(part) = self.parts.get(name).filter(|part| part.total_ns != 0) else {
-                continue;
-            };
-            lines.push(format!(
-                "  {:<10} {:>10}  {:>5.1} %",
-                spoken(name),
-                human(part.total_ns),
-                100.0 * part.share
-            ));
-        }
-        lines.push(self.sentence());
-        if self.dominant.as_deref() == Some("lock_wait") {
-            for Blamed {
-                culprit,
-                share,
-                waits,
-                holds,
-                longest_ns,
-                ..
-            } in &self.blame
-            {
-                let Some(culprit) = culprit else { continue };
-                lines.push(format!(
-                    "  {:.1} % of it for {culprit}: {waits} waits, {holds} of them not let go when \
-                     asked, the longest {}",
-                    100.0 * share,
-                    human(*longest_ns as i64)
-                ));
-            }
-        }
-        if gil.holds > 0 {
-            let Waits {
-                waits,
-                waits_ns,
-                holds,
-                holds_ns,
-            } = gil;
-            lines.push(format!(
-                "  by the application's own log: {waits} waits of {} in all, {holds} of them ({}) \
-                 behind one call of the processor",
-                human(waits_ns),
-                human(holds_ns)
-            ));
-        }
-        if let Some(verdict) = &self.verdict {
-            lines.push(format!(
-                "verdict: {}: {}",
-                verdict.causes.join(", "),
-                verdict.sentence
-            ));
-            if !verdict.advice.is_empty() {
-                lines.push(format!("  {}", verdict.advice));
-            }
-            lines.extend(self.what_if.iter().map(|line| format!("  {line}")));
-        }
-    }
-
-    /// The dominant part in one sentence.
-    fn sentence(&self) -> String {
-        let Some((name, part)) = self
-            .dominant
-            .as_ref()
-            .and_then(|name| Some((name, self.parts.get(name)?)))
-        else {
-            return "no message was handed off while the agent watched".to_owned();
-        };
-        let what = match name.as_str() {
-            "lock_wait" => "the ingest thread sat in futex(2), waiting for a lock",
-            "run_queue" => "the ingest thread was ready to run and another thread had its CPU",
-            "throttle" => "the ingest thread was ready to run and its cgroup's quota was used up",
-            "blocked" => "the ingest thread slept in a system call other than futex(2)",
-            "on_cpu" => "the ingest thread was running",
-            _ => "the agent could not see what the ingest thread did",
-        };
-        format!(
-            "{}: {what} for {:.1} % of the age outside the network",
-            spoken(name),
-            100.0 * part.share
-        )
     }
 }

@@ -735,10 +735,10 @@ fn an_interrupt_ends_it_with_exit_code_0() {
 }
 
 fn demonstrate(mode: Mode, seconds: u64) -> (demo::Summary, demo::AgentSummary) {
-    let options = demo::Options {
+    let options = demo::DemoOptions {
         mode,
         seconds,
-        ..demo::Options::default()
+        ..demo::DemoOptions::default()
     };
     let summary = demo::run(&options, Some(&agent_binary()), |_| {}).expect("the demo runs");
     let agent = summary.agent.clone().expect("the agent's summary");

@@ -1,0 +1,86 @@
+//! The agent, as lines or as its live view.
+
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use lab::agent::{Agent, AgentOutput, Launch};
+
+use super::DemoOptions;
+use super::view::LiveView;
+
+/// The agent, either way.
+pub(super) enum Observer {
+    Lines(Agent),
+    View(LiveView),
+}
+
+impl Observer {
+    /// Whether it has the terminal.
+    pub(super) fn is_view(&self) -> bool {
+        matches!(self, Self::View(_))
+    }
+
+    /// Asks it to end, and waits for that for at most `limit`.
+    pub(super) fn interrupt_and_wait(&mut self, limit: Duration) {
+        self.interrupt();
+        let deadline = Instant::now() + limit;
+        while self.ended().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(super) fn attach(
+        options: &DemoOptions,
+        binary: &Path,
+        pid: i32,
+        folder: &Path,
+        sudo: bool,
+    ) -> Result<Self> {
+        if options.view.opens(options) {
+            LiveView::start(binary, pid, folder, sudo).map(Self::View)
+        } else {
+            attach(binary, pid, sudo).map(Self::Lines)
+        }
+    }
+
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        match self {
+            Self::Lines(agent) => agent.ended(),
+            Self::View(view) => view.ended(),
+        }
+    }
+
+    pub(super) fn interrupt(&self) {
+        match self {
+            Self::Lines(agent) => agent.interrupt(),
+            Self::View(view) => view.interrupt(),
+        }
+    }
+
+    pub(super) fn finish(self, limit: Duration) -> Result<AgentOutput> {
+        match self {
+            Self::Lines(agent) => agent.finish(limit),
+            Self::View(mut view) => view.finish(limit),
+        }
+    }
+}
+
+/// Starts the agent on `pid` and waits until its probes are attached.
+fn attach(binary: &Path, pid: i32, sudo: bool) -> Result<Agent> {
+    let arguments = vec![
+        "--pid".into(),
+        pid.to_string(),
+        "--json".into(),
+        "messages".into(),
+    ];
+    let mut agent = Agent::start(&Launch {
+        binary,
+        arguments,
+        sudo,
+        echo: true,
+    })?;
+    agent.wait_watching(Duration::from_secs(30))?;
+    Ok(agent)
+}
