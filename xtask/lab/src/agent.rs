@@ -1,5 +1,6 @@
 //! The agent as a child process: its JSON lines, its standard error, its end.
 
+mod logged;
 mod message;
 mod output;
 
@@ -14,6 +15,7 @@ use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
 use workspace::child::Guarded;
 
+pub use self::logged::LoggedAgent;
 pub use self::message::{AgeBounds, Message, MessageSession, parse_line};
 pub use self::output::AgentOutput;
 use self::output::Lines;

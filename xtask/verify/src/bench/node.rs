@@ -1,7 +1,7 @@
 //! A node under churn: many processes, few of which read FIX, coming and going for minutes. What
 //! the agent keeps must not grow with it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
+use lab::agent::LoggedAgent;
 use lab::clock::{self, Resolution};
 use lab::fix::{Writer, execution_report};
 use lab::neighbour::GREETING;
@@ -137,7 +137,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// One look at the agent.
+/// One sample of the agent.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     at: Duration,
@@ -151,40 +151,23 @@ struct Sample {
     lost: f64,
 }
 
-struct Agent {
-    process: Guarded,
-    folder: TempDir,
+/// The agent of the node, and its metrics.
+struct NodeAgent {
+    agent: LoggedAgent,
     port: u16,
 }
 
-impl Agent {
+impl NodeAgent {
     fn start(binary: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let note = |name: &str| File::create(folder.path().join(name));
         let mut command = Command::new(binary);
         command
             .args(["run", "--all", "--quiet"])
-            .args(["--listen", &format!("127.0.0.1:{port}")])
-            .stdin(Stdio::null())
-            .stdout(note("stdout")?)
-            .stderr(note("stderr")?);
-        let mut agent = Self {
-            process: Guarded::spawn(&mut command, "the agent")?,
-            folder,
-            port,
-        };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !agent.notes()?.contains("watching ") {
-            let alive = agent.process.ended().is_none() && Instant::now() < deadline;
-            ensure!(alive, "the agent is not attached: {}", agent.notes()?);
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(agent)
-    }
-
-    fn notes(&self) -> Result<String> {
-        Ok(fs::read_to_string(self.folder.path().join("stderr"))?)
+            .args(["--listen", &format!("127.0.0.1:{port}")]);
+        let mut agent = LoggedAgent::start(folder, &mut command)?;
+        agent.wait_attached(Duration::from_secs(60))?;
+        Ok(Self { agent, port })
     }
 
     fn scrape(&self) -> Result<String> {
@@ -195,7 +178,7 @@ impl Agent {
         Ok(text)
     }
 
-    fn look(&self, at: Duration) -> Result<Sample> {
+    fn sample(&self, at: Duration) -> Result<Sample> {
         let begin = Instant::now();
         let text = self.scrape()?;
         let scrape = begin.elapsed();
@@ -216,7 +199,7 @@ impl Agent {
             };
             of.filter_map(value).sum()
         };
-        let pid = self.process.pid();
+        let pid = self.agent.process.pid();
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let rss = rss.and_then(|text| text.split_whitespace().next()?.parse().ok());
@@ -248,7 +231,7 @@ pub(super) fn run(options: &Options, binary: &Path) -> Result<String> {
         "more sessions than processes"
     );
     let mut node = Node::start(options)?;
-    let mut agent = Agent::start(binary)?;
+    let mut agent = NodeAgent::start(binary)?;
     let begin = Instant::now();
     let length = Duration::from_secs_f64(options.minutes * 60.0);
     let every = length / 20;
@@ -257,17 +240,21 @@ pub(super) fn run(options: &Options, binary: &Path) -> Result<String> {
     while begin.elapsed() < length {
         node.churn()?;
         if begin.elapsed() >= next {
-            samples.push(agent.look(begin.elapsed())?);
+            samples.push(agent.sample(begin.elapsed())?);
             eprintln!("{}", line(samples.last().context("just pushed")?));
             next += every;
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    agent.process.signal(Signal::SIGTERM);
+    agent.agent.process.signal(Signal::SIGTERM);
     let asked = Instant::now();
-    let status = agent.process.wait(Duration::from_secs(10))?;
+    let status = agent.agent.process.wait(Duration::from_secs(10))?;
     let ended = asked.elapsed();
-    ensure!(status.success(), "the agent failed: {}", agent.notes()?);
+    ensure!(
+        status.success(),
+        "the agent failed: {}",
+        agent.agent.stderr()?
+    );
     let started = node.started;
     let mut table = format!(
         "{} processes at a time, {} of them with a FIX session; {started} in all\n{HEAD}\n",

@@ -10,6 +10,8 @@
 //! else the machine does comes and goes slower than that, mostly: the ratios of pairs count, and
 //! their median.
 
+mod table;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,9 +19,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 
-use super::watch::{Account, Cpu, Watch};
+use self::table::{Pair, Reader, table};
+use super::watch::{AgentTotals, Cpu, Watch};
 use lab::bench::Bench;
 use lab::venue;
+use lab::victim::Record;
 
 /// Messages of a burst: as many as two agents' rings hold.
 const BURST: u64 = 20_000;
@@ -94,17 +98,6 @@ struct Lab<'a> {
     binary: &'a Path,
 }
 
-/// Messages a second of a reader, burst by burst.
-struct Reader {
-    work_us: u64,
-    /// Both agents stopped.
-    alone: Vec<f64>,
-    pairs: Vec<Pair<f64>>,
-}
-
-/// Two values of one quantity that were measured side by side: without recording and with it.
-type Pair<T> = (T, T);
-
 pub(super) fn run(options: &Options, binary: &Path) -> Result<String> {
     let lab = Lab { options, binary };
     let mut readers = Vec::new();
@@ -175,14 +168,7 @@ impl Lab<'_> {
             if let Some(watch) = awake(n) {
                 watch.signal(Signal::SIGCONT);
             }
-            let deadline = Instant::now() + LIMIT;
-            while bench.venue.sent() < (n + 1) * BURST {
-                ensure!(
-                    Instant::now() < deadline,
-                    "the burst does not fit into the socket"
-                );
-                std::thread::sleep(Duration::from_millis(2));
-            }
+            wait_sent(&bench, (n + 1) * BURST)?;
             bench.victim.signal(Signal::SIGCONT);
             // Long enough for all of it.
             std::thread::sleep(pause);
@@ -194,16 +180,7 @@ impl Lab<'_> {
         let truth = bench.conclude(LIMIT)?;
         whole(run.finish()?, BURST * bursts)?;
         whole(record.finish()?, BURST * bursts)?;
-        let mut rates: [Vec<f64>; 3] = Default::default();
-        for (n, records) in truth.victim.records.chunks(BURST as usize).enumerate() {
-            // Some of its first messages may have been read before it was stopped.
-            let records = &records[records.len() / 10..];
-            let ends = records.first().zip(records.last());
-            let took = ends.map_or(0, |(first, last)| last.received_ns - first.received_ns);
-            let who = (n + n / 3) % 3;
-            rates[who].push(records.len() as f64 * 1e9 / took.max(1) as f64);
-        }
-        Ok(rates)
+        Ok(rates(&truth.victim.records))
     }
 
     /// Two agents on one victim, one of which records. Both are stopped until it has read
@@ -252,7 +229,7 @@ impl Lab<'_> {
         ))
     }
 
-    /// Bytes a message of a recording at so many messages a second, all that is told once a second
+    /// Bytes a message of a recording at so many messages a second, everything that is written once a second
     /// included.
     fn size(&self, rate: u64) -> Result<f64> {
         let count = SECONDS * rate;
@@ -280,16 +257,38 @@ impl Lab<'_> {
 /// Has the venue send all messages to a victim that does not read yet.
 fn fill(bench: &Bench, messages: u64) -> Result<()> {
     bench.venue.open_gate();
+    wait_sent(bench, messages)
+}
+
+/// Waits until the venue has sent so many messages.
+fn wait_sent(bench: &Bench, messages: u64) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
     while bench.venue.sent() < messages {
-        ensure!(Instant::now() < deadline, "it does not fit into the socket");
-        std::thread::sleep(Duration::from_millis(5));
+        ensure!(
+            Instant::now() < deadline,
+            "the messages do not fit into the socket"
+        );
+        std::thread::sleep(Duration::from_millis(2));
     }
     Ok(())
 }
 
-/// Figures of an agent that has not seen everything say nothing.
-fn whole(account: Account, messages: u64) -> Result<()> {
+/// Messages a second, burst by burst, by who was awake: nobody, one agent, the other.
+fn rates(records: &[Record]) -> [Vec<f64>; 3] {
+    let mut rates: [Vec<f64>; 3] = Default::default();
+    for (n, records) in records.chunks(BURST as usize).enumerate() {
+        // Some of its first messages may have been read before it was stopped.
+        let records = &records[records.len() / 10..];
+        let ends = records.first().zip(records.last());
+        let took = ends.map_or(0, |(first, last)| last.received_ns - first.received_ns);
+        let who = (n + n / 3) % 3;
+        rates[who].push(records.len() as f64 * 1e9 / took.max(1) as f64);
+    }
+    rates
+}
+
+/// Figures of an agent that has not observed everything say nothing.
+fn whole(account: AgentTotals, messages: u64) -> Result<()> {
     ensure!(
         account.messages >= messages,
         "the agent lost {} events and has {} of {messages} messages",
@@ -297,74 +296,4 @@ fn whole(account: Account, messages: u64) -> Result<()> {
         account.messages
     );
     Ok(())
-}
-
-/// Median, and the quartiles around it.
-fn quartiles(mut values: Vec<f64>) -> (f64, f64, f64) {
-    values.sort_unstable_by(f64::total_cmp);
-    let at = |q: f64| {
-        let place = q * values.len().saturating_sub(1) as f64;
-        let (low, high) = (
-            values[place.floor() as usize],
-            values[place.ceil() as usize],
-        );
-        low + (high - low) * place.fract()
-    };
-    if values.is_empty() {
-        return (f64::NAN, f64::NAN, f64::NAN);
-    }
-    (at(0.25), at(0.5), at(0.75))
-}
-
-fn table(readers: &[Reader], agents: &[Vec<Pair<CaughtUp>>; CASES.len()]) -> String {
-    let mut text = String::from(
-        "| | both stopped | `tag52 run` | `tag52 record` | recording, in pairs: median (quartiles) \
-         |\n|---|--:|--:|--:|--:|\n",
-    );
-    let mut row = |name: &str, alone: &str, pairs: Vec<Pair<f64>>| {
-        let median = |values: Vec<f64>| quartiles(values).1;
-        let (without, with) = pairs.iter().copied().unzip();
-        let change = pairs.iter().map(|(a, b)| (b / a - 1.0) * 100.0).collect();
-        let (low, middle, high) = quartiles(change);
-        let _ = writeln!(
-            text,
-            "| {name} | {alone} | {:.0} | {:.0} | {middle:+.1} % ({low:+.1} to {high:+.1}) |",
-            median(without),
-            median(with),
-        );
-    };
-    for reader in readers {
-        let alone = format!("{:.0}", quartiles(reader.alone.clone()).1);
-        let name = format!(
-            "reader, reads of 4 KiB, {} us of work a message, messages/s",
-            reader.work_us
-        );
-        row(&name, &alone, reader.pairs.clone());
-    }
-    type Quantity = (&'static str, fn(&CaughtUp) -> f64);
-    let quantities: [Quantity; 3] = [
-        ("agent, messages/s", |c| c.rate),
-        ("agent's ingest thread, CPU ns a message", |c| c.ingest_ns),
-        ("all its threads, CPU ns a message", |c| c.all_ns),
-    ];
-    for (case, pairs) in CASES.iter().zip(agents) {
-        // Live it is as fast as the venue.
-        for (name, of) in quantities.into_iter().skip(usize::from(case.live)) {
-            let pairs = pairs.iter().map(|(a, b)| (of(a), of(b))).collect();
-            row(&format!("{name} ({})", case.name), "-", pairs);
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert_eq!(quartiles(vec![5.0, 1.0, 3.0, 2.0, 4.0]), (2.0, 3.0, 4.0));
-        assert_eq!(quartiles(vec![1.0, 2.0]), (1.25, 1.5, 1.75));
-        assert!(quartiles(Vec::new()).1.is_nan());
-    }
 }

@@ -1,30 +1,31 @@
 //! An agent whose CPU time is read while it works.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use nix::sys::signal::Signal;
-use tempfile::TempDir;
-
+use lab::agent::LoggedAgent;
 use lab::sched::Schedstat;
+use nix::sys::signal::Signal;
 use workspace::child::Guarded;
 
-/// Idle for so long: it has nothing left to do. Longer than the 50 ms after which it looks at its
-/// ring.
+/// Idle for so long: it has nothing left to do. Longer than the 50 ms after which it reads its
+/// ring buffer.
 const QUIET: Duration = Duration::from_millis(120);
-/// Its CPU time is read so often. Busy: it ran for half of that; to look at an empty ring takes
+/// Its CPU time is read so often. Busy: it ran for half of that; to read an empty ring buffer takes
 /// less.
 const STEP: Duration = Duration::from_micros(500);
 
+/// The name of the recording in the agent's folder.
+const RECORDING: &str = "recording";
+
 /// A running agent, and a process that does nothing, so that the agent outlives its victim.
 pub(super) struct Watch {
-    agent: Guarded,
+    agent: LoggedAgent,
     _idle: Guarded,
-    folder: TempDir,
 }
 
 /// CPU time, nanoseconds.
@@ -36,9 +37,9 @@ pub(super) struct Cpu {
     pub(super) all_ns: u64,
 }
 
-/// What the agent says at its end.
+/// The totals of the agent's summary.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Account {
+pub(super) struct AgentTotals {
     /// Messages with an age.
     pub(super) messages: u64,
     /// Events lost, of all kinds.
@@ -55,45 +56,27 @@ impl Watch {
         let idle = Guarded::spawn(idle.arg("600"), "a process that sleeps")?;
         let mut command = Command::new(binary);
         if recording {
-            command.args(["record", "-o"]).arg(recording_in(&folder));
+            command
+                .args(["record", "-o"])
+                .arg(folder.path().join(RECORDING));
         } else {
             command.arg("run");
         }
-        let note = |name: &str| File::create(folder.path().join(name));
         command
             .args(["--pid", &format!("{pid},{}", idle.pid())])
-            .args(["--json", "intervals"])
-            .stdin(Stdio::null())
-            .stdout(note("stdout")?)
-            .stderr(note("stderr")?);
-        let mut watch = Self {
-            agent: Guarded::spawn(&mut command, "the agent")?,
-            _idle: idle,
-            folder,
-        };
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while !watch.read("stderr")?.contains("watching pid") {
-            ensure!(
-                watch.agent.ended().is_none() && Instant::now() < deadline,
-                "the agent is not attached: {}",
-                watch.read("stderr")?
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Ok(watch)
-    }
-
-    fn read(&self, name: &str) -> Result<String> {
-        Ok(fs::read_to_string(self.folder.path().join(name))?)
+            .args(["--json", "intervals"]);
+        let mut agent = LoggedAgent::start(folder, &mut command)?;
+        agent.wait_attached(Duration::from_secs(30))?;
+        Ok(Self { agent, _idle: idle })
     }
 
     /// Sends it a signal.
     pub(super) fn signal(&self, signal: Signal) {
-        self.agent.signal(signal);
+        self.agent.process.signal(signal);
     }
 
     fn threads(&self) -> Result<Vec<i32>> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.agent.pid()))?;
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.agent.process.pid()))?;
         let tid = |task: std::io::Result<fs::DirEntry>| {
             Ok(task?.file_name().to_string_lossy().parse()?)
         };
@@ -102,7 +85,7 @@ impl Watch {
 
     /// What it has used so far.
     pub(super) fn cpu(&self) -> Result<Cpu> {
-        let pid = self.agent.pid();
+        let pid = self.agent.process.pid();
         let used: HashMap<i32, u64> = self
             .threads()?
             .into_iter()
@@ -117,7 +100,7 @@ impl Watch {
 
     /// Waits until its first thread has nothing left to do, and says since when.
     pub(super) fn wait_idle(&self, limit: Duration) -> Result<Instant> {
-        let pid = self.agent.pid();
+        let pid = self.agent.process.pid();
         let used_ns = || Schedstat::of(pid, pid).map(|stat| stat.on_cpu_ns);
         let deadline = Instant::now() + limit;
         let (mut at, mut used) = (Instant::now(), used_ns()?);
@@ -137,15 +120,15 @@ impl Watch {
     }
 
     /// Ends it.
-    pub(super) fn finish(mut self) -> Result<Account> {
-        self.agent.signal(Signal::SIGINT);
-        let status = self.agent.wait(Duration::from_secs(20))?;
+    pub(super) fn finish(mut self) -> Result<AgentTotals> {
+        self.agent.process.signal(Signal::SIGINT);
+        let status = self.agent.process.wait(Duration::from_secs(20))?;
         ensure!(
             status.success(),
             "the agent failed: {}",
-            self.read("stderr")?
+            self.agent.stderr()?
         );
-        let text = self.read("stdout")?;
+        let text = self.agent.stdout()?;
         let summary = text.lines().find(|line| line.contains(r#""summary""#));
         let summary: serde_json::Value =
             serde_json::from_str(summary.context("no summary from the agent")?)?;
@@ -155,14 +138,10 @@ impl Watch {
         };
         let messages = summary["sessions"].as_array().into_iter().flatten();
         let messages = messages.filter_map(|session| session["messages"].as_u64());
-        Ok(Account {
+        Ok(AgentTotals {
             messages: messages.sum(),
             lost: numbers(&summary["health"]["lost"]),
-            recorded: fs::metadata(recording_in(&self.folder)).map_or(0, |file| file.len()),
+            recorded: fs::metadata(self.agent.path(RECORDING)).map_or(0, |file| file.len()),
         })
     }
-}
-
-fn recording_in(folder: &TempDir) -> PathBuf {
-    folder.path().join("recording")
 }
