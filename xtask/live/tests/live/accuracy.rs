@@ -102,7 +102,7 @@ experiments! {
 #[test]
 fn none_is_forgotten() {
     const LONG: &[&str] = &["engine", "engine-gap", "engine-rejects"];
-    let source = include_str!("mod.rs");
+    let source = include_str!("accuracy.rs");
     for experiment in verify::chosen(&[]).expect("there are some") {
         let listed = source.contains(&format!(": \"{}\";", experiment.name));
         assert!(
