@@ -1,11 +1,15 @@
-//! One experiment: a venue, a victim that waits for a known reason, and (for the live tests) the
-//! agent.
+//! What the live tests share: the agent under test, experiments and recordings.
+
+mod recording;
+mod run;
 
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use self::recording::Recording;
+pub use self::run::{Run, exact, observe, observe_from, watch};
 use lab::agent::{Agent, Launch};
 pub use lab::bench::Truth;
 use lab::venue::Sent;
@@ -107,8 +111,8 @@ pub fn median(mut values: Vec<i64>) -> i64 {
 /// Where its call under way is not seen, what that one brings is missing, and the socket is known
 /// from the end of the next call on: of what was sent before, some time is unknown. On a slow
 /// machine, or with a slow victim, that may be hundreds of messages.
-pub fn first_seen(truth: &Truth) -> u64 {
-    if sees_calls_under_way() {
+pub fn first_observed(truth: &Truth) -> u64 {
+    if observes_calls_under_way() {
         return 0;
     }
     let records = &truth.victim.records;
@@ -121,7 +125,7 @@ pub fn first_seen(truth: &Truth) -> u64 {
 
 /// Whether the end of a receive call is hooked where it is. The victim is inside one when the agent
 /// attaches; before Linux 6.3 the hook is fexit, which sees only calls that begin later.
-pub fn sees_calls_under_way() -> bool {
+pub fn observes_calls_under_way() -> bool {
     let types = std::fs::read("/sys/kernel/btf/vmlinux").expect("BTF");
     let name = b"btf_trace_sock_recv_length";
     types.windows(name.len()).any(|window| window == name)

@@ -1,70 +1,27 @@
 //! Live: what the holder of a lock was doing while the ingest thread waited for it.
 
-use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use lab::bench;
 use lab::gil::{Rival, Set};
 use lab::{cpu, venue};
-use live::{Bench, agent_binary, one_at_a_time};
+use live::{Bench, Recording, one_at_a_time};
 use serde_json::Value;
-use tempfile::TempDir;
-use workspace::child::Guarded;
 
-/// A recording and what was told live.
-struct Watched {
-    folder: TempDir,
-    live: String,
-}
-
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).expect("a file")
-}
+/// A recording, for what it says of holders.
+struct Watched(Recording);
 
 impl Watched {
     /// Watches the victim to its end.
     fn of(bench: bench::Bench, more: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = |name: &str| folder.path().join(name);
-        let mut command = Command::new(agent_binary());
-        command
-            .args(["record", "--pid", &bench.victim.pid().to_string()])
-            .args(["--json", "intervals", "--interval", "500ms", "-o"])
-            .arg(path("recording"))
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(File::create(path("live")).expect("a file"))
-            .stderr(File::create(path("notes")).expect("a file"));
-        let mut agent = Guarded::spawn(&mut command, "the agent").expect("the agent starts");
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !read(&path("notes")).contains("watching pid") {
-            assert!(Instant::now() < deadline, "{}", read(&path("notes")));
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        bench
-            .finish(Duration::from_secs(40))
-            .expect("the victim ends with the stream");
-        let status = agent.wait(Duration::from_secs(15)).expect("it ends");
-        assert!(status.success(), "{}", read(&path("notes")));
-        let live = read(&path("live"));
-        Self { folder, live }
-    }
-
-    fn replayed(&self) -> String {
-        let output = Command::new(agent_binary())
-            .args(["replay", "--json", "intervals"])
-            .arg(self.folder.path().join("recording"))
-            .stdin(Stdio::null())
-            .output()
-            .expect("it runs");
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).expect("UTF-8")
+        let arguments = [&["--json", "intervals", "--interval", "500ms"], more].concat();
+        let recording = Recording::of(bench, &arguments);
+        assert!(recording.status.success(), "{}", recording.notes);
+        Self(recording)
     }
 
     fn summary(&self) -> Value {
-        let last = self.live.lines().last().expect("a line");
+        let last = self.0.live.lines().last().expect("a line");
         serde_json::from_str(last).expect("JSON")
     }
 
@@ -88,7 +45,8 @@ fn samples(row: &Value, is: impl Fn(&Value) -> bool) -> (u64, u64) {
 
 /// `lab/gil_victim.py:LINE` of a method of the rival's.
 fn place_of(method: &str) -> String {
-    let text = read(&workspace::root().join("xtask/lab/gil_victim.py"));
+    let script = workspace::root().join("xtask/lab/gil_victim.py");
+    let text = std::fs::read_to_string(script).expect("a file");
     let line = format!("    def {method}(self):");
     let rival = text
         .lines()
@@ -129,7 +87,7 @@ fn the_function_is_the_one_that_holds_the_gil() {
         let (its, all) = samples(&row, |doing| {
             doing["function"] == name.as_str() && doing["place"] == place.as_str()
         });
-        // A look every few milliseconds of waiting, fewer on a busy machine.
+        // A sample every few milliseconds of waiting, fewer on a busy machine.
         let waited_ms = row["waits_ns"].as_u64().expect("a number") / 1_000_000;
         assert!(
             all >= 20 && all >= waited_ms / 200,
@@ -141,12 +99,15 @@ fn the_function_is_the_one_that_holds_the_gil() {
             doing["state"] == "on_cpu" || doing["state"] == "run_queue"
         });
         assert!(ready * 10 >= all * 9, "{row}");
-        assert!(watched.live == watched.replayed(), "told otherwise again");
+        assert!(
+            watched.0.live == watched.0.replay("intervals"),
+            "replayed differently"
+        );
     }
 }
 
 #[test]
-fn a_holder_that_sleeps_is_seen_asleep() {
+fn a_holder_that_sleeps_is_sampled_asleep() {
     let _guard = one_at_a_time();
     let victim = ["--inject", "mutex", "--hold-us", "8000", "--gap-us", "500"];
     let bench = Bench::start(100.0, 300, &victim).0;
@@ -163,13 +124,13 @@ fn a_holder_that_sleeps_is_seen_asleep() {
 }
 
 #[test]
-fn without_stacks_nobody_is_looked_at() {
+fn without_stacks_no_holder_is_sampled() {
     let _guard = one_at_a_time();
     let (_set, bench) = python_victim(Rival::Bytecode);
     let watched = Watched::of(bench, &["--no-stacks"]);
     let row = watched.holder();
     assert_eq!(row["comm"], "rival", "{row}");
-    assert!(!watched.live.contains("\"doing\""), "{row}");
+    assert!(!watched.0.live.contains("\"doing\""), "{row}");
     let health = &watched.summary()["health"];
     let functions = &health["capabilities"]["functions of holders"];
     assert_eq!(functions["absent"], "--no-stacks", "{health}");

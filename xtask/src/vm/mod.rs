@@ -31,19 +31,19 @@ const DEFAULT_KERNELS: [&str; 4] = ["6.1", "6.12", "6.18", "7.3"];
 /// The tests without a filter: one per cause of waiting, two ways to read, bad use, discovery, and
 /// what depends on the version of cgroups.
 const DEFAULT_TESTS: [&str; 14] = [
-    "bad_use_gets_one_line_and_exit_code_2",
-    "reads_with_recv",
-    "reads_with_epoll_and_recv",
-    "a_contended_mutex_is_lock_wait",
-    "a_full_pipe_is_blocked",
-    "a_quota_is_throttle_and_not_run_queue",
+    "ends::bad_use_gets_one_line_and_exit_code_2",
+    "reads::reads_with_recv",
+    "reads::reads_with_epoll_and_recv",
+    "waits::a_contended_mutex_is_lock_wait",
+    "waits::a_full_pipe_is_blocked",
+    "waits::a_quota_is_throttle_and_not_run_queue",
     "accuracy::a_quota",
     "cgroups::a_quota_on_the_parent_is_found_there_and_a_move_is_followed",
     "cgroups::the_level_that_ran_out_is_the_one_with_the_quota",
     "discovery::sessions_are_found_before_and_after_the_start_and_nothing_else",
     "discovery::the_function_of_a_process_found_later_is_its_hand_off",
-    "discovery::what_a_selector_leaves_out_is_left_alone",
-    "pods::a_container_out_of_quota_is_told_by_its_cgroup",
+    "discovery::what_a_selector_excludes_is_not_touched",
+    "pods::a_container_out_of_quota_is_named_by_its_cgroup",
     "pods::without_the_api_there_are_ids_and_what_was_asked_for",
 ];
 

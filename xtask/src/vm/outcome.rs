@@ -8,7 +8,7 @@ use super::subject::Subject;
 
 /// Whether a test does not need the probes.
 pub(super) fn works_everywhere(test: &str) -> bool {
-    test.starts_with("bad_use")
+    test.starts_with("ends::bad_use")
 }
 
 /// How one check ended.

@@ -2,7 +2,7 @@
 //! machine, so what is asserted is what does not: exact sums, nothing missing, and the right parts
 //! in the right proportion. The real bars are those of `cargo xtask verify`.
 
-use live::{agent_binary, one_at_a_time, sees_calls_under_way};
+use live::{agent_binary, observes_calls_under_way, one_at_a_time};
 use verify::{self, BLAME, Check, MISSED, Row};
 
 fn quick(experiment: &str) {
@@ -23,7 +23,7 @@ fn quick(experiment: &str) {
 fn check(row: &Row, text: &str) {
     assert!(row.messages > 0, "{text}");
     // Of the first messages nothing is seen on a kernel that hooks only calls that begin later.
-    let excused = |check: &Check| check.name == MISSED && !sees_calls_under_way();
+    let excused = |check: &Check| check.name == MISSED && !observes_calls_under_way();
     let counts = (row.checks.iter()).filter(|check| check.unit.is_empty() && !excused(check));
     for check in counts {
         assert!(check.passes(), "{}: {}\n{text}", check.name, check.figure);

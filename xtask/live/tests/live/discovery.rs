@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use lab::agent::{Agent, AgentOutput, Message};
 use lab::clock::{self, Resolution};
 use lab::fix::{Writer, execution_report};
-use live::{Bench, END_LIMIT, Truth, attached, first_seen, one_at_a_time};
+use live::{Bench, END_LIMIT, Truth, attached, first_observed, one_at_a_time};
 
 fn start(more: &[&str]) -> Agent {
     attached([&["--all", "--json", "messages"], more].concat())
@@ -110,7 +110,7 @@ fn sessions_are_found_before_and_after_the_start_and_nothing_else() {
     assert!(chatter.join().expect("no panic") > 0);
     assert!(drips.join().expect("no panic") > 0);
     let outcome = end(agent);
-    let firsts = [first_seen(&truths[0]), 0];
+    let firsts = [first_observed(&truths[0]), 0];
     for ((pid, truth), first) in pids.into_iter().zip(&truths).zip(firsts) {
         let read = reports(&outcome, pid);
         complete(&outcome, pid, truth, first);
@@ -130,7 +130,7 @@ fn sessions_are_found_before_and_after_the_start_and_nothing_else() {
 }
 
 #[test]
-fn what_a_selector_leaves_out_is_left_alone() {
+fn what_a_selector_excludes_is_not_touched() {
     let _guard = one_at_a_time();
     let ours = Bench::start(300.0, 60, &[]);
     let theirs = Bench::start(300.0, 60, &[]);
@@ -142,7 +142,7 @@ fn what_a_selector_leaves_out_is_left_alone() {
     let again = Bench::start(300.0, 20, &[]);
     again.finish();
     let outcome = end(agent);
-    complete(&outcome, our_pid, &truth, first_seen(&truth));
+    complete(&outcome, our_pid, &truth, first_observed(&truth));
     assert_eq!(reports(&outcome, their_pid).len(), 0);
     let others = outcome.messages.iter().filter(|m| m.session.pid != our_pid);
     assert_eq!(others.count(), 0);

@@ -225,7 +225,7 @@ fn without_the_api_there_are_ids_and_what_was_asked_for() {
     let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
     let (bench, pid) = contained(200.0, 100, &[]);
     groups[0].add(pid).expect("moved");
-    let agent = crate::watch(pid, &["--kube", "off"]);
+    let agent = live::watch(pid, &["--kube", "off"]);
     bench
         .finish(Duration::from_secs(30))
         .expect("the stream ends");
@@ -256,7 +256,7 @@ fn without_the_api_there_are_ids_and_what_was_asked_for() {
 /// The quota is the container's, the process in a group below it, as CRI-O makes them; on v2 that
 /// one has no cpu controller.
 #[test]
-fn a_container_out_of_quota_is_told_by_its_cgroup() {
+fn a_container_out_of_quota_is_named_by_its_cgroup() {
     let _guard = one_at_a_time();
     let quota = (Duration::from_millis(20), Duration::from_millis(100));
     let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");

@@ -6,8 +6,7 @@ use lab::cgroup::Cgroup;
 use lab::{cpu, venue};
 use serde_json::Value;
 
-use crate::{Run, observe};
-use live::{Bench, one_at_a_time, rival};
+use live::{Bench, Run, observe, one_at_a_time, rival};
 
 const SCENARIOS: [&str; 6] = [
     "without_lock",
