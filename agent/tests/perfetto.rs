@@ -12,9 +12,9 @@ use std::{
 
 use tag52::{
     domain::{
-        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Doing, FollowedBy, Function, HandOff,
-        Kin, Lock, Matrix, Message, Moment, MsgType, Part, Sample, SentTime, SessionId, Split,
-        Stage, ThreadName, Update, Wait,
+        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Function, HandOff, HolderSample, Lock,
+        Matrix, Message, MessageAftermath, Moment, MsgType, Part, RunnerRelation, SentTime,
+        SessionId, Split, Stage, ThreadActivity, ThreadName, Update, Wait,
     },
     outputs::perfetto::{Exported, Filter, Trace},
     pipeline::Sink as _,
@@ -92,7 +92,7 @@ fn message(
             ns: (lock / 3).unsigned_abs(),
             held_back_ns: 0,
         }],
-        followed: FollowedBy::default(),
+        aftermath: MessageAftermath::default(),
     }
 }
 
@@ -111,14 +111,14 @@ fn inputs(messages: u64) -> Vec<(Moment, Update)> {
             Culprit::Runner {
                 thread: thread(900, "batch"),
                 cgroup: "/batch".into(),
-                kin: Kin::Neighbour,
+                relation: RunnerRelation::OtherCgroup,
             },
         ),
         (
             CALL,
             Culprit::Call {
                 name: "write".into(),
-                object: tag52::domain::Object::None,
+                object: tag52::domain::CallObject::None,
             },
         ),
     ];
@@ -152,20 +152,20 @@ fn inputs(messages: u64) -> Vec<(Moment, Update)> {
         all.push((moment, wait(Part::RunQueue, CulpritId::OTHER, b, c, MS)));
         all.push((moment, wait(Part::Blocked, CALL, c, now, 2 * MS)));
         if i % 10 == 0 {
-            let sample = Sample {
+            let sample = HolderSample {
                 at_ns: (a + MS) as u64,
                 waiter: 412,
                 culprit: GIL,
-                doing: Doing {
+                activity: ThreadActivity {
                     state: Part::OnCpu,
                     call: None,
                     function: Some(Function {
                         name: "iterencode".into(),
-                        place: "json/encoder.py:205".into(),
+                        location: "json/encoder.py:205".into(),
                     }),
                 },
             };
-            all.push((moment, Update::Sample(Box::new(sample))));
+            all.push((moment, Update::HolderSample(Box::new(sample))));
             let level = CgroupLevel {
                 path: "/pod".into(),
                 quota_ns: Some(20_000_000),

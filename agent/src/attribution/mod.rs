@@ -18,5 +18,5 @@ mod waits;
 
 pub use culprits::{CulpritChange, CulpritKey, Culprits};
 pub use ledger::Ledger;
-pub use seen::Look;
+pub use seen::CandidateSample;
 pub use waits::{Attribution, CulpritResolver};

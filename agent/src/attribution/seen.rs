@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{CulpritId, Doing, Sample, Wait};
+use crate::domain::{CulpritId, HolderSample, ThreadActivity, Wait};
 
 /// Looks kept of a wait: with more, the wait is long enough to be judged by these.
 const MOST: usize = 1024;
 
 /// One look at a thread that may hold the lock a watched thread waits for.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub struct CandidateSample {
     /// When, `CLOCK_MONOTONIC` ns.
     pub at_ns: u64,
     /// Who waits.
@@ -17,19 +17,19 @@ pub struct Look {
     /// Who was looked at.
     pub holder: u32,
     /// What it was doing.
-    pub doing: Doing,
+    pub activity: ThreadActivity,
 }
 
 /// Looks during waits that are not over, by waiter.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    looks: HashMap<u32, Vec<Look>>,
+    looks: HashMap<u32, Vec<CandidateSample>>,
     /// Looks there was no room for.
     pub(super) dropped: u64,
 }
 
 impl Seen {
-    pub(super) fn add(&mut self, look: Look) {
+    pub(super) fn add(&mut self, look: CandidateSample) {
         let looks = self.looks.entry(look.waiter).or_default();
         if looks.len() < MOST {
             looks.push(look);
@@ -40,7 +40,7 @@ impl Seen {
 
     /// A lock wait is over, `holder` released the lock: the looks at it are samples. Other looks
     /// until then were at those who might have held it, or in a wait that was not told.
-    pub(super) fn settle(&mut self, wait: &Wait, holder: u32, tell: &mut dyn FnMut(Sample)) {
+    pub(super) fn settle(&mut self, wait: &Wait, holder: u32, tell: &mut dyn FnMut(HolderSample)) {
         let Some(looks) = self.looks.get_mut(&wait.tid) else {
             return;
         };
@@ -49,11 +49,11 @@ impl Seen {
         for look in looks.drain(..until) {
             let within = look.at_ns >= wait.from_ns;
             if look.holder == holder && within && wait.culprit != CulpritId::OTHER {
-                tell(Sample {
+                tell(HolderSample {
                     at_ns: look.at_ns,
                     waiter: look.waiter,
                     culprit: wait.culprit,
-                    doing: look.doing,
+                    activity: look.activity,
                 });
             }
         }
@@ -70,17 +70,17 @@ mod tests {
     use super::*;
     use crate::domain::Part;
 
-    fn look(at_ns: u64, holder: u32) -> Look {
-        let doing = Doing {
+    fn look(at_ns: u64, holder: u32) -> CandidateSample {
+        let activity = ThreadActivity {
             state: Part::OnCpu,
             call: None,
             function: None,
         };
-        Look {
+        CandidateSample {
             at_ns,
             waiter: 7,
             holder,
-            doing,
+            activity,
         }
     }
 

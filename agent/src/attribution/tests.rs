@@ -5,8 +5,8 @@ use agent_common::{RunQueueWait, SleepEnded, ThreadState};
 use super::{Attribution, CulpritKey, CulpritResolver};
 use crate::domain::Update;
 use crate::domain::{
-    Culprit, Followed, Part, Stage,
-    samples::{message, session},
+    Aftermath, Culprit, Part, Stage,
+    fixtures::{message, session},
 };
 
 struct Nobody;
@@ -45,7 +45,7 @@ fn slept(from: u64, to: u64, goes_on: u32) -> SleepEnded {
 }
 
 /// A message received at `received` and handed off at `handed_off`, `queue` after its arrival.
-fn told(blame: &Attribution, queue: u64, received: u64, handed_off: u64) -> (Followed, Followed) {
+fn told(blame: &Attribution, queue: u64, received: u64, handed_off: u64) -> (Aftermath, Aftermath) {
     let cells = [
         (Stage::Queued, Part::Unknown, queue as i64),
         (Stage::InApp, Part::Unknown, (handed_off - received) as i64),
@@ -53,7 +53,7 @@ fn told(blame: &Attribution, queue: u64, received: u64, handed_off: u64) -> (Fol
     let mut message = message(&session(0), 1, &cells);
     message.handed_off_at = handed_off;
     blame.charge(&mut message);
-    (message.followed.queued, message.followed.in_app)
+    (message.aftermath.queued, message.aftermath.in_app)
 }
 
 #[test]
@@ -67,18 +67,18 @@ fn what_a_wait_leaves_behind_is_known_by_what_went_before() {
         queued(400, 490, 70, ThreadState::OnCpu),
         queued(500, 590, 70, ThreadState::LockWait),
     ] {
-        blame.queued(&record, &mut Nobody, tell);
+        blame.run_queue_wait_ended(&record, &mut Nobody, tell);
     }
-    let whole = Followed {
+    let whole = Aftermath {
         lock_wait_ns: 30,
         throttle_ns: 40,
         blocked_ns: 10,
         lock_retry_ns: 0,
     };
-    assert_eq!(told(&blame, 0, 50, 1_000), (Followed::default(), whole));
+    assert_eq!(told(&blame, 0, 50, 1_000), (Aftermath::default(), whole));
     assert_eq!(
         told(&blame, 950, 1_000, 1_000),
-        (whole, Followed::default())
+        (whole, Aftermath::default())
     );
     // Of the first one the second half, of the throttled ones none.
     let (queued, in_app) = told(&blame, 85, 200, 350);
@@ -91,20 +91,20 @@ fn what_a_wait_leaves_behind_is_known_by_what_went_before() {
 fn who_asks_again_for_a_lock_works_for_nothing() {
     let mut blame = Attribution::default();
     let tell = &mut |_| {};
-    blame.waited(&slept(100, 200, 1), &mut Nobody, tell);
-    blame.queued(
+    blame.sleep_ended(&slept(100, 200, 1), &mut Nobody, tell);
+    blame.run_queue_wait_ended(
         &queued(200, 230, 0, ThreadState::LockWait),
         &mut Nobody,
         tell,
     );
-    blame.waited(&slept(250, 350, 1), &mut Nobody, tell);
-    blame.waited(&slept(360, 400, 0), &mut Nobody, tell);
+    blame.sleep_ended(&slept(250, 350, 1), &mut Nobody, tell);
+    blame.sleep_ended(&slept(360, 400, 0), &mut Nobody, tell);
     // Another wait, long after.
-    blame.waited(&slept(700, 800, 0), &mut Nobody, tell);
+    blame.sleep_ended(&slept(700, 800, 0), &mut Nobody, tell);
     let (_, in_app) = told(&blame, 0, 50, 1_000);
     assert_eq!((in_app.lock_wait_ns, in_app.lock_retry_ns), (30, 20 + 10));
-    blame.forget(TID);
-    assert_eq!(told(&blame, 0, 50, 1_000).1, Followed::default());
+    blame.thread_ended(TID);
+    assert_eq!(told(&blame, 0, 50, 1_000).1, Aftermath::default());
 }
 
 /// A wait's sleeps, each ended by its timer but the last, which is over without a release being
@@ -116,7 +116,7 @@ fn timeouts(sleeps: &[(u64, u64)]) -> u32 {
     let closing = slept(end, end, 0);
     let all = sleeps.iter().map(|&(from, to)| slept(from, to, 1));
     for waited in all.chain([closing]) {
-        blame.waited(&waited, &mut Nobody, &mut |what| {
+        blame.sleep_ended(&waited, &mut Nobody, &mut |what| {
             if let Update::Wait(wait) = what {
                 told.push(wait.timeouts);
             }

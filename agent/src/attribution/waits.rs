@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use agent_common::{RunQueueWait, SleepEnded, ThreadState};
 
 use crate::domain::{
-    Charge, Culprit, CulpritId, Followed, FollowedBy, Message, Part, Stage, Update, Wait,
+    Aftermath, Charge, Culprit, CulpritId, Message, MessageAftermath, Part, Stage, Update, Wait,
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     ledger::{Due, Ledger},
     queue::shares,
     releasers::Releasers,
-    seen::{Look, Seen},
+    seen::{CandidateSample, Seen},
     switches::Switches,
 };
 
@@ -43,7 +43,7 @@ pub struct Attribution {
     culprits: Culprits,
     releasers: Releasers,
     /// Waits for the CPU by what they followed upon; on the CPU: the retries of lock waits.
-    followed: HashMap<(u32, Part), Ledger>,
+    aftermath: HashMap<(u32, Part), Ledger>,
     seen: Seen,
     switches: Switches,
     /// The cgroup whose quota ran out last, by process.
@@ -52,7 +52,7 @@ pub struct Attribution {
 
 impl Attribution {
     /// A lock wait or a blocking call is over.
-    pub fn waited(
+    pub fn sleep_ended(
         &mut self,
         waited: &SleepEnded,
         names: &mut dyn CulpritResolver,
@@ -113,7 +113,7 @@ impl Attribution {
         }
         if let CulpritKey::Holder { tid, .. } = key {
             self.seen.settle(&wait, tid, &mut |sample| {
-                emit(Update::Sample(Box::new(sample)));
+                emit(Update::HolderSample(Box::new(sample)));
             });
         }
         if wait.ns > 0 {
@@ -123,7 +123,7 @@ impl Attribution {
 
     /// Who may hold a lock of a process that one of its threads waits for, likeliest first:
     /// (thread, its process).
-    pub fn holders(
+    pub fn likely_holders(
         &self,
         pid: u32,
         address: u64,
@@ -135,18 +135,18 @@ impl Attribution {
 
     /// A thread that may hold a lock was looked at while somebody waited for it: told as a sample
     /// with the wait, if it did.
-    pub fn looked(&mut self, look: Look) {
+    pub fn candidate_sampled(&mut self, look: CandidateSample) {
         self.seen.add(look);
     }
 
     /// Looks there was no room for.
     #[must_use]
-    pub const fn looks_dropped(&self) -> u64 {
+    pub const fn candidate_samples_dropped(&self) -> u64 {
         self.seen.dropped
     }
 
     /// A wait for a CPU is over.
-    pub fn queued(
+    pub fn run_queue_wait_ended(
         &mut self,
         queued: &RunQueueWait,
         names: &mut dyn CulpritResolver,
@@ -175,8 +175,8 @@ impl Attribution {
                 emit,
             );
         }
-        if let Some(before) = followed(queued) {
-            let ledger = self.followed.entry((queued.tid, before)).or_default();
+        if let Some(before) = aftermath(queued) {
+            let ledger = self.aftermath.entry((queued.tid, before)).or_default();
             ledger.add(AFTERMATH, queued.from_ns, queued.to_ns, length - throttled);
         }
         self.switches.add(queued);
@@ -201,12 +201,12 @@ impl Attribution {
     }
 
     /// Who had a CPU for which somebody waits: a full block.
-    pub fn switched(&mut self, block: &RunQueueWait) {
+    pub fn cpu_turns(&mut self, block: &RunQueueWait) {
         self.switches.add(block);
     }
 
     /// The cgroup (by its path) that used up its quota last, of those of a process.
-    pub fn ran_out(
+    pub fn quota_exhausted(
         &mut self,
         pid: u32,
         cgroup: &str,
@@ -227,7 +227,7 @@ impl Attribution {
             .id(key, |key| names.resolve(key), &mut |news| {
                 emit(match news {
                     CulpritChange::Is(id, culprit) => Update::Culprit(id, Arc::clone(culprit)),
-                    CulpritChange::Gone(id) => Update::CulpritGone(id),
+                    CulpritChange::Gone(id) => Update::CulpritRetired(id),
                 });
             })
     }
@@ -248,7 +248,7 @@ impl Attribution {
 
     /// The same update; a message is charged ([`Self::charge`]).
     #[must_use]
-    pub fn charged(&self, mut update: Update) -> Update {
+    pub fn with_charges(&self, mut update: Update) -> Update {
         if let Update::Message(message) = &mut update {
             self.charge(message);
         }
@@ -263,9 +263,9 @@ impl Attribution {
         let ago = |at: u64, stage| at.saturating_sub(matrix.stage(stage).max(0) as u64);
         let received = ago(message.handed_off_at, Stage::InApp);
         let arrived = ago(received, Stage::Queued);
-        message.followed = FollowedBy {
-            queued: self.followed(message.tid, arrived, received),
-            in_app: self.followed(message.tid, received, message.handed_off_at),
+        message.aftermath = MessageAftermath {
+            queued: self.aftermath(message.tid, arrived, received),
+            in_app: self.aftermath(message.tid, received, message.handed_off_at),
         };
         let to = message.handed_off_at;
         for part in Part::ALL {
@@ -310,21 +310,21 @@ impl Attribution {
 
     /// Between two sleeps of a lock wait the thread was awake.
     fn retried(&mut self, tid: u32, from: u64, to: u64) {
-        let queued = self.followed.get(&(tid, Part::LockWait));
+        let queued = self.aftermath.get(&(tid, Part::LockWait));
         let queued = queued.map_or_else(Vec::new, |ledger| ledger.between(from, to));
         let queued: u64 = queued.iter().map(|due| due.ns).sum();
         let ran = to.saturating_sub(from).saturating_sub(queued);
-        let ledger = self.followed.entry((tid, Part::OnCpu)).or_default();
+        let ledger = self.aftermath.entry((tid, Part::OnCpu)).or_default();
         ledger.add(AFTERMATH, from, to, ran);
     }
 
-    fn followed(&self, tid: u32, from: u64, to: u64) -> Followed {
+    fn aftermath(&self, tid: u32, from: u64, to: u64) -> Aftermath {
         let after = |part| {
-            let ledger = self.followed.get(&(tid, part));
+            let ledger = self.aftermath.get(&(tid, part));
             let due = ledger.map_or_else(Vec::new, |ledger| ledger.between(from, to));
             due.iter().map(|due| due.ns).sum()
         };
-        Followed {
+        Aftermath {
             lock_wait_ns: after(Part::LockWait),
             throttle_ns: after(Part::Throttle),
             blocked_ns: after(Part::Blocked),
@@ -335,10 +335,10 @@ impl Attribution {
     /// Forgets what is older than any message to come is likely to be, as of `now`
     /// (`CLOCK_MONOTONIC` ns): called now and then. What is not asked for again must not add up to
     /// much over weeks.
-    pub fn tidy(&mut self, now: u64) {
+    pub fn forget_before(&mut self, now: u64) {
         let before = now.saturating_sub(KEPT);
         self.switches.forget(before);
-        for ledgers in [&mut self.threads, &mut self.followed] {
+        for ledgers in [&mut self.threads, &mut self.aftermath] {
             ledgers.retain(|_, ledger| {
                 ledger.forget(before);
                 !ledger.is_empty()
@@ -348,7 +348,7 @@ impl Attribution {
 
     /// The threads something is known of.
     pub fn tids(&self) -> impl Iterator<Item = u32> + '_ {
-        let ledgers = self.threads.keys().chain(self.followed.keys());
+        let ledgers = self.threads.keys().chain(self.aftermath.keys());
         let tids = ledgers.map(|&(tid, _)| tid);
         tids.chain(self.sleeps.keys().copied())
     }
@@ -360,9 +360,9 @@ impl Attribution {
     }
 
     /// The thread has ended.
-    pub fn forget(&mut self, tid: u32) {
+    pub fn thread_ended(&mut self, tid: u32) {
         self.threads.retain(|&(of, _), _| of != tid);
-        self.followed.retain(|&(of, _), _| of != tid);
+        self.aftermath.retain(|&(of, _), _| of != tid);
         self.sleeps.remove(&tid);
         self.seen.forget(tid);
     }
@@ -379,7 +379,7 @@ fn timed_out(sleeps: &[(u64, u64)]) -> u32 {
 }
 
 /// Which wait a wait for the CPU followed upon; `None` when the thread was preempted.
-fn followed(queued: &RunQueueWait) -> Option<Part> {
+fn aftermath(queued: &RunQueueWait) -> Option<Part> {
     const LOCK_WAIT: u32 = ThreadState::LockWait as u32;
     const BLOCKED: u32 = ThreadState::Blocked as u32;
     match queued.state_before {
@@ -408,7 +408,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         Lock, Matrix, Split, ThreadName,
-        samples::{message, session},
+        fixtures::{message, session},
     };
 
     struct Nameless;
@@ -445,7 +445,7 @@ mod tests {
                 releaser_tgid: 1,
                 ..SleepEnded::default()
             };
-            blame.waited(&waited, &mut Nameless, &mut |_| ());
+            blame.sleep_ended(&waited, &mut Nameless, &mut |_| ());
         }
         blame
     }

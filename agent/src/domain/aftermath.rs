@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Run-queue time that followed directly upon a wait: without it the thread would have kept its
 /// CPU, and would not have had to wait for it either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Followed {
+pub struct Aftermath {
     /// A wait for a lock.
     pub lock_wait_ns: u64,
     /// Throttling.
@@ -22,9 +22,9 @@ pub struct Followed {
 
 /// The same of a message, by the stage in which it waited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FollowedBy {
+pub struct MessageAftermath {
     /// In the queue.
-    pub queued: Followed,
+    pub queued: Aftermath,
     /// In the application.
-    pub in_app: Followed,
+    pub in_app: Aftermath,
 }

@@ -30,20 +30,20 @@ pub enum Lock {
 
 /// How a thread that had the CPU belongs to the one that waited for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Kin {
+pub enum RunnerRelation {
     /// The same process.
-    Own,
+    SameProcess,
     /// Another process of the same cgroup (pod).
-    Cgroup,
+    SameCgroup,
     /// Another cgroup.
-    Neighbour,
+    OtherCgroup,
     /// A thread of the kernel.
     Kernel,
 }
 
 /// What a blocking system call was on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Object {
+pub enum CallObject {
     /// Nothing, or nothing that could be found out.
     None,
     /// A pipe and the other processes that have it open (`name/pid`).
@@ -84,7 +84,7 @@ pub enum Culprit {
         /// Its cgroup's path below the cgroup mount; empty when not known.
         cgroup: String,
         /// Whose it is.
-        kin: Kin,
+        relation: RunnerRelation,
     },
     /// Throttle: the cgroup whose quota ran out, by its path below the cgroup mount.
     Quota {
@@ -96,7 +96,7 @@ pub enum Culprit {
         /// The call's name (`write`); `page fault` outside of one.
         name: String,
         /// What it was on.
-        object: Object,
+        object: CallObject,
     },
 }
 
@@ -162,12 +162,12 @@ pub struct Function {
     /// Its name (`JSONEncoder.encode`).
     pub name: String,
     /// Where it is: file and first line (`json/encoder.py:183`).
-    pub place: String,
+    pub location: String,
 }
 
 /// What a thread was doing at one instant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Doing {
+pub struct ThreadActivity {
     /// Its state, in the words for the ingest thread's: on-cpu, run-queue, lock-wait, blocked;
     /// unknown where /proc has to tell and says only that it could run.
     pub state: Part,
@@ -179,7 +179,7 @@ pub struct Doing {
 
 /// What the holder of a lock was doing at one instant of a watched thread's wait for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sample {
+pub struct HolderSample {
     /// When, `CLOCK_MONOTONIC` ns.
     pub at_ns: u64,
     /// Who waited.
@@ -187,12 +187,12 @@ pub struct Sample {
     /// The lock and who held it.
     pub culprit: CulpritId,
     /// What its holder was doing.
-    pub doing: Doing,
+    pub activity: ThreadActivity,
 }
 
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.place)
+        write!(f, "{} ({})", self.name, self.location)
     }
 }
 
@@ -215,7 +215,7 @@ impl fmt::Display for Lock {
     }
 }
 
-impl fmt::Display for Object {
+impl fmt::Display for CallObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => Ok(()),
@@ -239,15 +239,15 @@ impl fmt::Display for Culprit {
             Self::Runner {
                 thread,
                 cgroup,
-                kin,
+                relation,
             } => {
                 write!(f, "{thread}")?;
-                match kin {
-                    Kin::Own => f.write_str(" of the same process"),
-                    Kin::Cgroup => f.write_str(" of the same cgroup"),
-                    Kin::Kernel => f.write_str(" of the kernel"),
-                    Kin::Neighbour if cgroup.is_empty() => Ok(()),
-                    Kin::Neighbour => write!(f, " of {cgroup}"),
+                match relation {
+                    RunnerRelation::SameProcess => f.write_str(" of the same process"),
+                    RunnerRelation::SameCgroup => f.write_str(" of the same cgroup"),
+                    RunnerRelation::Kernel => f.write_str(" of the kernel"),
+                    RunnerRelation::OtherCgroup if cgroup.is_empty() => Ok(()),
+                    RunnerRelation::OtherCgroup => write!(f, " of {cgroup}"),
                 }
             }
             Self::Quota { cgroup } => write!(f, "the quota of {cgroup}"),

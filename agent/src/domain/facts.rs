@@ -6,7 +6,7 @@ use crate::domain::matrix::Part;
 
 /// Why a message has no age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Excluded {
+pub enum ExclusionReason {
     /// It has no SendingTime (52).
     NoSendingTime,
     /// Its SendingTime (52), or of a resend its OrigSendingTime (122), is not a time.
@@ -19,7 +19,7 @@ pub enum Excluded {
     Unbalanced,
 }
 
-impl Excluded {
+impl ExclusionReason {
     /// Every reason.
     pub const ALL: [Self; 5] = [
         Self::NoSendingTime,
@@ -45,7 +45,7 @@ impl Excluded {
 /// What the reader of the byte stream met besides whole messages: since it was last told when given
 /// to the model, since the start or in an interval when read from it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TapDelta {
+pub struct TapCounts {
     /// Messages whose framing was wrong.
     pub garbled: u64,
     /// Bytes passed over to find the next message.
@@ -57,7 +57,7 @@ pub struct TapDelta {
     pub incomplete_headers: u64,
 }
 
-impl TapDelta {
+impl TapCounts {
     pub(crate) const fn absorb(&mut self, other: &Self) {
         self.garbled += other.garbled;
         self.skipped_bytes += other.skipped_bytes;
@@ -74,7 +74,7 @@ impl TapDelta {
 
 /// The lock waits of a session's ingest thread since the session was first seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ThreadFacts {
+pub struct LockWaitTotals {
     /// Waits, timed-out ones on one address joined.
     pub lock_waits: u64,
     /// The longest of them, in nanoseconds.
@@ -84,7 +84,7 @@ pub struct ThreadFacts {
 /// How often, and for how long, our receive window was closed, since the session was first seen:
 /// stretches that have ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WindowFacts {
+pub struct WindowClosures {
     /// Stretches.
     pub closed: u64,
     /// The longest, in nanoseconds.
@@ -93,7 +93,7 @@ pub struct WindowFacts {
     pub parts: [u64; Part::ALL.len()],
 }
 
-impl WindowFacts {
+impl WindowClosures {
     /// For how long altogether, in nanoseconds.
     #[must_use]
     pub fn closed_ns(&self) -> u64 {

@@ -25,11 +25,11 @@ impl ProbeCost {
 
 /// What serves a concept on this kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Hook {
+pub enum Availability {
     /// The hook that was chosen.
-    Chosen(String),
+    Observed(String),
     /// There is none; why.
-    Absent(String),
+    Unavailable(String),
 }
 
 /// A concept, such as arrivals, and what serves it.
@@ -38,12 +38,12 @@ pub struct Capability {
     /// The concept.
     pub name: String,
     /// What serves it.
-    pub hook: Hook,
+    pub availability: Availability,
 }
 
 /// How the Kubernetes API is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kube {
+pub struct KubeHealth {
     /// Whether the pods of this node are being followed now.
     pub up: bool,
     /// Pods known.
@@ -54,7 +54,7 @@ pub struct Kube {
 
 /// What became of the TCP streams that were looked at (`--all`), since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Discovery {
+pub struct DiscoveryCounts {
     /// FIX streams that are followed.
     pub fix: u64,
     /// Streams of anything else.
@@ -91,9 +91,9 @@ pub struct Health {
     /// What the agent itself uses; `None` when that is not known.
     pub own: Option<OwnUse>,
     /// `None`: the API is not used.
-    pub kube: Option<Kube>,
+    pub kube: Option<KubeHealth>,
     /// `None`: what to watch was given.
-    pub discovery: Option<Discovery>,
+    pub discovery: Option<DiscoveryCounts>,
 }
 
 impl Health {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{aftermath::FollowedBy, culprit::Charge, matrix::Split};
+use crate::domain::{aftermath::MessageAftermath, culprit::Charge, matrix::Split};
 
 /// One FIX session as seen on one socket of one process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -148,7 +148,7 @@ pub struct Message {
     /// [`CulpritId::OTHER`](super::CulpritId::OTHER)'s.
     pub charges: Vec<Charge>,
     /// How much of its time on the run queue is the aftermath of other waits.
-    pub followed: FollowedBy,
+    pub aftermath: MessageAftermath,
 }
 
 impl Message {

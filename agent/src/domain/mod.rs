@@ -5,27 +5,30 @@ mod aftermath;
 mod cgroup;
 mod culprit;
 mod facts;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod health;
 mod matrix;
 mod message;
 mod moment;
 mod process;
-#[cfg(test)]
-pub(crate) mod samples;
 mod thread_use;
 pub(crate) mod units;
 mod update;
 
-pub use aftermath::{Followed, FollowedBy};
+pub use aftermath::{Aftermath, MessageAftermath};
 pub use cgroup::{CgroupLevel, CgroupUse};
 pub use culprit::{
-    Charge, Culprit, CulpritId, Doing, Function, Kin, Lock, Object, Sample, ThreadName, Wait,
+    CallObject, Charge, Culprit, CulpritId, Function, HolderSample, Lock, RunnerRelation,
+    ThreadActivity, ThreadName, Wait,
 };
-pub use facts::{Excluded, TapDelta, ThreadFacts, WindowFacts};
-pub use health::{Capability, Discovery, Health, Hook, Kube, OwnUse, ProbeCost};
+pub use facts::{ExclusionReason, LockWaitTotals, TapCounts, WindowClosures};
+pub use health::{
+    Availability, Capability, DiscoveryCounts, Health, KubeHealth, OwnUse, ProbeCost,
+};
 pub use matrix::{Matrix, Part, Split, Stage, Unbalanced};
 pub use message::{HandOff, Message, MsgType, SentBetween, SentTime, SessionId};
 pub use moment::Moment;
-pub use process::{Container, Pod, ProcessFacts, Qos};
+pub use process::{Container, Pod, ProcessInfo, Qos};
 pub use thread_use::ThreadUse;
 pub use update::Update;

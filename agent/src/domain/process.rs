@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A process that reads FIX; told when it begins to, and again when more is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessFacts {
+pub struct ProcessInfo {
     /// Its thread group id in the initial PID namespace.
     pub pid: u32,
     /// The same in the innermost of its PID namespaces: what it is called inside its container.

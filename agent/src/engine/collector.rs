@@ -12,7 +12,7 @@ use agent_common::{ProbeCounter, ThreadState, receive_flags};
 use crate::{
     attribution::Attribution,
     cli::Watch,
-    domain::{Capability, Health, Hook, ProbeCost, ProcessFacts, Update},
+    domain::{Availability, Capability, Health, ProbeCost, ProcessInfo, Update},
     events::Event,
     host::Host,
     join::clock::{RunTime, UtcClock},
@@ -109,9 +109,9 @@ impl Collector {
             .iter()
             .map(|(name, how)| Capability {
                 name: (*name).to_owned(),
-                hook: match how.strip_prefix("not observable: ") {
-                    Some(why) => Hook::Absent(why.to_owned()),
-                    None => Hook::Chosen(how.clone()),
+                availability: match how.strip_prefix("not observable: ") {
+                    Some(why) => Availability::Unavailable(why.to_owned()),
+                    None => Availability::Observed(how.clone()),
                 },
             })
             .collect();
@@ -179,10 +179,12 @@ impl Collector {
                     {
                         holders.slept(waited.tid, waited.from_ns, waited.to_ns);
                     }
-                    attribution.waited(&waited, names, &mut publish);
+                    attribution.sleep_ended(&waited, names, &mut publish);
                 }
-                Ok(Event::CpuTurns(block)) => attribution.switched(&block),
-                Ok(Event::RunQueueWait(queued)) => attribution.queued(&queued, names, &mut publish),
+                Ok(Event::CpuTurns(block)) => attribution.cpu_turns(&block),
+                Ok(Event::RunQueueWait(queued)) => {
+                    attribution.run_queue_wait_ended(&queued, names, &mut publish);
+                }
                 Ok(event) => {
                     call_hook |= wants_call_hook(&event);
                     let ended = match &event {
@@ -192,11 +194,11 @@ impl Collector {
                     sessions.handle(event, clock, &mut |update| {
                         if is_admitted(found, &update, names, kube) {
                             lock_waits.forget_ended(&update);
-                            publish(attribution.charged(update));
+                            publish(attribution.with_charges(update));
                         }
                     });
                     if let Some(tid) = ended {
-                        attribution.forget(tid);
+                        attribution.thread_ended(tid);
                         if let Some(holders) = holders {
                             holders.forget(tid);
                         }
@@ -367,7 +369,7 @@ impl Collector {
     }
 
     /// Tells who these processes are.
-    fn publish_processes(&mut self, all: Vec<ProcessFacts>) {
+    fn publish_processes(&mut self, all: Vec<ProcessInfo>) {
         let now = self.clock.moment();
         let mut publication = self.publisher.begin();
         for facts in all {
@@ -393,7 +395,7 @@ impl Collector {
             if let Some((cgroups, ran_out)) = self.quotas.look(pid, &self.names) {
                 if let Some(path) = ran_out {
                     self.attribution
-                        .ran_out(pid, &path, &mut self.names, &mut |update| {
+                        .quota_exhausted(pid, &path, &mut self.names, &mut |update| {
                             publication.publish(now, update);
                         });
                 }
@@ -439,7 +441,7 @@ impl Collector {
     /// ever either.
     fn tidy(&mut self) {
         let now = self.clock.moment();
-        self.attribution.tidy(now.monotonic_ns);
+        self.attribution.forget_before(now.monotonic_ns);
         let tids: BTreeSet<u32> = self.attribution.tids().collect();
         let gone = tids
             .into_iter()
@@ -447,7 +449,7 @@ impl Collector {
         let gone: BTreeSet<u32> = gone.collect();
         // Those that were gone the last time already: what they did last has been told by now.
         for tid in gone.intersection(&self.threads_gone) {
-            self.attribution.forget(*tid);
+            self.attribution.thread_ended(*tid);
         }
         self.threads_gone = gone;
         if std::mem::take(&mut self.lives_lost) {
@@ -472,7 +474,7 @@ impl Collector {
         self.sessions.keep(&there, now.monotonic_ns, &mut |update| {
             if is_admitted(found, &update, names, kube) {
                 lock_waits.forget_ended(&update);
-                publication.publish(now, attribution.charged(update));
+                publication.publish(now, attribution.with_charges(update));
             }
         });
     }
@@ -493,7 +495,7 @@ impl Collector {
         self.sessions.ended(now.monotonic_ns, &mut |update| {
             if is_admitted(found, &update, names, kube) {
                 lock_waits.forget_ended(&update);
-                publication.publish(now, attribution.charged(update));
+                publication.publish(now, attribution.with_charges(update));
             }
         });
         drop(publication);
@@ -567,7 +569,7 @@ impl Collector {
         for (session, tid) in self.sessions.readers() {
             if let Some(thread) = self.probes.thread(tid) {
                 let facts = self.lock_waits.look(session, tid, &thread);
-                publication.publish(now, Update::Threads(Arc::clone(session), facts));
+                publication.publish(now, Update::LockWaits(Arc::clone(session), facts));
             }
         }
         for (session, facts) in self.sessions.windows() {
@@ -624,7 +626,7 @@ impl Collector {
             let missed = holders.missed;
             health.set_anomaly("holder_unknown", missed.unknown);
             health.set_anomaly("holder_sample_late", missed.late);
-            let crowded = missed.crowded + self.attribution.looks_dropped();
+            let crowded = missed.crowded + self.attribution.candidate_samples_dropped();
             health.set_anomaly("holder_samples_dropped", crowded);
         }
         say_functions(health, self.holders.is_some(), &self.names.0);
@@ -648,16 +650,18 @@ fn say_functions(health: &mut Health, asked: bool, host: &Host) {
     const NAME: &str = "functions of holders";
     let why: Vec<&str> = host.refusals().collect();
     let hook = match (asked, why.is_empty()) {
-        (false, _) => Hook::Absent("--no-stacks".to_owned()),
-        (true, true) => Hook::Chosen("process_vm_readv (CPython 3.11 to 3.13)".to_owned()),
-        (true, false) => Hook::Absent(why.join("; ")),
+        (false, _) => Availability::Unavailable("--no-stacks".to_owned()),
+        (true, true) => {
+            Availability::Observed("process_vm_readv (CPython 3.11 to 3.13)".to_owned())
+        }
+        (true, false) => Availability::Unavailable(why.join("; ")),
     };
     let known = health.capabilities.iter_mut().find(|c| c.name == NAME);
     match known {
-        Some(known) => known.hook = hook,
+        Some(known) => known.availability = hook,
         None => health.capabilities.push(Capability {
             name: NAME.to_owned(),
-            hook,
+            availability: hook,
         }),
     }
 }

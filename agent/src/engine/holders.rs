@@ -13,8 +13,8 @@ use std::collections::HashMap;
 use agent_common::{ThreadState, TrackedThread};
 
 use crate::{
-    attribution::{Attribution, Look},
-    domain::{Doing, Part},
+    attribution::{Attribution, CandidateSample},
+    domain::{Part, ThreadActivity},
     host::Host,
     kernel::Probes,
 };
@@ -110,14 +110,14 @@ impl Holders {
         now: u64,
     ) {
         self.warm.retain(|_, until| *until > now);
-        let mut seen: Vec<(u32, Doing)> = Vec::new();
+        let mut seen: Vec<(u32, ThreadActivity)> = Vec::new();
         let mut waiting = Vec::new();
         for &tid in self.warm.keys() {
             let Some(thread) = probes.thread(tid).filter(|t| waits_long(t, now)) else {
                 continue;
             };
             let (pid, address) = (thread.tgid, thread.lock_address);
-            let holders: Vec<_> = blame.holders(pid, address, tid).collect();
+            let holders: Vec<_> = blame.likely_holders(pid, address, tid).collect();
             self.missed.unknown += u64::from(holders.is_empty());
             for (holder, holder_pid) in holders {
                 if !seen.iter().any(|(known, _)| *known == holder) {
@@ -125,19 +125,19 @@ impl Holders {
                         self.missed.crowded += 1;
                         continue;
                     }
-                    if let Some(doing) = doing(probes, host, holder, holder_pid) {
-                        seen.push((holder, doing));
+                    if let Some(activity) = activity(probes, host, holder, holder_pid) {
+                        seen.push((holder, activity));
                     }
                 }
-                if let Some((_, doing)) = seen.iter().find(|(known, _)| *known == holder) {
+                if let Some((_, activity)) = seen.iter().find(|(known, _)| *known == holder) {
                     // It was the holder's doing only if the wait went on until it was known.
                     let after = probes.thread(tid);
                     if after.is_some_and(|t| still_waits(&t, &thread)) {
-                        blame.looked(Look {
+                        blame.candidate_sampled(CandidateSample {
                             at_ns: now,
                             waiter: tid,
                             holder,
-                            doing: doing.clone(),
+                            activity: activity.clone(),
                         });
                     } else {
                         self.missed.late += 1;
@@ -165,14 +165,14 @@ fn still_waits(after: &TrackedThread, before: &TrackedThread) -> bool {
 }
 
 /// What a thread is doing; `None` when it is not there any more.
-fn doing(probes: &Probes, host: &mut Host, tid: u32, pid: u32) -> Option<Doing> {
+fn activity(probes: &Probes, host: &mut Host, tid: u32, pid: u32) -> Option<ThreadActivity> {
     let Some(thread) = probes.thread(tid).filter(|t| t.tgid == pid) else {
         // It was not seen to release anything since it is looked for, or there was no room for it.
-        return host.doing(pid, tid);
+        return host.activity(pid, tid);
     };
     let state = state(&thread, std::process::id());
     let asleep = matches!(state, Part::LockWait | Part::Blocked);
-    Some(Doing {
+    Some(ThreadActivity {
         state,
         call: asleep.then(|| Host::call_name(thread.syscall)),
         function: host.function(pid, tid),

@@ -196,9 +196,9 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     };
     let mut model = Model::new(start);
     model.set_max_latency(arguments.max_latency);
-    model.set_most_series(telemetry::room(&arguments.telemetry));
+    model.set_max_series(telemetry::room(&arguments.telemetry));
     if arguments.all {
-        model.fold_ended_sessions();
+        model.merge_ended_sessions();
     }
     let model = Arc::new(Mutex::new(model));
     let heartbeat = Arc::new(Heartbeat::default());

@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
-use crate::{domain::ProcessFacts, host::Host, kube::Kube};
+use crate::{domain::ProcessInfo, host::Host, kube::Kube};
 
 /// What the model has been told of them.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
     kube: Option<Kube>,
-    told: HashMap<u32, ProcessFacts>,
+    told: HashMap<u32, ProcessInfo>,
     /// Of the API's names, when they were looked at last.
     generation: u64,
 }
@@ -29,7 +29,7 @@ impl Processes {
 
     /// Processes that have just begun to read: all that is known now. One that has ended is left
     /// out.
-    pub(super) fn introduce(&mut self, pids: &[u32], host: &Host) -> Vec<ProcessFacts> {
+    pub(super) fn introduce(&mut self, pids: &[u32], host: &Host) -> Vec<ProcessInfo> {
         let facts = pids.iter().filter_map(|&pid| host.process(pid));
         let facts: Vec<_> = facts
             .map(|mut facts| {
@@ -45,7 +45,7 @@ impl Processes {
     }
 
     /// Those of which the API knows something else than it did.
-    pub(super) fn renamed(&mut self) -> Vec<ProcessFacts> {
+    pub(super) fn renamed(&mut self) -> Vec<ProcessInfo> {
         let Some(kube) = &self.kube else {
             return Vec::new();
         };

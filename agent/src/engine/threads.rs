@@ -4,14 +4,14 @@ use std::{collections::HashMap, sync::Arc};
 
 use agent_common::TrackedThread;
 
-use crate::domain::{SessionId, ThreadFacts, Update};
+use crate::domain::{LockWaitTotals, SessionId, Update};
 
 #[derive(Clone, Copy, Debug)]
 struct Account {
     tid: u32,
     /// The thread's count when it was last looked at.
     told: u64,
-    facts: ThreadFacts,
+    facts: LockWaitTotals,
 }
 
 /// What has been counted per session.
@@ -27,14 +27,14 @@ impl LockWaits {
         session: &Arc<SessionId>,
         tid: u32,
         thread: &TrackedThread,
-    ) -> ThreadFacts {
+    ) -> LockWaitTotals {
         let account = self
             .sessions
             .entry(Arc::clone(session))
             .or_insert_with(|| Account {
                 tid,
                 told: 0,
-                facts: ThreadFacts::default(),
+                facts: LockWaitTotals::default(),
             });
         if account.tid != tid {
             account.tid = tid;
@@ -58,7 +58,7 @@ impl LockWaits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::samples::session;
+    use crate::domain::fixtures::session;
 
     #[test]
     fn a_session_that_moves_to_another_thread_counts_on() {

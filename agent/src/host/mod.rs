@@ -33,8 +33,8 @@ use self::{
     symbols::Symbols,
 };
 use crate::domain::{
-    CgroupUse, Container, Culprit, Doing, Function, Kin, Lock, Object, Part, Pod, ProcessFacts,
-    Qos, ThreadName,
+    CallObject, CgroupUse, Container, Culprit, Function, Lock, Part, Pod, ProcessInfo, Qos,
+    RunnerRelation, ThreadActivity, ThreadName,
 };
 
 pub use self::{
@@ -118,8 +118,8 @@ impl Host {
 
     /// How a thread belongs to a watched process. In Kubernetes the same pod is the same cgroup;
     /// the root cgroup is nobody's in particular.
-    pub fn kin(&mut self, tid: u32, watched: u32) -> Kin {
-        self.names.kin(tid, watched)
+    pub fn relation(&mut self, tid: u32, watched: u32) -> RunnerRelation {
+        self.names.relation(tid, watched)
     }
 
     /// Who had the CPU a thread of a watched process waited for.
@@ -127,7 +127,7 @@ impl Host {
         Culprit::Runner {
             thread: self.names.thread(tid),
             cgroup: self.names.cgroup(tid),
-            kin: self.names.kin(tid, watched),
+            relation: self.names.relation(tid, watched),
         }
     }
 
@@ -152,14 +152,14 @@ impl Host {
     }
 
     /// The call's name and what it was on: as it is now, after the wait.
-    pub fn object(&mut self, pid: u32, number: i64, argument: u64) -> (String, Object) {
+    pub fn object(&mut self, pid: u32, number: i64, argument: u64) -> (String, CallObject) {
         self.objects.resolve(pid, number, argument)
     }
 
     /// Who a process is: asked when it begins to read a session. `None` when there is no such
     /// process.
     #[must_use]
-    pub fn process(&self, pid: u32) -> Option<ProcessFacts> {
+    pub fn process(&self, pid: u32) -> Option<ProcessInfo> {
         let status = self.proc.status(pid).ok()?;
         let cgroup = fs::read_to_string(self.proc.of(pid, "cgroup")).unwrap_or_default();
         // Relative to the agent's own cgroup where it has a namespace of them, and then not whole.
@@ -171,7 +171,7 @@ impl Host {
             Some((from, to)) if from == to => (Some(from), None),
             between => (None, between),
         };
-        Some(ProcessFacts {
+        Some(ProcessInfo {
             pid,
             inner_pid: status.inner_tid().unwrap_or(pid),
             comm: status.name()?.to_owned(),
@@ -245,7 +245,7 @@ impl Host {
 
     /// What a thread of a process is doing right now, as /proc has it; `None` when there is no such
     /// thread. That it could run is told, not whether it does: the state is then unknown.
-    pub fn doing(&mut self, pid: u32, tid: u32) -> Option<Doing> {
+    pub fn activity(&mut self, pid: u32, tid: u32) -> Option<ThreadActivity> {
         let Some(stat) = self.proc.stat(tid) else {
             self.counts.samples_gone += 1;
             return None;
@@ -258,7 +258,7 @@ impl Host {
             (_, Some("futex" | "futex_wait" | "futex_waitv")) => Part::LockWait,
             _ => Part::Blocked,
         };
-        Some(Doing {
+        Some(ThreadActivity {
             state,
             call,
             function: self.function(pid, tid),

@@ -13,7 +13,7 @@ use super::{
     container::Place,
     proc::{Proc, Status},
 };
-use crate::domain::{Kin, ThreadName};
+use crate::domain::{RunnerRelation, ThreadName};
 
 /// `PF_KTHREAD`.
 const KERNEL_THREAD: u32 = 0x0020_0000;
@@ -82,26 +82,26 @@ impl Names {
     }
 
     /// How a thread belongs to a watched process. One that cannot be found is a neighbour.
-    pub(super) fn kin(&mut self, tid: u32, watched: u32) -> Kin {
-        self.kin_at(tid, watched, Instant::now())
+    pub(super) fn relation(&mut self, tid: u32, watched: u32) -> RunnerRelation {
+        self.relation_at(tid, watched, Instant::now())
     }
 
-    fn kin_at(&mut self, tid: u32, watched: u32, now: Instant) -> Kin {
+    fn relation_at(&mut self, tid: u32, watched: u32, now: Instant) -> RunnerRelation {
         let Some(other) = self.look(tid, now) else {
-            return Kin::Neighbour;
+            return RunnerRelation::OtherCgroup;
         };
         if other.kernel {
-            return Kin::Kernel;
+            return RunnerRelation::Kernel;
         }
         if other.name.pid == watched {
-            return Kin::Own;
+            return RunnerRelation::SameProcess;
         }
         let cgroup = other.cgroup.clone();
         match self.look(watched, now) {
             Some(own) if group_of(&own.cgroup).is_some_and(|g| group_of(&cgroup) == Some(g)) => {
-                Kin::Cgroup
+                RunnerRelation::SameCgroup
             }
-            _ => Kin::Neighbour,
+            _ => RunnerRelation::OtherCgroup,
         }
     }
 
@@ -311,15 +311,18 @@ mod tests {
         f.thread(13, 13, "lost", 1, 0, "/");
         f.thread(14, 14, "lost too", 1, 0, "/");
         let now = f.now;
-        let mut kin = |tid| f.names.kin_at(tid, 8, now);
-        assert_eq!(kin(9), Kin::Own);
-        assert_eq!(kin(10), Kin::Cgroup);
-        assert_eq!(kin(11), Kin::Neighbour);
-        assert_eq!(kin(12), Kin::Kernel);
-        assert_eq!(kin(0), Kin::Kernel);
-        assert_eq!(kin(99), Kin::Neighbour);
+        let mut relation = |tid| f.names.relation_at(tid, 8, now);
+        assert_eq!(relation(9), RunnerRelation::SameProcess);
+        assert_eq!(relation(10), RunnerRelation::SameCgroup);
+        assert_eq!(relation(11), RunnerRelation::OtherCgroup);
+        assert_eq!(relation(12), RunnerRelation::Kernel);
+        assert_eq!(relation(0), RunnerRelation::Kernel);
+        assert_eq!(relation(99), RunnerRelation::OtherCgroup);
         // Both in the root: no group of their own.
-        assert_eq!(f.names.kin_at(14, 13, now), Kin::Neighbour);
+        assert_eq!(
+            f.names.relation_at(14, 13, now),
+            RunnerRelation::OtherCgroup
+        );
     }
 
     #[test]
@@ -362,8 +365,8 @@ mod tests {
                 let tid: u32 = tid.expect("a number");
                 let name = names.thread(tid);
                 assert_eq!((name.pid, name.comm.as_str()), (pid, "tag52-name"));
-                assert_eq!(names.kin(tid, pid), Kin::Own);
-                assert_eq!(names.kin(2, pid), Kin::Kernel);
+                assert_eq!(names.relation(tid, pid), RunnerRelation::SameProcess);
+                assert_eq!(names.relation(2, pid), RunnerRelation::Kernel);
                 tid
             })
             .expect("a thread")

@@ -8,7 +8,7 @@ use super::{
     proc::Proc,
     sockets::Sockets,
 };
-use crate::domain::Object;
+use crate::domain::CallObject;
 
 /// Descriptors and what is behind them.
 #[derive(Debug)]
@@ -45,38 +45,38 @@ impl Objects {
 
     /// The name of a system call, and what it is on. By now the descriptor may have been closed, or
     /// be another: it is looked at after the wait.
-    pub(super) fn resolve(&mut self, pid: u32, number: i64, argument: u64) -> (String, Object) {
+    pub(super) fn resolve(&mut self, pid: u32, number: i64, argument: u64) -> (String, CallObject) {
         let name = calls::name(number);
         let object = match calls::descriptor(&name, argument) {
             Some(descriptor) => self.behind(pid, descriptor),
-            None => Object::None,
+            None => CallObject::None,
         };
         (name, object)
     }
 
-    fn behind(&mut self, pid: u32, descriptor: u32) -> Object {
+    fn behind(&mut self, pid: u32, descriptor: u32) -> CallObject {
         let link = self.proc.of(pid, &format!("fd/{descriptor}"));
         let Ok(target) = fs::read_link(link) else {
             self.closed += 1;
-            return Object::None;
+            return CallObject::None;
         };
         let text = target.to_string_lossy();
         if let Some(inode) = numbered(&target, "pipe") {
             let others = self.pipes.others(pid, descriptor, inode);
-            return Object::Pipe { inode, others };
+            return CallObject::Pipe { inode, others };
         }
         if let Some(inode) = numbered(&target, "socket") {
             return match self.sockets.peer(pid, inode) {
-                Some(peer) => Object::Socket { peer },
-                None => Object::Other(text.into_owned()),
+                Some(peer) => CallObject::Socket { peer },
+                None => CallObject::Other(text.into_owned()),
             };
         }
         if target.is_absolute() {
-            return Object::File {
+            return CallObject::File {
                 path: text.into_owned(),
             };
         }
-        Object::Other(text.into_owned())
+        CallObject::Other(text.into_owned())
     }
 
     pub(super) fn counts(&self) -> ObjectCounts {
@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    fn resolve(objects: &mut Objects, number: i64, descriptor: i32) -> (String, Object) {
+    fn resolve(objects: &mut Objects, number: i64, descriptor: i32) -> (String, CallObject) {
         let argument = u64::try_from(descriptor).expect("positive");
         objects.resolve(std::process::id(), number, argument)
     }
@@ -124,15 +124,21 @@ mod tests {
         let others = Vec::new();
         assert_eq!(
             (name.as_str(), object),
-            ("write", Object::Pipe { inode, others })
+            ("write", CallObject::Pipe { inode, others })
         );
 
         let file = tempfile::NamedTempFile::new().expect("a file");
         let path = file.path().to_str().expect("text").to_owned();
         let fd = file.as_file().as_raw_fd();
         let (name, object) = resolve(&mut objects, libc::SYS_fsync, fd);
-        assert_eq!((name.as_str(), object), ("fsync", Object::File { path }));
-        assert_eq!(resolve(&mut objects, libc::SYS_futex, fd).1, Object::None);
+        assert_eq!(
+            (name.as_str(), object),
+            ("fsync", CallObject::File { path })
+        );
+        assert_eq!(
+            resolve(&mut objects, libc::SYS_futex, fd).1,
+            CallObject::None
+        );
 
         let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
         let at = listener.local_addr().expect("an address");
@@ -141,7 +147,7 @@ mod tests {
         let peer = at.to_string();
         assert_eq!(
             (name.as_str(), object),
-            ("recvfrom", Object::Socket { peer })
+            ("recvfrom", CallObject::Socket { peer })
         );
 
         // SAFETY: no pointers are passed; the descriptor is ours alone.
@@ -150,15 +156,18 @@ mod tests {
             std::os::fd::OwnedFd::from_raw_fd(libc::epoll_create1(libc::EPOLL_CLOEXEC))
         };
         let (_, object) = resolve(&mut objects, libc::SYS_epoll_pwait, epoll.as_raw_fd());
-        assert_eq!(object, Object::Other("anon_inode:[eventpoll]".to_owned()));
+        assert_eq!(
+            object,
+            CallObject::Other("anon_inode:[eventpoll]".to_owned())
+        );
 
         assert_eq!(objects.counts().closed, 0);
         assert_eq!(
             resolve(&mut objects, libc::SYS_read, i32::MAX).1,
-            Object::None
+            CallObject::None
         );
         assert_eq!(objects.counts().closed, 1);
         let (name, object) = objects.resolve(std::process::id(), -1, 0);
-        assert_eq!((name.as_str(), object), ("page fault", Object::None));
+        assert_eq!((name.as_str(), object), ("page fault", CallObject::None));
     }
 }

@@ -142,7 +142,7 @@ fn functions_of_every_cpython_here() {
         let mut host = Host::new().expect("a host");
         let read = ["3.11", "3.12", "3.13"].contains(&python.version.as_str());
         let (pid, adding) = (python.pid(), python.adding);
-        let adding = host.doing(pid, adding).expect("alive");
+        let adding = host.activity(pid, adding).expect("alive");
         if !read {
             assert_eq!(adding.function, None, "{}", python.version);
             assert_eq!(host.counts().samples_refused, 1);
@@ -150,27 +150,27 @@ fn functions_of_every_cpython_here() {
             assert!(why[0].contains("CPython"), "{why:?}");
             continue;
         }
-        let function = |doing: &Doing| {
-            let function = doing.function.as_ref()?;
-            let line = function.place.split_once("books.py:")?.1.to_owned();
+        let function = |activity: &ThreadActivity| {
+            let function = activity.function.as_ref()?;
+            let line = function.location.split_once("books.py:")?.1.to_owned();
             Some((function.name.clone(), line))
         };
         let is = |name: &str, line: &str| Some((name.to_owned(), line.to_owned()));
         let whole = format!("{} {adding:?}", python.version);
         // Its `def` is in the fifth line of the script.
         assert_eq!(function(&adding), is("Books.add", "5"), "{whole}");
-        let pausing = host.doing(pid, python.pausing).expect("alive");
+        let pausing = host.activity(pid, python.pausing).expect("alive");
         assert_eq!(function(&pausing), is("Feed.pause", "10"), "{pausing:?}");
         assert_eq!(pausing.state, Part::Blocked);
         assert!(pausing.call.expect("in one").ends_with("nanosleep"));
-        let main = host.doing(pid, pid).expect("alive");
+        let main = host.activity(pid, pid).expect("alive");
         assert!(main.call.is_some(), "{main:?}");
         let name = main
             .function
             .as_ref()
             .map(|function| function.name.as_str());
         assert_eq!(name, Some("<module>"));
-        assert_eq!(host.doing(pid, python.pausing + 1_000_000), None);
+        assert_eq!(host.activity(pid, python.pausing + 1_000_000), None);
         assert_eq!(std::mem::take(&mut host.counts.samples_gone), 1);
         assert_eq!(host.counts(), HostCounts::default());
     }
@@ -330,6 +330,6 @@ fn the_text_of_a_syscall_file() {
 #[test]
 fn who_has_ended_cannot_be_sampled() {
     let mut host = Host::new().expect("a host");
-    assert!(host.doing(1, u32::MAX).is_none());
+    assert!(host.activity(1, u32::MAX).is_none());
     assert_eq!(host.counts().samples_gone, 1);
 }

@@ -8,8 +8,8 @@ use agent_common::Snapshot;
 use super::{acks::Acks, past::Past, waiting::Waiting, window::Window};
 use crate::{
     domain::{
-        Excluded, FollowedBy, HandOff, Matrix, Message, Part, SentBetween, SentTime, SessionId,
-        Split, Stage, Unbalanced,
+        ExclusionReason, HandOff, Matrix, Message, MessageAftermath, Part, SentBetween, SentTime,
+        SessionId, Split, Stage, Unbalanced,
     },
     streams::fix::Header,
 };
@@ -64,13 +64,13 @@ pub struct Received {
 ///
 /// # Errors
 /// Why it has no age.
-pub fn sent_time(header: &Header) -> Result<SentTime, Excluded> {
+pub fn sent_time(header: &Header) -> Result<SentTime, ExclusionReason> {
     if header.poss_dup {
         header
             .orig_sending_time
-            .ok_or(Excluded::ResendWithoutOrigTime)
+            .ok_or(ExclusionReason::ResendWithoutOrigTime)
     } else {
-        header.sending_time.ok_or(Excluded::NoSendingTime)
+        header.sending_time.ok_or(ExclusionReason::NoSendingTime)
     }
 }
 
@@ -86,7 +86,7 @@ impl Received {
         receipt: Receipt<'_>,
         (window, acks): (&Window, &Acks),
         offset_at: impl Fn(u64) -> i64,
-    ) -> Result<Self, Excluded> {
+    ) -> Result<Self, ExclusionReason> {
         let reader = receipt.reader;
         let sent = sent_time(&header)?;
         // Stamps of two CPUs may disagree by a little; the copy was after the arrival.
@@ -222,7 +222,7 @@ impl Received {
             ack_pending_ns: self.ack_pending,
             split: Split::new(age, self.matrix)?,
             charges: Vec::new(),
-            followed: FollowedBy::default(),
+            aftermath: MessageAftermath::default(),
         })
     }
 }

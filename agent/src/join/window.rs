@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use agent_common::Snapshot;
 
 use super::{timeline::Timeline, waiting::Waiting};
-use crate::domain::{Part, WindowFacts};
+use crate::domain::{Part, WindowClosures};
 
 /// Closed stretches held; with more, the oldest are given up, and messages sent in them have that
 /// time unknown.
@@ -187,13 +187,13 @@ impl Window {
     /// All closed stretches; that in progress up to when its reader was looked at last. These only
     /// ever grow.
     #[must_use]
-    pub fn facts(&self) -> WindowFacts {
+    pub fn facts(&self) -> WindowClosures {
         let (present, lasts) = self.present();
         let (mistaken, mistakes) = &self.mistaken;
-        let mut facts = WindowFacts {
+        let mut facts = WindowClosures {
             closed: self.count + mistakes + u64::from(lasts > 0),
             longest_ns: self.longest.max(lasts),
-            ..WindowFacts::default()
+            ..WindowClosures::default()
         };
         for part in Part::ALL {
             let ended = self.sum.part(part) + mistaken.part(part);

@@ -26,7 +26,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::domain::ProcessFacts;
+use crate::domain::ProcessInfo;
 
 use self::{error::Kind, pods::Pods};
 pub use self::{
@@ -96,7 +96,7 @@ impl Kube {
     }
 
     /// Fills in what the API knows of a process's pod and container.
-    pub fn name(&self, facts: &mut ProcessFacts) {
+    pub fn name(&self, facts: &mut ProcessInfo) {
         let Some(pod) = &mut facts.pod else {
             return;
         };
@@ -118,11 +118,11 @@ impl Kube {
 
     /// How it is doing, for the agent's account of itself.
     #[must_use]
-    pub fn health(&self) -> crate::domain::Kube {
+    pub fn health(&self) -> crate::domain::KubeHealth {
         let mut shared = lock(&self.shared);
         shared.pods.forget_gone(Instant::now());
         let counted = Kind::ALL.iter().zip(shared.errors);
-        crate::domain::Kube {
+        crate::domain::KubeHealth {
             up: shared.up,
             pods: shared.pods.len() as u64,
             errors: counted

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use kube::core::{Expression, Selector, SelectorExt as _};
 
 use super::{Kube, PodFacts};
-use crate::domain::ProcessFacts;
+use crate::domain::ProcessInfo;
 
 /// Whether something is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl PodSelector {
 
     /// Whether a process is wanted, as far as the API (if it is asked) knows its pod now.
     #[must_use]
-    pub fn matches(&self, process: &ProcessFacts, kube: Option<&Kube>) -> Answer {
+    pub fn matches(&self, process: &ProcessInfo, kube: Option<&Kube>) -> Answer {
         if self.is_any() {
             return Answer::Yes;
         }
@@ -314,13 +314,13 @@ mod tests {
 
     #[test]
     fn while_the_api_has_not_told_the_answer_is_not_yet() {
-        let in_pod = |namespace: Option<&str>| ProcessFacts {
+        let in_pod = |namespace: Option<&str>| ProcessInfo {
             pod: Some(Pod {
                 uid: "u".to_owned(),
                 namespace: namespace.map(str::to_owned),
                 ..Pod::default()
             }),
-            ..ProcessFacts::default()
+            ..ProcessInfo::default()
         };
         let selector = PodSelector {
             namespaces: vec!["fx".to_owned()],
@@ -329,9 +329,9 @@ mod tests {
         assert_eq!(selector.matches(&in_pod(None), None), Answer::NotYet);
         assert_eq!(selector.matches(&in_pod(Some("fx")), None), Answer::NotYet);
         assert_eq!(selector.matches(&in_pod(Some("rates")), None), Answer::No);
-        assert_eq!(selector.matches(&ProcessFacts::default(), None), Answer::No);
+        assert_eq!(selector.matches(&ProcessInfo::default(), None), Answer::No);
         let any = PodSelector::default();
-        assert_eq!(any.matches(&ProcessFacts::default(), None), Answer::Yes);
+        assert_eq!(any.matches(&ProcessInfo::default(), None), Answer::Yes);
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! The CPU of one watched process, as its cgroups tell.
 
-use super::recent::{Readings, Recent};
+use super::recent::{LatestPair, Readings};
 use crate::{
     domain::{CgroupUse, Moment},
     verdict::CpuUse,
@@ -31,7 +31,7 @@ impl Cpu {
     }
 
     /// The latest two readings.
-    pub(super) fn recent(&self) -> Recent<'_, CgroupUse> {
+    pub(super) fn recent(&self) -> LatestPair<'_, CgroupUse> {
         self.readings.recent()
     }
 

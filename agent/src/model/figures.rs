@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::stats::BlameRow;
 use crate::{
-    domain::{Health, Part, ProcessFacts, SessionId, WindowFacts},
+    domain::{Health, Part, ProcessInfo, SessionId, WindowClosures},
     stats::Figures,
     verdict::Verdict,
     what_if::{WhatIf, sentence},
@@ -63,7 +63,7 @@ pub struct SessionFigures {
     /// Connections taken together: more than 1 once ended ones had to make room.
     pub connections: u64,
     /// The process that reads it; `None` for groups, and before it has been looked at.
-    pub process: Option<Arc<ProcessFacts>>,
+    pub process: Option<Arc<ProcessInfo>>,
     /// Its socket was closed.
     pub ended: bool,
     /// Lock waits of its ingest thread, timed-out ones joined.
@@ -71,7 +71,7 @@ pub struct SessionFigures {
     /// The longest of them since the start, in nanoseconds.
     pub longest_lock_wait_ns: u64,
     /// How often our receive window was closed.
-    pub window: WindowFacts,
+    pub window: WindowClosures,
     /// What its messages add up to.
     pub figures: Figures,
     /// Who is charged with it, by part.
@@ -103,7 +103,7 @@ pub struct Interval {
     /// Sessions that are open, or had something to tell, in the order of first sight.
     pub sessions: Vec<SessionFigures>,
     /// Sessions ever seen; 0 while the agent waits for the first.
-    pub sessions_seen: u64,
+    pub sessions_observed: u64,
     /// Events lost in the interval, by kind; only kinds with any.
     pub lost: Vec<(&'static str, u64)>,
     /// Anomalies in the interval, by kind; only kinds with any.
@@ -122,7 +122,7 @@ pub struct Summary {
     /// Every session in the order of first sight, then the groups.
     pub sessions: Vec<SessionFigures>,
     /// Sessions ever seen. Those that share [`SessionName::Other`] are told apart up to 4096.
-    pub sessions_seen: u64,
+    pub sessions_observed: u64,
     /// The agent's own losses and costs.
     pub health: Health,
 }

@@ -14,7 +14,7 @@ const MOST: usize = 300;
 
 /// One interval of a session. Shares are of the summed age with clock skew put back, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Point {
+pub struct IntervalPoint {
     /// The interval's end, nanoseconds since 1970 UTC.
     pub until_ns: i64,
     /// Its length.
@@ -40,7 +40,7 @@ pub struct Point {
     pub limit: Option<f32>,
 }
 
-impl Point {
+impl IntervalPoint {
     fn new(until_ns: i64, length: Duration, figures: &Figures, cpu: Option<&CpuUse>) -> Self {
         let sums = figures.sums_without_skew();
         let whole = sums.total();
@@ -52,7 +52,7 @@ impl Point {
             }
         };
         let limit = cpu.and_then(|cpu| cpu.limit.as_ref());
-        let spread = |of: fn(&crate::stats::Spread) -> i64| figures.age.as_ref().map_or(0, of);
+        let spread = |of: fn(&crate::stats::Quantiles) -> i64| figures.age.as_ref().map_or(0, of);
         Self {
             until_ns,
             length,
@@ -88,7 +88,7 @@ impl Point {
 /// What is kept of a session's intervals.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
-    points: VecDeque<Point>,
+    points: VecDeque<IntervalPoint>,
     latest: Option<Box<SessionFigures>>,
 }
 
@@ -103,14 +103,14 @@ impl History {
         if self.points.len() == MOST {
             self.points.pop_front();
         }
-        let point = Point::new(until_ns, length, &figures.figures, cpu);
+        let point = IntervalPoint::new(until_ns, length, &figures.figures, cpu);
         self.points.push_back(point);
         if figures.figures.messages > 0 {
             self.latest = Some(Box::new(figures.clone()));
         }
     }
 
-    pub(super) const fn points(&self) -> &VecDeque<Point> {
+    pub(super) const fn points(&self) -> &VecDeque<IntervalPoint> {
         &self.points
     }
 
@@ -120,13 +120,13 @@ impl History {
 
     #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
-        self.points.capacity() * size_of::<Point>() + size_of::<SessionFigures>()
+        self.points.capacity() * size_of::<IntervalPoint>() + size_of::<SessionFigures>()
     }
 }
 
-/// The course of one session, as told by [`super::Model::courses`].
+/// The course of one session, as told by [`super::Model::session_histories`].
 #[derive(Clone, Copy, Debug)]
-pub struct Course<'a> {
+pub struct SessionHistory<'a> {
     /// The session.
     pub name: &'a SessionName,
     /// The thread that received its latest message; `None` for groups.
@@ -134,7 +134,7 @@ pub struct Course<'a> {
     /// Its socket was closed.
     pub ended: bool,
     /// Its intervals, at most 300, the oldest first.
-    pub points: &'a VecDeque<Point>,
+    pub points: &'a VecDeque<IntervalPoint>,
     /// The figures of its latest interval with fresh messages.
     pub latest: Option<&'a SessionFigures>,
     /// The verdict of its latest interval.
@@ -147,7 +147,7 @@ mod tests {
     use crate::{
         domain::{
             Moment,
-            samples::{message, session},
+            fixtures::{message, session},
         },
         model::Model,
     };
@@ -171,9 +171,9 @@ mod tests {
             model.take_interval(at(second));
         }
         model.take_interval(at(306));
-        let courses: Vec<_> = model.courses().collect();
-        assert_eq!(courses.len(), 1);
-        let points = courses[0].points;
+        let session_histories: Vec<_> = model.session_histories().collect();
+        assert_eq!(session_histories.len(), 1);
+        let points = session_histories[0].points;
         assert_eq!(points.len(), 300);
         let last = points[298];
         assert_eq!((last.messages, last.mean_ns), (2, 305_000_000));
@@ -184,7 +184,10 @@ mod tests {
         assert_eq!(points[299].p50_ns, 0);
         assert_eq!(points[0].messages, 2);
         // The interval without messages does not hide what came before.
-        assert_eq!(courses[0].latest.map(|s| s.figures.messages), Some(2));
+        assert_eq!(
+            session_histories[0].latest.map(|s| s.figures.messages),
+            Some(2)
+        );
     }
 
     #[test]
@@ -197,7 +200,7 @@ mod tests {
         ];
         model.observe(&message(&s, 1, &cells));
         model.take_interval(at(1));
-        let point = model.courses().next().expect("a session").points[0];
+        let point = model.session_histories().next().expect("a session").points[0];
         assert_eq!(point.parts[Part::Network as usize], 0.0);
         assert_eq!(point.parts[Part::RunQueue as usize], 1.0);
         assert_eq!(point.mean_ns, 1_000_000);

@@ -12,8 +12,8 @@ mod session;
 mod store;
 
 pub use figures::{Interval, SessionFigures, SessionName, Summary};
-pub use history::{Course, Point};
-pub use recent::Recent;
+pub use history::{IntervalPoint, SessionHistory};
+pub use recent::LatestPair;
 pub use store::Model;
 
 pub(crate) use session::Session;

@@ -11,7 +11,7 @@ const SILENT: Duration = Duration::from_secs(120);
 
 /// The latest two accounts of one thing.
 #[derive(Clone, Copy, Debug)]
-pub struct Recent<'a, T> {
+pub struct LatestPair<'a, T> {
     /// The one before, and how long before; `None` while there is only one.
     pub before: Option<(&'a T, Duration)>,
     /// The latest.
@@ -38,9 +38,9 @@ impl<T: Clone> Readings<T> {
         self.before = Some(before);
     }
 
-    pub(super) fn recent(&self) -> Recent<'_, T> {
+    pub(super) fn recent(&self) -> LatestPair<'_, T> {
         let (at, now) = &self.latest;
-        Recent {
+        LatestPair {
             before: self.before.as_ref().map(|(then, t)| (t, at.since(*then))),
             now,
         }
@@ -84,7 +84,7 @@ impl Threads {
         Some(&latest.thread.comm)
     }
 
-    pub(super) fn recent(&self) -> impl Iterator<Item = Recent<'_, ThreadUse>> {
+    pub(super) fn recent(&self) -> impl Iterator<Item = LatestPair<'_, ThreadUse>> {
         self.0.values().map(Readings::recent)
     }
 }

@@ -12,7 +12,7 @@ use super::{
     series::{self, Labels, Series},
     session::Session,
 };
-use crate::domain::{Moment, ProcessFacts, SessionId};
+use crate::domain::{Moment, ProcessInfo, SessionId};
 
 /// Sessions kept apart from each other.
 const MAX_SESSIONS: usize = 256;
@@ -42,7 +42,7 @@ pub(super) struct Roster {
     counted: HashSet<u64>,
     hasher: RandomState,
     born: u64,
-    processes: BTreeMap<u32, Arc<ProcessFacts>>,
+    processes: BTreeMap<u32, Arc<ProcessInfo>>,
     /// Sessions with series of their own in the metrics, at the most.
     most_series: usize,
     /// What sessions without count there, together.
@@ -76,7 +76,7 @@ impl Roster {
         self.now = now;
     }
 
-    pub(super) const fn set_most_series(&mut self, sessions: usize) {
+    pub(super) const fn set_max_series(&mut self, sessions: usize) {
         self.most_series = sessions;
     }
 
@@ -107,12 +107,12 @@ impl Roster {
         }
     }
 
-    pub(super) fn process(&self, pid: u32) -> Option<&Arc<ProcessFacts>> {
+    pub(super) fn process(&self, pid: u32) -> Option<&Arc<ProcessInfo>> {
         self.processes.get(&pid)
     }
 
     /// By pid.
-    pub(super) fn processes(&self) -> impl Iterator<Item = &ProcessFacts> {
+    pub(super) fn processes(&self) -> impl Iterator<Item = &ProcessInfo> {
         self.processes.values().map(|facts| &**facts)
     }
 
@@ -120,7 +120,7 @@ impl Roster {
         self.processes.remove(&pid);
     }
 
-    pub(super) fn process_is(&mut self, facts: &ProcessFacts) {
+    pub(super) fn process_is(&mut self, facts: &ProcessInfo) {
         if !self.processes.contains_key(&facts.pid) && self.processes.len() >= MAX_PROCESSES {
             return;
         }

@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use super::{
     evidence::{Gathered, gather},
     figures::{SessionFigures, SessionName},
-    history::{Course, History},
+    history::{History, SessionHistory},
     series::Series,
 };
 use crate::{
     domain::{
-        CulpritId, Message, Moment, ProcessFacts, Sample, SessionId, Stage, ThreadFacts, Wait,
-        WindowFacts,
+        CulpritId, HolderSample, LockWaitTotals, Message, Moment, ProcessInfo, SessionId, Stage,
+        Wait, WindowClosures,
     },
     stats::{BlameRow, BlameTable, Figures, Histograms, Names, Tally},
     verdict::{CpuUse, FlowTally, HEALTHY_NS, Line, Trend, Verdict, diagnose},
@@ -27,7 +27,7 @@ pub(crate) struct Session {
     pub(crate) series: Series,
     pub(crate) tid: Option<u32>,
     /// The process that reads it, as far as it is known.
-    pub(crate) process: Option<Arc<ProcessFacts>>,
+    pub(crate) process: Option<Arc<ProcessInfo>>,
     pub(super) last_seq: Option<u64>,
     pub(super) connections: u64,
     pub(crate) ended: Option<Moment>,
@@ -35,12 +35,12 @@ pub(crate) struct Session {
     /// Reset at each interval, so that 32 bits are enough for its histogram.
     pub(super) interval: Tally<u32>,
     pub(crate) histograms: Histograms,
-    pub(super) threads: ThreadFacts,
-    pub(super) absorbed_threads: ThreadFacts,
+    pub(super) threads: LockWaitTotals,
+    pub(super) absorbed_threads: LockWaitTotals,
     pub(super) lock_waits_told: u64,
-    window: WindowFacts,
-    absorbed_window: WindowFacts,
-    window_told: WindowFacts,
+    window: WindowClosures,
+    absorbed_window: WindowClosures,
+    window_told: WindowClosures,
     pub(super) blame: BlameTable,
     interval_blame: BlameTable,
     flow: FlowTally,
@@ -82,12 +82,12 @@ impl Session {
             total: Tally::default(),
             interval: Tally::default(),
             histograms: Histograms::default(),
-            threads: ThreadFacts::default(),
-            absorbed_threads: ThreadFacts::default(),
+            threads: LockWaitTotals::default(),
+            absorbed_threads: LockWaitTotals::default(),
             lock_waits_told: 0,
-            window: WindowFacts::default(),
-            absorbed_window: WindowFacts::default(),
-            window_told: WindowFacts::default(),
+            window: WindowClosures::default(),
+            absorbed_window: WindowClosures::default(),
+            window_told: WindowClosures::default(),
             blame: BlameTable::default(),
             interval_blame: BlameTable::default(),
             flow: FlowTally::default(),
@@ -145,7 +145,7 @@ impl Session {
     }
 
     /// The holder of a lock that the session's ingest thread waited for was seen.
-    pub(super) fn sampled(&mut self, sample: &Sample) {
+    pub(super) fn sampled(&mut self, sample: &HolderSample) {
         if self.tid == Some(sample.waiter) {
             self.blame.sampled(sample);
             self.interval_blame.sampled(sample);
@@ -153,16 +153,16 @@ impl Session {
     }
 
     /// Lock waits, those of absorbed sessions included.
-    pub(crate) fn threads(&self) -> ThreadFacts {
+    pub(crate) fn threads(&self) -> LockWaitTotals {
         let (mine, absorbed) = (&self.threads, &self.absorbed_threads);
-        ThreadFacts {
+        LockWaitTotals {
             lock_waits: mine.lock_waits + absorbed.lock_waits,
             longest_lock_wait_ns: mine.longest_lock_wait_ns.max(absorbed.longest_lock_wait_ns),
         }
     }
 
     /// How often our window was closed on the connection.
-    pub(super) fn window(&mut self, facts: &WindowFacts) {
+    pub(super) fn window(&mut self, facts: &WindowClosures) {
         if facts.closed < self.window.closed {
             // Another connection with the same addresses.
             let before = self.window;
@@ -172,7 +172,7 @@ impl Session {
     }
 
     /// How often our window was closed, for absorbed sessions too.
-    pub(crate) fn windows(&self) -> WindowFacts {
+    pub(crate) fn windows(&self) -> WindowClosures {
         let mut all = self.window;
         all.absorb(&self.absorbed_window);
         all
@@ -205,7 +205,7 @@ impl Session {
         &self,
         figures: Figures,
         blame: Vec<BlameRow>,
-        (lock_waits, window): (u64, WindowFacts),
+        (lock_waits, window): (u64, WindowClosures),
     ) -> SessionFigures {
         SessionFigures {
             name: self.name.clone(),
@@ -295,8 +295,8 @@ impl Session {
         figures
     }
 
-    pub(super) fn course(&self) -> Course<'_> {
-        Course {
+    pub(super) fn course(&self) -> SessionHistory<'_> {
+        SessionHistory {
             name: &self.name,
             tid: self.tid,
             ended: self.ended.is_some(),

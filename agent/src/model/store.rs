@@ -9,16 +9,16 @@ use std::{
 use super::{
     cpu::Cpu,
     figures::{Interval, SessionName, Summary},
-    history::Course,
-    recent::{Recent, Threads},
+    history::SessionHistory,
+    recent::{LatestPair, Threads},
     reported::ReportedCounts,
     roster::{MAX_PROCESSES, Roster},
     session::{Session, Surroundings},
 };
 #[cfg(test)]
-use crate::domain::{Excluded, Message, SessionId, TapDelta, ThreadFacts};
+use crate::domain::{ExclusionReason, LockWaitTotals, Message, SessionId, TapCounts};
 use crate::{
-    domain::{CgroupUse, Culprit, Health, Moment, Part, ProcessFacts, ThreadUse, Update},
+    domain::{CgroupUse, Culprit, Health, Moment, Part, ProcessInfo, ThreadUse, Update},
     stats::Names,
     verdict::{CpuUse, MAX_LATENCY},
 };
@@ -69,7 +69,7 @@ impl Model {
 
     /// Sessions that have ended are not kept apart for longer than their metrics: for a watch
     /// without end. The summary then has them in one, [`SessionName::Earlier`].
-    pub const fn fold_ended_sessions(&mut self) {
+    pub const fn merge_ended_sessions(&mut self) {
         self.folds_ended = true;
     }
 
@@ -90,7 +90,7 @@ impl Model {
                 session.total.tap.absorb(delta);
                 session.interval.tap.absorb(delta);
             }),
-            Update::Threads(session, facts) => {
+            Update::LockWaits(session, facts) => {
                 let session = self.sessions.session(session);
                 // Not kept for sessions beyond the limit.
                 if session.id().is_some() {
@@ -107,7 +107,7 @@ impl Model {
             Update::SessionEnded(session) => self.sessions.end(session),
             Update::Health(health) => self.health.clone_from(health),
             Update::Culprit(id, culprit) => self.names.learn(*id, culprit),
-            Update::CulpritGone(id) => self.names.retire(*id),
+            Update::CulpritRetired(id) => self.names.retire(*id),
             Update::Wait(wait) => {
                 for session in self.sessions.apart() {
                     session.waited(wait);
@@ -117,7 +117,7 @@ impl Model {
             Update::Process(facts) => self.sessions.process_is(facts),
             Update::ProcessEnded(pid) => self.process_ended(*pid),
             Update::ThreadUse(read) => self.threads.read(now, read),
-            Update::Sample(sample) => {
+            Update::HolderSample(sample) => {
                 for session in self.sessions.apart() {
                     session.sampled(sample);
                 }
@@ -129,13 +129,13 @@ impl Model {
 
     /// How many sessions have series of their own in the metrics, at the most: those that come
     /// while there is no room count under [`SessionName::Other`] there, for good.
-    pub const fn set_most_series(&mut self, sessions: usize) {
-        self.sessions.set_most_series(sessions);
+    pub const fn set_max_series(&mut self, sessions: usize) {
+        self.sessions.set_max_series(sessions);
     }
 
     /// Sessions that count under [`SessionName::Other`] in the metrics, ever; those beyond the 256
     /// that are kept apart are told from each other up to 4096.
-    pub(crate) fn sessions_folded(&self) -> u64 {
+    pub(crate) fn sessions_without_series(&self) -> u64 {
         self.sessions.folded_count()
     }
 
@@ -170,16 +170,16 @@ impl Model {
 
     /// What is known of a process that reads sessions and has not ended.
     #[must_use]
-    pub fn process(&self, pid: u32) -> Option<&ProcessFacts> {
+    pub fn process(&self, pid: u32) -> Option<&ProcessInfo> {
         self.sessions.process(pid).map(|facts| &**facts)
     }
 
     /// All of these, by pid.
-    pub fn processes(&self) -> impl Iterator<Item = &ProcessFacts> {
+    pub fn processes(&self) -> impl Iterator<Item = &ProcessInfo> {
         self.sessions.processes()
     }
 
-    pub(crate) const fn health_ref(&self) -> &Health {
+    pub(crate) const fn health(&self) -> &Health {
         &self.health
     }
 
@@ -192,7 +192,7 @@ impl Model {
     pub fn take_interval(&mut self, now: Moment) -> Interval {
         self.now = now;
         self.sessions.at(now);
-        let sessions_seen = self.sessions.seen();
+        let sessions_observed = self.sessions.seen();
         let length = now.since(self.interval_from);
         let max_latency = self.max_latency;
         let cpus: HashMap<u32, CpuUse> = self
@@ -243,7 +243,7 @@ impl Model {
             until_ns: now.utc_ns,
             length,
             sessions,
-            sessions_seen,
+            sessions_observed,
             lost,
             anomalies,
         }
@@ -281,24 +281,24 @@ impl Model {
                     })
                 })
                 .collect(),
-            sessions_seen: self.sessions.seen(),
+            sessions_observed: self.sessions.seen(),
             health: self.health.clone(),
         }
     }
 
     /// The courses of all sessions, in the order of first sight, then of the groups.
-    pub fn courses(&self) -> impl Iterator<Item = Course<'_>> {
+    pub fn session_histories(&self) -> impl Iterator<Item = SessionHistory<'_>> {
         self.sessions.all().into_iter().map(Session::course)
     }
 
     /// The latest two accounts of every thread of the watched processes (1024 at the most), by
     /// process and thread.
-    pub fn threads(&self) -> impl Iterator<Item = Recent<'_, ThreadUse>> {
+    pub fn threads(&self) -> impl Iterator<Item = LatestPair<'_, ThreadUse>> {
         self.threads.recent()
     }
 
     /// The latest two accounts of every watched process's cgroups, by process.
-    pub fn cgroups(&self) -> impl Iterator<Item = Recent<'_, CgroupUse>> {
+    pub fn cgroups(&self) -> impl Iterator<Item = LatestPair<'_, CgroupUse>> {
         self.cpus.values().map(Cpu::recent)
     }
 
@@ -357,13 +357,13 @@ impl Model {
         self.sessions.open()
     }
 
-    pub(crate) fn sessions_seen(&self) -> u64 {
+    pub(crate) fn sessions_observed(&self) -> u64 {
         self.sessions.seen()
     }
 }
 
 /// With what its container asked for, where that is known.
-fn asked(mut cpu: CpuUse, process: Option<&Arc<ProcessFacts>>) -> CpuUse {
+fn asked(mut cpu: CpuUse, process: Option<&Arc<ProcessInfo>>) -> CpuUse {
     let millis = process.and_then(|process| process.cpu_request_millis);
     cpu.request = millis.map(|millis| millis as f64 / 1000.0);
     cpu
@@ -380,11 +380,11 @@ impl Model {
         self.apply(self.now, &Update::Message(Box::new(message.clone())));
     }
 
-    pub(crate) fn exclude(&mut self, session: &Arc<SessionId>, why: Excluded) {
+    pub(crate) fn exclude(&mut self, session: &Arc<SessionId>, why: ExclusionReason) {
         self.apply(self.now, &Update::Excluded(Arc::clone(session), why));
     }
 
-    pub(crate) fn tap(&mut self, session: &Arc<SessionId>, delta: TapDelta) {
+    pub(crate) fn tap(&mut self, session: &Arc<SessionId>, delta: TapCounts) {
         self.apply(self.now, &Update::Tap(Arc::clone(session), delta));
     }
 
@@ -392,8 +392,8 @@ impl Model {
         self.apply(self.now, &Update::SessionEnded(Arc::clone(session)));
     }
 
-    pub(crate) fn set_threads(&mut self, session: &Arc<SessionId>, facts: ThreadFacts) {
-        self.apply(self.now, &Update::Threads(Arc::clone(session), facts));
+    pub(crate) fn set_threads(&mut self, session: &Arc<SessionId>, facts: LockWaitTotals) {
+        self.apply(self.now, &Update::LockWaits(Arc::clone(session), facts));
     }
 
     pub(crate) fn interval_now(&mut self) -> Interval {
@@ -404,7 +404,7 @@ impl Model {
         self.summary(self.now)
     }
 
-    pub(crate) const fn health(&mut self) -> &mut Health {
+    pub(crate) const fn health_mut(&mut self) -> &mut Health {
         &mut self.health
     }
 

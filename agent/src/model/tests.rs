@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::samples::{any_message, message, session};
-use crate::domain::{Excluded, Moment, Part, Stage, ThreadFacts};
+use crate::domain::fixtures::{any_message, message, session};
+use crate::domain::{ExclusionReason, LockWaitTotals, Moment, Part, Stage};
 
 const LOCK: (Stage, Part, i64) = (Stage::Queued, Part::LockWait, 7_000_000);
 
@@ -95,7 +95,7 @@ fn a_thousand_sessions_become_256_and_other() {
     assert_eq!(summary.sessions.len(), 257);
     assert_eq!(summary.sessions[256].name, SessionName::Other);
     assert_eq!(summary.sessions[256].figures.messages, 744);
-    assert_eq!(summary.sessions_seen, 1000);
+    assert_eq!(summary.sessions_observed, 1000);
     assert_eq!((messages(&summary), total(&summary)), (1000, 7_000_000_000));
 }
 
@@ -107,7 +107,7 @@ fn ended_sessions_make_room_and_nothing_is_lost() {
         model.observe(&message(&s, 1, &[LOCK]));
         model.set_threads(
             &s,
-            ThreadFacts {
+            LockWaitTotals {
                 lock_waits: 2,
                 longest_lock_wait_ns: 9,
             },
@@ -174,8 +174,8 @@ fn an_interval_is_taken_once() {
     let mut model = Model::at_zero();
     let s = session(0);
     model.observe(&message(&s, 1, &[LOCK]));
-    model.exclude(&s, Excluded::NoSendingTime);
-    let mut facts = ThreadFacts {
+    model.exclude(&s, ExclusionReason::NoSendingTime);
+    let mut facts = LockWaitTotals {
         lock_waits: 5,
         longest_lock_wait_ns: 100,
     };
@@ -213,7 +213,7 @@ fn memory_per_session_is_bounded() {
 fn a_watch_without_end_keeps_no_connection_for_ever() {
     const CONNECTIONS: u16 = 600;
     let mut model = Model::at_zero();
-    model.fold_ended_sessions();
+    model.merge_ended_sessions();
     for n in 0..CONNECTIONS {
         let id = session(n);
         model.observe(&message(&id, 1, &[LOCK]));
@@ -224,13 +224,13 @@ fn a_watch_without_end_keeps_no_connection_for_ever() {
         });
         model.interval_now();
         // The metrics of each stay for two minutes.
-        assert!(model.courses().count() <= 14, "{n}");
+        assert!(model.session_histories().count() <= 14, "{n}");
     }
     let open = session(CONNECTIONS);
     model.observe(&message(&open, 1, &[LOCK]));
     let summary = model.summary_now();
     assert_eq!(messages(&summary), u64::from(CONNECTIONS) + 1);
-    assert_eq!(summary.sessions_seen, u64::from(CONNECTIONS) + 1);
+    assert_eq!(summary.sessions_observed, u64::from(CONNECTIONS) + 1);
     // It is found under its place, wherever that is now.
     model.observe(&message(&open, 2, &[LOCK]));
     let of = |s: &&SessionFigures| s.name.id() == Some(&*open);

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::{
-    domain::{Doing, Part},
+    domain::{Part, ThreadActivity},
     model::SessionFigures,
-    stats::{BlameRow, Samples},
+    stats::{BlameRow, HolderSamples},
 };
 
 use super::units::{HumanDuration, HumanPercent, human_name};
@@ -52,12 +52,12 @@ fn line(text: &mut String, row: &BlameRow, whole: i128) {
             HumanDuration::from(waits.longest_ns as i64)
         );
     }
-    if row.part == Part::LockWait && waits.holds > 0 {
+    if row.part == Part::LockWait && waits.uninterruptible > 0 {
         let _ = write!(
             text,
             ", {} of them ({}) not let go when asked",
-            waits.holds,
-            HumanDuration::from(waits.holds_ns as i64)
+            waits.uninterruptible,
+            HumanDuration::from(waits.uninterruptible_ns as i64)
         );
     }
     let held_back = HumanPercent {
@@ -68,22 +68,22 @@ fn line(text: &mut String, row: &BlameRow, whole: i128) {
         let _ = write!(text, "; {held_back} of it held back at the sender");
     }
     text.push('\n');
-    if row.samples.all > 0 {
+    if row.samples.total > 0 {
         seen(text, &row.samples);
     }
 }
 
 /// What the holder was doing, below its line.
-fn seen(text: &mut String, samples: &Samples) {
+fn seen(text: &mut String, samples: &HolderSamples) {
     let share = |part: u64| HumanPercent {
         part: part.into(),
-        whole: samples.all.into(),
+        whole: samples.total.into(),
     };
-    let _ = write!(text, "    seen {} times meanwhile: ", samples.all);
-    for (i, (doing, times)) in samples.doing.iter().enumerate() {
+    let _ = write!(text, "    seen {} times meanwhile: ", samples.total);
+    for (i, (activity, times)) in samples.activities.iter().enumerate() {
         let comma = if i == 0 { "" } else { ", " };
         let _ = write!(text, "{comma}{} ", share(*times));
-        was(text, doing);
+        was(text, activity);
     }
     if samples.other() > 0 {
         let _ = write!(text, ", {} something else", share(samples.other()));
@@ -92,18 +92,18 @@ fn seen(text: &mut String, samples: &Samples) {
 }
 
 /// As in "on-cpu in `encode` (json/encoder.py:183)".
-fn was(text: &mut String, doing: &Doing) {
-    let state = match doing.state {
+fn was(text: &mut String, activity: &ThreadActivity) {
+    let state = match activity.state {
         Part::Unknown => "running or ready to run".to_owned(),
         Part::RunQueue => "waiting for a CPU".to_owned(),
         part => human_name(part.name()),
     };
     text.push_str(&state);
-    if let Some(call) = &doing.call {
+    if let Some(call) = &activity.call {
         let _ = write!(text, " in {call}");
     }
-    if let Some(function) = &doing.function {
-        let by = if doing.call.is_some() { "by" } else { "in" };
+    if let Some(function) = &activity.function {
+        let by = if activity.call.is_some() { "by" } else { "in" };
         let _ = write!(text, " {by} {function}");
     }
 }
@@ -115,21 +115,21 @@ mod tests {
 
     #[test]
     fn what_a_holder_was_seen_doing() {
-        let doing = |state, call: Option<&str>, name: Option<&str>| Doing {
+        let activity = |state, call: Option<&str>, name: Option<&str>| ThreadActivity {
             state,
             call: call.map(str::to_owned),
             function: name.map(|name| Function {
                 name: name.to_owned(),
-                place: "lab/hog.py:42".to_owned(),
+                location: "lab/hog.py:42".to_owned(),
             }),
         };
-        let samples = Samples {
-            all: 200,
-            doing: vec![
-                (doing(Part::OnCpu, None, Some("hash_rows")), 160),
-                (doing(Part::Blocked, Some("write"), Some("log")), 20),
-                (doing(Part::RunQueue, None, None), 12),
-                (doing(Part::Unknown, None, None), 4),
+        let samples = HolderSamples {
+            total: 200,
+            activities: vec![
+                (activity(Part::OnCpu, None, Some("hash_rows")), 160),
+                (activity(Part::Blocked, Some("write"), Some("log")), 20),
+                (activity(Part::RunQueue, None, None), 12),
+                (activity(Part::Unknown, None, None), 4),
             ],
         };
         let mut text = String::new();

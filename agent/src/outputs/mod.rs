@@ -199,7 +199,7 @@ impl OutputWriter {
             return;
         }
         if self.waited.is_multiple_of(WAITING_EVERY) {
-            let what = if interval.sessions_seen == 0 {
+            let what = if interval.sessions_observed == 0 {
                 "no FIX session read yet, waiting for one of"
             } else {
                 "no FIX session is open, waiting for the next of"
@@ -218,7 +218,7 @@ mod tests {
     use crate::{
         domain::{
             Part, Stage,
-            samples::{message, session},
+            fixtures::{message, session},
         },
         model::Model,
     };
@@ -274,7 +274,7 @@ mod tests {
             model.observe(&m);
             outputs.message(&m).expect("writes");
         }
-        model.health().lose("ring_full", 1);
+        model.health_mut().lose("ring_full", 1);
         outputs.interval(&model.interval_now()).expect("writes");
         outputs.finish(&model.summary_now()).expect("writes");
         let lines = out.text().lines().map(str::to_owned).collect();

@@ -8,9 +8,9 @@ use super::{
     units::{HumanBytes, HumanDuration, HumanPercent, HumanRate, human_name, sanitize_name, wrap},
 };
 use crate::{
-    domain::{Discovery, Health, Hook, Part, ProcessFacts, Stage},
+    domain::{Availability, DiscoveryCounts, Health, Part, ProcessInfo, Stage},
     model::{SessionFigures, Summary},
-    stats::{Figures, Spread},
+    stats::{Figures, Quantiles},
     verdict::Flow,
     what_if::ASSUMPTIONS,
 };
@@ -27,8 +27,12 @@ pub(super) fn summary(summary: &Summary, watched: &str, style: TextStyle) -> Str
         "\n{} {watched} watched for {}, {} session{}",
         style.bold("tag52 summary:"),
         HumanDuration((seconds * 1e9) as i128),
-        summary.sessions_seen,
-        if summary.sessions_seen == 1 { "" } else { "s" }
+        summary.sessions_observed,
+        if summary.sessions_observed == 1 {
+            ""
+        } else {
+            "s"
+        }
     );
     let mut sessions: Vec<_> = summary.sessions.iter().collect();
     // With more than can be read, those that waited most.
@@ -83,7 +87,7 @@ fn session(text: &mut String, s: &SessionFigures, seconds: f64, style: TextStyle
 }
 
 /// The process as its container has it, when it is in one.
-fn contained(process: &ProcessFacts) -> Option<String> {
+fn contained(process: &ProcessInfo) -> Option<String> {
     let container = process.container.as_ref();
     if container.is_none() && process.pod.is_none() {
         return None;
@@ -135,7 +139,7 @@ fn judged(text: &mut String, s: &SessionFigures, style: TextStyle) {
         if !verdict.advice.is_empty() {
             let _ = write!(said, " {}", verdict.advice);
         }
-        if let Some(left) = verdict.flow.left {
+        if let Some(left) = verdict.flow.until_max_latency {
             let _ = write!(said, " {}", time_left(left));
         }
         let said = wrapped(&said, "  ");
@@ -178,7 +182,7 @@ fn flow(flow: &Flow) -> String {
     text
 }
 
-fn spread(text: &mut String, name: &str, age: &Spread) {
+fn spread(text: &mut String, name: &str, age: &Quantiles) {
     let _ = writeln!(
         text,
         "  {name}: p50 {}  p90 {}  p99 {}  p99.9 {}  min {}  max {}",
@@ -417,7 +421,7 @@ fn health(text: &mut String, health: &Health, style: TextStyle) {
         HumanBytes(health.ring_high_water_bytes)
     );
     if let Some(found) = health.discovery {
-        let Discovery {
+        let DiscoveryCounts {
             fix,
             other,
             not_selected,
@@ -435,9 +439,9 @@ fn health(text: &mut String, health: &Health, style: TextStyle) {
         .max()
         .unwrap_or(0);
     for capability in &health.capabilities {
-        let hook = match &capability.hook {
-            Hook::Chosen(hook) => hook.clone(),
-            Hook::Absent(why) => style.warn(&format!("absent: {why}")),
+        let hook = match &capability.availability {
+            Availability::Observed(hook) => hook.clone(),
+            Availability::Unavailable(why) => style.warn(&format!("absent: {why}")),
         };
         let _ = writeln!(text, "  {:<names$}  {hook}", capability.name);
     }
@@ -462,18 +466,18 @@ mod tests {
     use crate::{
         domain::{
             Capability, Container, Pod, ProbeCost, Qos, SentBetween,
-            samples::{message, session as session_id},
+            fixtures::{message, session as session_id},
         },
         model::Model,
     };
 
     #[test]
     fn a_process_in_a_container_is_told_with_its_pid_there() {
-        let mut process = ProcessFacts {
+        let mut process = ProcessInfo {
             pid: 411,
             inner_pid: 7,
             comm: "oms".to_owned(),
-            ..ProcessFacts::default()
+            ..ProcessInfo::default()
         };
         assert_eq!(contained(&process), None);
         process.container = Some(Container {
@@ -481,7 +485,7 @@ mod tests {
             runtime: Some("containerd".to_owned()),
             name: None,
         });
-        let said = |process: &ProcessFacts| contained(process).expect("in a container");
+        let said = |process: &ProcessInfo| contained(process).expect("in a container");
         assert_eq!(
             said(&process),
             "oms is pid 7 in its container (containerd 09d185410c4e)"
@@ -517,15 +521,15 @@ mod tests {
                 ],
             ));
         }
-        model.health().lose("ring_full", 2);
-        model.health().probes.push(ProbeCost {
+        model.health_mut().lose("ring_full", 2);
+        model.health_mut().probes.push(ProbeCost {
             name: "sched_switch".to_owned(),
             runs: 100,
             run_time_ns: 9_000,
         });
-        model.health().capabilities.push(Capability {
+        model.health_mut().capabilities.push(Capability {
             name: "arrivals".to_owned(),
-            hook: Hook::Chosen("sk_data_ready".to_owned()),
+            availability: Availability::Observed("sk_data_ready".to_owned()),
         });
         let text = summary(&model.summary_now(), "pid 411", TextStyle::Plain);
         println!("{text}");

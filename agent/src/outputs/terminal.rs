@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io::IsTerminal, time::Duration};
 
 use super::units::{HumanBytes, HumanDuration, HumanPercent, HumanRate, human_name, sanitize_name};
 use crate::{
-    domain::{Part, ProcessFacts, Stage},
+    domain::{Part, ProcessInfo, Stage},
     model::{Interval, SessionFigures, SessionName},
     stats::Figures,
     verdict::Verdict,
@@ -82,7 +82,7 @@ pub(super) fn label(s: &SessionFigures) -> String {
 
 /// Where a process runs: `namespace/pod/container`, with ids where names are not known; a container
 /// outside of Kubernetes by its runtime: `podman/1a2b3c4d5e6f`. `None`: on the host.
-pub(super) fn place(process: &ProcessFacts) -> Option<String> {
+pub(super) fn place(process: &ProcessInfo) -> Option<String> {
     let container = process.container.as_ref();
     let Some(pod) = &process.pod else {
         let container = container?;
@@ -205,7 +205,7 @@ fn verdict(text: &mut String, s: &SessionFigures, style: TextStyle) {
     };
     let _ = write!(text, "    {}", style.warn(&names(verdict)));
     let _ = write!(text, ": {}", verdict.sentence);
-    if let Some(left) = verdict.flow.left {
+    if let Some(left) = verdict.flow.until_max_latency {
         let _ = write!(text, " {}", style.alarm(&time_left(left)));
     }
     text.push('\n');
@@ -336,8 +336,8 @@ mod tests {
     use super::*;
     use crate::{
         domain::{
-            Container, Pod, SentBetween, TapDelta, Update,
-            samples::{message, session as session_id},
+            Container, Pod, SentBetween, TapCounts, Update,
+            fixtures::{message, session as session_id},
         },
         model::Model,
     };
@@ -356,7 +356,7 @@ mod tests {
             runtime: runtime.map(str::to_owned),
             name: name.map(str::to_owned),
         };
-        let mut process = ProcessFacts::default();
+        let mut process = ProcessInfo::default();
         assert_eq!(place(&process), None);
         process.container = Some(container(None, Some("podman")));
         assert_eq!(place(&process).as_deref(), Some("podman/09d185410c4e"));
@@ -384,7 +384,7 @@ mod tests {
         let mut model = Model::at_zero();
         let s = session_id(0);
         model.observe(&message(&s, 1, &[]));
-        let process = ProcessFacts {
+        let process = ProcessInfo {
             pid: s.pid,
             pod: Some(Pod {
                 uid: "u".to_owned(),
@@ -392,7 +392,7 @@ mod tests {
                 name: Some("oms-0\u{1b}[2J".to_owned()),
                 qos: None,
             }),
-            ..ProcessFacts::default()
+            ..ProcessInfo::default()
         };
         model.apply(model.now(), &Update::Process(Box::new(process)));
         let text = interval(&one(&mut model), TextStyle::Plain);
@@ -485,12 +485,12 @@ mod tests {
         model.observe(&m);
         model.tap(
             &s,
-            TapDelta {
+            TapCounts {
                 lost_bytes: 2048,
-                ..TapDelta::default()
+                ..TapCounts::default()
             },
         );
-        model.health().lose("ring_full", 7);
+        model.health_mut().lose("ring_full", 7);
         let text = interval(&one(&mut model), TextStyle::Plain);
         assert!(text.contains("[\u{b1}1s] [skew 5.00ms] [resends 1] [lost 2.0 KiB]\n"));
         assert!(text.contains("tag52: lost events: ring-full 7; "));

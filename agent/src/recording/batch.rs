@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use crate::domain::{
-    Charge, CulpritId, Excluded, FollowedBy, HandOff, Message, Moment, MsgType, Part, SentBetween,
-    SentTime, SessionId, TapDelta, Update, Wait,
+    Charge, CulpritId, ExclusionReason, HandOff, Message, MessageAftermath, Moment, MsgType, Part,
+    SentBetween, SentTime, SessionId, TapCounts, Update, Wait,
 };
 
 /// Cells of a matrix.
@@ -67,12 +67,12 @@ enum Item {
         cells: u32,
         /// How many follow in [`Batch::charges`].
         charges: u32,
-        /// Whether there is one in [`Batch::followed`].
-        followed: bool,
+        /// Whether there is one in [`Batch::aftermath`].
+        aftermath: bool,
         flat: Flat,
     },
-    Excluded(Place, Excluded),
-    Tap(Place, TapDelta),
+    Excluded(Place, ExclusionReason),
+    Tap(Place, TapCounts),
     Wait(Wait),
     Other(Update),
     /// So many updates are missing here.
@@ -88,7 +88,7 @@ pub(super) enum BatchEntry<'a> {
         flat: &'a Flat,
         cells: &'a [i64; CELLS],
         charges: &'a [Charge],
-        followed: FollowedBy,
+        aftermath: MessageAftermath,
     },
     Update(Update),
     /// So many updates are missing here.
@@ -104,7 +104,7 @@ pub(super) struct Batch {
     items: Vec<Item>,
     cells: Vec<i64>,
     charges: Vec<Charge>,
-    followed: Vec<FollowedBy>,
+    aftermath: Vec<MessageAftermath>,
     sessions: Vec<Arc<SessionId>>,
     /// Where the session of the last update is.
     latest: usize,
@@ -175,15 +175,15 @@ impl Batch {
             left &= left - 1;
         }
         self.charges.extend_from_slice(&message.charges);
-        let followed = message.followed != FollowedBy::default();
-        if followed {
-            self.followed.push(message.followed);
+        let aftermath = message.aftermath != MessageAftermath::default();
+        if aftermath {
+            self.aftermath.push(message.aftermath);
         }
         self.items.push(Item::Message {
             session,
             cells,
             charges: message.charges.len() as u32,
-            followed,
+            aftermath,
             flat: Flat::of(message),
         });
     }
@@ -226,7 +226,7 @@ impl Batch {
     ) -> Result<(), E> {
         let mut now = Moment::default();
         let (mut cells, mut charges) = (self.cells.iter(), &self.charges[..]);
-        let mut followed = self.followed.iter();
+        let mut aftermath = self.aftermath.iter();
         let mut all = [0; CELLS];
         for item in self.items.drain(..) {
             let entry = match item {
@@ -238,7 +238,7 @@ impl Batch {
                     session,
                     cells: which,
                     charges: count,
-                    followed: follows,
+                    aftermath: follows,
                     flat,
                 } => {
                     for (cell, ns) in all.iter_mut().enumerate() {
@@ -255,10 +255,10 @@ impl Batch {
                         flat: &flat,
                         cells: &all,
                         charges: own,
-                        followed: if follows {
-                            followed.next().copied().unwrap_or_default()
+                        aftermath: if follows {
+                            aftermath.next().copied().unwrap_or_default()
                         } else {
-                            FollowedBy::default()
+                            MessageAftermath::default()
                         },
                     };
                     take(now, entry)?;
@@ -288,7 +288,7 @@ impl Batch {
         self.items.clear();
         self.cells.clear();
         self.charges.clear();
-        self.followed.clear();
+        self.aftermath.clear();
         self.sessions.clear();
         self.latest = 0;
     }

@@ -8,8 +8,8 @@ use super::{
     wire::{HealthRecord, MessageRecord, Record, Slot, WaitRecord},
 };
 use crate::domain::{
-    Charge, FollowedBy, Health, Matrix, Message, Moment, MsgType, Part, SentBetween, SentTime,
-    SessionId, Split, Stage, Update, Wait,
+    Charge, Health, Matrix, Message, MessageAftermath, Moment, MsgType, Part, SentBetween,
+    SentTime, SessionId, Split, Stage, Update, Wait,
 };
 
 /// What a session's next message is written as a difference to.
@@ -98,7 +98,7 @@ impl Encoder {
                 &Flat::of(m),
                 m.split.matrix().cells(),
                 &m.charges,
-                m.followed,
+                m.aftermath,
             ),
             Update::Excluded(session, why) => {
                 let slot = self.slot(session)?;
@@ -108,9 +108,9 @@ impl Encoder {
                 let slot = self.slot(session)?;
                 self.put(&Record::Tap(slot, *delta))
             }
-            Update::Threads(session, facts) => {
+            Update::LockWaits(session, facts) => {
                 let slot = self.slot(session)?;
-                self.put(&Record::Threads(slot, *facts))
+                self.put(&Record::LockWaits(slot, *facts))
             }
             Update::Window(session, facts) => {
                 let slot = self.slot(session)?;
@@ -136,10 +136,10 @@ impl Encoder {
             Update::Culprit(id, culprit) => self.put(&Record::Culprit(*id, Cow::Borrowed(culprit))),
             Update::Wait(wait) => self.wait(wait),
             Update::Process(facts) => self.put(&Record::Process(Cow::Borrowed(facts))),
-            Update::CulpritGone(id) => self.put(&Record::CulpritGone(*id)),
+            Update::CulpritRetired(id) => self.put(&Record::CulpritRetired(*id)),
             Update::ProcessEnded(pid) => self.put(&Record::ProcessEnded(*pid)),
             Update::Cgroup(cgroup) => self.put(&Record::Cgroup(Cow::Borrowed(cgroup))),
-            Update::Sample(sample) => self.put(&Record::Sample(Cow::Borrowed(sample))),
+            Update::HolderSample(sample) => self.put(&Record::HolderSample(Cow::Borrowed(sample))),
             Update::IntervalEnded => self.put(&Record::Interval),
             Update::ThreadUse(used) => self.put(&Record::ThreadUse(Cow::Borrowed(used))),
         }
@@ -176,7 +176,7 @@ impl Encoder {
         m: &Flat,
         cells: &[i64; CELLS],
         charges: &[Charge],
-        followed: FollowedBy,
+        aftermath: MessageAftermath,
     ) -> Result<(), EncodeError> {
         let slot = self.slot(session)?;
         let last = &mut self.lasts[slot as usize];
@@ -220,7 +220,8 @@ impl Encoder {
             changed,
             by_ns: Cow::Borrowed(&by_ns[..count]),
             charges: Cow::Borrowed(charges),
-            followed: Some(followed).filter(|followed| *followed != FollowedBy::default()),
+            aftermath: Some(aftermath)
+                .filter(|aftermath| *aftermath != MessageAftermath::default()),
         });
         last.tid = m.tid;
         last.seq = m.seq;
@@ -315,8 +316,8 @@ impl Decoder {
                 Decoded::Update(Update::Excluded(self.session(slot)?, why))
             }
             Record::Tap(slot, delta) => Decoded::Update(Update::Tap(self.session(slot)?, delta)),
-            Record::Threads(slot, facts) => {
-                Decoded::Update(Update::Threads(self.session(slot)?, facts))
+            Record::LockWaits(slot, facts) => {
+                Decoded::Update(Update::LockWaits(self.session(slot)?, facts))
             }
             Record::Window(slot, facts) => {
                 Decoded::Update(Update::Window(self.session(slot)?, facts))
@@ -336,10 +337,10 @@ impl Decoder {
             Record::Process(facts) => {
                 Decoded::Update(Update::Process(Box::new(facts.into_owned())))
             }
-            Record::CulpritGone(id) => Decoded::Update(Update::CulpritGone(id)),
+            Record::CulpritRetired(id) => Decoded::Update(Update::CulpritRetired(id)),
             Record::ProcessEnded(pid) => Decoded::Update(Update::ProcessEnded(pid)),
-            Record::Sample(sample) => {
-                Decoded::Update(Update::Sample(Box::new(sample.into_owned())))
+            Record::HolderSample(sample) => {
+                Decoded::Update(Update::HolderSample(Box::new(sample.into_owned())))
             }
             Record::ThreadUse(used) => {
                 Decoded::Update(Update::ThreadUse(Box::new(used.into_owned())))
@@ -427,7 +428,7 @@ impl Decoder {
             ack_pending_ns: record.ack_pending_ns,
             split,
             charges: record.charges.into_owned(),
-            followed: record.followed.unwrap_or_default(),
+            aftermath: record.aftermath.unwrap_or_default(),
         })))
     }
 

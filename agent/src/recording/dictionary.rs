@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::domain::{
-    CgroupUse, Culprit, CulpritId, Health, ProcessFacts, SessionId, ThreadFacts, Update,
-    WindowFacts,
+    CgroupUse, Culprit, CulpritId, Health, LockWaitTotals, ProcessInfo, SessionId, Update,
+    WindowClosures,
 };
 
 /// The last of everything that holds until it is told anew.
@@ -15,9 +15,9 @@ use crate::domain::{
 pub(super) struct Dictionary {
     culprits: BTreeMap<CulpritId, Arc<Culprit>>,
     cgroups: BTreeMap<u32, Box<CgroupUse>>,
-    processes: BTreeMap<u32, Box<ProcessFacts>>,
-    threads: HashMap<Arc<SessionId>, ThreadFacts>,
-    windows: HashMap<Arc<SessionId>, WindowFacts>,
+    processes: BTreeMap<u32, Box<ProcessInfo>>,
+    threads: HashMap<Arc<SessionId>, LockWaitTotals>,
+    windows: HashMap<Arc<SessionId>, WindowClosures>,
     health: Option<Box<Health>>,
 }
 
@@ -28,7 +28,7 @@ impl Dictionary {
             Update::Culprit(id, culprit) => {
                 self.culprits.insert(id, culprit);
             }
-            Update::CulpritGone(id) => {
+            Update::CulpritRetired(id) => {
                 self.culprits.remove(&id);
             }
             Update::Cgroup(cgroup) => {
@@ -41,7 +41,7 @@ impl Dictionary {
                 self.processes.remove(&pid);
                 self.cgroups.remove(&pid);
             }
-            Update::Threads(session, facts) => {
+            Update::LockWaits(session, facts) => {
                 self.threads.insert(session, facts);
             }
             Update::Window(session, facts) => {
@@ -56,7 +56,7 @@ impl Dictionary {
             | Update::Excluded(..)
             | Update::Tap(..)
             | Update::Wait(_)
-            | Update::Sample(_)
+            | Update::HolderSample(_)
             // Comes anew with every interval.
             | Update::ThreadUse(_)
             | Update::IntervalEnded => {}
@@ -71,7 +71,7 @@ impl Dictionary {
         let windows = self.windows.iter();
         culprits
             .map(|(&id, culprit)| Update::Culprit(id, Arc::clone(culprit)))
-            .chain(threads.map(|(id, facts)| Update::Threads(Arc::clone(id), *facts)))
+            .chain(threads.map(|(id, facts)| Update::LockWaits(Arc::clone(id), *facts)))
             .chain(windows.map(|(id, facts)| Update::Window(Arc::clone(id), *facts)))
             .chain(
                 self.processes

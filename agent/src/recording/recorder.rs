@@ -164,7 +164,7 @@ const fn is_essential(update: &Update) -> bool {
             | Update::Excluded(..)
             | Update::Tap(..)
             | Update::Wait(_)
-            | Update::Sample(_)
+            | Update::HolderSample(_)
             | Update::ThreadUse(_)
     )
 }
@@ -199,8 +199,8 @@ fn write(
                         flat,
                         cells,
                         charges,
-                        followed,
-                    } => writer.message(now, session, flat, cells, charges, followed),
+                        aftermath,
+                    } => writer.message(now, session, flat, cells, charges, aftermath),
                     BatchEntry::Update(update) => writer.update(now, update),
                     BatchEntry::Lost(updates) => {
                         if !mem::replace(&mut behind, true) {
@@ -231,7 +231,7 @@ mod tests {
     use crate::{
         domain::{
             Part, Stage,
-            samples::{message, session},
+            fixtures::{message, session},
         },
         recording::Reader,
     };

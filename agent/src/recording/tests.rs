@@ -6,11 +6,12 @@ use proptest::prelude::*;
 
 use super::{writer::Writer, *};
 use crate::domain::{
-    Capability, CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId, Discovery, Doing,
-    Excluded, Followed, Function, Health, Hook, Kin, Kube, Lock, Moment, Object, OwnUse, Part, Pod,
-    ProbeCost, ProcessFacts, Qos, Sample, Stage, TapDelta, ThreadFacts, ThreadName, ThreadUse,
-    Update, Wait, WindowFacts,
-    samples::{any_message, message, session},
+    Aftermath, Availability, CallObject, Capability, CgroupLevel, CgroupUse, Charge, Container,
+    Culprit, CulpritId, DiscoveryCounts, ExclusionReason, Function, Health, HolderSample,
+    KubeHealth, Lock, LockWaitTotals, Moment, OwnUse, Part, Pod, ProbeCost, ProcessInfo, Qos,
+    RunnerRelation, Stage, TapCounts, ThreadActivity, ThreadName, ThreadUse, Update, Wait,
+    WindowClosures,
+    fixtures::{any_message, message, session},
 };
 
 const LARGE: u64 = 1 << 30;
@@ -43,21 +44,28 @@ fn culprit() -> impl Strategy<Value = Culprit> {
         Just(Lock::Gil),
         any::<u64>().prop_map(|address| Lock::Futex { address })
     ];
-    let kin = prop::sample::select(&[Kin::Own, Kin::Cgroup, Kin::Neighbour, Kin::Kernel][..]);
+    let relation = prop::sample::select(
+        &[
+            RunnerRelation::SameProcess,
+            RunnerRelation::SameCgroup,
+            RunnerRelation::OtherCgroup,
+            RunnerRelation::Kernel,
+        ][..],
+    );
     let object = prop_oneof![
-        Just(Object::None),
+        Just(CallObject::None),
         (any::<u64>(), prop::collection::vec(".{0,9}", 0..3))
-            .prop_map(|(inode, others)| Object::Pipe { inode, others }),
-        ".{0,20}".prop_map(|peer| Object::Socket { peer }),
-        ".{0,20}".prop_map(|path| Object::File { path }),
-        ".{0,20}".prop_map(Object::Other),
+            .prop_map(|(inode, others)| CallObject::Pipe { inode, others }),
+        ".{0,20}".prop_map(|peer| CallObject::Socket { peer }),
+        ".{0,20}".prop_map(|path| CallObject::File { path }),
+        ".{0,20}".prop_map(CallObject::Other),
     ];
     prop_oneof![
         (lock, thread()).prop_map(|(lock, thread)| Culprit::Holder { lock, thread }),
-        (thread(), ".{0,30}", kin).prop_map(|(thread, cgroup, kin)| Culprit::Runner {
+        (thread(), ".{0,30}", relation).prop_map(|(thread, cgroup, relation)| Culprit::Runner {
             thread,
             cgroup,
-            kin
+            relation
         }),
         ".{0,30}".prop_map(|cgroup| Culprit::Quota { cgroup }),
         ("[a-z]{0,9}", object).prop_map(|(name, object)| Culprit::Call { name, object }),
@@ -69,7 +77,7 @@ prop_compose! {
     fn wild_message()(
         mut m in (0_u16..3).prop_flat_map(any_message),
         (tid, bytes) in any::<(u32, u32)>(),
-        followed in any::<[u64; 5]>(),
+        aftermath in any::<[u64; 5]>(),
         msg_type in prop::sample::select(vec!["8", "AE", "zz9Z", "0"]),
         at in prop::option::weighted(0.5, any::<[i64; 5]>()),
         ack_pending_ns in any::<u64>(),
@@ -81,14 +89,14 @@ prop_compose! {
     ) -> Update {
         m.tid = tid;
         m.bytes = bytes;
-        let [lock_wait_ns, throttle_ns, blocked_ns, ..] = followed;
-        m.followed.queued = Followed {
+        let [lock_wait_ns, throttle_ns, blocked_ns, ..] = aftermath;
+        m.aftermath.queued = Aftermath {
             lock_wait_ns,
             throttle_ns,
             blocked_ns,
-            lock_retry_ns: followed[3],
+            lock_retry_ns: aftermath[3],
         };
-        m.followed.in_app.blocked_ns = followed[4];
+        m.aftermath.in_app.blocked_ns = aftermath[4];
         m.msg_type = crate::domain::MsgType::new(msg_type.as_bytes()).expect("a message type");
         if let Some([sent, resolution, arrived, received, handed_off]) = at {
             m.sent.utc_ns = sent;
@@ -111,7 +119,7 @@ fn health() -> impl Strategy<Value = Update> {
         health.set_lost("malformed_record", n[1]);
         health.set_anomaly("clock_steps", n[2]);
         health.ring_high_water_bytes = n[3];
-        health.kube = chosen.then(|| Kube {
+        health.kube = chosen.then(|| KubeHealth {
             up: n[0] % 2 == 0,
             pods: n[1],
             errors: vec![(text.clone(), n[2])],
@@ -122,7 +130,7 @@ fn health() -> impl Strategy<Value = Update> {
             open_fds: n[2],
             max_fds: chosen.then_some(n[3]),
         });
-        health.discovery = chosen.then_some(Discovery {
+        health.discovery = chosen.then_some(DiscoveryCounts {
             fix: n[2],
             other: n[3],
             not_selected: n[4],
@@ -134,10 +142,10 @@ fn health() -> impl Strategy<Value = Update> {
         }];
         health.capabilities = vec![Capability {
             name: text.clone(),
-            hook: if chosen {
-                Hook::Chosen(text)
+            availability: if chosen {
+                Availability::Observed(text)
             } else {
-                Hook::Absent(text)
+                Availability::Unavailable(text)
             },
         }];
         Update::Health(Box::new(health))
@@ -179,16 +187,16 @@ fn any_update() -> impl Strategy<Value = Update> {
     let id = || (0_u16..3).prop_map(session);
     prop_oneof![
         6 => wild_message(),
-        1 => (id(), prop::sample::select(&Excluded::ALL[..]))
+        1 => (id(), prop::sample::select(&ExclusionReason::ALL[..]))
             .prop_map(|(id, why)| Update::Excluded(id, why)),
-        1 => (id(), any::<[u64; 4]>()).prop_map(|(id, n)| Update::Tap(id, TapDelta {
+        1 => (id(), any::<[u64; 4]>()).prop_map(|(id, n)| Update::Tap(id, TapCounts {
             garbled: n[0],
             skipped_bytes: n[1],
             lost_bytes: n[2],
             incomplete_headers: n[3],
         })),
         1 => (id(), any::<u64>(), any::<u64>()).prop_map(|(id, lock_waits, longest)| {
-            Update::Threads(id, ThreadFacts { lock_waits, longest_lock_wait_ns: longest })
+            Update::LockWaits(id, LockWaitTotals { lock_waits, longest_lock_wait_ns: longest })
         }),
         1 => id().prop_map(Update::SessionEnded),
         1 => health(),
@@ -202,9 +210,9 @@ fn any_update() -> impl Strategy<Value = Update> {
         1 => sample(),
         1 => process(),
         1 => any::<u32>().prop_map(Update::ProcessEnded),
-        1 => any::<u32>().prop_map(|id| Update::CulpritGone(CulpritId(id))),
+        1 => any::<u32>().prop_map(|id| Update::CulpritRetired(CulpritId(id))),
         1 => (0..3_u16, any::<[u64; 7]>())
-            .prop_map(|(n, parts)| Update::Window(session(n), WindowFacts { closed: 5, longest_ns: parts[0], parts })),
+            .prop_map(|(n, parts)| Update::Window(session(n), WindowClosures { closed: 5, longest_ns: parts[0], parts })),
     ]
 }
 
@@ -232,7 +240,7 @@ fn process() -> impl Strategy<Value = Update> {
         any::<(Option<u64>, Option<(u64, u64)>, Option<u64>)>(),
     )
         .prop_map(|(pids, comm, container, pod, cpu)| {
-            Update::Process(Box::new(ProcessFacts {
+            Update::Process(Box::new(ProcessInfo {
                 pid: pids[0],
                 inner_pid: pids[1],
                 comm,
@@ -249,14 +257,17 @@ fn sample() -> impl Strategy<Value = Update> {
     let text = || prop::option::of(".{0,20}");
     (any::<u64>(), 0..9_u32, text(), text()).prop_map(|(at_ns, id, call, name)| {
         let place = "a.py:7".to_owned();
-        Update::Sample(Box::new(Sample {
+        Update::HolderSample(Box::new(HolderSample {
             at_ns,
             waiter: 7,
             culprit: CulpritId(id),
-            doing: Doing {
+            activity: ThreadActivity {
                 state: Part::OnCpu,
                 call,
-                function: name.map(|name| Function { name, place }),
+                function: name.map(|name| Function {
+                    name,
+                    location: place,
+                }),
             },
         }))
     })
@@ -432,13 +443,13 @@ fn the_oldest_segment_goes_first_and_each_can_be_read_alone() {
     let culprit = Culprit::Quota {
         cgroup: "/pod".to_owned(),
     };
-    let facts = ThreadFacts {
+    let facts = LockWaitTotals {
         lock_waits: 3,
         longest_lock_wait_ns: 5,
     };
     let mut updates = vec![
         (moment(0), Update::Culprit(CulpritId(1), Arc::new(culprit))),
-        (moment(0), Update::Threads(session(0), facts)),
+        (moment(0), Update::LockWaits(session(0), facts)),
         (moment(0), Update::Health(Box::default())),
     ];
     let told_again = updates.len();
@@ -544,8 +555,8 @@ fn the_format_is_the_one_of_its_version() {
     let mut encoder = codec::Encoder::new(moment(0));
     let mut health = Health::default();
     health.set_lost("arrival_record", 3);
-    health.kube = Some(Kube::default());
-    health.discovery = Some(Discovery::default());
+    health.kube = Some(KubeHealth::default());
+    health.discovery = Some(DiscoveryCounts::default());
     health.own = Some(OwnUse::default());
     let thread = ThreadName {
         tid: 1,
@@ -554,10 +565,10 @@ fn the_format_is_the_one_of_its_version() {
     };
     let updates = [
         day(1).remove(0).1,
-        Update::Excluded(session(0), Excluded::Unbalanced),
-        Update::Tap(session(0), TapDelta::default()),
-        Update::Threads(session(0), ThreadFacts::default()),
-        Update::Window(session(0), WindowFacts::default()),
+        Update::Excluded(session(0), ExclusionReason::Unbalanced),
+        Update::Tap(session(0), TapCounts::default()),
+        Update::LockWaits(session(0), LockWaitTotals::default()),
+        Update::Window(session(0), WindowClosures::default()),
         Update::SessionEnded(session(0)),
         Update::Health(Box::new(health)),
         Update::Culprit(
@@ -565,14 +576,14 @@ fn the_format_is_the_one_of_its_version() {
             Arc::new(Culprit::Runner {
                 thread: thread.clone(),
                 cgroup: "/".to_owned(),
-                kin: Kin::Kernel,
+                relation: RunnerRelation::Kernel,
             }),
         ),
         Update::Culprit(
             CulpritId(2),
             Arc::new(Culprit::Call {
                 name: "write".to_owned(),
-                object: Object::Other("o".to_owned()),
+                object: CallObject::Other("o".to_owned()),
             }),
         ),
         Update::Wait(Wait {
@@ -588,7 +599,7 @@ fn the_format_is_the_one_of_its_version() {
             pid: 1,
             levels: vec![CgroupLevel::default()],
         })),
-        Update::Process(Box::new(ProcessFacts {
+        Update::Process(Box::new(ProcessInfo {
             pid: 1,
             inner_pid: 2,
             comm: "c".to_owned(),
@@ -599,17 +610,17 @@ fn the_format_is_the_one_of_its_version() {
             cpu_limit_millis: Some(500),
         })),
         Update::ProcessEnded(1),
-        Update::CulpritGone(CulpritId(1)),
-        Update::Sample(Box::new(Sample {
+        Update::CulpritRetired(CulpritId(1)),
+        Update::HolderSample(Box::new(HolderSample {
             at_ns: 9,
             waiter: 1,
             culprit: CulpritId(1),
-            doing: Doing {
+            activity: ThreadActivity {
                 state: Part::RunQueue,
                 call: None,
                 function: Some(Function {
                     name: "f".to_owned(),
-                    place: "a.py:1".to_owned(),
+                    location: "a.py:1".to_owned(),
                 }),
             },
         })),

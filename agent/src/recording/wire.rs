@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    Capability, CgroupUse, Charge, Culprit, CulpritId, Discovery, Excluded, FollowedBy, HandOff,
-    Kube, OwnUse, Part, ProbeCost, ProcessFacts, Sample, SessionId, TapDelta, ThreadFacts,
-    ThreadUse, WindowFacts,
+    Capability, CgroupUse, Charge, Culprit, CulpritId, DiscoveryCounts, ExclusionReason, HandOff,
+    HolderSample, KubeHealth, LockWaitTotals, MessageAftermath, OwnUse, Part, ProbeCost,
+    ProcessInfo, SessionId, TapCounts, ThreadUse, WindowClosures,
 };
 
 /// Stands for a session: the number its [`Record::Session`] gave it.
@@ -18,20 +18,20 @@ pub(super) type Slot = u32;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Record<'a> {
     Message(MessageRecord<'a>),
-    Excluded(Slot, Excluded),
-    Tap(Slot, TapDelta),
-    Threads(Slot, ThreadFacts),
-    Window(Slot, WindowFacts),
+    Excluded(Slot, ExclusionReason),
+    Tap(Slot, TapCounts),
+    LockWaits(Slot, LockWaitTotals),
+    Window(Slot, WindowClosures),
     /// The slot is free from now on.
     Ended(Slot),
     Health(HealthRecord<'a>),
     Culprit(CulpritId, Cow<'a, Culprit>),
     Wait(WaitRecord),
     Cgroup(Cow<'a, CgroupUse>),
-    Process(Cow<'a, ProcessFacts>),
+    Process(Cow<'a, ProcessInfo>),
     ProcessEnded(u32),
-    CulpritGone(CulpritId),
-    Sample(Cow<'a, Sample>),
+    CulpritRetired(CulpritId),
+    HolderSample(Cow<'a, HolderSample>),
     ThreadUse(Cow<'a, ThreadUse>),
     /// From now on the slot stands for this session.
     Session(Slot, Cow<'a, SessionId>),
@@ -79,7 +79,7 @@ pub(super) struct MessageRecord<'a> {
     pub(super) by_ns: Cow<'a, [i64]>,
     pub(super) charges: Cow<'a, [Charge]>,
     /// `None` when there is none.
-    pub(super) followed: Option<FollowedBy>,
+    pub(super) aftermath: Option<MessageAftermath>,
 }
 
 /// A wait that is over, as differences.
@@ -104,7 +104,7 @@ pub(super) struct HealthRecord<'a> {
     pub(super) probes: Cow<'a, [ProbeCost]>,
     pub(super) capabilities: Cow<'a, [Capability]>,
     pub(super) ring_high_water_bytes: u64,
-    pub(super) kube: Cow<'a, Option<Kube>>,
-    pub(super) discovery: Option<Discovery>,
+    pub(super) kube: Cow<'a, Option<KubeHealth>>,
+    pub(super) discovery: Option<DiscoveryCounts>,
     pub(super) own: Option<OwnUse>,
 }

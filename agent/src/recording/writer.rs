@@ -21,7 +21,7 @@ use super::{
     segment_path,
     wire::Record,
 };
-use crate::domain::{Charge, FollowedBy, Moment, SessionId, Update};
+use crate::domain::{Charge, MessageAftermath, Moment, SessionId, Update};
 
 /// So many bytes of records make a frame.
 const FRAME: usize = 1 << 16;
@@ -156,7 +156,7 @@ impl Writer {
         flat: &Flat,
         cells: &[i64; CELLS],
         charges: &[Charge],
-        followed: FollowedBy,
+        aftermath: MessageAftermath,
     ) -> Result<(), WriteError> {
         self.written.updates += 1;
         self.written.messages += 1;
@@ -164,7 +164,7 @@ impl Writer {
             .at(now)
             .and_then(|()| {
                 self.encoder
-                    .message(session, flat, cells, charges, followed)
+                    .message(session, flat, cells, charges, aftermath)
             })
             .map_err(|e| self.failed(io::Error::other(e)))?;
         self.full_frame()

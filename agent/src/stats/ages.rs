@@ -8,7 +8,7 @@ use hdrhistogram::{Counter, Histogram};
 /// and stays within `min..=max`. Ages below zero (clock skew) count as 0 in the quantiles, ages
 /// above one day as one day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spread {
+pub struct Quantiles {
     /// Half of the messages were at most this old.
     pub p50_ns: i64,
     /// Nine in ten.
@@ -75,7 +75,7 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
         self.sum_ns
     }
 
-    pub(crate) fn spread(&self) -> Option<Spread> {
+    pub(crate) fn spread(&self) -> Option<Quantiles> {
         let histogram = self.histogram.as_ref().filter(|h| !h.is_empty())?;
         let at = |quantile| {
             let value = histogram.value_at_quantile(quantile);
@@ -83,7 +83,7 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
                 .unwrap_or(i64::MAX)
                 .clamp(self.min_ns, self.max_ns)
         };
-        Some(Spread {
+        Some(Quantiles {
             p50_ns: at(0.5),
             p90_ns: at(0.9),
             p99_ns: at(0.99),

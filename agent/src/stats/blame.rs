@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use super::doing::{Doings, Samples};
+use super::activity::{ActivityCounts, HolderSamples};
 use crate::{
-    domain::{Charge, Culprit, CulpritId, Lock, Message, Part, Sample, Stage, Wait},
+    domain::{Charge, Culprit, CulpritId, HolderSample, Lock, Message, Part, Stage, Wait},
     stats::sums::Sums,
 };
 
@@ -43,15 +43,15 @@ pub struct BlameRow {
     /// what that stage has of it.
     pub held_back_ns: i128,
     /// The ingest thread's own waits, each once however many messages waited with it.
-    pub waits: Waits,
+    pub waits: WaitStats,
     /// Lock-wait: what the holder was doing meanwhile.
-    pub samples: Samples,
+    pub samples: HolderSamples,
 }
 
 impl BlameRow {
     /// Whether it names somebody.
     #[must_use]
-    pub fn is_known(&self) -> bool {
+    pub fn is_attributed(&self) -> bool {
         match self.culprit.as_deref() {
             None => false,
             Some(Culprit::Holder { thread, .. }) => thread.tid != 0,
@@ -77,7 +77,7 @@ impl BlameRow {
 
 /// Waits of a thread for one culprit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Waits {
+pub struct WaitStats {
     /// How many.
     pub count: u64,
     /// How long altogether, nanoseconds.
@@ -86,20 +86,20 @@ pub struct Waits {
     pub longest_ns: u64,
     /// Lock-wait: those that outlasted a second timed wait: the holder did not let go when asked to
     /// (CPython: a call that does not yield). The others were hand-offs.
-    pub holds: u64,
+    pub uninterruptible: u64,
     /// How long these, nanoseconds.
-    pub holds_ns: u64,
+    pub uninterruptible_ns: u64,
 }
 
 /// A lock wait that a timer interrupted this often or more outlasted a request to let go: CPython's
 /// waiter asks after its first timed wait (Python/ceval_gil.h `take_gil`).
 const HELD: u32 = 2;
 
-impl Waits {
+impl WaitStats {
     /// The longest part of the waiting is for long holds, not for hand-offs.
     #[must_use]
-    pub const fn mostly_holds(&self) -> bool {
-        self.holds_ns * 2 > self.ns
+    pub const fn mostly_uninterruptible(&self) -> bool {
+        self.uninterruptible_ns * 2 > self.ns
     }
 
     fn add(&mut self, wait: &Wait) {
@@ -107,8 +107,8 @@ impl Waits {
         self.ns += wait.ns;
         self.longest_ns = self.longest_ns.max(wait.ns);
         if wait.part == Part::LockWait && wait.timeouts >= HELD {
-            self.holds += 1;
-            self.holds_ns += wait.ns;
+            self.uninterruptible += 1;
+            self.uninterruptible_ns += wait.ns;
         }
     }
 
@@ -116,8 +116,8 @@ impl Waits {
         self.count += other.count;
         self.ns += other.ns;
         self.longest_ns = self.longest_ns.max(other.longest_ns);
-        self.holds += other.holds;
-        self.holds_ns += other.holds_ns;
+        self.uninterruptible += other.uninterruptible;
+        self.uninterruptible_ns += other.uninterruptible_ns;
     }
 }
 
@@ -129,8 +129,8 @@ struct Row {
     recent: f64,
     /// What was charged since it has a series of its own; `None` without one.
     named_ns: Option<u64>,
-    waits: Waits,
-    doings: Doings,
+    waits: WaitStats,
+    doings: ActivityCounts,
 }
 
 /// One session's charges.
@@ -250,9 +250,9 @@ impl BlameTable {
     }
 
     /// The holder of a lock was seen while the ingest thread waited for it.
-    pub(crate) fn sampled(&mut self, sample: &Sample) {
+    pub(crate) fn sampled(&mut self, sample: &HolderSample) {
         if let Some(row) = self.row(Part::LockWait, sample.culprit) {
-            row.doings.add(&sample.doing, 1);
+            row.doings.add(&sample.activity, 1);
         }
     }
 
@@ -321,8 +321,8 @@ impl BlameTable {
                     culprit: None,
                     ns: rest,
                     held_back_ns: held_back_rest,
-                    waits: Waits::default(),
-                    samples: Samples::default(),
+                    waits: WaitStats::default(),
+                    samples: HolderSamples::default(),
                 });
             }
         }
@@ -376,7 +376,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         Matrix,
-        samples::{message, session},
+        fixtures::{message, session},
     };
 
     /// A message that waited so long for locks.
@@ -533,6 +533,6 @@ mod tests {
         let rows = table.figures(&sums(40), &names());
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[0].ns, 30);
-        assert_eq!((rows[0].waits.count, rows[0].waits.holds), (2, 1));
+        assert_eq!((rows[0].waits.count, rows[0].waits.uninterruptible), (2, 1));
     }
 }

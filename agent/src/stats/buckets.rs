@@ -88,7 +88,7 @@ static CELLS: LazyLock<Cells> = LazyLock::new(|| {
 
 /// Counts of durations by cell; memory only for the cells between the shortest and the longest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct DurationCounts {
     first: usize,
     counts: Vec<u64>,
 }
@@ -107,7 +107,7 @@ pub(crate) struct Exponential {
     pub(crate) counts: Vec<u64>,
 }
 
-impl Counts {
+impl DurationCounts {
     /// Counts a duration; one below zero as zero.
     pub(crate) fn record(&mut self, ns: i64) {
         let cell = CELLS.bounds_ns.partition_point(|&bound| bound < ns);
@@ -203,8 +203,8 @@ mod tests {
 
     use super::*;
 
-    fn counts(durations: &[i64]) -> Counts {
-        let mut counts = Counts::default();
+    fn counts(durations: &[i64]) -> DurationCounts {
+        let mut counts = DurationCounts::default();
         durations.iter().for_each(|&ns| counts.record(ns));
         counts
     }

@@ -2,12 +2,12 @@
 
 use crate::{
     domain::{Message, Part, Stage},
-    stats::buckets::{AGE_BOUNDS_NS, Counts},
+    stats::buckets::{AGE_BOUNDS_NS, DurationCounts},
 };
 
 /// A message that stands for those of its bucket. Nothing of its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Exemplar {
+pub(crate) struct MessageExemplar {
     /// MsgSeqNum (34).
     pub(crate) seq: u64,
     /// The thread that received it, and its process.
@@ -20,21 +20,21 @@ pub(crate) struct Exemplar {
 }
 
 /// The latest message of each bucket of ages.
-pub(crate) type Exemplars = [Option<Exemplar>; AGE_BOUNDS_NS.len() + 1];
+pub(crate) type MessageExemplars = [Option<MessageExemplar>; AGE_BOUNDS_NS.len() + 1];
 
 /// How ages, stages and parts of a session's messages are spread. A negative value counts as 0.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Histograms {
-    pub(crate) age: Counts,
-    pub(crate) resend_age: Counts,
-    pub(crate) stages: [Counts; Stage::ALL.len()],
-    pub(crate) parts: [Counts; Part::ALL.len()],
+    pub(crate) age: DurationCounts,
+    pub(crate) resend_age: DurationCounts,
+    pub(crate) stages: [DurationCounts; Stage::ALL.len()],
+    pub(crate) parts: [DurationCounts; Part::ALL.len()],
     /// Summed ages, those below zero counted as 0 (as in the buckets), in nanoseconds.
     pub(crate) age_sum_ns: i128,
     /// The same of resends.
     pub(crate) resend_age_sum_ns: i128,
     /// Of fresh messages, by the bucket of their age.
-    pub(crate) exemplars: Exemplars,
+    pub(crate) exemplars: MessageExemplars,
 }
 
 impl Histograms {
@@ -49,7 +49,7 @@ impl Histograms {
         self.age.record(age_ns);
         self.age_sum_ns += i128::from(age_ns);
         let bucket = AGE_BOUNDS_NS.partition_point(|&bound| bound < age_ns);
-        self.exemplars[bucket] = Some(Exemplar {
+        self.exemplars[bucket] = Some(MessageExemplar {
             seq: message.seq,
             tid: message.tid,
             pid: message.session.pid,
@@ -89,7 +89,7 @@ impl Histograms {
         let all = [&self.age, &self.resend_age].into_iter();
         all.chain(&self.stages)
             .chain(&self.parts)
-            .map(Counts::heap_bytes)
+            .map(DurationCounts::heap_bytes)
             .sum()
     }
 }
@@ -97,7 +97,7 @@ impl Histograms {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::samples::{message, session};
+    use crate::domain::fixtures::{message, session};
 
     #[test]
     fn the_latest_message_of_a_bucket_stands_for_it() {

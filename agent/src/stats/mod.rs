@@ -1,21 +1,21 @@
 //! Figures that add up: histograms of ages, sums of parts, tallies and blame of a session.
 
+mod activity;
 mod ages;
 mod blame;
 mod buckets;
-mod doing;
 mod histograms;
 mod sums;
 mod tally;
 
-pub use ages::Spread;
-pub use blame::{BlameRow, Waits};
-pub use doing::Samples;
+pub use activity::HolderSamples;
+pub use ages::Quantiles;
+pub use blame::{BlameRow, WaitStats};
 pub use sums::Sums;
 pub use tally::{Exclusions, Figures, HandOffs, Narrowed, Skew};
 
 pub(crate) use ages::Ages;
 pub(crate) use blame::{BlameTable, Names};
-pub(crate) use buckets::{AGE_BOUNDS_NS, Counts, WAIT_BOUNDS_NS, ZERO_THRESHOLD};
-pub(crate) use histograms::{Exemplar, Exemplars, Histograms};
+pub(crate) use buckets::{AGE_BOUNDS_NS, DurationCounts, WAIT_BOUNDS_NS, ZERO_THRESHOLD};
+pub(crate) use histograms::{Histograms, MessageExemplar, MessageExemplars};
 pub(crate) use tally::Tally;

@@ -3,9 +3,9 @@
 use hdrhistogram::Counter;
 
 use crate::{
-    domain::{Excluded, HandOff, Message, Part, TapDelta},
+    domain::{ExclusionReason, HandOff, Message, Part, TapCounts},
     stats::{
-        ages::{Ages, Spread},
+        ages::{Ages, Quantiles},
         sums::Sums,
     },
 };
@@ -64,7 +64,7 @@ pub struct Figures {
     /// Fresh messages.
     pub messages: u64,
     /// Their ages; `None` without messages.
-    pub age: Option<Spread>,
+    pub age: Option<Quantiles>,
     /// Where their ages went; sums to the summed ages exactly.
     pub sums: Sums,
     /// Messages with any nanosecond not observed.
@@ -84,11 +84,11 @@ pub struct Figures {
     /// Resends with OrigSendingTime.
     pub resends: u64,
     /// Their ages, counted from OrigSendingTime.
-    pub resend_age: Option<Spread>,
+    pub resend_age: Option<Quantiles>,
     /// Messages without an age, by reason.
     pub excluded: Exclusions,
     /// The reader of the byte stream.
-    pub tap: TapDelta,
+    pub tap: TapCounts,
 }
 
 impl Figures {
@@ -126,12 +126,12 @@ impl HandOffs {
 
 /// Messages without an age, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Exclusions([u64; Excluded::ALL.len()]);
+pub struct Exclusions([u64; ExclusionReason::ALL.len()]);
 
 impl Exclusions {
     /// Every reason with its count.
-    pub fn iter(&self) -> impl Iterator<Item = (Excluded, u64)> + '_ {
-        Excluded::ALL
+    pub fn iter(&self) -> impl Iterator<Item = (ExclusionReason, u64)> + '_ {
+        ExclusionReason::ALL
             .into_iter()
             .map(|why| (why, self.0[why as usize]))
     }
@@ -162,7 +162,7 @@ pub(crate) struct Tally<C: Counter> {
     narrowed: Narrowed,
     hand_offs: HandOffs,
     pub(crate) excluded: Exclusions,
-    pub(crate) tap: TapDelta,
+    pub(crate) tap: TapCounts,
 }
 
 impl<C: Counter> Default for Tally<C> {
@@ -178,7 +178,7 @@ impl<C: Counter> Default for Tally<C> {
             narrowed: Narrowed::default(),
             hand_offs: HandOffs::default(),
             excluded: Exclusions::default(),
-            tap: TapDelta::default(),
+            tap: TapCounts::default(),
         }
     }
 }
@@ -215,7 +215,7 @@ impl<C: Counter> Tally<C> {
         self.hand_offs.0[message.hand_off as usize] += 1;
     }
 
-    pub(crate) const fn exclude(&mut self, why: Excluded) {
+    pub(crate) const fn exclude(&mut self, why: ExclusionReason) {
         self.excluded.0[why as usize] += 1;
     }
 

@@ -16,7 +16,7 @@ use std::{
 use agent_common::{BytesReceived, CloseReason, Snapshot, receive_flags};
 
 use crate::{
-    domain::{HandOff, SessionId, Update, WindowFacts},
+    domain::{HandOff, SessionId, Update, WindowClosures},
     events::Event,
     join::clock::{TimeSource, UtcClock},
 };
@@ -246,7 +246,7 @@ impl Sessions {
     }
 
     /// How often the window of each session was closed.
-    pub fn windows(&self) -> impl Iterator<Item = (&Arc<SessionId>, WindowFacts)> + '_ {
+    pub fn windows(&self) -> impl Iterator<Item = (&Arc<SessionId>, WindowClosures)> + '_ {
         self.sockets.values().filter_map(Socket::window)
     }
 

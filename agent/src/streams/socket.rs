@@ -9,7 +9,7 @@ use agent_common::{
 
 use super::{Filter, address::address, headers::Headers};
 use crate::{
-    domain::{Excluded, HandOff, SentBetween, SessionId, TapDelta, Update, WindowFacts},
+    domain::{ExclusionReason, HandOff, SentBetween, SessionId, TapCounts, Update, WindowClosures},
     events::Slices,
     join::{
         account::{Receipt, Received},
@@ -114,7 +114,7 @@ pub(super) struct Socket {
     past: Option<Past>,
     stream: Stream,
     tap: Tap,
-    tapped: TapDelta,
+    tapped: TapCounts,
     /// Headers read, of messages not received to their end.
     awaited: VecDeque<Header>,
     /// The application has read up to here.
@@ -188,7 +188,7 @@ impl Socket {
             past: None,
             stream,
             tap: Tap::new(),
-            tapped: TapDelta::default(),
+            tapped: TapCounts::default(),
             awaited: VecDeque::new(),
             read,
             unseen: 0,
@@ -330,7 +330,7 @@ impl Socket {
             for _ in 0..std::mem::take(&mut self.dropped) {
                 emit(Update::Excluded(
                     Arc::clone(session),
-                    Excluded::ReceiveUnseen,
+                    ExclusionReason::ReceiveUnseen,
                 ));
             }
         }
@@ -366,7 +366,7 @@ impl Socket {
                 let received = received.sent_between(between);
                 match self.moments.batch_of(receipt.reader.tid) {
                     Some(batch) => batch.add(received),
-                    None => emit(Update::Excluded(session, Excluded::ReceiveUnseen)),
+                    None => emit(Update::Excluded(session, ExclusionReason::ReceiveUnseen)),
                 }
             }
             Err(why) => {
@@ -427,7 +427,7 @@ impl Socket {
         let unmatched = batch.handed_off(end, how, by_function, session, |message| {
             emit(match message {
                 Ok(message) => Update::Message(Box::new(message)),
-                Err(_) => Update::Excluded(Arc::clone(session), Excluded::Unbalanced),
+                Err(_) => Update::Excluded(Arc::clone(session), ExclusionReason::Unbalanced),
             });
         });
         self.unmatched += unmatched;
@@ -484,14 +484,14 @@ impl Socket {
             return;
         };
         let counts = self.tap.counts();
-        let now = TapDelta {
+        let now = TapCounts {
             garbled: counts.garbled,
             skipped_bytes: counts.skipped_bytes,
             lost_bytes: counts.lost_bytes + self.unseen,
             // One that was cut off is seen by what comes after it.
             incomplete_headers: counts.incomplete_headers + counts.dropped_messages,
         };
-        let delta = TapDelta {
+        let delta = TapCounts {
             garbled: now.garbled - self.tapped.garbled,
             skipped_bytes: now.skipped_bytes - self.tapped.skipped_bytes,
             lost_bytes: now.lost_bytes - self.tapped.lost_bytes,
@@ -522,7 +522,7 @@ impl Socket {
         (self.reader != 0).then_some((self.session.as_ref()?, self.reader))
     }
 
-    pub(super) fn window(&self) -> Option<(&Arc<SessionId>, WindowFacts)> {
+    pub(super) fn window(&self) -> Option<(&Arc<SessionId>, WindowClosures)> {
         Some((self.session.as_ref()?, self.moments.window.facts()))
     }
 }

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::{Filter, Sessions};
 use crate::domain::Update;
 use crate::{
-    domain::{Excluded, HandOff as How, Message, Part, Stage},
+    domain::{ExclusionReason, HandOff as How, Message, Part, Stage},
     events::{Event, Slices},
     join::clock::{TimeSource, UtcClock},
 };
@@ -54,7 +54,7 @@ struct Script {
     /// The same four of another socket.
     other: (u64, Vec<u8>, usize, usize),
     messages: Vec<Message>,
-    excluded: Vec<Excluded>,
+    excluded: Vec<ExclusionReason>,
     incomplete: u64,
     ended: usize,
 }
@@ -695,7 +695,7 @@ fn resends_count_from_the_original_time_or_not_at_all() {
     assert_eq!(script.messages.len(), 1);
     assert!(script.messages[0].poss_dup);
     assert_eq!(script.messages[0].split.age_ns(), 500_000_000);
-    assert_eq!(script.excluded, [Excluded::ResendWithoutOrigTime]);
+    assert_eq!(script.excluded, [ExclusionReason::ResendWithoutOrigTime]);
 }
 
 #[test]
@@ -803,7 +803,7 @@ fn a_message_without_an_age_has_calls_too() {
     let mut script = Script::by_function();
     // The call is of the resend, and the new message waits: one call, one message with an age.
     script.read_and_call(&["8 2 dup-without-122", "8 9"], 1);
-    assert_eq!(script.excluded, [Excluded::ResendWithoutOrigTime]);
+    assert_eq!(script.excluded, [ExclusionReason::ResendWithoutOrigTime]);
     assert_eq!(
         (script.called(), script.sessions.unmatched()),
         (vec![(9, None)], 1)

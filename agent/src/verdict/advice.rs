@@ -58,7 +58,7 @@ fn network(e: &Evidence) -> String {
 fn lock(e: &Evidence) -> String {
     let holder = e.worst(Part::LockWait);
     match holder {
-        Some(row) if row.is_gil() && row.waits.mostly_holds() => {
+        Some(row) if row.is_gil() && row.waits.mostly_uninterruptible() => {
             "Split the calls that hold the GIL, or move them to a process of their own; they do not give it up when \
              asked, so a shorter switch interval will not help."
         }

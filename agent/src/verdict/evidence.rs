@@ -36,7 +36,7 @@ impl Evidence {
     pub fn worst(&self, part: Part) -> Option<&BlameRow> {
         self.blame
             .iter()
-            .find(|row| row.part == part && row.is_known())
+            .find(|row| row.part == part && row.is_attributed())
     }
 
     /// Whether the ages would be less with more CPU; `None` when not known.

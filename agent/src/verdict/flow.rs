@@ -26,7 +26,7 @@ pub struct Flow {
     /// `None` with too few messages.
     pub age_slope: Option<f64>,
     /// Until the age reaches MaxLatency: zero when it has, `None` when it does not grow.
-    pub left: Option<Duration>,
+    pub until_max_latency: Option<Duration>,
 }
 
 /// Stamps at least this far apart say nothing of the rate within seconds.
@@ -104,7 +104,7 @@ impl FlowTally {
             }),
             age_ns: self.age_ns,
             age_slope,
-            left: left(self.age_ns, age_slope, max_latency),
+            until_max_latency: left(self.age_ns, age_slope, max_latency),
         }
     }
 

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use super::*;
 use crate::{
     domain::{
-        CgroupLevel, CgroupUse, Culprit, Doing, Function, Kin, Lock, Message, Moment, Object, Part,
-        Stage, ThreadName, Update,
-        samples::{message, session},
+        CallObject, CgroupLevel, CgroupUse, Culprit, Function, Lock, Message, Moment, Part,
+        RunnerRelation, Stage, ThreadActivity, ThreadName, Update,
+        fixtures::{message, session},
     },
     model::Model,
-    stats::{BlameRow, Samples, Waits},
+    stats::{BlameRow, HolderSamples, WaitStats},
     what_if::Service,
 };
 
@@ -85,14 +85,14 @@ fn blamed(e: &Evidence, part: Part, culprit: Culprit) -> Vec<BlameRow> {
         culprit: Some(Arc::new(culprit)),
         ns: e.figures.sums.part(part) / 2,
         held_back_ns: 0,
-        waits: Waits {
+        waits: WaitStats {
             count: 100,
             ns: 500_000_000,
             longest_ns: 9_000_000,
-            holds: 0,
-            holds_ns: 0,
+            uninterruptible: 0,
+            uninterruptible_ns: 0,
         },
-        samples: Samples::default(),
+        samples: HolderSamples::default(),
     }]
 }
 
@@ -172,28 +172,28 @@ fn a_lock_is_told_by_its_holder_and_by_how_it_is_held() {
         &[Cause::StarvedByLock],
         &["the GIL", "0 long holds", "setswitchinterval"],
     );
-    e.blame[0].waits.holds = 2;
-    e.blame[0].waits.holds_ns = 300_000_000;
+    e.blame[0].waits.uninterruptible = 2;
+    e.blame[0].waits.uninterruptible_ns = 300_000_000;
     says(
         &e,
         &[Cause::StarvedByLock],
         &["2 long holds, 98 hand-offs", "Split the calls"],
     );
-    let doing = Doing {
+    let activity = ThreadActivity {
         state: Part::OnCpu,
         call: None,
         function: Some(Function {
             name: "iterencode".to_owned(),
-            place: "json/encoder.py:182".to_owned(),
+            location: "json/encoder.py:182".to_owned(),
         }),
     };
-    e.blame[0].samples = Samples {
-        all: 40,
-        doing: vec![(doing, 30)],
+    e.blame[0].samples = HolderSamples {
+        total: 40,
+        activities: vec![(activity, 30)],
     };
     let words = ["on-cpu in iterencode (json/encoder.py:182) in 75.0% of 40 samples"];
     says(&e, &[Cause::StarvedByLock], &words);
-    e.blame[0].samples.all = 80;
+    e.blame[0].samples.total = 80;
     assert!(!diagnose(&e).sentence.contains("iterencode"));
     e.cpu = Some(pod(0.4, 0.4, 0));
     assert!(!diagnose(&e).advice.contains("More CPU"));
@@ -223,7 +223,7 @@ fn others_on_the_cpu_are_named() {
     let runner = Culprit::Runner {
         thread: thread("spin"),
         cgroup: "/podY".to_owned(),
-        kin: Kin::Neighbour,
+        relation: RunnerRelation::OtherCgroup,
     };
     e.blame = blamed(&e, Part::RunQueue, runner);
     says(
@@ -249,7 +249,7 @@ fn others_on_the_cpu_are_named() {
 fn a_sink_is_named_by_call_and_object() {
     let mut e = evidence(&[(Stage::InApp, Part::Blocked, 50 * MS)], 0.0);
     says(&e, &[Cause::SlowSink], &["which is not known"]);
-    let object = Object::Pipe {
+    let object = CallObject::Pipe {
         inode: 17,
         others: vec!["drain/9".to_owned()],
     };
@@ -355,13 +355,16 @@ fn the_flow_is_that_of_a_queue() {
     );
     // From 10.5 s at half a second a second.
     assert!(
-        about(flow.left.expect("it grows").as_secs_f64(), 219.0),
+        about(
+            flow.until_max_latency.expect("it grows").as_secs_f64(),
+            219.0
+        ),
         "{flow:?}"
     );
     let steady = evidence(&[(Stage::Queued, Part::LockWait, 10 * SECOND)], 0.0).flow;
-    assert_eq!(steady.left, None);
+    assert_eq!(steady.until_max_latency, None);
     let late = evidence(&[(Stage::Queued, Part::LockWait, 130 * SECOND)], 0.0).flow;
-    assert_eq!(late.left, Some(Duration::ZERO));
+    assert_eq!(late.until_max_latency, Some(Duration::ZERO));
 }
 
 #[test]
@@ -373,7 +376,7 @@ fn max_latency_is_what_it_is_set_to() {
     }
     let interval = model.take_interval(after(1));
     let verdict = interval.sessions[0].verdict.as_ref().expect("a verdict");
-    assert_eq!(verdict.flow.left, Some(Duration::ZERO));
+    assert_eq!(verdict.flow.until_max_latency, Some(Duration::ZERO));
 }
 
 #[test]

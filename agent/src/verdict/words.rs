@@ -7,10 +7,10 @@ use super::{
 };
 use crate::{
     domain::{
-        Culprit, Kin, Part,
+        Culprit, Part, RunnerRelation,
         units::{HumanDuration, HumanPercent, human_name, sanitize},
     },
-    stats::{BlameRow, Waits},
+    stats::{BlameRow, WaitStats},
 };
 
 /// A pending acknowledgement for this share of the network's time is likely to be what the venue
@@ -111,18 +111,21 @@ pub(crate) fn charged(e: &Evidence, row: &BlameRow) -> HumanPercent {
 
 /// How a lock was held.
 fn held(row: &BlameRow) -> String {
-    let Waits {
+    let WaitStats {
         count,
         ns,
         longest_ns,
-        holds,
+        uninterruptible,
         ..
     } = row.waits;
     if count == 0 {
         return String::new();
     }
     let how = if row.is_gil() {
-        format!("; {holds} long holds, {} hand-offs", count - holds)
+        format!(
+            "; {uninterruptible} long holds, {} hand-offs",
+            count - uninterruptible
+        )
     } else {
         String::new()
     };
@@ -136,18 +139,18 @@ fn held(row: &BlameRow) -> String {
 
 /// Where the holder was seen most often, if that is half of the time or more.
 fn seen(row: &BlameRow) -> String {
-    let Some((doing, samples)) = row.samples.doing.first() else {
+    let Some((activity, samples)) = row.samples.activities.first() else {
         return String::new();
     };
-    if samples * 2 < row.samples.all {
+    if samples * 2 < row.samples.total {
         return String::new();
     }
     let share = HumanPercent {
         part: i128::from(*samples),
-        whole: i128::from(row.samples.all),
+        whole: i128::from(row.samples.total),
     };
-    let state = human_name(doing.state.name());
-    let what = match (&doing.function, &doing.call) {
+    let state = human_name(activity.state.name());
+    let what = match (&activity.function, &activity.call) {
         (Some(function), _) => format!("{state} in {function}"),
         (None, Some(call)) => format!("{state} in {call}"),
         (None, None) => state,
@@ -155,7 +158,7 @@ fn seen(row: &BlameRow) -> String {
     format!(
         "; {} in {share} of {} samples",
         sanitize(&what),
-        row.samples.all
+        row.samples.total
     )
 }
 
@@ -194,11 +197,11 @@ fn run_queue(e: &Evidence) -> String {
         None => "others have the CPU; who is not known".to_owned(),
         Some(row) => {
             let whose = match row.culprit.as_deref() {
-                Some(Culprit::Runner { kin, .. }) => match kin {
-                    Kin::Own => ", a thread of the same process",
-                    Kin::Cgroup => ", of the same pod",
-                    Kin::Neighbour => ", a neighbour in another cgroup",
-                    Kin::Kernel => ", a thread of the kernel",
+                Some(Culprit::Runner { relation, .. }) => match relation {
+                    RunnerRelation::SameProcess => ", a thread of the same process",
+                    RunnerRelation::SameCgroup => ", of the same pod",
+                    RunnerRelation::OtherCgroup => ", a neighbour in another cgroup",
+                    RunnerRelation::Kernel => ", a thread of the kernel",
                 },
                 _ => "",
             };

@@ -1,7 +1,7 @@
 //! What the replays of a session gave.
 
 use super::scenario::Scenario;
-use crate::stats::Spread;
+use crate::stats::Quantiles;
 
 /// The ages of one scenario. Quantiles are at most 1 % above the exact ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,14 +9,14 @@ pub struct Outcome {
     /// What was different.
     pub scenario: Scenario,
     /// The ages that would have come of it.
-    pub age: Spread,
+    pub age: Quantiles,
 }
 
 /// Every scenario of a session, of an interval or since the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhatIf {
     /// The ages as measured.
-    pub measured: Spread,
+    pub measured: Quantiles,
     /// In the order of [`Scenario::ALL`], each of them.
     pub outcomes: Vec<Outcome>,
 }
@@ -36,7 +36,7 @@ impl WhatIf {
 
     /// The ages of one scenario.
     #[must_use]
-    pub fn of(&self, scenario: Scenario) -> Option<&Spread> {
+    pub fn of(&self, scenario: Scenario) -> Option<&Quantiles> {
         let outcome = self.outcomes.iter().find(|o| o.scenario == scenario)?;
         Some(&outcome.age)
     }

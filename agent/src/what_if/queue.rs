@@ -1,7 +1,7 @@
 //! One reader and its queue.
 
 use super::{batch::Group, scenario::Scenario};
-use crate::stats::{Ages, Spread};
+use crate::stats::{Ages, Quantiles};
 
 /// The queue in one scenario: Lindley's recursion, and the ages it gives.
 #[derive(Clone, Debug)]
@@ -49,12 +49,12 @@ impl Queue {
         }
     }
 
-    pub(crate) fn spread(&self) -> Option<Spread> {
+    pub(crate) fn spread(&self) -> Option<Quantiles> {
         self.total.spread()
     }
 
     /// The ages since the last call.
-    pub(crate) fn take_interval(&mut self) -> Option<Spread> {
+    pub(crate) fn take_interval(&mut self) -> Option<Quantiles> {
         let spread = self.interval.spread();
         self.interval.reset();
         spread

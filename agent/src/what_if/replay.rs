@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{HandOff, Message, Part, Stage},
-    stats::Spread,
+    stats::Quantiles,
 };
 
 /// Replays a session as its messages come. Memory is bounded: a queue per scenario, and only for
@@ -69,7 +69,7 @@ impl Replay {
             there,
             counts: !message.poss_dup && seen * 2 > message.split.age_ns(),
             handed_off,
-            in_app: Service::of_stage(matrix, Stage::InApp, &message.followed.in_app),
+            in_app: Service::of_stage(matrix, Stage::InApp, &message.aftermath.in_app),
         };
         let goes_on = |batch: &Batch| batch.received == received && batch.messages.len() < MOST;
         if !self.pending.as_ref().is_some_and(goes_on) {
@@ -78,7 +78,7 @@ impl Replay {
         let batch = self.pending.get_or_insert_with(|| Batch {
             received,
             first_arrived: arrived,
-            queued: Service::of_stage(matrix, Stage::Queued, &message.followed.queued),
+            queued: Service::of_stage(matrix, Stage::Queued, &message.aftermath.queued),
             messages: Vec::new(),
         });
         batch.messages.push(waiting);
@@ -119,8 +119,8 @@ impl Replay {
 
     fn what_if(
         &mut self,
-        measured: Spread,
-        mut spread: impl FnMut(&mut Queue) -> Option<Spread>,
+        measured: Quantiles,
+        mut spread: impl FnMut(&mut Queue) -> Option<Quantiles>,
     ) -> Option<WhatIf> {
         let as_it_was = spread(&mut self.as_it_was);
         let mut outcomes = Vec::with_capacity(Scenario::ALL.len());
@@ -136,7 +136,7 @@ impl Replay {
     }
 
     /// What came out since the start.
-    pub(crate) fn total(&self, measured: Option<Spread>) -> (Option<WhatIf>, Service) {
+    pub(crate) fn total(&self, measured: Option<Quantiles>) -> (Option<WhatIf>, Service) {
         // What is pending belongs to it, and has to stay pending.
         let mut all = self.clone();
         all.flush();
@@ -145,7 +145,10 @@ impl Replay {
     }
 
     /// What came out since the last call, and what the reader spent.
-    pub(crate) fn take_interval(&mut self, measured: Option<Spread>) -> (Option<WhatIf>, Service) {
+    pub(crate) fn take_interval(
+        &mut self,
+        measured: Option<Quantiles>,
+    ) -> (Option<WhatIf>, Service) {
         self.flush();
         let what_if = match measured {
             Some(measured) => self.what_if(measured, Queue::take_interval),

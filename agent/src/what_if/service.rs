@@ -1,6 +1,6 @@
 //! What the reader spent, by part.
 
-use crate::domain::{Followed, Matrix, Part, Stage};
+use crate::domain::{Aftermath, Matrix, Part, Stage};
 
 /// What waits leave behind: which wait, and the part in which that is.
 const LEFT_BEHIND: [(Part, Part); 4] = [
@@ -20,16 +20,16 @@ pub struct Service([i64; CELLS]);
 
 impl Service {
     /// What a message's stage says of the reader.
-    pub(crate) fn of_stage(matrix: &Matrix, stage: Stage, followed: &Followed) -> Self {
+    pub(crate) fn of_stage(matrix: &Matrix, stage: Stage, aftermath: &Aftermath) -> Self {
         let mut cells = [0; CELLS];
         for (cell, part) in cells.iter_mut().zip(Part::ALL) {
             *cell = matrix.get(stage, part).max(0);
         }
         let left_behind = [
-            followed.lock_wait_ns,
-            followed.throttle_ns,
-            followed.blocked_ns,
-            followed.lock_retry_ns,
+            aftermath.lock_wait_ns,
+            aftermath.throttle_ns,
+            aftermath.blocked_ns,
+            aftermath.lock_retry_ns,
         ];
         for (n, ((_, part), ns)) in LEFT_BEHIND.into_iter().zip(left_behind).enumerate() {
             // The counters are exact, these are put together from single waits.

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::{Scenario, Service, WhatIf, replay::Replay, sentence};
 use crate::{
-    domain::{HandOff, Matrix, Message, Part, SessionId, Split, Stage, samples},
-    stats::{Ages, Spread},
+    domain::{HandOff, Matrix, Message, Part, SessionId, Split, Stage, fixtures},
+    stats::{Ages, Quantiles},
 };
 
 const US: i64 = 1_000;
@@ -65,7 +65,7 @@ impl Reader {
     /// Reads everything, as the join would tell it.
     fn read(mut self, loads: &[Load]) -> Vec<Message> {
         const TRANSIT: i64 = 50 * US;
-        let session = samples::session(0);
+        let session = fixtures::session(0);
         let mut messages = Vec::new();
         let mut next = 0;
         while next < loads.len() {
@@ -112,7 +112,7 @@ fn told(
     (arrived, received, handed_off): (i64, i64, i64),
     matrix: Matrix,
 ) -> Message {
-    let mut message = samples::message(session, seq, &[]);
+    let mut message = fixtures::message(session, seq, &[]);
     message.sent.utc_ns = BASE + sent;
     message.arrived_ns = Some(BASE + arrived);
     message.received_ns = BASE + received;
@@ -128,7 +128,7 @@ fn unknown(ns: i64) -> Matrix {
     matrix
 }
 
-fn measured(messages: &[Message]) -> Spread {
+fn measured(messages: &[Message]) -> Quantiles {
     let mut ages = Ages::<u64, 3>::default();
     for message in messages {
         ages.record(message.split.age_ns());
@@ -274,9 +274,9 @@ fn what_a_wait_leaves_behind_on_the_run_queue_goes_with_it() {
     ];
     let mut messages = Reader::new(&[], 1).read(&evenly(1000, MS, &work));
     for message in &mut messages {
-        message.followed.in_app.lock_wait_ns = 600 * US as u64;
+        message.aftermath.in_app.lock_wait_ns = 600 * US as u64;
         let queued = message.split.matrix().get(Stage::Queued, Part::RunQueue);
-        message.followed.queued.lock_wait_ns = (queued * 3 / 4) as u64;
+        message.aftermath.queued.lock_wait_ns = (queued * 3 / 4) as u64;
     }
     let what_if = replayed(&messages);
     let age = |s| what_if.of(s).expect("every scenario is there");
@@ -285,14 +285,14 @@ fn what_a_wait_leaves_behind_on_the_run_queue_goes_with_it() {
     assert!(near(age(Scenario::WithoutRunQueue).max_ns, 550 * US, 0.02));
     assert_eq!(age(Scenario::WithoutBlocked), age(Scenario::AsItWas));
     // More than there is of it is not believed.
-    let mut followed = messages[0].followed.in_app;
-    followed.blocked_ns = u64::MAX;
-    let service = Service::of_stage(messages[0].split.matrix(), Stage::InApp, &followed);
+    let mut aftermath = messages[0].aftermath.in_app;
+    aftermath.blocked_ns = u64::MAX;
+    let service = Service::of_stage(messages[0].split.matrix(), Stage::InApp, &aftermath);
     assert_eq!(service.part(Part::RunQueue), 800 * US);
     assert_eq!(service.total(), 1300 * US);
     // Between its sleeps it asked again.
-    followed.lock_retry_ns = 60 * US as u64;
-    let service = Service::of_stage(messages[0].split.matrix(), Stage::InApp, &followed);
+    aftermath.lock_retry_ns = 60 * US as u64;
+    let service = Service::of_stage(messages[0].split.matrix(), Stage::InApp, &aftermath);
     assert_eq!(service.part(Part::OnCpu), 100 * US);
     assert_eq!(service.left_behind(Part::LockWait), 660 * US);
 }

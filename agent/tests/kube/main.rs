@@ -15,7 +15,7 @@ use kube::Config;
 use serde_json::json;
 use server::{Answer, Server, pod};
 use tag52::{
-    domain::{Container, Pod, ProcessFacts},
+    domain::{Container, Pod, ProcessInfo},
     kube::{Kube, Setup, Timing},
 };
 
@@ -116,7 +116,7 @@ fn the_pods_of_this_node_and_no_others() {
 #[test]
 fn a_process_gets_the_names_of_its_pod_and_container() {
     let (_server, kube) = one();
-    let mut facts = ProcessFacts {
+    let mut facts = ProcessInfo {
         pid: 7,
         container: Some(Container {
             id: "aa".to_owned(),
@@ -127,7 +127,7 @@ fn a_process_gets_the_names_of_its_pod_and_container() {
             ..Pod::default()
         }),
         cpu_request_between: Some((1, 2)),
-        ..ProcessFacts::default()
+        ..ProcessInfo::default()
     };
     kube.name(&mut facts);
     let (pod, container) = (facts.pod.expect("a pod"), facts.container.expect("one"));

@@ -66,7 +66,7 @@ pub(super) fn function(
     let line = u32::from_ne_bytes([a, b, c, d]);
     Ok(Some(Function {
         name,
-        place: format!("{}:{line}", shortened(&file)),
+        location: format!("{}:{line}", shortened(&file)),
     }))
 }
 

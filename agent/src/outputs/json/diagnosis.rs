@@ -2,7 +2,7 @@
 
 use super::Line;
 use crate::{
-    stats::{BlameRow, Samples},
+    stats::{BlameRow, HolderSamples},
     verdict::{CpuUse, Verdict},
     what_if::WhatIf,
 };
@@ -32,9 +32,9 @@ impl Line {
             self.int("waits", row.waits.count);
             self.int("waits_ns", row.waits.ns);
             self.int("longest_ns", row.waits.longest_ns);
-            self.int("holds", row.waits.holds);
-            self.int("holds_ns", row.waits.holds_ns);
-            if row.samples.all > 0 {
+            self.int("holds", row.waits.uninterruptible);
+            self.int("holds_ns", row.waits.uninterruptible_ns);
+            if row.samples.total > 0 {
                 self.samples(&row.samples);
             }
             self.close(b'}');
@@ -66,7 +66,7 @@ impl Line {
             None => self.null("age_ns"),
         }
         self.float("age_slope", flow.age_slope);
-        let left = flow.left.map(|left| left.as_secs_f64());
+        let left = flow.until_max_latency.map(|left| left.as_secs_f64());
         self.float("seconds_to_max_latency", left);
         match &verdict.cpu {
             Some(cpu) => self.cpu(cpu),
@@ -110,18 +110,18 @@ impl Line {
     }
 
     /// The counts of `doing` sum to `samples`; the state is null in the row of all others.
-    pub(super) fn samples(&mut self, samples: &Samples) {
-        self.int("samples", samples.all);
+    pub(super) fn samples(&mut self, samples: &HolderSamples) {
+        self.int("samples", samples.total);
         self.key("doing");
         self.open(b'[');
-        for (doing, times) in &samples.doing {
+        for (activity, times) in &samples.activities {
             self.comma();
             self.open(b'{');
-            self.text("state", doing.state.name());
-            self.optional("call", doing.call.as_deref());
-            let function = doing.function.as_ref();
+            self.text("state", activity.state.name());
+            self.optional("call", activity.call.as_deref());
+            let function = activity.function.as_ref();
             self.optional("function", function.map(|f| f.name.as_str()));
-            self.optional("place", function.map(|f| f.place.as_str()));
+            self.optional("place", function.map(|f| f.location.as_str()));
             self.int("samples", *times);
             self.close(b'}');
         }

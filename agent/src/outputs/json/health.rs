@@ -1,7 +1,7 @@
 //! What the agent says of itself.
 
 use super::Line;
-use crate::domain::{Health, Hook};
+use crate::domain::{Availability, Health};
 
 impl Line {
     pub(super) fn health(&mut self, health: &Health) {
@@ -23,9 +23,9 @@ impl Line {
         for capability in &health.capabilities {
             self.key(&capability.name);
             self.open(b'{');
-            match &capability.hook {
-                Hook::Chosen(hook) => self.text("hook", hook),
-                Hook::Absent(why) => {
+            match &capability.availability {
+                Availability::Observed(hook) => self.text("hook", hook),
+                Availability::Unavailable(why) => {
                     self.null("hook");
                     self.text("absent", why);
                 }

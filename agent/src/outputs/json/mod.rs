@@ -94,7 +94,7 @@ impl Line {
         self.int("since_ns", summary.since_ns);
         self.int("until_ns", summary.until_ns);
         self.int("length_ns", summary.length.as_nanos());
-        self.int("sessions_seen", summary.sessions_seen);
+        self.int("sessions_seen", summary.sessions_observed);
         self.key("sessions");
         self.open(b'[');
         for s in &summary.sessions {

@@ -2,9 +2,9 @@
 
 use super::Line;
 use crate::{
-    domain::{Part, ProcessFacts, Qos, SessionId, Stage, WindowFacts},
+    domain::{Part, ProcessInfo, Qos, SessionId, Stage, WindowClosures},
     model::SessionFigures,
-    stats::Spread,
+    stats::Quantiles,
 };
 
 impl Line {
@@ -85,7 +85,7 @@ impl Line {
         }
     }
 
-    pub(super) fn window(&mut self, window: &WindowFacts) {
+    pub(super) fn window(&mut self, window: &WindowClosures) {
         self.key("window");
         self.open(b'{');
         self.int("closed", window.closed);
@@ -118,7 +118,7 @@ impl Line {
     }
 
     /// Who reads a session; what there is to say of containers and pods only where it is in one.
-    pub(super) fn process(&mut self, process: &ProcessFacts) {
+    pub(super) fn process(&mut self, process: &ProcessInfo) {
         self.key("process");
         self.open(b'{');
         self.int("pid", process.pid);
@@ -144,7 +144,7 @@ impl Line {
         self.close(b'}');
     }
 
-    pub(super) fn spread(&mut self, key: &str, spread: Option<&Spread>) {
+    pub(super) fn spread(&mut self, key: &str, spread: Option<&Quantiles>) {
         let Some(s) = spread else {
             return self.null(key);
         };

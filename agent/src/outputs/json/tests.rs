@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::*;
 use crate::{
     domain::{
-        Capability, Charge, Container, Culprit, CulpritId, Doing, Excluded, Function, Hook, Lock,
-        Moment, Part, Pod, ProbeCost, ProcessFacts, Qos, Sample, SentBetween, Stage, ThreadName,
-        Update,
-        samples::{any_message, message, session},
+        Availability, Capability, Charge, Container, Culprit, CulpritId, ExclusionReason, Function,
+        HolderSample, Lock, Moment, Part, Pod, ProbeCost, ProcessInfo, Qos, SentBetween, Stage,
+        ThreadActivity, ThreadName, Update,
+        fixtures::{any_message, message, session},
     },
     model::Model,
 };
@@ -36,18 +36,18 @@ fn cell_sum(matrix: &Value) -> i64 {
 
 #[test]
 fn a_process_in_a_pod_is_told_with_all_that_is_known() {
-    let told = |process: &ProcessFacts| {
+    let told = |process: &ProcessInfo| {
         let mut line = Line::default();
         line.open(b'{');
         line.process(process);
         let v = parse(line.finish());
         v["process"].clone()
     };
-    let mut process = ProcessFacts {
+    let mut process = ProcessInfo {
         pid: 411,
         inner_pid: 1,
         comm: "oms".to_owned(),
-        ..ProcessFacts::default()
+        ..ProcessInfo::default()
     };
     let on_the_host = serde_json::json!({"pid": 411, "container_pid": 1, "comm": "oms"});
     assert_eq!(told(&process), on_the_host);
@@ -169,20 +169,20 @@ fn what_a_holder_did_is_told_with_its_row() {
     }];
     model.observe(&m);
     let mut sample = |waiter, line: u32| {
-        let sample = Sample {
+        let sample = HolderSample {
             at_ns: 0,
             waiter,
             culprit: CulpritId(1),
-            doing: Doing {
+            activity: ThreadActivity {
                 state: Part::OnCpu,
                 call: None,
                 function: Some(Function {
                     name: "hash".to_owned(),
-                    place: format!("hog.py:{line}"),
+                    location: format!("hog.py:{line}"),
                 }),
             },
         };
-        model.apply(Moment::default(), &Update::Sample(Box::new(sample)));
+        model.apply(Moment::default(), &Update::HolderSample(Box::new(sample)));
     };
     for line in 0..8 {
         sample(m.tid, line);
@@ -250,16 +250,16 @@ fn intervals_and_summary_read_back() {
         latest_ns: coarse.sent.utc_ns + 130_000_000,
     });
     model.observe(&coarse);
-    model.exclude(&s, Excluded::NoSendingTime);
-    model.health().lose("ring_full", 3);
-    model.health().probes.push(ProbeCost {
+    model.exclude(&s, ExclusionReason::NoSendingTime);
+    model.health_mut().lose("ring_full", 3);
+    model.health_mut().probes.push(ProbeCost {
         name: "sched_switch".to_owned(),
         runs: 5,
         run_time_ns: 300,
     });
-    model.health().capabilities.push(Capability {
+    model.health_mut().capabilities.push(Capability {
         name: "throttle".to_owned(),
-        hook: Hook::Absent("no \"field\"".to_owned()),
+        availability: Availability::Unavailable("no \"field\"".to_owned()),
     });
     let interval = model.interval_now();
     let mut line = Line::default();

@@ -7,9 +7,9 @@ use super::{
     points::{Exemplar, Histogram, Labels},
 };
 use crate::{
-    domain::{Part, ProcessFacts, Stage, TapDelta, ThreadFacts, WindowFacts},
+    domain::{LockWaitTotals, Part, ProcessInfo, Stage, TapCounts, WindowClosures},
     model::{Model, Session},
-    stats::{Counts, Exclusions, Exemplars, Histograms, Sums},
+    stats::{DurationCounts, Exclusions, Histograms, MessageExemplars, Sums},
     verdict::Verdict,
     what_if::WhatIf,
 };
@@ -23,7 +23,7 @@ const EXEMPLAR_CHARACTERS: usize = 128;
 pub(super) struct Group {
     pub(super) labels: Labels,
     pub(super) pid: Option<u32>,
-    pub(super) process: Option<Arc<ProcessFacts>>,
+    pub(super) process: Option<Arc<ProcessInfo>>,
     /// When the first of them was seen, nanoseconds since 1970 UTC.
     pub(super) since_ns: i64,
     histograms: Histograms,
@@ -38,9 +38,9 @@ pub(super) struct Group {
     pub(super) skewed: u64,
     pub(super) skew_latest_ns: i64,
     pub(super) excluded: Exclusions,
-    pub(super) tap: TapDelta,
-    pub(super) threads: ThreadFacts,
-    pub(super) window: WindowFacts,
+    pub(super) tap: TapCounts,
+    pub(super) threads: LockWaitTotals,
+    pub(super) window: WindowClosures,
     /// Of the latest interval, as what follows; of the latest connection.
     pub(super) verdict: Option<Verdict>,
     pub(super) what_if: Option<WhatIf>,
@@ -130,7 +130,7 @@ impl Group {
     }
 }
 
-const fn plain(counts: &Counts, sum_ns: i128) -> Histogram<'_> {
+const fn plain(counts: &DurationCounts, sum_ns: i128) -> Histogram<'_> {
     Histogram {
         counts,
         sum_ns,
@@ -175,7 +175,7 @@ fn labels(session: &Session) -> Labels {
 }
 
 /// The namespace, pod and container a process runs in; empty outside of a pod.
-pub(super) fn place(process: Option<&ProcessFacts>) -> [String; 3] {
+pub(super) fn place(process: Option<&ProcessInfo>) -> [String; 3] {
     let pod = process.and_then(|p| p.pod.as_ref());
     let container = process.and_then(|p| p.container.as_ref());
     [
@@ -186,8 +186,8 @@ pub(super) fn place(process: Option<&ProcessFacts>) -> [String; 3] {
     .map(Option::unwrap_or_default)
 }
 
-fn named(exemplars: &Exemplars, model: &Model) -> Vec<Option<Exemplar>> {
-    let named = |e: &crate::stats::Exemplar| {
+fn named(exemplars: &MessageExemplars, model: &Model) -> Vec<Option<Exemplar>> {
+    let named = |e: &crate::stats::MessageExemplar| {
         let mut labels = vec![("seq", e.seq.to_string()), ("tid", e.tid.to_string())];
         let thread = model.thread_name(e.pid, e.tid).unwrap_or_default();
         let of = |(name, value): &(&str, String)| name.len() + value.chars().count();

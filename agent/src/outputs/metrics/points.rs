@@ -1,7 +1,7 @@
 //! What is written: points of metrics, one after the other.
 
 use super::metric::Metric;
-use crate::stats::Counts;
+use crate::stats::DurationCounts;
 
 /// The labels of a session, a process or the agent; none is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(in crate::outputs) struct Exemplar {
 /// Counts by size.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::outputs) struct Histogram<'a> {
-    pub(in crate::outputs) counts: &'a Counts,
+    pub(in crate::outputs) counts: &'a DurationCounts,
     pub(in crate::outputs) sum_ns: i128,
     /// By classic bucket; may be empty.
     pub(in crate::outputs) exemplars: &'a [Option<Exemplar>],

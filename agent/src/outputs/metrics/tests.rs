@@ -8,9 +8,10 @@ use prost::Message as _;
 use super::{group::CHARGED, wire::MetricFamily, *};
 use crate::{
     domain::{
-        CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId, Discovery, Excluded, Kube,
-        Message, Moment, OwnUse, Part, Pod, ProbeCost, ProcessFacts, SessionId, Stage, Update,
-        samples::{any_message, message, session},
+        CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId, DiscoveryCounts,
+        ExclusionReason, KubeHealth, Message, Moment, OwnUse, Part, Pod, ProbeCost, ProcessInfo,
+        SessionId, Stage, Update,
+        fixtures::{any_message, message, session},
     },
     outputs::openmetrics::{Exposed, parse},
 };
@@ -241,7 +242,7 @@ pub(in crate::outputs) fn busy_model() -> Model {
     let id: Arc<SessionId> = Arc::new(id);
     model.apply(
         at(1),
-        &Update::Process(Box::new(ProcessFacts {
+        &Update::Process(Box::new(ProcessInfo {
             pid: id.pid,
             inner_pid: 7,
             comm: "engine".to_owned(),
@@ -256,7 +257,7 @@ pub(in crate::outputs) fn busy_model() -> Model {
                 ..Pod::default()
             }),
             cpu_request_millis: Some(250),
-            ..ProcessFacts::default()
+            ..ProcessInfo::default()
         })),
     );
     let level = |path: &str, quota_ns, used| CgroupLevel {
@@ -296,8 +297,8 @@ pub(in crate::outputs) fn busy_model() -> Model {
     let mut resend = message(&id, 1, &[(Stage::InFlight, Part::Network, 60_000_000_000)]);
     resend.poss_dup = true;
     model.observe(&resend);
-    model.exclude(&id, Excluded::NoSendingTime);
-    let health = model.health();
+    model.exclude(&id, ExclusionReason::NoSendingTime);
+    let health = model.health_mut();
     health.lose("ring_full", 2);
     health.anomaly("negative_interval", 1);
     health.probes.push(ProbeCost {
@@ -307,14 +308,14 @@ pub(in crate::outputs) fn busy_model() -> Model {
     });
     health.capabilities.push(crate::domain::Capability {
         name: "arrivals".to_owned(),
-        hook: crate::domain::Hook::Chosen("tp_btf sk_data_ready".to_owned()),
+        availability: crate::domain::Availability::Observed("tp_btf sk_data_ready".to_owned()),
     });
-    health.discovery = Some(Discovery {
+    health.discovery = Some(DiscoveryCounts {
         fix: 1,
         other: 2,
         not_selected: 3,
     });
-    health.kube = Some(Kube {
+    health.kube = Some(KubeHealth {
         up: true,
         pods: 4,
         errors: vec![("forbidden".to_owned(), 1)],
@@ -528,7 +529,7 @@ proptest! {
     #[test]
     fn no_counter_falls_and_the_limit_holds(steps in prop::collection::vec(step(), 0..80), room in 1..6_usize) {
         let mut model = Model::at_zero();
-        model.set_most_series(room);
+        model.set_max_series(room);
         let model = Arc::new(Mutex::new(model));
         let mut now = 0;
         let mut seq = 0;
@@ -576,7 +577,7 @@ proptest! {
 fn a_churn_of_thousands_stays_flat() {
     let room = sessions_within(5_000).expect("room");
     let mut model = Model::at_zero();
-    model.set_most_series(room);
+    model.set_max_series(room);
     let model = Arc::new(Mutex::new(model));
     let mut before: Option<Exposed> = None;
     let (mut most, mut sizes) = (0, Vec::new());
@@ -618,7 +619,7 @@ fn a_churn_of_thousands_stays_flat() {
 #[test]
 fn sessions_fold_in_the_order_in_which_they_come() {
     let mut model = Model::at_zero();
-    model.set_most_series(2);
+    model.set_max_series(2);
     for _ in 0..2 {
         for n in 0..4 {
             model.observe(&message(&session(n), 1, &[(Stage::InApp, Part::OnCpu, 1)]));
@@ -636,7 +637,7 @@ fn sessions_fold_in_the_order_in_which_they_come() {
     assert_eq!(shown(&model), [Some(5003), None]);
     model.observe(&message(&session(9), 2, &[(Stage::InApp, Part::OnCpu, 1)]));
     assert_eq!(shown(&model), [Some(5003), Some(5011), None]);
-    assert_eq!(model.sessions_folded(), 2);
+    assert_eq!(model.sessions_without_series(), 2);
     let (_, parsed) = exposed(model);
     let other = parsed.sum("tag52_messages_total", &[("sender", "other")]);
     assert_eq!(other, 5.0);

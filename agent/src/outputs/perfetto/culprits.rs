@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::domain::{Culprit, CulpritId, Kin, Lock, Object, ThreadName};
+use crate::domain::{CallObject, Culprit, CulpritId, Lock, RunnerRelation, ThreadName};
 
 /// The dictionary, as it has been told so far.
 #[derive(Debug, Default)]
@@ -27,26 +27,26 @@ impl Culprits {
             Some(Culprit::Runner {
                 thread,
                 cgroup,
-                kin,
+                relation,
             }) => {
-                let kin = match kin {
-                    Kin::Own => "same process",
-                    Kin::Cgroup => "same cgroup",
-                    Kin::Neighbour => "another cgroup",
-                    Kin::Kernel => "kernel",
+                let relation = match relation {
+                    RunnerRelation::SameProcess => "same process",
+                    RunnerRelation::SameCgroup => "same cgroup",
+                    RunnerRelation::OtherCgroup => "another cgroup",
+                    RunnerRelation::Kernel => "kernel",
                 };
                 let of = if cgroup.is_empty() { "" } else { ", " };
-                format!("{} ({kin}{of}{cgroup})", self::thread(thread))
+                format!("{} ({relation}{of}{cgroup})", self::thread(thread))
             }
             Some(Culprit::Quota { cgroup }) => format!("quota of {cgroup}"),
             Some(Culprit::Call { name, object }) => match object {
-                Object::None => name.clone(),
-                Object::Pipe { inode, others } => {
+                CallObject::None => name.clone(),
+                CallObject::Pipe { inode, others } => {
                     format!("{name} pipe:[{inode}] with {}", others.join(", "))
                 }
-                Object::Socket { peer } => format!("{name} socket to {peer}"),
-                Object::File { path } => format!("{name} {path}"),
-                Object::Other(what) => format!("{name} {what}"),
+                CallObject::Socket { peer } => format!("{name} socket to {peer}"),
+                CallObject::File { path } => format!("{name} {path}"),
+                CallObject::Other(what) => format!("{name} {what}"),
             },
         }
     }

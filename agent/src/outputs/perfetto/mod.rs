@@ -201,18 +201,18 @@ impl<W: Write> Trace<W> {
             Update::Cgroup(r#use) => self
                 .cgroups
                 .take(at, r#use, &mut self.tracks, &mut self.out),
-            Update::Sample(sample) => self.threads.sample(
+            Update::HolderSample(sample) => self.threads.sample(
                 sample,
                 (&mut self.tracks, &self.culprits),
                 (&mut self.out, &mut self.exported),
             ),
             // None has a place in time.
             Update::Tap(..)
-            | Update::Threads(..)
+            | Update::LockWaits(..)
             | Update::ThreadUse(_)
             | Update::Process(_)
             | Update::ProcessEnded(_)
-            | Update::CulpritGone(_)
+            | Update::CulpritRetired(_)
             | Update::Window(..)
             | Update::IntervalEnded => Ok(()),
         }

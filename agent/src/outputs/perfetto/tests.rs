@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::{
     CulpritId, Part, Stage, Wait,
-    samples::{any_message, message, session},
+    fixtures::{any_message, message, session},
 };
 
 /// The messages of the samples are sent at this instant of UTC, an hour after the machine was

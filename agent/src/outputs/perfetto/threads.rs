@@ -13,7 +13,7 @@ use super::{
     tracks::{Rank, Tracks},
     writer::{Track, Writer},
 };
-use crate::domain::{Culprit, Sample, ThreadName, Wait};
+use crate::domain::{Culprit, HolderSample, ThreadName, Wait};
 
 /// Overlaps are an exception.
 const MOST_LANES: usize = 64;
@@ -273,7 +273,7 @@ impl Threads {
     /// What a holder was doing, when it was looked at.
     pub(super) fn sample<W: Write>(
         &mut self,
-        sample: &Sample,
+        sample: &HolderSample,
         (tracks, culprits): (&mut Tracks, &Culprits),
         (out, exported): (&mut Writer<W>, &mut Exported),
     ) -> io::Result<()> {
@@ -284,21 +284,23 @@ impl Threads {
         exported.samples += 1;
         let row = self.holder(holder, tracks, out)?;
         let track = row.lane(0, out)?;
-        let doing = &sample.doing;
-        let state = doing.state.name();
+        let activity = &sample.activity;
+        let state = activity.state.name();
         let mut args = vec![
             out.text("state", state),
             out.uint("waiter", sample.waiter.into()),
         ];
-        if let Some(call) = &doing.call {
+        if let Some(call) = &activity.call {
             args.push(out.text("call", call.as_str()));
         }
-        if let Some(function) = &doing.function {
+        if let Some(function) = &activity.function {
             args.push(out.text("function", function.name.as_str()));
-            args.push(out.text("place", function.place.as_str()));
+            args.push(out.text("place", function.location.as_str()));
         }
-        let name = doing.function.as_ref().map(|function| &function.name);
-        let name = name.or(doing.call.as_ref()).map_or(state, String::as_str);
+        let name = activity.function.as_ref().map(|function| &function.name);
+        let name = name
+            .or(activity.call.as_ref())
+            .map_or(state, String::as_str);
         let event = TrackEvent {
             debug_annotations: args,
             ..out.named("sample", name)

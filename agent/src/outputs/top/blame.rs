@@ -14,7 +14,7 @@ use crate::{
         units::{HumanDuration, HumanPercent, human_name, sanitize},
     },
     model::SessionFigures,
-    stats::{BlameRow, Waits},
+    stats::{BlameRow, WaitStats},
 };
 
 /// From this width on there is room for times.
@@ -35,7 +35,7 @@ struct Shown {
     /// Who; `None`: all others.
     who: Option<String>,
     ns: i128,
-    waits: Waits,
+    waits: WaitStats,
 }
 
 /// The rows worth a look, the part with most of the age first; within it the most charged first,
@@ -74,7 +74,7 @@ fn rows(s: &SessionFigures) -> Vec<Shown> {
                 whole,
                 who: None,
                 ns: rest,
-                waits: Waits::default(),
+                waits: WaitStats::default(),
             });
         }
     }
@@ -165,10 +165,10 @@ fn line(row: &Shown, head: Option<i128>, wide: bool, paint: Palette) -> Row<'sta
         } else {
             dash()
         }),
-        Cell::from(held(waits.holds)),
+        Cell::from(held(waits.uninterruptible)),
     ];
     if wide {
-        cells.push(Cell::from(held(waits.count - waits.holds)));
+        cells.push(Cell::from(held(waits.count - waits.uninterruptible)));
         cells.push(Cell::from(HumanDuration(row.ns).to_string()));
     }
     Row::new(cells)

@@ -9,7 +9,7 @@ use super::{
     paint::Palette,
     widgets::{EIGHTHS, apportion},
 };
-use crate::{domain::Part, model::Point};
+use crate::{domain::Part, model::IntervalPoint};
 
 /// Columns that the scale takes on the left.
 const SCALE: u16 = 7;
@@ -70,7 +70,7 @@ impl Height {
 /// The mean ages of intervals as columns, divided by part. The lines from the top, the scale on
 /// their left.
 pub(super) fn by_part(
-    points: &[Point],
+    points: &[IntervalPoint],
     width: u16,
     height: u16,
     paint: Palette,
@@ -167,13 +167,13 @@ fn columns_each(width: u16) -> usize {
 }
 
 /// The points that fit.
-pub(super) fn latest(points: &[Point], width: u16) -> &[Point] {
+pub(super) fn latest(points: &[IntervalPoint], width: u16) -> &[IntervalPoint] {
     let room = usize::from(width.saturating_sub(SCALE)) / columns_each(width);
     &points[points.len().saturating_sub(room)..]
 }
 
 /// The oldest mean age, nanoseconds.
-fn oldest_mean(points: &[Point]) -> i64 {
+fn oldest_mean(points: &[IntervalPoint]) -> i64 {
     points.iter().map(|point| point.mean_ns).max().unwrap_or(0)
 }
 

@@ -11,7 +11,7 @@ use crate::{
     domain::{
         CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Lock, Message, Moment, Part, Stage,
         ThreadName, ThreadUse, Update, Wait,
-        samples::{message, session},
+        fixtures::{message, session},
     },
     model::Model,
 };
@@ -359,8 +359,8 @@ fn its_cgroup_and_the_agent() {
         );
     }
     let mut model = incident();
-    model.health().lose("ring_full", 7);
-    model.health().anomaly("negative_interval", 2);
+    model.health_mut().lose("ring_full", 7);
+    model.health_mut().anomaly("negative_interval", 2);
     let lossy = ScreenData::of(&model, "pid 411");
     let page = text(&drawn(&lossy, &state(Page::Cgroup, false), 80, 24));
     has(

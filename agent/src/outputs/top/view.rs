@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::playing::PlaybackStatus;
 use crate::{
     domain::{CgroupLevel, CgroupUse, Culprit, Part, ThreadName, ThreadUse},
-    model::{Course, Model, Point, Recent, SessionFigures, SessionName},
+    model::{IntervalPoint, LatestPair, Model, SessionFigures, SessionHistory, SessionName},
     stats::BlameRow,
     verdict::Verdict,
 };
@@ -28,7 +28,7 @@ pub struct ScreenData {
     /// Sessions that are open in the order of first sight, then those that have ended.
     pub sessions: Vec<SessionView>,
     /// Sessions ever seen.
-    pub sessions_seen: u64,
+    pub sessions_observed: u64,
     /// The threads of the watched processes, by process and thread.
     pub threads: Vec<ThreadView>,
     /// The cgroups of the watched processes, by process.
@@ -57,7 +57,7 @@ pub struct SessionView {
     /// Its socket was closed.
     pub ended: bool,
     /// Its intervals, the oldest first.
-    pub points: Vec<Point>,
+    pub points: Vec<IntervalPoint>,
     /// Its latest interval with messages.
     pub latest: Option<SessionFigures>,
     /// All since the start.
@@ -69,7 +69,7 @@ pub struct SessionView {
 impl SessionView {
     /// The interval to be shown: the latest; of a session that has ended the latest with messages.
     #[must_use]
-    pub fn point(&self) -> Option<&Point> {
+    pub fn point(&self) -> Option<&IntervalPoint> {
         if self.ended {
             self.points.iter().rev().find(|point| point.messages > 0)
         } else {
@@ -138,7 +138,7 @@ pub struct ThreadView {
 }
 
 impl ThreadView {
-    fn of(recent: Recent<'_, ThreadUse>) -> Self {
+    fn of(recent: LatestPair<'_, ThreadUse>) -> Self {
         let now = recent.now;
         // Two ways of counting cannot be compared.
         let before = recent.before.filter(|(b, _)| b.tracked == now.tracked);
@@ -166,7 +166,7 @@ pub struct ProcessCgroups {
 }
 
 impl ProcessCgroups {
-    fn of(recent: Recent<'_, CgroupUse>) -> Self {
+    fn of(recent: LatestPair<'_, CgroupUse>) -> Self {
         let level = |now: &CgroupLevel| {
             let before = recent.before.and_then(|(before, length)| {
                 let before = before.levels.iter().find(|old| old.path == now.path)?;
@@ -245,11 +245,11 @@ impl ScreenData {
     /// What the model holds now; `watched` names the target.
     #[must_use]
     pub fn of(model: &Model, watched: &str) -> Self {
-        let health = model.health_ref();
+        let health = model.health();
         let now = model.now();
         let totals = model.summary(now).sessions;
         let mut sessions: Vec<_> = model
-            .courses()
+            .session_histories()
             .zip(totals)
             .map(|(course, total)| session(course, total))
             .collect();
@@ -262,7 +262,7 @@ impl ScreenData {
             playing: None,
             max_latency: model.max_latency(),
             sessions,
-            sessions_seen: model.sessions_seen(),
+            sessions_observed: model.sessions_observed(),
             threads: model.threads().map(ThreadView::of).collect(),
             cgroups: model.cgroups().map(ProcessCgroups::of).collect(),
             agent: AgentView {
@@ -274,7 +274,7 @@ impl ScreenData {
     }
 }
 
-fn session(course: Course<'_>, total: SessionFigures) -> SessionView {
+fn session(course: SessionHistory<'_>, total: SessionFigures) -> SessionView {
     SessionView {
         name: course.name.clone(),
         tid: course.tid,

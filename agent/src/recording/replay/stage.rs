@@ -44,7 +44,7 @@ impl Stage {
     pub(super) fn begin(&mut self, header: &Header) {
         let mut model = Model::new(header.from);
         model.set_max_latency(header.max_latency);
-        model.set_most_series(sessions_within(MAX_SERIES).unwrap_or(1));
+        model.set_max_series(sessions_within(MAX_SERIES).unwrap_or(1));
         self.publisher.reset(model);
         self.due = self.every.map(|every| (later(header.from, every), every));
         self.intervals = 0;

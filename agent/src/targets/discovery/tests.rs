@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::{Pod, ProcessFacts},
+    domain::{Pod, ProcessInfo},
     kube::selector::PodSelector,
 };
 
@@ -27,9 +27,9 @@ impl Subject for Process {
 
     /// In a pod the API has not told of.
     fn pod(&self, wanted: &PodSelector) -> Answer {
-        let facts = ProcessFacts {
+        let facts = ProcessInfo {
             pod: Some(Pod::default()),
-            ..ProcessFacts::default()
+            ..ProcessInfo::default()
         };
         wanted.matches(&facts, None)
     }

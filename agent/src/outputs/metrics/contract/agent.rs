@@ -2,7 +2,7 @@
 
 use super::{label, seconds};
 use crate::{
-    domain::Hook,
+    domain::Availability,
     outputs::metrics::metric::{Label, Metric, Source, Unit},
 };
 
@@ -60,10 +60,10 @@ pub(super) static METRICS: [Metric; 22] = [
         "What the agent can see on this kernel: 1 or 0, and by which hook",
         Source::Agent(|a, points| {
             for capability in &a.health.capabilities {
-                let (hook, there) = match &capability.hook {
-                    Hook::Chosen(hook) => (hook.as_str(), 1_u64),
+                let (hook, there) = match &capability.availability {
+                    Availability::Observed(hook) => (hook.as_str(), 1_u64),
                     // Why not is in the summary: it would be a label of any length.
-                    Hook::Absent(_) => ("none", 0),
+                    Availability::Unavailable(_) => ("none", 0),
                 };
                 let labels = [("name", capability.name.as_str()), ("hook", hook)];
                 points.put_by(&labels, there);

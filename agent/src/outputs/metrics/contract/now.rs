@@ -34,7 +34,7 @@ pub(super) static METRICS: [Metric; 9] = [
         "tag52_time_to_max_latency_seconds",
         "Time left until the age reaches MaxLatency at the rate at which it grew in the latest ten seconds; 0 when it has",
         Source::Session(|g, points| {
-            if let Some(left) = g.verdict.as_ref().and_then(|v| v.flow.left) {
+            if let Some(left) = g.verdict.as_ref().and_then(|v| v.flow.until_max_latency) {
                 points.put(left.as_secs_f64());
             }
         }),

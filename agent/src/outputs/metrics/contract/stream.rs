@@ -2,7 +2,7 @@
 
 use super::{label, seconds};
 use crate::{
-    domain::Excluded,
+    domain::ExclusionReason,
     outputs::metrics::metric::{Metric, Source, Unit},
 };
 
@@ -30,7 +30,7 @@ pub(super) static METRICS: [Metric; 15] = [
             "reason",
             "`no_sending_time`, `bad_sending_time`, `resend_without_orig_time`, `receive_unseen`, `unbalanced`",
         )],
-        Excluded::ALL.len() as u64,
+        ExclusionReason::ALL.len() as u64,
     ),
     Metric::counter(
         "tag52_messages_unknown_total",

@@ -10,7 +10,7 @@ use ratatui::{
 use super::{clean, name};
 use crate::{
     domain::units::{HumanBytes, HumanDuration, human_name},
-    model::Point,
+    model::IntervalPoint,
     outputs::top::{
         chart::{by_part, latest, plain},
         paint::Palette,
@@ -80,7 +80,7 @@ pub(in super::super) fn cgroup(
 }
 
 /// What the top of the CPU's scale is: the limit, or without one the whole CPUs that were used.
-fn full_scale(points: &[Point]) -> f64 {
+fn full_scale(points: &[IntervalPoint]) -> f64 {
     let limit = points.iter().rev().find_map(|p| p.limit);
     let most = points.iter().filter_map(|p| p.cores).fold(0.0, f32::max);
     f64::from(limit.unwrap_or_else(|| (most - 0.05).ceil().max(1.0)))
@@ -99,7 +99,7 @@ fn age_line(s: &SessionView, paint: Palette) -> Line<'static> {
     Line::styled(text, paint.head())
 }
 
-fn cpu_line(points: &[Point], paint: Palette) -> Line<'static> {
+fn cpu_line(points: &[IntervalPoint], paint: Palette) -> Line<'static> {
     let Some((point, cores)) = points.iter().rev().find_map(|p| Some((p, p.cores?))) else {
         let limit = points.iter().rev().find_map(|p| p.limit);
         let text = limit.map_or_else(

@@ -29,7 +29,7 @@ use crate::{
         Part,
         units::{HumanDuration, HumanPercent, human_name, sanitize, sanitize_name, wrap},
     },
-    model::Point,
+    model::IntervalPoint,
     outputs::terminal::names,
     verdict::{Cause, Verdict},
 };
@@ -55,7 +55,7 @@ fn name(s: &SessionView) -> String {
 }
 
 /// The part that makes up most of the ages, and how much; `None` without messages.
-fn largest_part(point: &Point) -> Option<(Part, f32)> {
+fn largest_part(point: &IntervalPoint) -> Option<(Part, f32)> {
     let share = |part: Part| point.parts[part as usize];
     let largest = Part::ALL
         .into_iter()
@@ -118,7 +118,7 @@ fn diagnosis(
         paint.alarm()
     };
     let mut first = Line::from(Span::styled(names(verdict), style));
-    if let Some(left) = verdict.flow.left {
+    if let Some(left) = verdict.flow.until_max_latency {
         first.push_span(time_left(left, view.max_latency, paint));
     }
     let advice = match verdict.advice.as_str() {

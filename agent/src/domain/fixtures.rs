@@ -5,8 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::domain::{
-    FollowedBy, HandOff, Matrix, Message, MsgType, Part, SentBetween, SentTime, SessionId, Split,
-    Stage,
+    HandOff, Matrix, Message, MessageAftermath, MsgType, Part, SentBetween, SentTime, SessionId,
+    Split, Stage,
 };
 
 /// A session told apart by its number, each with a local port of its own.
@@ -51,7 +51,7 @@ pub(crate) fn message(session: &Arc<SessionId>, seq: u64, cells: &[(Stage, Part,
         ack_pending_ns: 0,
         split: Split::new(age_ns, matrix).expect("the age is the sum"),
         charges: Vec::new(),
-        followed: FollowedBy::default(),
+        aftermath: MessageAftermath::default(),
     }
 }
 

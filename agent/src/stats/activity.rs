@@ -1,6 +1,6 @@
 //! What a culprit was seen doing, counted.
 
-use crate::domain::Doing;
+use crate::domain::ThreadActivity;
 
 /// Kept apart per culprit; with more, the rarest makes room.
 const MOST: usize = 32;
@@ -10,37 +10,42 @@ const SHOWN: usize = 5;
 
 /// Samples of a thread while others waited for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Samples {
+pub struct HolderSamples {
     /// All of them.
-    pub all: u64,
+    pub total: u64,
     /// What it was doing most often, the most often first, and in how many samples; what these lack
     /// of all is other.
-    pub doing: Vec<(Doing, u64)>,
+    pub activities: Vec<(ThreadActivity, u64)>,
 }
 
-impl Samples {
+impl HolderSamples {
     /// Samples of what is not told apart.
     #[must_use]
     pub fn other(&self) -> u64 {
-        self.all - self.doing.iter().map(|(_, samples)| samples).sum::<u64>()
+        self.total
+            - self
+                .activities
+                .iter()
+                .map(|(_, samples)| samples)
+                .sum::<u64>()
     }
 }
 
 /// The same, as they are counted.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Doings {
-    all: u64,
-    kept: Vec<(Doing, u64)>,
+pub(crate) struct ActivityCounts {
+    total: u64,
+    kept: Vec<(ThreadActivity, u64)>,
 }
 
-impl Doings {
-    pub(crate) fn add(&mut self, doing: &Doing, samples: u64) {
-        self.all += samples;
-        self.count(doing, samples);
+impl ActivityCounts {
+    pub(crate) fn add(&mut self, activity: &ThreadActivity, samples: u64) {
+        self.total += samples;
+        self.count(activity, samples);
     }
 
-    fn count(&mut self, doing: &Doing, samples: u64) {
-        if let Some((_, count)) = self.kept.iter_mut().find(|(known, _)| known == doing) {
+    fn count(&mut self, activity: &ThreadActivity, samples: u64) {
+        if let Some((_, count)) = self.kept.iter_mut().find(|(known, _)| known == activity) {
             *count += samples;
             return;
         }
@@ -48,23 +53,23 @@ impl Doings {
             let rarest = (0..self.kept.len()).min_by_key(|&i| self.kept[i].1);
             self.kept.swap_remove(rarest.unwrap_or(0));
         }
-        self.kept.push((doing.clone(), samples));
+        self.kept.push((activity.clone(), samples));
     }
 
     pub(crate) fn absorb(&mut self, other: &Self) {
-        self.all += other.all;
-        for (doing, samples) in &other.kept {
-            self.count(doing, *samples);
+        self.total += other.total;
+        for (activity, samples) in &other.kept {
+            self.count(activity, *samples);
         }
     }
 
-    pub(crate) fn samples(&self) -> Samples {
-        let mut doing = self.kept.clone();
-        doing.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
-        doing.truncate(SHOWN);
-        Samples {
-            all: self.all,
-            doing,
+    pub(crate) fn samples(&self) -> HolderSamples {
+        let mut activities = self.kept.clone();
+        activities.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
+        activities.truncate(SHOWN);
+        HolderSamples {
+            total: self.total,
+            activities,
         }
     }
 }
@@ -74,34 +79,34 @@ mod tests {
     use super::*;
     use crate::domain::{Function, Part};
 
-    fn in_function(n: usize) -> Doing {
-        Doing {
+    fn in_function(n: usize) -> ThreadActivity {
+        ThreadActivity {
             state: Part::OnCpu,
             call: None,
             function: Some(Function {
                 name: format!("f{n}"),
-                place: "a.py:1".to_owned(),
+                location: "a.py:1".to_owned(),
             }),
         }
     }
 
     #[test]
     fn the_most_frequent_come_first_and_the_rest_is_other() {
-        let mut doings = Doings::default();
+        let mut doings = ActivityCounts::default();
         for n in 0..10 {
             doings.add(&in_function(n), n as u64 + 1);
         }
         let samples = doings.samples();
-        assert_eq!(samples.all, 55);
-        let counts: Vec<u64> = samples.doing.iter().map(|(_, n)| *n).collect();
+        assert_eq!(samples.total, 55);
+        let counts: Vec<u64> = samples.activities.iter().map(|(_, n)| *n).collect();
         assert_eq!(counts, [10, 9, 8, 7, 6]);
-        assert_eq!(samples.doing[0].0, in_function(9));
+        assert_eq!(samples.activities[0].0, in_function(9));
         assert_eq!(samples.other(), 15);
     }
 
     #[test]
     fn memory_is_bounded_and_a_late_hot_one_is_seen() {
-        let mut doings = Doings::default();
+        let mut doings = ActivityCounts::default();
         for n in 0..10 * MOST {
             doings.add(&in_function(n), 1);
         }
@@ -109,12 +114,12 @@ mod tests {
             doings.add(&in_function(usize::MAX), 1);
         }
         assert_eq!(doings.kept.len(), MOST);
-        let mut sum = Doings::default();
+        let mut sum = ActivityCounts::default();
         sum.absorb(&doings);
         sum.absorb(&doings);
         let samples = sum.samples();
-        assert_eq!(samples.doing[0], (in_function(usize::MAX), 10));
-        assert_eq!(samples.all, 2 * (10 * MOST as u64 + 5));
+        assert_eq!(samples.activities[0], (in_function(usize::MAX), 10));
+        assert_eq!(samples.total, 2 * (10 * MOST as u64 + 5));
         assert!(sum.kept.len() <= MOST);
     }
 }
