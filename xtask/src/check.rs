@@ -26,7 +26,9 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
     stages.run("format", || cargo(&["fmt", "--all", "--check"]))?;
     stages.run("lints", lints)?;
     stages.run("dashboards", || dashboards(&oracles))?;
-    stages.run("manifests", || deploy::run(&deploy::Options::default()))?;
+    stages.run("manifests", || {
+        deploy::run(&deploy::DeployOptions::default())
+    })?;
     let agent = stages.run("agent", toolchain::build_agent_for_tests)?;
     let image = stages.run("image", image_for_tests)?;
     // The live tests start the victims, and the demo.

@@ -56,11 +56,11 @@ enum Command {
     },
     /// Run the live tests in virtual machines with other kernels: `cargo xtask vm --kernel 6.12 --
     /// FILTER`
-    Vm(vm::Options),
+    Vm(vm::VmOptions),
     /// Build the container image: `target/image/tag52.oci.tar`
-    Image(image::Options),
+    Image(image::ImageOptions),
     /// Check the manifests under `deploy/`, without a cluster
-    DeployCheck(deploy::Options),
+    DeployCheck(deploy::DeployOptions),
     /// Write the Grafana dashboards, or check them
     #[command(disable_help_flag = true)]
     Dashboards(Arguments),

@@ -21,9 +21,9 @@ use anyhow::{Context as _, Result, bail};
 
 use dashboard::Dashboard;
 
-/// Options of the subcommand.
+/// DashboardOptions of the subcommand.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Options {
+pub struct DashboardOptions {
     /// Only say whether the files are what they should be
     #[arg(long)]
     pub check: bool,
@@ -67,7 +67,7 @@ pub fn folder() -> PathBuf {
 }
 
 /// Writes the files, or compares them.
-pub fn run(options: &Options) -> Result<()> {
+pub fn run(options: &DashboardOptions) -> Result<()> {
     if options.check || options.schema || options.rules {
         check(&folder())?;
         if options.schema {

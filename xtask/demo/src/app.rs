@@ -80,7 +80,7 @@ impl AppRecord {
         let waits: Vec<Wait> = waits.iter().map(wait).collect();
         let calls = holds::parse(&read("calls")?)?;
         Ok(Self {
-            gil: Truth::tell(&waits, &calls, account("processor")?, SWITCH_INTERVAL_NS),
+            gil: Truth::classify(&waits, &calls, account("processor")?, SWITCH_INTERVAL_NS),
             schedstat: account("schedstat")?,
         })
     }

@@ -30,7 +30,7 @@ pub struct Blamed {
     pub waits: u64,
     /// How long these.
     pub waits_ns: u64,
-    /// Of the waits, those that outlasted a request to let go.
+    /// Of the waits, those that outlasted a request to yield.
     pub holds: u64,
     /// How long these.
     pub holds_ns: u64,

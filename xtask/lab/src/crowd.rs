@@ -32,9 +32,9 @@ pub enum Readers {
     Pool,
 }
 
-/// Options of the hidden subcommand.
+/// CrowdOptions of the hidden subcommand.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub struct CrowdOptions {
     /// The venues' ports on 127.0.0.1, one for each session.
     #[arg(long, value_delimiter = ',', required = true)]
     pub venues: Vec<u16>,
@@ -66,7 +66,7 @@ pub struct Options {
 }
 
 /// Reads the sessions until their venues have closed the last connection of each.
-pub fn run(options: &Options) -> Result<()> {
+pub fn run(options: &CrowdOptions) -> Result<()> {
     let lock = (options.hold_us > 0).then(|| rival(options)).transpose()?;
     let work = worker::Work::new(options, lock);
     match options.readers {
@@ -77,7 +77,7 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 /// A mutex that another thread holds most of the time.
-fn rival(options: &Options) -> Result<Arc<Mutex<u64>>> {
+fn rival(options: &CrowdOptions) -> Result<Arc<Mutex<u64>>> {
     let lock = Arc::new(Mutex::new(0));
     let held = Arc::clone(&lock);
     let hold = Duration::from_micros(options.hold_us);

@@ -115,7 +115,7 @@ impl Set {
         };
         let waits: Vec<Wait> = waits(marks).collect();
         let holder = Schedstat::parse(&account).context("an odd schedstat")?;
-        Ok(Truth::tell(
+        Ok(Truth::classify(
             &waits,
             &calls,
             holder,
@@ -128,7 +128,7 @@ impl Set {
     }
 }
 
-/// The same marks, with waits for the GIL told apart in turns: CPython waits for it with a timeout,
+/// The same marks, with waits for the GIL split into turns: CPython waits for it with a timeout,
 /// again and again, and a turn is asleep first and then runs. `interval_ns` is the switch interval,
 /// which is the timeout.
 pub fn in_turns(marks: &[Mark], interval_ns: i64) -> Vec<Mark> {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_with_timeouts_is_told_apart_in_turns() {
+    fn a_wait_with_timeouts_is_split_into_turns() {
         // 12 asleep in turns of 5, 5 and 2; each runs for 2 and stands in the run queue for 1.
         let marks = [
             mark(Did::Receive, 100, 10, 0),

@@ -1,4 +1,4 @@
-//! Waits for the GIL, told apart by what its holder logged: hand-offs, and calls that do not yield.
+//! Waits for the GIL, classified by what its holder logged: hand-overs, and calls that do not yield.
 
 use anyhow::{Context as _, Result};
 
@@ -23,7 +23,7 @@ pub struct Wait {
     pub ns: i64,
 }
 
-/// Waits and, of these, long holds: those that outlast a request to let go. The others are
+/// Waits and, of these, long holds: those that outlast a request to yield. The others are
 /// hand-offs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Waits {
@@ -37,7 +37,7 @@ pub struct Waits {
     pub holds_ns: i64,
 }
 
-/// Below this the agent tells no wait.
+/// Shorter waits are not reported by the agent.
 const SHORTEST_NS: i64 = 20_000;
 
 /// Shares may be off by so much, points.
@@ -52,7 +52,7 @@ pub struct Truth {
     /// A long hold by the holder's log: after the request it stayed in one call for another switch
     /// interval.
     pub by_calls: Waits,
-    /// The kernel's account of the holder: one that has no CPU cannot let go either.
+    /// The kernel's account of the holder: one that has no CPU cannot yield either.
     pub holder: Schedstat,
     /// sys.getswitchinterval(), nanoseconds.
     pub interval_ns: i64,
@@ -78,9 +78,9 @@ impl Differs {
 
 impl Truth {
     /// Every wait of the waiter, and the calls of the holder that do not yield, in order.
-    pub fn tell(waits: &[Wait], calls: &[Hold], holder: Schedstat, interval_ns: i64) -> Self {
-        let by_clock = Waits::tell(waits, |wait| wait.ns >= 2 * interval_ns);
-        let by_calls = Waits::tell(waits, |wait| {
+    pub fn classify(waits: &[Wait], calls: &[Hold], holder: Schedstat, interval_ns: i64) -> Self {
+        let by_clock = Waits::classify(waits, |wait| wait.ns >= 2 * interval_ns);
+        let by_calls = Waits::classify(waits, |wait| {
             let asked = wait.from_ns + interval_ns;
             let after = calls.partition_point(|call| call.from_ns <= asked);
             let in_call = after.checked_sub(1).map_or(0, |index| calls[index].to_ns);
@@ -137,17 +137,17 @@ impl Truth {
 }
 
 impl Waits {
-    fn tell(waits: &[Wait], is_hold: impl Fn(&Wait) -> bool) -> Self {
-        let mut told = Self::default();
+    fn classify(waits: &[Wait], is_hold: impl Fn(&Wait) -> bool) -> Self {
+        let mut sums = Self::default();
         for wait in waits.iter().filter(|wait| wait.ns >= SHORTEST_NS) {
-            told.waits += 1;
-            told.waits_ns += wait.ns;
+            sums.waits += 1;
+            sums.waits_ns += wait.ns;
             if is_hold(wait) {
-                told.holds += 1;
-                told.holds_ns += wait.ns;
+                sums.holds += 1;
+                sums.holds_ns += wait.ns;
             }
         }
-        told
+        sums
     }
 
     /// What rows of blame say of the ingest thread's waits.
@@ -215,7 +215,7 @@ mod tests {
             .iter()
             .map(|call| hold(ms(call.from_ns), ms(call.to_ns)))
             .collect();
-        Truth::tell(&[wait], &calls, Schedstat::default(), ms(5))
+        Truth::classify(&[wait], &calls, Schedstat::default(), ms(5))
     }
 
     #[test]
@@ -229,19 +229,19 @@ mod tests {
         assert_eq!(of(100, 17, &calls), (1, 1));
         // It asks after 113, and the call ends in time.
         assert_eq!(of(108, 9, &calls), (0, 0));
-        // Two calls, one after the other, with a bytecode in between where it could have let go.
+        // Two calls, one after the other, with a bytecode in between where it could have yielded.
         let short = [hold(100, 108), hold(108, 112)];
         assert_eq!(of(100, 12, &short), (1, 0));
         // Another had it, or nobody.
         assert_eq!(of(200, 17, &calls), (1, 0));
         assert_eq!(of(50, 17, &calls), (1, 0));
         assert_eq!(of(50, 17, &[]), (1, 0));
-        // Too short to be told.
+        // Too short to be reported.
         let blink = Wait {
             from_ns: 0,
             ns: 19_999,
         };
-        let none = Truth::tell(&[blink], &calls, Schedstat::default(), 5).by_clock;
+        let none = Truth::classify(&[blink], &calls, Schedstat::default(), 5).by_clock;
         assert_eq!(none, Waits::default());
     }
 

@@ -18,7 +18,7 @@ pub enum Does {
 }
 
 impl Does {
-    /// What it sends first: the other end tells them apart by it.
+    /// What it sends first: the other end distinguishes them by it.
     const fn greeting(self) -> &'static [u8] {
         match self {
             Self::Fix => b"8=FIX\n",
@@ -30,9 +30,9 @@ impl Does {
 /// How long a greeting is, bytes.
 pub const GREETING: usize = 6;
 
-/// Options of the hidden subcommand.
+/// NeighbourOptions of the hidden subcommand.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub struct NeighbourOptions {
     /// What it does.
     #[arg(long)]
     pub does: Does,
@@ -48,7 +48,7 @@ pub struct Options {
 }
 
 /// Until its life is over.
-pub fn run(options: &Options) -> Result<()> {
+pub fn run(options: &NeighbourOptions) -> Result<()> {
     let end = Instant::now() + Duration::from_millis(options.life_ms);
     if options.does == Does::Ticks {
         while Instant::now() < end {

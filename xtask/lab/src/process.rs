@@ -97,14 +97,14 @@ mod tests {
         let pid = std::process::id().cast_signed();
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
         let other = std::thread::Builder::new()
-            .name("tell-me-apart".into())
+            .name("distinct-name".into())
             .spawn(move || {
                 let tid = nix::unistd::gettid().as_raw();
                 let _ = stopped.recv();
                 tid
             })
             .expect("a thread");
-        let found = thread(pid, "tell-me-apart").expect("it is there");
+        let found = thread(pid, "distinct-name").expect("it is there");
         drop(stop);
         assert_eq!(found, other.join().expect("its own word"));
 

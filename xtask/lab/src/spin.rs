@@ -11,9 +11,9 @@ use workspace::child;
 
 use crate::cpu;
 
-/// Options of the hidden subcommand.
+/// SpinOptions of the hidden subcommand.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub struct SpinOptions {
     /// The CPU to burn.
     #[arg(long)]
     pub cpu: usize,
@@ -26,7 +26,7 @@ pub struct Options {
 }
 
 /// Burns the CPU until the process is ended; it ends with its parent.
-pub fn run(options: &Options) -> Result<()> {
+pub fn run(options: &SpinOptions) -> Result<()> {
     child::die_with_parent();
     cpu::nice(options.nice)?;
     if options.wake {

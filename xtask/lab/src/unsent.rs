@@ -59,7 +59,7 @@ impl Samples {
     }
 }
 
-/// A thread that samples until it is told to stop.
+/// A thread that samples until it is stopped.
 #[derive(Debug)]
 pub(super) struct Watch {
     written: Arc<AtomicU64>,

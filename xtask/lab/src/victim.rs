@@ -28,9 +28,9 @@ use crate::clock::{self, Resolution};
 use crate::fix::{Cutter, Writer};
 use crate::{cpu, spin};
 
-/// Options of the hidden subcommand.
+/// VictimOptions of the hidden subcommand.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub struct VictimOptions {
     /// The venue's port.
     #[arg(long)]
     pub venue: u16,
@@ -92,7 +92,7 @@ pub extern "C" fn tag52_victim_handed_off(seq: u64) {
 }
 
 /// Runs the receiver until the venue closes.
-pub fn run(options: &Options) -> Result<()> {
+pub fn run(options: &VictimOptions) -> Result<()> {
     // Blocked in all threads, so that it stays pending until it is waited for.
     let mut go = SigSet::empty();
     go.add(Signal::SIGUSR1);
@@ -166,7 +166,7 @@ pub fn run(options: &Options) -> Result<()> {
     log.write(&options.log)
 }
 
-fn connect(options: &Options) -> Result<TcpStream> {
+fn connect(options: &VictimOptions) -> Result<TcpStream> {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, connect, socket};
     let socket = socket(
         AddressFamily::Inet,

@@ -167,7 +167,7 @@ fn observe(rights: &[&str]) {
     );
     let truth = pod.bench.finish(Duration::from_secs(30));
     let truth = truth.expect("it ends with the stream");
-    // It takes in what is left, and tells of the end.
+    // It takes in what is left, and reports the end.
     std::thread::sleep(Duration::from_secs(2));
     node.podman(&["kill", "--signal", "TERM", "agent"]);
     let outcome = agent.finish(Duration::from_secs(15)).expect("it ends");

@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::Options;
+use super::ScreenshotOptions;
 use super::browser::Browser;
 use tools::npm;
 
 /// No picture may be larger, bytes: they are part of the repository.
 const LARGEST: u64 = 300_000;
-/// How long the incident is looked at when there are no answers yet.
+/// How long the incident runs, seconds, when there are no answers yet.
 const SECONDS: &str = "100";
 /// What the page is made of.
 const SOURCES: [&str; 5] = [
@@ -25,7 +25,11 @@ const SOURCES: [&str; 5] = [
 ];
 
 /// Draws all of them; `data` has the answers, else they are asked for now.
-pub(super) fn run(options: &Options, data: Option<&Path>, agent: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn run(
+    options: &ScreenshotOptions,
+    data: Option<&Path>,
+    agent: &Path,
+) -> Result<Vec<PathBuf>> {
     let browser = Browser::ensure()?;
     let page = page()?;
     let folder = tempfile::tempdir()?;

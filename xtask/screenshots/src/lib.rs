@@ -28,9 +28,9 @@ const LARGEST: u64 = 150_000;
 /// Columns and lines of the terminal.
 const SIZE: (u16, u16) = (110, 34);
 
-/// Options of the subcommand.
+/// ScreenshotOptions of the subcommand.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub struct ScreenshotOptions {
     /// How long the demo runs
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(5..=300))]
     pub seconds: u64,
@@ -50,7 +50,7 @@ pub struct Options {
 }
 
 /// Makes the pictures with the agent in `agent`. Returns them.
-pub fn run(options: &Options, agent: &Path) -> Result<Vec<PathBuf>> {
+pub fn run(options: &ScreenshotOptions, agent: &Path) -> Result<Vec<PathBuf>> {
     if let Some(data) = &options.dashboards {
         return grafana::run(options, data.as_deref(), agent);
     }
@@ -93,7 +93,7 @@ pub fn run(options: &Options, agent: &Path) -> Result<Vec<PathBuf>> {
 
 /// Runs the demo, records it, and returns what `tag52 top` showed shortly before its end; `None`
 /// when the agent has no such command.
-fn film(options: &Options, agent: &Path, recording: &Path) -> Result<Option<String>> {
+fn film(options: &ScreenshotOptions, agent: &Path, recording: &Path) -> Result<Option<String>> {
     let folder = tempfile::tempdir()?;
     let (mut demo, pid) = demo::background::start(options.seconds, folder.path())?;
     let begun = Instant::now();

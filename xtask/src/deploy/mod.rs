@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-/// Options of `cargo xtask deploy-check`.
+/// DeployOptions of `cargo xtask deploy-check`.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct DeployOptions {
     /// Write anew what is generated: the PrometheusRule made of dashboards/rules.yaml.
     #[arg(long)]
     write: bool,
@@ -31,7 +31,7 @@ const BUILDS: [(&str, (u32, u32)); 3] = [
 ];
 
 /// Checks everything; the error names all that is wrong.
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &DeployOptions) -> Result<()> {
     if options.write {
         rule::write()?;
     }

@@ -1,4 +1,4 @@
-//! What a schema cannot know: that the parts fit each other, and nobody has more rights than told.
+//! What a schema cannot know: that the parts fit each other, and nobody has more rights than documented.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -80,7 +80,7 @@ pub(super) fn check(name: &str, objects: &[Value]) -> Result<Vec<String>> {
     expect(
         container["env"]
             == json!([{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]),
-        "it is not told its node's name",
+        "it does not get its node's name",
     );
     let resources = &container["resources"];
     expect(

@@ -15,9 +15,9 @@ pub(crate) use self::arch::Arch;
 pub(crate) use self::oci::Layout;
 use tools::containers::Containers;
 
-/// Options of `cargo xtask image`.
+/// ImageOptions of `cargo xtask image`.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct ImageOptions {
     /// For which machines: x86_64, aarch64, both.
     #[arg(long, default_value = "both", value_parser = machines)]
     arch: Machines,
@@ -39,7 +39,7 @@ fn machines(text: &str) -> Result<Machines, String> {
 }
 
 /// Builds the image and says what it is.
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &ImageOptions) -> Result<()> {
     ensure!(
         workspace::is_root(),
         "buildah keeps its storage as root here: become root"

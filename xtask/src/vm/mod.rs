@@ -47,9 +47,9 @@ const DEFAULT_TESTS: [&str; 14] = [
     "pods::without_the_api_there_are_ids_and_what_was_asked_for",
 ];
 
-/// Options of `cargo xtask vm`.
+/// VmOptions of `cargo xtask vm`.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct VmOptions {
     /// Kernel series to run, such as 6.12; may be given more than once [default: 6.1 6.12 6.18 7.3]
     #[arg(long = "kernel", value_name = "SERIES")]
     kernels: Vec<Series>,
@@ -67,7 +67,7 @@ pub(crate) struct Options {
 
 /// Runs the tests on every kernel asked for and prints what came of it; an error when anything
 /// failed.
-pub(crate) fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(options: &VmOptions) -> Result<()> {
     ensure!(
         cfg!(target_arch = "x86_64"),
         "`cargo xtask vm` emulates an x86-64 machine and shares this one's programs with it: run \

@@ -81,13 +81,13 @@ impl Containers {
         let (Some(folder), Some(name)) = (layout.parent(), layout.file_name()) else {
             bail!("{} is no layout", layout.display());
         };
-        // Told by its name alone: podman makes the image's name of what it is told, and not every
+        // By its name alone: podman derives the image's name from its argument, and not every
         // folder can be one.
         let from = format!("oci:{}", Path::new(name).display());
         let mut pull = self.podman();
         pull.args(["pull", "--quiet", &from]).current_dir(folder);
-        let told = finish(&mut pull)?;
-        Ok(told.trim().to_owned())
+        let id = finish(&mut pull)?;
+        Ok(id.trim().to_owned())
     }
 
     fn program(&self, name: &str) -> Command {

@@ -43,7 +43,7 @@ pub(super) fn row(
     (row.truth_ns, row.found_ns) = (part, charged);
     row.checks
         .push(Check::at_most(NOT_THEIRS, others, OTHERS, "%"));
-    row.remarks.extend(told(blame, case.part));
+    row.remarks.extend(most_charged(blame, case.part));
     row
 }
 
@@ -113,7 +113,7 @@ fn quantity(part: &str) -> &'static str {
 }
 
 /// The rows worth a word.
-fn told(blame: &Blame, part: &str) -> Option<String> {
+fn most_charged(blame: &Blame, part: &str) -> Option<String> {
     let words: Vec<String> = blame
         .rows(part)
         .map(|row| {

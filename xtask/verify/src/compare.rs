@@ -9,7 +9,7 @@ use crate::{Check, Errors, Row};
 pub(super) const TOTAL: f64 = 2.0;
 /// Other parts may differ by this much of the injected amount, per cent.
 pub(super) const OTHERS: f64 = 2.0;
-/// Run queue and throttle in one, where the truth does not tell them apart by message.
+/// Run queue and throttle in one, where the truth does not distinguish them by message.
 pub(super) const RUNNABLE: &str = "run_queue+throttle";
 /// The name of that check.
 pub(super) const OTHER_PARTS: &str = "other parts";

@@ -24,9 +24,9 @@ use anyhow::{Result, ensure};
 pub use self::errors::Errors;
 pub use self::row::{BLAME, Check, MISSED, Row};
 
-/// Options of `cargo xtask verify`.
+/// VerifyOptions of `cargo xtask verify`.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Options {
+pub struct VerifyOptions {
     /// Only the experiments whose name contains this; may be given several times
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
@@ -131,7 +131,11 @@ impl Report {
 }
 
 /// Runs the experiments asked for; `progress` gets a line when one starts.
-pub fn run(options: &Options, agent: &Path, mut progress: impl FnMut(&str)) -> Result<Report> {
+pub fn run(
+    options: &VerifyOptions,
+    agent: &Path,
+    mut progress: impl FnMut(&str),
+) -> Result<Report> {
     let context = Context {
         agent,
         python: options.python.as_deref().unwrap_or(Path::new("python3")),

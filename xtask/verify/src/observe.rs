@@ -55,7 +55,7 @@ pub(super) struct Run {
 pub(super) struct Silent {
     /// What the thread did is unknown.
     pub(super) unseen: u64,
-    /// The scheduler's account told when; not, who woke it.
+    /// The scheduler's account gave the instant, not who woke it.
     pub(super) rebuilt: u64,
 }
 

@@ -60,7 +60,7 @@ pub const BLAME: &str = "blame: ";
 const SILENT: f64 = 0.02;
 
 /// The checks of every row: sums that do not hold, messages without a line, messages with unknown
-/// time. None of them may be; but what the agent was not told it must not claim to know.
+/// time. None of them may be; but what the agent did not observe it must not claim.
 pub(super) fn counts(run: &Run, missed: usize) -> Vec<Check> {
     let unseen = run.silent().unseen as f64;
     let excused = unseen.max(SILENT * run.messages.len() as f64);

@@ -37,8 +37,8 @@ impl Guarded {
         Self::start(command.process_group(0), name)
     }
 
-    /// The same for one that takes the terminal: it stays in our process group, and is told with
-    /// SIGTERM that we have ended, so that it can give the terminal back.
+    /// The same for one that takes the terminal: it stays in our process group, and gets
+    /// SIGTERM when we end, so that it can give the terminal back.
     pub fn spawn_in_foreground(command: &mut Command, name: &str) -> Result<Self> {
         // SAFETY: between fork and exec only prctl(2) is called, which is async-signal-safe, with
         // one integer, and only concerns the calling process.

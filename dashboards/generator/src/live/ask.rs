@@ -10,7 +10,7 @@ use super::prometheus::{Prometheus, SCRAPE_S};
 /// Points of a graph of the usual width.
 const POINTS: u64 = 600;
 
-/// The values of the variables, and the time that is looked at.
+/// The values of the variables, and the range of time.
 #[derive(Clone, Debug)]
 pub(super) struct View {
     /// Seconds since 1970.

@@ -24,7 +24,7 @@ use scene::Scene;
 
 /// What to do.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct LiveOptions {
     /// How long Prometheus looks before it is asked.
     pub seconds: u64,
     /// Expressions on metrics that the agent does not have are no failure.
@@ -34,7 +34,7 @@ pub struct Options {
 }
 
 /// Runs it with the agent in `agent`.
-pub fn run(options: &Options, agent: &Path) -> Result<Report> {
+pub fn run(options: &LiveOptions, agent: &Path) -> Result<Report> {
     let programs = tools::prometheus::ensure()?;
     let rules = folder().join("rules.yaml");
     let rules = std::fs::read_to_string(&rules)
@@ -56,7 +56,7 @@ pub fn run(options: &Options, agent: &Path) -> Result<Report> {
     Ok(report.with(truth))
 }
 
-fn questions(options: &Options, prometheus: &Prometheus, range: (f64, f64)) -> Result<Report> {
+fn questions(options: &LiveOptions, prometheus: &Prometheus, range: (f64, f64)) -> Result<Report> {
     let mut report = Report::new(prometheus.names()?, options.allow_missing);
     let everything = View {
         range,

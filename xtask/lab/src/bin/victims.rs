@@ -14,13 +14,13 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Process {
     /// A small FIX receiver that waits for one known reason, and writes down when
-    Victim(victim::Options),
+    Victim(victim::VictimOptions),
     /// A receiver with many sessions on several threads
-    Crowd(crowd::Options),
+    Crowd(crowd::CrowdOptions),
     /// A short-lived process on a node that has nothing to do with the others
-    Neighbour(neighbour::Options),
+    Neighbour(neighbour::NeighbourOptions),
     /// Burns one CPU
-    Spin(spin::Options),
+    Spin(spin::SpinOptions),
     /// Reads standard input slowly: the process behind a full pipe
     Drain(victim::Drain),
 }

@@ -9,10 +9,10 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use super::session::Session;
 use super::worker::{Work, Worker};
-use super::{Options, Readers};
+use super::{CrowdOptions, Readers};
 
 /// Deals the sessions out to the threads, like cards.
-pub(super) fn run(options: &Options, work: &Work) -> Result<()> {
+pub(super) fn run(options: &CrowdOptions, work: &Work) -> Result<()> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..options.threads)
             .map(|thread| {
@@ -31,7 +31,7 @@ pub(super) fn run(options: &Options, work: &Work) -> Result<()> {
 }
 
 /// One thread, from its first connection to the end of its last.
-fn follow(options: &Options, venues: &[u16], work: &Work) -> Result<()> {
+fn follow(options: &CrowdOptions, venues: &[u16], work: &Work) -> Result<()> {
     let mut worker = Worker::of_this_thread(work)?;
     let mut waiter = match options.readers {
         Readers::Poll => Waiter::Poll,

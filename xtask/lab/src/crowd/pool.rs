@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::Options;
+use super::CrowdOptions;
 use super::session::Session;
 use super::worker::{Work, Worker};
 
@@ -20,7 +20,7 @@ struct Pool {
     open: AtomicUsize,
 }
 
-pub(super) fn run(options: &Options, work: &Work) -> Result<()> {
+pub(super) fn run(options: &CrowdOptions, work: &Work) -> Result<()> {
     let pool = Pool {
         epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
         open: AtomicUsize::new(options.venues.len()),
@@ -49,7 +49,7 @@ pub(super) fn run(options: &Options, work: &Work) -> Result<()> {
     })
 }
 
-/// One thread at a time is told of a session.
+/// One thread at a time is woken for a session.
 fn armed(slot: usize) -> EpollEvent {
     EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, slot as u64)
 }

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use anyhow::{Result, anyhow};
 
-use super::Options;
+use super::CrowdOptions;
 use super::session::Session;
 use super::worker::{Work, Worker};
 
@@ -16,7 +16,7 @@ struct Turn {
 }
 
 /// Every session gets threads of its own.
-pub(super) fn run(options: &Options, work: &Work) -> Result<()> {
+pub(super) fn run(options: &CrowdOptions, work: &Work) -> Result<()> {
     std::thread::scope(|scope| {
         let mut threads = Vec::new();
         for &venue in &options.venues {
@@ -43,7 +43,7 @@ pub(super) fn run(options: &Options, work: &Work) -> Result<()> {
 
 /// One thread: every turn it gets, until it has seen the end of the stream.
 fn follow(
-    options: &Options,
+    options: &CrowdOptions,
     mine: &Receiver<Turn>,
     next: &Sender<Turn>,
     work: &Work,
@@ -69,7 +69,7 @@ fn follow(
             }
         };
         if turn.unaware != Some(0) {
-            // The next one ends early only when it failed, which it tells itself.
+            // The next one ends early only when it failed, which it reports itself.
             let _gone = next.send(turn);
         }
         if last {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::{Result, anyhow};
 
 use super::session::{Brought, Session};
-use super::{Options, Part};
+use super::{CrowdOptions, Part};
 use crate::clock;
 use crate::victim::{Did, Marks, Record, Usage, VictimLog, tag52_victim_handed_off};
 
@@ -20,7 +20,7 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn new(options: &Options, lock: Option<Arc<Mutex<u64>>>) -> Self {
+    pub(super) fn new(options: &CrowdOptions, lock: Option<Arc<Mutex<u64>>>) -> Self {
         Self {
             cpu_ns: (options.work_us * 1000).cast_signed(),
             lock,
@@ -29,7 +29,7 @@ impl Work {
     }
 }
 
-/// A connection, told by both its ports.
+/// A connection, identified by both its ports.
 type Connection = (u16, u16);
 
 /// The calling thread.

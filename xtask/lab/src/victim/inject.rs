@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::Options;
+use super::VictimOptions;
 use super::marks::Did;
 use crate::{clock, cpu};
 use workspace::child::{self, Guarded};
@@ -75,12 +75,12 @@ pub(super) enum Injection {
 
 impl Injection {
     /// All causes asked for, to be waited for in turn.
-    pub(super) fn all(options: &Options) -> Result<Vec<Self>> {
+    pub(super) fn all(options: &VictimOptions) -> Result<Vec<Self>> {
         let start = |&inject| Self::start(inject, options);
         options.inject.iter().map(start).collect()
     }
 
-    fn start(inject: Inject, options: &Options) -> Result<Self> {
+    fn start(inject: Inject, options: &VictimOptions) -> Result<Self> {
         let hold = Duration::from_micros(options.hold_us);
         let gap = Duration::from_micros(options.gap_us);
         Ok(match inject {
@@ -189,7 +189,7 @@ impl Injection {
     }
 }
 
-/// Options of the hidden subcommand `drain`: the process behind a full pipe.
+/// VictimOptions of the hidden subcommand `drain`: the process behind a full pipe.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Drain {
     /// How long it takes per message, microseconds.

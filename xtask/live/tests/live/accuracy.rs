@@ -7,10 +7,10 @@ use verify::{self, BLAME, Check, MISSED, Row};
 
 fn quick(experiment: &str) {
     let _guard = one_at_a_time();
-    let options = verify::Options {
+    let options = verify::VerifyOptions {
         only: vec![experiment.to_owned()],
         quick: true,
-        ..verify::Options::default()
+        ..verify::VerifyOptions::default()
     };
     let report = verify::run(&options, &agent_binary(), |_| {}).expect("the experiment is known");
     assert_eq!(report.failed, Vec::new());
@@ -56,10 +56,10 @@ fn check(row: &Row, text: &str) {
 #[test]
 fn the_gil_handed_off_and_held() {
     let _guard = one_at_a_time();
-    let options = verify::Options {
+    let options = verify::VerifyOptions {
         only: vec!["gil".to_owned()],
         seconds: Some(3.0),
-        ..verify::Options::default()
+        ..verify::VerifyOptions::default()
     };
     let report = verify::run(&options, &agent_binary(), |_| {}).expect("the experiment is known");
     assert_eq!(report.failed, Vec::new());

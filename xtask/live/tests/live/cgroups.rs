@@ -62,7 +62,7 @@ fn a_quota_on_the_parent_is_found_there_and_a_move_is_followed() {
     let (free, _) = observe(&host, &busy);
     child.add(busy.pid()).expect("moved");
     let (before, after) = observe(&host, &busy);
-    // Before it moved it was elsewhere: what ran out since cannot be told.
+    // Before it moved it was elsewhere: what ran out since cannot be determined.
     assert!(ran_out(&free, &after).is_empty());
     check(&parent, &before, &after);
     // On v2 the child has no controller of its own; on v1 every group has.

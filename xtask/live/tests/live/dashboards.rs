@@ -14,7 +14,7 @@ fn every_expression_has_data_in_a_real_prometheus() {
         return;
     }
     let _alone = one_at_a_time();
-    let options = prometheus::Options {
+    let options = prometheus::LiveOptions {
         seconds: 40,
         allow_missing: false,
         dump: None,

@@ -32,7 +32,7 @@ fn processor_is_blamed(incident: &demo::AgentSummary) {
     assert!(share > 0.9, "{:?}", incident.blame);
 }
 
-/// Of the ingest thread's waits those that outlasted a request to let go are as many as by the
+/// Of the ingest thread's waits those that outlasted a request to yield are as many as by the
 /// application's own log.
 fn holds_are_distinguished_from_hand_overs(summary: &demo::Summary, incident: &demo::AgentSummary) {
     let found = Waits::of(incident.charges.rows("lock_wait").filter(is_processor));

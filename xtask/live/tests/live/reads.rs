@@ -38,7 +38,7 @@ reading! {
     reads_with_read: "read", "65536";
     reads_with_readv: "readv", "65536";
     reads_with_recvmsg: "recvmsg", "65536";
-    // Its messages can be told apart only after the agent has seen the first of them.
+    // Its messages can be distinguished only after the agent has observed the first of them.
     reads_with_recvmmsg: "recvmmsg", "65536", from 200;
     reads_with_poll_and_recv: "poll+recv", "65536";
     reads_with_epoll_and_recv: "epoll+recv", "65536";

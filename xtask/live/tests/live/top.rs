@@ -154,7 +154,10 @@ fn top_shows_pages_survives_its_target_and_gives_the_terminal_back() {
     let summary = format!("tag52 summary: pid {pid} watched for");
     assert!(all.contains(&summary), "{all}");
     let ended = format!("tag52: pid {pid} has ended");
-    assert!(all.contains(&ended), "kept back and told at the end: {all}");
+    assert!(
+        all.contains(&ended),
+        "held back and shown at the end: {all}"
+    );
     restored(&terminal);
 }
 
@@ -330,8 +333,8 @@ fn the_view_needs_a_terminal() {
             .output()
             .expect("it runs");
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(told.lines().count(), 1, "{told}");
-        assert!(told.contains("standard output is none"), "{told}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.contains("standard output is none"), "{stderr}");
     }
 }

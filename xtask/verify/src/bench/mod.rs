@@ -8,38 +8,38 @@ use std::path::Path;
 
 use anyhow::Result;
 
-/// Options of the subcommand.
+/// BenchOptions of the subcommand.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
-    /// What is measured
+pub struct BenchOptions {
+    /// BenchKind is measured
     #[command(subcommand)]
-    pub what: What,
+    pub bench: BenchKind,
 }
 
-/// What is measured.
+/// BenchKind is measured.
 #[derive(Clone, Debug, clap::Subcommand)]
-pub enum What {
+pub enum BenchKind {
     /// Recording: messages per second of the reader and of the agent, with it and without
-    Record(record::Options),
+    Record(record::RecordOptions),
     /// A node with many processes that come and go, some with FIX sessions: memory, series and CPU
     /// of `run --all`
-    Node(node::Options),
+    Node(node::NodeOptions),
 }
 
-impl Options {
+impl BenchOptions {
     /// An agent that is there already.
     pub fn agent(&self) -> Option<&Path> {
-        match &self.what {
-            What::Record(options) => options.agent.as_deref(),
-            What::Node(options) => options.agent.as_deref(),
+        match &self.bench {
+            BenchKind::Record(options) => options.agent.as_deref(),
+            BenchKind::Node(options) => options.agent.as_deref(),
         }
     }
 }
 
 /// Measures with the agent in `binary`. Ends with a table.
-pub fn run(options: &Options, binary: &Path) -> Result<String> {
-    match &options.what {
-        What::Record(options) => record::run(options, binary),
-        What::Node(options) => node::run(options, binary),
+pub fn run(options: &BenchOptions, binary: &Path) -> Result<String> {
+    match &options.bench {
+        BenchKind::Record(options) => record::run(options, binary),
+        BenchKind::Node(options) => node::run(options, binary),
     }
 }

@@ -18,9 +18,9 @@ use lab::neighbour::GREETING;
 use lab::victims;
 use workspace::child::Guarded;
 
-/// Options of the subcommand.
+/// NodeOptions of the subcommand.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub struct NodeOptions {
     /// An agent that is there already; without it one is built.
     #[arg(long)]
     pub agent: Option<PathBuf>,
@@ -85,14 +85,14 @@ fn talk(mut stream: TcpStream, number: usize, gap: Duration) -> std::io::Result<
 
 /// The processes of the node, each replaced when it ends.
 struct Node<'a> {
-    options: &'a Options,
+    options: &'a NodeOptions,
     port: u16,
     slots: Vec<Guarded>,
     started: usize,
 }
 
 impl<'a> Node<'a> {
-    fn start(options: &'a Options) -> Result<Self> {
+    fn start(options: &'a NodeOptions) -> Result<Self> {
         let mut node = Self {
             options,
             port: serve(options.rate)?,
@@ -225,7 +225,7 @@ impl NodeAgent {
 }
 
 /// Ends with a table.
-pub(super) fn run(options: &Options, binary: &Path) -> Result<String> {
+pub(super) fn run(options: &NodeOptions, binary: &Path) -> Result<String> {
     ensure!(
         options.sessions <= options.processes,
         "more sessions than processes"

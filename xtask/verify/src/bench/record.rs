@@ -36,9 +36,9 @@ const SECONDS: u64 = 10;
 /// A run that takes longer has failed.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Options of `cargo xtask bench record`.
+/// RecordOptions of `cargo xtask bench record`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Options {
+pub struct RecordOptions {
     /// How often the agents are measured
     #[arg(long, default_value_t = 10)]
     pub rounds: usize,
@@ -94,11 +94,11 @@ const CASES: [Case; 3] = [
 ];
 
 struct Lab<'a> {
-    options: &'a Options,
+    options: &'a RecordOptions,
     binary: &'a Path,
 }
 
-pub(super) fn run(options: &Options, binary: &Path) -> Result<String> {
+pub(super) fn run(options: &RecordOptions, binary: &Path) -> Result<String> {
     let lab = Lab { options, binary };
     let mut readers = Vec::new();
     for work_us in WORK_US {

@@ -4,21 +4,21 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use verify::bench::{self, Options};
+use verify::bench::{self, BenchOptions};
 
 /// Measure what the agent costs: `cargo xtask bench record`
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 struct Cli {
     #[command(flatten)]
-    options: Options,
+    options: BenchOptions,
 }
 
 fn main() -> ExitCode {
     workspace::exit_code(measure_cost(&Cli::parse().options))
 }
 
-fn measure_cost(options: &Options) -> Result<()> {
+fn measure_cost(options: &BenchOptions) -> Result<()> {
     ensure!(workspace::is_root(), "the agent loads probes: become root");
     let binary = workspace::agent_or_build(options.agent())?;
     println!("{}", bench::run(options, &binary)?);

@@ -4,21 +4,21 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use verify::Options;
+use verify::VerifyOptions;
 
 /// Measure how exact the agent is: known causes of waiting against a truth taken outside of it
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask verify", bin_name = "cargo xtask verify")]
 struct Cli {
     #[command(flatten)]
-    options: Options,
+    options: VerifyOptions,
 }
 
 fn main() -> ExitCode {
     workspace::exit_code(verify_accuracy(&Cli::parse().options))
 }
 
-fn verify_accuracy(options: &Options) -> Result<()> {
+fn verify_accuracy(options: &VerifyOptions) -> Result<()> {
     let experiments = verify::chosen(&options.only)?;
     if options.list {
         for experiment in experiments {

@@ -161,7 +161,7 @@ fn start(context: &Context<'_>, case: Case) -> Result<(Agent, Bench)> {
     Ok((agent, bench))
 }
 
-/// The monotonic instant at which the agent's clock steps, as it has told.
+/// The monotonic instant at which the agent's clock steps, as it reported.
 fn told_step(agent: &Agent) -> Result<i64> {
     let notes = agent.notes();
     let words = notes
@@ -225,11 +225,11 @@ fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
     if let Some((at, by)) = step {
         let steps = run.summary["health"]["anomalies"]["clock_steps"].as_u64();
         stepped(&mut row, &aged, at, by);
-        let told = Check::none(
-            "steps of the clock that are not told",
+        let unreported = Check::none(
+            "steps of the clock that are not reported",
             usize::from(steps != Some(1)),
         );
-        row.checks.push(told);
+        row.checks.push(unreported);
     }
     Ok(row)
 }

@@ -193,7 +193,7 @@ fn gap(run: &Run) -> Result<Row> {
         .filter(|&&ns| ns < -SLACK_NS)
         .count();
     row.remarks.push(format!(
-        "{} messages whose calls could not be told end with their read; the engine kept {early} of \
+        "{} messages whose calls could not be distinguished end with their read; the engine kept {early} of \
          them longer",
         others.len(),
     ));

@@ -49,7 +49,7 @@ fn gil(context: &Context<'_>) -> Result<Vec<Row>> {
     rows[0][0].remarks.push(set.python.version.clone());
     if let [slow, fast, calls] = &mut rows[..] {
         fast[0].checks.extend(fallen(&slow[0], &fast[0]));
-        calls[0].remarks.push(told(&set.holds()?));
+        calls[0].remarks.push(call_lengths(&set.holds()?));
     }
     Ok(rows.concat())
 }
@@ -151,7 +151,7 @@ fn fallen(slow: &Row, fast: &Row) -> [Check; 2] {
     ]
 }
 
-fn told(holds: &[Hold]) -> String {
+fn call_lengths(holds: &[Hold]) -> String {
     let mut lengths: Vec<i64> = holds.iter().map(|hold| hold.to_ns - hold.from_ns).collect();
     lengths.sort_unstable();
     let millis = |index: usize| lengths.get(index).map_or(0.0, |&ns| ns as f64 / 1e6);

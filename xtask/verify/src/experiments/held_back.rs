@@ -27,7 +27,7 @@ fn held_back(context: &Context<'_>) -> Result<Vec<Row>> {
         let slept = Case {
             experiment: HELD_BACK.name,
             case,
-            truth: "what the victim was told to do",
+            truth: "what the victim was asked to do",
             part: "blocked",
         };
         let blamed = run.blamed(slept, |row| row.begins("clock_nanosleep"));

@@ -46,7 +46,7 @@ fn late(context: &Context<'_>) -> Result<Vec<Row>> {
     let slept = Case {
         experiment: LATE.name,
         case: "in a backlog",
-        truth: "what the victim was told to do",
+        truth: "what the victim was asked to do",
         part: "blocked",
     };
     let blamed = run.blamed(slept, |row| row.begins("clock_nanosleep"));

@@ -67,12 +67,12 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     let truth = bench.conclude_all(STREAM)?;
     let by_message = observe::outcome(by_message)?;
     let by_interval = observe::outcome(by_interval)?;
-    let told = Told::of(&by_message.others, &by_interval.others)?;
-    let mut rows = rows(&truth, &by_message.messages, &told)?;
+    let totals = Totals::of(&by_message.others, &by_interval.others)?;
+    let mut rows = rows(&truth, &by_message.messages, &totals)?;
     for outcome in [&by_message, &by_interval] {
         rows[0].checks.push(blame::sums(&outcome.blame()?));
     }
-    rows[0].checks.push(told.unsummed);
+    rows[0].checks.push(totals.unsummed);
     Ok(rows)
 }
 
@@ -142,8 +142,8 @@ impl Figures {
 }
 
 /// ExtraKind the agents said besides the lines of messages.
-struct Told {
-    /// The summary of the one that told of each message.
+struct Totals {
+    /// The summary of the one that wrote each message.
     summary: Figures,
     /// The intervals of the other, added up, and its summary.
     intervals: Figures,
@@ -152,7 +152,7 @@ struct Told {
     unsummed: Check,
 }
 
-impl Told {
+impl Totals {
     fn of(by_message: &[String], by_interval: &[String]) -> Result<Self> {
         let parse = |lines: &[String]| -> Result<Vec<Value>> {
             let values = lines.iter().map(|line| serde_json::from_str(line));
@@ -191,7 +191,7 @@ impl Told {
     }
 }
 
-fn rows(truth: &Truth, messages: &[Message], told: &Told) -> Result<Vec<Row>> {
+fn rows(truth: &Truth, messages: &[Message], totals: &Totals) -> Result<Vec<Row>> {
     let received = &truth.victim.records;
     ensure!(
         received.len() <= truth.sent.len(),
@@ -251,15 +251,15 @@ fn rows(truth: &Truth, messages: &[Message], told: &Told) -> Result<Vec<Row>> {
         Check::none("lines of messages nobody sent", strangers),
         Check::none(
             "summary with other counts or largest ages",
-            off(told.summary),
+            off(totals.summary),
         ),
         Check::none(
             "summary of intervals with other counts",
-            counts(told.intervals_summary),
+            counts(totals.intervals_summary),
         ),
         Check::none(
             "intervals that do not sum to their summary",
-            usize::from(told.intervals != told.intervals_summary),
+            usize::from(totals.intervals != totals.intervals_summary),
         ),
         Check::at_most("largest fresh age", largest_error(&fresh), 2.0, "ms"),
     ]);
@@ -273,7 +273,7 @@ fn rows(truth: &Truth, messages: &[Message], told: &Told) -> Result<Vec<Row>> {
     if first.checks.iter().any(|check| !check.passes()) {
         first.remarks.push(format!(
             "expected {expected:?}, found {:?} and {:?}",
-            told.summary, told.intervals_summary
+            totals.summary, totals.intervals_summary
         ));
     }
     Ok(vec![first, row("resends, since tag 122", &resent, true)])

@@ -144,7 +144,7 @@ fn blamed(case: &str, of: &Throttled) -> Row {
         .flatten()
         .map(|s| &s["verdict"]["cpu"]["limit"]);
     let period = PERIOD.as_nanos() as f64;
-    let told = limits.any(|limit| {
+    let reported = limits.any(|limit| {
         let quota = limit["quota_ns"].as_f64();
         limit["cgroup"] == of.path.as_str()
             && limit["period_ns"].as_f64() == Some(period)
@@ -152,7 +152,7 @@ fn blamed(case: &str, of: &Throttled) -> Row {
     });
     row.checks.push(Check::none(
         "verdicts without the quota",
-        usize::from(!told),
+        usize::from(!reported),
     ));
     row
 }
