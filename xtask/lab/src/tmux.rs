@@ -1,4 +1,4 @@
-//! A terminal to look at: tmux(1) without a client, on a socket of its own.
+//! A terminal whose screen can be read: tmux(1) without a client, on a socket of its own.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -50,17 +50,17 @@ impl Tmux {
         done(self.command().args(resize)).map(drop)
     }
 
-    /// What is to be seen.
+    /// The screen.
     pub fn text(&self) -> Result<String> {
         done(self.command().args(["capture-pane", "-p"]))
     }
 
-    /// What is to be seen, with the sequences that make its colours.
+    /// The screen, with the sequences that make its colours.
     pub fn coloured(&self) -> Result<String> {
         done(self.command().args(["capture-pane", "-p", "-e"]))
     }
 
-    /// What is to be seen, and what has scrolled away.
+    /// The screen, and what has scrolled away.
     pub fn scrollback(&self) -> Result<String> {
         done(self.command().args(["capture-pane", "-p", "-J", "-S", "-"]))
     }
@@ -71,17 +71,17 @@ impl Tmux {
         Ok(answer.trim().to_owned())
     }
 
-    /// Waits for at most `limit` until all of these are to be seen at once, and gives the text.
+    /// Waits for at most `limit` until all of these are on the screen at once, and gives its text.
     pub fn wait_for(&self, all: &[&str], limit: Duration) -> Result<String> {
         let deadline = Instant::now() + limit;
         loop {
             let text = self.text()?;
-            let missing: Vec<_> = all.iter().filter(|what| !text.contains(**what)).collect();
+            let missing: Vec<_> = all.iter().filter(|words| !text.contains(**words)).collect();
             if missing.is_empty() {
                 return Ok(text);
             }
             if Instant::now() > deadline {
-                bail!("{missing:?} not seen within {limit:?}:\n{text}");
+                bail!("{missing:?} not on the screen within {limit:?}:\n{text}");
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -115,4 +115,30 @@ fn done(command: &mut Command) -> Result<String> {
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_kept() {
+        if Command::new("tmux").arg("-V").output().is_err() {
+            assert!(!workspace::in_ci(), "CI=true, and there is no tmux");
+            eprintln!("skipped: no tmux");
+            return;
+        }
+        let terminal = Tmux::start(40, 5, &[]).expect("it starts");
+        terminal
+            .line("clear; printf '\\033[31mred\\033[0m'")
+            .expect("typed");
+        let red = (0..100).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            terminal
+                .coloured()
+                .ok()
+                .filter(|screen| screen.contains("\u{1b}[31mred"))
+        });
+        assert!(red.is_some(), "{:?}", terminal.coloured());
+    }
 }

