@@ -7,7 +7,6 @@
 //! that add up; [`verdict`] and [`what_if`] draw conclusions from those.
 
 pub mod attribution;
-pub mod cli;
 pub mod domain;
 pub mod engine;
 pub mod events;

@@ -1,37 +1,50 @@
 //! The `tag52` program.
 
-use std::process::ExitCode;
+mod cli;
+mod logger;
+
+use std::{error::Error, process::ExitCode};
 
 use clap::Parser as _;
+use cli::{Cli, Command};
 use tag52::{
-    cli::{Cli, Command},
-    engine as run,
-    recording::{export, replay},
+    engine::{self, Config, RunError},
+    recording::{
+        export::{self, ExportError},
+        replay::{self, ReplayError},
+    },
 };
 
 /// Bad use or a machine that cannot do it, as opposed to a failure (1).
 const BAD_USE: u8 = 2;
 
 fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
-    let ended = match &command {
-        Command::Run(arguments) => run::run(arguments).map_err(|e| failed(&e, e.is_bad_use())),
-        Command::Top(arguments) => run::top(arguments).map_err(|e| failed(&e, e.is_bad_use())),
-        Command::Record(arguments) => {
-            run::record(arguments).map_err(|e| failed(&e, e.is_bad_use()))
+    let Cli { command, logging } = Cli::parse();
+    if let Err(error) = logger::install(logging) {
+        return failed(&error, false);
+    }
+    let ended = match command {
+        Command::Run(run) => watch(&run.config()),
+        Command::Top(top) => watch(&top.config()),
+        Command::Record(record) => watch(&record.config()),
+        Command::Replay(replay) => {
+            let replayed = replay::replay(&replay.config());
+            replayed.map_err(|e: ReplayError| failed(&e, e.is_bad_use()))
         }
-        Command::Replay(arguments) => {
-            replay::replay(arguments).map_err(|e| failed(&e, e.is_bad_use()))
-        }
-        Command::Export(arguments) => {
-            export::export(arguments).map_err(|e| failed(&e, e.is_bad_use()))
+        Command::Export(export) => {
+            let exported = export::export(&export.config());
+            exported.map_err(|e: ExportError| failed(&e, e.is_bad_use()))
         }
     };
     ended.err().unwrap_or(ExitCode::SUCCESS)
 }
 
-fn failed(error: &dyn std::error::Error, bad_use: bool) -> ExitCode {
-    eprintln!("tag52: {error}");
+fn watch(config: &Config) -> Result<(), ExitCode> {
+    engine::run(config).map_err(|e: RunError| failed(&e, e.is_bad_use()))
+}
+
+fn failed(error: &dyn Error, bad_use: bool) -> ExitCode {
+    log::error!("{error}");
     if bad_use {
         ExitCode::from(BAD_USE)
     } else {

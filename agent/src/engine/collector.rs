@@ -11,7 +11,6 @@ use agent_common::{ProbeCounter, ThreadState, receive_flags};
 
 use crate::{
     attribution::Attribution,
-    cli::Watch,
     domain::{Availability, Capability, Health, ProbeCost, ProcessInfo, Update},
     events::Event,
     host::Host,
@@ -27,8 +26,8 @@ use crate::{
 };
 
 use super::{
-    holders::Holders, names::Names, own_use::own_use, processes::Processes, quotas::Quotas,
-    thread_use, threads::LockWaits,
+    config::Config, holders::Holders, names::Names, own_use::own_use, processes::Processes,
+    quotas::Quotas, thread_use, threads::LockWaits,
 };
 use crate::targets::found::{Found, Settled};
 
@@ -70,15 +69,15 @@ pub(super) struct Collector {
 impl Collector {
     pub(super) fn new(
         probes: Probes,
-        arguments: &Watch,
+        config: &Config,
         time: RunTime,
         publisher: Publisher,
         names: Names,
         found: Option<Found>,
     ) -> Self {
         let sessions = Sessions::new(Filter {
-            port: arguments.port,
-            by_function: arguments.handoff.is_some() && found.is_none(),
+            port: config.port,
+            by_function: config.handoff.is_some() && found.is_none(),
         });
         let mut collector = Self {
             probes,
@@ -91,10 +90,10 @@ impl Collector {
             names,
             processes: Processes::default(),
             quotas: Quotas::default(),
-            pids: arguments.pids.clone(),
+            pids: config.pids().to_vec(),
             publishes_threads: false,
             publishes_readers: false,
-            holders: (!arguments.no_stacks).then(Holders::default),
+            holders: config.sample_holders.then(Holders::default),
             found,
             introduced: BTreeSet::new(),
             malformed: 0,
@@ -223,8 +222,8 @@ impl Collector {
         match self.probes.follow_calls() {
             Ok(true) => self.sessions.entries_watched(self.clock.monotonic()),
             Ok(false) => {}
-            Err(error) => eprintln!(
-                "tag52: the messages of a recvmmsg, and waits that do not sleep, are not seen: {error}"
+            Err(error) => log::warn!(
+                "the messages of a recvmmsg, and waits that do not sleep, are not seen: {error}"
             ),
         }
     }
@@ -309,7 +308,7 @@ impl Collector {
 
     fn say_followed(&mut self, pid: NonZeroU32) {
         let comm = self.names.0.thread(pid.get()).comm;
-        eprintln!("tag52: pid {pid} ({comm}) reads FIX");
+        log::info!("pid {pid} ({comm}) reads FIX");
     }
 
     /// Attaches to the function of `--handoff` in processes that were looked through since the last
@@ -325,8 +324,8 @@ impl Collector {
                 place.and_then(|place| self.probes.attach_function(pid, &function, &place));
             match attached {
                 Ok(()) => self.sessions.follow_function(pid.get()),
-                Err(error) => eprintln!(
-                    "tag52: pid {pid} hands off when it next reads or waits: --handoff: {error}"
+                Err(error) => log::warn!(
+                    "pid {pid} hands off when it next reads or waits: --handoff: {error}"
                 ),
             }
             self.say_followed(pid);
@@ -335,7 +334,7 @@ impl Collector {
 
     fn leave(&mut self, pid: NonZeroU32) {
         if let Err(error) = self.probes.leave(pid) {
-            eprintln!("tag52: pid {pid}, which is not selected, costs as if it were: {error}");
+            log::warn!("pid {pid}, which is not selected, costs as if it were: {error}");
         }
         self.leave_out(pid);
     }
@@ -409,7 +408,7 @@ impl Collector {
         let followed = self.pids.contains(&pid);
         self.pids.retain(|&watched| watched != pid);
         if followed {
-            eprintln!("tag52: pid {pid} has ended");
+            log::info!("pid {pid} has ended");
         }
         let number = pid.get();
         self.processes.forget(number);
@@ -423,7 +422,7 @@ impl Collector {
             found.discovery.ended(number);
         }
         if let Err(error) = self.probes.unwatch(pid) {
-            eprintln!("tag52: whoever gets pid {pid} next is watched too: {error}");
+            log::warn!("whoever gets pid {pid} next is watched too: {error}");
         }
     }
 
@@ -462,7 +461,7 @@ impl Collector {
         let there = match self.probes.sockets() {
             Ok(there) => there,
             Err(error) => {
-                eprintln!("tag52: sessions that have ended may seem open: {error}");
+                log::warn!("sessions that have ended may seem open: {error}");
                 return;
             }
         };
@@ -562,7 +561,7 @@ impl Collector {
         let costs = self.probes.cost();
         let (missed, made_up_for) = self.probes.missed_runs();
         if let Err(error) = made_up_for {
-            eprintln!("tag52: receive calls the kernel left out stay unseen: {error}");
+            log::warn!("receive calls the kernel left out stay unseen: {error}");
         }
         let now = self.clock.moment();
         let mut publication = self.publisher.begin();

@@ -2,6 +2,7 @@
 
 mod clock_set;
 mod collector;
+mod config;
 
 mod error;
 
@@ -32,7 +33,6 @@ use tokio::{
 };
 
 use crate::{
-    cli::{KubeArguments, PanicIn, Record, Run, Top, Watch},
     domain::Moment,
     join::clock::{RunTime, SteppedTime, SystemTime, TimeSource as _},
     kernel::{Options, Probes},
@@ -46,6 +46,7 @@ use crate::{
     recording::{Header, Recorder, WriteError, Written},
     signals::Signals,
     targets::{
+        discovery::Selector,
         ends::Ends,
         found::Found,
         pid::{Targets, in_initial_namespace},
@@ -56,6 +57,12 @@ use collector::Collector;
 use names::Names;
 use telemetry::Telemeter;
 
+#[cfg(feature = "fault-injection")]
+pub use config::PanicIn;
+pub use config::{
+    ClockStep, Config, Display, Faults, KubeConfig, OtlpTarget, RecordingConfig, TargetConfig,
+    TelemetryConfig,
+};
 pub use error::RunError;
 pub(crate) use node::node_name;
 pub(crate) use server::Server;
@@ -71,146 +78,77 @@ const ALIVE: Duration = Duration::from_secs(1);
 /// switch interval (5 ms), so that looks fall into every phase of it.
 const LOOK_EVERY: Duration = Duration::from_millis(7);
 
-/// Watches processes until the last has ended or a signal comes.
+/// Watches processes until the last has ended, a signal comes, or the live view is left, which
+/// outlives the last process.
 ///
 /// # Errors
 /// [`RunError`]
-pub fn run(arguments: &Run) -> Result<(), RunError> {
-    let show = Show {
-        format: arguments.format(),
-        probe_log: arguments.probe_log,
-        ..Show::default()
-    };
-    begin(&arguments.watch, &show, None)
-}
-
-/// The same as a live view on the terminal, until it is left or a signal comes. The view outlives
-/// the last process.
-///
-/// # Errors
-/// [`RunError`]
-pub fn top(arguments: &Top) -> Result<(), RunError> {
-    begin(
-        &arguments.watch,
-        &Show::live(!arguments.no_stay, arguments.simulate_panic),
-        None,
-    )
-}
-
-/// Watches, either way, and records what is measured.
-///
-/// # Errors
-/// [`RunError`]
-pub fn record(arguments: &Record) -> Result<(), RunError> {
-    let show = if arguments.top {
-        Show::live(!arguments.no_stay, None)
-    } else {
-        Show {
-            format: arguments.run.format(),
-            probe_log: arguments.run.probe_log,
-            ..Show::default()
-        }
-    };
-    begin(&arguments.run.watch, &show, Some(arguments))
-}
-
-/// What is shown of a watch.
-#[derive(Default)]
-struct Show {
-    format: OutputFormat,
-    /// A live view besides.
-    live: bool,
-    /// It stays when the last process has ended.
-    stay: bool,
-    probe_log: bool,
-    panic: Option<PanicIn>,
-}
-
-impl Show {
-    fn live(stay: bool, panic: Option<PanicIn>) -> Self {
-        Self {
-            format: OutputFormat::SummaryOnly,
-            live: true,
-            stay,
-            probe_log: false,
-            panic,
-        }
-    }
-
-    fn setup(&self, watched: &str) -> ScreenConfig {
-        ScreenConfig {
-            watched: watched.to_owned(),
-            commands: None,
-            panic: self.panic == Some(PanicIn::Drawing),
-        }
-    }
-}
-
-fn begin(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Result<(), RunError> {
-    if show.live && !io::stdout().is_terminal() {
+pub fn run(config: &Config) -> Result<(), RunError> {
+    if matches!(config.display, Display::LiveView { .. }) && !io::stdout().is_terminal() {
         return Err(RunError::NoTerminal);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(RunError::Runtime)?;
-    runtime.block_on(watch(arguments, show, recording))
+    runtime.block_on(watch(config))
 }
 
-async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Result<(), RunError> {
-    let targets = if arguments.all {
-        in_initial_namespace()?;
-        allow_descriptors();
-        None
-    } else {
-        Some(Targets::open(&arguments.pids)?)
+async fn watch(config: &Config) -> Result<(), RunError> {
+    let (targets, selector) = match &config.targets {
+        TargetConfig::Pids(pids) => (Some(Targets::open(pids)?), Selector::default()),
+        TargetConfig::Discovered(selector) => {
+            in_initial_namespace()?;
+            allow_descriptors();
+            (None, selector.clone())
+        }
     };
-    let endpoint = match arguments.listen {
+    let discovers = targets.is_none();
+    let endpoint = match config.telemetry.listen {
         Some(address) => Some(Endpoint::bind(address).await?),
         None => None,
     };
-    let kube = ask_for_names(&arguments.kube).await?;
-    let selector = arguments.select.selector();
+    let kube = resolve_pods(&config.kube).await?;
     if kube.is_none() && !selector.pods.is_any() {
         return Err(RunError::NoPods);
     }
-    let otlp = telemetry::config(&arguments.telemetry)?;
-    let names = Names::new(&arguments.pids).map_err(RunError::Runtime)?;
+    let otlp = telemetry::config(&config.telemetry)?;
+    let names = Names::new(config.pids()).map_err(RunError::Runtime)?;
     let mut probes = Probes::load(&Options {
-        pids: arguments.pids.clone(),
-        function: arguments.handoff.clone(),
-        accounting: arguments.listen.is_some() || otlp.is_some() || arguments.probe_cost,
-        log: show.probe_log,
+        pids: config.pids().to_vec(),
+        function: config.handoff.clone(),
+        accounting: config.publishes_metrics() || config.probe_cost,
+        log: config.probe_log,
         #[cfg(feature = "fault-injection")]
-        unseen_switches: arguments.simulate_unseen_switches,
-        track_holders: !arguments.no_stacks,
+        unseen_switches: config.faults.unobserved_switches,
+        track_holders: config.sample_holders,
     })?;
     give_back_memory();
-    if show.probe_log {
+    if config.probe_log {
         probe_log::follow(&mut probes)?;
     }
-    let time = run_time(arguments);
+    let time = run_time(config);
     let start = Moment {
         monotonic_ns: time.clone().monotonic(),
         utc_ns: time.clone().realtime(),
     };
     let mut model = Model::new(start);
-    model.set_max_latency(arguments.max_latency);
-    model.set_max_series(telemetry::room(&arguments.telemetry));
-    if arguments.all {
+    model.set_max_latency(config.max_latency);
+    model.set_max_series(telemetry::room(&config.telemetry));
+    if discovers {
         model.merge_ended_sessions();
     }
     let model = Arc::new(Mutex::new(model));
     let heartbeat = Arc::new(Heartbeat::default());
     heartbeat.beat();
-    let telemeter = Telemeter::start(&arguments.telemetry, endpoint, otlp, &model, &heartbeat)?;
+    let telemeter = Telemeter::start(&config.telemetry, endpoint, otlp, &model, &heartbeat)?;
     let watched = match &targets {
         Some(targets) => targets.to_string(),
         None => "every process that reads FIX".to_owned(),
     };
-    let recorder = recording.map(|to| {
-        let header = Header::new(watched.clone(), start, arguments.max_latency);
-        Recorder::start(&to.output, to.max_size, header)
+    let recorder = config.recording.as_ref().map(|to| {
+        let header = Header::new(watched.clone(), start, config.max_latency);
+        Recorder::start(&to.path, to.max_size_bytes, header)
     });
     let (all_ends, mut ends) = Ends::new();
     let found = match targets {
@@ -223,43 +161,48 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
             None
         }
         None => {
-            let found = Found::new(selector, all_ends, arguments.handoff.clone());
+            let found = Found::new(selector, all_ends, config.handoff.clone());
             Some(found.map_err(RunError::Runtime)?)
         }
     };
-    let outputs = OutputWriter::stdout(show.format, watched.clone());
+    let (format, live) = match config.display {
+        Display::Lines(format) => (format, None),
+        Display::LiveView { stay } => (OutputFormat::SummaryOnly, Some(stay)),
+    };
+    let outputs = OutputWriter::stdout(format, watched.clone());
     let publisher = Publisher::new(Arc::clone(&model), outputs, recorder.transpose()?);
     let clock_set = ClockSet::new(&time).map_err(RunError::Runtime)?;
-    let mut collector = Collector::new(probes, arguments, time, publisher, names, found);
+    let mut collector = Collector::new(probes, config, time, publisher, names, found);
     if let Some(kube) = kube {
         collector.resolve_pods(kube);
     }
-    if show.live || recording.is_some() {
+    if live.is_some() || config.recording.is_some() {
         collector.publish_threads();
     }
-    if arguments.listen.is_some() || arguments.telemetry.otlp.is_some() {
+    if config.publishes_metrics() {
         collector.publish_readers();
     }
-    eprintln!("tag52: watching {watched}");
+    log::info!("watching {watched}");
     // Before the terminal is another one: a signal has to give it back.
     let mut signals = Signals::new().map_err(RunError::Runtime)?;
-    let mut screen = match show.live {
-        true => Some(Screen::open(show.setup(&watched)).map_err(RunError::Screen)?),
-        false => None,
+    let mut screen = match live {
+        Some(_) => Some(Screen::open(setup(config, &watched)).map_err(RunError::Screen)?),
+        None => None,
     };
     let told = follow(
         &mut collector,
         screen.as_mut().map(|window| Live {
             window,
             watched: &watched,
-            panic: show.panic == Some(PanicIn::Watching),
+            #[cfg(feature = "fault-injection")]
+            panics: config.faults.panic == Some(PanicIn::Watching),
         }),
         Outside {
             signals: &mut signals,
             ends: &mut ends,
             clock_set: &clock_set,
         },
-        arguments.interval,
+        config.interval,
         &heartbeat,
     )
     .await;
@@ -270,7 +213,7 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
     let recorded = collector.close_recording();
     let left = match screen {
         Some(mut screen) => {
-            if show.stay
+            if live == Some(true)
                 && let Ok((End::Processes, _)) = told
             {
                 let mut view = collector.view(&watched);
@@ -295,21 +238,29 @@ async fn watch(arguments: &Watch, show: &Show, recording: Option<&Record>) -> Re
 
 fn say_recorded(recorded: Result<Written, WriteError>) -> Result<(), RunError> {
     let written = recorded?;
-    eprintln!("tag52: {written}");
+    log::info!("{written}");
     Ok(())
 }
 
+fn setup(config: &Config, watched: &str) -> ScreenConfig {
+    #[cfg(not(feature = "fault-injection"))]
+    let _ = config;
+    ScreenConfig {
+        watched: watched.to_owned(),
+        commands: None,
+        #[cfg(feature = "fault-injection")]
+        panics: config.faults.panic == Some(PanicIn::Drawing),
+    }
+}
+
 /// Begins to follow this node's pods, where that is wanted and possible.
-async fn ask_for_names(arguments: &KubeArguments) -> Result<Option<Kube>, RunError> {
-    let (node, file) = (
-        arguments.node_name.as_deref(),
-        arguments.kubeconfig.as_deref(),
-    );
-    match kube::Setup::find(arguments.mode, node, file).await? {
+async fn resolve_pods(config: &KubeConfig) -> Result<Option<Kube>, RunError> {
+    let (node, file) = (config.node_name.as_deref(), config.kubeconfig.as_deref());
+    match kube::Setup::find(config.mode, node, file).await? {
         Ok(setup) => Kube::start(setup).map(Some).map_err(RunError::Runtime),
         Err(why) => {
             if let Some(why) = why {
-                eprintln!("tag52: pods have ids only: {why}");
+                log::warn!("pods have ids only: {why}");
             }
             Ok(None)
         }
@@ -317,13 +268,13 @@ async fn ask_for_names(arguments: &KubeArguments) -> Result<Option<Kube>, RunErr
 }
 
 /// The clocks to read, and a line on a simulated step, which whoever asked for it has to follow.
-fn run_time(arguments: &Watch) -> RunTime {
-    let Some(step) = arguments.simulate_clock_step else {
+fn run_time(config: &Config) -> RunTime {
+    let Some(step) = config.faults.clock_step else {
         return RunTime::System(SystemTime);
     };
     let at = SystemTime.monotonic() + step.after.as_nanos() as u64;
-    eprintln!(
-        "tag52: simulating a step of the wall clock by {} ns at {at} ns",
+    log::info!(
+        "simulating a step of the wall clock by {} ns at {at} ns",
         step.by_ns
     );
     RunTime::Stepped(SteppedTime { at, by: step.by_ns })
@@ -446,7 +397,8 @@ struct Live<'a> {
     window: &'a mut Screen,
     watched: &'a str,
     /// For tests.
-    panic: bool,
+    #[cfg(feature = "fault-injection")]
+    panics: bool,
 }
 
 impl Live<'_> {
@@ -455,7 +407,8 @@ impl Live<'_> {
         if self.window.is_due() {
             self.window.show(collector.view(self.watched));
         }
-        assert!(!self.panic, "a panic was asked for");
+        #[cfg(feature = "fault-injection")]
+        assert!(!self.panics, "a panic was asked for");
     }
 }
 

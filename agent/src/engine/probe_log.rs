@@ -1,4 +1,4 @@
-//! Prints what the probes log (`--probe-log`).
+//! Logs what the probes log (`--probe-log`).
 
 use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};
@@ -6,24 +6,25 @@ use log::{Log, Metadata, Record};
 use super::{RunError, readiness};
 use crate::kernel::Probes;
 
-/// To standard error, a line each.
-struct Lines;
+/// Hands the lines of the probes to the agent's log, whatever their level: they were asked for.
+struct ProbeLines;
 
-impl Log for Lines {
+impl Log for ProbeLines {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
 
     fn log(&self, record: &Record<'_>) {
-        eprintln!("tag52: probe: {}", record.args());
+        log::info!("probe: {}", record.args());
     }
 
     fn flush(&self) {}
 }
 
-/// Prints from now on, for as long as the runtime lives.
+/// Logs from now on, for as long as the runtime lives.
 pub(super) fn follow(probes: &mut Probes) -> Result<(), RunError> {
-    let logger = EbpfLogger::init_with_logger(probes.ebpf(), Lines).map_err(RunError::ProbeLog)?;
+    let logger =
+        EbpfLogger::init_with_logger(probes.ebpf(), ProbeLines).map_err(RunError::ProbeLog)?;
     let mut logger = readiness(logger).map_err(RunError::Runtime)?;
     tokio::spawn(async move {
         // What was logged before this descriptor was watched.

@@ -22,14 +22,14 @@ impl Server {
         heartbeat: &Arc<Heartbeat>,
     ) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
-        eprintln!("tag52: metrics on http://{}/metrics", endpoint.address());
+        log::info!("metrics on http://{}/metrics", endpoint.address());
         let heartbeat = Arc::clone(heartbeat);
         let task = tokio::spawn(async move {
             let shutdown = async {
                 let _stopped = stopped.await;
             };
             if let Err(error) = endpoint.serve(exposition, heartbeat, shutdown).await {
-                eprintln!("tag52: the metrics endpoint has ended: {error}");
+                log::error!("the metrics endpoint has ended: {error}");
             }
         });
         Self { stop, task }

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use super::{
     RunError, Server,
+    config::{OtlpTarget, TelemetryConfig},
     node::{host_name, kubernetes_node, node_name},
 };
 use crate::{
-    cli::Telemetry,
     model::Model,
     outputs::{Account, Endpoint, Exporter, Exposition, Heartbeat, OtlpConfig, sessions_within},
 };
@@ -19,8 +19,8 @@ pub(super) struct Telemeter {
 }
 
 /// Where to export, as asked for.
-pub(super) fn config(asked: &Telemetry) -> Result<Option<OtlpConfig>, RunError> {
-    let Some(url) = &asked.otlp else {
+pub(super) fn config(asked: &TelemetryConfig) -> Result<Option<OtlpConfig>, RunError> {
+    let Some(OtlpTarget { url, interval }) = &asked.otlp else {
         return Ok(None);
     };
     let names = [
@@ -31,14 +31,14 @@ pub(super) fn config(asked: &Telemetry) -> Result<Option<OtlpConfig>, RunError> 
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)));
     let environment = |name: &str| std::env::var(name).ok();
-    let config = OtlpConfig::new(url, asked.otlp_interval, known.collect(), &environment)?;
+    let config = OtlpConfig::new(url, *interval, known.collect(), &environment)?;
     Ok(Some(config))
 }
 
 impl Telemeter {
     /// Begins to serve and to export, where either was asked for.
     pub(super) fn start(
-        asked: &Telemetry,
+        asked: &TelemetryConfig,
         endpoint: Option<Endpoint>,
         otlp: Option<OtlpConfig>,
         model: &Arc<Mutex<Model>>,
@@ -73,7 +73,7 @@ impl Telemeter {
 }
 
 /// How many sessions have room for series of their own.
-pub(super) fn room(asked: &Telemetry) -> usize {
+pub(super) fn room(asked: &TelemetryConfig) -> usize {
     // Checked when the command line was read.
     sessions_within(asked.max_series).unwrap_or(1)
 }

@@ -170,7 +170,7 @@ fn count(shared: &mut Shared, trouble: &Trouble) {
     if !std::mem::replace(&mut shared.said[at], true)
         && let Some(told) = trouble.told()
     {
-        eprintln!("tag52: {told}");
+        log::warn!("{told}");
     }
 }
 

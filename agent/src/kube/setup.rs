@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::ValueEnum;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
 use super::{
@@ -14,7 +13,7 @@ use super::{
 };
 
 /// Whether the API is asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Where it runs in a pod with a service account.
     #[default]

@@ -1,15 +1,29 @@
 //! A recording as a trace that other programs show.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 
 use crate::{
-    cli::Export,
     outputs::perfetto::{Filter, Trace},
     pipeline::Sink as _,
     recording::{ReadError, Reader},
 };
+
+/// What is exported, and where to.
+#[derive(Clone, Debug)]
+pub struct ExportConfig {
+    /// The newest segment; older ones are found by themselves.
+    pub recording: PathBuf,
+    /// Where the trace for the Perfetto UI goes.
+    pub trace: PathBuf,
+    /// Which messages are drawn.
+    pub filter: Filter,
+}
 
 /// Why a trace could not be made, or is not whole.
 #[derive(Debug, Error)]
@@ -47,23 +61,18 @@ impl ExportError {
 ///
 /// # Errors
 /// [`ExportError`]
-pub fn export(arguments: &Export) -> Result<(), ExportError> {
+pub fn export(config: &ExportConfig) -> Result<(), ExportError> {
     let shown = |path: &Path| path.display().to_string();
-    let mut reader = Reader::open(&arguments.file).map_err(|source| ExportError::Read {
-        path: shown(&arguments.file),
+    let mut reader = Reader::open(&config.recording).map_err(|source| ExportError::Read {
+        path: shown(&config.recording),
         source,
     })?;
     let failed = |source| ExportError::Write {
-        path: shown(&arguments.perfetto),
+        path: shown(&config.trace),
         source,
     };
-    let file = File::create(&arguments.perfetto).map_err(failed)?;
-    let filter = Filter {
-        every: arguments.every,
-        slower_than: arguments.slower_than.unwrap_or_default(),
-        lanes: arguments.lanes.get(),
-    };
-    let mut trace = Trace::new(file, filter);
+    let file = File::create(&config.trace).map_err(failed)?;
+    let mut trace = Trace::new(file, config.filter);
     let mut damaged = None;
     for read in &mut reader {
         match read {
@@ -79,10 +88,6 @@ pub fn export(arguments: &Export) -> Result<(), ExportError> {
         .filter(|&(_, count)| count > 0)
         .map(|(name, count)| format!("{} {count}", name.replace('_', " ")))
         .collect();
-    eprintln!(
-        "tag52: {}: {}",
-        shown(&arguments.perfetto),
-        counts.join(", ")
-    );
+    log::info!("{}: {}", shown(&config.trace), counts.join(", "));
     damaged.map_or(Ok(()), |error| Err(ExportError::Rest(error)))
 }

@@ -71,7 +71,7 @@ impl Recorder {
                 give_way();
                 let ended = write(writer, &batches, &give_back, &left);
                 if let Err(error) = &ended {
-                    eprintln!("tag52: the recording has ended, the watch goes on: {error}");
+                    log::warn!("the recording has ended, the watch goes on: {error}");
                 }
                 ended
             })
@@ -204,8 +204,7 @@ fn write(
                     BatchEntry::Update(update) => writer.update(now, update),
                     BatchEntry::Lost(updates) => {
                         if !mem::replace(&mut behind, true) {
-                            eprintln!(
-                                "tag52: the recording cannot keep up: inputs are left out of it, and counted"
+                            log::warn!("the recording cannot keep up: inputs are left out of it, and counted"
                             );
                         }
                         writer.lost(updates)

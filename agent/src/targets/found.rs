@@ -96,8 +96,8 @@ impl Found {
         };
         let looks = search.look_in(pid);
         if !looks {
-            eprintln!(
-                "tag52: pid {pid} hands off when it next reads or waits: nobody looks for {function} any more"
+            log::warn!(
+                "pid {pid} hands off when it next reads or waits: nobody looks for {function} any more"
             );
         }
         looks
@@ -157,7 +157,7 @@ impl Found {
         match followed {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
-                eprintln!("tag52: the end of pid {pid} will not be seen: {error}");
+                log::warn!("the end of pid {pid} will not be seen: {error}");
                 true
             }
             Err(_) => false,

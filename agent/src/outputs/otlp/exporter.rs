@@ -60,9 +60,10 @@ impl Exporter {
             account,
             fails: false,
         };
-        eprintln!(
-            "tag52: exporting metrics to {} every {:?}",
-            work.config.url, work.config.interval
+        log::warn!(
+            "exporting metrics to {} every {:?}",
+            work.config.url,
+            work.config.interval
         );
         let (stop, stopped) = oneshot::channel();
         Ok(Self {
@@ -127,8 +128,8 @@ impl Work {
         self.account.exported(outcome);
         let url = &self.config.url;
         match (&said, self.fails) {
-            (Some(why), false) => eprintln!("tag52: the export to {url} fails, and goes on: {why}"),
-            (None, true) => eprintln!("tag52: the export to {url} works again"),
+            (Some(why), false) => log::warn!("the export to {url} fails, and goes on: {why}"),
+            (None, true) => log::warn!("the export to {url} works again"),
             _ => {}
         }
         self.fails = said.is_some();

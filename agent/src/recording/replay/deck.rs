@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::{cli::Speed, domain::Moment, outputs::top::PlaybackCommand};
+use crate::{domain::Moment, outputs::top::PlaybackCommand};
+
+use super::config::PlaybackSpeed;
 
 /// The speeds that keys choose from; after the last comes max.
 const SPEEDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0];
@@ -36,7 +38,7 @@ pub(super) enum When {
 /// The pace of a replay that keys change.
 #[derive(Debug)]
 pub(super) struct Deck {
-    speed: Speed,
+    speed: PlaybackSpeed,
     paused: bool,
     goal: Goal,
     /// Both clocks at one instant, since the pace was last changed.
@@ -46,7 +48,7 @@ pub(super) struct Deck {
 }
 
 impl Deck {
-    pub(super) fn new(speed: Speed, from: Moment) -> Self {
+    pub(super) fn new(speed: PlaybackSpeed, from: Moment) -> Self {
         Self {
             speed,
             paused: false,
@@ -56,7 +58,7 @@ impl Deck {
         }
     }
 
-    pub(super) const fn speed(&self) -> Speed {
+    pub(super) const fn speed(&self) -> PlaybackSpeed {
         self.speed
     }
 
@@ -134,7 +136,7 @@ impl Deck {
         if self.paused {
             return When::Held;
         }
-        let Speed::Times(times) = self.speed else {
+        let PlaybackSpeed::Times(times) = self.speed else {
             return When::Now;
         };
         let (began, from) = self.anchor;
@@ -164,21 +166,21 @@ impl Deck {
     }
 }
 
-fn faster(speed: Speed) -> Speed {
-    let Speed::Times(times) = speed else {
-        return Speed::Max;
+fn faster(speed: PlaybackSpeed) -> PlaybackSpeed {
+    let PlaybackSpeed::Times(times) = speed else {
+        return PlaybackSpeed::Max;
     };
     let next = SPEEDS.into_iter().find(|&next| next > times);
-    next.map_or(Speed::Max, Speed::Times)
+    next.map_or(PlaybackSpeed::Max, PlaybackSpeed::Times)
 }
 
-fn slower(speed: Speed) -> Speed {
+fn slower(speed: PlaybackSpeed) -> PlaybackSpeed {
     let times = match speed {
-        Speed::Times(times) => times,
-        Speed::Max => f64::INFINITY,
+        PlaybackSpeed::Times(times) => times,
+        PlaybackSpeed::Max => f64::INFINITY,
     };
     let next = SPEEDS.into_iter().rev().find(|&next| next < times);
-    Speed::Times(next.unwrap_or(times))
+    PlaybackSpeed::Times(next.unwrap_or(times))
 }
 
 #[cfg(test)]
@@ -194,7 +196,7 @@ mod tests {
 
     #[test]
     fn it_waits_as_long_as_the_speed_says() {
-        let mut deck = Deck::new(Speed::Times(1.0), at(10));
+        let mut deck = Deck::new(PlaybackSpeed::Times(1.0), at(10));
         let begun = deck.anchor.0;
         let due = |deck: &mut Deck, next| match deck.when(next, 0) {
             When::At(instant) => instant - deck.anchor.0,
@@ -211,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_step_is_an_interval_and_then_it_is_held() {
-        let mut deck = Deck::new(Speed::Times(1.0), at(10));
+        let mut deck = Deck::new(PlaybackSpeed::Times(1.0), at(10));
         assert!(!deck.follow(PlaybackCommand::Step, at(10), 3));
         assert_eq!(deck.when(at(900), 3), When::Now);
         assert!(deck.seeks());
@@ -221,7 +223,7 @@ mod tests {
 
     #[test]
     fn it_seeks_forwards_as_it_is_and_backwards_from_the_beginning() {
-        let mut deck = Deck::new(Speed::Times(1.0), at(10));
+        let mut deck = Deck::new(PlaybackSpeed::Times(1.0), at(10));
         deck.told(at(50));
         assert!(!deck.follow(PlaybackCommand::Seek(10), at(10), 0));
         assert_eq!(deck.when(at(59), 0), When::Now);
@@ -241,16 +243,16 @@ mod tests {
 
     #[test]
     fn speeds_go_from_a_tenth_to_max_and_back() {
-        let mut speed = Speed::Times(1.0);
+        let mut speed = PlaybackSpeed::Times(1.0);
         for _ in 0..20 {
             speed = faster(speed);
         }
-        assert_eq!(speed, Speed::Max);
-        assert_eq!(slower(speed), Speed::Times(100.0));
+        assert_eq!(speed, PlaybackSpeed::Max);
+        assert_eq!(slower(speed), PlaybackSpeed::Times(100.0));
         for _ in 0..20 {
             speed = slower(speed);
         }
-        assert_eq!(speed, Speed::Times(0.1));
-        assert_eq!(faster(Speed::Times(3.0)), Speed::Times(5.0));
+        assert_eq!(speed, PlaybackSpeed::Times(0.1));
+        assert_eq!(faster(PlaybackSpeed::Times(3.0)), PlaybackSpeed::Times(5.0));
     }
 }

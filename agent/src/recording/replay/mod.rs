@@ -1,5 +1,6 @@
 //! Tells a model, and through it the outputs, again what was recorded.
 
+mod config;
 mod deck;
 mod player;
 mod stage;
@@ -13,14 +14,13 @@ use std::{
 use thiserror::Error;
 use tokio::time::{Instant, sleep_until};
 
+pub use self::config::{PlaybackSpeed, ReplayConfig};
 use self::{player::Player, stage::Stage};
 use crate::{
-    cli::{Replay, Speed},
     domain::Moment,
     engine::{Server, node_name},
     outputs::{
-        Account, BindError, Endpoint, Exposition, Heartbeat, MAX_SERIES, OutputError, OutputFormat,
-        OutputWriter,
+        Account, BindError, Endpoint, Exposition, Heartbeat, MAX_SERIES, OutputError, OutputWriter,
     },
     recording::{Header, ReadError, Reader},
     signals::Signals,
@@ -75,58 +75,51 @@ impl ReplayError {
 ///
 /// # Errors
 /// [`ReplayError`]
-pub fn replay(arguments: &Replay) -> Result<(), ReplayError> {
-    if arguments.top && !io::stdout().is_terminal() {
+pub fn replay(config: &ReplayConfig) -> Result<(), ReplayError> {
+    if config.live_view && !io::stdout().is_terminal() {
         return Err(ReplayError::NoTerminal);
     }
-    let reader = open(arguments)?;
-    let format = if arguments.top {
-        OutputFormat::SummaryOnly
-    } else {
-        arguments.format()
-    };
-    let outputs = OutputWriter::stdout(format, reader.header().watched.clone());
+    let reader = open(config)?;
+    let outputs = OutputWriter::stdout(config.format, reader.header().watched.clone());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(ReplayError::Runtime)?;
-    match runtime.block_on(tell(arguments, reader, outputs)) {
+    match runtime.block_on(tell(config, reader, outputs)) {
         // Nobody reads any more: a reason to end, not a failure.
         Err(ReplayError::Output(OutputError::Closed)) => Ok(()),
         ended => ended,
     }
 }
 
-fn open(arguments: &Replay) -> Result<Reader, ReplayError> {
-    Reader::open(&arguments.file).map_err(|source| ReplayError::Read {
-        path: arguments.file.display().to_string(),
+fn open(config: &ReplayConfig) -> Result<Reader, ReplayError> {
+    Reader::open(&config.file).map_err(|source| ReplayError::Read {
+        path: config.file.display().to_string(),
         source,
     })
 }
 
 async fn tell(
-    arguments: &Replay,
+    config: &ReplayConfig,
     reader: Reader,
     outputs: OutputWriter,
 ) -> Result<(), ReplayError> {
-    let endpoint = match arguments.listen {
+    let endpoint = match config.listen {
         Some(address) => Some(Endpoint::bind(address).await?),
         None => None,
     };
     let mut signals = Signals::new().map_err(ReplayError::Runtime)?;
     say_what(reader.header());
-    let stage = Stage::new(reader.header(), outputs, arguments.interval);
+    let stage = Stage::new(reader.header(), outputs, config.interval);
     let server = endpoint.map(|e| {
         let account = Account::new(MAX_SERIES, node_name());
         let exposition = Exposition::new(Arc::clone(stage.model()), account);
         Server::start(e, exposition, stage.heartbeat())
     });
-    let told = if arguments.top {
-        Player::new(arguments, reader, stage)?
-            .play(&mut signals)
-            .await
+    let told = if config.live_view {
+        Player::new(config, reader, stage)?.play(&mut signals).await
     } else {
-        tell_lines(arguments, reader, stage, &mut signals, server.is_some()).await
+        tell_lines(config, reader, stage, &mut signals, server.is_some()).await
     };
     if let Some(server) = server {
         server.stop().await;
@@ -138,10 +131,10 @@ async fn tell(
 }
 
 fn say_what(header: &Header) {
-    eprintln!("tag52: replaying what was seen of {}", header.watched);
+    log::info!("replaying what was seen of {}", header.watched);
     if header.segment > 0 {
-        eprintln!(
-            "tag52: it begins later than the watch did: {} older segments are gone",
+        log::info!(
+            "it begins later than the watch did: {} older segments are gone",
             header.segment
         );
     }
@@ -149,20 +142,23 @@ fn say_what(header: &Header) {
 
 fn say_lost(inputs: u64) {
     if inputs > 0 {
-        eprintln!("tag52: {inputs} inputs were told and not recorded: the figures lack them");
+        log::info!("{inputs} inputs were told and not recorded: the figures lack them");
     }
 }
 
 /// In lines, to the end; gives the last damage that was met. With `metrics` it stays until a signal
 /// comes.
 async fn tell_lines(
-    arguments: &Replay,
+    config: &ReplayConfig,
     mut reader: Reader,
     mut stage: Stage,
     signals: &mut Signals,
     metrics: bool,
 ) -> Result<Option<ReadError>, ReplayError> {
-    let pace = Pace::new(reader.header().from, arguments.speed.unwrap_or(Speed::Max));
+    let pace = Pace::new(
+        reader.header().from,
+        config.speed.unwrap_or(PlaybackSpeed::Max),
+    );
     let played = tokio::select! {
         biased;
         () = signals.any() => None,
@@ -173,7 +169,7 @@ async fn tell_lines(
     let summary = stage.rest(reader.until())?;
     stage.finish(&summary)?;
     if metrics && !interrupted {
-        eprintln!("tag52: the recording is over, its metrics are served until Ctrl-C");
+        log::info!("the recording is over, its metrics are served until Ctrl-C");
         tokio::select! {
             () = signals.any() => {}
             () = stage.stay_alive() => {}
@@ -197,7 +193,7 @@ async fn play(
                 stage.publish(now, update)?;
             }
             // The usual end of a recording whose agent was killed.
-            Err(error @ ReadError::Truncated { .. }) => eprintln!("tag52: {error}"),
+            Err(error @ ReadError::Truncated { .. }) => log::warn!("{error}"),
             Err(error) => damaged = Some(error),
         }
         turn += 1;
@@ -213,11 +209,11 @@ async fn play(
 struct Pace {
     began: Instant,
     from: Moment,
-    speed: Speed,
+    speed: PlaybackSpeed,
 }
 
 impl Pace {
-    fn new(from: Moment, speed: Speed) -> Self {
+    fn new(from: Moment, speed: PlaybackSpeed) -> Self {
         Self {
             began: Instant::now(),
             from,
@@ -226,7 +222,7 @@ impl Pace {
     }
 
     async fn wait(&self, now: Moment, heartbeat: &Heartbeat) {
-        let Speed::Times(times) = self.speed else {
+        let PlaybackSpeed::Times(times) = self.speed else {
             return;
         };
         let after = Duration::try_from_secs_f64(now.since(self.from).as_secs_f64() / times);

@@ -15,12 +15,12 @@ use tokio::{
 
 use super::{
     NAP, ReplayError, TURN,
+    config::{PlaybackSpeed, ReplayConfig},
     deck::{Deck, When},
     open, say_lost,
     stage::Stage,
 };
 use crate::{
-    cli::{Replay, Speed},
     domain::{Moment, Update},
     model::Summary,
     outputs::top::{
@@ -35,7 +35,7 @@ const KEYS: usize = 64;
 
 /// Plays a recording as keys ask for it.
 pub(super) struct Player<'a> {
-    arguments: &'a Replay,
+    config: &'a ReplayConfig,
     header: Header,
     reader: Reader,
     stage: Stage,
@@ -57,21 +57,22 @@ pub(super) struct Player<'a> {
 impl<'a> Player<'a> {
     /// Takes the terminal.
     pub(super) fn new(
-        arguments: &'a Replay,
+        config: &'a ReplayConfig,
         reader: Reader,
         stage: Stage,
     ) -> Result<Self, ReplayError> {
         let header = reader.header().clone();
-        let speed = arguments.speed.unwrap_or(Speed::Times(1.0));
+        let speed = config.speed.unwrap_or(PlaybackSpeed::Times(1.0));
         let (tell, commands) = mpsc::channel(KEYS);
         let window = Screen::open(ScreenConfig {
             watched: header.watched.clone(),
             commands: Some(tell),
-            panic: false,
+            #[cfg(feature = "fault-injection")]
+            panics: false,
         })
         .map_err(ReplayError::Screen)?;
         Ok(Self {
-            arguments,
+            config,
             reader,
             stage,
             deck: Deck::new(speed, header.from),
@@ -79,7 +80,7 @@ impl<'a> Player<'a> {
             next: None,
             summary: None,
             damaged: None,
-            until_ns: find_end(arguments.file.clone()),
+            until_ns: find_end(config.file.clone()),
             window,
             commands,
             stale: true,
@@ -153,7 +154,7 @@ impl<'a> Player<'a> {
             .deck
             .follow(command, self.header.from, self.stage.intervals())
         {
-            self.reader = open(self.arguments)?;
+            self.reader = open(self.config)?;
             self.stage.begin(&self.header);
             self.summary = None;
             self.advance()?;
@@ -188,7 +189,7 @@ impl<'a> Player<'a> {
                     return Ok(());
                 }
                 // The usual end of a recording whose agent was killed.
-                Some(Err(error @ ReadError::Truncated { .. })) => eprintln!("tag52: {error}"),
+                Some(Err(error @ ReadError::Truncated { .. })) => log::warn!("{error}"),
                 Some(Err(error)) => self.damaged = Some(error),
                 None => break,
             }
@@ -220,8 +221,8 @@ impl<'a> Player<'a> {
             at_ns: self.deck.at().utc_ns,
             until_ns: (until_ns != 0).then_some(until_ns),
             times: match self.deck.speed() {
-                Speed::Times(times) => Some(times),
-                Speed::Max => None,
+                PlaybackSpeed::Times(times) => Some(times),
+                PlaybackSpeed::Max => None,
             },
             paused: self.deck.paused(),
             seeks: self.deck.seeks(),

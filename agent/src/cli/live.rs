@@ -1,0 +1,124 @@
+//! The commands that watch live processes: `run`, `top`, `record`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+#[cfg(feature = "fault-injection")]
+use tag52::engine::PanicIn;
+use tag52::{
+    engine::{Config, Display, RecordingConfig},
+    outputs::OutputFormat,
+};
+
+#[cfg(feature = "fault-injection")]
+use super::values::panic_in;
+use super::{
+    values::{Json, format, size},
+    watch::Watch,
+};
+
+/// `tag52 run`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Run {
+    /// What to watch.
+    #[command(flatten)]
+    pub(crate) watch: Watch,
+    /// JSON lines instead of text: one per message, or one per interval and session.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) json: Option<Json>,
+    /// No lines per interval, only the summary: the sessions are on /metrics.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) quiet: bool,
+    /// Diagnostic lines from the probes on standard error (never message content).
+    #[arg(long)]
+    pub(crate) probe_log: bool,
+}
+
+/// `tag52 top`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Top {
+    /// What to watch.
+    #[command(flatten)]
+    pub(crate) watch: Watch,
+    /// End with the last process, instead of keeping the last view until q.
+    #[arg(long)]
+    pub(crate) no_stay: bool,
+    /// For the live tests: a panic some seconds after the view was opened, in the thread that draws
+    /// or in the one that watches.
+    #[cfg(feature = "fault-injection")]
+    #[arg(long, value_name = "WHERE", hide = true, value_parser = panic_in)]
+    pub(crate) simulate_panic: Option<PanicIn>,
+}
+
+// `tag52 record`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Record {
+    /// The watch.
+    #[command(flatten)]
+    pub(crate) run: Run,
+    /// The file. A recording of that name is replaced; segments that are full become FILE.1, FILE.2
+    /// and so on.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// How much room it takes at the most, all segments together; the oldest goes first: 64MiB,
+    /// 2GiB.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
+    pub(crate) max_size: u64,
+    /// A live view on the terminal instead of lines, as `top`.
+    #[arg(long, conflicts_with_all = ["json", "probe_log"])]
+    pub(crate) top: bool,
+    /// With --top: end with the last process, instead of keeping the last view until q.
+    #[arg(long, requires = "top")]
+    pub(crate) no_stay: bool,
+}
+
+impl Run {
+    /// The configuration of this run.
+    pub(crate) fn config(self) -> Config {
+        let display = Display::Lines(self.format());
+        self.watch.config(display, None, self.probe_log)
+    }
+
+    const fn format(&self) -> OutputFormat {
+        if self.quiet {
+            return OutputFormat::SummaryOnly;
+        }
+        format(self.json)
+    }
+}
+
+impl Top {
+    /// The configuration of this run.
+    pub(crate) fn config(self) -> Config {
+        let display = Display::LiveView {
+            stay: !self.no_stay,
+        };
+        let config = self.watch.config(display, None, false);
+        #[cfg(feature = "fault-injection")]
+        let config = {
+            let mut config = config;
+            config.faults.panic = self.simulate_panic;
+            config
+        };
+        config
+    }
+}
+
+impl Record {
+    /// The configuration of this run.
+    pub(crate) fn config(self) -> Config {
+        let display = if self.top {
+            Display::LiveView {
+                stay: !self.no_stay,
+            }
+        } else {
+            Display::Lines(self.run.format())
+        };
+        let recording = RecordingConfig {
+            path: self.output,
+            max_size_bytes: self.max_size,
+        };
+        let probe_log = self.run.probe_log;
+        self.run.watch.config(display, Some(recording), probe_log)
+    }
+}

@@ -1,0 +1,43 @@
+//! The command line. The library knows nothing of it: each command becomes a plain configuration.
+
+mod live;
+mod logging;
+mod recordings;
+#[cfg(test)]
+mod tests;
+mod values;
+mod watch;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use live::{Record, Run, Top};
+pub(crate) use logging::{LogFormat, Logging};
+pub(crate) use recordings::{Export, Replay};
+
+/// Where the age of a FIX message comes from: network, run queue, throttling, locks, blocking
+/// calls.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "tag52", version, about)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// What is logged on standard error, and how.
+    #[command(flatten)]
+    pub(crate) logging: Logging,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch processes and split the age of every FIX message they read.
+    Run(Run),
+    /// The same as a live view on the terminal; its end prints the summary.
+    Top(Top),
+    /// The same, and record what is measured (no message bodies), for `replay`.
+    Record(Record),
+    /// Tell again what was recorded; needs no root.
+    Replay(Replay),
+    /// Make a trace of a recording for another program.
+    Export(Export),
+}

@@ -1,0 +1,96 @@
+//! The commands that read a recording: `replay`, `export`.
+
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::Args;
+use tag52::{
+    outputs::{OutputFormat, perfetto::Filter},
+    recording::{
+        export::ExportConfig,
+        replay::{PlaybackSpeed, ReplayConfig},
+    },
+};
+
+use super::values::{Json, duration, format, speed, time};
+
+/// `tag52 replay`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Replay {
+    /// The recording; segments before it (FILE.1, ...) are found by themselves.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// How often to tell, in recorded time; as in the watch when not given.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) interval: Option<Duration>,
+    /// JSON lines instead of text: one per message, or one per interval and session.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) json: Option<Json>,
+    /// Serve Prometheus metrics at /metrics and health at /healthz, after the end too, until
+    /// Ctrl-C.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// How many times as fast as it was: 1, 10, max. Without it max, with --top 1.
+    #[arg(long, value_name = "TIMES", value_parser = speed)]
+    pub(crate) speed: Option<PlaybackSpeed>,
+    /// Play it in the live view on the terminal: keys pause, step, seek and change the speed.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) top: bool,
+}
+
+/// `tag52 export`
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Export {
+    /// The recording; segments before it (FILE.1, ...) are found by themselves.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Where the trace for the Perfetto UI goes.
+    #[arg(long, value_name = "OUT")]
+    pub(crate) perfetto: PathBuf,
+    /// Of the messages of a session, draw one in so many.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) every: NonZeroU64,
+    /// Draw only messages at least this old at their hand-off: 1ms, 2s.
+    #[arg(long, value_name = "AGE", value_parser = time)]
+    pub(crate) slower_than: Option<Duration>,
+    /// Draw at most so many messages of a session at any instant, chosen evenly.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(Filter::LANES).expect("not 0"))]
+    pub(crate) lanes: NonZeroUsize,
+}
+
+impl Replay {
+    /// The configuration of this replay.
+    pub(crate) fn config(self) -> ReplayConfig {
+        ReplayConfig {
+            format: if self.top {
+                OutputFormat::SummaryOnly
+            } else {
+                format(self.json)
+            },
+            file: self.file,
+            interval: self.interval,
+            listen: self.listen,
+            speed: self.speed,
+            live_view: self.top,
+        }
+    }
+}
+
+impl Export {
+    /// The configuration of this export.
+    pub(crate) fn config(self) -> ExportConfig {
+        ExportConfig {
+            recording: self.file,
+            trace: self.perfetto,
+            filter: Filter {
+                every: self.every,
+                slower_than: self.slower_than.unwrap_or_default(),
+                lanes: self.lanes.get(),
+            },
+        }
+    }
+}

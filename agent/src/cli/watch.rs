@@ -1,0 +1,225 @@
+//! What to watch, and how: the flags that `run`, `top` and `record` share.
+
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use clap::{Args, ValueEnum};
+use tag52::{
+    engine::{
+        ClockStep, Config, Display, Faults, KubeConfig, OtlpTarget, RecordingConfig, TargetConfig,
+        TelemetryConfig,
+    },
+    kernel::FunctionSpec,
+    kube::{
+        Mode,
+        selector::{LabelSelector, PodSelector},
+    },
+    outputs::MAX_SERIES,
+    targets::discovery::{CommandLine, Glob, Selector},
+};
+
+use super::values::{clock_step, duration, series};
+
+/// What to watch, and how.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Watch {
+    /// A process that reads FIX (its sessions, present and to come, are found by themselves); may
+    /// be given several times, or as PID,PID.
+    #[arg(
+        long = "pid",
+        value_name = "PID",
+        required_unless_present = "all",
+        value_delimiter = ','
+    )]
+    pub(crate) pids: Vec<NonZeroU32>,
+    /// Every process on this machine that reads a TCP stream beginning with 8=FIX, now or later,
+    /// until a signal comes; the selectors below leave some out.
+    #[arg(long, conflicts_with = "pids")]
+    pub(crate) all: bool,
+    /// Which of all processes.
+    #[command(flatten)]
+    pub(crate) select: Select,
+    /// Only sessions with this local or remote port.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// How often to tell: 500ms, 1s, 1m.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub(crate) interval: Duration,
+    /// The age at which the counterparty or the engine refuses messages: the verdict tells when it
+    /// will be reached.
+    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration)]
+    pub(crate) max_latency: Duration,
+    /// A message is handed off when this function of the processes returns: SYMBOL, SYMBOL@return
+    /// or SYMBOL@entry; demangled names are understood. Without it: when the thread next reads or
+    /// waits for the socket.
+    #[arg(long, value_name = "SYMBOL")]
+    pub(crate) handoff: Option<FunctionSpec>,
+    /// Serve Prometheus metrics at /metrics and health at /healthz.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// What becomes of the metrics.
+    #[command(flatten)]
+    pub(crate) telemetry: Telemetry,
+    /// Do not look at what the holders of locks are doing while watched threads wait for them
+    /// (their state and function).
+    #[arg(long)]
+    pub(crate) no_stacks: bool,
+    /// Names of pods, from the Kubernetes API.
+    #[command(flatten)]
+    pub(crate) kube: KubeArguments,
+    /// Account for the probes' own run time (costs them some 20-60 ns a run); on with --listen.
+    #[arg(long)]
+    pub(crate) probe_cost: bool,
+    /// For the accuracy lab: the wall clock as the agent reads it steps by BY, AFTER it began to
+    /// watch (`3s:-2s`). The machine's clock is left alone; the instant is told on standard error.
+    #[arg(long, value_name = "AFTER:BY", hide = true, value_parser = clock_step)]
+    pub(crate) simulate_clock_step: Option<ClockStep>,
+    /// For the live tests: of the switches to a tracked thread, one in so many is not observed, as
+    /// on a machine whose tracepoints stay silent now and then; 0: all are observed.
+    #[cfg(feature = "fault-injection")]
+    #[arg(long, value_name = "N", hide = true, default_value_t = 0)]
+    pub(crate) simulate_unseen_switches: u32,
+}
+
+/// Of values of one kind any has to fit, of the kinds each.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Select {
+    /// With --all: only processes of this name (the main thread's, 15 characters; * and ? are
+    /// understood). May be given several times.
+    #[arg(long, value_name = "GLOB", requires = "all")]
+    pub(crate) comm: Vec<Glob>,
+    /// With --all: only processes in whose command line this is found.
+    #[arg(
+        long,
+        value_name = "REGEX",
+        requires = "all",
+        allow_hyphen_values = true
+    )]
+    pub(crate) cmdline: Vec<CommandLine>,
+    /// With --all: only processes in such a cgroup (the path as /proc/PID/cgroup has it; * matches
+    /// slashes too).
+    #[arg(long, value_name = "GLOB", requires = "all")]
+    pub(crate) cgroup: Vec<Glob>,
+    /// With --all: only processes of pods in this namespace; needs the Kubernetes API.
+    #[arg(long, value_name = "NAME", requires = "all")]
+    pub(crate) namespace: Vec<String>,
+    /// With --all: only processes of pods with such labels: key=value, key!=value, key in (a,b),
+    /// key notin (a,b), key, !key, several with a comma in between; needs the Kubernetes API.
+    #[arg(long, value_name = "LABELS", requires = "all")]
+    pub(crate) pod_selector: Vec<LabelSelector>,
+}
+
+/// Where names of pods come from.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct KubeArguments {
+    /// Ask the Kubernetes API for the names of this node's pods (needs get, list and watch on
+    /// pods): where there is a service account, always, or never. Without, pods and containers have
+    /// ids only.
+    #[arg(long = "kube", value_name = "WHEN", default_value = "auto")]
+    pub(crate) mode: When,
+    /// The node this is; in a DaemonSet better NODE_NAME, from the field spec.nodeName.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) node_name: Option<String>,
+    /// Where the API is and who asks, outside of a pod; without it KUBECONFIG or ~/.kube/config
+    /// with --kube on.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+}
+
+/// What becomes of the metrics.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Telemetry {
+    /// Series of metrics at the most: sessions for which there is no room count as `other`.
+    #[arg(long, value_name = "N", default_value_t = MAX_SERIES, value_parser = series)]
+    pub(crate) max_series: u64,
+    /// Export the metrics by OTLP (http/protobuf) to this URL, as http://collector:4318; without
+    /// one to OTEL_EXPORTER_OTLP_ENDPOINT, or to this machine.
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) otlp: Option<String>,
+    /// How often to export: 5s, 1m.
+    #[arg(long, value_name = "TIME", default_value = "10s", requires = "otlp", value_parser = duration)]
+    pub(crate) otlp_interval: Duration,
+}
+
+/// Whether the Kubernetes API is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// Where it runs in a pod with a service account.
+    #[default]
+    Auto,
+    /// It must be: anything missing is an error.
+    On,
+    /// Never.
+    Off,
+}
+
+impl Select {
+    fn selector(self) -> Selector {
+        Selector {
+            comms: self.comm,
+            command_lines: self.cmdline,
+            cgroups: self.cgroup,
+            pods: PodSelector {
+                namespaces: self.namespace,
+                labels: self.pod_selector,
+            },
+        }
+    }
+}
+
+impl KubeArguments {
+    fn config(self) -> KubeConfig {
+        KubeConfig {
+            mode: match self.mode {
+                When::Auto => Mode::Auto,
+                When::On => Mode::On,
+                When::Off => Mode::Off,
+            },
+            node_name: self.node_name,
+            kubeconfig: self.kubeconfig,
+        }
+    }
+}
+
+impl Watch {
+    /// The configuration of a run that shows and records this.
+    pub(crate) fn config(
+        self,
+        display: Display,
+        recording: Option<RecordingConfig>,
+        probe_log: bool,
+    ) -> Config {
+        let targets = if self.all {
+            TargetConfig::Discovered(self.select.selector())
+        } else {
+            TargetConfig::Pids(self.pids)
+        };
+        Config {
+            targets,
+            port: self.port,
+            handoff: self.handoff,
+            interval: self.interval,
+            max_latency: self.max_latency,
+            display,
+            recording,
+            telemetry: TelemetryConfig {
+                listen: self.listen,
+                max_series: self.telemetry.max_series,
+                otlp: self.telemetry.otlp.map(|url| OtlpTarget {
+                    url,
+                    interval: self.telemetry.otlp_interval,
+                }),
+            },
+            kube: self.kube.config(),
+            sample_holders: !self.no_stacks,
+            probe_cost: self.probe_cost,
+            probe_log,
+            faults: Faults {
+                clock_step: self.simulate_clock_step,
+                #[cfg(feature = "fault-injection")]
+                unobserved_switches: self.simulate_unseen_switches,
+                #[cfg(feature = "fault-injection")]
+                panic: None,
+            },
+        }
+    }
+}
