@@ -1,30 +1,31 @@
-//! What waits leave behind in other parts.
+//! Aftermath: time in other parts that a wait leaves behind.
 
 use serde::{Deserialize, Serialize};
 
-/// Time in other parts that is there because of a wait, nanoseconds by what that was. Of waits of
-/// 20 us and more.
+/// Time that would not be there without an earlier wait of the same thread, nanoseconds by the
+/// kind of that wait.
 ///
-/// Run-queue time that followed directly upon a wait: without it the thread would have kept its
-/// CPU, and would not have had to wait for it either.
+/// The run-queue time that directly follows a wait is its aftermath: a thread that had not waited
+/// would have kept its CPU. Only waits of 20 us and more are reported by the probes and counted
+/// here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Aftermath {
-    /// A wait for a lock.
+    /// Run-queue time after a lock wait.
     pub lock_wait_ns: u64,
-    /// Throttling.
+    /// Run-queue time after throttling.
     pub throttle_ns: u64,
-    /// Another system call.
+    /// Run-queue time after a blocking system call.
     pub blocked_ns: u64,
-    /// On the CPU between the sleeps of one lock wait: woken by its timer (CPython: every switch
-    /// interval), only to ask for the lock and to sleep again.
+    /// Time on the CPU between the sleeps of one lock wait. A timed waiter wakes up (CPython: once
+    /// per switch interval) only to ask for the lock again and to go back to sleep.
     pub lock_retry_ns: u64,
 }
 
-/// The same of a message, by the stage in which it waited.
+/// The aftermath in the age of one message, by stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageAftermath {
-    /// In the queue.
+    /// From arrival to the return of the receive call.
     pub queued: Aftermath,
-    /// In the application.
+    /// From there to the hand-off.
     pub in_app: Aftermath,
 }

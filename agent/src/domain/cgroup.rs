@@ -1,29 +1,30 @@
-//! The CPU limits of a watched process, and what is used of them.
+//! The CPU limits of a target process and what is used of them.
 
 use serde::{Deserialize, Serialize};
 
-/// One cgroup on the way from a process's own to the root, counters cumulative.
+/// One cgroup between the process's own and the root. Counters are cumulative.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CgroupLevel {
-    /// Its path below the cgroup mount (`/kubepods/burstable/podX`).
+    /// Path below the cgroup mount (`/kubepods/burstable/podX`).
     pub path: String,
-    /// CPU time allowed per period, ns; `None`: no limit.
+    /// CPU time allowed per period, nanoseconds; `None` without a limit.
     pub quota_ns: Option<u64>,
-    /// The period, ns.
+    /// Length of a period, nanoseconds.
     pub period_ns: u64,
-    /// CPU time used since the cgroup was made, ns; `None` where nobody counts it: with v1, limits
-    /// and accounts may be in different cgroups.
+    /// CPU time used since the cgroup was created, nanoseconds; `None` where no controller counts
+    /// it: with cgroup v1, limits and accounts may be in different hierarchies.
     pub usage_ns: Option<u64>,
-    /// Periods in which it was runnable.
+    /// Periods in which the cgroup was runnable.
     pub periods: u64,
-    /// Of these, how many used up the quota.
+    /// Periods in which it used up its quota, at most `periods`.
     pub throttled_periods: u64,
-    /// Time its threads were kept from running, as the kernel counts it, ns.
+    /// Time for which the kernel kept its threads from running, nanoseconds, as the kernel counts
+    /// it: summed over CPUs.
     pub throttled_ns: u64,
 }
 
 impl CgroupLevel {
-    /// How many CPUs' worth of time it may use; `None`: no limit.
+    /// The limit in CPUs: quota by period; `None` without a limit.
     #[must_use]
     pub fn cores(&self) -> Option<f64> {
         let quota = self.quota_ns?;
@@ -31,11 +32,11 @@ impl CgroupLevel {
     }
 }
 
-/// The cgroups of one process, its own first.
+/// One reading of the cgroups of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CgroupUse {
     /// The process.
     pub pid: u32,
-    /// Own cgroup first, then its ancestors; those without a CPU controller are left out.
+    /// The process's own cgroup, then its ancestors; those without a CPU controller are skipped.
     pub levels: Vec<CgroupLevel>,
 }

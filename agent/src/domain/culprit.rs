@@ -1,18 +1,18 @@
-//! Who or what made the ingest thread wait.
+//! Who or what made the reader wait.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use crate::domain::matrix::Part;
 
-/// A thread, by its number in the initial PID namespace and its name at the time.
+/// A thread and the name it had when it was resolved.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ThreadName {
-    /// Thread id.
+    /// Thread id in the initial PID namespace; 0 stands for the idle CPU.
     pub tid: u32,
-    /// Its process (thread group id); 0 when not known.
+    /// Thread group id of its process; 0 when not resolved.
     pub pid: u32,
-    /// `comm`, at most 15 characters; empty when not known.
+    /// `comm`, at most 15 characters; empty when not resolved.
     pub comm: String,
 }
 
@@ -21,87 +21,87 @@ pub struct ThreadName {
 pub enum Lock {
     /// CPython's global interpreter lock: the futex lies in `_PyRuntime`.
     Gil,
-    /// Another one, by its address in the process.
+    /// Any other lock.
     Futex {
-        /// User address of the futex word.
+        /// Address of the futex word in the process.
         address: u64,
     },
 }
 
-/// How a thread that had the CPU belongs to the one that waited for it.
+/// How a thread that ran on a CPU is related to the process of the thread that waited for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RunnerRelation {
-    /// The same process.
+    /// A thread of the same process.
     SameProcess,
     /// Another process of the same cgroup (pod).
     SameCgroup,
-    /// Another cgroup.
+    /// A process of another cgroup.
     OtherCgroup,
-    /// A thread of the kernel.
+    /// A kernel thread.
     Kernel,
 }
 
 /// What a blocking system call was on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum CallObject {
-    /// Nothing, or nothing that could be found out.
+    /// The call has no object, or it could not be resolved.
     None,
-    /// A pipe and the other processes that have it open (`name/pid`).
+    /// A pipe.
     Pipe {
         /// Its inode.
         inode: u64,
-        /// Who has its other end.
+        /// The other processes that have it open, as `name/pid`.
         others: Vec<String>,
     },
-    /// A socket and its peer (`127.0.0.1:5432`, `unix`).
+    /// A socket.
     Socket {
-        /// The peer.
+        /// Its peer (`127.0.0.1:5432`, `unix`).
         peer: String,
     },
     /// A file.
     File {
-        /// Its path in the process's mount namespace.
+        /// Its path in the mount namespace of the process.
         path: String,
     },
-    /// Anything else, by what /proc calls it (`anon_inode:[eventpoll]`).
+    /// Anything else, as the link in /proc/PID/fd reads (`anon_inode:[eventpoll]`).
     Other(String),
 }
 
 /// Who or what a wait is charged to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Culprit {
-    /// Lock-wait: the thread whose release ended it.
+    /// Lock-wait: the thread whose release ended the wait.
     Holder {
         /// The lock.
         lock: Lock,
-        /// Who released it.
+        /// The releaser.
         thread: ThreadName,
     },
-    /// Run queue: the thread that had the CPU.
+    /// Run queue: a thread that ran on the CPU meanwhile.
     Runner {
-        /// Who ran.
+        /// The thread.
         thread: ThreadName,
-        /// Its cgroup's path below the cgroup mount; empty when not known.
+        /// Path of its cgroup below the cgroup mount; empty when not resolved.
         cgroup: String,
-        /// Whose it is.
+        /// Its relation to the waiting process.
         relation: RunnerRelation,
     },
-    /// Throttle: the cgroup whose quota ran out, by its path below the cgroup mount.
+    /// Throttle: the cgroup whose quota was used up.
     Quota {
-        /// The path.
+        /// Its path below the cgroup mount.
         cgroup: String,
     },
-    /// Blocked: the system call and what it was on.
+    /// Blocked: the system call and its object.
     Call {
-        /// The call's name (`write`); `page fault` outside of one.
+        /// Name of the call (`write`); `page fault` outside of system calls.
         name: String,
-        /// What it was on.
+        /// What the call was on.
         object: CallObject,
     },
 }
 
 impl Culprit {
-    /// The thread, where it is one.
+    /// The thread, for culprits that are one.
     #[must_use]
     pub const fn thread(&self) -> Option<&ThreadName> {
         match self {
@@ -111,89 +111,30 @@ impl Culprit {
     }
 }
 
-/// Stands for a [`Culprit`] in what is told often; its meaning is told before its first use, once,
-/// as [`super::Update::Culprit`].
+/// Stands for a [`Culprit`] in frequent updates. [`super::Update::Culprit`] defines an id once,
+/// before its first use.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 pub struct CulpritId(pub u32);
 
 impl CulpritId {
-    /// All that is not kept apart: waits too short to be told one by one, and culprits beyond the
-    /// number kept.
+    /// Everything that is charged to nobody in particular: waits too short to be reported one by
+    /// one, and culprits beyond the number that is retained.
     pub const OTHER: Self = Self(0);
 }
 
-/// A part of a message's age and who is charged with it.
+/// The time of one message that one culprit is charged with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
-    /// The part.
+    /// The part of the age.
     pub part: Part,
-    /// To whom.
+    /// The culprit.
     pub culprit: CulpritId,
-    /// How much of the message's age, nanoseconds.
+    /// Its share of the message's age, nanoseconds.
     pub ns: u64,
-    /// How much of that while the message was held back at the sender, nanoseconds.
+    /// The part of `ns` during which the message was held back at the sender, nanoseconds.
     pub held_back_ns: u64,
-}
-
-/// One wait of a watched thread that is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait {
-    /// Who waited.
-    pub tid: u32,
-    /// In which state.
-    pub part: Part,
-    /// Who or what for. A wait of several culprits (run queue) is told once for each.
-    pub culprit: CulpritId,
-    /// When it began, `CLOCK_MONOTONIC` ns.
-    pub from_ns: u64,
-    /// When it was over.
-    pub to_ns: u64,
-    /// How much of it is this culprit's, ns; at most `to_ns - from_ns`.
-    pub ns: u64,
-    /// Lock-wait: how often a timer interrupted it before the release (CPython: switch intervals).
-    pub timeouts: u32,
-}
-
-/// A function of a program.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Function {
-    /// Its name (`JSONEncoder.encode`).
-    pub name: String,
-    /// Where it is: file and first line (`json/encoder.py:183`).
-    pub location: String,
-}
-
-/// What a thread was doing at one instant.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ThreadActivity {
-    /// Its state, in the words for the ingest thread's: on-cpu, run-queue, lock-wait, blocked;
-    /// unknown where /proc has to tell and says only that it could run.
-    pub state: Part,
-    /// The system call it slept in; `None` when it did not sleep.
-    pub call: Option<String>,
-    /// The function it was in; `None` when not known.
-    pub function: Option<Function>,
-}
-
-/// What the holder of a lock was doing at one instant of a watched thread's wait for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HolderSample {
-    /// When, `CLOCK_MONOTONIC` ns.
-    pub at_ns: u64,
-    /// Who waited.
-    pub waiter: u32,
-    /// The lock and who held it.
-    pub culprit: CulpritId,
-    /// What its holder was doing.
-    pub activity: ThreadActivity,
-}
-
-impl fmt::Display for Function {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.location)
-    }
 }
 
 impl fmt::Display for ThreadName {
@@ -228,12 +169,12 @@ impl fmt::Display for CallObject {
     }
 }
 
-/// As in "lock-wait: the GIL, held by processor/412".
+/// Written after the part, as in "lock-wait: the GIL, held by processor/412".
 impl fmt::Display for Culprit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Holder { lock, thread } if thread.tid == 0 => {
-                write!(f, "{lock}, not seen who released it")
+                write!(f, "{lock}, releaser not observed")
             }
             Self::Holder { lock, thread } => write!(f, "{lock}, held by {thread}"),
             Self::Runner {

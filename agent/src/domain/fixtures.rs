@@ -1,4 +1,4 @@
-//! Messages for tests.
+//! Sessions and messages for tests.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::domain::{
     Split, Stage,
 };
 
-/// A session told apart by its number, each with a local port of its own.
+/// Session number `n`: each has ports of its own.
 pub(crate) fn session(n: u16) -> Arc<SessionId> {
     Arc::new(SessionId {
         sender: "VENUE".to_owned(),
@@ -20,7 +20,7 @@ pub(crate) fn session(n: u16) -> Arc<SessionId> {
     })
 }
 
-/// A message whose age is what the cells sum to.
+/// A message whose age is the sum of the cells.
 pub(crate) fn message(session: &Arc<SessionId>, seq: u64, cells: &[(Stage, Part, i64)]) -> Message {
     let mut matrix = Matrix::default();
     for &(stage, part, ns) in cells {
@@ -55,7 +55,7 @@ pub(crate) fn message(session: &Arc<SessionId>, seq: u64, cells: &[(Stage, Part,
     }
 }
 
-/// Any matrix a split accepts, with skew now and then.
+/// Cells of any matrix that a split accepts, some with skew.
 pub(crate) fn cells() -> impl Strategy<Value = Vec<(Stage, Part, i64)>> {
     let waits = prop::collection::vec(
         (
@@ -81,7 +81,7 @@ prop_compose! {
         narrowed in prop::option::of((0_i64..1_000_000_000, 0_i64..1_000_000_000)),
         resolution_ns in prop::sample::select(&[1_i64, 1_000, 1_000_000, 1_000_000_000]),
         hand_off in prop::sample::select(
-            &[HandOff::Wait, HandOff::Receive, HandOff::Function, HandOff::Unseen]
+            &[HandOff::Wait, HandOff::Receive, HandOff::Function, HandOff::Unobserved]
         ),
     ) -> Message {
         let mut m = message(&session(n), seq, &cells);

@@ -1,120 +1,120 @@
-//! The agent's account of itself.
+//! Health: the agent's account of itself.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What a probe has cost, from the kernel's own statistics.
+/// The cost of one probe, from the kernel's BPF statistics.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeCost {
-    /// The probe.
+    /// Name of the probe.
     pub name: String,
-    /// How often it ran.
+    /// Number of runs.
     pub runs: u64,
-    /// How long it ran altogether, in nanoseconds.
+    /// Summed run time, nanoseconds.
     pub run_time_ns: u64,
 }
 
 impl ProbeCost {
-    /// Nanoseconds per run; `None` when it never ran.
+    /// Mean run time, nanoseconds; `None` without runs.
     #[must_use]
     pub fn mean_ns(&self) -> Option<f64> {
         (self.runs > 0).then(|| self.run_time_ns as f64 / self.runs as f64)
     }
 }
 
-/// What serves a concept on this kernel.
+/// Whether this machine lets the agent observe something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Availability {
-    /// The hook that was chosen.
+    /// Observed through this hook.
     Observed(String),
-    /// There is none; why.
+    /// Not observed, for this reason.
     Unavailable(String),
 }
 
-/// A concept, such as arrivals, and what serves it.
+/// Something that the agent observes where it can, such as arrivals.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capability {
-    /// The concept.
+    /// Its name.
     pub name: String,
-    /// What serves it.
+    /// Whether it is observed here, and how.
     pub availability: Availability,
 }
 
-/// How the Kubernetes API is doing.
+/// State of the connection to the Kubernetes API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KubeHealth {
-    /// Whether the pods of this node are being followed now.
+    /// Whether the watch on the pods of this node is up.
     pub up: bool,
-    /// Pods known.
+    /// Pods in the table.
     pub pods: u64,
     /// Failures since the start, by kind.
     pub errors: Vec<(String, u64)>,
 }
 
-/// What became of the TCP streams that were looked at (`--all`), since the start.
+/// The TCP streams that discovery (`--all`) has classified since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiscoveryCounts {
-    /// FIX streams that are followed.
+    /// FIX streams of targets.
     pub fix: u64,
     /// Streams of anything else.
     pub other: u64,
-    /// FIX streams that a selector leaves out.
+    /// FIX streams that a selector excludes.
     pub not_selected: u64,
 }
 
-/// What the agent itself uses.
+/// Resources that the agent's own process uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnUse {
-    /// Memory in use, bytes.
+    /// Resident memory, bytes.
     pub resident_bytes: u64,
-    /// CPU time since its start, user and system, nanoseconds.
+    /// CPU time since its start, user and system together, nanoseconds.
     pub cpu_ns: u64,
     /// Open file descriptors.
     pub open_fds: u64,
-    /// How many it may have; `None`: any number.
+    /// Soft limit of open descriptors; `None` when unlimited.
     pub max_fds: Option<u64>,
 }
 
-/// The agent's own losses, oddities and costs. Kinds are names known at compile time, so that their
-/// number is bounded.
+/// The agent's losses, anomalies, capabilities and costs. Kinds are compile-time names, which
+/// bounds their number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
     lost: BTreeMap<&'static str, u64>,
     anomalies: BTreeMap<&'static str, u64>,
-    /// Probes and their costs.
+    /// The cost of every probe.
     pub probes: Vec<ProbeCost>,
-    /// What was found on this kernel.
+    /// What the agent can and cannot observe on this machine.
     pub capabilities: Vec<Capability>,
-    /// The most bytes ever found waiting in the ring.
+    /// The largest number of unread bytes found in the ring buffer so far.
     pub ring_high_water_bytes: u64,
-    /// What the agent itself uses; `None` when that is not known.
+    /// The agent's own use; `None` when it could not be read.
     pub own: Option<OwnUse>,
-    /// `None`: the API is not used.
+    /// Kubernetes API; `None` when it is not used.
     pub kube: Option<KubeHealth>,
-    /// `None`: what to watch was given.
+    /// Discovery; `None` when targets were given by pid.
     pub discovery: Option<DiscoveryCounts>,
 }
 
 impl Health {
-    /// Counts lost events.
+    /// Adds to the lost events of a kind.
     pub fn lose(&mut self, kind: &'static str, events: u64) {
         *self.lost.entry(kind).or_default() += events;
     }
 
-    /// Sets the lost events of a kind that is counted elsewhere. 0 makes the kind known; the count
-    /// never goes down.
+    /// Sets the lost events of a kind that is counted elsewhere. A total of 0 lists the kind; the
+    /// count never decreases.
     pub fn set_lost(&mut self, kind: &'static str, total: u64) {
         let count = self.lost.entry(kind).or_default();
         *count = total.max(*count);
     }
 
-    /// Counts anomalies: what should not happen and was survived.
+    /// Adds to the anomalies of a kind: irregularities that were dealt with.
     pub fn anomaly(&mut self, kind: &'static str, times: u64) {
         *self.anomalies.entry(kind).or_default() += times;
     }
 
-    /// Sets the anomalies of a kind that is counted elsewhere; the count never goes down.
+    /// Sets the anomalies of a kind that is counted elsewhere; the count never decreases.
     pub fn set_anomaly(&mut self, kind: &'static str, total: u64) {
         let count = self.anomalies.entry(kind).or_default();
         *count = total.max(*count);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Who holds the message while it waits.
+/// Where a message is while it waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Stage {
     /// Sent to arrived, while our receive window was open: the venue and the network.
@@ -33,12 +33,12 @@ impl Stage {
     }
 }
 
-/// What the message waited for.
+/// What the message waited for: in flight the network, otherwise the state of its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Part {
-    /// In flight. Negative when the venue's clock is ahead of ours: that is skew, and is reported.
+    /// In flight. Negative when the venue's clock is ahead of ours, which is reported as skew.
     Network,
-    /// The ingest thread was running.
+    /// The reader was running.
     OnCpu,
     /// Runnable and not running, with CPU time left in its quota.
     RunQueue,
@@ -79,7 +79,7 @@ impl Part {
     }
 }
 
-/// Nanoseconds per stage and part.
+/// The age of one message by stage and part, nanoseconds.
 ///
 /// Only [`Part::Network`] (and then only in [`Stage::InFlight`]) can be negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,10 +88,10 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// How many cells it has.
+    /// Number of cells.
     pub const CELLS: usize = Stage::ALL.len() * Part::ALL.len();
 
-    /// All cells, stage after stage, in the orders of [`Stage::ALL`] and [`Part::ALL`].
+    /// All cells, stage by stage, in the order of [`Stage::ALL`] and [`Part::ALL`].
     #[must_use]
     pub const fn cells(&self) -> &[i64; Self::CELLS] {
         let (cells, _) = self.cells.as_flattened().as_chunks();
@@ -127,7 +127,7 @@ impl Matrix {
         Stage::ALL.iter().map(|&s| self.stage(s)).sum()
     }
 
-    /// Every cell that is not zero.
+    /// Every cell other than zero.
     pub fn nonzero(&self) -> impl Iterator<Item = (Stage, Part, i64)> + '_ {
         Stage::ALL
             .into_iter()
@@ -137,10 +137,10 @@ impl Matrix {
     }
 }
 
-/// A matrix whose cells do not make up the age, or with a negative cell that is not clock skew.
+/// The error for cells that do not sum to the age, or for a negative cell that is not clock skew.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Unbalanced {
-    /// The age the cells were to make up.
+    /// The age.
     pub age_ns: i64,
     /// The cells.
     pub matrix: Box<Matrix>,
@@ -160,9 +160,8 @@ impl fmt::Display for Unbalanced {
 
 impl std::error::Error for Unbalanced {}
 
-/// An age and the matrix that makes it up exactly.
-///
-/// There is no other way to build one than [`Split::new`], which checks, in every build profile.
+/// An age and the matrix that sums to it exactly. Only [`Split::new`] builds one, and it checks the
+/// sum in every build profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Split {
     age_ns: i64,
@@ -188,19 +187,19 @@ impl Split {
         Ok(Self { age_ns, matrix })
     }
 
-    /// Handed off minus sent, in nanoseconds.
+    /// The age, nanoseconds: hand-off less sent.
     #[must_use]
     pub const fn age_ns(&self) -> i64 {
         self.age_ns
     }
 
-    /// The cells.
+    /// The matrix.
     #[must_use]
     pub const fn matrix(&self) -> &Matrix {
         &self.matrix
     }
 
-    /// How far the venue's clock is seen ahead of ours, in nanoseconds; 0 when it is not.
+    /// By how much the venue's clock is evidently ahead of ours, nanoseconds; 0 when it is not.
     #[must_use]
     pub fn skew_ns(&self) -> i64 {
         (-self.matrix.get(Stage::InFlight, Part::Network)).max(0)

@@ -1,4 +1,4 @@
-//! One message, joined: who sent it, its moments, and where its age went.
+//! One joined message: its session, its moments, its age and the split of it.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{aftermath::MessageAftermath, culprit::Charge, matrix::Split};
 
-/// One FIX session as seen on one socket of one process.
+/// A FIX session on one TCP connection of one process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SessionId {
-    /// SenderCompID (49) of the messages read, i.e. the counterparty.
+    /// SenderCompID (49) of the messages read: the counterparty.
     pub sender: String,
-    /// TargetCompID (56) of the messages read, i.e. the watched process.
+    /// TargetCompID (56) of the messages read: the target process.
     pub target: String,
     /// Our end of the connection.
     pub local: SocketAddr,
     /// The counterparty's end.
     pub remote: SocketAddr,
-    /// The process that reads it (thread group id, in the initial PID namespace).
+    /// The process that reads it: thread group id in the initial PID namespace.
     pub pid: u32,
 }
 
-/// MsgType (35): one to four characters in every published version of FIX.
+/// MsgType (35): one to four characters in all published versions of FIX.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MsgType {
     len: u8,
@@ -29,7 +29,7 @@ pub struct MsgType {
 }
 
 impl MsgType {
-    /// Reads the value of field 35; `None` when it is empty, longer than four characters, or not
+    /// Parses the value of field 35; `None` when it is empty, longer than four characters or not
     /// alphanumeric.
     #[must_use]
     pub fn new(value: &[u8]) -> Option<Self> {
@@ -44,52 +44,54 @@ impl MsgType {
         })
     }
 
-    /// The characters.
+    /// The characters of the type.
     #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or("?")
     }
 
-    /// Session-level messages (FIX session layer, appendix A): heartbeat, test request, resend
-    /// request, reject, sequence reset, logout, logon.
+    /// Whether it is a session-level message (FIX session layer, appendix A): heartbeat, test
+    /// request, resend request, reject, sequence reset, logout or logon.
     #[must_use]
     pub fn is_admin(&self) -> bool {
         matches!(self.as_str(), "0" | "1" | "2" | "3" | "4" | "5" | "A")
     }
 }
 
-/// SendingTime as the venue wrote it.
+/// SendingTime (52) as the venue wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SentTime {
-    /// Nanoseconds since 1970-01-01 UTC; picoseconds are cut off.
+    /// Nanoseconds since 1970-01-01 UTC; picoseconds are truncated.
     pub utc_ns: i64,
-    /// The distance between two stamps of the precision written: 1 s, 1 ms, 1 us, 1 ns (picoseconds
-    /// count as 1 ns). The true instant lies in `utc_ns .. utc_ns + resolution_ns`.
+    /// Resolution of the stamp as written, nanoseconds: 1 s, 1 ms, 1 us or 1 ns (picoseconds count
+    /// as 1 ns). The true instant lies in `utc_ns .. utc_ns + resolution_ns`.
     pub resolution_ns: i64,
 }
 
-/// Between which instants a message was sent, by the venue's clock, nanoseconds since 1970 UTC:
-/// within what its [`SentTime`] says, and narrower. Rests on what [`crate::join::phase`] assumes.
+/// Bounds of the instant at which a message was sent, by the venue's clock, nanoseconds since 1970
+/// UTC. They lie within those of its [`SentTime`] and are narrower, under the assumptions of
+/// [`crate::join::phase`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SentBetween {
-    /// Not before.
+    /// The earliest possible instant.
     pub earliest_ns: i64,
-    /// Not after.
+    /// The latest possible instant.
     pub latest_ns: i64,
 }
 
-/// What ended the stage in app.
+/// The observation that a hand-off is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum HandOff {
-    /// The thread went to sleep in a receive call on the same socket, or in a wait that covers it.
+    /// The thread went to sleep in a receive call on the same socket, or in a wait (poll, select,
+    /// epoll) that covers it.
     Wait,
-    /// The thread completed its next receive call on the same socket without sleeping in it: the
-    /// entry was at most the length of that call earlier.
+    /// The thread completed its next receive call on the same socket without sleeping in it. The
+    /// hand-off, its entry into that call, is earlier by at most the length of the call.
     Receive,
     /// The function named with `--handoff`.
     Function,
-    /// Not seen: the thread or the socket ended, or events were lost.
-    Unseen,
+    /// Not observed: the thread or the socket ended, or events were lost.
+    Unobserved,
 }
 
 impl HandOff {
@@ -100,60 +102,60 @@ impl HandOff {
             Self::Wait => "wait",
             Self::Receive => "receive",
             Self::Function => "function",
-            Self::Unseen => "unseen",
+            Self::Unobserved => "unseen",
         }
     }
 }
 
-/// A message whose four moments have been joined. Instants are nanoseconds since 1970 UTC, all on
-/// one clock: the agent's, with the UTC offset in force when the message arrived.
+/// A message whose four moments have been joined. Instants are nanoseconds since 1970 UTC on one
+/// clock: the agent's, with the UTC offset that was in force when the message arrived.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Where it came in.
+    /// Its session.
     pub session: Arc<SessionId>,
-    /// The thread that received it.
+    /// Thread id of its reader.
     pub tid: u32,
     /// MsgSeqNum (34).
     pub seq: u64,
     /// MsgType (35).
     pub msg_type: MsgType,
-    /// Its length, from BeginString to CheckSum, bytes.
+    /// Length from BeginString to CheckSum, bytes.
     pub bytes: u32,
-    /// PossDupFlag (43) was Y: a resend. Its age counts from OrigSendingTime (122).
+    /// Whether it is a resend (43=Y), whose age counts from OrigSendingTime (122).
     pub poss_dup: bool,
-    /// SendingTime (52); of a resend OrigSendingTime (122).
+    /// SendingTime (52), or OrigSendingTime (122) of a resend.
     pub sent: SentTime,
-    /// The same, narrowed; `None` when there is nothing narrower to say.
+    /// Narrower bounds of the same instant, where there are any.
     pub sent_between: Option<SentBetween>,
-    /// Its last byte became readable; `None` when that was not seen.
+    /// When its last byte became readable; `None` when that was not observed.
     pub arrived_ns: Option<i64>,
-    /// The receive call that handed over its last byte returned.
+    /// When the receive call that handed over its last byte returned.
     pub received_ns: i64,
-    /// The application was through with it.
+    /// When the application was through with it.
     pub handed_off_ns: i64,
-    /// The same instant, `CLOCK_MONOTONIC` ns: the clock of [`super::Wait`].
+    /// The same instant on the clock of [`super::Wait`]: `CLOCK_MONOTONIC`, nanoseconds.
     pub handed_off_at: u64,
-    /// When the window was first closed after the message was sent, `CLOCK_MONOTONIC` ns: what it
-    /// was held back for lies between this and its arrival. Only attribution needs it; it is not
+    /// When our window was first closed after the message was sent, `CLOCK_MONOTONIC` nanoseconds:
+    /// it was held back between this and its arrival. Only attribution needs it; it is not
     /// recorded.
     pub held_back_from: u64,
-    /// What the hand-off was taken from.
+    /// The observation that the hand-off is taken from.
     pub hand_off: HandOff,
-    /// For so long of its time in flight (network) an acknowledgement of ours is known to have been
-    /// pending, ns: a venue without TCP_NODELAY waits for it. 0 for resends.
+    /// How much of its time in flight an acknowledgement of ours is known to have been pending,
+    /// nanoseconds: a venue without TCP_NODELAY waits for it. 0 for resends.
     pub ack_pending_ns: u64,
-    /// The age and the parts that make it up.
+    /// The age, and the matrix that sums to it.
     pub split: Split,
-    /// Who is charged with its parts: of each part at most as much as it has, the rest is
-    /// [`CulpritId::OTHER`](super::CulpritId::OTHER)'s.
+    /// Charges by part and culprit. Those of one part sum to that part at most; the rest belongs
+    /// to [`CulpritId::OTHER`](super::CulpritId::OTHER).
     pub charges: Vec<Charge>,
-    /// How much of its time on the run queue is the aftermath of other waits.
+    /// How much of its run-queue and CPU time is the aftermath of other waits.
     pub aftermath: MessageAftermath,
 }
 
 impl Message {
-    /// The narrowed lower and upper bound of the age, nanoseconds; within the rigorous ones, the
-    /// age less one resolution and the age.
+    /// Lower and upper bound of the age by `sent_between`, nanoseconds. They lie within the
+    /// rigorous bounds, which are the age less one resolution and the age.
     #[must_use]
     pub fn age_narrowed(&self) -> Option<(i64, i64)> {
         let between = self.sent_between?;

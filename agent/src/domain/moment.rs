@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// When something is told to the model. The model reads no clock of its own, so that a recording
-/// makes the same model again.
+/// The instant of an update. The model reads no clock of its own, so that a recording makes the
+/// same model again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// `CLOCK_MONOTONIC`, nanoseconds.
@@ -15,7 +15,7 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// The time since `earlier`, by the clock that is never set; zero when that is later.
+    /// The time since `earlier` by the monotonic clock; zero when `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.monotonic_ns.saturating_sub(earlier.monotonic_ns))

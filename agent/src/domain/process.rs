@@ -1,27 +1,28 @@
-//! Which process reads a session, and where it runs.
+//! The process that reads a session, its container and its pod.
 
 use serde::{Deserialize, Serialize};
 
-/// A process that reads FIX; told when it begins to, and again when more is known.
+/// A process that reads FIX. It is published when it begins to read and again when container or
+/// pod have been resolved further.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessInfo {
-    /// Its thread group id in the initial PID namespace.
+    /// Thread group id in the initial PID namespace.
     pub pid: u32,
-    /// The same in the innermost of its PID namespaces: what it is called inside its container.
+    /// Thread group id in the innermost of its PID namespaces: its pid inside the container.
     pub inner_pid: u32,
-    /// The name of its main thread.
+    /// Name of its main thread.
     pub comm: String,
-    /// The container it runs in.
+    /// The container it runs in, if any.
     pub container: Option<Container>,
-    /// The pod it runs in.
+    /// The pod it runs in, if any.
     pub pod: Option<Pod>,
-    /// The CPU its container asked for, thousandths of a CPU; `None`: nothing, not known, or not in
-    /// a pod.
+    /// CPU request of its container, thousandths of a CPU; `None` without a request, when it is not
+    /// known, or outside of pods.
     pub cpu_request_millis: Option<u64>,
-    /// The same where only bounds are known: without the API, v2's weight stands for one of two
-    /// requests.
+    /// Bounds of the request where only those are known: without the API it is derived from the
+    /// weight of cgroup v2, which stands for a range of requests.
     pub cpu_request_between: Option<(u64, u64)>,
-    /// The container's CPU limit, thousandths of a CPU, as the API tells it; the cgroup's own is in
+    /// CPU limit of the container by the API, thousandths of a CPU; the cgroup's own limit is in
     /// [`CgroupUse`](super::CgroupUse).
     pub cpu_limit_millis: Option<u64>,
 }
@@ -29,16 +30,16 @@ pub struct ProcessInfo {
 /// A container, as its cgroup and the Kubernetes API name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
-    /// What its runtime calls it: mostly 64 hexadecimal digits.
+    /// Id given by the runtime: usually 64 hexadecimal digits.
     pub id: String,
-    /// Which runtime made it, as far as the cgroup's name tells.
+    /// The runtime, where the name of the cgroup shows it.
     pub runtime: Option<String>,
-    /// Its name in the pod; `None` until the API has told.
+    /// Its name in the pod; `None` until the API has reported it.
     pub name: Option<String>,
 }
 
 impl Container {
-    /// Its name, or the first characters of its id.
+    /// The name, or the first twelve characters of the id.
     #[must_use]
     pub fn label(&self) -> &str {
         match &self.name {
@@ -51,29 +52,29 @@ impl Container {
 /// A pod, as the cgroup and the Kubernetes API name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
-    /// Its UID, as the cgroup has it: of a static pod this is the hash of its manifest.
+    /// UID as in the path of the cgroup; for a static pod, the hash of its manifest.
     pub uid: String,
-    /// `None` until the API has told.
+    /// Namespace; `None` until the API has reported it.
     pub namespace: Option<String>,
-    /// `None` until the API has told.
+    /// Name; `None` until the API has reported it.
     pub name: Option<String>,
-    /// Its quality of service; `None` where the cgroup's path does not tell.
+    /// Quality-of-service class; `None` where the path of the cgroup does not show it.
     pub qos: Option<Qos>,
 }
 
-/// How the requests and limits of a pod relate, which decides who is served first.
+/// Quality-of-service class of a pod, from its requests and limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Qos {
-    /// Each container has limits, and requests just as much.
+    /// Every container has limits and requests that are equal.
     Guaranteed,
-    /// Some requests or limits.
+    /// Some container has a request or a limit.
     Burstable,
-    /// Neither.
+    /// No container has requests or limits.
     BestEffort,
 }
 
 impl Qos {
-    /// As in outputs.
+    /// The name used in outputs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -85,7 +86,7 @@ impl Qos {
 }
 
 impl Pod {
-    /// Its name, or its UID.
+    /// The name, or the UID until the name is known.
     #[must_use]
     pub fn label(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.uid)

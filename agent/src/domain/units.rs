@@ -1,8 +1,8 @@
-//! Numbers for humans.
+//! Numbers and names in the forms that people read.
 
 use std::fmt::{self, Write as _};
 
-/// Nanoseconds in the unit that suits, three significant digits: `850ns`, `12.3us`, `1.23s`,
+/// Nanoseconds in a fitting unit, with three significant digits: `850ns`, `12.3us`, `1.23s`,
 /// `3m12s`, `2h05m`, `31d04h`.
 #[derive(Clone, Copy)]
 pub(crate) struct HumanDuration(pub(crate) i128);
@@ -131,20 +131,20 @@ impl fmt::Display for HumanBytes {
     }
 }
 
-/// Text from the wire: at most 32 characters, none of which can steer a terminal.
+/// Text from the wire, at most 32 characters of it, without any that could steer a terminal.
 pub(crate) fn sanitize_name(text: &str) -> String {
-    let mut tamed: String = text
+    let mut sanitized: String = text
         .chars()
         .take(32)
         .map(|c| if is_harmless(c) { c } else { '?' })
         .collect();
     if text.chars().nth(32).is_some() {
-        tamed.push('~');
+        sanitized.push('~');
     }
-    tamed
+    sanitized
 }
 
-/// Text of any length, in which nothing can steer a terminal.
+/// Text of any length, without characters that could steer a terminal.
 pub(crate) fn sanitize(text: &str) -> String {
     text.chars()
         .map(|c| if is_harmless(c) { c } else { '?' })
@@ -152,11 +152,12 @@ pub(crate) fn sanitize(text: &str) -> String {
 }
 
 fn is_harmless(c: char) -> bool {
-    // Of what is not ASCII only letters and digits: no direction marks, no zero widths.
+    // Outside of ASCII only letters and digits: no direction marks, no zero-width characters.
     c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && c.is_alphanumeric())
 }
 
-/// The words in lines of at most `width` characters, as long as words allow that.
+/// Breaks the text at spaces into lines of at most `width` characters; a longer word has a line of
+/// its own.
 pub(crate) fn wrap(words: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut used = 0;
@@ -177,7 +178,7 @@ pub(crate) fn wrap(words: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A name of the machine formats as humans read it.
+/// A name of the JSON and metrics as people read it: `run_queue` as `run-queue`.
 pub(crate) fn human_name(name: &str) -> String {
     name.replace('_', "-")
 }

@@ -1,59 +1,61 @@
-//! What flows through the pipeline.
+//! The updates that flow through the pipeline.
 
 use std::sync::Arc;
 
 use crate::domain::{
+    activity::HolderSample,
     cgroup::CgroupUse,
-    culprit::{Culprit, CulpritId, HolderSample, Wait},
-    facts::{ExclusionReason, LockWaitTotals, TapCounts, WindowClosures},
+    culprit::{Culprit, CulpritId},
     health::Health,
     message::{Message, SessionId},
     process::ProcessInfo,
+    session_counts::{ExclusionReason, LockWaitTotals, TapCounts, WindowClosures},
     thread_use::ThreadUse,
+    wait::Wait,
 };
 
-/// One change to the model: what the joins, the attribution and the samples of the engine publish.
-/// The same updates at the same moments make the same model; a recording holds nothing else.
+/// One change to the model, published by join, attribution and the engine's samples. The same
+/// updates at the same moments make the same model; a recording contains nothing else.
 #[derive(Clone, Debug)]
 pub enum Update {
     /// A message has been joined.
     Message(Box<Message>),
-    /// A message has no age.
+    /// A message has no age, for this reason.
     Excluded(Arc<SessionId>, ExclusionReason),
-    /// What the tap met in a session's byte stream since the last update of this kind.
+    /// Irregularities of a session's byte stream since the previous update of this kind.
     Tap(Arc<SessionId>, TapCounts),
-    /// The lock waits of a session's ingest thread, cumulative since the session was first seen.
+    /// The lock waits of a session's reader, cumulative since the session was first observed.
     LockWaits(Arc<SessionId>, LockWaitTotals),
-    /// The session's socket was closed. It stays in the summary; its metrics go away two minutes
-    /// later, unless a session with the same labels is open.
+    /// The session's socket was closed. The session stays in the summary; its metrics disappear two
+    /// minutes later, unless a session with the same labels is open.
     SessionEnded(Arc<SessionId>),
-    /// The agent's account of itself, cumulative.
+    /// The agent's health, cumulative.
     Health(Box<Health>),
-    /// From now on this is what an id stands for.
+    /// From now on the id stands for this culprit.
     Culprit(CulpritId, Arc<Culprit>),
-    /// Nobody will be charged under this id any more.
+    /// No wait or message will be charged to this id any more.
     CulpritRetired(CulpritId),
-    /// A wait of a watched thread is over.
+    /// A wait of a tracked thread is over.
     Wait(Wait),
-    /// The cgroups of a watched process, cumulative.
+    /// The cgroups of a target process, cumulative.
     Cgroup(Box<CgroupUse>),
-    /// A process reads a session, or more is known of it.
+    /// A process reads a session, or more of it has been resolved.
     Process(Box<ProcessInfo>),
-    /// A process that was published has ended: its pid may pass on to another.
+    /// A process that was published has ended: its pid may be reused.
     ProcessEnded(u32),
-    /// What a thread of a watched process does with its time, cumulative; all of a process at one
-    /// moment.
+    /// The counters of a thread of a target process, cumulative. All threads of one process are
+    /// published at one moment.
     ThreadUse(Box<ThreadUse>),
-    /// What the holder of a lock was doing.
+    /// A sample of the holder of a lock.
     HolderSample(Box<HolderSample>),
-    /// How often our window was closed, cumulative since the session was first seen.
+    /// The closures of our receive window, cumulative since the session was first observed.
     Window(Arc<SessionId>, WindowClosures),
-    /// An interval ends here: its figures are taken from the model, and the next one begins.
+    /// An interval ends: its figures are taken from the model, and the next one begins.
     IntervalEnded,
 }
 
 impl Update {
-    /// The session it is about, for what comes from the streams.
+    /// The session of an update that comes from a stream; `None` for all others.
     #[must_use]
     pub const fn session(&self) -> Option<&Arc<SessionId>> {
         match self {

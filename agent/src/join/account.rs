@@ -196,7 +196,7 @@ impl Received {
         session: Arc<SessionId>,
     ) -> Result<Message, Unbalanced> {
         let end_at = end.at_ns.max(self.reader.at_ns);
-        let in_app = if how == HandOff::Unseen {
+        let in_app = if how == HandOff::Unobserved {
             Waiting::unknown(end_at - self.reader.at_ns)
         } else {
             Waiting::between(&self.reader, end)

@@ -124,7 +124,7 @@ impl Batch {
     ) -> u64 {
         let matched = if by_function { self.matched() } else { None };
         let how = if self.lost || self.wait_unseen {
-            HandOff::Unseen
+            HandOff::Unobserved
         } else {
             how
         };

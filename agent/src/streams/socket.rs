@@ -330,7 +330,7 @@ impl Socket {
             for _ in 0..std::mem::take(&mut self.dropped) {
                 emit(Update::Excluded(
                     Arc::clone(session),
-                    ExclusionReason::ReceiveUnseen,
+                    ExclusionReason::ReceiveUnobserved,
                 ));
             }
         }
@@ -366,7 +366,10 @@ impl Socket {
                 let received = received.sent_between(between);
                 match self.moments.batch_of(receipt.reader.tid) {
                     Some(batch) => batch.add(received),
-                    None => emit(Update::Excluded(session, ExclusionReason::ReceiveUnseen)),
+                    None => emit(Update::Excluded(
+                        session,
+                        ExclusionReason::ReceiveUnobserved,
+                    )),
                 }
             }
             Err(why) => {
@@ -459,7 +462,7 @@ impl Socket {
             at_ns: at,
             ..Snapshot::default()
         };
-        self.close_batch(tid, &end, HandOff::Unseen, emit);
+        self.close_batch(tid, &end, HandOff::Unobserved, emit);
         self.moments.batches.retain(|b| b.0 != tid);
     }
 

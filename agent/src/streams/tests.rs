@@ -412,7 +412,7 @@ fn a_lost_hand_off_is_not_taken_from_the_next() {
     script.lost += 1;
     script.pass(ThreadState::Blocked, 10_000);
     script.hand_off();
-    assert_eq!(script.messages[0].hand_off, How::Unseen);
+    assert_eq!(script.messages[0].hand_off, How::Unobserved);
     assert_eq!(script.cell(0, Stage::InApp, Part::Unknown), 10_050);
     // What comes after is whole again.
     one(&mut script);
@@ -433,7 +433,7 @@ fn a_thread_that_ends_with_messages_in_hand() {
         tid: TID,
         tgid: 60,
     }));
-    assert_eq!(script.messages[0].hand_off, How::Unseen);
+    assert_eq!(script.messages[0].hand_off, How::Unobserved);
     assert_eq!(script.cell(0, Stage::InApp, Part::Unknown), 50);
 }
 
@@ -467,7 +467,7 @@ fn a_wait_that_may_have_been_missed_leaves_the_time_in_app_unknown() {
         script.pass(ThreadState::OnCpu, 70);
         script.hand_off();
     }
-    assert_eq!(script.messages[0].hand_off, How::Unseen);
+    assert_eq!(script.messages[0].hand_off, How::Unobserved);
     assert_eq!(script.cell(0, Stage::InApp, Part::Unknown), 120);
     assert_eq!(script.cell(0, Stage::Queued, Part::OnCpu), 10);
     assert_eq!(script.messages[1].hand_off, How::Wait);
@@ -482,7 +482,7 @@ fn a_hand_off_nobody_waits_for_is_not_taken_from_the_next_read() {
     script.read_flagged(65_536, receive_flags::HAND_OFF_LOST);
     script.pass(ThreadState::Blocked, 1_000);
     one(&mut script);
-    assert_eq!(script.messages[0].hand_off, How::Unseen);
+    assert_eq!(script.messages[0].hand_off, How::Unobserved);
     assert_eq!(script.cell(0, Stage::InApp, Part::Unknown), 1_640);
     assert_eq!(script.messages[1].hand_off, How::Wait);
 }

@@ -1,4 +1,4 @@
-//! What is told about a session besides its messages.
+//! What is counted of a session besides the ages of its messages.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,15 +7,15 @@ use crate::domain::matrix::Part;
 /// Why a message has no age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ExclusionReason {
-    /// It has no SendingTime (52).
+    /// SendingTime (52) is missing.
     NoSendingTime,
-    /// Its SendingTime (52), or of a resend its OrigSendingTime (122), is not a time.
+    /// SendingTime (52), or OrigSendingTime (122) of a resend, is not a valid time stamp.
     BadSendingTime,
     /// A resend (43=Y) without OrigSendingTime (122).
     ResendWithoutOrigTime,
-    /// The receive call that handed it over was not seen.
-    ReceiveUnseen,
-    /// Its parts did not make up its age: a defect of the agent.
+    /// The receive call that handed it over was not observed.
+    ReceiveUnobserved,
+    /// The parts do not sum to the age: a defect of the agent.
     Unbalanced,
 }
 
@@ -25,7 +25,7 @@ impl ExclusionReason {
         Self::NoSendingTime,
         Self::BadSendingTime,
         Self::ResendWithoutOrigTime,
-        Self::ReceiveUnseen,
+        Self::ReceiveUnobserved,
         Self::Unbalanced,
     ];
 
@@ -36,24 +36,24 @@ impl ExclusionReason {
             Self::NoSendingTime => "no_sending_time",
             Self::BadSendingTime => "bad_sending_time",
             Self::ResendWithoutOrigTime => "resend_without_orig_time",
-            Self::ReceiveUnseen => "receive_unseen",
+            Self::ReceiveUnobserved => "receive_unseen",
             Self::Unbalanced => "unbalanced",
         }
     }
 }
 
-/// What the reader of the byte stream met besides whole messages: since it was last told when given
-/// to the model, since the start or in an interval when read from it.
+/// Irregularities that the tap met in a byte stream. An update carries those since the update
+/// before; figures carry those of an interval or since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TapCounts {
-    /// Messages whose framing was wrong.
+    /// Messages with invalid framing.
     pub garbled: u64,
-    /// Bytes passed over to find the next message.
+    /// Bytes skipped to find the beginning of the next message.
     pub skipped_bytes: u64,
-    /// Bytes of the stream that never reached the agent.
+    /// Bytes of the stream that did not reach the agent.
     pub lost_bytes: u64,
-    /// Messages whose header was longer than what was copied, was torn by a loss, or lacked a
-    /// field.
+    /// Messages whose header was longer than the slice copied by the probe, was cut by a loss, or
+    /// lacked a field.
     pub incomplete_headers: u64,
 }
 
@@ -65,42 +65,42 @@ impl TapCounts {
         self.incomplete_headers += other.incomplete_headers;
     }
 
-    /// Whether there is nothing to tell.
+    /// Whether every count is 0.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// The lock waits of a session's ingest thread since the session was first seen.
+/// The lock waits of a session's reader, cumulative since the session was first observed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockWaitTotals {
-    /// Waits, timed-out ones on one address joined.
+    /// Number of waits; consecutive timed-out waits on one address count as one.
     pub lock_waits: u64,
-    /// The longest of them, in nanoseconds.
+    /// The longest one, nanoseconds.
     pub longest_lock_wait_ns: u64,
 }
 
-/// How often, and for how long, our receive window was closed, since the session was first seen:
-/// stretches that have ended.
+/// The closures of our receive window that have ended, cumulative since the session was first
+/// observed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowClosures {
-    /// Stretches.
+    /// Number of closures.
     pub closed: u64,
-    /// The longest, in nanoseconds.
+    /// The longest one, nanoseconds.
     pub longest_ns: u64,
-    /// What the ingest thread was doing in them, in nanoseconds, by `Part as usize`.
+    /// Closed time by what the reader did meanwhile, nanoseconds, indexed by `Part as usize`.
     pub parts: [u64; Part::ALL.len()],
 }
 
 impl WindowClosures {
-    /// For how long altogether, in nanoseconds.
+    /// The summed length of all closures, nanoseconds.
     #[must_use]
     pub fn closed_ns(&self) -> u64 {
         self.parts.iter().sum()
     }
 
-    /// Another connection's.
+    /// Adds the closures of another connection.
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.closed += other.closed;
         self.longest_ns = self.longest_ns.max(other.longest_ns);
@@ -109,7 +109,7 @@ impl WindowClosures {
         }
     }
 
-    /// What came since `earlier`; the longest is that of all.
+    /// The closures since `earlier`. `longest_ns` remains the longest of all.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         Self {
             closed: self.closed.saturating_sub(earlier.closed),
