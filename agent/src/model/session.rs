@@ -13,7 +13,7 @@ use crate::{
         CulpritId, HolderSample, LockWaitTotals, Message, Moment, ProcessInfo, SessionId, Stage,
         Wait, WindowClosures,
     },
-    stats::{BlameRow, BlameTable, Figures, Histograms, Names, Tally},
+    stats::{BlameRow, BlameTable, CulpritNames, Figures, Histograms, Tally},
     verdict::{CpuUse, FlowTally, HEALTHY_NS, Line, Trend, Verdict, diagnose},
     what_if::{Replay, Service, WhatIf},
 };
@@ -59,7 +59,7 @@ pub(crate) struct Session {
 
 /// What a session needs to know for its figures that is not its own.
 pub(super) struct Surroundings<'a> {
-    pub(super) names: &'a Names,
+    pub(super) names: &'a CulpritNames,
     pub(super) length: Duration,
     /// Until when, nanoseconds since 1970 UTC.
     pub(super) until_ns: i64,
@@ -103,7 +103,7 @@ impl Session {
 
     /// Whether somebody is charged in it under this number.
     pub(super) fn mentions(&self, culprit: CulpritId) -> bool {
-        self.blame.mentions(culprit) || self.interval_blame.mentions(culprit)
+        self.blame.contains(culprit) || self.interval_blame.contains(culprit)
     }
 
     pub(super) const fn id(&self) -> Option<&Arc<SessionId>> {
@@ -114,9 +114,9 @@ impl Session {
     }
 
     pub(super) fn message(&mut self, message: &Message) {
-        self.total.message(message);
-        self.interval.message(message);
-        self.histograms.message(message);
+        self.total.add(message);
+        self.interval.add(message);
+        self.histograms.add(message);
         if !message.poss_dup {
             self.blame.charge(message);
             self.interval_blame.charge(message);
@@ -139,16 +139,16 @@ impl Session {
     /// The session's ingest thread has waited.
     pub(super) fn waited(&mut self, wait: &Wait) {
         if self.tid == Some(wait.tid) {
-            self.blame.waited(wait);
-            self.interval_blame.waited(wait);
+            self.blame.add_wait(wait);
+            self.interval_blame.add_wait(wait);
         }
     }
 
     /// The holder of a lock that the session's ingest thread waited for was seen.
     pub(super) fn sampled(&mut self, sample: &HolderSample) {
         if self.tid == Some(sample.waiter) {
-            self.blame.sampled(sample);
-            self.interval_blame.sampled(sample);
+            self.blame.add_sample(sample);
+            self.interval_blame.add_sample(sample);
         }
     }
 
@@ -250,7 +250,7 @@ impl Session {
 
     pub(super) fn summary(&self, around: Surroundings<'_>) -> SessionFigures {
         let figures = self.total.figures();
-        let blame = self.blame.figures(&figures.sums, around.names);
+        let blame = self.blame.rows(&figures.sums, around.names);
         let mut figures =
             self.figures_of(figures, blame, (self.threads().lock_waits, self.windows()));
         let replayed = self
@@ -272,7 +272,7 @@ impl Session {
         let window = windows.since(&self.window_told);
         self.window_told = windows;
         let figures = self.interval.figures();
-        let blame = self.interval_blame.figures(&figures.sums, around.names);
+        let blame = self.interval_blame.rows(&figures.sums, around.names);
         let mut figures = self.figures_of(figures, blame, (fresh, window));
         let age = figures.figures.age;
         let replayed = self
@@ -286,7 +286,7 @@ impl Session {
         self.what_if.clone_from(&figures.what_if);
         self.flow.reset();
         self.interval_blame.reset();
-        self.blame.age(length);
+        self.blame.decay(length);
         self.interval.reset();
         // The course of an ended session ends with it.
         if !figures.ended || !figures.figures.is_empty() {

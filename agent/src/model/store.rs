@@ -19,7 +19,7 @@ use super::{
 use crate::domain::{ExclusionReason, LockWaitTotals, Message, SessionId, TapCounts};
 use crate::{
     domain::{CgroupUse, Culprit, Health, Moment, Part, ProcessInfo, ThreadUse, Update},
-    stats::Names,
+    stats::CulpritNames,
     verdict::{CpuUse, MAX_LATENCY},
 };
 
@@ -40,7 +40,7 @@ pub struct Model {
     interval_from: Moment,
     health: Health,
     reported: ReportedCounts,
-    names: Names,
+    names: CulpritNames,
     /// The CPU of each watched process.
     cpus: BTreeMap<u32, Cpu>,
     max_latency: Duration,
@@ -59,7 +59,7 @@ impl Model {
             interval_from: now,
             health: Health::default(),
             reported: ReportedCounts::default(),
-            names: Names::default(),
+            names: CulpritNames::default(),
             cpus: BTreeMap::new(),
             max_latency: MAX_LATENCY,
             threads: Threads::default(),
@@ -106,7 +106,7 @@ impl Model {
             }
             Update::SessionEnded(session) => self.sessions.end(session),
             Update::Health(health) => self.health.clone_from(health),
-            Update::Culprit(id, culprit) => self.names.learn(*id, culprit),
+            Update::Culprit(id, culprit) => self.names.register(*id, culprit),
             Update::CulpritRetired(id) => self.names.retire(*id),
             Update::Wait(wait) => {
                 for session in self.sessions.apart() {
@@ -253,7 +253,7 @@ impl Model {
         let mut names = std::mem::take(&mut self.names);
         let mut sessions = self.sessions.all();
         sessions.extend(self.sessions.folded());
-        names.forget(|id| sessions.iter().any(|session| session.mentions(id)));
+        names.forget_unused(|id| sessions.iter().any(|session| session.mentions(id)));
         self.names = names;
     }
 
@@ -332,14 +332,14 @@ impl Model {
         session: &Session,
         part: Part,
     ) -> impl Iterator<Item = (&Culprit, u64)> {
-        let named = session.blame.named(part);
+        let named = session.blame.series(part);
         named.filter_map(|(id, ns)| Some((&**self.names.get(id)?, ns)))
     }
 
     /// Time of a part of a session for which somebody was charged under a series that has ended,
     /// nanoseconds.
     pub(crate) fn blame_retired(session: &Session, part: Part) -> u64 {
-        session.blame.retired(part)
+        session.blame.ended_series_ns(part)
     }
 
     /// The sessions with metrics: see [`Roster::with_metrics`].

@@ -1,25 +1,25 @@
-//! What a culprit was seen doing, counted.
+//! What the holder of a lock was doing in samples of it, counted.
 
 use crate::domain::ThreadActivity;
 
-/// Kept apart per culprit; with more, the rarest makes room.
-const MOST: usize = 32;
+/// Activities counted apart per culprit; beyond, the rarest makes room.
+const MAX_ACTIVITIES: usize = 32;
 
-/// Told apart per culprit; the rest is other.
-const SHOWN: usize = 5;
+/// Activities per culprit in the figures; the rest is other.
+const MAX_SHOWN: usize = 5;
 
-/// Samples of a thread while others waited for it.
+/// The samples of one holder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HolderSamples {
-    /// All of them.
+    /// Number of samples.
     pub total: u64,
-    /// What it was doing most often, the most often first, and in how many samples; what these lack
-    /// of all is other.
+    /// The most frequent activities with the number of samples each, the most frequent first. The
+    /// samples that these lack of `total` are other.
     pub activities: Vec<(ThreadActivity, u64)>,
 }
 
 impl HolderSamples {
-    /// Samples of what is not told apart.
+    /// Number of samples of other activities.
     #[must_use]
     pub fn other(&self) -> u64 {
         self.total
@@ -31,11 +31,11 @@ impl HolderSamples {
     }
 }
 
-/// The same, as they are counted.
+/// The accumulator behind [`HolderSamples`].
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ActivityCounts {
     total: u64,
-    kept: Vec<(ThreadActivity, u64)>,
+    counts: Vec<(ThreadActivity, u64)>,
 }
 
 impl ActivityCounts {
@@ -45,28 +45,32 @@ impl ActivityCounts {
     }
 
     fn count(&mut self, activity: &ThreadActivity, samples: u64) {
-        if let Some((_, count)) = self.kept.iter_mut().find(|(known, _)| known == activity) {
+        if let Some((_, count)) = self
+            .counts
+            .iter_mut()
+            .find(|(counted, _)| counted == activity)
+        {
             *count += samples;
             return;
         }
-        if self.kept.len() >= MOST {
-            let rarest = (0..self.kept.len()).min_by_key(|&i| self.kept[i].1);
-            self.kept.swap_remove(rarest.unwrap_or(0));
+        if self.counts.len() >= MAX_ACTIVITIES {
+            let rarest = (0..self.counts.len()).min_by_key(|&i| self.counts[i].1);
+            self.counts.swap_remove(rarest.unwrap_or(0));
         }
-        self.kept.push((activity.clone(), samples));
+        self.counts.push((activity.clone(), samples));
     }
 
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.total += other.total;
-        for (activity, samples) in &other.kept {
+        for (activity, samples) in &other.counts {
             self.count(activity, *samples);
         }
     }
 
     pub(crate) fn samples(&self) -> HolderSamples {
-        let mut activities = self.kept.clone();
+        let mut activities = self.counts.clone();
         activities.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
-        activities.truncate(SHOWN);
+        activities.truncate(MAX_SHOWN);
         HolderSamples {
             total: self.total,
             activities,
@@ -92,34 +96,34 @@ mod tests {
 
     #[test]
     fn the_most_frequent_come_first_and_the_rest_is_other() {
-        let mut doings = ActivityCounts::default();
+        let mut counts = ActivityCounts::default();
         for n in 0..10 {
-            doings.add(&in_function(n), n as u64 + 1);
+            counts.add(&in_function(n), n as u64 + 1);
         }
-        let samples = doings.samples();
+        let samples = counts.samples();
         assert_eq!(samples.total, 55);
-        let counts: Vec<u64> = samples.activities.iter().map(|(_, n)| *n).collect();
-        assert_eq!(counts, [10, 9, 8, 7, 6]);
+        let numbers: Vec<u64> = samples.activities.iter().map(|(_, n)| *n).collect();
+        assert_eq!(numbers, [10, 9, 8, 7, 6]);
         assert_eq!(samples.activities[0].0, in_function(9));
         assert_eq!(samples.other(), 15);
     }
 
     #[test]
-    fn memory_is_bounded_and_a_late_hot_one_is_seen() {
-        let mut doings = ActivityCounts::default();
-        for n in 0..10 * MOST {
-            doings.add(&in_function(n), 1);
+    fn memory_is_bounded_and_a_late_frequent_one_is_counted() {
+        let mut counts = ActivityCounts::default();
+        for n in 0..10 * MAX_ACTIVITIES {
+            counts.add(&in_function(n), 1);
         }
         for _ in 0..5 {
-            doings.add(&in_function(usize::MAX), 1);
+            counts.add(&in_function(usize::MAX), 1);
         }
-        assert_eq!(doings.kept.len(), MOST);
+        assert_eq!(counts.counts.len(), MAX_ACTIVITIES);
         let mut sum = ActivityCounts::default();
-        sum.absorb(&doings);
-        sum.absorb(&doings);
+        sum.absorb(&counts);
+        sum.absorb(&counts);
         let samples = sum.samples();
         assert_eq!(samples.activities[0], (in_function(usize::MAX), 10));
-        assert_eq!(samples.total, 2 * (10 * MOST as u64 + 5));
-        assert!(sum.kept.len() <= MOST);
+        assert_eq!(samples.total, 2 * (10 * MAX_ACTIVITIES as u64 + 5));
+        assert!(sum.counts.len() <= MAX_ACTIVITIES);
     }
 }

@@ -2,32 +2,33 @@
 
 use hdrhistogram::{Counter, Histogram};
 
-/// Quantiles of a set of ages, in nanoseconds.
+/// Quantiles of ages, nanoseconds.
 ///
-/// `min` and `max` are exact; a quantile is at most 0.1 % (of resends: 1 %) above the exact one,
-/// and stays within `min..=max`. Ages below zero (clock skew) count as 0 in the quantiles, ages
-/// above one day as one day.
+/// `min_ns` and `max_ns` are exact. A quantile is at most 0.1 % (resends: 1 %) above the exact one
+/// and within `min_ns..=max_ns`. In the quantiles an age below zero (clock skew) counts as 0, one
+/// above a day as a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantiles {
-    /// Half of the messages were at most this old.
+    /// 50th percentile.
     pub p50_ns: i64,
-    /// Nine in ten.
+    /// 90th percentile.
     pub p90_ns: i64,
-    /// 99 in a hundred.
+    /// 99th percentile.
     pub p99_ns: i64,
-    /// 999 in a thousand.
+    /// 99.9th percentile.
     pub p999_ns: i64,
-    /// The youngest.
+    /// The smallest age.
     pub min_ns: i64,
-    /// The oldest.
+    /// The largest age.
     pub max_ns: i64,
 }
 
-/// What quantiles distinguish at most: one day. It bounds the memory.
-const CEILING_NS: u64 = 86_400_000_000_000;
+/// The largest age that the histogram distinguishes: one day. It bounds the memory.
+const MAX_DISTINGUISHED_NS: u64 = 86_400_000_000_000;
 
-/// Ages recorded with a number of significant decimal digits. Its memory grows with the largest
-/// age: for three digits 16 KiB when all are below 2 us, 300 KiB at the ceiling (half with `u32`).
+/// A histogram of ages with `DIGITS` significant decimal digits. Its memory grows with the largest
+/// age: for three digits, from 16 KiB with all ages below 2 us to 300 KiB at one day (half of that
+/// with `u32`).
 #[derive(Clone, Debug)]
 pub(crate) struct Ages<C: Counter, const DIGITS: u8> {
     histogram: Option<Histogram<C>>,
@@ -57,10 +58,10 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
     }
 
     pub(crate) fn record(&mut self, age_ns: i64) {
-        let value = u64::try_from(age_ns).unwrap_or(0).min(CEILING_NS);
+        let value = u64::try_from(age_ns).unwrap_or(0).min(MAX_DISTINGUISHED_NS);
         self.histogram()
             .record(value)
-            .expect("the histogram grows up to the ceiling");
+            .expect("the histogram grows up to the largest age");
         self.count += 1;
         self.sum_ns += i128::from(age_ns);
         self.min_ns = self.min_ns.min(age_ns);
@@ -75,7 +76,7 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
         self.sum_ns
     }
 
-    pub(crate) fn spread(&self) -> Option<Quantiles> {
+    pub(crate) fn quantiles(&self) -> Option<Quantiles> {
         let histogram = self.histogram.as_ref().filter(|h| !h.is_empty())?;
         let at = |quantile| {
             let value = histogram.value_at_quantile(quantile);
@@ -93,7 +94,7 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
         })
     }
 
-    /// Forgets everything, and keeps the memory only when it was in use.
+    /// Empties the histogram. Its memory is reused if it was in use, and freed otherwise.
     pub(crate) fn reset(&mut self) {
         let histogram = self.histogram.take().filter(|_| self.count > 0);
         *self = Self::default();
@@ -107,7 +108,7 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
         if let Some(histogram) = &other.histogram {
             self.histogram()
                 .add(histogram)
-                .expect("the histogram grows up to the ceiling");
+                .expect("the histogram grows up to the largest age");
         }
         self.count += other.count;
         self.sum_ns += other.sum_ns;
@@ -115,7 +116,7 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 
-    /// Bytes held outside of the structure itself.
+    /// Bytes on the heap.
     #[cfg(test)]
     pub(crate) fn heap_bytes(&self) -> usize {
         self.histogram
@@ -153,14 +154,14 @@ mod tests {
                 recorded.record(ns);
             }
             ages.sort_unstable();
-            let spread = recorded.spread().expect("there are ages");
-            prop_assert_eq!(spread.min_ns, ages[0]);
-            prop_assert_eq!(spread.max_ns, ages[ages.len() - 1]);
+            let quantiles = recorded.quantiles().expect("there are ages");
+            prop_assert_eq!(quantiles.min_ns, ages[0]);
+            prop_assert_eq!(quantiles.max_ns, ages[ages.len() - 1]);
             for (quantile, got) in [
-                (0.5, spread.p50_ns),
-                (0.9, spread.p90_ns),
-                (0.99, spread.p99_ns),
-                (0.999, spread.p999_ns),
+                (0.5, quantiles.p50_ns),
+                (0.9, quantiles.p90_ns),
+                (0.99, quantiles.p99_ns),
+                (0.999, quantiles.p999_ns),
             ] {
                 let want = exact(&ages, quantile);
                 prop_assert!(
@@ -182,7 +183,7 @@ mod tests {
             b.iter().for_each(|&ns| right.record(ns));
             a.iter().chain(&b).for_each(|&ns| both.record(ns));
             left.absorb(&right);
-            prop_assert_eq!(left.spread(), both.spread());
+            prop_assert_eq!(left.quantiles(), both.quantiles());
             prop_assert_eq!(left.sum_ns(), both.sum_ns());
         }
     }
@@ -192,8 +193,11 @@ mod tests {
         let mut ages = Ages::<u64, 3>::default();
         ages.record(-5);
         ages.record(-3);
-        let spread = ages.spread().expect("there are ages");
-        assert_eq!((spread.min_ns, spread.p50_ns, spread.max_ns), (-5, -3, -3));
+        let quantiles = ages.quantiles().expect("there are ages");
+        assert_eq!(
+            (quantiles.min_ns, quantiles.p50_ns, quantiles.max_ns),
+            (-5, -3, -3)
+        );
         assert_eq!(ages.sum_ns(), -8);
     }
 
@@ -212,12 +216,12 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_interval_gives_its_memory_back() {
+    fn an_idle_interval_frees_its_memory() {
         let mut ages = Ages::<u32, 3>::default();
         ages.record(1_000_000);
         ages.reset();
         assert!(ages.heap_bytes() > 0);
-        assert_eq!(ages.spread(), None);
+        assert_eq!(ages.quantiles(), None);
         ages.reset();
         assert_eq!(ages.heap_bytes(), 0);
     }

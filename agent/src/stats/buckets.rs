@@ -1,8 +1,8 @@
-//! How many durations fell where, fine enough for every histogram that is made of them.
+//! Counts of durations, fine enough for every histogram of the metrics.
 //!
-//! A count is kept per [cell](cells). The bounds of the cells are those of all classic histograms
-//! and of the exponential ones together, so that every histogram is a sum of cells: all of them are
-//! exact, and they agree.
+//! Durations are counted by cell. The bounds of the cells are those of all classic and of the
+//! exponential histograms together, so that every bucket is a sum of whole cells: all histograms are
+//! exact and agree with each other.
 
 use std::sync::LazyLock;
 
@@ -30,8 +30,8 @@ pub(crate) const AGE_BOUNDS_NS: [i64; 20] = [
     120_000_000_000,
 ];
 
-/// Upper bounds of the classic buckets of stages and parts: coarser, as there are eleven of these
-/// histograms per session.
+/// Upper bounds of the classic buckets of stages and parts, inclusive, in nanoseconds. They are
+/// coarser because there are eleven of these histograms per session.
 pub(crate) const WAIT_BOUNDS_NS: [i64; 9] = [
     100_000,
     1_000_000,
@@ -47,14 +47,14 @@ pub(crate) const WAIT_BOUNDS_NS: [i64; 9] = [
 /// The resolution of the exponential buckets: bucket `k` ends at 2^(k / 2^SCHEMA) seconds, 9 %
 /// above the one before.
 const SCHEMA: i8 = 3;
-/// The first ends at 2^-20 s (954 ns); up to there all is zero.
-const FIRST: i32 = -20 << SCHEMA;
-/// The last ends at 2^17 s (36 hours).
-const LAST: i32 = 17 << SCHEMA;
-/// Buckets of an exponential histogram at the most; when there are more, two become one.
-const MOST: usize = 160;
+/// The first bucket ends at 2^-20 s (954 ns): everything up to there counts as zero.
+const FIRST_BUCKET: i32 = -20 << SCHEMA;
+/// The last bucket ends at 2^17 s (36 hours).
+const LAST_BUCKET: i32 = 17 << SCHEMA;
+/// The largest number of buckets in an exponential histogram; with more, pairs are merged.
+const MAX_BUCKETS: usize = 160;
 
-/// What lies at or below this counts as zero in exponential histograms, seconds.
+/// Durations up to this count as zero in exponential histograms, seconds.
 pub(crate) const ZERO_THRESHOLD: f64 = 1.0 / (1 << 20) as f64;
 
 /// The upper bound of an exponential bucket, in whole nanoseconds.
@@ -65,14 +65,16 @@ fn exponential_bound(k: i32) -> i64 {
         .floor() as i64
 }
 
-/// The bounds of the cells, and which exponential bucket each cell belongs to.
+/// The upper bounds of the cells, and the exponential bucket of each cell.
 struct Cells {
     bounds_ns: Vec<i64>,
     buckets: Vec<i32>,
 }
 
 static CELLS: LazyLock<Cells> = LazyLock::new(|| {
-    let exponential: Vec<i64> = (FIRST..=LAST).map(exponential_bound).collect();
+    let exponential: Vec<i64> = (FIRST_BUCKET..=LAST_BUCKET)
+        .map(exponential_bound)
+        .collect();
     let mut bounds_ns = exponential.clone();
     bounds_ns.extend(AGE_BOUNDS_NS);
     bounds_ns.extend(WAIT_BOUNDS_NS);
@@ -81,34 +83,34 @@ static CELLS: LazyLock<Cells> = LazyLock::new(|| {
     let buckets = bounds_ns
         .iter()
         .chain([&i64::MAX])
-        .map(|ns| FIRST + exponential.partition_point(|bound| bound < ns) as i32)
+        .map(|ns| FIRST_BUCKET + exponential.partition_point(|bound| bound < ns) as i32)
         .collect();
     Cells { bounds_ns, buckets }
 });
 
-/// Counts of durations by cell; memory only for the cells between the shortest and the longest.
+/// Counts of durations by cell. Only the cells from the shortest to the longest take memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DurationCounts {
     first: usize,
     counts: Vec<u64>,
 }
 
-/// Counts in exponential buckets, as native histograms of Prometheus and OTLP have them.
+/// Counts in exponential buckets, as in native histograms of Prometheus and in OTLP.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Exponential {
-    /// Bucket `k` ends at 2^(k / 2^schema) seconds, inclusive, and begins where the one before
-    /// ends.
+pub(crate) struct ExponentialCounts {
+    /// Bucket `k` ends at 2^(k / 2^schema) seconds, inclusive, and begins at the end of the one
+    /// before.
     pub(crate) schema: i8,
-    /// At most [`ZERO_THRESHOLD`].
+    /// Durations of at most [`ZERO_THRESHOLD`].
     pub(crate) zero: u64,
-    /// The first bucket; meaningless without any.
+    /// Number of the first bucket; meaningless when there is none.
     pub(crate) first: i32,
-    /// From the first one with a count to the last one, at most 160.
+    /// The buckets from the first to the last one with a count, at most 160.
     pub(crate) counts: Vec<u64>,
 }
 
 impl DurationCounts {
-    /// Counts a duration; one below zero as zero.
+    /// Counts a duration; one below zero counts as zero.
     pub(crate) fn record(&mut self, ns: i64) {
         let cell = CELLS.bounds_ns.partition_point(|&bound| bound < ns);
         *self.cell(cell) += 1;
@@ -141,13 +143,13 @@ impl DurationCounts {
         counts.filter_map(|(at, &count)| (count > 0).then_some((self.first + at, count)))
     }
 
-    /// All of them.
+    /// The sum of all counts.
     pub(crate) fn total(&self) -> u64 {
         self.counts.iter().sum()
     }
 
-    /// How many are at or below each of these bounds and above the one before; the last count is of
-    /// those above all bounds, which must be one of the tables above.
+    /// Counts by bucket: at or below each bound and above the one before; the last count is of those
+    /// above all bounds. The bounds must be [`AGE_BOUNDS_NS`] or [`WAIT_BOUNDS_NS`].
     pub(crate) fn classic(&self, bounds_ns: &[i64]) -> Vec<u64> {
         let mut counts = vec![0; bounds_ns.len() + 1];
         for (cell, count) in self.nonzero() {
@@ -157,23 +159,23 @@ impl DurationCounts {
         counts
     }
 
-    /// In exponential buckets.
-    pub(crate) fn exponential(&self) -> Exponential {
+    /// Counts in exponential buckets.
+    pub(crate) fn exponential(&self) -> ExponentialCounts {
         let mut zero = 0;
         let mut buckets: Vec<(i32, u64)> = Vec::new();
         for (cell, count) in self.nonzero() {
             match CELLS.buckets[cell] {
-                FIRST => zero += count,
+                FIRST_BUCKET => zero += count,
                 bucket => buckets.push((bucket, count)),
             }
         }
         let mut schema = SCHEMA;
         while let (Some(first), Some(last)) = (buckets.first(), buckets.last())
-            && last.0 - first.0 >= MOST as i32
+            && last.0 - first.0 >= MAX_BUCKETS as i32
         {
             schema -= 1;
             for (bucket, _) in &mut buckets {
-                // Rounded up: it is the upper bound that counts.
+                // Rounded up, because buckets are numbered by their upper bounds.
                 *bucket = (*bucket + 1) >> 1;
             }
         }
@@ -183,7 +185,7 @@ impl DurationCounts {
         for (bucket, count) in buckets {
             counts[(bucket - first) as usize] += count;
         }
-        Exponential {
+        ExponentialCounts {
             schema,
             zero,
             first,
@@ -220,7 +222,7 @@ mod tests {
     }
 
     /// The bucket of a duration by the definition of native histograms.
-    fn holds(exponential: &Exponential, k: i32, ns: i64) -> bool {
+    fn holds(exponential: &ExponentialCounts, k: i32, ns: i64) -> bool {
         let bound = |k: i32| (f64::from(k) / f64::from(exponential.schema).exp2()).exp2() * 1e9;
         (ns as f64) > bound(k - 1) && ns as f64 <= bound(k)
     }
@@ -231,7 +233,7 @@ mod tests {
             -10_i64..2_000,
             (0_u32..13, 1.0_f64..10.0).prop_map(|(e, m)| (m * 10_f64.powi(e.cast_signed())) as i64),
             prop::sample::select(AGE_BOUNDS_NS.to_vec()),
-            (FIRST..=LAST).prop_map(exponential_bound),
+            (FIRST_BUCKET..=LAST_BUCKET).prop_map(exponential_bound),
         ]
     }
 
@@ -251,7 +253,7 @@ mod tests {
             let exponential = counts.exponential();
             let zero = all.iter().filter(|&&ns| ns as f64 <= ZERO_THRESHOLD * 1e9).count();
             prop_assert_eq!(exponential.zero, zero as u64);
-            prop_assert!(exponential.counts.len() <= MOST);
+            prop_assert!(exponential.counts.len() <= MAX_BUCKETS);
             for (at, &count) in exponential.counts.iter().enumerate() {
                 let k = exponential.first + at as i32;
                 let held = all.iter().filter(|&&ns| {

@@ -1,44 +1,45 @@
-//! How the ages of a session are spread, for the metrics.
+//! The histograms of a session for the metrics.
 
 use crate::{
     domain::{Message, Part, Stage},
     stats::buckets::{AGE_BOUNDS_NS, DurationCounts},
 };
 
-/// A message that stands for those of its bucket. Nothing of its body.
+/// A message that is an example of those in its bucket; it has nothing of the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MessageExemplar {
     /// MsgSeqNum (34).
     pub(crate) seq: u64,
-    /// The thread that received it, and its process.
+    /// Thread id of its reader.
     pub(crate) tid: u32,
+    /// Process of the reader.
     pub(crate) pid: u32,
-    /// Its age, nanoseconds; one below zero as 0.
+    /// Its age, nanoseconds; 0 where it is below zero.
     pub(crate) age_ns: i64,
     /// When it was handed off, nanoseconds since 1970 UTC.
     pub(crate) at_ns: i64,
 }
 
-/// The latest message of each bucket of ages.
+/// The latest message of each age bucket.
 pub(crate) type MessageExemplars = [Option<MessageExemplar>; AGE_BOUNDS_NS.len() + 1];
 
-/// How ages, stages and parts of a session's messages are spread. A negative value counts as 0.
+/// Histograms of the ages, stages and parts of a session's messages. Negative values count as 0.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Histograms {
     pub(crate) age: DurationCounts,
     pub(crate) resend_age: DurationCounts,
     pub(crate) stages: [DurationCounts; Stage::ALL.len()],
     pub(crate) parts: [DurationCounts; Part::ALL.len()],
-    /// Summed ages, those below zero counted as 0 (as in the buckets), in nanoseconds.
+    /// Summed ages, nanoseconds; those below zero count as 0, as in the buckets.
     pub(crate) age_sum_ns: i128,
-    /// The same of resends.
+    /// Summed ages of resends, likewise.
     pub(crate) resend_age_sum_ns: i128,
-    /// Of fresh messages, by the bucket of their age.
+    /// Fresh messages by the bucket of their age.
     pub(crate) exemplars: MessageExemplars,
 }
 
 impl Histograms {
-    pub(crate) fn message(&mut self, message: &Message) {
+    pub(crate) fn add(&mut self, message: &Message) {
         let split = &message.split;
         let age_ns = split.age_ns().max(0);
         if message.poss_dup {
@@ -100,10 +101,10 @@ mod tests {
     use crate::domain::fixtures::{message, session};
 
     #[test]
-    fn the_latest_message_of_a_bucket_stands_for_it() {
+    fn the_exemplar_of_a_bucket_is_its_latest_message() {
         let mut histograms = Histograms::default();
         for (seq, ns) in [(1, 300_000), (2, 400_000), (3, 700_000_000_000)] {
-            histograms.message(&message(
+            histograms.add(&message(
                 &session(0),
                 seq,
                 &[(Stage::InApp, Part::OnCpu, ns)],
@@ -117,7 +118,7 @@ mod tests {
         assert_eq!((seqs[2], seqs[20]), (Some(2), Some(3)));
         assert_eq!(seqs.iter().flatten().count(), 2);
         let mut later = Histograms::default();
-        later.message(&message(
+        later.add(&message(
             &session(0),
             9,
             &[(Stage::InApp, Part::OnCpu, 450_000)],

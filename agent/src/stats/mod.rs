@@ -1,4 +1,4 @@
-//! Figures that add up: histograms of ages, sums of parts, tallies and blame of a session.
+//! Figures that add up: ages, sums of matrices, histograms, and the blame of a session.
 
 mod activity;
 mod ages;
@@ -15,7 +15,7 @@ pub use sums::Sums;
 pub use tally::{Exclusions, Figures, HandOffs, Narrowed, Skew};
 
 pub(crate) use ages::Ages;
-pub(crate) use blame::{BlameTable, Names};
+pub(crate) use blame::{BlameTable, CulpritNames};
 pub(crate) use buckets::{AGE_BOUNDS_NS, DurationCounts, WAIT_BOUNDS_NS, ZERO_THRESHOLD};
 pub(crate) use histograms::{Histograms, MessageExemplar, MessageExemplars};
 pub(crate) use tally::Tally;

@@ -1,18 +1,18 @@
-//! Many matrices added up.
+//! Sums of matrices.
 
 use crate::domain::{Matrix, Part, Stage};
 
 /// Nanoseconds per stage and part, summed over messages.
 ///
-/// Sums are `i128`: a backlog of minutes at a few hundred messages a second overflows an `i64`
-/// within months.
+/// They are `i128` because a backlog of minutes at a few hundred messages per second overflows an
+/// `i64` within months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     cells: [[i128; Part::ALL.len()]; Stage::ALL.len()],
 }
 
 impl Sums {
-    /// Nanoseconds in one cell. In-flight network can be negative (clock skew), no other.
+    /// Nanoseconds in one cell. Only in-flight network can be negative (clock skew).
     #[must_use]
     pub const fn get(&self, stage: Stage, part: Part) -> i128 {
         self.cells[stage as usize][part as usize]
@@ -36,7 +36,7 @@ impl Sums {
         Stage::ALL.iter().map(|&s| self.stage(s)).sum()
     }
 
-    /// Every cell that is not zero.
+    /// Every cell other than zero.
     pub fn nonzero(&self) -> impl Iterator<Item = (Stage, Part, i128)> + '_ {
         Stage::ALL
             .into_iter()
@@ -57,7 +57,7 @@ impl Sums {
         }
     }
 
-    /// With the time removed by clock skew put back, so that no cell is negative.
+    /// Adds the time that clock skew took away, so that no cell is negative.
     pub(crate) fn with_skew_put_back(mut self, skew_ns: i128) -> Self {
         self.cells[Stage::InFlight as usize][Part::Network as usize] += skew_ns;
         self

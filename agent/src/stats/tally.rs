@@ -1,4 +1,4 @@
-//! What is added up over messages: of an interval, or since the start.
+//! The figures of messages, of an interval or since the start.
 
 use hdrhistogram::Counter;
 
@@ -10,37 +10,37 @@ use crate::{
     },
 };
 
-/// Stamps at least this far apart make the age uncertain enough to be shown as such.
+/// Stamps of at least this resolution make the age uncertain enough to say so.
 const COARSE_NS: i64 = 1_000_000_000;
 
-/// How far the venue's clock was seen ahead of ours: in-flight network below zero.
+/// Clock skew: the venue's clock is ahead of ours where in-flight network is below zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skew {
-    /// Messages concerned.
+    /// Messages with skew.
     pub messages: u64,
-    /// The largest, in nanoseconds.
+    /// The largest skew, nanoseconds.
     pub largest_ns: i64,
-    /// Of the latest message, in nanoseconds; 0 when that one had none.
+    /// Skew of the latest message, nanoseconds; 0 without.
     pub latest_ns: i64,
-    /// By how much skew made the summed age smaller, in nanoseconds.
+    /// Summed skew, nanoseconds: by so much it makes the summed age smaller.
     pub sum_ns: i128,
 }
 
-/// Messages with whole-second stamps whose age is known more exactly: see [`crate::join::phase`].
+/// Messages with whole-second stamps whose bounds could be narrowed: see [`crate::join::phase`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Narrowed {
-    /// Messages concerned.
+    /// Number of these messages.
     pub messages: u64,
-    /// Their narrowed lower bounds, summed, in nanoseconds.
+    /// Their narrowed lower bounds of the age, summed, nanoseconds.
     pub min_sum_ns: i128,
-    /// Their narrowed upper bounds, summed, in nanoseconds.
+    /// Their narrowed upper bounds of the age, summed, nanoseconds.
     pub max_sum_ns: i128,
-    /// The most that the two are apart in any message, in nanoseconds.
+    /// The largest distance between the two bounds of a message, nanoseconds.
     pub widest_ns: i64,
 }
 
 impl Narrowed {
-    /// Between which ages the mean of these messages lies, nanoseconds; `None` without any.
+    /// Lower and upper bound of the mean age of these messages, nanoseconds; `None` without any.
     #[must_use]
     pub fn mean_ns(&self) -> Option<(i128, i128)> {
         let messages = i128::from(self.messages);
@@ -57,56 +57,56 @@ impl Narrowed {
     }
 }
 
-/// Figures over a number of messages. Unless said otherwise they are of fresh messages: resends
-/// (43=Y) only enter `resends` and `resend_age`.
+/// The figures of a session's messages. All are of fresh messages, except that resends (43=Y) enter
+/// `resends` and `resend_age` only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
-    /// Fresh messages.
+    /// Number of fresh messages.
     pub messages: u64,
-    /// Their ages; `None` without messages.
+    /// Quantiles of their ages; `None` without messages.
     pub age: Option<Quantiles>,
-    /// Where their ages went; sums to the summed ages exactly.
+    /// Their summed matrices; they sum to the summed ages exactly.
     pub sums: Sums,
-    /// Messages with any nanosecond not observed.
+    /// Messages with an unknown part.
     pub unknown_messages: u64,
-    /// For so long of their time in flight an acknowledgement of ours is known to have been
-    /// pending, in nanoseconds.
+    /// How much of their time in flight an acknowledgement of ours is known to have been pending,
+    /// summed, nanoseconds.
     pub ack_pending_ns: u128,
     /// Clock skew.
     pub skew: Skew,
-    /// The distance between two stamps of tag 52, in nanoseconds, when that is 1 s or more, else
-    /// 0. True ages are less than the ones reported by up to this.
+    /// Resolution of tag 52, nanoseconds, when it is 1 s or coarser; else 0. The true ages are
+    /// smaller than the reported ones by up to this.
     pub coarse_ns: i64,
-    /// What is known more exactly than that.
+    /// Messages whose bounds are narrower than that.
     pub narrowed: Narrowed,
-    /// Messages per kind of hand-off.
+    /// Messages by kind of hand-off.
     pub hand_offs: HandOffs,
-    /// Resends with OrigSendingTime.
+    /// Number of resends with OrigSendingTime (122).
     pub resends: u64,
-    /// Their ages, counted from OrigSendingTime.
+    /// Quantiles of their ages, counted from OrigSendingTime.
     pub resend_age: Option<Quantiles>,
     /// Messages without an age, by reason.
     pub excluded: Exclusions,
-    /// The reader of the byte stream.
+    /// Irregularities of the byte stream.
     pub tap: TapCounts,
 }
 
 impl Figures {
-    /// The sums with the time removed by clock skew put back, so that no cell is negative: what
-    /// shares are taken of.
+    /// The sums with the time that clock skew took away added again, so that no cell is negative.
+    /// Shares are taken of these.
     #[must_use]
     pub fn sums_without_skew(&self) -> Sums {
         self.sums.with_skew_put_back(self.skew.sum_ns)
     }
 
-    /// Whether there is anything to tell.
+    /// Whether nothing has been counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.messages == 0 && self.resends == 0 && self.excluded.total() == 0 && self.tap.is_empty()
     }
 }
 
-/// Messages per kind of hand-off.
+/// Messages by kind of hand-off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HandOffs([u64; 4]);
 
@@ -117,7 +117,7 @@ impl HandOffs {
             HandOff::Wait,
             HandOff::Receive,
             HandOff::Function,
-            HandOff::Unseen,
+            HandOff::Unobserved,
         ]
         .into_iter()
         .map(|kind| (kind, self.0[kind as usize]))
@@ -136,7 +136,7 @@ impl Exclusions {
             .map(|why| (why, self.0[why as usize]))
     }
 
-    /// All of them.
+    /// The sum over all reasons.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
@@ -149,7 +149,7 @@ impl Exclusions {
     }
 }
 
-/// The accumulator behind [`Figures`]; `C` counts in the histogram of ages.
+/// The accumulator behind [`Figures`]. `C` is the type of the counts in the histogram of ages.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally<C: Counter> {
     ages: Ages<C, 3>,
@@ -184,7 +184,7 @@ impl<C: Counter> Default for Tally<C> {
 }
 
 impl<C: Counter> Tally<C> {
-    pub(crate) fn message(&mut self, message: &Message) {
+    pub(crate) fn add(&mut self, message: &Message) {
         let split = &message.split;
         if message.poss_dup {
             self.resends.record(split.age_ns());
@@ -232,7 +232,7 @@ impl<C: Counter> Tally<C> {
         debug_assert_eq!(self.sums.total(), self.ages.sum_ns());
         Figures {
             messages: self.ages.count(),
-            age: self.ages.spread(),
+            age: self.ages.quantiles(),
             sums: self.sums,
             unknown_messages: self.unknown_messages,
             ack_pending_ns: self.ack_pending_ns,
@@ -241,7 +241,7 @@ impl<C: Counter> Tally<C> {
             narrowed: self.narrowed,
             hand_offs: self.hand_offs,
             resends: self.resends.count(),
-            resend_age: self.resends.spread(),
+            resend_age: self.resends.quantiles(),
             excluded: self.excluded,
             tap: self.tap,
         }

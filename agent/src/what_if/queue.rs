@@ -49,13 +49,13 @@ impl Queue {
         }
     }
 
-    pub(crate) fn spread(&self) -> Option<Quantiles> {
-        self.total.spread()
+    pub(crate) fn quantiles(&self) -> Option<Quantiles> {
+        self.total.quantiles()
     }
 
     /// The ages since the last call.
     pub(crate) fn take_interval(&mut self) -> Option<Quantiles> {
-        let spread = self.interval.spread();
+        let spread = self.interval.quantiles();
         self.interval.reset();
         spread
     }

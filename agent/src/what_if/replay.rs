@@ -35,7 +35,7 @@ pub(crate) struct Replay {
 impl Replay {
     /// The next message in the order read.
     pub(crate) fn message(&mut self, message: &Message) {
-        if message.hand_off == HandOff::Unseen {
+        if message.hand_off == HandOff::Unobserved {
             // What the reader spent on it is not known.
             return;
         }
@@ -140,7 +140,7 @@ impl Replay {
         // What is pending belongs to it, and has to stay pending.
         let mut all = self.clone();
         all.flush();
-        let what_if = measured.and_then(|m| all.what_if(m, |queue| queue.spread()));
+        let what_if = measured.and_then(|m| all.what_if(m, |queue| queue.quantiles()));
         (what_if, all.spent_total)
     }
 

@@ -133,7 +133,7 @@ fn measured(messages: &[Message]) -> Quantiles {
     for message in messages {
         ages.record(message.split.age_ns());
     }
-    ages.spread().expect("there are messages")
+    ages.quantiles().expect("there are messages")
 }
 
 fn replayed(messages: &[Message]) -> WhatIf {
@@ -303,7 +303,7 @@ fn messages_whose_end_was_not_seen_say_nothing_of_the_reader() {
     let mut messages = Reader::new(&[], 1).read(&evenly(100, MS, &work));
     let expected = replayed(&messages);
     let mut cut_off = messages[99].clone();
-    cut_off.hand_off = HandOff::Unseen;
+    cut_off.hand_off = HandOff::Unobserved;
     cut_off.split = Split::new(SECOND, unknown(SECOND)).expect("it is the sum");
     messages.push(cut_off);
     let mut replay = Replay::default();
