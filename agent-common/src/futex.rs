@@ -1,7 +1,7 @@
 //! Which futex(2) calls wait for a lock and which release one.
 
 use crate::{
-    TrackedThread,
+    MIN_RECORDED_WAIT_NS, TrackedThread,
     syscall::{Syscall, nr},
 };
 
@@ -73,6 +73,40 @@ impl TrackedThread {
     #[must_use]
     pub const fn can_be_released_by(&self, call: &Syscall, tgid: u32) -> bool {
         self.lock_wait_timed == 0 || tgid == self.tgid && call.is_on_futex(self.lock_address)
+    }
+}
+
+impl TrackedThread {
+    /// Whether a sleep in `call` goes on with the lock wait that is open: it waits on the same
+    /// address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn lock_wait_goes_on(&self, call: &Syscall) -> bool {
+        call.is_futex_wait() && self.lock_address == call.args[0]
+    }
+
+    /// A lock wait in `call` begins.
+    #[inline(always)]
+    pub const fn begin_lock_wait(&mut self, call: &Syscall, now_ns: u64) {
+        self.lock_address = call.args[0];
+        self.lock_wait_from_ns = now_ns;
+        self.lock_wait_open = 1;
+        self.lock_wait_slept_ns = 0;
+        self.lock_wait_timed = call.is_timed_private_futex() as u32;
+    }
+
+    /// The lock wait that is open ends, with a sleep from `from_ns` to `now_ns`. Whether all its
+    /// sleeps together are long enough for a record.
+    #[inline(always)]
+    #[must_use]
+    pub const fn end_lock_wait(&mut self, from_ns: u64, now_ns: u64) -> bool {
+        let lasted_ns = now_ns.saturating_sub(self.lock_wait_from_ns);
+        self.lock_waits += 1;
+        if lasted_ns > self.lock_wait_longest_ns {
+            self.lock_wait_longest_ns = lasted_ns;
+        }
+        self.lock_wait_open = 0;
+        self.lock_wait_slept_ns + (now_ns - from_ns) >= MIN_RECORDED_WAIT_NS
     }
 }
 
@@ -161,5 +195,39 @@ mod tests {
         assert!(thread.can_be_released_by(&own, 7));
         assert!(!thread.can_be_released_by(&own, 8));
         assert!(!thread.can_be_released_by(&other, 7));
+    }
+
+    #[test]
+    fn sleeps_on_one_address_are_one_lock_wait() {
+        let mut thread = TrackedThread::default();
+        let call = futex(9 | 128, 1);
+        thread.begin_lock_wait(&call, 1_000);
+        assert_eq!((thread.lock_wait_open, thread.lock_wait_timed), (1, 1));
+        assert!(thread.lock_wait_goes_on(&call));
+        let mut other = call;
+        other.args[0] += 4;
+        assert!(!thread.lock_wait_goes_on(&other));
+        let number = nr::READ;
+        assert!(!thread.lock_wait_goes_on(&Syscall { number, ..call }));
+        // 15 us asleep before, and 5 us in the last sleep.
+        thread.lock_wait_slept_ns = 15_000;
+        assert!(thread.end_lock_wait(40_000, 45_000));
+        assert_eq!((thread.lock_wait_open, thread.lock_waits), (0, 1));
+        assert_eq!(thread.lock_wait_longest_ns, 44_000);
+    }
+
+    #[test]
+    fn a_short_lock_wait_is_counted_and_not_recorded() {
+        let mut thread = TrackedThread {
+            lock_wait_longest_ns: 50_000,
+            ..TrackedThread::default()
+        };
+        thread.begin_lock_wait(&futex(0, 0), 1_000);
+        assert_eq!(thread.lock_wait_timed, 0);
+        assert!(!thread.end_lock_wait(1_000, 20_999));
+        assert_eq!(
+            (thread.lock_waits, thread.lock_wait_longest_ns),
+            (1, 50_000)
+        );
     }
 }

@@ -12,8 +12,11 @@ pub mod ids;
 mod record;
 pub mod sched_info;
 mod socket;
+mod socket_record;
+mod state;
 pub mod syscall;
 mod thread;
+mod thread_record;
 pub mod throttle;
 mod wait;
 pub mod walk;
@@ -22,20 +25,23 @@ pub mod window;
 pub use count::ProbeCounter;
 pub use ids::ID_WORDS;
 pub use record::{
-    Acknowledged, BytesArrived, BytesReceived, CloseReason, FunctionCalled, HandOffKind, HandedOff,
-    MAX_RECORD_BYTES, MAX_SLICE_BYTES, MIN_SLICE_LIMIT_BYTES, OpenReason, RING_BUFFER_BYTES,
-    RING_WAKE_UP_BYTES, RecordHead, RecordKind, SLICE_HEAD_BYTES, Snapshot, SocketClosed,
-    SocketOpened, ThreadExited, is_wake_up_due, padded_slice_bytes, receive_flags,
+    MAX_RECORD_BYTES, RING_BUFFER_BYTES, RING_WAKE_UP_BYTES, RecordHead, RecordKind, Snapshot,
+    is_wake_up_due,
 };
 pub use socket::{HeaderWalk, PREFIX_BYTES, PREFIX_ROOM, StreamContent, TrackedSocket, walk_mode};
-pub use thread::{
-    HISTORY_CHANGES, MAX_PENDING, PendingReceive, ReaderHistory, STATE_COUNT, StateChange,
-    ThreadState, TrackedThread, add_stretch, clamp_throttled, is_being_written, is_consistent,
-    is_throttle_excess,
+pub use socket_record::{
+    Acknowledged, BytesArrived, BytesReceived, CloseReason, HandOffKind, HandedOff,
+    MAX_SLICE_BYTES, MIN_SLICE_LIMIT_BYTES, OpenReason, SLICE_HEAD_BYTES, SocketClosed,
+    SocketOpened, padded_slice_bytes, receive_flags,
+};
+pub use state::{STATE_COUNT, ThreadState, add_stretch, clamp_throttled, is_throttle_excess};
+pub use thread::{MAX_PENDING, PendingReceive, TrackedThread, is_being_written, is_consistent};
+pub use thread_record::{
+    FunctionCalled, HISTORY_CHANGES, ReaderHistory, StateChange, ThreadExited,
 };
 pub use wait::{
     CpuQueue, CpuTurn, MIN_RECORDED_WAIT_NS, RunQueueWait, SleepEnded, TURNS_PER_BLOCK,
-    in_one_block, is_recorded, place_in_block,
+    in_one_block, is_recorded, place_in_block, saturate,
 };
 
 /// The value of a struct offset that the running kernel's BTF does not have.

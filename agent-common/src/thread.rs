@@ -1,39 +1,14 @@
 //! The cumulative counters of one tracked thread.
 
-use crate::{RecordHead, throttle::ThrottleBase};
-
-/// What a thread is doing; at every instant exactly one of these.
-///
-/// The discriminants index [`TrackedThread::state_ns`] and [`crate::Snapshot::state_ns`].
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ThreadState {
-    /// Running.
-    OnCpu = 0,
-    /// Runnable and not running, CPU time not withheld.
-    RunQueue = 1,
-    /// Runnable and not running, while its own or an ancestor cgroup's quota was used up. A thread
-    /// is never *in* this state: the share is cut out of [`ThreadState::RunQueue`] when the wait is
-    /// charged.
-    Throttle = 2,
-    /// Asleep in futex(2).
-    LockWait = 3,
-    /// Asleep in anything else.
-    Blocked = 4,
-    /// A change of state was not observed, and the scheduler's own account does not have it either.
-    /// A thread is never *in* this state: the time is charged once the gap is found.
-    Unknown = 5,
-}
-
-/// How many [`ThreadState`]s there are.
-pub const STATE_COUNT: usize = 6;
+use crate::{
+    ReaderHistory,
+    state::{STATE_COUNT, ThreadState},
+    throttle::ThrottleBase,
+};
 
 /// How many sockets of one thread can wait for their hand-off at the same time: at most 32, a bit
 /// of [`TrackedThread::pending_bits`] each.
 pub const MAX_PENDING: usize = 32;
-
-/// Changes of state in the history of one thread; a power of two.
-pub const HISTORY_CHANGES: usize = 16;
 
 /// A receive call whose messages the thread has not handed off yet.
 #[repr(C)]
@@ -47,58 +22,6 @@ pub struct PendingReceive {
     pub fd: i32,
     /// Always 0.
     pub reserved: u32,
-}
-
-/// The end of a stretch that a thread spent in one state.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct StateChange {
-    /// When it ended; the next one began there.
-    pub at_ns: u64,
-    /// The throttled part of it, ns, times 8, plus the [`ThreadState`] it was spent in.
-    pub packed: u64,
-}
-
-impl StateChange {
-    /// The end, at `at_ns`, of a stretch in `state`, `throttled_ns` of it withheld.
-    #[must_use]
-    #[inline(always)]
-    pub const fn new(at_ns: u64, state: u32, throttled_ns: u64) -> Self {
-        Self {
-            at_ns,
-            packed: throttled_ns << 3 | (state & 7) as u64,
-        }
-    }
-
-    /// The number of the [`ThreadState`].
-    #[must_use]
-    #[inline(always)]
-    pub const fn state(&self) -> u32 {
-        (self.packed & 7) as u32
-    }
-
-    /// The throttled part, ns.
-    #[must_use]
-    pub const fn throttled_ns(&self) -> u64 {
-        self.packed >> 3
-    }
-}
-
-/// The last changes of state of a thread; sent as it is when a socket gets a new reader, because
-/// the arrivals so far carry no snapshots of that thread.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ReaderHistory {
-    /// The head.
-    pub head: RecordHead,
-    /// The thread.
-    pub tid: u32,
-    /// Changes so far, modulo 2^32; this number modulo [`HISTORY_CHANGES`] is where the next one
-    /// goes.
-    pub next: u32,
-    /// The last changes; `at_ns` is 0 in those that were never written. The first of all ends no
-    /// stretch: it is when tracking began.
-    pub changes: [StateChange; HISTORY_CHANGES],
 }
 
 /// One tracked thread. Written by the scheduler probes, one writer at a time (the scheduler
@@ -178,24 +101,6 @@ pub struct TrackedThread {
     pub history: ReaderHistory,
 }
 
-impl ReaderHistory {
-    /// Appends the end, at `at_ns`, of a stretch in `state`, `throttled_ns` of it withheld.
-    #[inline(always)]
-    pub const fn push(&mut self, at_ns: u64, state: u32, throttled_ns: u64) {
-        let next = self.next;
-        self.changes[next as usize % HISTORY_CHANGES] =
-            StateChange::new(at_ns, state, throttled_ns);
-        self.next = next.wrapping_add(1);
-    }
-
-    /// The state of the stretch that ended `ago` changes ago; the last one is 1 ago.
-    #[inline(always)]
-    #[must_use]
-    pub const fn state_before(&self, ago: u32) -> u32 {
-        self.changes[self.next.wrapping_sub(ago) as usize % HISTORY_CHANGES].state()
-    }
-}
-
 impl TrackedThread {
     /// Whether it is asleep, as far as was observed.
     #[inline(always)]
@@ -240,48 +145,6 @@ impl TrackedThread {
     }
 }
 
-/// Adds a stretch of `passed_ns` in `state` to counters; `throttled_ns` of a wait for the CPU, at
-/// most all of it, counts as [`ThreadState::Throttle`].
-#[inline(always)]
-pub const fn add_stretch(
-    state_ns: &mut [u64; STATE_COUNT],
-    state: u32,
-    passed_ns: u64,
-    throttled_ns: u64,
-) {
-    // Constant indices: the verifier takes no others.
-    match state {
-        0 => state_ns[0] += passed_ns,
-        1 => {
-            state_ns[1] += passed_ns - throttled_ns;
-            state_ns[2] += throttled_ns;
-        }
-        3 => state_ns[3] += passed_ns,
-        _ => state_ns[4] += passed_ns,
-    }
-}
-
-/// The throttled part of a stretch, of which `throttled_ns` were read from the clock: at most all
-/// of it.
-#[inline(always)]
-#[must_use]
-pub const fn clamp_throttled(throttled_ns: u64, passed_ns: u64) -> u64 {
-    if throttled_ns > passed_ns {
-        passed_ns
-    } else {
-        throttled_ns
-    }
-}
-
-/// Whether more throttled time was read than the stretch was long, by more than what the rates of
-/// the two clocks make up.
-#[inline(always)]
-#[must_use]
-pub const fn is_throttle_excess(throttled_ns: u64, passed_ns: u64) -> bool {
-    const CLOCK_RATE_SLACK_NS: u64 = 1_000;
-    throttled_ns > passed_ns + CLOCK_RATE_SLACK_NS
-}
-
 /// Whether a sequence counter says that a writer is at work. It is odd from the beginning of a
 /// write to its end.
 #[inline(always)]
@@ -297,7 +160,6 @@ pub const fn is_consistent(before: u64, after: u64) -> bool {
     !is_being_written(before) && before == after
 }
 
-const _: () = assert!(size_of::<ReaderHistory>() == 16 + 8 + 16 * HISTORY_CHANGES);
 const _: () = assert!(
     size_of::<TrackedThread>()
         == 8 + 8
@@ -315,26 +177,12 @@ const _: () = assert!(
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
-    use std::vec::Vec;
-
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
     fn a_read_across_a_write_is_torn() {
         assert!(is_consistent(4, 4));
         assert!(!is_consistent(4, 5) && !is_consistent(4, 6) && !is_consistent(5, 5));
-    }
-
-    #[test]
-    fn a_microsecond_over_is_the_clocks() {
-        assert_eq!(clamp_throttled(5, 7), 5);
-        assert_eq!(clamp_throttled(8, 7), 7);
-        assert!(!is_throttle_excess(1_007, 7));
-        assert!(is_throttle_excess(1_008, 7));
     }
 
     #[test]
@@ -350,39 +198,6 @@ mod tests {
             thread.state = state as u32;
             let is = (thread.is_running(), thread.is_queued(), thread.is_asleep());
             assert_eq!(is, expected, "{state:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_change_holds_its_state_and_throttled_time(at: u64, state in 0u32..6, throttled in 0u64..1 << 61) {
-            let change = StateChange::new(at, state, throttled);
-            prop_assert_eq!((change.at_ns, change.state(), change.throttled_ns()), (at, state, throttled));
-        }
-
-        #[test]
-        fn a_history_holds_the_last_changes(states in prop::collection::vec(0u32..6, 1..50), next: u32) {
-            let mut history = ReaderHistory { next, ..ReaderHistory::default() };
-            for (at, &state) in states.iter().enumerate() {
-                history.push(at as u64, state, 0);
-            }
-            let held = states.len().min(HISTORY_CHANGES);
-            let back: Vec<_> = (1..=held as u32).map(|ago| history.state_before(ago)).collect();
-            let expected: Vec<_> = states.iter().rev().take(held).copied().collect();
-            prop_assert_eq!(back, expected);
-        }
-
-        #[test]
-        fn a_stretch_is_added_once(state in 0u32..6, passed in 0u64..1 << 40, read in 0u64..1 << 40) {
-            let mut ns = [0; STATE_COUNT];
-            let throttled = clamp_throttled(read, passed);
-            add_stretch(&mut ns, state, passed, throttled);
-            prop_assert_eq!(ns.iter().sum::<u64>(), passed);
-            if state == ThreadState::RunQueue as u32 {
-                prop_assert_eq!(ns[ThreadState::Throttle as usize], throttled);
-            } else {
-                prop_assert_eq!(ns[ThreadState::Throttle as usize], 0);
-            }
         }
     }
 }

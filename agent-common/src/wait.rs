@@ -143,6 +143,14 @@ pub const fn in_one_block(turn: u64, other: u64) -> bool {
     turn / TURNS_PER_BLOCK as u64 == other / TURNS_PER_BLOCK as u64
 }
 
+/// A time in the 32 bits of [`CpuTurn::throttled_ns`], ns.
+#[inline(always)]
+#[must_use]
+pub const fn saturate(ns: u64) -> u32 {
+    let max = u32::MAX as u64;
+    (if ns < max { ns } else { max }) as u32
+}
+
 /// Whether a wait is long enough for a record of its own.
 #[inline(always)]
 #[must_use]
@@ -169,6 +177,12 @@ mod tests {
         assert!(is_recorded(1_000, 21_000));
         // The clocks of two CPUs may disagree.
         assert!(!is_recorded(1_000, 0));
+    }
+
+    #[test]
+    fn a_long_time_is_the_longest_that_fits() {
+        assert_eq!(saturate(5), 5);
+        assert_eq!(saturate(u64::from(u32::MAX) + 1), u32::MAX);
     }
 
     proptest! {

@@ -65,7 +65,13 @@ impl HeaderWalk {
     pub fn prefix_step(&mut self, len: u64) -> PrefixStep {
         // Masked, so that no check is left that could panic.
         let byte = |index: usize| self.prefix[index % PREFIX_ROOM];
-        match Prefix::read(&Limits::PROBES, len as usize, byte) {
+        let prefix = if len == PREFIX_BYTES as u64 {
+            // The usual case, without a check per byte whether it is there.
+            Prefix::read(&Limits::PROBES, PREFIX_BYTES, byte)
+        } else {
+            Prefix::read(&Limits::PROBES, len as usize, byte)
+        };
+        match prefix {
             Prefix::Whole { len, body } => {
                 self.mode = walk_mode::FRAMED;
                 self.end_seq = self.message_seq.wrapping_add(len + body + TRAILER_BYTES);

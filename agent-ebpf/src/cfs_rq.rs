@@ -1,4 +1,4 @@
-//! Throttle apart from run queue: the throttle clock of the thread's `cfs_rq`.
+//! The throttle clock of a `cfs_rq`, which separates throttle from waiting for a CPU.
 //!
 //! A throttled thread is runnable, so its wait looks like any wait for a CPU. The kernel keeps, per
 //! `cfs_rq`, how long it was withheld by its own or an ancestor's quota
@@ -9,17 +9,20 @@
 //! - 5.19 to 6.5: `throttled_clock_pelt_time`, `throttled_clock_pelt`, `throttle_count`;
 //! - before: `throttled_clock_task_time`, `throttled_clock_task`, `throttle_count`.
 
-use agent_common::{ABSENT, ProbeCounter, TrackedThread};
+use agent_common::{
+    ABSENT, ProbeCounter, TrackedThread,
+    throttle::{ThrottleBase, ThrottleReading},
+};
 use aya_ebpf::bindings::task_struct;
 
 use crate::{
-    bits::{field, peek},
     globals::{
         CFS_RQ_RQ, CFS_RQ_TG, CFS_RQ_THROTTLE_COUNT, CFS_RQ_THROTTLED_START,
         CFS_RQ_THROTTLED_TOTAL, RQ_CLOCK, RQ_CURR, TASK_CFS_RQ, TASK_GROUP_CFS_RQ, TASK_PID,
         TASK_POLICY, TASK_TGID,
     },
-    ring::count,
+    memory::{field, peek},
+    ring_buffer::count,
     seqlock::{begin_write, end_write},
 };
 
@@ -28,40 +31,13 @@ const SCHED_NORMAL: u32 = 0;
 const SCHED_BATCH: u32 = 3;
 const SCHED_IDLE: u32 = 5;
 
-/// The throttle clock of one `cfs_rq`, read once.
-struct Clock {
-    /// Throttled ns so far, the stretch in progress not included.
-    total: u64,
-    /// Start of the stretch in progress on the run queue's clock; 0 when there is none.
-    start: u64,
-    /// The run queue's clock.
-    now: u64,
-}
-
-impl Clock {
-    /// Throttled ns as of the run queue's own clock.
-    #[inline(always)]
-    fn value(&self) -> u64 {
-        self.value_at(self.now)
-    }
-
-    #[inline(always)]
-    fn value_at(&self, now: u64) -> u64 {
-        if self.start != 0 && now > self.start {
-            self.total + (now - self.start)
-        } else {
-            self.total
-        }
-    }
-}
-
 /// Whether this kernel has a throttle clock.
 #[inline(always)]
-fn known() -> bool {
+fn has_clock() -> bool {
     CFS_RQ_THROTTLED_TOTAL.load() != ABSENT
 }
 
-/// The task's `cfs_rq`, when the task is of the fair class.
+/// The task's `cfs_rq`, when the task is of the fair class; else 0.
 #[inline(always)]
 unsafe fn cfs_rq_of(task: *const task_struct) -> u64 {
     // SAFETY: the caller's task is a tracepoint's argument.
@@ -76,34 +52,38 @@ unsafe fn cfs_rq_of(task: *const task_struct) -> u64 {
 }
 
 #[inline(always)]
-unsafe fn read(cfs_rq: u64) -> Option<Clock> {
+unsafe fn read(cfs_rq: u64) -> Option<ThrottleReading> {
     if cfs_rq == 0 {
         return None;
     }
     // SAFETY: peek checks addresses.
     unsafe {
-        let total = peek(cfs_rq, CFS_RQ_THROTTLED_TOTAL.load())?;
-        let mut start = peek(cfs_rq, CFS_RQ_THROTTLED_START.load())?;
+        let total_ns = peek(cfs_rq, CFS_RQ_THROTTLED_TOTAL.load())?;
+        let mut start_ns = peek(cfs_rq, CFS_RQ_THROTTLED_START.load())?;
         if CFS_RQ_THROTTLE_COUNT.load() != ABSENT {
             let nested: i32 = peek(cfs_rq, CFS_RQ_THROTTLE_COUNT.load())?;
             if nested <= 0 {
-                start = 0;
+                start_ns = 0;
             }
         }
         let rq: u64 = peek(cfs_rq, CFS_RQ_RQ.load())?;
-        let now = peek(rq, RQ_CLOCK.load())?;
-        Some(Clock { total, start, now })
+        let now_ns = peek(rq, RQ_CLOCK.load())?;
+        Some(ThrottleReading {
+            total_ns,
+            start_ns,
+            now_ns,
+        })
     }
 }
 
-/// What the throttle clock of a `cfs_rq` of this CPU shows, ns; `None` where there is none.
+/// The throttle clock of a `cfs_rq` of this CPU, ns; `None` where there is none.
 #[inline(always)]
-pub(crate) fn shown(cfs_rq: u64) -> Option<u64> {
-    if !known() {
+pub(crate) fn throttle_clock(cfs_rq: u64) -> Option<u64> {
+    if !has_clock() {
         return None;
     }
     // SAFETY: `read` checks addresses.
-    Some(unsafe { read(cfs_rq) }?.value())
+    Some(unsafe { read(cfs_rq) }?.value_ns())
 }
 
 /// The thread, (id, process), that has the CPU of a `cfs_rq`; 0 when that is not known.
@@ -120,35 +100,17 @@ pub(crate) fn current_of(cfs_rq: u64) -> (u32, u32) {
     }
 }
 
-/// What [`TrackedThread`] remembers of the clock when a runnable stretch begins.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Base {
-    cfs_rq: u64,
-    value: u64,
-    offset: i64,
-}
-
-impl Base {
-    #[inline(always)]
-    unsafe fn of(cfs_rq: u64, now: u64) -> Self {
-        // SAFETY: `read` checks addresses.
-        match unsafe { read(cfs_rq) } {
-            Some(clock) => Self {
-                cfs_rq,
-                value: clock.value(),
-                offset: now.wrapping_sub(clock.now) as i64,
-            },
-            None => Self::default(),
-        }
-    }
-
-    /// Writes it into the thread; within its write section.
-    #[inline(always)]
-    pub(crate) fn store(self, thread: &mut TrackedThread, moved: u64) {
-        thread.cfs_rq = self.cfs_rq;
-        thread.throttle_base_ns = self.value;
-        thread.clock_offset_ns = self.offset;
-        thread.throttle_moved_ns = moved;
+#[inline(always)]
+unsafe fn base_on(cfs_rq: u64, now: u64) -> ThrottleBase {
+    // SAFETY: `read` checks addresses.
+    match unsafe { read(cfs_rq) } {
+        Some(clock) => ThrottleBase {
+            cfs_rq,
+            base_ns: clock.value_ns(),
+            moved_ns: 0,
+            clock_offset_ns: now.wrapping_sub(clock.now_ns) as i64,
+        },
+        None => ThrottleBase::default(),
     }
 }
 
@@ -157,12 +119,12 @@ impl Base {
 /// # Safety
 /// `task` is a tracepoint's argument.
 #[inline(always)]
-pub(crate) unsafe fn base(task: *const task_struct, now: u64) -> Base {
-    if known() {
+pub(crate) unsafe fn base(task: *const task_struct, now: u64) -> ThrottleBase {
+    if has_clock() {
         // SAFETY: the caller's.
-        unsafe { Base::of(cfs_rq_of(task), now) }
+        unsafe { base_on(cfs_rq_of(task), now) }
     } else {
-        Base::default()
+        ThrottleBase::default()
     }
 }
 
@@ -171,8 +133,8 @@ pub(crate) unsafe fn base(task: *const task_struct, now: u64) -> Base {
 /// # Safety
 /// `task` is a tracepoint's argument.
 #[inline(always)]
-pub(crate) unsafe fn ended(task: *const task_struct, thread: &TrackedThread) -> u64 {
-    if !known() || thread.cfs_rq == 0 {
+pub(crate) unsafe fn throttled(task: *const task_struct, thread: &TrackedThread) -> u64 {
+    if !has_clock() || thread.cfs_rq == 0 {
         return thread.throttle_moved_ns;
     }
     // SAFETY: the caller's; `read` checks addresses.
@@ -181,9 +143,7 @@ pub(crate) unsafe fn ended(task: *const task_struct, thread: &TrackedThread) -> 
             count(ProbeCounter::CgroupChanged);
         }
         match read(thread.cfs_rq) {
-            Some(clock) => {
-                thread.throttle_moved_ns + clock.value().saturating_sub(thread.throttle_base_ns)
-            }
+            Some(clock) => thread.throttle_base().throttled_ns(&clock),
             None => thread.throttle_moved_ns,
         }
     }
@@ -191,18 +151,14 @@ pub(crate) unsafe fn ended(task: *const task_struct, thread: &TrackedThread) -> 
 
 /// Throttled ns of the runnable stretch in progress, as of `at` (`CLOCK_MONOTONIC`).
 #[inline(always)]
-pub(crate) fn so_far(cfs_rq: u64, base: u64, moved: u64, offset: i64, at: u64) -> u64 {
-    if !known() || cfs_rq == 0 {
-        return moved;
+pub(crate) fn throttled_so_far(base: &ThrottleBase, at: u64) -> u64 {
+    if !has_clock() || base.cfs_rq == 0 {
+        return base.moved_ns;
     }
     // SAFETY: `read` checks addresses.
-    match unsafe { read(cfs_rq) } {
-        // The run queue's clock stands still while nothing happens on it, so `at` is carried over.
-        Some(clock) => {
-            let now = at.wrapping_sub(offset as u64);
-            moved + clock.value_at(now).saturating_sub(base)
-        }
-        None => moved,
+    match unsafe { read(base.cfs_rq) } {
+        Some(clock) => base.throttled_at(&clock, at),
+        None => base.moved_ns,
     }
 }
 
@@ -210,7 +166,7 @@ pub(crate) fn so_far(cfs_rq: u64, base: u64, moved: u64, offset: i64, at: u64) -
 /// one on the group's `cfs_rq` there.
 #[inline(always)]
 pub(crate) fn migrate(thread: &mut TrackedThread, cpu: u32, now: u64) {
-    if !known() || thread.cfs_rq == 0 {
+    if !has_clock() || thread.cfs_rq == 0 {
         return;
     }
     // SAFETY: peek and read check addresses.
@@ -218,16 +174,13 @@ pub(crate) fn migrate(thread: &mut TrackedThread, cpu: u32, now: u64) {
         let Some(old) = read(thread.cfs_rq) else {
             return;
         };
-        let moved = thread.throttle_moved_ns
-            + old
-                .value_at(now.wrapping_sub(thread.clock_offset_ns as u64))
-                .saturating_sub(thread.throttle_base_ns);
+        let moved_ns = thread.throttle_base().throttled_at(&old, now);
         let base = match group_queue(thread.cfs_rq, cpu) {
-            Some(cfs_rq) => Base::of(cfs_rq, now),
-            None => Base::default(),
+            Some(cfs_rq) => base_on(cfs_rq, now),
+            None => ThrottleBase::default(),
         };
         begin_write(thread);
-        base.store(thread, moved);
+        thread.set_throttle_base(ThrottleBase { moved_ns, ..base });
         end_write(thread);
     }
 }

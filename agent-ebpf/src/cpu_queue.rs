@@ -1,13 +1,13 @@
 //! Who had the CPU while a tracked thread waited for it.
 //!
-//! Each CPU keeps its switches while somebody waits for it, in blocks: a full one is handed over,
-//! and a thread that gets the CPU hands over what there is of the next, with the length of its
-//! wait. Which switches fall into the wait is told by their numbers. With each is kept how long the
-//! one who waits was throttled meanwhile: then who ran was not in its way.
+//! Each CPU keeps its turns while somebody waits for it, in blocks: a full one is written to the
+//! ring buffer, and a thread that gets the CPU writes what there is of the next, with the length of
+//! its wait. Which turns fall into the wait is known from their numbers. With each is kept how long
+//! the one who waits was throttled meanwhile: then who ran was not in its way.
 
 use agent_common::{
-    ABSENT, CpuQueue, CpuTurn, HISTORY_CHANGES, MIN_RECORDED_WAIT_NS, ProbeCounter, RecordHead,
-    RecordKind, RunQueueWait, TURNS_PER_BLOCK, TrackedThread,
+    ABSENT, CpuQueue, CpuTurn, ProbeCounter, RecordHead, RecordKind, RunQueueWait, TURNS_PER_BLOCK,
+    TrackedThread, in_one_block, is_recorded, place_in_block, saturate,
 };
 use aya_ebpf::{
     bindings::task_struct,
@@ -15,11 +15,11 @@ use aya_ebpf::{
 };
 
 use crate::{
-    bits::{field, opaque},
+    cfs_rq,
     globals::{TASK_CPU, TASK_PID, TASK_TGID},
     maps::{CPUS, QUEUED_SCRATCH},
-    ring::emit_bytes,
-    throttle,
+    memory::{field, opaque},
+    ring_buffer::emit_bytes,
 };
 
 #[inline(always)]
@@ -36,86 +36,87 @@ pub(crate) fn awaited() -> Option<*mut CpuQueue> {
     (unsafe { (&raw const (*cpu).waiters).read_volatile() } != 0).then_some(cpu)
 }
 
-/// `prev` leaves the CPU.
+/// The turn of `prev` on this CPU ends.
 ///
 /// # Safety
 /// `prev` is the tracepoint's argument, `cpu` this CPU.
 #[inline(always)]
-pub(crate) unsafe fn ran(cpu: *mut CpuQueue, prev: *const task_struct, now: u64) {
+pub(crate) unsafe fn turn_ended(cpu: *mut CpuQueue, prev: *const task_struct, now: u64) {
     // SAFETY: the caller's; only this CPU writes its log.
     unsafe {
-        let (withheld, group) = withheld(cpu);
+        let (throttled_ns, cfs_rq_low) = throttled_meanwhile(cpu);
         let log = &mut (*cpu).log;
-        log.turns[log.next_turn as usize % TURNS_PER_BLOCK] = CpuTurn {
+        log.turns[place_in_block(log.next_turn)] = CpuTurn {
             tid: field(prev.cast(), TASK_PID.load()),
             tgid: field(prev.cast(), TASK_TGID.load()),
             until_ns: now,
-            throttled_ns: withheld,
-            cfs_rq_low: group,
+            throttled_ns,
+            cfs_rq_low,
         };
         log.next_turn += 1;
-        if log.next_turn as usize % TURNS_PER_BLOCK == 0 {
-            log.head = head(RecordKind::CpuTurns);
+        if place_in_block(log.next_turn) == 0 {
+            log.head = RecordHead::without_socket(RecordKind::CpuTurns);
             log.cpu = this_cpu();
-            tell(log, TURNS_PER_BLOCK as u64);
+            emit(log, TURNS_PER_BLOCK as u64);
         }
     }
 }
 
-/// How long the one who came last to wait for this CPU was throttled since the last switch, and its
-/// group.
+/// How long the thread that began to wait for this CPU last was throttled since the last switch, ns,
+/// and the low bits of its `cfs_rq`'s address.
 #[inline(always)]
-unsafe fn withheld(cpu: *mut CpuQueue) -> (u32, u32) {
+unsafe fn throttled_meanwhile(cpu: *mut CpuQueue) -> (u32, u32) {
     // SAFETY: a map value; what other CPUs write is read as it stands, the rest only this CPU
     // writes.
     unsafe {
-        let group = (&raw const (*cpu).last_waiter_cfs_rq).read_volatile();
-        let fresh = (&raw const (*cpu).waiter_is_new).read_volatile() != 0;
-        let Some(clock) = throttle::shown(group) else {
+        let cfs_rq = (&raw const (*cpu).last_waiter_cfs_rq).read_volatile();
+        let is_new = (&raw const (*cpu).waiter_is_new).read_volatile() != 0;
+        let Some(clock) = cfs_rq::throttle_clock(cfs_rq) else {
             return (0, 0);
         };
-        // Since when the clock counts is known from switch to switch only.
-        let known = !fresh && (*cpu).clock_cfs_rq == group;
+        // From which instant on the clock counts is known from switch to switch only.
+        let known = !is_new && (*cpu).clock_cfs_rq == cfs_rq;
         let passed = clock.wrapping_sub((*cpu).clock_ns);
-        (*cpu).clock_cfs_rq = group;
+        (*cpu).clock_cfs_rq = cfs_rq;
         (*cpu).clock_ns = clock;
-        if fresh {
+        if is_new {
             (&raw mut (*cpu).waiter_is_new).write_volatile(0);
         }
         if !known {
             return (0, 0);
         }
-        let most = u64::from(u32::MAX);
-        let passed = if passed < most { passed } else { most };
-        (passed as u32, group as u32)
+        (saturate(passed), cfs_rq as u32)
     }
 }
 
-const fn head(kind: RecordKind) -> RecordHead {
-    RecordHead {
-        kind: kind as u32,
-        lost: 0,
-        socket_id: 0,
-    }
-}
-
-/// Hands over a record with so many of its runners.
+/// Writes a record with so many of its turns.
 #[inline(always)]
-fn tell(record: &RunQueueWait, runners: u64) {
-    const EACH: u64 = size_of::<CpuTurn>() as u64;
-    const NONE: u64 = size_of::<RunQueueWait>() as u64 - TURNS_PER_BLOCK as u64 * EACH;
-    let runners = opaque(runners);
-    if runners > TURNS_PER_BLOCK as u64 {
+fn emit(record: &RunQueueWait, turns: u64) {
+    let turns = opaque(turns);
+    if turns > TURNS_PER_BLOCK as u64 {
         return;
     }
     // SAFETY: within the record.
     unsafe {
         emit_bytes(
             core::ptr::from_ref(record).cast(),
-            NONE + runners * EACH,
+            RunQueueWait::record_bytes(turns),
             false,
             ProbeCounter::WaitLost,
         );
+    }
+}
+
+/// Adds to the number of threads that wait for a CPU; the other way round with `u64::MAX`.
+///
+/// # Safety
+/// `queue` is a map value.
+#[inline(always)]
+unsafe fn add_waiters(queue: *mut CpuQueue, change: u64) {
+    // SAFETY: a map value, changed atomically.
+    unsafe {
+        let waiters = &raw mut (*queue).waiters;
+        core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) waiters, in(reg) change);
     }
 }
 
@@ -130,15 +131,15 @@ fn join(thread: &mut TrackedThread, cpu: u32, now: u64) {
         return;
     };
     // SAFETY: a map value; the count is changed atomically, the log's number is read as it stands.
-    // Of two that come at once, one is believed to be the other's: its throttled time is then
-    // spread over who ran.
+    // Of two that come at once, one is taken for the other: its throttled time is then spread over
+    // the turns.
     unsafe {
         let alone = (&raw const (*queue).waiters).read_volatile() == 0;
         if alone || (&raw const (*queue).last_waiter_cfs_rq).read_volatile() != thread.cfs_rq {
             (&raw mut (*queue).last_waiter_cfs_rq).write_volatile(thread.cfs_rq);
             (&raw mut (*queue).waiter_is_new).write_volatile(1);
         }
-        core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) &raw mut (*queue).waiters, in(reg) 1u64);
+        add_waiters(queue, 1);
         thread.first_turn = (&raw const (*queue).log.next_turn).read_volatile();
     }
     thread.queued_on = u64::from(cpu) + 1;
@@ -166,18 +167,18 @@ pub(crate) unsafe fn enqueued(task: *const task_struct, thread: &mut TrackedThre
     join(thread, cpu, now);
 }
 
-/// The thread moves to another CPU's run queue from that of `left`, a `cfs_rq` there: tells who had
-/// that CPU.
+/// The thread moves to another CPU's run queue from that of `left`, a `cfs_rq` there: records who
+/// had that CPU.
 #[inline(always)]
 pub(crate) fn moved(thread: &mut TrackedThread, left: u64, cpu: u32, now: u64) {
-    let until = thread.throttle_moved_ns;
-    if now >= thread.queued_at_ns + MIN_RECORDED_WAIT_NS
+    let throttled = thread.throttle_moved_ns;
+    if is_recorded(thread.queued_at_ns, now)
         && let Some(queue) = CPUS.get_ptr((thread.queued_on - 1) as u32)
         && let Some(scratch) = QUEUED_SCRATCH.get_ptr_mut(0)
     {
         // SAFETY: map values; the scratch is this CPU's. Another CPU may switch meanwhile: it
-        // writes behind what is looked at here, unless a block becomes full, which then is told by
-        // itself.
+        // writes behind what is read here, unless a block becomes full, which then has a record of
+        // its own.
         unsafe {
             let log = &raw const (*queue).log;
             let record = &mut *scratch;
@@ -188,47 +189,55 @@ pub(crate) fn moved(thread: &mut TrackedThread, left: u64, cpu: u32, now: u64) {
                 (&raw const (*log).turns).cast(),
             );
             let after = (&raw const (*log).next_turn).read_volatile();
-            let in_block = after / TURNS_PER_BLOCK as u64 == next / TURNS_PER_BLOCK as u64;
-            let runners = if copied == 0 && in_block {
-                next % TURNS_PER_BLOCK as u64
+            let turns = if copied == 0 && in_one_block(next, after) {
+                place_in_block(next) as u64
             } else {
                 0
             };
             record.cpu = (thread.queued_on - 1) as u32;
             record.next_turn = next;
-            (record.current_tid, record.current_tgid) = throttle::current_of(left);
+            (record.current_tid, record.current_tgid) = cfs_rq::current_of(left);
             // The last change began this wait.
-            wait_of(record, thread, 1, left, until, now);
-            tell(record, runners);
+            let wait = Wait {
+                changes_ago: 1,
+                cfs_rq: left,
+                throttled,
+                now,
+            };
+            wait.fill(record, thread);
+            emit(record, turns);
         }
-        thread.throttle_recorded_ns = until;
+        thread.throttle_recorded_ns = throttled;
     }
-    let told = thread.throttle_recorded_ns;
+    let recorded = thread.throttle_recorded_ns;
     join(thread, cpu, now);
-    thread.throttle_recorded_ns = told;
+    thread.throttle_recorded_ns = recorded;
 }
 
-/// Fills in the wait of a thread that was throttled for `throttled` ns of its stretch so far; `ago`
-/// changes ago it was in another state.
-#[inline(always)]
-fn wait_of(
-    record: &mut RunQueueWait,
-    thread: &TrackedThread,
-    ago: u32,
-    group: u64,
+/// What a record says of the wait of a thread that is over, or goes on on another CPU.
+struct Wait {
+    /// The change of state with which the wait began; the last one is 1 ago.
+    changes_ago: u32,
+    /// The thread's `cfs_rq`.
+    cfs_rq: u64,
+    /// Throttled part of the runnable stretch so far, ns.
     throttled: u64,
     now: u64,
-) {
-    record.head = head(RecordKind::RunQueueWait);
-    record.tid = thread.history.tid;
-    record.tgid = thread.tgid;
-    let before = thread.history.next.wrapping_sub(ago) as usize % HISTORY_CHANGES;
-    record.state_before = thread.history.changes[before].state();
-    record.from_ns = thread.queued_at_ns;
-    record.to_ns = now;
-    record.throttled_ns = throttled.saturating_sub(thread.throttle_recorded_ns);
-    record.first_turn = thread.first_turn;
-    record.cfs_rq_low = group as u32;
+}
+
+impl Wait {
+    #[inline(always)]
+    fn fill(&self, record: &mut RunQueueWait, thread: &TrackedThread) {
+        record.head = RecordHead::without_socket(RecordKind::RunQueueWait);
+        record.tid = thread.history.tid;
+        record.tgid = thread.tgid;
+        record.state_before = thread.history.state_before(self.changes_ago);
+        record.from_ns = thread.queued_at_ns;
+        record.to_ns = self.now;
+        record.throttled_ns = self.throttled.saturating_sub(thread.throttle_recorded_ns);
+        record.first_turn = thread.first_turn;
+        record.cfs_rq_low = self.cfs_rq as u32;
+    }
 }
 
 /// The thread waits no longer.
@@ -239,20 +248,18 @@ pub(crate) fn leave(thread: &mut TrackedThread) {
     }
     if let Some(queue) = CPUS.get_ptr_mut((thread.queued_on - 1) as u32) {
         // SAFETY: a map value, changed atomically; this thread was counted.
-        unsafe {
-            core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) &raw mut (*queue).waiters, in(reg) u64::MAX);
-        }
+        unsafe { add_waiters(queue, u64::MAX) };
     }
     thread.queued_on = 0;
 }
 
 /// The thread has this CPU now, after a wait of which `throttled` ns were withheld.
 #[inline(always)]
-pub(crate) fn got(thread: &mut TrackedThread, throttled: u64, now: u64) {
+pub(crate) fn got_cpu(thread: &mut TrackedThread, throttled: u64, now: u64) {
     let here = this_cpu();
     let waited = thread.queued_on == u64::from(here) + 1;
     leave(thread);
-    if !waited || now < thread.queued_at_ns + MIN_RECORDED_WAIT_NS {
+    if !waited || !is_recorded(thread.queued_at_ns, now) {
         return;
     }
     let Some(cpu) = CPUS.get_ptr_mut(here) else {
@@ -263,6 +270,12 @@ pub(crate) fn got(thread: &mut TrackedThread, throttled: u64, now: u64) {
     log.cpu = here;
     (log.current_tid, log.current_tgid) = (0, 0);
     // The last change is the end of this wait, the one before it the beginning.
-    wait_of(log, thread, 2, thread.cfs_rq, throttled, now);
-    tell(log, log.next_turn % TURNS_PER_BLOCK as u64);
+    let wait = Wait {
+        changes_ago: 2,
+        cfs_rq: thread.cfs_rq,
+        throttled,
+        now,
+    };
+    wait.fill(log, thread);
+    emit(log, place_in_block(log.next_turn) as u64);
 }

@@ -7,29 +7,29 @@ use crate::globals::PROBE_LOG;
 
 /// What a probe found out about a socket, by its id.
 #[derive(Clone, Copy)]
-pub(crate) enum Note {
+pub(crate) enum Finding {
     Nothing,
-    /// Its arrivals are seen from here on.
-    Watched(u64),
+    /// Its arrivals are observed from here on.
+    Tracked(u64),
     /// A message begins in it.
     Fix(u64),
     /// It carries something else.
     Other(u64),
-    /// A message did not begin where the last one's BodyLength said, or bytes went by unseen.
+    /// A message did not begin where the last one's BodyLength said, or bytes were not observed.
     OutOfStep(u64),
 }
 
-/// Logs it when that was asked for.
+/// Logs a finding when that was asked for.
 #[inline(always)]
-pub(crate) fn log(ctx: &impl EbpfContext, note: Note) {
+pub(crate) fn log(ctx: &impl EbpfContext, finding: Finding) {
     if PROBE_LOG.load() == 0 {
         return;
     }
-    match note {
-        Note::Nothing => {}
-        Note::Watched(id) => info!(ctx, "socket {}: watched", id),
-        Note::Fix(id) => info!(ctx, "socket {}: carries FIX", id),
-        Note::Other(id) => info!(ctx, "socket {}: does not carry FIX, ignored", id),
-        Note::OutOfStep(id) => info!(ctx, "socket {}: out of step, searching a message", id),
+    match finding {
+        Finding::Nothing => {}
+        Finding::Tracked(id) => info!(ctx, "socket {}: tracked", id),
+        Finding::Fix(id) => info!(ctx, "socket {}: carries FIX", id),
+        Finding::Other(id) => info!(ctx, "socket {}: does not carry FIX, ignored", id),
+        Finding::OutOfStep(id) => info!(ctx, "socket {}: out of step, searching a message", id),
     }
 }

@@ -1,33 +1,33 @@
-//! The maps. Sizes are the most that is ever held; what finds a map full is counted.
+//! The maps. Their sizes are fixed; what finds a map full is counted.
 
 use agent_common::{
     CpuQueue, ID_WORDS, MAX_RECORD_BYTES, ProbeCounter, RING_BUFFER_BYTES, RunQueueWait,
-    TrackedSocket, TrackedThread,
+    TrackedSocket, TrackedThread, ids::word_and_bit,
 };
 use aya_ebpf::{
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 
-/// Of CPUs beyond these it is not known who had them.
-const MOST_CPUS: u32 = 1024;
+/// Of CPUs beyond these the turns are not recorded.
+const MAX_CPUS: u32 = 1024;
 
-/// A bit per watched process, by thread group id; with `WATCH_ALL`, per process that is left alone.
-/// Written by the agent only, cleared when the process has ended and its number may pass on to
-/// another.
+/// A bit per target, by thread group id; with `WATCH_ALL`, per process that is left alone. Written by
+/// the agent only, cleared when the process has ended and its number may pass on to another.
 #[map]
 pub(crate) static WATCHED: Array<u64> = Array::with_max_entries(ID_WORDS, 0);
 
 /// A bit per tracked thread: the gate of the scheduler probes. An array look-up is inlined by the
-/// JIT, so an unwatched switch costs two loads and two tests.
+/// JIT, so a switch between other threads costs two loads and two tests.
 #[map]
 pub(crate) static TRACKED: Array<u64> = Array::with_max_entries(ID_WORDS, 0);
 
 /// Whether the bit of this thread or process id is set.
 #[inline(always)]
-pub(crate) fn holds(ids: &Array<u64>, id: u32) -> bool {
-    match ids.get(id / 64) {
-        Some(word) => word & (1 << (id % 64)) != 0,
+pub(crate) fn has_id(ids: &Array<u64>, id: u32) -> bool {
+    let (index, bit) = word_and_bit(id);
+    match ids.get(index) {
+        Some(word) => word & bit != 0,
         None => false,
     }
 }
@@ -36,24 +36,24 @@ pub(crate) fn holds(ids: &Array<u64>, id: u32) -> bool {
 #[map]
 pub(crate) static THREADS: HashMap<u32, TrackedThread> = HashMap::with_max_entries(4096, 0);
 
-/// The watched sockets, by address of their `struct sock`.
+/// The tracked sockets, by address of their `struct sock`.
 #[map]
 pub(crate) static SOCKETS: HashMap<u64, TrackedSocket> = HashMap::with_max_entries(8192, 0);
 
 /// With `WATCH_ALL`: TCP sockets, by address of their `struct sock`, that carry something else than
-/// FIX. One that is forgotten is looked at again.
+/// FIX. One that the map drops is examined again.
 #[map]
 pub(crate) static OTHERS: LruHashMap<u64, u8> = LruHashMap::with_max_entries(65_536, 0);
 
-/// The ports the watched processes listen on, and which process.
+/// The ports the targets listen on, and which target.
 #[map]
 pub(crate) static LISTENING: HashMap<u32, u32> = HashMap::with_max_entries(1024, 0);
 
 /// The CPUs, and who waits for them.
 #[map]
-pub(crate) static CPUS: Array<CpuQueue> = Array::with_max_entries(MOST_CPUS, 0);
+pub(crate) static CPUS: Array<CpuQueue> = Array::with_max_entries(MAX_CPUS, 0);
 
-/// Where a wait is put together that goes on on another CPU: too large for the stack.
+/// Where the record of a wait is put together that goes on on another CPU: too large for the stack.
 #[map]
 pub(crate) static QUEUED_SCRATCH: PerCpuArray<RunQueueWait> = PerCpuArray::with_max_entries(1, 0);
 
@@ -61,13 +61,13 @@ pub(crate) static QUEUED_SCRATCH: PerCpuArray<RunQueueWait> = PerCpuArray::with_
 #[map]
 pub(crate) static RING: RingBuf = RingBuf::with_byte_size(RING_BUFFER_BYTES as u32, 0);
 
-/// What could not be done, by [`ProbeCounter`].
+/// The counters, by [`ProbeCounter`].
 #[map]
 pub(crate) static COUNTS: PerCpuArray<u64> =
     PerCpuArray::with_max_entries(ProbeCounter::ALL.len() as u32, 0);
 
-/// How much of a message to hand over while much waits in the ring, bytes; 0 before the agent has
-/// told.
+/// How much of a message to slice while much is unread in the ring buffer, bytes; 0 before the agent
+/// has set it.
 #[map]
 pub(crate) static SLICE_LIMIT: Array<u64> = Array::with_max_entries(1, 0);
 
@@ -79,13 +79,13 @@ pub(crate) static NEXT_MESSAGE: LruHashMap<u32, u32> = LruHashMap::with_max_entr
 #[repr(C, align(8))]
 pub(crate) struct RecvScratch {
     pub(crate) bytes: [u8; MAX_RECORD_BYTES],
-    pub(crate) walk: Progress,
+    pub(crate) walk: WalkProgress,
 }
 
-/// How far a walk has come. Kept in a map, not on the stack: of a map value the verifier knows
-/// nothing, so one pass over the walk's loop covers all.
+/// How far a walk has come. In a map, not on the stack: of a map value the verifier knows nothing,
+/// so one pass over the walk's loop covers all.
 #[repr(C)]
-pub(crate) struct Progress {
+pub(crate) struct WalkProgress {
     /// Bytes of the record in use.
     pub(crate) out: u64,
     /// User address of the buffer at hand.
@@ -100,7 +100,7 @@ pub(crate) struct Progress {
     pub(crate) next: u64,
     /// How many there are.
     pub(crate) buffers: u64,
-    /// At most this much of a message is handed over, bytes.
+    /// At most this much of a message is sliced, bytes.
     pub(crate) limit: u64,
     /// Sequence number of the first byte of the buffer at hand.
     pub(crate) seq: u32,
@@ -108,18 +108,18 @@ pub(crate) struct Progress {
     pub(crate) failed: u32,
 }
 
-/// One for each of the two looks at a receive call: the second one's may come while the first one's
-/// is in use.
+/// One for each of the two passes over a receive call: the second one may come while the scratch of
+/// the first one is in use.
 #[map]
 pub(crate) static RECV_SCRATCH: PerCpuArray<RecvScratch> = PerCpuArray::with_max_entries(2, 0);
 
-/// How many descriptors of a poll set are looked at.
-pub(crate) const POLL_FDS: usize = 128;
+/// The longest poll set that is examined, descriptors.
+pub(crate) const MAX_POLL_FDS: usize = 128;
 
 /// The poll set of a thread that goes to sleep, `struct pollfd`s.
 #[repr(C, align(8))]
 pub(crate) struct PollScratch {
-    pub(crate) fds: [u64; POLL_FDS],
+    pub(crate) fds: [u64; MAX_POLL_FDS],
 }
 
 #[map]

@@ -24,7 +24,7 @@ pub(crate) unsafe fn peek<T: Copy>(base: u64, offset: u32) -> Option<T> {
 }
 
 /// Hides where a number came from, so that the compiler cannot move the bound check that follows
-/// away from the register the verifier looks at.
+/// away from the register the verifier checks.
 #[inline(always)]
 pub(crate) fn opaque(mut n: u64) -> u64 {
     // A real instruction: line information of a template without one is refused by the kernel

@@ -1,6 +1,6 @@
-//! Handing records to the agent, and counting what could not be handed over.
+//! Writing records to the ring buffer, and counting those that found it full.
 
-use agent_common::{ProbeCounter, RING_WAKE_UP_BYTES};
+use agent_common::{ProbeCounter, is_wake_up_due};
 use aya_ebpf::{
     bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
     helpers::generated::bpf_ringbuf_output,
@@ -8,33 +8,33 @@ use aya_ebpf::{
 
 use crate::maps::{COUNTS, RING};
 
-/// Adds one to a count.
+/// Adds one to a counter.
 #[inline(always)]
-pub(crate) fn count(what: ProbeCounter) {
-    if let Some(n) = COUNTS.get_ptr_mut(what as u32) {
+pub(crate) fn count(counter: ProbeCounter) {
+    if let Some(n) = COUNTS.get_ptr_mut(counter as u32) {
         // SAFETY: a map value of this CPU; a nested probe may lose one increment of another's.
         unsafe { *n += 1 };
     }
 }
 
-/// Much is waiting in the ring.
+/// Whether much is unread in the ring buffer.
 #[inline(always)]
-pub(crate) fn is_pressed() -> bool {
-    RING.query(u64::from(BPF_RB_AVAIL_DATA)) >= RING_WAKE_UP_BYTES
+pub(crate) fn is_filling() -> bool {
+    is_wake_up_due(RING.query(u64::from(BPF_RB_AVAIL_DATA)))
 }
 
-/// The agent drains the ring on a timer; it is woken only when much is waiting, or for an urgent
-/// record, so that a quiet session does not pay an interrupt and a wake-up per record.
+/// The agent drains the ring buffer on a timer; it is woken only when much is unread, or for an
+/// urgent record, so that a quiet session does not pay an interrupt and a wake-up per record.
 #[inline(always)]
 fn wake_flags(urgent: bool) -> u64 {
-    if urgent || is_pressed() {
+    if urgent || is_filling() {
         u64::from(BPF_RB_FORCE_WAKEUP)
     } else {
         u64::from(BPF_RB_NO_WAKEUP)
     }
 }
 
-/// Hands over a record; `false` (and counted) when the ring is full.
+/// Writes a record; `false` (and counted) when the ring buffer is full.
 #[inline(always)]
 pub(crate) fn emit<T>(record: &T, lost: ProbeCounter) -> bool {
     // SAFETY: a whole record.
@@ -48,7 +48,8 @@ pub(crate) fn emit<T>(record: &T, lost: ProbeCounter) -> bool {
     }
 }
 
-/// Hands over `len` bytes from `start`.
+/// Writes a record of `len` bytes from `start`; an `urgent` one wakes the agent. `false` (and
+/// counted) when the ring buffer is full.
 ///
 /// # Safety
 /// They are readable; the verifier checks.

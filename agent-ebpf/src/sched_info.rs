@@ -1,29 +1,28 @@
-//! Changes of state that no probe saw, from the scheduler's own account of a task.
+//! Changes of state that no probe observed, rebuilt from the scheduler's own account of a task.
 //!
-//! A tracepoint can stay silent for a switch that took place: seen on a virtual machine, always
-//! with the same two tasks switched away from, ftrace missing them as well; why is not known. The
-//! scheduler keeps, whoever looks, when a task was queued and got its CPU (`struct sched_info`,
+//! A tracepoint can stay silent for a switch that took place: observed on a virtual machine, always
+//! with the same two tasks switched away from, ftrace missing them as well; the reason is unknown.
+//! The scheduler keeps, in any case, when a task was queued and got its CPU (`struct sched_info`,
 //! kernel/sched/stats.h `sched_info_enqueue`, `sched_info_arrive`). Its clock is the run queue's:
 //! it is carried over to `CLOCK_MONOTONIC` by what the two are apart, which is exact to some
 //! microseconds.
 
-use agent_common::{ABSENT, TrackedThread};
+use agent_common::{
+    ABSENT, TrackedThread,
+    sched_info::{best_offset_ns, within},
+};
 use aya_ebpf::bindings::task_struct;
 
 use crate::{
-    bits::{field, peek},
     globals::{
         CFS_RQ_RQ, RQ_CLOCK, RQ_SCHED_CLOCK, TASK_ARRIVED, TASK_CFS_RQ, TASK_QUEUED, TASK_RUN_DELAY,
     },
+    memory::{field, peek},
 };
 
-/// What the two clocks' offset is uncertain by at most, ns; beyond it the account is of another
-/// time.
-const UNCERTAIN: u64 = 1_000_000;
-
-/// Of a task that runs.
-pub(crate) struct Account {
-    /// When it became runnable, `CLOCK_MONOTONIC` ns; of a thread that was asleep, else the start
+/// The last changes of state of a task that runs.
+pub(crate) struct Rebuilt {
+    /// When it became runnable, `CLOCK_MONOTONIC` ns; of a thread that was not asleep, the start
     /// of its stretch.
     pub(crate) queued: u64,
     /// When it got its CPU, `CLOCK_MONOTONIC` ns.
@@ -32,7 +31,7 @@ pub(crate) struct Account {
 
 /// Whether this kernel keeps the account.
 #[inline(always)]
-fn known() -> bool {
+fn is_available() -> bool {
     TASK_ARRIVED.load() != ABSENT
         && TASK_CFS_RQ.load() != ABSENT
         && TASK_QUEUED.load() != ABSENT
@@ -45,7 +44,7 @@ fn known() -> bool {
 /// `task` is one the verifier knows.
 #[inline(always)]
 pub(crate) unsafe fn run_delay(task: *const task_struct) -> u64 {
-    if known() {
+    if is_available() {
         // SAFETY: the caller's.
         unsafe { field(task.cast(), TASK_RUN_DELAY.load()) }
     } else {
@@ -53,8 +52,7 @@ pub(crate) unsafe fn run_delay(task: *const task_struct) -> u64 {
     }
 }
 
-/// What `CLOCK_MONOTONIC` is ahead of the run queue's clock. Readings come late, never early, as
-/// that clock stands still in between: the smaller one is the better one.
+/// What `CLOCK_MONOTONIC` is ahead of the run queue's clock.
 #[inline(always)]
 unsafe fn offset(task: *const task_struct, thread: &TrackedThread, now: u64) -> Option<u64> {
     // SAFETY: the caller's; peek checks addresses.
@@ -64,29 +62,25 @@ unsafe fn offset(task: *const task_struct, thread: &TrackedThread, now: u64) -> 
         let clock: u64 = peek(rq, RQ_SCHED_CLOCK.load())?;
         now.wrapping_sub(clock) as i64
     };
+    // The throttle clock's offset is one of this clock too where the two are the same.
     let same = RQ_CLOCK.load() == RQ_SCHED_CLOCK.load();
-    Some(
-        if same && thread.clock_offset_ns != 0 && thread.clock_offset_ns < here {
-            thread.clock_offset_ns as u64
-        } else {
-            here as u64
-        },
-    )
+    let before = if same { thread.clock_offset_ns } else { 0 };
+    Some(best_offset_ns(here, before) as u64)
 }
 
-/// Of a task that runs; `None` when the account is not one of the time since the thread's last
-/// change of state.
+/// The last changes of state of a task that runs; `None` when the account is not one of the time
+/// since the thread's last change of state.
 ///
 /// # Safety
 /// `task` is one the verifier knows.
 #[inline(always)]
-pub(crate) unsafe fn running(
+pub(crate) unsafe fn of_running(
     task: *const task_struct,
     thread: &TrackedThread,
     asleep: bool,
     now: u64,
-) -> Option<Account> {
-    if !known() {
+) -> Option<Rebuilt> {
+    if !is_available() {
         return None;
     }
     // SAFETY: the caller's.
@@ -99,7 +93,7 @@ pub(crate) unsafe fn running(
         } else {
             thread.since_ns
         };
-        Some(Account {
+        Some(Rebuilt {
             queued,
             arrived: within(thread.since_ns, arrived, now)?,
         })
@@ -111,12 +105,12 @@ pub(crate) unsafe fn running(
 /// # Safety
 /// `task` is one the verifier knows.
 #[inline(always)]
-pub(crate) unsafe fn waiting(
+pub(crate) unsafe fn queued_since(
     task: *const task_struct,
     thread: &TrackedThread,
     now: u64,
 ) -> Option<u64> {
-    if !known() {
+    if !is_available() {
         return None;
     }
     // SAFETY: the caller's.
@@ -128,16 +122,4 @@ pub(crate) unsafe fn waiting(
         let queued = queued.wrapping_add(offset(task, thread, now)?);
         within(thread.since_ns, queued, now)
     }
-}
-
-/// `at`, which must lie between the two, give or take what the clocks are uncertain by.
-#[inline(always)]
-fn within(from: u64, at: u64, to: u64) -> Option<u64> {
-    if at + UNCERTAIN < from || at > to + UNCERTAIN {
-        return None;
-    }
-    if at < from {
-        return Some(from);
-    }
-    Some(if at > to { to } else { at })
 }

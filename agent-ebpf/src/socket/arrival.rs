@@ -1,9 +1,10 @@
 //! Arrivals: which bytes became readable when, and what the reader was doing.
 
-use agent_common::{BytesArrived, ProbeCounter, RecordHead, RecordKind, StreamContent};
+use agent_common::{BytesArrived, ProbeCounter, RecordHead, RecordKind};
 use aya_ebpf::cty::c_void;
 
-use crate::{current::now, maps::SOCKETS, ring::emit, snapshot, tcp};
+use super::tcp_sock::receive_side;
+use crate::{maps::SOCKETS, ring_buffer::emit, task::now, thread::snapshot};
 
 /// Bytes became readable on `sk`.
 ///
@@ -17,10 +18,10 @@ pub(crate) unsafe fn arrived(sk: *const c_void) {
     // SAFETY: a map value, and the caller's socket.
     unsafe {
         let socket = &mut *socket;
-        if socket.content == StreamContent::Other as u32 {
+        if socket.is_other() {
             return;
         }
-        let Some(tcp) = tcp::receive(sk) else {
+        let Some(tcp) = receive_side(sk) else {
             return;
         };
         if tcp.rcv_nxt == socket.rcv_nxt {
@@ -33,12 +34,12 @@ pub(crate) unsafe fn arrived(sk: *const c_void) {
                 lost: socket.lost,
                 socket_id: socket.id,
             },
-            reader: snapshot::of(socket.reader, now()),
+            reader: snapshot(socket.reader, now()),
             acked: tcp.acked,
             rcv_nxt: tcp.rcv_nxt,
             offered: tcp.offered,
-            min_usable: tcp.least(socket),
-            copied_seq: tcp.copied,
+            min_usable: socket.min_usable_window(tcp.window, tcp.mss),
+            copied_seq: tcp.copied_seq,
         };
         if !emit(&record, ProbeCounter::ArrivalLost) {
             socket.lost += 1;

@@ -1,32 +1,32 @@
-//! What is read from a TCP socket.
+//! What is read from a TCP socket (include/linux/tcp.h `struct tcp_sock`).
 
-use agent_common::{ABSENT, Acknowledged, TrackedSocket};
+use agent_common::{ABSENT, Acknowledged, window};
 use aya_ebpf::{bindings::tcp_sock, cty::c_void, helpers::generated::bpf_skc_to_tcp_sock};
 
 use crate::{
-    bits::field,
     globals::{
         SOCK_STATE, TCP_ADVMSS, TCP_BYTES_RECEIVED, TCP_COPIED_SEQ, TCP_RCV_NXT, TCP_RCV_WND,
         TCP_RCV_WUP, TCP_SEGS_OUT, TCP_WINDOW_CLAMP, TCP_WSTAMP,
     },
+    memory::field,
 };
 
-/// The receive side of a TCP socket (include/linux/tcp.h `struct tcp_sock`).
+/// The receive side of a TCP socket.
 #[derive(Clone, Copy)]
-pub(crate) struct Receive {
+pub(crate) struct ReceiveSide {
     /// One past the last byte in the queue.
     pub(crate) rcv_nxt: u32,
-    /// One past the last byte handed to the application.
-    pub(crate) copied: u32,
+    /// One past the last byte the application has received.
+    pub(crate) copied_seq: u32,
     /// Bytes of window still offered.
     pub(crate) offered: u32,
     /// The window as last announced, bytes.
     pub(crate) window: u32,
     /// The most it may grow to, bytes.
-    pub(crate) clamp: u32,
-    /// Of the stream, how many bytes came before the one after the last handed to the application;
-    /// `None` where the kernel does not count them.
-    pub(crate) position: Option<u64>,
+    pub(super) clamp: u32,
+    /// How many bytes of the stream came before `copied_seq`; `None` where the kernel does not
+    /// count them.
+    pub(super) position: Option<u64>,
     /// The largest segment the sender may send.
     pub(crate) mss: u32,
     /// What is acknowledged.
@@ -38,7 +38,7 @@ pub(crate) struct Receive {
 /// # Safety
 /// `sk` is a socket the verifier knows.
 #[inline(always)]
-pub(crate) unsafe fn receive(sk: *const c_void) -> Option<Receive> {
+pub(crate) unsafe fn receive_side(sk: *const c_void) -> Option<ReceiveSide> {
     // SAFETY: the helper checks the protocol; offsets are the running kernel's.
     unsafe {
         let tcp: *const tcp_sock = bpf_skc_to_tcp_sock(sk.cast_mut());
@@ -48,21 +48,19 @@ pub(crate) unsafe fn receive(sk: *const c_void) -> Option<Receive> {
         let tcp = tcp.cast::<u8>();
         let rcv_nxt: u32 = field(tcp, TCP_RCV_NXT.load());
         let window: u32 = field(tcp, TCP_RCV_WND.load());
-        let acked = acked(tcp);
-        let edge = acked.end_seq.wrapping_add(window);
-        let left = edge.wrapping_sub(rcv_nxt) as i32;
-        let copied: u32 = field(tcp, TCP_COPIED_SEQ.load());
+        let acked = acknowledged(tcp);
+        let copied_seq: u32 = field(tcp, TCP_COPIED_SEQ.load());
         let position = if TCP_BYTES_RECEIVED.load() == ABSENT {
             None
         } else {
-            let all: u64 = field(tcp, TCP_BYTES_RECEIVED.load());
-            Some(all.wrapping_sub(u64::from(rcv_nxt.wrapping_sub(copied))))
+            let received: u64 = field(tcp, TCP_BYTES_RECEIVED.load());
+            Some(window::position(received, rcv_nxt, copied_seq))
         };
-        Some(Receive {
+        Some(ReceiveSide {
             rcv_nxt,
-            copied,
+            copied_seq,
             position,
-            offered: if left > 0 { left as u32 } else { 0 },
+            offered: window::offered(acked.end_seq, window, rcv_nxt),
             window,
             clamp: field(tcp, TCP_WINDOW_CLAMP.load()),
             mss: u32::from(field::<u16>(tcp, TCP_ADVMSS.load())),
@@ -78,18 +76,18 @@ pub(crate) unsafe fn receive(sk: *const c_void) -> Option<Receive> {
 /// # Safety
 /// `tcp` is a `struct tcp_sock` the verifier knows.
 #[inline(always)]
-unsafe fn acked(tcp: *const u8) -> Acknowledged {
+unsafe fn acknowledged(tcp: *const u8) -> Acknowledged {
     // SAFETY: the caller's; offsets are the running kernel's.
     unsafe {
-        let told = TCP_WSTAMP.load() != ABSENT && TCP_SEGS_OUT.load() != ABSENT;
+        let stamped = TCP_WSTAMP.load() != ABSENT && TCP_SEGS_OUT.load() != ABSENT;
         Acknowledged {
-            sent_at_ns: if told {
+            sent_at_ns: if stamped {
                 field(tcp, TCP_WSTAMP.load())
             } else {
                 0
             },
             end_seq: field(tcp, TCP_RCV_WUP.load()),
-            segments: if told {
+            segments: if stamped {
                 field(tcp, TCP_SEGS_OUT.load())
             } else {
                 0
@@ -110,24 +108,4 @@ pub(crate) unsafe fn fin_received(sk: *const c_void) -> bool {
     // SAFETY: the caller's.
     let state: u8 = unsafe { field(sk.cast(), SOCK_STATE.load()) };
     state != ESTABLISHED && state != FIN_WAIT1 && state != FIN_WAIT2
-}
-
-impl Receive {
-    /// The least the window must offer for the sender to use it: a segment, or half the largest
-    /// window it was ever offered (RFC 1122 section 4.2.3.4, the sender's side of avoiding silly
-    /// windows; net/ipv4 `tcp_bound_to_half_wnd`). Keeps that largest window in `socket`.
-    #[inline(always)]
-    pub(crate) fn least(&self, socket: &mut TrackedSocket) -> u32 {
-        /// include/net/tcp.h
-        const TCP_MSS_DEFAULT: u32 = 536;
-        if self.window > socket.max_window {
-            socket.max_window = self.window;
-        }
-        let half = if socket.max_window > TCP_MSS_DEFAULT {
-            socket.max_window / 2
-        } else {
-            socket.max_window
-        };
-        if half < self.mss { half } else { self.mss }
-    }
 }

@@ -1,8 +1,11 @@
 //! A thread's counters at one instant.
 
-use agent_common::{ProbeCounter, STATE_COUNT, Snapshot, ThreadState, TrackedThread};
+use agent_common::{
+    ProbeCounter, STATE_COUNT, Snapshot, ThreadState, TrackedThread, add_stretch, clamp_throttled,
+    is_consistent, throttle::ThrottleBase,
+};
 
-use crate::{maps::THREADS, ring::count, throttle};
+use crate::{cfs_rq, maps::THREADS, ring_buffer::count};
 
 /// How often a reader tries to get between two writes of another CPU.
 const TRIES: u32 = 16;
@@ -10,7 +13,7 @@ const TRIES: u32 = 16;
 /// The counters of any thread as of `at` (or of the thread's last event, should that have come in
 /// after `at` was read). `tid` in the result is 0 when the thread is not tracked.
 #[inline(always)]
-pub(crate) fn of(tid: u32, at: u64) -> Snapshot {
+pub(crate) fn snapshot(tid: u32, at: u64) -> Snapshot {
     let nobody = Snapshot {
         at_ns: at,
         ..Snapshot::default()
@@ -22,17 +25,17 @@ pub(crate) fn of(tid: u32, at: u64) -> Snapshot {
         return nobody;
     };
     for _ in 0..TRIES {
-        // SAFETY: a map value; the sequence tells whether it was being written.
-        let (before, copy, after) = unsafe {
+        // SAFETY: a map value; the sequence says whether it was being written.
+        let (before, counters, after) = unsafe {
             let seq = &raw const (*thread).seq;
             let before = seq.read_volatile();
             fence();
-            let copy = Copy::read(thread);
+            let counters = Counters::read(thread);
             fence();
-            (before, copy, seq.read_volatile())
+            (before, counters, seq.read_volatile())
         };
-        if before & 1 == 0 && before == after {
-            return copy.at(tid, at);
+        if is_consistent(before, after) {
+            return counters.at(tid, at);
         }
     }
     count(ProbeCounter::SnapshotTorn);
@@ -45,17 +48,14 @@ fn fence() {
 }
 
 /// What a snapshot needs of a [`TrackedThread`].
-struct Copy {
+struct Counters {
     state: u32,
     since: u64,
     ns: [u64; STATE_COUNT],
-    cfs_rq: u64,
-    base: u64,
-    moved: u64,
-    offset: i64,
+    throttle: ThrottleBase,
 }
 
-impl Copy {
+impl Counters {
     #[inline(always)]
     unsafe fn read(thread: *const TrackedThread) -> Self {
         // SAFETY: a map value.
@@ -73,10 +73,12 @@ impl Copy {
                     ns.add(4).read_volatile(),
                     ns.add(5).read_volatile(),
                 ],
-                cfs_rq: (&raw const (*thread).cfs_rq).read_volatile(),
-                base: (&raw const (*thread).throttle_base_ns).read_volatile(),
-                moved: (&raw const (*thread).throttle_moved_ns).read_volatile(),
-                offset: (&raw const (*thread).clock_offset_ns).read_volatile(),
+                throttle: ThrottleBase {
+                    cfs_rq: (&raw const (*thread).cfs_rq).read_volatile(),
+                    base_ns: (&raw const (*thread).throttle_base_ns).read_volatile(),
+                    moved_ns: (&raw const (*thread).throttle_moved_ns).read_volatile(),
+                    clock_offset_ns: (&raw const (*thread).clock_offset_ns).read_volatile(),
+                },
             }
         }
     }
@@ -86,22 +88,12 @@ impl Copy {
         let at = if at > self.since { at } else { self.since };
         let passed = at - self.since;
         let mut ns = self.ns;
-        match self.state {
-            0 => ns[0] += passed,
-            1 => {
-                let throttled =
-                    throttle::so_far(self.cfs_rq, self.base, self.moved, self.offset, at);
-                let withheld = if throttled > passed {
-                    passed
-                } else {
-                    throttled
-                };
-                ns[ThreadState::RunQueue as usize] += passed - withheld;
-                ns[ThreadState::Throttle as usize] += withheld;
-            }
-            3 => ns[3] += passed,
-            _ => ns[4] += passed,
-        }
+        let withheld = if self.state == ThreadState::RunQueue as u32 {
+            clamp_throttled(cfs_rq::throttled_so_far(&self.throttle, at), passed)
+        } else {
+            0
+        };
+        add_stretch(&mut ns, self.state, passed, withheld);
         Snapshot {
             at_ns: at,
             state_ns: ns,

@@ -1,11 +1,11 @@
-//! Where in user memory a receive call put its bytes, told from the call's own arguments.
+//! Where in user memory a receive call put its bytes, from the call's own arguments.
 
+use agent_common::syscall::{Destination, Syscall};
 use aya_ebpf::helpers::bpf_probe_read_user;
 
 use crate::{
-    arch::{Syscall, nr},
-    current::{current, wanted},
     maps::NEXT_MESSAGE,
+    task::{current, is_target},
 };
 
 /// One buffer.
@@ -41,20 +41,17 @@ pub(crate) fn iovec(address: u64) -> Option<Buffer> {
 const MSGHDR_IOV: u64 = 16;
 const MSGHDR_IOVLEN: u64 = 24;
 
-/// include/linux/socket.h `struct mmsghdr`: a msghdr of 56 bytes, msg_len, padding.
-const MMSGHDR_BYTES: u64 = 64;
-
 /// The current thread enters a recvmmsg(2).
 #[inline(always)]
-pub(crate) fn entered(tid: u32, tgid: u32) {
-    if wanted(tgid) {
+pub(crate) fn enters_recvmmsg(tid: u32, tgid: u32) {
+    if is_target(tgid) {
         // An LRU map takes what it is given.
-        let _kept = NEXT_MESSAGE.insert(tid, 0u32, 0);
+        let _inserted = NEXT_MESSAGE.insert(tid, 0u32, 0);
     }
 }
 
-/// Which message of its recvmmsg(2) the current thread has just got; `None` when the call was
-/// entered before anybody looked.
+/// Which message of its recvmmsg(2) the current thread has just received; `None` when the call was
+/// entered before its entry was observed.
 #[inline(always)]
 fn next_message() -> Option<u32> {
     let (tid, _) = current();
@@ -67,11 +64,11 @@ fn next_message() -> Option<u32> {
     }
 }
 
-/// Whether `call`, of thread `tid`, is a recvmmsg(2) that has handed over a message already: what
-/// it does next is no new entry into a receive call.
+/// Whether `call`, of thread `tid`, is a recvmmsg(2) that has returned a message already: what it
+/// does next is no new entry into a receive call.
 #[inline(always)]
 pub(crate) fn continues(call: &Syscall, tid: u32) -> bool {
-    if call.number != nr::RECVMMSG || call.args[2] <= 1 {
+    if !call.may_receive_several() {
         return false;
     }
     match NEXT_MESSAGE.get_ptr(tid) {
@@ -89,48 +86,27 @@ fn word(address: u64) -> Option<u64> {
 }
 
 impl Buffers {
-    /// The buffers `call` receives into; `None` for a call whose buffers cannot be told.
+    /// The buffers `call` receives into; `None` when the call does not show them.
     #[inline(always)]
     pub(crate) fn of(call: &Syscall) -> Option<Self> {
-        if call.number == nr::RECVFROM || call.number == nr::READ {
-            Some(Self {
-                start: call.args[1],
-                count: 0,
-            })
-        } else if call.number == nr::READV {
-            Some(Self {
-                start: call.args[1],
-                count: call.args[2],
-            })
-        } else if call.number == nr::RECVMSG {
-            Self::of_header(call.args[1])
-        } else if call.number == nr::RECVMMSG {
-            let index = if call.args[2] == 1 {
-                0
-            } else {
-                next_message()?
-            };
-            Self::of_header(call.args[1] + u64::from(index) * MMSGHDR_BYTES)
-        } else {
-            None
-        }
+        Self::at(call.destination(next_message)?)
     }
 
     /// The same where nothing was received before: a recvmmsg(2) is then at its first message.
     #[inline(always)]
     pub(crate) fn of_first(call: &Syscall) -> Option<Self> {
-        if call.number == nr::RECVMMSG {
-            Self::of_header(call.args[1])
-        } else {
-            Self::of(call)
-        }
+        Self::at(call.destination(|| Some(0))?)
     }
 
     #[inline(always)]
-    fn of_header(header: u64) -> Option<Self> {
-        Some(Self {
-            start: word(header + MSGHDR_IOV)?,
-            count: word(header + MSGHDR_IOVLEN)?,
-        })
+    fn at(destination: Destination) -> Option<Self> {
+        match destination {
+            Destination::Buffer { start } => Some(Self { start, count: 0 }),
+            Destination::Vector { start, count } => Some(Self { start, count }),
+            Destination::Header { address } => Some(Self {
+                start: word(address + MSGHDR_IOV)?,
+                count: word(address + MSGHDR_IOVLEN)?,
+            }),
+        }
     }
 }

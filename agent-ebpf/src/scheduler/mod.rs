@@ -1,0 +1,9 @@
+//! What the scheduler does with tracked threads: switches, wake-ups, migrations, ends.
+
+mod end;
+mod switch;
+mod wake_up;
+
+pub(crate) use end::{exited, untrack};
+pub(crate) use switch::switched;
+pub(crate) use wake_up::{migrating, waking, woken};
