@@ -169,7 +169,7 @@ pub enum SocketWait {
     },
     /// Any descriptor of an `fd_set`.
     Select {
-        /// One more than the highest descriptor looked at.
+        /// One more than the highest descriptor examined.
         highest: u64,
         /// The address of the set to read from; 0 for none.
         read_set: u64,
@@ -232,7 +232,7 @@ pub const fn polls_for_reading(entry: u64, fd: i32) -> bool {
 }
 
 /// The bit of a descriptor in an `fd_set`: the offset of its word, bytes, and the bit of the word.
-/// `None` when select(2) does not look at it.
+/// `None` when select(2) does not examine it.
 #[inline(always)]
 #[must_use]
 pub const fn select_bit(fd: i32, highest: u64) -> Option<(u64, u64)> {

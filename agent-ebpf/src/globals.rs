@@ -17,7 +17,7 @@ macro_rules! globals {
 }
 
 globals! {
-    /// 1: every process is watched whose bit is not set; streams are found by how they begin.
+    /// 1: every process is a target whose bit is not set; streams are found by how they begin.
     WATCH_ALL: u32 = 0;
     /// 1: a diagnostic line per socket found or lost (`--probe-log`).
     PROBE_LOG: u32 = 0;

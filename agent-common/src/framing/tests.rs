@@ -59,7 +59,7 @@ fn the_probes_take_longer_bodies_and_fewer_versions() {
         let more = [bytes, b"35=0\x01"].concat();
         assert_eq!(read(&Limits::PROBES, &more), BROKEN, "{text}");
     }
-    // The probes do not look at the first four bytes of the version.
+    // The probes do not read the first four bytes of the version.
     let odd = b"8=FIX\x014.4\x019=5\x01";
     assert_eq!(read(&Limits::PROBES, odd), whole(odd, 5));
     assert_eq!(read(&Limits::PARSER, odd), BROKEN);
@@ -142,7 +142,7 @@ proptest! {
     }
 
     /// A message that both accept is as long for the one as for the other, if there is no SOH in
-    /// the bytes that the probes do not look at.
+    /// the bytes that the probes do not read.
     #[test]
     fn both_agree_on_the_length(bytes in nearly()) {
         prop_assume!(!bytes.iter().skip(5).take(4).any(|&b| b == SOH));

@@ -10,7 +10,7 @@ use aya::{
 /// Runs and run time of one probe since it was loaded, counted while the accounting was on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeRun {
-    /// Its name in `agent-ebpf/src/main.rs`.
+    /// Its name in `agent-ebpf/src/programs`.
     pub name: String,
     /// How often it ran.
     pub runs: u64,
