@@ -107,10 +107,10 @@ pub fn median(mut values: Vec<i64>) -> i64 {
     values.get(values.len() / 2).copied().unwrap_or(0)
 }
 
-/// MsgSeqNum from which on messages are seen whole, of a victim that was there before the agent.
-/// Where its call under way is not seen, what that one brings is missing, and the socket is known
-/// from the end of the next call on: of what was sent before, some time is unknown. On a slow
-/// machine, or with a slow victim, that may be hundreds of messages.
+/// MsgSeqNum from which on messages are observed whole, of a victim that was there before the
+/// agent. Where the call under way is not observed, what that one brings is missing, and the socket
+/// is registered from the end of the next call on: of what was sent before, some time is unknown.
+/// On a slow machine, or with a slow victim, that may be hundreds of messages.
 pub fn first_observed(truth: &Truth) -> u64 {
     if observes_calls_under_way() {
         return 0;

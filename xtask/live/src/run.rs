@@ -88,9 +88,9 @@ impl Run {
             "a message was reported twice"
         );
         let sent: BTreeSet<u64> = self.truth.sent.iter().map(|message| message.seq).collect();
-        let seen: BTreeSet<u64> = ours.keys().copied().collect();
-        let missing: Vec<_> = sent.difference(&seen).take(5).collect();
-        assert_eq!(sent, seen, "missing, among others: {missing:?}");
+        let reported: BTreeSet<u64> = ours.keys().copied().collect();
+        let missing: Vec<_> = sent.difference(&reported).take(5).collect();
+        assert_eq!(sent, reported, "missing, among others: {missing:?}");
         for message in &self.truth.sent {
             assert_eq!(
                 ours[&message.seq].sent_ns, message.sent_ns,

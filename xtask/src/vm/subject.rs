@@ -23,7 +23,7 @@ pub(super) struct Subject {
 impl Subject {
     /// Builds the tests and picks those whose names are wanted.
     pub(super) fn build(agent: PathBuf, wanted: impl Fn(&str) -> bool) -> Result<Self> {
-        task::build(&["lab"])?;
+        task::build(&["lab", "demo"])?;
         let tests = build_tests()?;
         let output = Command::new(&tests)
             .args(["--list", "--format", "terse"])
