@@ -41,6 +41,34 @@ pub struct Capability {
     pub availability: Availability,
 }
 
+impl Capability {
+    /// A concept that is observed through a hook.
+    pub fn observed(name: impl Into<String>, hook: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            availability: Availability::Observed(hook.into()),
+        }
+    }
+
+    /// A concept that cannot be observed, and why.
+    pub fn unavailable(name: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            availability: Availability::Unavailable(why.into()),
+        }
+    }
+
+    /// A concept that is observed through a hook if that is `there`.
+    #[must_use]
+    pub fn when(there: bool, name: &str, hook: &str, why_not: &str) -> Self {
+        if there {
+            Self::observed(name, hook)
+        } else {
+            Self::unavailable(name, why_not)
+        }
+    }
+}
+
 /// State of the connection to the Kubernetes API.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KubeHealth {

@@ -11,7 +11,7 @@ use agent_common::{ProbeCounter, ThreadState, receive_flags};
 
 use crate::{
     attribution::Attribution,
-    domain::{Availability, Capability, Health, ProbeCost, ProcessInfo, Update},
+    domain::{Availability, Capability, Health, ProcessInfo, Update},
     events::Event,
     host::Host,
     join::clock::{RunTime, UtcClock},
@@ -102,18 +102,7 @@ impl Collector {
             ends_lost: (0, 0),
             lives_lost: false,
         };
-        collector.health.capabilities = collector
-            .probes
-            .capabilities()
-            .iter()
-            .map(|(name, how)| Capability {
-                name: (*name).to_owned(),
-                availability: match how.strip_prefix("not observable: ") {
-                    Some(why) => Availability::Unavailable(why.to_owned()),
-                    None => Availability::Observed(how.clone()),
-                },
-            })
-            .collect();
+        collector.health.capabilities = collector.probes.capabilities().to_vec();
         collector
     }
 
@@ -206,20 +195,20 @@ impl Collector {
                 Err(_) => *malformed += 1,
             }
             drop(record);
-            probes.hand_over(sessions.header_bytes());
+            probes.set_slice_limit(sessions.header_bytes());
         }
         drop(publication);
         publisher.flush_recording();
         if call_hook {
-            self.follow_calls();
+            self.watch_syscalls();
         }
         self.ring_high_water = self.ring_high_water.max(bytes);
         self.publisher.check()
     }
 
     /// Watches the entry of system calls from now on.
-    fn follow_calls(&mut self) {
-        match self.probes.follow_calls() {
+    fn watch_syscalls(&mut self) {
+        match self.probes.watch_syscalls() {
             Ok(true) => self.sessions.entries_watched(self.clock.monotonic()),
             Ok(false) => {}
             Err(error) => log::warn!(
@@ -333,7 +322,7 @@ impl Collector {
     }
 
     fn leave(&mut self, pid: NonZeroU32) {
-        if let Err(error) = self.probes.leave(pid) {
+        if let Err(error) = self.probes.exclude(pid) {
             log::warn!("pid {pid}, which is not selected, costs as if it were: {error}");
         }
         self.leave_out(pid);
@@ -557,7 +546,7 @@ impl Collector {
         let pids = self.pids();
         self.quotas.keep(&pids);
         self.look_at_quotas(&pids);
-        let counts = self.probes.counts();
+        let counts = self.probes.counters();
         let costs = self.probes.cost();
         let (missed, made_up_for) = self.probes.missed_runs();
         if let Err(error) = made_up_for {
@@ -632,14 +621,7 @@ impl Collector {
         health.ring_high_water_bytes = self.ring_high_water;
         health.kube = self.processes.kube().map(Kube::health);
         health.own = own_use();
-        health.probes = costs
-            .into_iter()
-            .map(|run| ProbeCost {
-                name: run.name,
-                runs: run.runs,
-                run_time_ns: u64::try_from(run.time.as_nanos()).unwrap_or(u64::MAX),
-            })
-            .collect();
+        health.probes = costs;
         publication.publish(now, Update::Health(Box::new(health.clone())));
     }
 }

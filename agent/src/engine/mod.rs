@@ -35,7 +35,7 @@ use tokio::{
 use crate::{
     domain::Moment,
     join::clock::{RunTime, SteppedTime, SystemTime, TimeSource as _},
-    kernel::{Options, Probes},
+    kernel::{KernelSupport, LoadedProbes, ProbeConfig},
     kube::{self, Kube},
     model::Model,
     outputs::{
@@ -114,15 +114,9 @@ async fn watch(config: &Config) -> Result<(), RunError> {
     }
     let otlp = telemetry::config(&config.telemetry)?;
     let names = Names::new(config.pids()).map_err(RunError::Runtime)?;
-    let mut probes = Probes::load(&Options {
-        pids: config.pids().to_vec(),
-        function: config.handoff.clone(),
-        accounting: config.publishes_metrics() || config.probe_cost,
-        log: config.probe_log,
-        #[cfg(feature = "fault-injection")]
-        unseen_switches: config.faults.unobserved_switches,
-        track_holders: config.sample_holders,
-    })?;
+    let support = KernelSupport::probe()?;
+    let loaded = LoadedProbes::load(support, probe_config(config))?;
+    let mut probes = loaded.attach()?;
     give_back_memory();
     if config.probe_log {
         probe_log::follow(&mut probes)?;
@@ -250,6 +244,18 @@ fn setup(config: &Config, watched: &str) -> ScreenConfig {
         commands: None,
         #[cfg(feature = "fault-injection")]
         panics: config.faults.panic == Some(PanicIn::Drawing),
+    }
+}
+
+fn probe_config(config: &Config) -> ProbeConfig {
+    ProbeConfig {
+        pids: config.pids().to_vec(),
+        function: config.handoff.clone(),
+        accounts_run_time: config.publishes_metrics() || config.probe_cost,
+        log: config.probe_log,
+        #[cfg(feature = "fault-injection")]
+        unobserved_switches: config.faults.unobserved_switches,
+        track_holders: config.sample_holders,
     }
 }
 

@@ -1,45 +1,37 @@
 //! What the probes themselves cost, from the kernel's own accounting (`bpf_stats`).
 
-use std::{os::fd::OwnedFd, time::Duration};
+use std::os::fd::OwnedFd;
 
 use aya::{
     Ebpf,
     sys::{Stats, enable_stats},
 };
 
-/// Runs and run time of one probe since it was loaded, counted while the accounting was on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProbeRun {
-    /// Its name in `agent-ebpf/src/programs`.
-    pub name: String,
-    /// How often it ran.
-    pub runs: u64,
-    /// How long, the accounting's own time (some 20-60 ns a run) included.
-    pub time: Duration,
-}
+use crate::domain::ProbeCost;
 
 /// Keeps the kernel's accounting on for as long as it lives.
 #[derive(Debug)]
-pub(super) struct Accounting {
+pub(super) struct RunTimeAccounting {
     _on: OwnedFd,
 }
 
-impl Accounting {
+impl RunTimeAccounting {
     /// `None` on kernels before 5.8, which have a sysctl for it instead.
     pub(super) fn start() -> Option<Self> {
         enable_stats(Stats::RunTime).ok().map(|_on| Self { _on })
     }
 }
 
-/// The figures of every loaded probe.
-pub(super) fn read(ebpf: &Ebpf) -> Vec<ProbeRun> {
+/// Runs and run time of every loaded probe since it was loaded, counted while the accounting was
+/// on; the accounting's own time (20 to 60 ns a run) is included.
+pub(super) fn read(ebpf: &Ebpf) -> Vec<ProbeCost> {
     ebpf.programs()
         .filter_map(|(name, program)| {
             let info = program.info().ok()?;
-            Some(ProbeRun {
+            Some(ProbeCost {
                 name: name.to_owned(),
                 runs: info.run_count(),
-                time: info.run_time(),
+                run_time_ns: u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX),
             })
         })
         .collect()

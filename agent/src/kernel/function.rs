@@ -65,7 +65,7 @@ impl fmt::Display for FunctionSpec {
 
 /// Where the function is in a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FunctionPlace {
+pub struct FunctionLocation {
     /// The module as the agent can open it, through the target's own root.
     pub(super) module: PathBuf,
     /// Byte offset in that file.
@@ -78,7 +78,7 @@ type Looked = HashMap<(u64, u64), Vec<(u64, String)>>;
 
 impl FunctionSpec {
     /// Where the function is in each of these processes.
-    pub(super) fn find_in(&self, pids: &[NonZeroU32]) -> Result<Vec<FunctionPlace>, ProbeError> {
+    pub(super) fn find_in(&self, pids: &[NonZeroU32]) -> Result<Vec<FunctionLocation>, ProbeError> {
         let mut known = Looked::new();
         pids.iter()
             .map(|pid| self.find(pid.get(), &mut known))
@@ -86,12 +86,12 @@ impl FunctionSpec {
     }
 
     /// Where it is in this process.
-    pub(super) fn find_alone(&self, pid: NonZeroU32) -> Result<FunctionPlace, ProbeError> {
+    pub(super) fn find_alone(&self, pid: NonZeroU32) -> Result<FunctionLocation, ProbeError> {
         self.find(pid.get(), &mut Looked::new())
     }
 
     /// Looks through the modules mapped by the process.
-    fn find(&self, pid: u32, known: &mut Looked) -> Result<FunctionPlace, ProbeError> {
+    fn find(&self, pid: u32, known: &mut Looked) -> Result<FunctionLocation, ProbeError> {
         let mut found: BTreeMap<(PathBuf, u64), String> = BTreeMap::new();
         let mut looked = 0;
         for module in modules(pid).map_err(|why| self.error(why))? {
@@ -112,7 +112,7 @@ impl FunctionSpec {
                 let ((module, file_offset), _) = found
                     .pop_first()
                     .ok_or_else(|| self.error("gone".to_owned()))?;
-                Ok(FunctionPlace {
+                Ok(FunctionLocation {
                     module,
                     file_offset,
                 })

@@ -15,7 +15,7 @@ use super::{
 
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum AttachKind {
     TpBtf,
     FEntry,
     FExit,
@@ -35,9 +35,9 @@ fn is_again(error: &io::Error) -> bool {
 
 /// A program and where it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct AttachPoint {
     program: &'static str,
-    way: Way,
+    kind: AttachKind,
     /// The tracepoint or function.
     target: &'static str,
     /// How many arguments the program reads: a tracepoint must pass at least as many, a function
@@ -45,38 +45,43 @@ pub(super) struct Place {
     arguments: usize,
 }
 
-/// A concept and the places that serve it, best first.
+/// A concept and the points that serve it, best first.
 #[derive(Debug)]
-pub(super) struct Hook {
-    pub(super) what: &'static str,
-    places: &'static [Place],
+pub(super) struct HookChoice {
+    pub(super) concept: &'static str,
+    points: &'static [AttachPoint],
     since: &'static str,
 }
 
-const fn tracepoint(program: &'static str, target: &'static str, arguments: usize) -> Place {
-    place(program, Way::TpBtf, target, arguments)
+const fn tracepoint(program: &'static str, target: &'static str, arguments: usize) -> AttachPoint {
+    point(program, AttachKind::TpBtf, target, arguments)
 }
 
-const fn place(program: &'static str, way: Way, target: &'static str, arguments: usize) -> Place {
-    Place {
+const fn point(
+    program: &'static str,
+    kind: AttachKind,
+    target: &'static str,
+    arguments: usize,
+) -> AttachPoint {
+    AttachPoint {
         program,
-        way,
+        kind,
         target,
         arguments,
     }
 }
 
 /// A concept whose tracepoint is older than BTF.
-const fn everywhere(what: &'static str, places: &'static [Place]) -> Hook {
-    Hook {
-        what,
-        places,
+const fn everywhere(concept: &'static str, points: &'static [AttachPoint]) -> HookChoice {
+    HookChoice {
+        concept,
+        points,
         since: "every kernel with BTF has it",
     }
 }
 
 /// In this order: states before the sockets that make threads tracked.
-pub(super) const HOOKS: &[Hook] = &[
+pub(super) const HOOKS: &[HookChoice] = &[
     everywhere(
         "thread states",
         &[
@@ -108,64 +113,69 @@ pub(super) const HOOKS: &[Hook] = &[
         "new connections",
         &[tracepoint("inet_sock_set_state", "inet_sock_set_state", 3)],
     ),
-    Hook {
-        what: "arrivals",
-        places: &[
+    HookChoice {
+        concept: "arrivals",
+        points: &[
             tracepoint("sk_data_ready", "sk_data_ready", 1),
-            place("sock_def_readable", Way::FEntry, "sock_def_readable", 1),
+            point(
+                "sock_def_readable",
+                AttachKind::FEntry,
+                "sock_def_readable",
+                1,
+            ),
         ],
         since: "a tracepoint since Linux 6.3",
     },
-    Hook {
-        what: "receive calls",
-        places: &[
+    HookChoice {
+        concept: "receive calls",
+        points: &[
             tracepoint(RECEIVES, "sock_recv_length", 3),
-            place("tcp_recvmsg", Way::FExit, "tcp_recvmsg", 5),
-            place("tcp_recvmsg_old", Way::FExit, "tcp_recvmsg", 6),
+            point("tcp_recvmsg", AttachKind::FExit, "tcp_recvmsg", 5),
+            point("tcp_recvmsg_old", AttachKind::FExit, "tcp_recvmsg", 6),
         ],
         since: "a tracepoint since Linux 6.3",
     },
 ];
 
-/// The first look at receive calls, and the second one.
+/// The programs of the first pass over receive calls and of the second.
 pub(super) const RECEIVES: &str = "sock_recv_length";
-pub(super) const RECEIVE_AGAIN: &str = "sock_recv_length_again";
+pub(super) const RECEIVES_AGAIN: &str = "sock_recv_length_again";
 
-/// The second look at receive calls: where the first one is left out.
-pub(super) const SECOND_LOOK: Place = tracepoint(RECEIVE_AGAIN, "sock_recv_length", 3);
+/// The second pass over receive calls: where a run of the first is missed.
+pub(super) const SECOND_PASS: AttachPoint = tracepoint(RECEIVES_AGAIN, "sock_recv_length", 3);
 
 /// The entry of every system call: on demand only.
-pub(super) const CALL_ENTRY: Place = tracepoint("sys_enter", "sys_enter", 2);
+pub(super) const SYS_ENTER: AttachPoint = tracepoint("sys_enter", "sys_enter", 2);
 
-impl Hook {
-    /// The best place this kernel has.
-    pub(super) fn choose(&self, kernel: &KernelTypes) -> Result<Place, ProbeError> {
-        self.places
+impl HookChoice {
+    /// The best point this kernel has.
+    pub(super) fn choose(&self, kernel: &KernelTypes) -> Result<AttachPoint, ProbeError> {
+        self.points
             .iter()
-            .find(|place| place.is_there(kernel))
+            .find(|point| point.exists_in(kernel))
             .copied()
             .ok_or(ProbeError::MissingHook {
-                name: self.places[0].target,
-                what: self.what,
+                name: self.points[0].target,
+                what: self.concept,
                 since: self.since,
             })
     }
 }
 
-impl Place {
-    fn is_there(&self, kernel: &KernelTypes) -> bool {
-        match self.way {
-            Way::TpBtf => kernel
+impl AttachPoint {
+    fn exists_in(&self, kernel: &KernelTypes) -> bool {
+        match self.kind {
+            AttachKind::TpBtf => kernel
                 .tracepoint_arguments(self.target)
                 .is_some_and(|n| n >= self.arguments),
-            Way::FEntry | Way::FExit => {
+            AttachKind::FEntry | AttachKind::FExit => {
                 kernel.function_arguments(self.target) == Some(self.arguments)
             }
         }
     }
 
-    /// Whether [`SECOND_LOOK`] is one after this.
-    pub(super) fn has_second_look(&self) -> bool {
+    /// Whether [`SECOND_PASS`] is one after this.
+    pub(super) fn has_second_pass(&self) -> bool {
         self.program == RECEIVES
     }
 
@@ -174,10 +184,10 @@ impl Place {
         let name = self.program;
         let mut attempts = 1..ATTEMPTS;
         loop {
-            let loaded = match self.way {
-                Way::TpBtf => program::<BtfTracePoint>(ebpf, name)?.load(self.target, btf),
-                Way::FEntry => program::<FEntry>(ebpf, name)?.load(self.target, btf),
-                Way::FExit => program::<FExit>(ebpf, name)?.load(self.target, btf),
+            let loaded = match self.kind {
+                AttachKind::TpBtf => program::<BtfTracePoint>(ebpf, name)?.load(self.target, btf),
+                AttachKind::FEntry => program::<FEntry>(ebpf, name)?.load(self.target, btf),
+                AttachKind::FExit => program::<FExit>(ebpf, name)?.load(self.target, btf),
             };
             match loaded {
                 Err(error) if was_interrupted(&error) && attempts.next().is_some() => {}
@@ -189,23 +199,23 @@ impl Place {
     /// From now on the program, loaded before, is run.
     pub(super) fn attach(&self, ebpf: &mut Ebpf) -> Result<(), ProbeError> {
         let name = self.program;
-        match self.way {
-            Way::TpBtf => program::<BtfTracePoint>(ebpf, name)?.attach().map(drop),
-            Way::FEntry => program::<FEntry>(ebpf, name)?.attach().map(drop),
-            Way::FExit => program::<FExit>(ebpf, name)?.attach().map(drop),
+        match self.kind {
+            AttachKind::TpBtf => program::<BtfTracePoint>(ebpf, name)?.attach().map(drop),
+            AttachKind::FEntry => program::<FEntry>(ebpf, name)?.attach().map(drop),
+            AttachKind::FExit => program::<FExit>(ebpf, name)?.attach().map(drop),
         }
         .map_err(refused(name))
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for AttachPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let way = match self.way {
-            Way::TpBtf => "tp_btf",
-            Way::FEntry => "fentry",
-            Way::FExit => "fexit",
+        let kind = match self.kind {
+            AttachKind::TpBtf => "tp_btf",
+            AttachKind::FEntry => "fentry",
+            AttachKind::FExit => "fexit",
         };
-        write!(f, "{way} {}", self.target)
+        write!(f, "{kind} {}", self.target)
     }
 }
 
@@ -223,11 +233,11 @@ mod tests {
     #[test]
     fn a_place_with_other_arguments_is_not_taken() {
         let kernel = KernelTypes::read("/sys/kernel/btf/vmlinux").expect("BTF");
-        assert!(tracepoint("x", "sched_waking", 1).is_there(&kernel));
-        assert!(!tracepoint("x", "sched_waking", 2).is_there(&kernel));
-        assert!(!tracepoint("x", "no_such_tracepoint", 0).is_there(&kernel));
-        assert!(place("x", Way::FEntry, "sock_def_readable", 1).is_there(&kernel));
-        assert!(!place("x", Way::FEntry, "sock_def_readable", 2).is_there(&kernel));
+        assert!(tracepoint("x", "sched_waking", 1).exists_in(&kernel));
+        assert!(!tracepoint("x", "sched_waking", 2).exists_in(&kernel));
+        assert!(!tracepoint("x", "no_such_tracepoint", 0).exists_in(&kernel));
+        assert!(point("x", AttachKind::FEntry, "sock_def_readable", 1).exists_in(&kernel));
+        assert!(!point("x", AttachKind::FEntry, "sock_def_readable", 2).exists_in(&kernel));
     }
 
     #[test]

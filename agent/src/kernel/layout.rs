@@ -4,6 +4,8 @@
 
 use agent_common::ABSENT;
 
+use crate::domain::Capability;
+
 use super::btf::KernelTypes;
 
 /// One offset.
@@ -128,8 +130,8 @@ const THROTTLE_CLOCKS: &[ThrottleClock] = &[
 pub(super) struct Layout {
     /// (global, offset)
     pub(super) offsets: Vec<(&'static str, u32)>,
-    /// (concept, how it is observed or why it cannot be)
-    pub(super) capabilities: Vec<(&'static str, String)>,
+    /// What these offsets make possible.
+    pub(super) capabilities: Vec<Capability>,
 }
 
 /// A field without which the probes cannot work.
@@ -183,13 +185,14 @@ impl Layout {
         });
         let (total, start, count, clock) = match chosen {
             Some((c, total, start, count, clock)) => {
-                self.capabilities.push(("throttle", c.name.to_owned()));
+                self.capabilities
+                    .push(Capability::observed("throttle", c.name));
                 (total, start, count, clock)
             }
             None => {
-                let why = "not observable: this kernel has no CFS bandwidth control, \
-                           so nothing is throttled";
-                self.capabilities.push(("throttle", why.to_owned()));
+                let why = "this kernel has no CFS bandwidth control, so nothing is throttled";
+                self.capabilities
+                    .push(Capability::unavailable("throttle", why));
                 (ABSENT, ABSENT, ABSENT, ABSENT)
             }
         };
@@ -218,13 +221,12 @@ impl Layout {
             self.offsets
                 .push((global, offset.filter(|_| whole).unwrap_or(ABSENT)));
         }
-        let how = if whole {
-            "task_struct.sched_info"
-        } else {
-            "not observable: what a thread did around an unseen switch is unknown"
-        };
-        self.capabilities
-            .push(("switches no probe saw", how.to_owned()));
+        self.capabilities.push(Capability::when(
+            whole,
+            "switches no probe saw",
+            "task_struct.sched_info",
+            "what a thread did around an unobserved switch is unknown",
+        ));
     }
 
     fn epoll(&mut self) {
@@ -238,24 +240,24 @@ impl Layout {
                 }
             }
         }
-        let how = if whole {
-            "file.f_ep"
-        } else {
-            "not observable: a thread that sleeps in epoll_wait hands off at its next receive"
-        };
-        self.capabilities.push(("epoll hand-off", how.to_owned()));
+        self.capabilities.push(Capability::when(
+            whole,
+            "epoll hand-off",
+            "file.f_ep",
+            "a thread that sleeps in epoll_wait hands off at its next receive",
+        ));
     }
 
     fn acknowledgements(&mut self) {
-        let told = ["TCP_WSTAMP", "TCP_SEGS_OUT"]
+        let whole = ["TCP_WSTAMP", "TCP_SEGS_OUT"]
             .iter()
             .all(|name| self.offset(name).is_some());
-        let how = if told {
-            "tcp_sock.tcp_wstamp_ns"
-        } else {
-            "not observable: this kernel does not tell when a segment was last sent"
-        };
-        self.capabilities.push(("acknowledgements", how.to_owned()));
+        self.capabilities.push(Capability::when(
+            whole,
+            "acknowledgements",
+            "tcp_sock.tcp_wstamp_ns",
+            "this kernel does not record when a segment was last sent",
+        ));
     }
 }
 

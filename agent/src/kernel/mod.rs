@@ -1,20 +1,29 @@
-//! The kernel side seen from the agent: choose the hooks this kernel has, load them, attach them.
+//! The kernel side seen from the agent, in three stages that cannot be used out of order: what this
+//! kernel supports ([`KernelSupport`]), the programs loaded ([`LoadedProbes`]), the programs attached
+//! ([`Probes`]).
 
 mod btf;
+mod config;
 mod cost;
-mod counts;
+mod counters;
 mod error;
 mod function;
+mod function_probe;
 mod hooks;
 mod layout;
-mod load;
-mod misses;
+mod loaded;
+mod missed_runs;
+mod open_files;
+mod probes;
 mod program;
 mod search;
+mod support;
 mod watched;
 
-pub use cost::ProbeRun;
+pub use config::ProbeConfig;
 pub use error::ProbeError;
-pub use function::{CallSide, FunctionPlace, FunctionSpec};
-pub use load::{Options, Probes};
+pub use function::{CallSide, FunctionLocation, FunctionSpec};
+pub use loaded::LoadedProbes;
+pub use probes::Probes;
 pub use search::FunctionSearch;
+pub use support::KernelSupport;

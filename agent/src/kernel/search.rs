@@ -10,10 +10,10 @@ use std::{
     thread,
 };
 
-use super::{FunctionPlace, FunctionSpec, ProbeError};
+use super::{FunctionLocation, FunctionSpec, ProbeError};
 
 /// Where the function is in a process, or why it is not attached to.
-type Done = (NonZeroU32, Result<FunctionPlace, ProbeError>);
+type Done = (NonZeroU32, Result<FunctionLocation, ProbeError>);
 
 /// The thread; it ends when this is dropped.
 #[derive(Debug)]

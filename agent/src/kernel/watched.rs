@@ -1,4 +1,4 @@
-//! Which processes the probes look at.
+//! Which processes the probes watch.
 
 use std::num::NonZeroU32;
 
@@ -9,11 +9,11 @@ use aya::maps::{Array, Map, MapData, MapError};
 const WORD: u32 = u64::BITS;
 
 /// The probes' bit per process; nobody else writes it.
-pub(super) struct Watched {
+pub(super) struct WatchedProcesses {
     bits: Array<MapData, u64>,
 }
 
-impl Watched {
+impl WatchedProcesses {
     /// Sets the bits of these processes; whoever loads the probes says what that means.
     pub(super) fn new(map: Map, pids: &[NonZeroU32]) -> Result<Self, MapError> {
         let mut watched = Self {
@@ -40,14 +40,14 @@ impl Watched {
         pid: NonZeroU32,
         to: impl FnOnce(u64, u64) -> u64,
     ) -> Result<(), MapError> {
-        let (index, bit) = place(pid);
+        let (index, bit) = bit_of(pid);
         let word = self.bits.get(&index, 0)?;
         self.bits.set(index, to(word, bit), 0)
     }
 }
 
 /// The word and the bit in it; the kernel gives no higher pid than the map has room for.
-fn place(pid: NonZeroU32) -> (u32, u64) {
+fn bit_of(pid: NonZeroU32) -> (u32, u64) {
     let pid = pid.get() % (ID_WORDS * WORD);
     (pid / WORD, 1 << (pid % WORD))
 }
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn every_process_has_a_bit_of_its_own() {
-        let at = |pid| place(NonZeroU32::new(pid).expect("not zero"));
+        let at = |pid| bit_of(NonZeroU32::new(pid).expect("not zero"));
         assert_eq!(at(1), (0, 2));
         assert_eq!(at(63), (0, 1 << 63));
         assert_eq!(at(64), (1, 1));

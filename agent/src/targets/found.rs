@@ -5,7 +5,7 @@ use std::{io, num::NonZeroU32};
 use crate::{
     domain::Update,
     host::Host,
-    kernel::{FunctionPlace, FunctionSearch, FunctionSpec, ProbeError},
+    kernel::{FunctionLocation, FunctionSearch, FunctionSpec, ProbeError},
     kube::{
         Kube,
         selector::{Answer, PodSelector},
@@ -106,7 +106,11 @@ impl Found {
     /// A process that was looked through since the last call: what to attach to, and where.
     pub(crate) fn function_found(
         &self,
-    ) -> Option<(NonZeroU32, FunctionSpec, Result<FunctionPlace, ProbeError>)> {
+    ) -> Option<(
+        NonZeroU32,
+        FunctionSpec,
+        Result<FunctionLocation, ProbeError>,
+    )> {
         let (function, search) = self.function.as_ref()?;
         let (pid, place) = search.next()?;
         Some((pid, function.clone(), place))
