@@ -1,7 +1,7 @@
 //! What the agent says of itself.
 
 use super::Line;
-use crate::domain::{Availability, Health};
+use crate::domain::{Health, Hook};
 
 impl Line {
     pub(super) fn health(&mut self, health: &Health) {

@@ -1,14 +1,14 @@
 //! The machine-readable lines, in the names of the accounting model.
 //!
 //! Written by hand into one reused buffer: at tens of thousands of messages a second a tree of
-//! values per line would be most of the agent's work. [`write`] has what JSON is made of.
+//! values per line would be most of the agent's work. [`line`] has what JSON is made of.
 
 mod diagnosis;
 mod health;
+mod line;
 mod session;
 #[cfg(test)]
 mod tests;
-mod write;
 
 use crate::{
     domain::Message,

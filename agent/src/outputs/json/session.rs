@@ -4,7 +4,7 @@ use super::Line;
 use crate::{
     domain::{Part, ProcessInfo, Qos, SessionId, Stage, WindowClosures},
     model::SessionFigures,
-    stats::Quantiles,
+    stats::Spread,
 };
 
 impl Line {

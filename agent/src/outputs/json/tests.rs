@@ -195,7 +195,7 @@ fn what_a_holder_did_is_told_with_its_row() {
     let row = &v["sessions"][0]["blame"][0];
     assert_eq!((&row["ns"], &row["samples"]), (&90.into(), &9.into()));
     let doing = row["doing"].as_array().expect("rows");
-    assert_eq!(doing.len(), 6);
+    assert_eq!(activity.len(), 6);
     assert_eq!(
         doing[0],
         serde_json::json!({"state": "on_cpu", "call": null, "function": "hash",

@@ -18,8 +18,8 @@ use super::{
     writer::{Args, Track, Writer},
 };
 use crate::{
+    domain::units::sanitize_name,
     domain::{Matrix, Message, Part, SessionId, Stage},
-    outputs::units::sanitize_name,
 };
 
 /// What an age of the trace is counted over.

@@ -6,10 +6,10 @@ use ratatui::{
 };
 
 use super::{
-    paint::Palette,
+    palette::Palette,
     widgets::{EIGHTHS, apportion},
 };
-use crate::{domain::Part, model::IntervalPoint};
+use crate::{domain::Part, model::Point};
 
 /// Columns that the scale takes on the left.
 const SCALE: u16 = 7;

@@ -8,12 +8,12 @@ use ratatui::{
 };
 
 use super::{
+    data::ScreenData,
     keys::{HELP, HELP_PLAYING},
     pages,
-    paint::Palette,
-    playing::PlaybackStatus,
+    palette::Palette,
+    playback::PlaybackStatus,
     state::{Page, ScreenState},
-    view::ScreenData,
 };
 use crate::domain::units::HumanDuration;
 

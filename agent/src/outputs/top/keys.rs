@@ -2,7 +2,7 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{playing::PlaybackCommand, state::Page};
+use super::{playback::PlaybackCommand, state::Page};
 
 /// The line that says so, while a process is watched.
 pub(super) const HELP: &str =

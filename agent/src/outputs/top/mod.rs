@@ -4,26 +4,25 @@
 //! [`draw()`] puts it on a frame as a [`ScreenState`] says, which keys change. The [`Screen`] does both
 //! on a thread of its own, so that a slow terminal holds up nothing.
 
-mod blame;
 mod chart;
+mod data;
 mod draw;
-mod held;
 mod keys;
 mod pages;
-mod paint;
-mod playing;
+mod palette;
+mod playback;
+mod screen;
 mod state;
+mod stderr_buffer;
 #[cfg(test)]
 mod tests;
-mod view;
 mod widgets;
-mod window;
 
-pub use draw::draw;
-pub use playing::{PlaybackCommand, PlaybackStatus};
-pub use state::{Page, ScreenState};
-pub use view::{
+pub use data::{
     AgentView, CgroupInterval, CgroupView, FigureScope, ProcessCgroups, ScreenData, SessionView,
     ThreadView,
 };
-pub use window::{MIN_REDRAW_INTERVAL, Screen, ScreenConfig};
+pub use draw::draw;
+pub use playback::{PlaybackCommand, PlaybackStatus};
+pub use screen::{MIN_REDRAW_INTERVAL, Screen, ScreenConfig};
+pub use state::{Page, ScreenState};

@@ -1,8 +1,8 @@
 //! What the keys have chosen.
 
 use super::{
+    data::{FigureScope, ScreenData, SessionView},
     keys::KeyAction,
-    view::{FigureScope, ScreenData, SessionView},
 };
 use crate::model::SessionName;
 

@@ -2,7 +2,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::paint::Palette;
+use super::palette::Palette;
 use crate::domain::Part;
 
 /// A line filled from below, by eighths.

@@ -10,12 +10,12 @@ use ratatui::{
 use super::{clean, name};
 use crate::{
     domain::units::{HumanBytes, HumanDuration, human_name},
-    model::IntervalPoint,
+    model::Point,
     outputs::top::{
         chart::{by_part, latest, plain},
-        paint::Palette,
+        data::{AgentView, CgroupView, ProcessCgroups, ScreenData, SessionView},
+        palette::Palette,
         state::ScreenState,
-        view::{AgentView, CgroupView, ProcessCgroups, ScreenData, SessionView},
     },
 };
 

@@ -13,9 +13,9 @@ use crate::{
         units::{human_name, wrap},
     },
     outputs::top::{
+        data::ScreenData,
         keys::{KEYS, KEYS_PLAYING},
-        paint::Palette,
-        view::ScreenData,
+        palette::Palette,
     },
     what_if::ASSUMPTIONS,
 };

@@ -1,5 +1,6 @@
 //! The pages.
 
+mod blame_table;
 mod cgroup;
 mod help;
 mod session;
@@ -21,16 +22,16 @@ use ratatui::{
 };
 
 use super::{
-    paint::Palette,
-    view::{FigureScope, ScreenData, SessionView},
+    data::{FigureScope, ScreenData, SessionView},
+    palette::Palette,
 };
 use crate::{
     domain::{
         Part,
         units::{HumanDuration, HumanPercent, human_name, sanitize, sanitize_name, wrap},
     },
-    model::IntervalPoint,
-    outputs::terminal::names,
+    model::Point,
+    outputs::text::names,
     verdict::{Cause, Verdict},
 };
 

@@ -8,20 +8,19 @@ use ratatui::{
     widgets::{Cell, Paragraph, Row, Table},
 };
 
-use super::{diagnosis, few, flow, name, nothing};
+use super::{blame_table, diagnosis, few, flow, name, nothing};
 use crate::{
     domain::{
         Part, Stage,
         units::{HumanDuration, HumanPercent, HumanRate, human_name},
     },
     outputs::{
-        terminal::place,
+        text::place,
         top::{
-            blame,
             chart::{by_part, latest},
-            paint::Palette,
+            data::{FigureScope, ScreenData, SessionView},
+            palette::Palette,
             state::ScreenState,
-            view::{FigureScope, ScreenData, SessionView},
         },
     },
     stats::Figures,
@@ -58,7 +57,7 @@ pub(in super::super) fn session(
     let figures = s.figures(scope);
     let table = figures.map(|s| matrix(&s.figures, scope, paint));
     let (table_height, table) = table.unwrap_or_else(|| (1, Table::default()));
-    let wanted = blame::height(figures);
+    let wanted = blame_table::height(figures);
     let fixed = 2 + diagnosis.len() as u16 + what_if.len() as u16 + table_height;
     // The chart has three lines at the least; the blame table what it needs, then the chart the
     // rest.
@@ -82,7 +81,7 @@ pub(in super::super) fn session(
     match figures {
         Some(figures) => {
             frame.render_widget(table, split);
-            blame::draw(frame, charged, figures, paint);
+            blame_table::draw(frame, charged, figures, paint);
         }
         None => frame.render_widget(Line::raw("no fresh messages yet"), split),
     }

@@ -8,15 +8,14 @@ use ratatui::{
     widgets::{Cell, Paragraph, Row, Table},
 };
 
-use super::{cause, diagnosis, few, name, nothing, percent};
+use super::{blame_table, cause, diagnosis, few, name, nothing, percent};
 use crate::{
     domain::units::{HumanDuration, HumanRate},
     outputs::top::{
-        blame,
         chart::by_part,
-        paint::Palette,
+        data::{FigureScope, ScreenData, SessionView},
+        palette::Palette,
         state::ScreenState,
-        view::{FigureScope, ScreenData, SessionView},
         widgets::{bar, sparks},
     },
 };
@@ -142,7 +141,9 @@ fn selected(
     let said_height = (said.len() as u16).min(area.height);
     let left = area.height - said_height;
     // Three rows say who; the course gets what is left.
-    let blame_height = blame::height(figures).min(4).min(left.saturating_sub(1));
+    let blame_height = blame_table::height(figures)
+        .min(4)
+        .min(left.saturating_sub(1));
     let [words, charged, chart] = Layout::vertical([
         Constraint::Length(said_height),
         Constraint::Length(blame_height),
@@ -151,7 +152,7 @@ fn selected(
     .areas(area);
     frame.render_widget(Paragraph::new(said), words);
     if let Some(figures) = figures {
-        blame::draw(frame, charged, figures, paint);
+        blame_table::draw(frame, charged, figures, paint);
     }
     if chart.height >= 3 {
         let lines = by_part(&s.points, chart.width, chart.height, paint);

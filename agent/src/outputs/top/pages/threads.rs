@@ -12,9 +12,9 @@ use super::{clean, name, nothing, percent};
 use crate::{
     domain::{Part, units::human_name},
     outputs::top::{
-        paint::Palette,
+        data::{ScreenData, ThreadView},
+        palette::Palette,
         state::ScreenState,
-        view::{ScreenData, ThreadView},
         widgets::bar,
     },
 };

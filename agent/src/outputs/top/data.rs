@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::playing::PlaybackStatus;
+use super::playback::PlaybackStatus;
 use crate::{
     domain::{CgroupLevel, CgroupUse, Culprit, Part, ThreadName, ThreadUse},
     model::{IntervalPoint, LatestPair, Model, SessionFigures, SessionHistory, SessionName},

@@ -8,7 +8,7 @@ use crate::{
     stats::{BlameRow, HolderSamples},
 };
 
-use super::units::{HumanDuration, HumanPercent, human_name};
+use crate::domain::units::{HumanDuration, HumanPercent, human_name};
 
 /// Parts below this share of the age outside the network are not worth a culprit, per cent.
 const WORTH: i128 = 1;
@@ -80,7 +80,7 @@ fn seen(text: &mut String, samples: &HolderSamples) {
         whole: samples.total.into(),
     };
     let _ = write!(text, "    seen {} times meanwhile: ", samples.total);
-    for (i, (activity, times)) in samples.activities.iter().enumerate() {
+    for (i, (doing, times)) in samples.activities.iter().enumerate() {
         let comma = if i == 0 { "" } else { ", " };
         let _ = write!(text, "{comma}{} ", share(*times));
         was(text, activity);

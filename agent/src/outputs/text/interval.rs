@@ -2,7 +2,9 @@
 
 use std::{fmt::Write as _, io::IsTerminal, time::Duration};
 
-use super::units::{HumanBytes, HumanDuration, HumanPercent, HumanRate, human_name, sanitize_name};
+use crate::domain::units::{
+    HumanBytes, HumanDuration, HumanPercent, HumanRate, human_name, sanitize_name,
+};
 use crate::{
     domain::{Part, ProcessInfo, Stage},
     model::{Interval, SessionFigures, SessionName},
@@ -35,29 +37,29 @@ impl TextStyle {
         }
     }
 
-    pub(super) fn paint(self, code: &str, text: &str) -> String {
+    pub(crate) fn paint(self, code: &str, text: &str) -> String {
         match self {
             Self::Plain => text.to_owned(),
             Self::Colour => format!("\x1b[{code}m{text}\x1b[0m"),
         }
     }
 
-    pub(super) fn bold(self, text: &str) -> String {
+    pub(crate) fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    pub(super) fn warn(self, text: &str) -> String {
+    pub(crate) fn warn(self, text: &str) -> String {
         self.paint("33", text)
     }
 
-    pub(super) fn alarm(self, text: &str) -> String {
+    pub(crate) fn alarm(self, text: &str) -> String {
         self.paint("1;31", text)
     }
 }
 
 /// A session as humans tell it apart: `VENUE>DROP :5002 411/412`, and in a container where that is:
 /// `VENUE>DROP :5002 411/412 trading/oms-0/engine`.
-pub(super) fn label(s: &SessionFigures) -> String {
+pub(crate) fn label(s: &SessionFigures) -> String {
     match &s.name {
         SessionName::One(id) => {
             let mut text = format!(
@@ -82,7 +84,7 @@ pub(super) fn label(s: &SessionFigures) -> String {
 
 /// Where a process runs: `namespace/pod/container`, with ids where names are not known; a container
 /// outside of Kubernetes by its runtime: `podman/1a2b3c4d5e6f`. `None`: on the host.
-pub(super) fn place(process: &ProcessInfo) -> Option<String> {
+pub(crate) fn place(process: &ProcessInfo) -> Option<String> {
     let container = process.container.as_ref();
     let Some(pod) = &process.pod else {
         let container = container?;
@@ -105,7 +107,7 @@ pub(super) fn place(process: &ProcessInfo) -> Option<String> {
 }
 
 /// The lines of one interval, each ended by a newline; empty when there is nothing to tell.
-pub(super) fn interval(interval: &Interval, style: TextStyle) -> String {
+pub(crate) fn interval(interval: &Interval, style: TextStyle) -> String {
     let (idle, busy): (Vec<_>, Vec<_>) =
         interval.sessions.iter().partition(|s| s.figures.is_empty());
     let listed = if idle.len() <= IDLE_LISTED {
@@ -128,7 +130,7 @@ pub(super) fn interval(interval: &Interval, style: TextStyle) -> String {
 }
 
 /// What the agent itself lost or met in the interval.
-pub(super) fn losses(interval: &Interval) -> Option<String> {
+pub(crate) fn losses(interval: &Interval) -> Option<String> {
     let list = |kinds: &[(&str, u64)]| {
         let each: Vec<_> = kinds
             .iter()
@@ -212,7 +214,7 @@ fn verdict(text: &mut String, s: &SessionFigures, style: TextStyle) {
 }
 
 /// The causes by name.
-pub(super) fn names(verdict: &Verdict) -> String {
+pub(crate) fn names(verdict: &Verdict) -> String {
     let names: Vec<_> = verdict
         .causes
         .iter()
@@ -222,7 +224,7 @@ pub(super) fn names(verdict: &Verdict) -> String {
 }
 
 /// What is left until MaxLatency.
-pub(super) fn time_left(left: Duration) -> String {
+pub(crate) fn time_left(left: Duration) -> String {
     if left.is_zero() {
         "MaxLatency is passed.".to_owned()
     } else {
@@ -263,7 +265,7 @@ fn parts(s: &SessionFigures, style: TextStyle) -> String {
 
 /// The share of the network's time in which an acknowledgement of ours was pending, where that is
 /// worth a word: a tenth of it, and the network itself a hundredth of the age.
-pub(super) fn ack_pending(f: &Figures) -> Option<HumanPercent> {
+pub(crate) fn ack_pending(f: &Figures) -> Option<HumanPercent> {
     let sums = f.sums_without_skew();
     let network = sums.part(Part::Network);
     let pending = HumanPercent {

@@ -7,7 +7,7 @@ use ratatui::{
     widgets::{Cell, Row, Table},
 };
 
-use super::paint::Palette;
+use crate::outputs::top::palette::Palette;
 use crate::{
     domain::{
         Part,

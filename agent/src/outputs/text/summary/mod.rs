@@ -2,13 +2,17 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{
+use crate::outputs::text::{
     blame,
-    terminal::{TextStyle, ack_pending, label, names, time_left},
-    units::{HumanBytes, HumanDuration, HumanPercent, HumanRate, human_name, sanitize_name, wrap},
+    interval::{TextStyle, ack_pending, label, names, time_left},
 };
 use crate::{
-    domain::{Availability, DiscoveryCounts, Health, Part, ProcessInfo, Stage},
+    domain::{
+        Availability, Discovery, Health, Part, ProcessInfo, Stage,
+        units::{
+            HumanBytes, HumanDuration, HumanPercent, HumanRate, human_name, sanitize_name, wrap,
+        },
+    },
     model::{SessionFigures, Summary},
     stats::{Figures, Quantiles},
     verdict::Flow,
@@ -19,7 +23,7 @@ use crate::{
 const SESSIONS_IN_FULL: usize = 16;
 
 /// The whole text; `watched` names the processes.
-pub(super) fn summary(summary: &Summary, watched: &str, style: TextStyle) -> String {
+pub(crate) fn summary(summary: &Summary, watched: &str, style: TextStyle) -> String {
     let mut text = String::new();
     let seconds = summary.length.as_secs_f64();
     let _ = writeln!(
@@ -421,7 +425,7 @@ fn health(text: &mut String, health: &Health, style: TextStyle) {
         HumanBytes(health.ring_high_water_bytes)
     );
     if let Some(found) = health.discovery {
-        let DiscoveryCounts {
+        let Discovery {
             fix,
             other,
             not_selected,

@@ -23,14 +23,14 @@ use ratatui::{
 use tokio::sync::{mpsc, watch};
 
 use super::{
+    data::ScreenData,
     draw::draw,
-    held::StderrBuffer,
     keys::{KeyAction, action},
-    playing::PlaybackCommand,
+    playback::PlaybackCommand,
     state::ScreenState,
-    view::ScreenData,
+    stderr_buffer::StderrBuffer,
 };
-use crate::outputs::terminal::TextStyle;
+use crate::outputs::text::TextStyle;
 
 /// The least time between two drawings.
 pub const MIN_REDRAW_INTERVAL: Duration = Duration::from_millis(250);
