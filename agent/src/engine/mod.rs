@@ -240,7 +240,7 @@ fn setup(config: &Config, watched: &str) -> ScreenConfig {
     #[cfg(not(feature = "fault-injection"))]
     let _ = config;
     ScreenConfig {
-        watched: watched.to_owned(),
+        target: watched.to_owned(),
         commands: None,
         #[cfg(feature = "fault-injection")]
         panics: config.faults.panic == Some(PanicIn::Drawing),

@@ -356,10 +356,6 @@ impl Model {
     pub(crate) fn open_sessions(&self) -> usize {
         self.sessions.open()
     }
-
-    pub(crate) fn sessions_observed(&self) -> u64 {
-        self.sessions.seen()
-    }
 }
 
 /// With what its container asked for, where that is known.

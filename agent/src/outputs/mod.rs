@@ -3,6 +3,8 @@
 //! All of it is read from the [model](crate::model); messages reach standard output as the
 //! [`Publisher`](crate::pipeline::Publisher) hands them over.
 
+#[cfg(test)]
+mod fixtures;
 mod http;
 mod json;
 mod metrics;

@@ -1,14 +1,14 @@
-//! Who is to blame, the verdict, and what would have helped.
+//! Blame, verdict and what-if of a session.
 
-use super::Line;
+use super::line::JsonLine;
 use crate::{
     stats::{BlameRow, HolderSamples},
     verdict::{CpuUse, Verdict},
     what_if::WhatIf,
 };
 
-impl Line {
-    /// The rows of a part sum to it; `culprit` is null in the row of all others.
+impl JsonLine {
+    /// The rows of a part sum to the part; `culprit` is null in the row of all others.
     pub(super) fn blame(&mut self, rows: &[BlameRow]) {
         self.key("blame");
         self.open(b'[');
@@ -75,7 +75,7 @@ impl Line {
         self.close(b'}');
     }
 
-    pub(super) fn cpu(&mut self, cpu: &CpuUse) {
+    fn cpu(&mut self, cpu: &CpuUse) {
         self.key("cpu");
         self.open(b'{');
         self.text("cgroup", &cpu.path);
@@ -110,7 +110,7 @@ impl Line {
     }
 
     /// The counts of `doing` sum to `samples`; the state is null in the row of all others.
-    pub(super) fn samples(&mut self, samples: &HolderSamples) {
+    fn samples(&mut self, samples: &HolderSamples) {
         self.int("samples", samples.total);
         self.key("doing");
         self.open(b'[');
@@ -118,10 +118,10 @@ impl Line {
             self.comma();
             self.open(b'{');
             self.text("state", activity.state.name());
-            self.optional("call", activity.call.as_deref());
+            self.optional_text("call", activity.call.as_deref());
             let function = activity.function.as_ref();
-            self.optional("function", function.map(|f| f.name.as_str()));
-            self.optional("place", function.map(|f| f.location.as_str()));
+            self.optional_text("function", function.map(|f| f.name.as_str()));
+            self.optional_text("place", function.map(|f| f.location.as_str()));
             self.int("samples", *times);
             self.close(b'}');
         }

@@ -1,9 +1,9 @@
-//! What the agent says of itself.
+//! The agent's account of itself.
 
-use super::Line;
-use crate::domain::{Health, Hook};
+use super::line::JsonLine;
+use crate::domain::{Availability, Health};
 
-impl Line {
+impl JsonLine {
     pub(super) fn health(&mut self, health: &Health) {
         self.key("health");
         self.open(b'{');

@@ -1,10 +1,14 @@
-//! What JSON is made of.
+//! A JSON line under construction: brackets, keys and values.
 
 use std::io::Write as _;
 
-use super::Line;
+/// One line of JSON in a buffer that is used again for the next.
+#[derive(Debug, Default)]
+pub(in crate::outputs) struct JsonLine {
+    bytes: Vec<u8>,
+}
 
-impl Line {
+impl JsonLine {
     pub(super) fn start(&mut self, kind: &str) {
         self.bytes.clear();
         self.open(b'{');
@@ -38,7 +42,7 @@ impl Line {
         self.bytes.push(b':');
     }
 
-    pub(super) fn int(&mut self, key: &str, value: impl Integer) {
+    pub(super) fn int(&mut self, key: &str, value: impl JsonInteger) {
         self.key(key);
         value.write(&mut self.bytes);
     }
@@ -63,20 +67,20 @@ impl Line {
         match value.filter(|value| value.is_finite()) {
             Some(value) => {
                 self.key(key);
-                print(&mut self.bytes, format_args!("{value:.3}"));
+                append(&mut self.bytes, format_args!("{value:.3}"));
             }
             None => self.null(key),
         }
     }
 
-    pub(super) fn whole(&mut self, key: &str, value: Option<u64>) {
+    pub(super) fn optional_int(&mut self, key: &str, value: Option<u64>) {
         match value {
             Some(value) => self.int(key, value),
             None => self.null(key),
         }
     }
 
-    pub(super) fn optional(&mut self, key: &str, value: Option<&str>) {
+    pub(super) fn optional_text(&mut self, key: &str, value: Option<&str>) {
         match value {
             Some(value) => self.text(key, value),
             None => self.null(key),
@@ -95,10 +99,10 @@ impl Line {
     }
 
     /// A value whose text needs no escaping.
-    pub(super) fn shown(&mut self, key: &str, value: impl std::fmt::Display) {
+    pub(super) fn display(&mut self, key: &str, value: impl std::fmt::Display) {
         self.key(key);
         self.bytes.push(b'"');
-        print(&mut self.bytes, value);
+        append(&mut self.bytes, value);
         self.bytes.push(b'"');
     }
 
@@ -112,9 +116,9 @@ impl Line {
                 match c {
                     '"' | '\\' => self.bytes.extend_from_slice(&[b'\\', c as u8]),
                     '\0'..='\x1f' => {
-                        print(&mut self.bytes, format_args!("\\u{:04x}", c as u32));
+                        append(&mut self.bytes, format_args!("\\u{:04x}", c as u32));
                     }
-                    _ => print(&mut self.bytes, c),
+                    _ => append(&mut self.bytes, c),
                 }
             }
         }
@@ -122,21 +126,21 @@ impl Line {
     }
 }
 
-fn print(bytes: &mut Vec<u8>, value: impl std::fmt::Display) {
+fn append(bytes: &mut Vec<u8>, value: impl std::fmt::Display) {
     // Writing to memory does not fail.
     let _ = write!(bytes, "{value}");
 }
 
-/// What is written as a JSON integer. Summed ages may exceed 64 bits.
-pub(super) trait Integer {
+/// A number that is written as a JSON integer. Summed ages may exceed 64 bits.
+pub(super) trait JsonInteger {
     fn write(self, bytes: &mut Vec<u8>);
 }
 
 macro_rules! integers {
     ($($t:ty)*) => {$(
-        impl Integer for $t {
+        impl JsonInteger for $t {
             fn write(self, bytes: &mut Vec<u8>) {
-                print(bytes, self);
+                append(bytes, self);
             }
         }
     )*};

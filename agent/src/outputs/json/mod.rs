@@ -1,7 +1,7 @@
 //! The machine-readable lines, in the names of the accounting model.
 //!
 //! Written by hand into one reused buffer: at tens of thousands of messages a second a tree of
-//! values per line would be most of the agent's work. [`line`] has what JSON is made of.
+//! values per line would be most of the agent's work. [`line`] has the values that JSON consists of.
 
 mod diagnosis;
 mod health;
@@ -10,19 +10,15 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+pub(super) use line::JsonLine;
+
 use crate::{
     domain::Message,
     model::{Interval, SessionFigures, Summary},
     what_if::ASSUMPTIONS,
 };
 
-/// A line under construction.
-#[derive(Debug, Default)]
-pub(super) struct Line {
-    bytes: Vec<u8>,
-}
-
-impl Line {
+impl JsonLine {
     /// The line for one message.
     pub(super) fn message(&mut self, m: &Message) -> &[u8] {
         self.start("message");
@@ -75,7 +71,7 @@ impl Line {
         self.finish()
     }
 
-    /// The line for the agent's own losses in an interval; `None` when there were none.
+    /// The line for the agent's losses and anomalies in an interval; `None` without any.
     pub(super) fn agent(&mut self, interval: &Interval) -> Option<&[u8]> {
         if interval.lost.is_empty() && interval.anomalies.is_empty() {
             return None;
@@ -88,7 +84,7 @@ impl Line {
         Some(self.finish())
     }
 
-    /// The last line.
+    /// The line for the whole run, the last one.
     pub(super) fn summary(&mut self, summary: &Summary) -> &[u8] {
         self.start("summary");
         self.int("since_ns", summary.since_ns);

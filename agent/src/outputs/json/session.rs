@@ -1,13 +1,13 @@
 //! The figures of a session.
 
-use super::Line;
+use super::line::JsonLine;
 use crate::{
     domain::{Part, ProcessInfo, Qos, SessionId, Stage, WindowClosures},
     model::SessionFigures,
-    stats::Spread,
+    stats::Quantiles,
 };
 
-impl Line {
+impl JsonLine {
     pub(super) fn figures(&mut self, s: &SessionFigures) {
         let f = &s.figures;
         self.key("session");
@@ -85,7 +85,7 @@ impl Line {
         }
     }
 
-    pub(super) fn window(&mut self, window: &WindowClosures) {
+    fn window(&mut self, window: &WindowClosures) {
         self.key("window");
         self.open(b'{');
         self.int("closed", window.closed);
@@ -107,8 +107,8 @@ impl Line {
         self.open(b'{');
         self.text("sender", &id.sender);
         self.text("target", &id.target);
-        self.shown("local", id.local);
-        self.shown("remote", id.remote);
+        self.display("local", id.local);
+        self.display("remote", id.remote);
         self.int("pid", id.pid);
         match tid {
             Some(tid) => self.int("tid", tid),
@@ -117,7 +117,7 @@ impl Line {
         self.close(b'}');
     }
 
-    /// Who reads a session; what there is to say of containers and pods only where it is in one.
+    /// The process that reads a session; the keys of containers and pods only where it is in one.
     pub(super) fn process(&mut self, process: &ProcessInfo) {
         self.key("process");
         self.open(b'{');
@@ -126,20 +126,20 @@ impl Line {
         self.text("comm", &process.comm);
         if let Some(container) = &process.container {
             self.text("container_id", &container.id);
-            self.optional("container", container.name.as_deref());
-            self.optional("runtime", container.runtime.as_deref());
+            self.optional_text("container", container.name.as_deref());
+            self.optional_text("runtime", container.runtime.as_deref());
         }
         if let Some(pod) = &process.pod {
             self.text("pod_uid", &pod.uid);
-            self.optional("namespace", pod.namespace.as_deref());
-            self.optional("pod", pod.name.as_deref());
-            self.optional("qos", pod.qos.map(Qos::name));
-            self.whole("cpu_request_millis", process.cpu_request_millis);
+            self.optional_text("namespace", pod.namespace.as_deref());
+            self.optional_text("pod", pod.name.as_deref());
+            self.optional_text("qos", pod.qos.map(Qos::name));
+            self.optional_int("cpu_request_millis", process.cpu_request_millis);
             if let Some((least, most)) = process.cpu_request_between {
                 self.int("cpu_request_min_millis", least);
                 self.int("cpu_request_max_millis", most);
             }
-            self.whole("cpu_limit_millis", process.cpu_limit_millis);
+            self.optional_int("cpu_limit_millis", process.cpu_limit_millis);
         }
         self.close(b'}');
     }

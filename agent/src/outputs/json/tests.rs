@@ -35,9 +35,9 @@ fn cell_sum(matrix: &Value) -> i64 {
 }
 
 #[test]
-fn a_process_in_a_pod_is_told_with_all_that_is_known() {
-    let told = |process: &ProcessInfo| {
-        let mut line = Line::default();
+fn a_process_in_a_pod_has_every_resolved_name() {
+    let written = |process: &ProcessInfo| {
+        let mut line = JsonLine::default();
         line.open(b'{');
         line.process(process);
         let v = parse(line.finish());
@@ -50,7 +50,7 @@ fn a_process_in_a_pod_is_told_with_all_that_is_known() {
         ..ProcessInfo::default()
     };
     let on_the_host = serde_json::json!({"pid": 411, "container_pid": 1, "comm": "oms"});
-    assert_eq!(told(&process), on_the_host);
+    assert_eq!(written(&process), on_the_host);
     process.container = Some(Container {
         id: "aa".to_owned(),
         runtime: Some("containerd".to_owned()),
@@ -63,7 +63,7 @@ fn a_process_in_a_pod_is_told_with_all_that_is_known() {
     });
     process.cpu_request_between = Some((90, 250));
     assert_eq!(
-        told(&process),
+        written(&process),
         serde_json::json!({
             "pid": 411, "container_pid": 1, "comm": "oms",
             "container_id": "aa", "container": null, "runtime": "containerd",
@@ -77,7 +77,7 @@ fn a_process_in_a_pod_is_told_with_all_that_is_known() {
 proptest! {
     #[test]
     fn a_message_line_reads_back_and_sums(m in any_message(0)) {
-        let mut line = Line::default();
+        let mut line = JsonLine::default();
         let v = parse(line.message(&m));
         prop_assert_eq!(&v["type"], "message");
         prop_assert_eq!(v["seq"].as_u64(), Some(m.seq));
@@ -114,7 +114,7 @@ proptest! {
         let mut id = (*m.session).clone();
         (id.sender, id.target) = (sender, target);
         m.session = Arc::new(id);
-        let mut line = Line::default();
+        let mut line = JsonLine::default();
         let v = parse(line.message(&m));
         prop_assert_eq!(v["session"]["sender"].as_str(), Some(&*m.session.sender));
         prop_assert_eq!(v["session"]["target"].as_str(), Some(&*m.session.target));
@@ -131,7 +131,7 @@ fn the_message_line_is_the_one_of_the_accounting_model() {
             (Stage::InApp, Part::OnCpu, 2),
         ],
     );
-    let line = String::from_utf8(Line::default().message(&m).to_vec()).expect("UTF-8");
+    let line = String::from_utf8(JsonLine::default().message(&m).to_vec()).expect("UTF-8");
     assert_eq!(
         line,
         concat!(
@@ -149,7 +149,7 @@ fn the_message_line_is_the_one_of_the_accounting_model() {
 }
 
 #[test]
-fn what_a_holder_did_is_told_with_its_row() {
+fn the_row_of_a_holder_has_its_samples() {
     let s = session(0);
     let mut model = Model::at_zero();
     let thread = ThreadName {
@@ -190,12 +190,12 @@ fn what_a_holder_did_is_told_with_its_row() {
     sample(m.tid, 7);
     // Somebody else waited.
     sample(m.tid + 1, 0);
-    let mut line = Line::default();
+    let mut line = JsonLine::default();
     let v = parse(line.summary(&model.summary_now()));
     let row = &v["sessions"][0]["blame"][0];
     assert_eq!((&row["ns"], &row["samples"]), (&90.into(), &9.into()));
     let doing = row["doing"].as_array().expect("rows");
-    assert_eq!(activity.len(), 6);
+    assert_eq!(doing.len(), 6);
     assert_eq!(
         doing[0],
         serde_json::json!({"state": "on_cpu", "call": null, "function": "hash",
@@ -218,7 +218,7 @@ fn what_a_holder_did_is_told_with_its_row() {
 fn an_acknowledgement_pending_is_a_field_of_its_own() {
     let mut m = message(&session(0), 17, &[(Stage::InFlight, Part::Network, 50)]);
     m.ack_pending_ns = 40;
-    let mut line = Line::default();
+    let mut line = JsonLine::default();
     let v = parse(line.message(&m));
     assert_eq!(v["ack_pending_ns"], 40);
     assert_eq!(cell_sum(&v["matrix"]), 50);
@@ -262,7 +262,7 @@ fn intervals_and_summary_read_back() {
         availability: Availability::Unavailable("no \"field\"".to_owned()),
     });
     let interval = model.interval_now();
-    let mut line = Line::default();
+    let mut line = JsonLine::default();
     let v = parse(line.interval(&interval, &interval.sessions[0]));
     assert_eq!(v["type"], "interval");
     assert_eq!(v["age_ns"], 900_010_000);
@@ -318,7 +318,7 @@ fn lines_a_second() {
             (Stage::InApp, Part::LockWait, 5_123_456),
         ],
     );
-    let (mut line, mut model) = (Line::default(), Model::at_zero());
+    let (mut line, mut model) = (JsonLine::default(), Model::at_zero());
     let rounds = 1_000_000;
     let started = Instant::now();
     let bytes: usize = (0..rounds).map(|_| line.message(&m).len()).sum();

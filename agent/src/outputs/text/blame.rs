@@ -3,15 +3,16 @@
 use std::fmt::Write as _;
 
 use crate::{
-    domain::{Part, ThreadActivity},
+    domain::{
+        Part, ThreadActivity,
+        units::{HumanDuration, HumanPercent, human_name, sanitize},
+    },
     model::SessionFigures,
     stats::{BlameRow, HolderSamples},
 };
 
-use crate::domain::units::{HumanDuration, HumanPercent, human_name};
-
 /// Parts below this share of the age outside the network are not worth a culprit, per cent.
-const WORTH: i128 = 1;
+const MIN_PART_PERCENT: i128 = 1;
 
 /// A line per part and culprit, most charged first; the share is that of the part.
 pub(super) fn lines(text: &mut String, s: &SessionFigures) {
@@ -19,7 +20,7 @@ pub(super) fn lines(text: &mut String, s: &SessionFigures) {
     let outside = sums.total() - sums.part(Part::Network);
     for part in Part::ALL {
         let whole = sums.part(part);
-        if whole * 100 < outside * WORTH {
+        if whole * 100 < outside * MIN_PART_PERCENT {
             continue;
         }
         for row in s.blame.iter().filter(|row| row.part == part) {
@@ -37,16 +38,16 @@ fn line(text: &mut String, row: &BlameRow, whole: i128) {
     let Some(culprit) = &row.culprit else {
         let _ = writeln!(
             text,
-            "  {part} {share}: all others, and waits too short to be told"
+            "  {part} {share}: all others, and waits too short to record"
         );
         return;
     };
     let waits = row.waits;
-    let _ = write!(text, "  {part} {share}: {culprit}");
+    let _ = write!(text, "  {part} {share}: {}", sanitize(&culprit.to_string()));
     if waits.count > 0 {
         let _ = write!(
             text,
-            "; {} waits of {} in all, the longest {}",
+            "; {} waits, {} in total, the longest {}",
             waits.count,
             HumanDuration::from(waits.ns as i64),
             HumanDuration::from(waits.longest_ns as i64)
@@ -55,7 +56,7 @@ fn line(text: &mut String, row: &BlameRow, whole: i128) {
     if row.part == Part::LockWait && waits.uninterruptible > 0 {
         let _ = write!(
             text,
-            ", {} of them ({}) not let go when asked",
+            "; {} uninterruptible holds ({})",
             waits.uninterruptible,
             HumanDuration::from(waits.uninterruptible_ns as i64)
         );
@@ -69,21 +70,21 @@ fn line(text: &mut String, row: &BlameRow, whole: i128) {
     }
     text.push('\n');
     if row.samples.total > 0 {
-        seen(text, &row.samples);
+        samples_line(text, &row.samples);
     }
 }
 
-/// What the holder was doing, below its line.
-fn seen(text: &mut String, samples: &HolderSamples) {
+/// What the holder was doing when it was sampled.
+fn samples_line(text: &mut String, samples: &HolderSamples) {
     let share = |part: u64| HumanPercent {
         part: part.into(),
         whole: samples.total.into(),
     };
-    let _ = write!(text, "    seen {} times meanwhile: ", samples.total);
-    for (i, (doing, times)) in samples.activities.iter().enumerate() {
+    let _ = write!(text, "    sampled {} times: ", samples.total);
+    for (i, (activity, times)) in samples.activities.iter().enumerate() {
         let comma = if i == 0 { "" } else { ", " };
         let _ = write!(text, "{comma}{} ", share(*times));
-        was(text, activity);
+        text.push_str(&sanitize(&activity_text(activity)));
     }
     if samples.other() > 0 {
         let _ = write!(text, ", {} something else", share(samples.other()));
@@ -92,13 +93,12 @@ fn seen(text: &mut String, samples: &HolderSamples) {
 }
 
 /// As in "on-cpu in `encode` (json/encoder.py:183)".
-fn was(text: &mut String, activity: &ThreadActivity) {
-    let state = match activity.state {
+fn activity_text(activity: &ThreadActivity) -> String {
+    let mut text = match activity.state {
         Part::Unknown => "running or ready to run".to_owned(),
         Part::RunQueue => "waiting for a CPU".to_owned(),
         part => human_name(part.name()),
     };
-    text.push_str(&state);
     if let Some(call) = &activity.call {
         let _ = write!(text, " in {call}");
     }
@@ -106,6 +106,7 @@ fn was(text: &mut String, activity: &ThreadActivity) {
         let by = if activity.call.is_some() { "by" } else { "in" };
         let _ = write!(text, " {by} {function}");
     }
+    text
 }
 
 #[cfg(test)]
@@ -114,7 +115,7 @@ mod tests {
     use crate::domain::Function;
 
     #[test]
-    fn what_a_holder_was_seen_doing() {
+    fn the_line_of_samples_has_state_call_and_function() {
         let activity = |state, call: Option<&str>, name: Option<&str>| ThreadActivity {
             state,
             call: call.map(str::to_owned),
@@ -133,10 +134,10 @@ mod tests {
             ],
         };
         let mut text = String::new();
-        seen(&mut text, &samples);
+        samples_line(&mut text, &samples);
         assert_eq!(
             text,
-            "    seen 200 times meanwhile: 80.0% on-cpu in hash_rows (lab/hog.py:42), \
+            "    sampled 200 times: 80.0% on-cpu in hash_rows (lab/hog.py:42), \
              10.0% blocked in write by log (lab/hog.py:42), 6.0% waiting for a CPU, \
              2.0% running or ready to run, 2.0% something else\n"
         );

@@ -1,9 +1,16 @@
-//! Lines for people.
+//! Lines for people: one per session and interval, and the summary.
 
 mod blame;
+mod figures;
 mod interval;
+mod label;
+mod style;
 mod summary;
+mod verdict;
 
-pub use interval::TextStyle;
-pub(crate) use interval::{interval, losses, names, place};
-pub(crate) use summary::summary;
+pub(super) use figures::list_counts;
+pub(super) use interval::{interval_lines, loss_line};
+pub(super) use label::process_location;
+pub use style::TextStyle;
+pub(super) use summary::summary;
+pub(super) use verdict::cause_names;

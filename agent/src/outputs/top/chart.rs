@@ -1,4 +1,4 @@
-//! Courses over time in columns of characters, with their scale.
+//! Columns over time, with their scale.
 
 use ratatui::{
     style::Style,
@@ -9,7 +9,10 @@ use super::{
     palette::Palette,
     widgets::{EIGHTHS, apportion},
 };
-use crate::{domain::Part, model::Point};
+use crate::{
+    domain::{Part, units::HumanDuration},
+    model::IntervalPoint,
+};
 
 /// Columns that the scale takes on the left.
 const SCALE: u16 = 7;
@@ -26,14 +29,14 @@ const STACKED: [Part; Part::ALL.len()] = [
     Part::Unknown,
 ];
 
-/// How high a column is, in lines and eighths of one.
-struct Height {
+/// The height of a column, in lines and eighths of one.
+struct ColumnHeight {
     whole: usize,
     eighths: usize,
 }
 
-impl Height {
-    /// Of `value`, where `top` is `height` lines high; more than nothing is at least an eighth.
+impl ColumnHeight {
+    /// The height of `value`, where `top` is `height` lines high; at least an eighth unless 0.
     fn of(value: f64, top: f64, height: u16) -> Self {
         let most = usize::from(height) * 8;
         let cells = if value > 0.0 && top > 0.0 {
@@ -52,14 +55,14 @@ impl Height {
         self.whole + if self.eighths > 0 { 1 } else { 0 }
     }
 
-    /// What a line, from the bottom, is filled with; without colours lines are full of `letter` or
-    /// empty.
-    fn fill(&self, line: usize, paint: Palette, letter: &'static str) -> Option<&'static str> {
+    /// The character that fills a line, counted from the bottom. Without colours a line is filled
+    /// with `letter` or empty.
+    fn fill(&self, line: usize, palette: Palette, letter: &'static str) -> Option<&'static str> {
         if line < self.whole {
             Some(letter)
         } else if line > self.whole || self.eighths == 0 {
             None
-        } else if paint.colour {
+        } else if palette.colour {
             Some(EIGHTHS[self.eighths - 1])
         } else {
             (self.eighths >= 4 || self.whole == 0).then_some(letter)
@@ -73,12 +76,12 @@ pub(super) fn by_part(
     points: &[IntervalPoint],
     width: u16,
     height: u16,
-    paint: Palette,
+    palette: Palette,
 ) -> Vec<Line<'static>> {
     let shown = latest(points, width);
     let wide = columns_each(width);
     let top = oldest_mean(shown);
-    let columns: Vec<(Height, Vec<Part>)> = shown
+    let columns: Vec<(ColumnHeight, Vec<Part>)> = shown
         .iter()
         .map(|point| {
             let age = if point.messages > 0 {
@@ -86,7 +89,7 @@ pub(super) fn by_part(
             } else {
                 0
             };
-            let column = Height::of(age as f64, top as f64, height);
+            let column = ColumnHeight::of(age as f64, top as f64, height);
             let parts = apportion(&point.parts, column.lines() as u16);
             let stacked = STACKED
                 .iter()
@@ -95,14 +98,14 @@ pub(super) fn by_part(
             (column, stacked)
         })
         .collect();
-    let label = crate::domain::units::HumanDuration::from(top).to_string();
-    lines(height, &label, paint, |line| {
+    let label = HumanDuration::from(top).to_string();
+    lines(height, &label, palette, |line| {
         let cells = columns.iter().map(|(column, parts)| {
             let part = parts.get(line).copied().unwrap_or(Part::Unknown);
-            match column.fill(line, paint, paint.fill(part)) {
-                Some(fill) => Span::styled(fill.repeat(wide), paint.part(part)),
+            match column.fill(line, palette, palette.fill(part)) {
+                Some(fill) => Span::styled(fill.repeat(wide), palette.part(part)),
                 // An interval without messages.
-                None if line == 0 => Span::styled("\u{b7}".repeat(wide), paint.faint()),
+                None if line == 0 => Span::styled("\u{b7}".repeat(wide), palette.faint()),
                 None => Span::raw(" ".repeat(wide)),
             }
         });
@@ -110,25 +113,25 @@ pub(super) fn by_part(
     })
 }
 
-/// Values as columns up to `top`; `None` where there is none.
+/// Values as columns of one style, up to `top`; `None` is an empty column.
 pub(super) fn plain(
     values: impl Iterator<Item = Option<f64>>,
     (top, label): (f64, &str),
     (width, height): (u16, u16),
     style: Style,
-    paint: Palette,
+    palette: Palette,
 ) -> Vec<Line<'static>> {
     let wide = columns_each(width);
     let columns: Vec<_> = values
-        .map(|value| value.map(|value| Height::of(value, top, height)))
+        .map(|value| value.map(|value| ColumnHeight::of(value, top, height)))
         .collect();
-    lines(height, label, paint, |line| {
+    lines(height, label, palette, |line| {
         let cells = columns.iter().map(|column| {
-            let fill = column.as_ref().and_then(|c| c.fill(line, paint, "#"));
+            let fill = column.as_ref().and_then(|c| c.fill(line, palette, "#"));
             match fill {
-                Some("#") if paint.colour => Span::styled(EIGHTHS[7].repeat(wide), style),
+                Some("#") if palette.colour => Span::styled(EIGHTHS[7].repeat(wide), style),
                 Some(fill) => Span::styled(fill.repeat(wide), style),
-                None if line == 0 => Span::styled("\u{b7}".repeat(wide), paint.faint()),
+                None if line == 0 => Span::styled("\u{b7}".repeat(wide), palette.faint()),
                 None => Span::raw(" ".repeat(wide)),
             }
         });
@@ -140,7 +143,7 @@ pub(super) fn plain(
 fn lines(
     height: u16,
     top: &str,
-    paint: Palette,
+    palette: Palette,
     mut line: impl FnMut(usize) -> Vec<Span<'static>>,
 ) -> Vec<Line<'static>> {
     let height = usize::from(height);
@@ -154,7 +157,7 @@ fn lines(
             };
             let mark = if label.is_empty() { ' ' } else { '\u{2524}' };
             let label = format!("{label:>6}{mark}");
-            let mut spans = vec![Span::styled(label, paint.faint())];
+            let mut spans = vec![Span::styled(label, palette.faint())];
             spans.extend(line(row));
             Line::from(spans)
         })
@@ -182,9 +185,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn heights_are_in_eighths_and_something_is_never_nothing() {
+    fn heights_are_in_eighths_and_0_only_for_0() {
         let of = |value| {
-            let height = Height::of(value, 100.0, 4);
+            let height = ColumnHeight::of(value, 100.0, 4);
             (height.whole, height.eighths)
         };
         assert_eq!(of(0.0), (0, 0));
@@ -193,6 +196,6 @@ mod tests {
         assert_eq!(of(60.0), (2, 3));
         assert_eq!(of(100.0), (4, 0));
         assert_eq!(of(900.0), (4, 0));
-        assert_eq!(Height::of(5.0, 0.0, 4).lines(), 0);
+        assert_eq!(ColumnHeight::of(5.0, 0.0, 4).lines(), 0);
     }
 }

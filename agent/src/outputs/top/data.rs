@@ -1,4 +1,4 @@
-//! What is to be seen, copied from the model.
+//! What the live view shows, copied from the model.
 
 use std::time::Duration;
 
@@ -13,33 +13,31 @@ use crate::{
 /// Everything the live view shows.
 #[derive(Clone, Debug, Default)]
 pub struct ScreenData {
-    /// How the target is called: `pid 4711`.
-    pub watched: String,
-    /// For how long it has been watched.
-    pub watched_for: Duration,
-    /// When this was so, nanoseconds since 1970 UTC; 0 when not known.
-    pub now_ns: i64,
-    /// The watched processes have ended, or the recording has: nothing here changes any more.
+    /// What is watched, in words: `pid 4711`.
+    pub(super) target: String,
+    /// How long it has been watched.
+    pub(super) watched_for: Duration,
+    /// The instant of this copy, nanoseconds since 1970 UTC; 0 when there is none.
+    pub(super) now_ns: i64,
+    /// The target or the recording has ended: nothing changes any more.
     pub ended: bool,
-    /// Of a recording: where it is.
-    pub playing: Option<PlaybackStatus>,
-    /// The age at which counterparties begin to refuse messages.
-    pub max_latency: Duration,
-    /// Sessions that are open in the order of first sight, then those that have ended.
-    pub sessions: Vec<SessionView>,
-    /// Sessions ever seen.
-    pub sessions_observed: u64,
-    /// The threads of the watched processes, by process and thread.
-    pub threads: Vec<ThreadView>,
-    /// The cgroups of the watched processes, by process.
-    pub cgroups: Vec<ProcessCgroups>,
+    /// Where the replay is; `None` in a live run.
+    pub playback: Option<PlaybackStatus>,
+    /// MaxLatency: the age at which counterparties refuse messages.
+    pub(super) max_latency: Duration,
+    /// Open sessions in the order in which they appeared, then those that have ended.
+    pub(super) sessions: Vec<SessionView>,
+    /// The threads of the processes that read sessions, by process and thread.
+    pub(super) threads: Vec<ThreadView>,
+    /// The cgroups of these processes, by process.
+    pub(super) cgroups: Vec<ProcessCgroups>,
     /// The agent's account of itself.
-    pub agent: AgentView,
+    pub(super) agent: AgentView,
 }
 
-/// From when on figures count.
+/// The time that figures cover.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FigureScope {
+pub(super) enum FigureScope {
     /// The latest interval with messages.
     #[default]
     LatestInterval,
@@ -49,27 +47,38 @@ pub enum FigureScope {
 
 /// One session.
 #[derive(Clone, Debug)]
-pub struct SessionView {
+pub(super) struct SessionView {
     /// The session.
-    pub name: SessionName,
+    pub(super) name: SessionName,
     /// The thread that received its latest message.
-    pub tid: Option<u32>,
+    pub(super) tid: Option<u32>,
     /// Its socket was closed.
-    pub ended: bool,
+    pub(super) ended: bool,
     /// Its intervals, the oldest first.
-    pub points: Vec<IntervalPoint>,
+    pub(super) points: Vec<IntervalPoint>,
     /// Its latest interval with messages.
-    pub latest: Option<SessionFigures>,
+    pub(super) latest: Option<SessionFigures>,
     /// All since the start.
-    pub total: SessionFigures,
+    pub(super) total: SessionFigures,
     /// The verdict of the latest interval.
     verdict: Option<Verdict>,
 }
 
 impl SessionView {
-    /// The interval to be shown: the latest; of a session that has ended the latest with messages.
-    #[must_use]
-    pub fn point(&self) -> Option<&IntervalPoint> {
+    fn of(course: SessionHistory<'_>, total: SessionFigures) -> Self {
+        Self {
+            name: course.name.clone(),
+            tid: course.tid,
+            ended: course.ended,
+            points: course.points.iter().copied().collect(),
+            latest: course.latest.cloned(),
+            total,
+            verdict: course.verdict.cloned(),
+        }
+    }
+
+    /// The interval to show: the latest one; of an ended session the latest one with messages.
+    pub(super) fn point(&self) -> Option<&IntervalPoint> {
         if self.ended {
             self.points.iter().rev().find(|point| point.messages > 0)
         } else {
@@ -78,24 +87,21 @@ impl SessionView {
     }
 
     /// The process that reads it.
-    #[must_use]
-    pub fn pid(&self) -> Option<u32> {
+    pub(super) fn pid(&self) -> Option<u32> {
         self.name.id().map(|id| id.pid)
     }
 
     /// The figures of a scope; `None` before there are any.
-    #[must_use]
-    pub fn figures(&self, scope: FigureScope) -> Option<&SessionFigures> {
+    pub(super) fn figures(&self, scope: FigureScope) -> Option<&SessionFigures> {
         match scope {
             FigureScope::LatestInterval => self.latest.as_ref(),
             FigureScope::SinceStart => Some(&self.total).filter(|s| s.figures.messages > 0),
         }
     }
 
-    /// Why its messages are old. While it is open the verdict is that of the latest interval, or
-    /// none; once it has ended, that of the last messages.
-    #[must_use]
-    pub fn verdict(&self, scope: FigureScope) -> Option<&Verdict> {
+    /// The verdict: of an open session that of the latest interval, or none; of an ended session that
+    /// of its last messages.
+    pub(super) fn verdict(&self, scope: FigureScope) -> Option<&Verdict> {
         let last = self.latest.as_ref().filter(|_| self.ended);
         match scope {
             FigureScope::SinceStart => self.total.verdict.as_ref(),
@@ -103,9 +109,8 @@ impl SessionView {
         }
     }
 
-    /// How much of the ages a thread is charged with, 0 to 1; `None` when with nothing.
-    #[must_use]
-    pub fn charged_to(&self, scope: FigureScope, tid: u32) -> Option<f32> {
+    /// The share of the ages that a thread is charged with, 0 to 1; `None` when it is not charged.
+    pub(super) fn charged_to(&self, scope: FigureScope, tid: u32) -> Option<f32> {
         let figures = self.figures(scope)?;
         let of = |row: &&BlameRow| {
             let thread = row.culprit.as_ref().and_then(|who| who.thread());
@@ -116,9 +121,8 @@ impl SessionView {
         (ns > 0 && whole > 0).then(|| (ns as f64 / whole as f64) as f32)
     }
 
-    /// Whom the part is charged to above all.
-    #[must_use]
-    pub fn worst(&self, scope: FigureScope, part: Part) -> Option<&Culprit> {
+    /// The culprit that is charged with most of a part.
+    pub(super) fn main_culprit(&self, scope: FigureScope, part: Part) -> Option<&Culprit> {
         let rows: &[BlameRow] = self.figures(scope).map_or(&[], |s| &s.blame);
         let row = rows.iter().find(|row| row.part == part)?;
         row.culprit.as_deref()
@@ -127,20 +131,20 @@ impl SessionView {
 
 /// One thread.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ThreadView {
+pub(super) struct ThreadView {
     /// The thread.
-    pub thread: ThreadName,
-    /// It reads a session; of the others only on-cpu and run-queue are known.
-    pub tracked: bool,
+    pub(super) thread: ThreadName,
+    /// It reads a session; for other threads only on-cpu and run-queue are measured.
+    pub(super) tracked: bool,
     /// Shares of the latest interval, 0 to 1, in the order of [`Part::ALL`]; `None` before the
     /// first.
-    pub shares: Option<[f32; Part::ALL.len()]>,
+    pub(super) shares: Option<[f32; Part::ALL.len()]>,
 }
 
 impl ThreadView {
     fn of(recent: LatestPair<'_, ThreadUse>) -> Self {
         let now = recent.now;
-        // Two ways of counting cannot be compared.
+        // The counters of tracked and other threads are not comparable.
         let before = recent.before.filter(|(b, _)| b.tracked == now.tracked);
         let shares = before.and_then(|(before, _)| {
             let spent: [u64; Part::ALL.len()] =
@@ -158,11 +162,11 @@ impl ThreadView {
 
 /// The cgroups of one process.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ProcessCgroups {
+pub(super) struct ProcessCgroups {
     /// The process.
-    pub pid: u32,
+    pub(super) pid: u32,
     /// Its own cgroup first, then the ancestors.
-    pub levels: Vec<CgroupView>,
+    pub(super) levels: Vec<CgroupView>,
 }
 
 impl ProcessCgroups {
@@ -190,28 +194,28 @@ impl ProcessCgroups {
 
 /// One cgroup on the way to the root.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CgroupView {
+pub(super) struct CgroupView {
     /// Its path below the cgroup mount.
-    pub path: String,
-    /// How many CPUs' worth of time it may use; `None`: no limit.
-    pub limit: Option<f64>,
+    pub(super) path: String,
+    /// CPUs it may use; `None` without a limit.
+    pub(super) limit: Option<f64>,
     /// Its latest interval; `None` before the first.
-    pub current: Option<CgroupInterval>,
+    pub(super) current: Option<CgroupInterval>,
     /// Throttled periods since the cgroup was made.
-    pub throttled_periods: u64,
-    /// For how long its threads were throttled since then, nanoseconds.
-    pub throttled_ns: u64,
+    pub(super) throttled_periods: u64,
+    /// How long its threads were throttled since then, nanoseconds.
+    pub(super) throttled_ns: u64,
 }
 
 /// A cgroup in an interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CgroupInterval {
-    /// CPUs' worth of time used; `None` where nobody counts it.
-    pub cores: Option<f64>,
+pub(super) struct CgroupInterval {
+    /// CPUs used; `None` where the cgroup does not account its use.
+    pub(super) cores: Option<f64>,
     /// Periods in which it was runnable.
-    pub periods: u64,
-    /// Of these throttled.
-    pub throttled_periods: u64,
+    pub(super) periods: u64,
+    /// How many of these it was throttled in.
+    pub(super) throttled_periods: u64,
 }
 
 impl CgroupInterval {
@@ -232,37 +236,36 @@ impl CgroupInterval {
 
 /// The agent's account of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AgentView {
+pub(super) struct AgentView {
     /// Events lost since the start, by kind; only kinds with any.
-    pub lost: Vec<(&'static str, u64)>,
+    pub(super) lost: Vec<(&'static str, u64)>,
     /// Anomalies since the start, by kind; only kinds with any.
-    pub anomalies: Vec<(&'static str, u64)>,
-    /// The most bytes ever found waiting in the ring.
-    pub ring_high_water_bytes: u64,
+    pub(super) anomalies: Vec<(&'static str, u64)>,
+    /// The most bytes that waited in the ring buffer.
+    pub(super) ring_high_water_bytes: u64,
 }
 
 impl ScreenData {
-    /// What the model holds now; `watched` names the target.
+    /// What the model holds now; `target` is what is watched, in words: `pid 4711`.
     #[must_use]
-    pub fn of(model: &Model, watched: &str) -> Self {
+    pub(crate) fn of(model: &Model, target: &str) -> Self {
         let health = model.health();
         let now = model.now();
         let totals = model.summary(now).sessions;
         let mut sessions: Vec<_> = model
             .session_histories()
             .zip(totals)
-            .map(|(course, total)| session(course, total))
+            .map(|(course, total)| SessionView::of(course, total))
             .collect();
         sessions.sort_by_key(|s| s.ended);
         Self {
-            watched: watched.to_owned(),
+            target: target.to_owned(),
             watched_for: model.age(),
             now_ns: now.utc_ns,
             ended: false,
-            playing: None,
+            playback: None,
             max_latency: model.max_latency(),
             sessions,
-            sessions_observed: model.sessions_observed(),
             threads: model.threads().map(ThreadView::of).collect(),
             cgroups: model.cgroups().map(ProcessCgroups::of).collect(),
             agent: AgentView {
@@ -271,17 +274,5 @@ impl ScreenData {
                 ring_high_water_bytes: health.ring_high_water_bytes,
             },
         }
-    }
-}
-
-fn session(course: SessionHistory<'_>, total: SessionFigures) -> SessionView {
-    SessionView {
-        name: course.name.clone(),
-        tid: course.tid,
-        ended: course.ended,
-        points: course.points.iter().copied().collect(),
-        latest: course.latest.cloned(),
-        total,
-        verdict: course.verdict.cloned(),
     }
 }

@@ -1,17 +1,17 @@
-//! What keys mean.
+//! What the keys do.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-use super::{playback::PlaybackCommand, state::Page};
+use super::{page::Page, playback::PlaybackCommand};
 
-/// The line that says so, while a process is watched.
-pub(super) const HELP: &str =
+/// The line of keys of a live run.
+pub(super) const KEY_LINE: &str =
     "\u{2191}\u{2193} select  Enter open  Esc back  1-4 pages  t total  p pause  ? help  q quit";
 
-/// The line that says so, while a recording is played.
-pub(super) const HELP_PLAYING: &str = "\u{2191}\u{2193} select  1-4 pages  Space pause  n step  \u{2190}\u{2192} 10s  +- speed  ? help  q quit";
+/// The line of keys of a replay.
+pub(super) const KEY_LINE_REPLAY: &str = "\u{2191}\u{2193} select  1-4 pages  Space pause  n step  \u{2190}\u{2192} 10s  +- speed  ? help  q quit";
 
-/// All of them.
+/// Every key and what it does.
 pub(super) const KEYS: [(&str, &str); 7] = [
     ("\u{2191} \u{2193} k j", "select a session"),
     ("Enter, Esc", "the session's page; back to all sessions"),
@@ -19,26 +19,23 @@ pub(super) const KEYS: [(&str, &str); 7] = [
         "1 2 3 4, Tab",
         "sessions, session, threads, cgroup; the next page",
     ),
-    (
-        "t",
-        "figures of the last interval, or in total, since the start",
-    ),
+    ("t", "figures of the last interval, or since the start"),
     (
         "p, Space",
-        "the view (not the watch) stands still; a recording does",
+        "pause the view (the measurement goes on), or a replay",
     ),
-    ("?", "this page, and back"),
-    ("q, Ctrl-C", "quit: the summary is printed"),
+    ("?", "this help, and back"),
+    ("q, Ctrl-C", "quit; the summary is printed"),
 ];
 
-/// Those for recordings.
-pub(super) const KEYS_PLAYING: [(&str, &str); 3] = [
-    ("n", "to the end of the interval, and stand still"),
+/// Every key that only a replay has.
+pub(super) const KEYS_REPLAY: [(&str, &str); 3] = [
+    ("n", "to the end of the interval, then pause"),
     (
         "\u{2190}\u{2192} PgUp/Dn Home End",
-        "10 seconds, a minute, all the way back and on",
+        "10 seconds, a minute, all the way back or forward",
     ),
-    ("- +", "slower, faster (0.1 to 100 times, max)"),
+    ("- +", "slower, faster (0.1 to 100 times, then max)"),
 ];
 
 /// What a key asks for.
@@ -58,20 +55,20 @@ pub(super) enum KeyAction {
     Previous,
     /// A page by its number.
     Show(Page),
-    /// What the keys mean, or back.
+    /// The help, or back.
     Help,
-    /// The other scope.
+    /// The other [`FigureScope`](super::data::FigureScope).
     Scope,
-    /// Stand still, or go on.
+    /// Pause, or go on.
     Pause,
-    /// What is the player's.
+    /// A command to the replay.
     Play(PlaybackCommand),
-    /// The end.
+    /// Close the view.
     Quit,
 }
 
-/// What a key asks for; `None` when it means nothing. Some only mean something to a recording.
-pub(super) fn action(key: KeyEvent, playing: bool) -> Option<KeyAction> {
+/// What a key asks for; `None` when it has no meaning. Some keys only have one in a replay.
+pub(super) fn action(key: KeyEvent, is_replay: bool) -> Option<KeyAction> {
     if key.kind == KeyEventKind::Release {
         return None;
     }
@@ -79,7 +76,7 @@ pub(super) fn action(key: KeyEvent, playing: bool) -> Option<KeyAction> {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         return (key.code == KeyCode::Char('c')).then_some(KeyAction::Quit);
     }
-    if playing && let Some(command) = command(key.code) {
+    if is_replay && let Some(command) = playback_command(key.code) {
         return Some(KeyAction::Play(command));
     }
     Some(match key.code {
@@ -101,7 +98,7 @@ pub(super) fn action(key: KeyEvent, playing: bool) -> Option<KeyAction> {
     })
 }
 
-const fn command(code: KeyCode) -> Option<PlaybackCommand> {
+const fn playback_command(code: KeyCode) -> Option<PlaybackCommand> {
     Some(match code {
         KeyCode::Char('p' | ' ') => PlaybackCommand::Pause,
         KeyCode::Char('n' | '.') => PlaybackCommand::Step,
@@ -122,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_mean_what_the_line_says() {
+    fn keys_do_what_their_line_says() {
         let of = |code| action(KeyEvent::new(code, KeyModifiers::NONE), false);
         assert_eq!(of(KeyCode::Char('j')), Some(KeyAction::Down));
         assert_eq!(of(KeyCode::Up), Some(KeyAction::Up));
@@ -139,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_has_keys_of_its_own() {
+    fn a_replay_has_keys_of_its_own() {
         let of = |code| action(KeyEvent::new(code, KeyModifiers::NONE), true);
         let play = |command| Some(KeyAction::Play(command));
         assert_eq!(of(KeyCode::Char('p')), play(PlaybackCommand::Pause));

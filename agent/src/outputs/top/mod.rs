@@ -1,13 +1,14 @@
 //! The live view: what the model holds, drawn on a terminal.
 //!
-//! A [`ScreenData`] is a copy of what is to be seen, made from the model whatever that is fed by;
-//! [`draw()`] puts it on a frame as a [`ScreenState`] says, which keys change. The [`Screen`] does both
-//! on a thread of its own, so that a slow terminal holds up nothing.
+//! [`ScreenData`] is a copy of what is shown, made from the model of a live run or a replay. The
+//! [`Screen`] draws it on a thread of its own, so that a slow terminal delays nothing: the
+//! [state](state::ScreenState), which keys change, names the page, and [`draw`] puts that on a frame.
 
 mod chart;
 mod data;
 mod draw;
 mod keys;
+mod page;
 mod pages;
 mod palette;
 mod playback;
@@ -18,11 +19,6 @@ mod stderr_buffer;
 mod tests;
 mod widgets;
 
-pub use data::{
-    AgentView, CgroupInterval, CgroupView, FigureScope, ProcessCgroups, ScreenData, SessionView,
-    ThreadView,
-};
-pub use draw::draw;
+pub use data::ScreenData;
 pub use playback::{PlaybackCommand, PlaybackStatus};
 pub use screen::{MIN_REDRAW_INTERVAL, Screen, ScreenConfig};
-pub use state::{Page, ScreenState};

@@ -1,4 +1,4 @@
-//! How parts look: colours, or letters where there are none.
+//! Colours of parts and of text, or letters where there are no colours.
 
 use ratatui::{
     style::{Color, Modifier, Style},
@@ -7,14 +7,14 @@ use ratatui::{
 
 use crate::domain::{Part, units::human_name};
 
-/// With colours or without.
+/// The styles of the live view, with colours or without.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Palette {
     pub(super) colour: bool,
 }
 
 impl Palette {
-    /// What a part's area is filled with.
+    /// The character that fills a part's area.
     pub(super) const fn fill(self, part: Part) -> &'static str {
         if self.colour {
             "\u{2588}"
@@ -36,22 +36,22 @@ impl Palette {
         })
     }
 
-    /// What is as it should be.
+    /// Text of what is healthy.
     pub(super) fn good(self) -> Style {
         self.in_colour(Color::Green).add_modifier(Modifier::BOLD)
     }
 
-    /// What wants attention.
+    /// Text of what needs attention.
     pub(super) fn alarm(self) -> Style {
         self.in_colour(Color::Red).add_modifier(Modifier::BOLD)
     }
 
-    /// What is worth a look.
+    /// Text of what limits the figures.
     pub(super) fn warn(self) -> Style {
         self.in_colour(Color::Yellow)
     }
 
-    /// What stands back.
+    /// Text of minor importance.
     pub(super) const fn faint(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
@@ -61,7 +61,7 @@ impl Palette {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// Which fill is which part.
+    /// The fill of each part, with its name.
     pub(super) fn legend(self) -> Vec<Span<'static>> {
         Part::ALL
             .into_iter()

@@ -1,21 +1,21 @@
-//! A recording on the live view.
+//! A replay in the live view: what keys ask of it, and where it is.
 
-/// What a key asks of whoever plays the recording.
+/// What a key asks of the replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlaybackCommand {
-    /// Stand still, or go on.
+    /// Pause, or go on.
     Pause,
-    /// To the end of the interval.
+    /// Go to the end of the interval and pause there.
     Step,
-    /// So many seconds on, or back.
+    /// Go so many seconds forward, or back when negative.
     Seek(i64),
-    /// To the beginning.
+    /// Go to the beginning.
     Begin,
-    /// To the end.
+    /// Go to the end.
     End,
-    /// The next speed.
+    /// Take the next faster speed.
     Faster,
-    /// The speed before.
+    /// Take the next slower speed.
     Slower,
 }
 
@@ -23,15 +23,15 @@ pub enum PlaybackCommand {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlaybackStatus {
     /// The beginning of the recording.
-    pub from_ns: i64,
-    /// Where it is.
-    pub at_ns: i64,
-    /// Its end; `None` while that is not known.
-    pub until_ns: Option<i64>,
-    /// How many times as fast as it was; `None`: without waiting.
-    pub times: Option<f64>,
-    /// It stands still.
+    pub begin_ns: i64,
+    /// The instant that is shown.
+    pub position_ns: i64,
+    /// The end of the recording; `None` while it is being searched.
+    pub end_ns: Option<i64>,
+    /// How many times faster than recorded; `None` for as fast as possible.
+    pub speed: Option<f64>,
+    /// It is paused.
     pub paused: bool,
-    /// It hurries to where a key sent it.
-    pub seeks: bool,
+    /// It is on its way to where a key sent it.
+    pub seeking: bool,
 }

@@ -1,4 +1,4 @@
-//! The terminal, drawn on by a thread of its own.
+//! The live view on a terminal, drawn by a thread of its own.
 
 use std::{
     io,
@@ -32,106 +32,109 @@ use super::{
 };
 use crate::outputs::text::TextStyle;
 
-/// The least time between two drawings.
+/// The shortest time between two drawings.
 pub const MIN_REDRAW_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often the thread looks whether there is something new.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often the thread checks for new data and keys.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long the window may take to close: a terminal that takes no output must not hold up the end.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long closing may take: a terminal that takes no output must not hold up the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a window begins with.
+/// What a screen begins with.
 #[derive(Debug, Default)]
 pub struct ScreenConfig {
-    /// How the target is called: `pid 4711`.
-    pub watched: String,
-    /// Who plays the recording, when it is one.
+    /// What is watched, in words: `pid 4711`.
+    pub target: String,
+    /// Where commands to the replay go; `None` in a live run.
     pub commands: Option<mpsc::Sender<PlaybackCommand>>,
-    /// For tests: its thread panics after some drawings.
+    /// For tests: the thread of the screen panics after some drawings.
     #[cfg(feature = "fault-injection")]
     pub panics: bool,
 }
 
-/// The live view on the terminal. It gives the terminal back when dropped, a panic included.
+/// The live view on the terminal. Dropping it restores the terminal, after a panic too.
 #[derive(Debug)]
 pub struct Screen {
     shared: Arc<Shared>,
-    left: watch::Receiver<()>,
+    quit: watch::Receiver<()>,
     thread: Option<JoinHandle<io::Result<()>>>,
-    given: Option<Instant>,
+    last_shown: Option<Instant>,
     // Dropped after the thread was joined in `drop`.
-    held: Option<StderrBuffer>,
+    stderr: Option<StderrBuffer>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// The latest view, until it is taken.
+    /// The latest data, until it is taken.
     view: Mutex<Option<ScreenData>>,
     close: AtomicBool,
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes the terminal and begins to draw.
     ///
     /// # Errors
-    /// When the terminal cannot be read, or does not do as it is told.
-    pub fn open(setup: ScreenConfig) -> io::Result<Self> {
-        let canvas = Canvas::open()?;
-        let held = StderrBuffer::begin()?;
+    /// When the terminal cannot be read, or refuses raw mode or its other screen.
+    pub fn open(config: ScreenConfig) -> io::Result<Self> {
+        let terminal = RawTerminal::open()?;
+        let stderr = StderrBuffer::begin()?;
         let shared = Arc::new(Shared::default());
         *shared.slot() = Some(ScreenData {
-            watched: setup.watched.clone(),
+            target: config.target.clone(),
             ..ScreenData::default()
         });
         let state = ScreenState::new(TextStyle::of_stdout() == TextStyle::Colour);
-        let (alive, left) = watch::channel(());
+        let (alive, quit) = watch::channel(());
         let thread = std::thread::Builder::new().name("tag52-top".to_owned());
-        let its = Arc::clone(&shared);
+        let shared_by_thread = Arc::clone(&shared);
         let thread = thread.spawn(move || {
             // Dropped at the end, whatever that is.
             let _alive = alive;
-            work(canvas, &its, &setup, state)
+            run(terminal, &shared_by_thread, &config, state)
         })?;
         Ok(Self {
             shared,
-            left,
+            quit,
             thread: Some(thread),
-            given: None,
-            held,
+            last_shown: None,
+            stderr,
         })
     }
 
-    /// Whether another view would be drawn: the one before may be too fresh.
+    /// Whether new data would be drawn at once: at least [`MIN_REDRAW_INTERVAL`] since the last.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.given
-            .is_none_or(|given| given.elapsed() >= MIN_REDRAW_INTERVAL)
+        self.last_shown
+            .is_none_or(|at| at.elapsed() >= MIN_REDRAW_INTERVAL)
     }
 
-    /// Shows this from now on.
+    /// Shows this data from now on.
     pub fn show(&mut self, view: ScreenData) {
-        self.given = Some(Instant::now());
+        self.last_shown = Some(Instant::now());
         *self.shared.slot() = Some(view);
     }
 
-    /// Until the user has left, or the window cannot go on.
+    /// Returns when the user has quit, or the screen has failed.
     pub async fn left(&mut self) {
-        while self.left.changed().await.is_ok() {}
+        while self.quit.changed().await.is_ok() {}
     }
 
-    /// Gives the terminal back, unless that takes longer than two seconds.
+    /// Restores the terminal, unless that takes longer than two seconds.
     ///
     /// # Errors
-    /// What made the window end.
+    /// The failure that ended the screen.
     pub async fn close(&mut self) -> io::Result<()> {
         self.shared.close.store(true, Ordering::Relaxed);
-        let ended = tokio::time::timeout(GRACE, self.left()).await.is_ok();
+        let ended = tokio::time::timeout(CLOSE_TIMEOUT, self.left())
+            .await
+            .is_ok();
         match self.thread.take() {
             Some(thread) if ended => {
                 let ended = thread.join();
-                self.held = None;
-                ended.unwrap_or_else(|_| Err(io::Error::other("it has panicked")))
+                self.stderr = None;
+                ended
+                    .unwrap_or_else(|_| Err(io::Error::other("the thread that draws has panicked")))
             }
             _ => Ok(()),
         }
@@ -142,10 +145,10 @@ impl Drop for Screen {
     fn drop(&mut self) {
         self.shared.close.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // Its panic was told by itself.
+            // A panic has printed its message.
             let _ended = thread.join();
         }
-        self.held = None;
+        self.stderr = None;
     }
 }
 
@@ -155,34 +158,34 @@ impl Shared {
     }
 }
 
-/// The terminal in raw mode on its other screen; as it was when dropped.
-struct Canvas(DefaultTerminal);
+/// The terminal in raw mode on its alternate screen; restored when dropped.
+struct RawTerminal(DefaultTerminal);
 
-impl Canvas {
+impl RawTerminal {
     fn open() -> io::Result<Self> {
         enable_raw_mode()?;
         let opened = execute!(io::stdout(), EnterAlternateScreen)
             .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
-        opened.map(Self).inspect_err(|_| give_back())
+        opened.map(Self).inspect_err(|_| restore())
     }
 }
 
-impl Drop for Canvas {
+impl Drop for RawTerminal {
     fn drop(&mut self) {
-        give_back();
+        restore();
     }
 }
 
-/// As far as the terminal still listens.
-fn give_back() {
+/// Restores the terminal as far as it still takes output.
+fn restore() {
     let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
     let _ = disable_raw_mode();
 }
 
-fn work(
-    mut canvas: Canvas,
+fn run(
+    mut terminal: RawTerminal,
     shared: &Shared,
-    setup: &ScreenConfig,
+    config: &ScreenConfig,
     mut state: ScreenState,
 ) -> io::Result<()> {
     let mut view = ScreenData::default();
@@ -193,7 +196,7 @@ fn work(
     while !shared.close.load(Ordering::Relaxed) {
         let next = shared.slot().take();
         if let Some(next) = next {
-            // What ends the view is shown even when it is paused.
+            // The end is shown even when the view is paused.
             stale |= !state.paused || (next.ended && !view.ended);
             if state.paused {
                 view.ended |= next.ended;
@@ -204,31 +207,31 @@ fn work(
         }
         let due = drawn.is_none_or(|at| at.elapsed() >= MIN_REDRAW_INTERVAL);
         if stale && due {
-            canvas.0.draw(|frame| draw(frame, &view, &state))?;
+            terminal.0.draw(|frame| draw(frame, &view, &state))?;
             drawn = Some(Instant::now());
             stale = false;
             #[cfg(feature = "fault-injection")]
             {
                 drawings += 1;
-                assert!(!setup.panics || drawings < 3, "a panic was asked for");
+                assert!(!config.panics || drawings < 3, "a panic was asked for");
             }
         }
-        let mut wait = LOOK;
+        let mut wait = POLL_INTERVAL;
         while event::poll(wait)? {
             wait = Duration::ZERO;
             match event::read()? {
-                Event::Key(key) => match action(key, setup.commands.is_some()) {
+                Event::Key(key) => match action(key, config.commands.is_some()) {
                     Some(KeyAction::Quit) => return Ok(()),
                     Some(KeyAction::Play(command)) => {
-                        if let Some(player) = &setup.commands {
+                        if let Some(player) = &config.commands {
                             // More keys than it can follow: the rest is dropped.
                             let _full = player.try_send(command);
                         }
-                        // The key is felt at once.
+                        // A key has its effect at once.
                         drawn = None;
                     }
                     Some(action) => {
-                        state.follow(action, &view);
+                        state.apply(action, &view);
                         stale = true;
                         drawn = None;
                     }

@@ -3,91 +3,55 @@
 use super::{
     data::{FigureScope, ScreenData, SessionView},
     keys::KeyAction,
+    page::Page,
 };
 use crate::model::SessionName;
 
-/// A page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Page {
-    /// All sessions.
-    #[default]
-    Sessions,
-    /// One of them.
-    Session,
-    /// The threads of its process.
-    Threads,
-    /// The cgroups of its process, and the agent itself.
-    Cgroup,
-}
-
-impl Page {
-    /// Every page, in the order of their numbers, from 1 on.
-    pub const ALL: [Self; 4] = [Self::Sessions, Self::Session, Self::Threads, Self::Cgroup];
-
-    /// What it is called.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sessions => "sessions",
-            Self::Session => "session",
-            Self::Threads => "threads",
-            Self::Cgroup => "cgroup",
-        }
-    }
-
-    const fn turned(self, by: usize) -> Self {
-        Self::ALL[(self as usize + by) % Self::ALL.len()]
-    }
-}
-
-/// What is shown of a view, and how.
+/// What is shown of the data, and how.
 #[derive(Clone, Debug, Default)]
-pub struct ScreenState {
+pub(super) struct ScreenState {
     /// The page.
-    pub page: Page,
-    /// The view stands still.
-    pub paused: bool,
-    /// What the keys mean is shown instead of the page.
-    pub help: bool,
-    /// From when on figures count.
-    pub scope: FigureScope,
-    /// Whether to use colours; without, parts are told apart by letters.
-    pub colour: bool,
+    pub(super) page: Page,
+    /// The view is paused; the measurement goes on.
+    pub(super) paused: bool,
+    /// The help is shown instead of the page.
+    pub(super) help: bool,
+    /// The time that figures cover.
+    pub(super) scope: FigureScope,
+    /// Whether parts have colours; otherwise they have letters.
+    pub(super) colour: bool,
     selected: Option<SessionName>,
 }
 
 impl ScreenState {
-    /// The first page.
-    #[must_use]
-    pub fn new(colour: bool) -> Self {
+    /// The first page, nothing selected.
+    pub(super) fn new(colour: bool) -> Self {
         Self {
             colour,
             ..Self::default()
         }
     }
 
-    /// Where the selected session is: the first when that one is gone, or none was chosen.
-    #[must_use]
-    pub fn index(&self, view: &ScreenData) -> usize {
-        let chosen = self.selected.as_ref();
-        chosen
+    /// The index of the selected session: the first one when that is gone, or none was selected.
+    pub(super) fn index(&self, view: &ScreenData) -> usize {
+        self.selected
+            .as_ref()
             .and_then(|name| view.sessions.iter().position(|s| s.name == *name))
             .unwrap_or(0)
     }
 
     /// The selected session; `None` without any.
-    #[must_use]
-    pub fn session<'a>(&self, view: &'a ScreenData) -> Option<&'a SessionView> {
+    pub(super) fn session<'a>(&self, view: &'a ScreenData) -> Option<&'a SessionView> {
         view.sessions.get(self.index(view))
     }
 
-    /// Follows a key; [`KeyAction::Quit`] and [`KeyAction::Play`] are the caller's.
-    pub(super) fn follow(&mut self, action: KeyAction, view: &ScreenData) {
-        let helped = std::mem::replace(&mut self.help, false);
+    /// Does what a key asks for. [`KeyAction::Quit`] and [`KeyAction::Play`] are the caller's.
+    pub(super) fn apply(&mut self, action: KeyAction, view: &ScreenData) {
+        let help_shown = std::mem::replace(&mut self.help, false);
         match action {
-            KeyAction::Help => self.help = !helped,
-            // The first key only puts the help away.
-            KeyAction::Back if helped => {}
+            KeyAction::Help => self.help = !help_shown,
+            // The first Esc only closes the help.
+            KeyAction::Back if help_shown => {}
             KeyAction::Scope => {
                 self.scope = match self.scope {
                     FigureScope::LatestInterval => FigureScope::SinceStart,
@@ -97,7 +61,7 @@ impl ScreenState {
             KeyAction::Up => self.select(view, self.index(view).saturating_sub(1)),
             KeyAction::Down => self.select(view, self.index(view) + 1),
             KeyAction::Open => {
-                // It stays the selected one when others come before it.
+                // It stays selected when others come before it.
                 self.select(view, self.index(view));
                 self.page = Page::Session;
             }

@@ -6,8 +6,8 @@ use std::{
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
 };
 
-/// Lines for standard error, kept back as long as this lives: they would tear the view. Where
-/// standard error is no terminal they go there as ever.
+/// Holds lines for standard error until it is dropped: they would tear the view. Where standard
+/// error is no terminal they are not held.
 #[derive(Debug)]
 pub(super) struct StderrBuffer {
     stderr: OwnedFd,
@@ -15,7 +15,7 @@ pub(super) struct StderrBuffer {
 }
 
 impl StderrBuffer {
-    /// Begins to keep them back.
+    /// Begins to hold lines; `None` when standard error is no terminal.
     pub(super) fn begin() -> io::Result<Option<Self>> {
         if !io::stderr().is_terminal() {
             return Ok(None);
@@ -36,26 +36,26 @@ impl StderrBuffer {
             }
             OwnedFd::from_raw_fd(fd)
         };
-        become_stderr(lines.as_raw_fd())?;
+        redirect_stderr(lines.as_raw_fd())?;
         Ok(Some(Self { stderr, lines }))
     }
 }
 
 impl Drop for StderrBuffer {
     fn drop(&mut self) {
-        if become_stderr(self.stderr.as_raw_fd()).is_err() {
+        if redirect_stderr(self.stderr.as_raw_fd()).is_err() {
             return;
         }
-        let mut held = Vec::new();
-        if self.lines.rewind().is_ok() && self.lines.read_to_end(&mut held).is_ok() {
-            // Who would be told of a failure?
-            let _ = io::stderr().write_all(&held);
+        let mut lines = Vec::new();
+        if self.lines.rewind().is_ok() && self.lines.read_to_end(&mut lines).is_ok() {
+            // There is nowhere to report a failure.
+            let _ = io::stderr().write_all(&lines);
         }
     }
 }
 
-/// From now on descriptor 2 is a copy of this one.
-fn become_stderr(fd: i32) -> io::Result<()> {
+/// Makes descriptor 2 a copy of this one.
+fn redirect_stderr(fd: i32) -> io::Result<()> {
     // SAFETY: no pointers; descriptor 2 is open and is replaced at once.
     if unsafe { libc::dup2(fd, libc::STDERR_FILENO) } < 0 {
         return Err(io::Error::last_os_error());

@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 use super::palette::Palette;
 use crate::domain::Part;
 
-/// A line filled from below, by eighths.
+/// Characters that are filled from below, by eighths.
 pub(super) const EIGHTHS: [&str; 8] = [
     "\u{2581}", "\u{2582}", "\u{2583}", "\u{2584}", "\u{2585}", "\u{2586}", "\u{2587}", "\u{2588}",
 ];
@@ -33,7 +33,7 @@ pub(super) fn apportion(shares: &[f32; Part::ALL.len()], cells: u16) -> [u16; Pa
 }
 
 /// Parts side by side.
-pub(super) fn bar(shares: &[f32; Part::ALL.len()], width: u16, paint: Palette) -> Line<'static> {
+pub(super) fn bar(shares: &[f32; Part::ALL.len()], width: u16, palette: Palette) -> Line<'static> {
     let cells = apportion(shares, width);
     Part::ALL
         .into_iter()
@@ -41,8 +41,8 @@ pub(super) fn bar(shares: &[f32; Part::ALL.len()], width: u16, paint: Palette) -
         .filter(|&(_, cells)| cells > 0)
         .map(|(part, cells)| {
             Span::styled(
-                paint.fill(part).repeat(usize::from(cells)),
-                paint.part(part),
+                palette.fill(part).repeat(usize::from(cells)),
+                palette.part(part),
             )
         })
         .collect()

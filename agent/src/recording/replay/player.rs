@@ -65,7 +65,7 @@ impl<'a> Player<'a> {
         let speed = config.speed.unwrap_or(PlaybackSpeed::Times(1.0));
         let (tell, commands) = mpsc::channel(KEYS);
         let window = Screen::open(ScreenConfig {
-            watched: header.watched.clone(),
+            target: header.watched.clone(),
             commands: Some(tell),
             #[cfg(feature = "fault-injection")]
             panics: false,
@@ -216,16 +216,16 @@ impl<'a> Player<'a> {
         let mut view = ScreenData::of(&self.stage.lock(), &self.header.watched);
         view.ended = self.summary.is_some();
         let until_ns = self.until_ns.load(Ordering::Relaxed);
-        view.playing = Some(PlaybackStatus {
-            from_ns: self.header.from.utc_ns,
-            at_ns: self.deck.at().utc_ns,
-            until_ns: (until_ns != 0).then_some(until_ns),
-            times: match self.deck.speed() {
+        view.playback = Some(PlaybackStatus {
+            begin_ns: self.header.from.utc_ns,
+            position_ns: self.deck.at().utc_ns,
+            end_ns: (until_ns != 0).then_some(until_ns),
+            speed: match self.deck.speed() {
                 PlaybackSpeed::Times(times) => Some(times),
                 PlaybackSpeed::Max => None,
             },
             paused: self.deck.paused(),
-            seeks: self.deck.seeks(),
+            seeking: self.deck.seeks(),
         });
         self.window.show(view);
         self.shown = Some(Instant::now());

@@ -72,7 +72,7 @@ fn top_shows_pages_survives_its_target_and_gives_the_terminal_back() {
     terminal.line(&line).expect("typed");
     seen(
         &terminal,
-        &["[1 sessions]", "no FIX session seen yet", "q quit"],
+        &["[1 sessions]", "no FIX session observed yet", "q quit"],
     );
     bench.venue.open_gate();
     let ids = format!("{pid}/");
@@ -136,7 +136,7 @@ fn top_shows_pages_survives_its_target_and_gives_the_terminal_back() {
     press(&terminal, "Escape");
     seen(&terminal, &["[1 sessions]"]);
     terminal.resize(140, 40).expect("resized");
-    seen(&terminal, &["CAUSE", "starved-by-lock: ", "HANDED ON"]);
+    seen(&terminal, &["CAUSE", "starved-by-lock: ", "HANDOVERS"]);
     terminal.resize(60, 20).expect("resized");
     seen(&terminal, &["60x20 is too small"]);
     terminal.resize(100, 30).expect("resized");

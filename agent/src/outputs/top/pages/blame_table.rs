@@ -17,18 +17,18 @@ use crate::{
     stats::{BlameRow, WaitStats},
 };
 
-/// From this width on there is room for times.
+/// From this width on there is room for times, columns.
 const WIDE: u16 = 110;
 
-/// Parts below this share of the age outside the network are not worth a culprit, per cent.
-const WORTH: i128 = 1;
+/// Parts below this share of the age outside the network have no rows, per cent.
+const MIN_PART_PERCENT: i128 = 1;
 
-/// Culprits below this share of their part are folded into one row, per cent.
-const APART: i128 = 1;
+/// Culprits below this share of their part share one row, per cent.
+const MIN_CULPRIT_PERCENT: i128 = 1;
 
-/// A row as it is shown.
+/// A row of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Shown {
+struct CulpritRow {
     part: Part,
     /// The time of the part, nanoseconds.
     whole: i128,
@@ -38,9 +38,9 @@ struct Shown {
     waits: WaitStats,
 }
 
-/// The rows worth a look, the part with most of the age first; within it the most charged first,
-/// and all that is not worth a row of its own last. The rows of a part sum to it.
-fn rows(s: &SessionFigures) -> Vec<Shown> {
+/// The rows, the part with most of the age first; within it the most charged culprit first, and all
+/// others last. The rows of a part sum to the part.
+fn rows(s: &SessionFigures) -> Vec<CulpritRow> {
     let sums = s.figures.sums_without_skew();
     let outside = sums.total() - sums.part(Part::Network);
     let mut parts: Vec<_> = Part::ALL
@@ -48,19 +48,20 @@ fn rows(s: &SessionFigures) -> Vec<Shown> {
         .map(|part| (part, sums.part(part)))
         .filter(|&(part, whole)| {
             whole > 0
-                && whole * 100 >= outside * WORTH
+                && whole * 100 >= outside * MIN_PART_PERCENT
                 && s.blame.iter().any(|row| row.part == part)
         })
         .collect();
     parts.sort_by_key(|&(_, whole)| std::cmp::Reverse(whole));
     let mut shown = Vec::new();
     for (part, whole) in parts {
-        let apart = |row: &&BlameRow| row.part == part && row.ns * 100 >= whole * APART;
+        let has_row =
+            |row: &&BlameRow| row.part == part && row.ns * 100 >= whole * MIN_CULPRIT_PERCENT;
         let mut rest = whole;
-        for row in s.blame.iter().filter(apart) {
+        for row in s.blame.iter().filter(has_row) {
             let Some(who) = &row.culprit else { continue };
             rest -= row.ns;
-            shown.push(Shown {
+            shown.push(CulpritRow {
                 part,
                 whole,
                 who: Some(sanitize(&who.to_string())),
@@ -69,7 +70,7 @@ fn rows(s: &SessionFigures) -> Vec<Shown> {
             });
         }
         if rest * 1000 >= whole {
-            shown.push(Shown {
+            shown.push(CulpritRow {
                 part,
                 whole,
                 who: None,
@@ -81,14 +82,14 @@ fn rows(s: &SessionFigures) -> Vec<Shown> {
     shown
 }
 
-/// Lines that all of it takes.
+/// Lines that the whole table takes.
 pub(super) fn height(s: Option<&SessionFigures>) -> u16 {
     let rows = s.map_or(0, |s| rows(s).len());
     rows.max(1) as u16 + 1
 }
 
-/// Draws as much as there is room for; that there is more is said.
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, s: &SessionFigures, paint: Palette) {
+/// Draws the rows there is room for, and how many more there are.
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, s: &SessionFigures, palette: Palette) {
     let wide = area.width >= WIDE;
     let all = rows(s);
     let room = usize::from(area.height).saturating_sub(1);
@@ -105,7 +106,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, s: &SessionFigures, paint:
         .map(|row| {
             let head = (before != Some(row.part)).then_some(whole_age);
             before = Some(row.part);
-            line(row, head, wide, paint)
+            line(row, head, wide, palette)
         })
         .collect();
     if all.is_empty() {
@@ -114,7 +115,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, s: &SessionFigures, paint:
         let more = format!("and {} more", all.len() - shown);
         table.push(Row::new([Cell::from(""), Cell::from(more)]));
     }
-    let mut heads = vec!["WAITED", "FOR", "SHARE", "WAITS", "LONGEST", "HELD ON"];
+    let mut heads = vec!["WAITED", "FOR", "SHARE", "WAITS", "LONGEST", "HOLDS"];
     let mut widths = vec![
         Constraint::Length(16),
         Constraint::Fill(1),
@@ -124,15 +125,15 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, s: &SessionFigures, paint:
         Constraint::Length(7),
     ];
     if wide {
-        heads.extend(["HANDED ON", "TIME"]);
+        heads.extend(["HANDOVERS", "TIME"]);
         widths.extend([Constraint::Length(9), Constraint::Length(7)]);
     }
-    let head = Row::new(heads).style(paint.head().add_modifier(Modifier::UNDERLINED));
+    let head = Row::new(heads).style(palette.head().add_modifier(Modifier::UNDERLINED));
     frame.render_widget(Table::new(table, widths).header(head), area);
 }
 
 /// One row; `head` is the whole age where the part is named.
-fn line(row: &Shown, head: Option<i128>, wide: bool, paint: Palette) -> Row<'static> {
+fn line(row: &CulpritRow, head: Option<i128>, wide: bool, palette: Palette) -> Row<'static> {
     let part = head.map_or_else(String::new, |age| {
         let share = HumanPercent {
             part: row.whole,
@@ -146,21 +147,21 @@ fn line(row: &Shown, head: Option<i128>, wide: bool, paint: Palette) -> Row<'sta
     };
     let waits = row.waits;
     let dash = || "-".to_owned();
-    let seen = waits.count > 0;
-    let lock = row.part == Part::LockWait && seen;
-    let others = || "all others, and what was too short to tell".to_owned();
+    let recorded = waits.count > 0;
+    let lock = row.part == Part::LockWait && recorded;
+    let others = || "all others, and waits too short to record".to_owned();
     let who = row.who.clone().unwrap_or_else(others);
     let held = |count: u64| if lock { count.to_string() } else { dash() };
     let mut cells = vec![
-        Cell::from(part).style(paint.part(row.part)),
+        Cell::from(part).style(palette.part(row.part)),
         Cell::from(who),
         Cell::from(share.to_string()),
-        Cell::from(if seen {
+        Cell::from(if recorded {
             waits.count.to_string()
         } else {
             dash()
         }),
-        Cell::from(if seen {
+        Cell::from(if recorded {
             HumanDuration(waits.longest_ns.into()).to_string()
         } else {
             dash()

@@ -7,28 +7,31 @@ use ratatui::{
     widgets::Paragraph,
 };
 
-use super::{clean, name};
+use super::labels::session_name;
 use crate::{
-    domain::units::{HumanBytes, HumanDuration, human_name},
-    model::Point,
-    outputs::top::{
-        chart::{by_part, latest, plain},
-        data::{AgentView, CgroupView, ProcessCgroups, ScreenData, SessionView},
-        palette::Palette,
-        state::ScreenState,
+    domain::units::{HumanBytes, HumanDuration, sanitize},
+    model::IntervalPoint,
+    outputs::{
+        text::list_counts,
+        top::{
+            chart::{by_part, latest, plain},
+            data::{AgentView, CgroupView, ProcessCgroups, ScreenData, SessionView},
+            palette::Palette,
+            state::ScreenState,
+        },
     },
 };
 
-/// Levels shown where there is little room.
-const LEVELS: usize = 4;
+/// Levels of a process on the smallest terminal.
+const MIN_LEVELS: usize = 4;
 
-/// Draws it.
-pub(in super::super) fn cgroup(
+/// Draws the page.
+pub(in super::super) fn draw_cgroup(
     frame: &mut Frame<'_>,
     area: Rect,
     view: &ScreenData,
     state: &ScreenState,
-    paint: Palette,
+    palette: Palette,
 ) {
     let session = state.session(view);
     let pid = session.and_then(SessionView::pid);
@@ -37,16 +40,18 @@ pub(in super::super) fn cgroup(
         .iter()
         .filter(|c| !c.levels.is_empty() && pid.is_none_or(|pid| c.pid == pid))
         .collect();
-    let most = LEVELS + usize::from(area.height.saturating_sub(21));
+    let max_levels = MIN_LEVELS + usize::from(area.height.saturating_sub(21));
     let mut below = Vec::new();
     if shown.is_empty() {
-        below.push(Line::raw("no CPU limit: no cgroup with a CPU controller"));
+        below.push(Line::raw(
+            "no CPU limit: there is no cgroup with a CPU controller",
+        ));
     }
     for process in shown {
-        below.push(Line::styled(format!("pid {}", process.pid), paint.head()));
-        below.extend(levels(process, most, area.width, paint));
+        below.push(Line::styled(format!("pid {}", process.pid), palette.head()));
+        below.extend(levels(process, max_levels, area.width, palette));
     }
-    below.extend(agent(&view.agent, paint));
+    below.extend(health_lines(&view.agent, palette));
     let below_height = (below.len() as u16).min(area.height.saturating_sub(8));
     let [age_title, age, cpu_title, cpu, rest] = Layout::vertical([
         Constraint::Length(1),
@@ -57,11 +62,11 @@ pub(in super::super) fn cgroup(
     ])
     .areas(area);
     if let Some(s) = session {
-        frame.render_widget(age_line(s, paint), age_title);
-        let lines = by_part(&s.points, age.width, age.height, paint);
+        frame.render_widget(age_line(s, palette), age_title);
+        let lines = by_part(&s.points, age.width, age.height, palette);
         frame.render_widget(Paragraph::new(lines), age);
         let points = latest(&s.points, cpu.width);
-        frame.render_widget(cpu_line(points, paint), cpu_title);
+        frame.render_widget(cpu_line(points, palette), cpu_title);
         let cores = points.iter().map(|p| p.cores.map(f64::from));
         let top = full_scale(points);
         let label = trimmed(top);
@@ -69,47 +74,47 @@ pub(in super::super) fn cgroup(
             cores,
             (top, &label),
             (cpu.width, cpu.height),
-            paint.good(),
-            paint,
+            palette.good(),
+            palette,
         );
         frame.render_widget(Paragraph::new(lines), cpu);
     } else {
-        frame.render_widget(Line::raw("no FIX session seen yet"), age_title);
+        frame.render_widget(Line::raw("no FIX session observed yet"), age_title);
     }
     frame.render_widget(Paragraph::new(below), rest);
 }
 
-/// What the top of the CPU's scale is: the limit, or without one the whole CPUs that were used.
+/// The top of the scale of CPUs: the limit, or without one the CPUs used, rounded up.
 fn full_scale(points: &[IntervalPoint]) -> f64 {
     let limit = points.iter().rev().find_map(|p| p.limit);
     let most = points.iter().filter_map(|p| p.cores).fold(0.0, f32::max);
     f64::from(limit.unwrap_or_else(|| (most - 0.05).ceil().max(1.0)))
 }
 
-fn age_line(s: &SessionView, paint: Palette) -> Line<'static> {
+fn age_line(s: &SessionView, palette: Palette) -> Line<'static> {
     let text = match s.point().filter(|p| p.messages > 0) {
         Some(p) => format!(
             "{}: messages are {} old (p99 {})",
-            name(s),
+            session_name(s),
             HumanDuration::from(p.p50_ns),
             HumanDuration::from(p.p99_ns),
         ),
-        None => format!("{}: no fresh messages", name(s)),
+        None => format!("{}: no fresh messages", session_name(s)),
     };
-    Line::styled(text, paint.head())
+    Line::styled(text, palette.head())
 }
 
-fn cpu_line(points: &[IntervalPoint], paint: Palette) -> Line<'static> {
+fn cpu_line(points: &[IntervalPoint], palette: Palette) -> Line<'static> {
     let Some((point, cores)) = points.iter().rev().find_map(|p| Some((p, p.cores?))) else {
         let limit = points.iter().rev().find_map(|p| p.limit);
         let text = limit.map_or_else(
-            || "CPU use is not known yet".to_owned(),
+            || "CPU: not sampled yet".to_owned(),
             |limit| {
                 let limit = trimmed(limit.into());
-                format!("CPU: limit {limit} cores; what is used of it is not counted here")
+                format!("CPU: limit {limit} cores; its use is not accounted on this machine")
             },
         );
-        return Line::styled(text, paint.faint());
+        return Line::styled(text, palette.faint());
     };
     let text = point.limit.map_or_else(
         || format!("CPU: {cores:.2} cores used, no limit"),
@@ -121,7 +126,7 @@ fn cpu_line(points: &[IntervalPoint], paint: Palette) -> Line<'static> {
             )
         },
     );
-    Line::styled(text, paint.head())
+    Line::styled(text, palette.head())
 }
 
 fn trimmed(cores: f64) -> String {
@@ -129,23 +134,28 @@ fn trimmed(cores: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// Those with a limit first: they are what can run out.
-fn levels(process: &ProcessCgroups, most: usize, width: u16, paint: Palette) -> Vec<Line<'static>> {
+/// A line per level, those with a limit first.
+fn levels(
+    process: &ProcessCgroups,
+    max_levels: usize,
+    width: u16,
+    palette: Palette,
+) -> Vec<Line<'static>> {
     let mut levels: Vec<_> = process.levels.iter().collect();
     levels.sort_by_key(|level| level.limit.is_none());
     let mut lines: Vec<_> = levels
         .iter()
-        .take(most)
-        .map(|l| level(l, width, paint))
+        .take(max_levels)
+        .map(|l| level(l, width, palette))
         .collect();
-    if let Some(more) = levels.len().checked_sub(most + 1) {
+    if let Some(more) = levels.len().checked_sub(max_levels + 1) {
         lines.push(Line::raw(format!("  and {} more levels", more + 1)));
     }
     lines
 }
 
-/// One level in a line; of its path the end is shown.
-fn level(level: &CgroupView, width: u16, paint: Palette) -> Line<'static> {
+/// One level in a line, with the end of its path where all of it is too long.
+fn level(level: &CgroupView, width: u16, palette: Palette) -> Line<'static> {
     let mut text = String::new();
     let mut throttled = false;
     let cores = level.current.and_then(|now| now.cores);
@@ -162,15 +172,15 @@ fn level(level: &CgroupView, width: u16, paint: Palette) -> Line<'static> {
     }
     if level.throttled_periods > 0 {
         text.push_str(&format!(
-            " (ever {}, {})",
+            " (total {}, {})",
             level.throttled_periods,
             HumanDuration(level.throttled_ns.into())
         ));
     }
     let room = usize::from(width).saturating_sub(text.chars().count() + 2);
-    let text = format!("  {}{text}", end_of(&clean(&level.path), room.max(12)));
+    let text = format!("  {}{text}", end_of(&sanitize(&level.path), room.max(12)));
     if throttled {
-        Line::styled(text, paint.alarm())
+        Line::styled(text, palette.alarm())
     } else {
         Line::raw(text)
     }
@@ -186,26 +196,17 @@ fn end_of(path: &str, room: usize) -> String {
     format!("...{end}")
 }
 
-fn agent(agent: &AgentView, paint: Palette) -> Vec<Line<'static>> {
-    let list = |kinds: &[(&'static str, u64)]| {
-        let each: Vec<_> = kinds
-            .iter()
-            .map(|(kind, count)| format!("{} {count}", human_name(kind)))
-            .collect();
-        each.join(", ")
-    };
-    let ring = HumanBytes(agent.ring_high_water_bytes);
-    let mut lines = vec![if agent.lost.is_empty() {
-        Line::raw(format!(
-            "agent: no events lost, at most {ring} waited in the ring"
-        ))
-    } else {
-        let text = format!("agent: events lost: {}", list(&agent.lost));
-        Line::styled(text, paint.alarm())
+fn health_lines(agent: &AgentView, palette: Palette) -> Vec<Line<'static>> {
+    let mut lines = vec![match list_counts(agent.lost.iter().copied()) {
+        Some(lost) => Line::styled(format!("agent: lost events: {lost}"), palette.alarm()),
+        None => Line::raw(format!(
+            "agent: no events lost; ring buffer held at most {}",
+            HumanBytes(agent.ring_high_water_bytes)
+        )),
     }];
-    if !agent.anomalies.is_empty() {
-        let text = format!("agent: anomalies: {}", list(&agent.anomalies));
-        lines.push(Line::styled(text, paint.warn()));
+    if let Some(anomalies) = list_counts(agent.anomalies.iter().copied()) {
+        let text = format!("agent: anomalies: {anomalies}");
+        lines.push(Line::styled(text, palette.warn()));
     }
     lines
 }

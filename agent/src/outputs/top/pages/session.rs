@@ -8,14 +8,18 @@ use ratatui::{
     widgets::{Cell, Paragraph, Row, Table},
 };
 
-use super::{blame_table, diagnosis, few, flow, name, nothing};
+use super::{
+    blame_table,
+    diagnosis::{diagnosis, flow},
+    labels::{draw_nothing, session_name, wrapped},
+};
 use crate::{
     domain::{
         Part, Stage,
         units::{HumanDuration, HumanPercent, HumanRate, human_name},
     },
     outputs::{
-        text::place,
+        text::process_location,
         top::{
             chart::{by_part, latest},
             data::{FigureScope, ScreenData, SessionView},
@@ -26,36 +30,36 @@ use crate::{
     stats::Figures,
 };
 
-/// Lines of the smallest page.
-const SMALLEST: u16 = 21;
+/// Lines of the page on the smallest terminal.
+const MIN_LINES: u16 = 21;
 
-/// Lines for what is the matter, at the most, where there is little room.
-const MOST_SAID: usize = 6;
+/// Lines of the diagnosis at most on the smallest terminal.
+const MAX_DIAGNOSIS_LINES: usize = 6;
 
-/// Draws it.
-pub(in super::super) fn session(
+/// Draws the page.
+pub(in super::super) fn draw_session(
     frame: &mut Frame<'_>,
     area: Rect,
     view: &ScreenData,
     state: &ScreenState,
-    paint: Palette,
+    palette: Palette,
 ) {
     let Some(s) = state.session(view) else {
-        nothing(frame, area, view, "no FIX session");
+        draw_nothing(frame, area, view, "FIX session");
         return;
     };
     let scope = state.scope;
-    let more = area.height.saturating_sub(SMALLEST);
+    let more = area.height.saturating_sub(MIN_LINES);
     let diagnosis = diagnosis(
         s,
         view,
         scope,
-        (area.width, MOST_SAID + usize::from(more.min(3))),
-        paint,
+        (area.width, MAX_DIAGNOSIS_LINES + usize::from(more.min(3))),
+        palette,
     );
     let what_if = what_if(s, scope, area.width, 1 + usize::from(more.min(2)));
     let figures = s.figures(scope);
-    let table = figures.map(|s| matrix(&s.figures, scope, paint));
+    let table = figures.map(|s| matrix(&s.figures, scope, palette));
     let (table_height, table) = table.unwrap_or_else(|| (1, Table::default()));
     let wanted = blame_table::height(figures);
     let fixed = 2 + diagnosis.len() as u16 + what_if.len() as u16 + table_height;
@@ -72,25 +76,25 @@ pub(in super::super) fn session(
         Constraint::Length(blame_height),
     ])
     .areas(area);
-    frame.render_widget(headline(s, scope, paint), about);
+    frame.render_widget(headline(s, scope, palette), about);
     frame.render_widget(Paragraph::new(diagnosis), causes);
     frame.render_widget(Paragraph::new(what_if), what_ifs);
-    frame.render_widget(chart_title(s, area.width, paint), title);
-    let lines = by_part(&s.points, chart.width, chart.height, paint);
+    frame.render_widget(chart_title(s, area.width, palette), title);
+    let lines = by_part(&s.points, chart.width, chart.height, palette);
     frame.render_widget(Paragraph::new(lines), chart);
     match figures {
         Some(figures) => {
             frame.render_widget(table, split);
-            blame_table::draw(frame, charged, figures, paint);
+            blame_table::draw(frame, charged, figures, palette);
         }
         None => frame.render_widget(Line::raw("no fresh messages yet"), split),
     }
 }
 
-fn headline(s: &SessionView, scope: FigureScope, paint: Palette) -> Line<'static> {
-    let mut line = Line::from(Span::styled(name(s), paint.head()));
-    if let Some(place) = s.total.process.as_deref().and_then(place) {
-        line.push_span(Span::styled(format!(" {place}"), paint.head()));
+fn headline(s: &SessionView, scope: FigureScope, palette: Palette) -> Line<'static> {
+    let mut line = Line::from(Span::styled(session_name(s), palette.head()));
+    if let Some(location) = s.total.process.as_deref().and_then(process_location) {
+        line.push_span(Span::styled(format!(" {location}"), palette.head()));
     }
     let since = match scope {
         FigureScope::LatestInterval => "",
@@ -119,39 +123,45 @@ fn headline(s: &SessionView, scope: FigureScope, paint: Palette) -> Line<'static
         None => format!("{since}  no fresh messages"),
     }));
     if s.ended {
-        line.push_span(Span::styled("  ended", paint.alarm()));
+        line.push_span(Span::styled("  ended", palette.alarm()));
     }
     line
 }
 
-fn what_if(s: &SessionView, scope: FigureScope, width: u16, most: usize) -> Vec<Line<'static>> {
-    let said = s.figures(scope).map(|s| s.what_if_lines());
-    let said = said.unwrap_or_default();
-    said.iter()
+fn what_if(
+    s: &SessionView,
+    scope: FigureScope,
+    width: u16,
+    max_lines: usize,
+) -> Vec<Line<'static>> {
+    let lines = s.figures(scope).map(|s| s.what_if_lines());
+    lines
+        .unwrap_or_default()
+        .iter()
         .flat_map(|line| {
-            few(
-                &format!("What if: {line} (?: what it rests on)"),
+            wrapped(
+                &format!("What if: {line} (assumptions: ?)"),
                 width,
-                most,
+                max_lines,
             )
         })
-        .take(most)
+        .take(max_lines)
         .collect()
 }
 
-fn chart_title(s: &SessionView, width: u16, paint: Palette) -> Line<'static> {
+fn chart_title(s: &SessionView, width: u16, palette: Palette) -> Line<'static> {
     let shown = latest(&s.points, width);
     let length: u128 = shown.iter().map(|p| p.length.as_nanos()).sum();
-    let mut text = format!("mean age, the last {}", HumanDuration(length.cast_signed()));
+    let mut text = format!("mean age, last {}", HumanDuration(length.cast_signed()));
     if let Some(verdict) = s.verdict(FigureScope::LatestInterval) {
         text.push_str(&format!("   {}", flow(verdict)));
     }
-    Line::styled(text, paint.faint())
+    Line::styled(text, palette.faint())
 }
 
-/// Stages down, parts across: the mean of a message, and the share of the age. And how high that
-/// is.
-fn matrix(figures: &Figures, scope: FigureScope, paint: Palette) -> (u16, Table<'static>) {
+/// Stages down, parts across: the mean per message and the share of the age. With the height of
+/// the table in lines.
+fn matrix(figures: &Figures, scope: FigureScope, palette: Palette) -> (u16, Table<'static>) {
     let sums = figures.sums_without_skew();
     let whole = sums.total();
     let messages = i128::from(figures.messages.max(1));
@@ -173,8 +183,8 @@ fn matrix(figures: &Figures, scope: FigureScope, paint: Palette) -> (u16, Table<
     };
     let mut heads = vec![Cell::from(corner)];
     heads.extend(parts.iter().map(|&part| {
-        let fill = Span::styled(paint.fill(part), paint.part(part));
-        let name = Span::styled(format!(" {}", human_name(part.name())), paint.part(part));
+        let fill = Span::styled(palette.fill(part), palette.part(part));
+        let name = Span::styled(format!(" {}", human_name(part.name())), palette.part(part));
         Cell::from(Line::from(vec![fill, name]))
     }));
     heads.push(Cell::from("all"));
@@ -199,6 +209,6 @@ fn matrix(figures: &Figures, scope: FigureScope, paint: Palette) -> (u16, Table<
     let height = rows.len() as u16 + 1;
     let mut widths = vec![Constraint::Length(9)];
     widths.extend(std::iter::repeat_n(Constraint::Max(14), parts.len() + 1));
-    let head = Row::new(heads).style(paint.head().add_modifier(Modifier::UNDERLINED));
+    let head = Row::new(heads).style(palette.head().add_modifier(Modifier::UNDERLINED));
     (height, Table::new(rows, widths).header(head))
 }

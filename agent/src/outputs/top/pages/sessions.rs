@@ -1,4 +1,4 @@
-//! All sessions, and what is the matter with the selected one.
+//! All sessions, and the diagnosis of the selected one.
 
 use ratatui::{
     Frame,
@@ -8,7 +8,11 @@ use ratatui::{
     widgets::{Cell, Paragraph, Row, Table},
 };
 
-use super::{blame_table, cause, diagnosis, few, name, nothing, percent};
+use super::{
+    blame_table,
+    diagnosis::{cause, diagnosis},
+    labels::{draw_nothing, percent, session_name, wrapped},
+};
 use crate::{
     domain::units::{HumanDuration, HumanRate},
     outputs::top::{
@@ -20,46 +24,55 @@ use crate::{
     },
 };
 
-/// From this width on causes have a column of their own.
-const WIDE: u16 = 110;
+/// From this width on causes have a column of their own, columns.
+const MIN_WIDTH_FOR_CAUSE: u16 = 110;
 
-/// Lines for the selected session, at the least.
-const ABOUT: u16 = 9;
+/// Lines for the selected session at least.
+const MIN_DETAIL_LINES: u16 = 9;
 
-/// Of these, for what is the matter, at the most.
-const MOST_SAID: usize = 8;
+/// Lines of its diagnosis at most.
+const MAX_DIAGNOSIS_LINES: usize = 8;
 
-/// Draws it.
-pub(in super::super) fn sessions(
+/// Draws the page.
+pub(in super::super) fn draw_sessions(
     frame: &mut Frame<'_>,
     area: Rect,
     view: &ScreenData,
     state: &ScreenState,
-    paint: Palette,
+    palette: Palette,
 ) {
     if view.sessions.is_empty() {
-        nothing(frame, area, view, "no FIX session");
+        draw_nothing(frame, area, view, "FIX session");
         return;
     }
     let rows = view.sessions.len().min(usize::from(u16::MAX) - 1) as u16;
     let [table, _, about, legend] = Layout::vertical([
-        Constraint::Length((rows + 1).min(area.height.saturating_sub(ABOUT + 2))),
+        Constraint::Length((rows + 1).min(area.height.saturating_sub(MIN_DETAIL_LINES + 2))),
         Constraint::Length(1),
         Constraint::Fill(1),
         Constraint::Length(1),
     ])
     .areas(area);
-    list(frame, table, view, state, paint);
+    draw_list(frame, table, view, state, palette);
     if let Some(s) = state.session(view) {
-        selected(frame, about, view, state, s, paint);
+        draw_selected(frame, about, view, state, s, palette);
     }
-    frame.render_widget(Line::from(paint.legend()), legend);
+    frame.render_widget(Line::from(palette.legend()), legend);
 }
 
-fn list(frame: &mut Frame<'_>, area: Rect, view: &ScreenData, state: &ScreenState, paint: Palette) {
-    let wide = area.width >= WIDE;
+fn draw_list(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    view: &ScreenData,
+    state: &ScreenState,
+    palette: Palette,
+) {
+    let wide = area.width >= MIN_WIDTH_FOR_CAUSE;
     let (trend, parts) = if wide { (16, 16) } else { (8, 10) };
-    let names = view.sessions.iter().map(|s| name(s).chars().count());
+    let names = view
+        .sessions
+        .iter()
+        .map(|s| session_name(s).chars().count());
     let longest = names.max().unwrap_or(0);
     let mut widths = vec![
         Constraint::Length(1),
@@ -93,34 +106,34 @@ fn list(frame: &mut Frame<'_>, area: Rect, view: &ScreenData, state: &ScreenStat
         .skip(first)
         .take(room)
         .map(|(i, s)| {
-            let mut cells = row(s, i == selected, (trend, parts), paint);
+            let mut cells = row(s, i == selected, (trend, parts), palette);
             if wide {
                 let style = match s.verdict(FigureScope::LatestInterval) {
-                    Some(verdict) if !verdict.is_healthy() => paint.alarm(),
-                    Some(_) => paint.good(),
+                    Some(verdict) if !verdict.is_healthy() => palette.alarm(),
+                    Some(_) => palette.good(),
                     None => Style::new(),
                 };
                 cells.push(Cell::from(cause(s, FigureScope::LatestInterval)).style(style));
             }
             let style = if i == selected {
-                paint.head()
+                palette.head()
             } else {
                 Style::new()
             };
             Row::new(cells).style(style)
         });
-    let head = Row::new(heads).style(paint.head().add_modifier(Modifier::UNDERLINED));
+    let head = Row::new(heads).style(palette.head().add_modifier(Modifier::UNDERLINED));
     frame.render_widget(Table::new(rows, widths).header(head), area);
 }
 
-/// What is the matter with one, its course, and who is charged.
-fn selected(
+/// The diagnosis of the selected session, who is charged, and its course.
+fn draw_selected(
     frame: &mut Frame<'_>,
     area: Rect,
     view: &ScreenData,
     state: &ScreenState,
     s: &SessionView,
-    paint: Palette,
+    palette: Palette,
 ) {
     let scope = state.scope;
     let since = match scope {
@@ -129,33 +142,33 @@ fn selected(
     };
     let (nth, all) = (state.index(view) + 1, view.sessions.len());
     let count = format!("{nth} of {all}  {since}");
-    let mut said = diagnosis(s, view, scope, (area.width, MOST_SAID), paint);
-    if let Some(first) = said.first_mut() {
-        first.spans.insert(0, Span::styled(count, paint.faint()));
+    let mut lines = diagnosis(s, view, scope, (area.width, MAX_DIAGNOSIS_LINES), palette);
+    if let Some(first) = lines.first_mut() {
+        first.spans.insert(0, Span::styled(count, palette.faint()));
     }
     let what_if = s.figures(scope).map(|s| s.what_if_lines());
     for line in what_if.unwrap_or_default() {
-        said.extend(few(&format!("What if: {line}"), area.width, 2));
+        lines.extend(wrapped(&format!("What if: {line}"), area.width, 2));
     }
     let figures = s.figures(scope);
-    let said_height = (said.len() as u16).min(area.height);
-    let left = area.height - said_height;
-    // Three rows say who; the course gets what is left.
+    let height = (lines.len() as u16).min(area.height);
+    let left = area.height - height;
+    // Three rows of culprits; the course gets the rest.
     let blame_height = blame_table::height(figures)
         .min(4)
         .min(left.saturating_sub(1));
     let [words, charged, chart] = Layout::vertical([
-        Constraint::Length(said_height),
+        Constraint::Length(height),
         Constraint::Length(blame_height),
         Constraint::Fill(1),
     ])
     .areas(area);
-    frame.render_widget(Paragraph::new(said), words);
+    frame.render_widget(Paragraph::new(lines), words);
     if let Some(figures) = figures {
-        blame_table::draw(frame, charged, figures, paint);
+        blame_table::draw(frame, charged, figures, palette);
     }
     if chart.height >= 3 {
-        let lines = by_part(&s.points, chart.width, chart.height, paint);
+        let lines = by_part(&s.points, chart.width, chart.height, palette);
         frame.render_widget(Paragraph::new(lines), chart);
     }
 }
@@ -164,7 +177,7 @@ fn row(
     s: &SessionView,
     selected: bool,
     (trend, parts): (u16, u16),
-    paint: Palette,
+    palette: Palette,
 ) -> Vec<Cell<'static>> {
     let ids = match (s.pid(), s.tid) {
         (Some(pid), Some(tid)) => format!("{pid}/{tid}"),
@@ -187,13 +200,13 @@ fn row(
     };
     vec![
         Cell::from(if selected { ">" } else { "" }),
-        Cell::from(name(s)),
+        Cell::from(session_name(s)),
         Cell::from(ids),
         Cell::from(time(with_messages.map(|p| p.p50_ns))),
         Cell::from(time(with_messages.map(|p| p.p99_ns))),
         Cell::from(sparks(&p50s, usize::from(trend))),
         Cell::from(rate),
-        Cell::from(with_messages.map_or_else(Line::default, |p| bar(&p.parts, parts, paint))),
+        Cell::from(with_messages.map_or_else(Line::default, |p| bar(&p.parts, parts, palette))),
         Cell::from(with_messages.map_or("-".to_owned(), |p| percent(p.held_back))),
     ]
 }

@@ -8,11 +8,14 @@ use ratatui::{
     widgets::{Cell, Row, Table},
 };
 
-use super::{clean, name, nothing, percent};
+use super::labels::{draw_nothing, percent, session_name};
 use crate::{
-    domain::{Part, units::human_name},
+    domain::{
+        Part,
+        units::{human_name, sanitize},
+    },
     outputs::top::{
-        data::{ScreenData, ThreadView},
+        data::{ScreenData, SessionView, ThreadView},
         palette::Palette,
         state::ScreenState,
         widgets::bar,
@@ -29,30 +32,32 @@ const STATES: [Part; 6] = [
     Part::Unknown,
 ];
 
-/// What the states take beside the other columns, with and without a bar.
+/// Columns of a state without the bar of states.
 const NARROW: u16 = 7;
+
+/// Columns of a state beside the bar of states.
 const WIDE: u16 = 10;
 
-/// Draws it.
-pub(in super::super) fn threads(
+/// Draws the page.
+pub(in super::super) fn draw_threads(
     frame: &mut Frame<'_>,
     area: Rect,
     view: &ScreenData,
     state: &ScreenState,
-    paint: Palette,
+    palette: Palette,
 ) {
     let session = state.session(view);
-    let pid = session.and_then(super::SessionView::pid);
+    let pid = session.and_then(SessionView::pid);
     let mut threads: Vec<&ThreadView> = view
         .threads
         .iter()
         .filter(|t| pid.is_none_or(|pid| t.thread.pid == pid))
         .collect();
     if threads.is_empty() {
-        nothing(frame, area, view, "no thread");
+        draw_nothing(frame, area, view, "thread");
         return;
     }
-    // The reader first, then whom it waits for, then whoever had the CPU most.
+    // The reader first, then those it waits for, then by time on the CPU.
     let reader = session.and_then(|s| s.tid);
     let charged = |t: &ThreadView| session.and_then(|s| s.charged_to(state.scope, t.thread.tid));
     let on_cpu = |t: &ThreadView| t.shares.map_or(0.0, |shares| shares[Part::OnCpu as usize]);
@@ -73,36 +78,36 @@ pub(in super::super) fn threads(
         Constraint::Length(1),
     ])
     .areas(area);
-    let of = session.map(name).unwrap_or_default();
+    let of = session.map(session_name).unwrap_or_default();
     let text = format!(
         "{} thread{} of {}; > reads {of}",
         threads.len(),
         if threads.len() == 1 { "" } else { "s" },
-        pid.map_or_else(|| view.watched.clone(), |pid| format!("pid {pid}")),
+        pid.map_or_else(|| view.target.clone(), |pid| format!("pid {pid}")),
     );
-    frame.render_widget(Line::styled(text, paint.head()), title);
+    frame.render_widget(Line::styled(text, palette.head()), title);
     let left = area.width.saturating_sub(1 + 7 + 15 + 6 * WIDE + 7 + 10);
     let states = if left >= 12 { left.min(40) } else { 0 };
     let room = usize::from(table.height).saturating_sub(1);
     let rows = threads.iter().take(room).map(|t| {
         let reads = Some(t.thread.tid) == reader;
-        row(t, reads, charged(t), states, paint)
+        row(t, reads, charged(t), states, palette)
     });
     let (heads, widths) = columns(states);
-    let head = Row::new(heads).style(paint.head().add_modifier(Modifier::UNDERLINED));
+    let head = Row::new(heads).style(palette.head().add_modifier(Modifier::UNDERLINED));
     frame.render_widget(Table::new(rows, widths).header(head), table);
     if threads.len() > room {
         let more = format!("and {} more", threads.len() - room);
         frame.render_widget(Line::raw(more), rest);
     }
     let notes = [
-        "BLAMED: of the age of the session's messages, what this thread is charged with.",
-        "Of threads that read no session only on-cpu and run-queue are known.",
+        "BLAMED: share of the age of the session's messages that is charged to this thread.",
+        "For threads that read no session, only on-cpu and run-queue are measured.",
     ];
     for (text, row) in notes.into_iter().zip(note.rows()) {
-        frame.render_widget(Line::styled(text, paint.faint()), row);
+        frame.render_widget(Line::styled(text, palette.faint()), row);
     }
-    frame.render_widget(Line::from(paint.legend()), legend);
+    frame.render_widget(Line::from(palette.legend()), legend);
 }
 
 fn columns(states: u16) -> (Vec<String>, Vec<Constraint>) {
@@ -133,23 +138,23 @@ fn row(
     reads: bool,
     charged: Option<f32>,
     states: u16,
-    paint: Palette,
+    palette: Palette,
 ) -> Row<'static> {
     let dash = || "-".to_owned();
     let charged = charged.filter(|&share| share >= 0.001);
     let mut cells = vec![
         Cell::from(if reads { ">" } else { "" }),
         Cell::from(t.thread.tid.to_string()),
-        Cell::from(clean(&t.thread.comm)),
-        Cell::from(charged.map_or_else(dash, percent)).style(paint.alarm()),
+        Cell::from(sanitize(&t.thread.comm)),
+        Cell::from(charged.map_or_else(dash, percent)).style(palette.alarm()),
     ];
     cells.extend(STATES.map(|part| {
-        let known = t.tracked || matches!(part, Part::OnCpu | Part::RunQueue | Part::Unknown);
-        let share = t.shares.filter(|_| known);
+        let measured = t.tracked || matches!(part, Part::OnCpu | Part::RunQueue | Part::Unknown);
+        let share = t.shares.filter(|_| measured);
         Cell::from(share.map_or_else(dash, |shares| percent(shares[part as usize])))
     }));
     if states > 0 {
-        let bar = t.shares.map(|shares| bar(&shares, states, paint));
+        let bar = t.shares.map(|shares| bar(&shares, states, palette));
         cells.push(Cell::from(bar.unwrap_or_default()));
     }
     Row::new(cells)

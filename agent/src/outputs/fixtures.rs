@@ -1,0 +1,115 @@
+//! Models for the tests of outputs.
+
+use crate::{
+    domain::{
+        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Lock, Message, Moment, Part, Stage,
+        ThreadName, ThreadUse, Update, Wait,
+        fixtures::{message, session},
+    },
+    model::Model,
+};
+
+/// The instant so many seconds after the start, which is 1970.
+pub(crate) fn at(seconds: u64) -> Moment {
+    Moment {
+        monotonic_ns: seconds * 1_000_000_000,
+        utc_ns: (seconds * 1_000_000_000).cast_signed(),
+    }
+}
+
+fn thread(tid: u32, comm: &str) -> ThreadName {
+    ThreadName {
+        tid,
+        pid: 411,
+        comm: comm.to_owned(),
+    }
+}
+
+fn wait(id: u32, ms: u64, timeouts: u32) -> Update {
+    Update::Wait(Wait {
+        tid: 412,
+        part: Part::LockWait,
+        culprit: CulpritId(id),
+        from_ns: 0,
+        to_ns: ms * 1_000_000,
+        ns: ms * 1_000_000,
+        timeouts,
+    })
+}
+
+/// The same message so much later.
+fn later(m: &mut Message, ns: i64) {
+    m.sent.utc_ns += ns;
+    m.arrived_ns = m.arrived_ns.map(|at| at + ns);
+    m.received_ns += ns;
+    m.handed_off_ns += ns;
+    m.handed_off_at = m.handed_off_at.wrapping_add_signed(ns);
+}
+
+/// Twelve seconds of the incident: ages rise, the thread waits for a lock, the CPU limit is far.
+pub(crate) fn incident() -> Model {
+    let mut model = Model::at_zero();
+    let (drop, other) = (session(0), session(1));
+    // A name that would clear a terminal.
+    let holders = [(1, thread(413, "worker\x1b[2J")), (2, thread(414, "idle"))];
+    for (id, thread) in holders {
+        let culprit = Culprit::Holder {
+            lock: Lock::Gil,
+            thread,
+        };
+        model.apply(at(0), &Update::Culprit(CulpritId(id), culprit.into()));
+    }
+    for second in 1..=12_u64 {
+        for seq in 0..45_u64 {
+            // Within a second ages grow half as fast as the time goes.
+            let behind = (44 - seq).cast_signed() * 1_000_000;
+            let age = second.cast_signed() * 1_000_000_000 - behind;
+            let cells = [
+                (Stage::InFlight, Part::Network, 100_000),
+                (Stage::HeldBack, Part::LockWait, age / 2),
+                (Stage::Queued, Part::LockWait, age * 3 / 10),
+                (Stage::InApp, Part::OnCpu, age / 5),
+            ];
+            let mut m = message(&drop, second * 45 + seq, &cells);
+            m.charges = [(1, 7), (2, 1)]
+                .map(|(id, tenths)| Charge {
+                    part: Part::LockWait,
+                    culprit: CulpritId(id),
+                    ns: age.unsigned_abs() * tenths / 10,
+                    held_back_ns: 0,
+                })
+                .into();
+            later(&mut m, second.cast_signed() * 1_000_000_000 - behind);
+            model.apply(at(second), &Update::Message(Box::new(m)));
+        }
+        for waited in [wait(1, 18, 3), wait(1, 6, 1), wait(2, 5, 0)] {
+            model.apply(at(second), &waited);
+        }
+        let quick = [(Stage::Queued, Part::RunQueue, 40_000)];
+        model.observe(&message(&other, second, &quick));
+        for (tid, comm, on_cpu, lock) in [(412, "ingest", 20, 980), (413, "worker", 900, 0)] {
+            let sample = ThreadUse {
+                thread: thread(tid, comm),
+                tracked: tid == 412,
+                ns: [0, on_cpu, 0, 0, lock, 1000 - on_cpu - lock, 0].map(|ms| ms * second),
+            };
+            model.apply(at(second), &Update::ThreadUse(Box::new(sample)));
+        }
+        let level = CgroupLevel {
+            path: "/kubepods/pod7".to_owned(),
+            quota_ns: Some(250_000_000),
+            period_ns: 100_000_000,
+            usage_ns: Some(second * 400_000_000),
+            periods: second * 10,
+            throttled_periods: 3,
+            throttled_ns: 50_000_000,
+        };
+        let sample = CgroupUse {
+            pid: 411,
+            levels: vec![level],
+        };
+        model.apply(at(second), &Update::Cgroup(Box::new(sample)));
+        model.take_interval(at(second));
+    }
+    model
+}

@@ -1,0 +1,106 @@
+//! What qualifies the figures of a session: unknown time, stamps, clocks, window, stream.
+
+use crate::{
+    domain::{
+        Part,
+        units::{HumanDuration, HumanPercent, human_name},
+    },
+    model::SessionFigures,
+    outputs::text::figures::{ack_pending_share, list_counts},
+    stats::Figures,
+};
+
+/// The qualifications of a session, each a clause; never empty.
+pub(super) fn list(s: &SessionFigures) -> Vec<String> {
+    let f = &s.figures;
+    let mut clauses = vec![format!("unknown time in {} messages", f.unknown_messages)];
+    clauses.extend(stamps(f));
+    if let Some(share) = ack_pending_share(f) {
+        clauses.push(format!(
+            "an ACK of ours was pending for {share} of the time in the network (a venue without \
+             TCP_NODELAY waits for it)"
+        ));
+    }
+    if s.lock_waits > 0 {
+        clauses.push(format!(
+            "{} lock waits, the longest {}",
+            s.lock_waits,
+            HumanDuration(i128::from(s.longest_lock_wait_ns))
+        ));
+    }
+    clauses.extend(window(s));
+    if let Some(kinds) = list_counts(f.hand_offs.iter().map(|(k, n)| (k.name(), n))) {
+        clauses.push(format!("hand-offs: {kinds}"));
+    }
+    if let Some(reasons) = list_counts(f.excluded.iter().map(|(k, n)| (k.name(), n))) {
+        clauses.push(format!("excluded, without an age: {reasons}"));
+    }
+    if let Some(tap) = list_counts([
+        ("garbled messages", f.tap.garbled),
+        ("skipped bytes", f.tap.skipped_bytes),
+        ("lost bytes", f.tap.lost_bytes),
+        ("incomplete headers", f.tap.incomplete_headers),
+    ]) {
+        clauses.push(format!("stream: {tap}"));
+    }
+    clauses
+}
+
+/// What the venue's stamps and clock allow to say of the ages.
+fn stamps(f: &Figures) -> Vec<String> {
+    let mut clauses = Vec::new();
+    if f.coarse_ns > 0 {
+        clauses.push(format!(
+            "tag 52 has a resolution of {}: ages are upper bounds, up to that much too high",
+            HumanDuration::from(f.coarse_ns)
+        ));
+    }
+    if let Some((min, max)) = f.narrowed.mean_ns() {
+        clauses.push(format!(
+            "the order of the venue's sends narrows that to {} or less for {} messages, whose \
+             mean age is {} to {}",
+            HumanDuration::from(f.narrowed.widest_ns),
+            f.narrowed.messages,
+            HumanDuration(min),
+            HumanDuration(max)
+        ));
+    }
+    if f.skew.messages > 0 {
+        clauses.push(format!(
+            "the venue's clock was ahead of ours in {} messages, by at most {} ({} in total)",
+            f.skew.messages,
+            HumanDuration::from(f.skew.largest_ns),
+            HumanDuration(f.skew.sum_ns)
+        ));
+    }
+    clauses
+}
+
+/// How long the receive window was closed, and what the ingest thread did meanwhile; `None` when
+/// it never was.
+fn window(s: &SessionFigures) -> Option<String> {
+    let window = &s.window;
+    let whole = i128::from(window.closed_ns());
+    let mut parts: Vec<_> = Part::ALL
+        .into_iter()
+        .map(|part| (i128::from(window.parts[part as usize]), part))
+        .filter(|&(part, _)| HumanPercent { part, whole }.shows())
+        .collect();
+    parts.sort_by_key(|&(ns, _)| std::cmp::Reverse(ns));
+    let parts: Vec<_> = parts
+        .into_iter()
+        .map(|(part, name)| {
+            let share = HumanPercent { part, whole };
+            format!("{} {share}", human_name(name.name()))
+        })
+        .collect();
+    (window.closed > 0).then(|| {
+        format!(
+            "the receive window was closed {} times, for {} in total, the longest {}: {}",
+            window.closed,
+            HumanDuration(whole),
+            HumanDuration(i128::from(window.longest_ns)),
+            parts.join(", ")
+        )
+    })
+}

@@ -1,0 +1,130 @@
+//! Each format, on memory.
+
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::{
+    domain::{
+        Part, Stage,
+        fixtures::{message, session},
+    },
+    model::Model,
+};
+
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("UTF-8")
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Gone;
+
+impl Write for Gone {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn outputs(format: OutputFormat) -> (OutputWriter, Shared, Shared) {
+    let (out, notes) = (Shared::default(), Shared::default());
+    let outputs = OutputWriter::new(
+        format,
+        TextStyle::Plain,
+        "pid 411",
+        Box::new(out.clone()),
+        Box::new(notes.clone()),
+    );
+    (outputs, out, notes)
+}
+
+fn run(format: OutputFormat) -> (Vec<String>, String) {
+    let (mut outputs, out, notes) = outputs(format);
+    let mut model = Model::at_zero();
+    for seq in 0..3 {
+        let m = message(&session(0), seq, &[(Stage::Queued, Part::LockWait, 5)]);
+        model.observe(&m);
+        outputs.message(&m).expect("writes");
+    }
+    model.health_mut().lose("ring_full", 1);
+    outputs.interval(&model.interval_now()).expect("writes");
+    outputs.finish(&model.summary_now()).expect("writes");
+    let lines = out.text().lines().map(str::to_owned).collect();
+    (lines, notes.text())
+}
+
+#[test]
+fn each_format_writes_its_lines() {
+    let types = |lines: &[String]| {
+        lines
+            .iter()
+            .map(|line| {
+                let v: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                v["type"].as_str().expect("a type").to_owned()
+            })
+            .collect::<Vec<_>>()
+    };
+    let (lines, notes) = run(OutputFormat::JsonMessages);
+    assert_eq!(types(&lines), ["message", "message", "message", "summary"]);
+    assert!(notes.starts_with("tag52: lost events: ring-full 1;"));
+    let (lines, notes) = run(OutputFormat::JsonIntervals);
+    assert_eq!(types(&lines), ["interval", "agent", "summary"]);
+    assert_eq!(notes, "");
+    let (lines, notes) = run(OutputFormat::SummaryOnly);
+    assert_eq!(lines[1].split(':').next(), Some("tag52 summary"));
+    assert_eq!(notes, "");
+    let (lines, notes) = run(OutputFormat::Human);
+    assert!(lines[0].starts_with("VENUE>DROP :5002 411/412"));
+    assert!(lines[1].starts_with("tag52: lost events: ring-full 1;"));
+    assert!(lines.iter().any(|l| l.starts_with("tag52 summary: ")));
+    assert_eq!(notes, "");
+}
+
+#[test]
+fn waiting_is_noted_once_and_then_every_ten_intervals() {
+    let (mut outputs, out, notes) = outputs(OutputFormat::Human);
+    let mut model = Model::at_zero();
+    for _ in 0..20 {
+        outputs.interval(&model.interval_now()).expect("writes");
+    }
+    assert_eq!(notes.text().lines().count(), 2);
+    assert!(notes.text().contains("pid 411"));
+    assert_eq!(out.text(), "");
+    model.observe(&message(&session(0), 1, &[]));
+    outputs.interval(&model.interval_now()).expect("writes");
+    assert_eq!(notes.text().lines().count(), 2);
+}
+
+#[test]
+fn a_broken_pipe_is_an_error_of_its_own() {
+    let mut outputs = OutputWriter::new(
+        OutputFormat::JsonMessages,
+        TextStyle::Plain,
+        "pid 411",
+        Box::new(Gone),
+        Box::new(Shared::default()),
+    );
+    let m = message(&session(0), 1, &[]);
+    outputs.message(&m).expect("buffered");
+    let mut model = Model::at_zero();
+    let interval = outputs.interval(&model.interval_now());
+    assert!(matches!(interval, Err(OutputError::Closed)));
+    let finish = outputs.finish(&model.summary_now());
+    assert!(matches!(finish, Err(OutputError::Closed)));
+}
