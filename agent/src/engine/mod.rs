@@ -8,12 +8,10 @@ mod error;
 
 mod holders;
 mod names;
-mod node;
 mod own_use;
 mod probe_log;
 mod processes;
 mod quotas;
-mod server;
 mod telemetry;
 mod thread_use;
 mod threads;
@@ -64,8 +62,6 @@ pub use config::{
     TelemetryConfig,
 };
 pub use error::RunError;
-pub(crate) use node::node_name;
-pub(crate) use server::Server;
 
 /// How often the ring is drained when nothing presses: the probes wake the agent only when much is
 /// waiting.

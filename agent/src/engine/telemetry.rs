@@ -3,18 +3,20 @@
 use std::sync::{Arc, Mutex};
 
 use super::{
-    RunError, Server,
+    RunError,
     config::{OtlpTarget, TelemetryConfig},
-    node::{host_name, kubernetes_node, node_name},
 };
 use crate::{
     model::Model,
-    outputs::{Account, Endpoint, Exporter, Exposition, Heartbeat, OtlpConfig, sessions_within},
+    outputs::{
+        Account, Endpoint, Exporter, Exposition, Heartbeat, MetricsServer, OtlpConfig, host_name,
+        kubernetes_node, node_name, sessions_within,
+    },
 };
 
 /// What goes on until the run is over.
 pub(super) struct Telemeter {
-    server: Option<Server>,
+    server: Option<MetricsServer>,
     exporter: Option<Exporter>,
 }
 
@@ -48,7 +50,7 @@ impl Telemeter {
         let exporter = otlp.map(|config| Exporter::start(config, model, account.clone()));
         let server = endpoint.map(|endpoint| {
             let exposition = Exposition::new(Arc::clone(model), account.clone());
-            Server::start(endpoint, exposition, heartbeat)
+            MetricsServer::start(endpoint, exposition, heartbeat)
         });
         Ok(Self {
             server,

@@ -6,8 +6,10 @@
 #[cfg(test)]
 mod fixtures;
 mod http;
+mod http_server;
 mod json;
 mod metrics;
+mod node;
 #[cfg(test)]
 mod openmetrics;
 mod otlp;
@@ -17,7 +19,9 @@ pub mod top;
 mod writer;
 
 pub use http::{BindError, Endpoint, Heartbeat};
+pub(crate) use http_server::MetricsServer;
 pub use metrics::{Account, Exposition, Format as MetricsFormat, MAX_SERIES, sessions_within};
+pub(crate) use node::{host_name, kubernetes_node, node_name};
 pub use otlp::{Exporter, OtlpConfig, OtlpError};
 pub use text::TextStyle;
 pub use writer::{OutputError, OutputFormat, OutputWriter};

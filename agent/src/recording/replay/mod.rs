@@ -18,9 +18,9 @@ pub use self::config::{PlaybackSpeed, ReplayConfig};
 use self::{player::Player, stage::Stage};
 use crate::{
     domain::Moment,
-    engine::{Server, node_name},
     outputs::{
-        Account, BindError, Endpoint, Exposition, Heartbeat, MAX_SERIES, OutputError, OutputWriter,
+        Account, BindError, Endpoint, Exposition, Heartbeat, MAX_SERIES, MetricsServer, OutputError,
+        OutputWriter, node_name,
     },
     recording::{Header, ReadError, Reader},
     signals::Signals,
@@ -114,7 +114,7 @@ async fn tell(
     let server = endpoint.map(|e| {
         let account = Account::new(MAX_SERIES, node_name());
         let exposition = Exposition::new(Arc::clone(stage.model()), account);
-        Server::start(e, exposition, stage.heartbeat())
+        MetricsServer::start(e, exposition, stage.heartbeat())
     });
     let told = if config.live_view {
         Player::new(config, reader, stage)?.play(&mut signals).await

@@ -1,12 +1,14 @@
-//! What this machine is called.
+//! The name of this machine, as metrics carry it.
 
 /// The environment variable with the node's name, set by the DaemonSet (downward API,
 /// `spec.nodeName`).
-const NODE: &str = "NODE_NAME";
+const NODE_NAME_VARIABLE: &str = "NODE_NAME";
 
 /// The name of the Kubernetes node; `None` outside of a cluster.
 pub(crate) fn kubernetes_node() -> Option<String> {
-    std::env::var(NODE).ok().filter(|name| !name.is_empty())
+    std::env::var(NODE_NAME_VARIABLE)
+        .ok()
+        .filter(|name| !name.is_empty())
 }
 
 /// The machine's host name (of a pod: the pod's, where it has a network of its own); `None` when it

@@ -4,18 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::outputs::{Endpoint, Exposition, Heartbeat};
+use super::{Endpoint, Exposition, Heartbeat};
 
-/// How long it may take to end.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long open requests may delay the end of a run.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves metrics until it is stopped.
-pub(crate) struct Server {
+/// A task that serves `/metrics` and `/healthz` until it is stopped.
+pub(crate) struct MetricsServer {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-impl Server {
+impl MetricsServer {
+    /// Starts the task on the current runtime.
     pub(crate) fn start(
         endpoint: Endpoint,
         exposition: Exposition,
@@ -29,15 +30,18 @@ impl Server {
                 let _stopped = stopped.await;
             };
             if let Err(error) = endpoint.serve(exposition, heartbeat, shutdown).await {
-                log::error!("the metrics endpoint has ended: {error}");
+                log::error!(
+                    "the metrics endpoint has stopped, scrapes fail from now on; everything else goes on: {error}"
+                );
             }
         });
         Self { stop, task }
     }
 
+    /// Stops the task and waits for it, two seconds at most.
     pub(crate) async fn stop(self) {
-        // It may have ended by itself.
+        // The task may have ended by itself.
         let _ended = self.stop.send(());
-        let _late = tokio::time::timeout(GRACE, self.task).await;
+        let _late = tokio::time::timeout(SHUTDOWN_TIMEOUT, self.task).await;
     }
 }
