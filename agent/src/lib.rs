@@ -7,6 +7,7 @@
 //! that add up; [`verdict`] and [`what_if`] draw conclusions from those.
 
 pub mod attribution;
+pub mod clock;
 pub mod domain;
 pub mod engine;
 pub mod events;

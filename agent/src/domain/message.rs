@@ -70,7 +70,7 @@ pub struct SentTime {
 
 /// Bounds of the instant at which a message was sent, by the venue's clock, nanoseconds since 1970
 /// UTC. They lie within those of its [`SentTime`] and are narrower, under the assumptions of
-/// [`crate::join::phase`].
+/// `join/narrowing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SentBetween {
     /// The earliest possible instant.

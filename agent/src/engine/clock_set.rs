@@ -10,7 +10,7 @@ use std::{
 use tokio::io::unix::AsyncFd;
 
 use super::readiness;
-use crate::join::clock::RunTime;
+use crate::clock::RunTime;
 
 /// Tells that the wall clock was set.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::join::clock::{SteppedTime, SystemTime, TimeSource as _};
+    use crate::clock::{SteppedTime, SystemTime, TimeSource as _};
 
     fn run(test: impl Future<Output = ()>) {
         tokio::runtime::Builder::new_current_thread()

@@ -11,17 +11,17 @@ use agent_common::{ProbeCounter, ThreadState, receive_flags};
 
 use crate::{
     attribution::Attribution,
+    clock::{RunTime, UtcClock},
     domain::{Availability, Capability, Health, ProcessInfo, Update},
     events::Event,
     host::Host,
-    join::clock::{RunTime, UtcClock},
+    join::sockets::{Filter, Sessions},
     kernel::{ProbeError, Probes},
     kube::Kube,
     model::Summary,
     outputs::{OutputError, top::ScreenData},
     pipeline::{Publisher, Sink as _},
     recording::{WriteError, Written},
-    streams::{Filter, Sessions},
     targets::discovery::Decision,
 };
 

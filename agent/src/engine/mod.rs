@@ -31,8 +31,8 @@ use tokio::{
 };
 
 use crate::{
+    clock::{RunTime, SteppedTime, SystemTime, TimeSource as _},
     domain::Moment,
-    join::clock::{RunTime, SteppedTime, SystemTime, TimeSource as _},
     kernel::{KernelSupport, LoadedProbes, ProbeConfig},
     kube::{self, Kube},
     model::Model,

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use agent_common::Snapshot;
 
-use super::waiting::Waiting;
+use super::state_times::Waiting;
 
 /// Snapshots held; when there are more, every second one of the older half is given up.
 const MOST: usize = 8192;

@@ -15,10 +15,10 @@
 
 mod batch;
 mod codec;
-mod dictionary;
 pub mod export;
 mod frame;
-mod names;
+mod interned;
+mod preamble;
 mod reader;
 mod recorder;
 pub mod replay;

@@ -26,7 +26,7 @@ pub struct Skew {
     pub sum_ns: i128,
 }
 
-/// Messages with whole-second stamps whose bounds could be narrowed: see [`crate::join::phase`].
+/// Messages with whole-second stamps whose bounds could be narrowed: see `join/narrowing`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Narrowed {
     /// Number of these messages.

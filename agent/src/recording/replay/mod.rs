@@ -1,9 +1,9 @@
 //! Tells a model, and through it the outputs, again what was recorded.
 
 mod config;
-mod deck;
-mod player;
-mod stage;
+mod control;
+mod live_view;
+mod playback;
 
 use std::{
     io::{self, IsTerminal as _},
@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::time::{Instant, sleep_until};
 
 pub use self::config::{PlaybackSpeed, ReplayConfig};
-use self::{player::Player, stage::Stage};
+use self::{live_view::Player, playback::Stage};
 use crate::{
     domain::Moment,
     outputs::{

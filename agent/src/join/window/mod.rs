@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use agent_common::Snapshot;
 
-use super::{timeline::Timeline, waiting::Waiting};
+use super::{state_times::Waiting, timeline::Timeline};
 use crate::domain::{Part, WindowClosures};
 
 /// Closed stretches held; with more, the oldest are given up, and messages sent in them have that

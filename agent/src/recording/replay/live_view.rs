@@ -16,9 +16,10 @@ use tokio::{
 use super::{
     NAP, ReplayError, TURN,
     config::{PlaybackSpeed, ReplayConfig},
-    deck::{Deck, When},
-    open, say_lost,
-    stage::Stage,
+    control::{Deck, When},
+    open,
+    playback::Stage,
+    say_lost,
 };
 use crate::{
     domain::{Moment, Update},

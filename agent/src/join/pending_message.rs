@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use agent_common::Snapshot;
 
-use super::{acks::Acks, past::Past, waiting::Waiting, window::Window};
+use super::{pending_acks::Acks, reader_history::Past, state_times::Waiting, window::Window};
 use crate::{
     domain::{
         ExclusionReason, HandOff, Matrix, Message, MessageAftermath, Part, SentBetween, SentTime,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use agent_common::Snapshot;
 
-use super::account::Received;
+use super::pending_message::Received;
 use crate::domain::Message;
 use crate::domain::{HandOff, SessionId, Unbalanced};
 

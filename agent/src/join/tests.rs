@@ -8,12 +8,12 @@ use agent_common::{
 };
 use proptest::prelude::*;
 
-use super::{Filter, Sessions};
+use super::sockets::{Filter, Sessions};
 use crate::domain::Update;
 use crate::{
+    clock::{TimeSource, UtcClock},
     domain::{ExclusionReason, HandOff as How, Message, Part, Stage},
     events::{Event, Slices},
-    join::clock::{TimeSource, UtcClock},
 };
 
 /// A clock on which UTC is monotonic time plus an hour.

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap, mem, sync::Arc};
 
 use super::{
     batch::{CELLS, Flat},
-    names,
+    interned,
     wire::{HealthRecord, MessageRecord, Record, Slot, WaitRecord},
 };
 use crate::domain::{
@@ -473,10 +473,10 @@ fn health(record: HealthRecord<'_>) -> Option<Update> {
     health.discovery = record.discovery;
     health.own = record.own;
     for (kind, count) in record.lost {
-        health.set_lost(names::keep(&kind)?, count);
+        health.set_lost(interned::keep(&kind)?, count);
     }
     for (kind, count) in record.anomalies {
-        health.set_anomaly(names::keep(&kind)?, count);
+        health.set_anomaly(interned::keep(&kind)?, count);
     }
     Some(Update::Health(Box::new(health)))
 }

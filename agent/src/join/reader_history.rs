@@ -8,7 +8,7 @@ use agent_common::{
     HISTORY_CHANGES, ReaderHistory as Record, STATE_COUNT, Snapshot, StateChange, ThreadState,
 };
 
-use super::waiting::Waiting;
+use super::state_times::Waiting;
 
 /// The last changes of state of one thread.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use agent_common::{MAX_SLICE_BYTES, MIN_SLICE_LIMIT_BYTES};
 
-use crate::streams::fix::Header;
+use super::fix::Header;
 
 /// Room for 43=Y and tag 122 with twelve digits of the second, for sessions whose resends were not
 /// seen yet.
@@ -12,7 +12,7 @@ const GROWTH: usize = 8;
 
 /// The headers seen so far, of all sessions.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Headers {
+pub(crate) struct Headers {
     /// What the longest of a fresh message took, and of a resend; 0 before the first.
     fresh: usize,
     resend: usize,
@@ -21,7 +21,7 @@ pub(super) struct Headers {
 }
 
 impl Headers {
-    pub(super) fn seen(&mut self, header: &Header) {
+    pub(crate) fn seen(&mut self, header: &Header) {
         let longest = if header.poss_dup {
             &mut self.resend
         } else {
@@ -30,12 +30,12 @@ impl Headers {
         *longest = (*longest).max(header.bytes);
     }
 
-    pub(super) const fn torn(&mut self) {
+    pub(crate) const fn torn(&mut self) {
         self.torn = true;
     }
 
     /// Bytes from a message's first one.
-    pub(super) fn needed(&self) -> usize {
+    pub(crate) fn needed(&self) -> usize {
         if self.torn || self.fresh.max(self.resend) == 0 {
             return MAX_SLICE_BYTES;
         }

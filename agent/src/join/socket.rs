@@ -7,22 +7,26 @@ use agent_common::{
     receive_flags,
 };
 
-use super::{Filter, address::address, headers::Headers};
+use super::{
+    address::address,
+    arrivals::Arrivals,
+    narrowing::{Arrived, Phase},
+    pending_acks::Acks,
+    pending_batch::Batch,
+    pending_message::{Receipt, Received},
+    reader_history::Past,
+    sockets::Filter,
+    window::{Offer, Window},
+};
 use crate::{
+    clock::{TimeSource, UtcClock},
     domain::{ExclusionReason, HandOff, SentBetween, SessionId, TapCounts, Update, WindowClosures},
     events::Slices,
-    join::{
-        account::{Receipt, Received},
-        acks::Acks,
-        arrivals::Arrivals,
-        batch::Batch,
-        clock::{TimeSource, UtcClock},
-        past::Past,
-        phase::{Arrived, Phase},
-        stream::Stream,
-        window::{Offer, Window},
+    streams::{
+        fix::{Header, Tap},
+        header_budget::Headers,
+        position::Stream,
     },
-    streams::fix::{Header, Tap},
 };
 
 /// Threads of one socket with something to hand off; more is no sane program.
