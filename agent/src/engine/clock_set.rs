@@ -10,7 +10,7 @@ use std::{
 use tokio::io::unix::AsyncFd;
 
 use super::readiness;
-use crate::clock::RunTime;
+use crate::clock::RunClocks;
 
 /// Tells that the wall clock was set.
 #[derive(Debug)]
@@ -21,9 +21,9 @@ pub(super) struct ClockSet {
 impl ClockSet {
     /// For the clock of `source`: the kernel ends a timer on the wall clock early when that is set;
     /// a simulated step has a timer of its own.
-    pub(super) fn new(source: &RunTime) -> io::Result<Self> {
+    pub(super) fn new(source: &RunClocks) -> io::Result<Self> {
         let (clock, flags, until) = match source {
-            RunTime::System(_) => (
+            RunClocks::System(_) => (
                 libc::CLOCK_REALTIME,
                 libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET,
                 libc::timespec {
@@ -31,12 +31,12 @@ impl ClockSet {
                     tv_nsec: 0,
                 },
             ),
-            RunTime::Stepped(step) => (
+            RunClocks::Stepped(step) => (
                 libc::CLOCK_MONOTONIC,
                 libc::TFD_TIMER_ABSTIME,
                 libc::timespec {
-                    tv_sec: (step.at / 1_000_000_000) as i64,
-                    tv_nsec: (step.at % 1_000_000_000) as libc::c_long,
+                    tv_sec: (step.step_at_ns / 1_000_000_000) as i64,
+                    tv_nsec: (step.step_at_ns % 1_000_000_000) as libc::c_long,
                 },
             ),
         };
@@ -91,7 +91,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::clock::{SteppedTime, SystemTime, TimeSource as _};
+    use crate::clock::{SteppedClocks, SystemClocks, TimeSource as _};
 
     fn run(test: impl Future<Output = ()>) {
         tokio::runtime::Builder::new_current_thread()
@@ -104,11 +104,14 @@ mod tests {
     #[test]
     fn a_simulated_step_is_told_once_and_not_early() {
         run(async {
-            let at = SystemTime.monotonic() + 20_000_000;
-            let step = RunTime::Stepped(SteppedTime { at, by: 1 });
+            let at = SystemClocks.monotonic() + 20_000_000;
+            let step = RunClocks::Stepped(SteppedClocks {
+                step_at_ns: at,
+                step_by_ns: 1,
+            });
             let clock_set = ClockSet::new(&step).expect("a timer");
             clock_set.set().await;
-            assert!(SystemTime.monotonic() >= at);
+            assert!(SystemClocks.monotonic() >= at);
             let again = tokio::time::timeout(Duration::from_millis(50), clock_set.set()).await;
             assert!(again.is_err());
         });
@@ -117,7 +120,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_not_set_is_silent() {
         run(async {
-            let clock_set = ClockSet::new(&RunTime::System(SystemTime)).expect("a timer");
+            let clock_set = ClockSet::new(&RunClocks::System(SystemClocks)).expect("a timer");
             let set = tokio::time::timeout(Duration::from_millis(50), clock_set.set()).await;
             assert!(set.is_err());
         });

@@ -11,11 +11,11 @@ use agent_common::{ProbeCounter, ThreadState, receive_flags};
 
 use crate::{
     attribution::Attribution,
-    clock::{RunTime, UtcClock},
+    clock::{RunClocks, UtcClock},
     domain::{Availability, Capability, Health, ProcessInfo, Update},
     events::Event,
     host::Host,
-    join::sockets::{Filter, Sessions},
+    join::{SocketFilter, SocketTable},
     kernel::{ProbeError, Probes},
     kube::Kube,
     model::Summary,
@@ -34,8 +34,8 @@ use crate::targets::found::{Found, Settled};
 /// Owns everything between the probes and the outputs.
 pub(super) struct Collector {
     probes: Probes,
-    sessions: Sessions,
-    clock: UtcClock<RunTime>,
+    sockets: SocketTable,
+    clock: UtcClock<RunClocks>,
     publisher: Publisher,
     /// As it was published last.
     health: Health,
@@ -70,18 +70,18 @@ impl Collector {
     pub(super) fn new(
         probes: Probes,
         config: &Config,
-        time: RunTime,
+        time: RunClocks,
         publisher: Publisher,
         names: Names,
         found: Option<Found>,
     ) -> Self {
-        let sessions = Sessions::new(Filter {
+        let sockets = SocketTable::new(SocketFilter {
             port: config.port,
-            by_function: config.handoff.is_some() && found.is_none(),
+            hand_off_function: config.handoff.is_some() && found.is_none(),
         });
         let mut collector = Self {
             probes,
-            sessions,
+            sockets,
             clock: UtcClock::new(time),
             publisher,
             health: Health::default(),
@@ -138,7 +138,7 @@ impl Collector {
         let mut bytes = 0;
         let Self {
             probes,
-            sessions,
+            sockets,
             clock,
             publisher,
             lock_waits,
@@ -179,7 +179,7 @@ impl Collector {
                         Event::ThreadExited(exit) => Some(exit.tid),
                         _ => None,
                     };
-                    sessions.handle(event, clock, &mut |update| {
+                    sockets.handle(event, clock, &mut |update| {
                         if is_admitted(found, &update, names, kube) {
                             lock_waits.forget_ended(&update);
                             publish(attribution.with_charges(update));
@@ -195,7 +195,7 @@ impl Collector {
                 Err(_) => *malformed += 1,
             }
             drop(record);
-            probes.set_slice_limit(sessions.header_bytes());
+            probes.set_slice_limit(sockets.header_budget_bytes());
         }
         drop(publication);
         publisher.flush_recording();
@@ -209,7 +209,9 @@ impl Collector {
     /// Watches the entry of system calls from now on.
     fn watch_syscalls(&mut self) {
         match self.probes.watch_syscalls() {
-            Ok(true) => self.sessions.entries_watched(self.clock.monotonic()),
+            Ok(true) => self
+                .sockets
+                .syscall_entries_observed_from(self.clock.monotonic()),
             Ok(false) => {}
             Err(error) => log::warn!(
                 "the messages of a recvmmsg, and waits that do not sleep, are not seen: {error}"
@@ -219,11 +221,11 @@ impl Collector {
 
     /// Looks at the readers of sessions whose window is closed.
     pub(super) fn look_at_starving_readers(&mut self) {
-        let readers: Vec<u32> = self.sessions.closed_window_readers().collect();
+        let readers: Vec<u32> = self.sockets.closed_window_readers().collect();
         for tid in readers {
             let now = self.clock.monotonic();
             if let Some(snapshot) = self.probes.snapshot(tid, now) {
-                self.sessions.seen(snapshot);
+                self.sockets.reader_sampled(snapshot);
             }
         }
     }
@@ -233,7 +235,7 @@ impl Collector {
         let Some(holders) = &mut self.holders else {
             return;
         };
-        let mut readers: Vec<u32> = self.sessions.readers().map(|(_, tid)| tid).collect();
+        let mut readers: Vec<u32> = self.sockets.readers().map(|(_, tid)| tid).collect();
         readers.sort_unstable();
         readers.dedup();
         holders.sweep(&readers, &self.probes, self.clock.monotonic());
@@ -312,7 +314,7 @@ impl Collector {
             let attached =
                 place.and_then(|place| self.probes.attach_function(pid, &function, &place));
             match attached {
-                Ok(()) => self.sessions.follow_function(pid.get()),
+                Ok(()) => self.sockets.hand_off_function_attached(pid.get()),
                 Err(error) => log::warn!(
                     "pid {pid} hands off when it next reads or waits: --handoff: {error}"
                 ),
@@ -331,7 +333,7 @@ impl Collector {
     /// Forgets and counts its streams: one at the least, whose message it was decided on by, though
     /// that may be closed by now.
     fn leave_out(&mut self, pid: NonZeroU32) {
-        let streams = self.sessions.leave(pid.get()).max(1);
+        let streams = self.sockets.exclude_process(pid.get()).max(1);
         if let Some(found) = &mut self.found {
             found.discovery.left_out(streams);
         }
@@ -367,7 +369,7 @@ impl Collector {
 
     /// The processes that read a session.
     fn pids(&self) -> Vec<u32> {
-        let mut pids: Vec<_> = self.sessions.readers().map(|(id, _)| id.pid).collect();
+        let mut pids: Vec<_> = self.sockets.readers().map(|(id, _)| id.pid).collect();
         pids.sort_unstable();
         pids.dedup();
         if let Some(found) = &self.found {
@@ -459,12 +461,13 @@ impl Collector {
         let (lock_waits, attribution) = (&mut self.lock_waits, &self.attribution);
         let (found, names) = (&mut self.found, &self.names);
         let kube = self.processes.kube();
-        self.sessions.keep(&there, now.monotonic_ns, &mut |update| {
-            if is_admitted(found, &update, names, kube) {
-                lock_waits.forget_ended(&update);
-                publication.publish(now, attribution.with_charges(update));
-            }
-        });
+        self.sockets
+            .retain_sockets(&there, now.monotonic_ns, &mut |update| {
+                if is_admitted(found, &update, names, kube) {
+                    lock_waits.forget_ended(&update);
+                    publication.publish(now, attribution.with_charges(update));
+                }
+            });
     }
 
     /// What the live view shows now.
@@ -480,7 +483,7 @@ impl Collector {
         let (lock_waits, attribution) = (&mut self.lock_waits, &self.attribution);
         let (found, names) = (&mut self.found, &self.names);
         let kube = self.processes.kube();
-        self.sessions.ended(now.monotonic_ns, &mut |update| {
+        self.sockets.close_all(now.monotonic_ns, &mut |update| {
             if is_admitted(found, &update, names, kube) {
                 lock_waits.forget_ended(&update);
                 publication.publish(now, attribution.with_charges(update));
@@ -528,7 +531,7 @@ impl Collector {
         let now = self.clock.moment();
         let mut publication = self.publisher.begin();
         let readers: BTreeSet<(u32, u32)> = self
-            .sessions
+            .sockets
             .readers()
             .map(|(id, tid)| (id.pid, tid))
             .collect();
@@ -554,13 +557,13 @@ impl Collector {
         }
         let now = self.clock.moment();
         let mut publication = self.publisher.begin();
-        for (session, tid) in self.sessions.readers() {
+        for (session, tid) in self.sockets.readers() {
             if let Some(thread) = self.probes.thread(tid) {
                 let facts = self.lock_waits.look(session, tid, &thread);
                 publication.publish(now, Update::LockWaits(Arc::clone(session), facts));
             }
         }
-        for (session, facts) in self.sessions.windows() {
+        for (session, facts) in self.sockets.window_facts() {
             if facts.closed > 0 {
                 publication.publish(now, Update::Window(Arc::clone(session), facts));
             }
@@ -603,8 +606,8 @@ impl Collector {
         }
         health.set_lost("missed_run", missed);
         health.set_lost("malformed_record", self.malformed);
-        health.set_lost("socket_unregistered", self.sessions.stray());
-        health.set_anomaly("hand_off_unmatched", self.sessions.unmatched());
+        health.set_lost("socket_unregistered", self.sockets.unregistered_records());
+        health.set_anomaly("hand_off_unmatched", self.sockets.unmatched_hand_offs());
         health.set_anomaly("clock_steps", self.clock.steps());
         let host = self.names.0.counts();
         for (kind, times) in host.named() {

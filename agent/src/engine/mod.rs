@@ -31,7 +31,7 @@ use tokio::{
 };
 
 use crate::{
-    clock::{RunTime, SteppedTime, SystemTime, TimeSource as _},
+    clock::{RunClocks, SteppedClocks, SystemClocks, TimeSource as _},
     domain::Moment,
     kernel::{KernelSupport, LoadedProbes, ProbeConfig},
     kube::{self, Kube},
@@ -270,16 +270,19 @@ async fn resolve_pods(config: &KubeConfig) -> Result<Option<Kube>, RunError> {
 }
 
 /// The clocks to read, and a line on a simulated step, which whoever asked for it has to follow.
-fn run_time(config: &Config) -> RunTime {
+fn run_time(config: &Config) -> RunClocks {
     let Some(step) = config.faults.clock_step else {
-        return RunTime::System(SystemTime);
+        return RunClocks::System(SystemClocks);
     };
-    let at = SystemTime.monotonic() + step.after.as_nanos() as u64;
+    let at = SystemClocks.monotonic() + step.after.as_nanos() as u64;
     log::info!(
         "simulating a step of the wall clock by {} ns at {at} ns",
         step.by_ns
     );
-    RunTime::Stepped(SteppedTime { at, by: step.by_ns })
+    RunClocks::Stepped(SteppedClocks {
+        step_at_ns: at,
+        step_by_ns: step.by_ns,
+    })
 }
 
 /// Reading the kernel's types took tens of MiB that are not needed again.

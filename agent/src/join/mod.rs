@@ -1,21 +1,26 @@
-//! The join: from what the kernel saw of a socket and what its stream says, to messages with ages.
+//! The join: from what the kernel observed of a socket and what its stream says, to messages with
+//! ages.
 //!
-//! One module per concept: [`state_times`] (the difference of two snapshots), [`arrivals`] (the moment
-//! arrived), [`reader_history`] (what a new reader did before), [`window`] (held back), [`pending_acks`]
-//! (acknowledgements pending), [`pending_batch`] (received and handed off), [`clock`](crate::clock) (monotonic to UTC),
-//! [`narrowing`] (the sub-second part of whole-second stamps), [`pending_message`] (the matrix of one message).
+//! [`SocketTable`] gives every event to the socket it is about. A [`socket`] takes its messages
+//! through the four moments, with one module per concept: [`state_times`] (what a thread did between
+//! two snapshots), [`arrivals`] (the moment arrived), [`reader_history`] (what a new reader did
+//! before), [`window`] (held back), [`timeline`] (what the reader did up to an instant without a
+//! snapshot), [`pending_acks`] (acknowledgements of ours that the venue may wait for),
+//! [`pending_batch`] (received and not handed off), [`pending_message`] (the matrix of one message)
+//! and [`narrowing`] (when within its second a message was sent).
 
-mod address;
-pub mod arrivals;
-pub mod narrowing;
-pub mod pending_acks;
-pub mod pending_batch;
-pub mod pending_message;
-pub mod reader_history;
+mod arrivals;
+mod narrowing;
+mod pending_acks;
+mod pending_batch;
+mod pending_message;
+mod reader_history;
 mod socket;
-pub mod sockets;
-pub mod state_times;
+mod sockets;
+mod state_times;
 #[cfg(test)]
 mod tests;
-pub mod timeline;
-pub mod window;
+mod timeline;
+mod window;
+
+pub use sockets::{SocketFilter, SocketTable};

@@ -5,26 +5,26 @@ use std::sync::Arc;
 
 use agent_common::Snapshot;
 
-use super::pending_message::Received;
-use crate::domain::Message;
-use crate::domain::{HandOff, SessionId, Unbalanced};
+use super::pending_message::PendingMessage;
+use crate::domain::{HandOff, Message, SessionId, Unbalanced};
 
-/// Calls kept for one batch: far more than messages fit into one receive.
-const MOST_CALLS: usize = 1 << 16;
+/// Calls retained for one batch: far more than messages fit into one receive call.
+const MAX_CALLS: usize = 1 << 16;
 
-/// What one receive call handed over and the thread is not through with.
+/// What one receive call handed over and the thread has not handed off.
 #[derive(Debug, Default)]
-pub struct Batch {
-    messages: Vec<Received>,
+pub(super) struct PendingBatch {
+    messages: Vec<PendingMessage>,
     calls: Vec<Snapshot>,
-    /// Events were lost since: how it ended was not seen.
-    lost: bool,
-    /// The calls need not follow the messages: see [`Batch::add`].
+    /// Events were lost: how the batch ended was not observed.
+    events_lost: bool,
+    /// The calls need not follow the messages: see [`PendingBatch::add`].
     out_of_step: bool,
-    /// What an earlier batch told of the function.
+    /// What an earlier batch has shown of the function.
     called_for: Option<CalledFor>,
-    /// It may end, or have ended, in a wait that is not seen; the calls of a function still tell.
-    wait_unseen: bool,
+    /// It may end, or may have ended, in a wait that is not observed; calls of a function are
+    /// observed all the same.
+    wait_unobserved: bool,
 }
 
 /// Which messages the function is called for.
@@ -37,19 +37,19 @@ enum CalledFor {
 }
 
 impl CalledFor {
-    fn has(self, message: &Received) -> bool {
+    fn includes(self, message: &PendingMessage) -> bool {
         self == Self::All || !message.is_admin()
     }
 }
 
-impl Batch {
+impl PendingBatch {
     /// Adds a message of this receive call.
     ///
-    /// An engine passes on what comes in order. After a gap it keeps what follows until the gap is
-    /// filled, and then passes on messages of earlier receive calls; resends it has already it
+    /// An engine passes on what comes in order. After a gap it retains what follows until the gap
+    /// is filled, and then passes on messages of earlier receive calls; resends it has already it
     /// drops. Calls and messages may then be equal in number and not belong together. So a number
     /// that does not follow, a resend or a SequenceReset puts the whole batch out of step.
-    pub fn add(&mut self, message: Received) {
+    pub(super) fn add(&mut self, message: PendingMessage) {
         let follows = match self.messages.last() {
             Some(last) => message.seq() == last.seq().wrapping_add(1),
             None => true,
@@ -58,37 +58,36 @@ impl Batch {
         self.messages.push(message);
     }
 
-    /// This receive call had another message, of which nothing can be said.
-    pub fn skip(&mut self) {
+    /// This receive call handed over another message, which is excluded.
+    pub(super) fn skip_message(&mut self) {
         self.out_of_step = true;
     }
 
-    /// The function was called by the thread that holds this batch.
-    pub fn called(&mut self, at: Snapshot) {
-        if !self.messages.is_empty() && self.calls.len() < MOST_CALLS {
-            self.calls.push(at);
+    /// The function was called by the thread that has this batch.
+    pub(super) fn function_called(&mut self, caller: Snapshot) {
+        if !self.messages.is_empty() && self.calls.len() < MAX_CALLS {
+            self.calls.push(caller);
         }
     }
 
     /// Events of this socket or thread were lost.
-    pub fn lost(&mut self) {
-        self.lost = true;
+    pub(super) fn events_lost(&mut self) {
+        self.events_lost = true;
     }
 
-    /// The wait that ends it is, or may have been, one that is not seen.
-    pub fn wait_unseen(&mut self) {
-        self.wait_unseen = true;
+    /// The wait that ends the batch is, or may have been, one that is not observed.
+    pub(super) fn wait_unobserved(&mut self) {
+        self.wait_unobserved = true;
     }
 
     /// When the latest of its messages was received, `CLOCK_MONOTONIC` ns; `None` when it has none.
-    #[must_use]
-    pub fn received_at(&self) -> Option<u64> {
-        self.messages.last().map(Received::received_at)
+    pub(super) fn received_at(&self) -> Option<u64> {
+        self.messages.last().map(PendingMessage::received_at)
     }
 
-    /// Which messages the calls of this batch belong to, in order; `None` when that cannot be told.
-    fn matched(&mut self) -> Option<CalledFor> {
-        if self.lost || self.out_of_step {
+    /// Which messages the calls of this batch belong to, in order; `None` when that is uncertain.
+    fn match_calls(&mut self) -> Option<CalledFor> {
+        if self.events_lost || self.out_of_step {
             return None;
         }
         let all = self.messages.len();
@@ -98,11 +97,11 @@ impl Batch {
             CalledFor::Application => self.calls.len() == application,
         };
         if all == application {
-            // Does not tell the two apart.
+            // Does not distinguish the two.
             return fits(CalledFor::All).then_some(CalledFor::All);
         }
         let matched = match self.called_for {
-            Some(known) => fits(known).then_some(known),
+            Some(called_for) => fits(called_for).then_some(called_for),
             None => [CalledFor::All, CalledFor::Application]
                 .into_iter()
                 .find(|&called_for| fits(called_for)),
@@ -112,9 +111,9 @@ impl Batch {
     }
 
     /// The thread is through with all of it at `end`. `by_function` says that a hand-off function
-    /// was named; returns in `unmatched` how many messages its calls could not be told apart for:
-    /// those end with the batch.
-    pub fn handed_off(
+    /// is attached. Returns how many messages its calls could not be matched to: those end with the
+    /// batch.
+    pub(super) fn handed_off(
         &mut self,
         end: &Snapshot,
         how: HandOff,
@@ -122,8 +121,12 @@ impl Batch {
         session: &Arc<SessionId>,
         mut done: impl FnMut(Result<Message, Unbalanced>),
     ) -> u64 {
-        let matched = if by_function { self.matched() } else { None };
-        let how = if self.lost || self.wait_unseen {
+        let matched = if by_function {
+            self.match_calls()
+        } else {
+            None
+        };
+        let how = if self.events_lost || self.wait_unobserved {
             HandOff::Unobserved
         } else {
             how
@@ -132,7 +135,7 @@ impl Batch {
         let mut unmatched = 0;
         for message in self.messages.drain(..) {
             let call = match matched {
-                Some(called_for) if called_for.has(&message) => calls.next(),
+                Some(called_for) if called_for.includes(&message) => calls.next(),
                 Some(_) => None,
                 None => {
                     unmatched += u64::from(by_function);
@@ -140,15 +143,15 @@ impl Batch {
                 }
             };
             let (end, how) = match &call {
-                Some(at) => (at, HandOff::Function),
+                Some(caller) => (caller, HandOff::Function),
                 None => (end, how),
             };
             done(message.handed_off(end, how, Arc::clone(session)));
         }
         drop(calls);
-        self.lost = false;
+        self.events_lost = false;
         self.out_of_step = false;
-        self.wait_unseen = false;
+        self.wait_unobserved = false;
         unmatched
     }
 }

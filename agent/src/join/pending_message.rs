@@ -1,11 +1,14 @@
-//! The account of one message: from its moments and what the reader did between them to a matrix
-//! that makes up its age exactly.
+//! One message that was received and is not handed off: from its moments, and what the reader did
+//! between them, to a matrix that sums to its age exactly.
 
 use std::sync::Arc;
 
 use agent_common::Snapshot;
 
-use super::{pending_acks::Acks, reader_history::Past, state_times::Waiting, window::Window};
+use super::{
+    pending_acks::PendingAcks, reader_history::StateHistory, state_times::StateTimes,
+    window::ReceiveWindow,
+};
 use crate::{
     domain::{
         ExclusionReason, HandOff, Matrix, Message, MessageAftermath, Part, SentBetween, SentTime,
@@ -14,57 +17,64 @@ use crate::{
     streams::fix::Header,
 };
 
-/// What is known of a receive call besides its instant.
+/// The receive call that handed over the end of a message.
 #[derive(Clone, Copy, Debug)]
-pub struct Receipt<'a> {
-    /// The receiving thread's counters.
-    pub reader: Snapshot,
-    /// False when the call that handed the message over was not seen and this is a later one: then
-    /// the message's time in the queue is not known either.
-    pub whole: bool,
-    /// What the thread did before, where it was not the socket's reader yet.
-    pub past: Option<&'a Past>,
+pub(super) struct ReceiveCall<'a> {
+    /// The receiving thread's counters at the return of the call.
+    pub(super) reader: Snapshot,
+    /// False when the call that handed the message over was not observed and this is a later one:
+    /// then the message's time in the queue is unknown too.
+    pub(super) is_observed: bool,
+    /// What the thread did before, when it was not the socket's reader until now.
+    pub(super) history: Option<&'a StateHistory>,
 }
 
-impl Receipt<'_> {
+impl ReceiveCall<'_> {
     /// What the thread did while the message was in the queue, from `arrived` on.
-    fn queued(&self, arrived: &Snapshot) -> Waiting {
+    fn queued(&self, arrived: &Snapshot) -> StateTimes {
         let Self {
             reader,
-            whole,
-            past,
+            is_observed,
+            history,
         } = self;
-        match past {
-            _ if !whole => Waiting::unknown(reader.at_ns - arrived.at_ns),
-            Some(past) if !reader.continues(arrived) => past.between(arrived.at_ns, reader),
-            _ => Waiting::between(arrived, reader),
+        match history {
+            _ if !is_observed => StateTimes::unknown(reader.at_ns - arrived.at_ns),
+            Some(history) if !reader.continues(arrived) => history.between(arrived.at_ns, reader),
+            _ => StateTimes::between(arrived, reader),
         }
     }
 }
 
-/// A message that was received and is not handed off yet.
+/// A message that was received and is not handed off yet. Instants without a unit of their own are
+/// on the monotonic clock, ns.
 #[derive(Clone, Debug)]
-pub struct Received {
+pub(super) struct PendingMessage {
     header: Header,
     sent: SentTime,
     sent_between: Option<SentBetween>,
-    /// SendingTime on the monotonic clock, ns.
-    sent_at: i64,
-    /// UTC minus monotonic time, ns, when it arrived.
-    utc_offset: i64,
-    arrived_at: Option<u64>,
+    /// `sent` on the monotonic clock, ns.
+    sent_at_ns: i64,
+    /// UTC minus monotonic time when it arrived, ns.
+    utc_offset_ns: i64,
+    arrived_at_ns: Option<u64>,
+    /// The reader's counters when it was received.
     reader: Snapshot,
+    /// The stages that are over.
+    before_app: StagesBeforeApp,
+}
+
+/// The stages before the message was received.
+#[derive(Clone, Debug, Default)]
+struct StagesBeforeApp {
     matrix: Matrix,
     /// See [`Message::held_back_from`].
     held_back_from: u64,
-    ack_pending: u64,
+    /// See [`Message::ack_pending_ns`].
+    ack_pending_ns: u64,
 }
 
-/// Which time a message's age counts from.
-///
-/// # Errors
-/// Why it has no age.
-pub fn sent_time(header: &Header) -> Result<SentTime, ExclusionReason> {
+/// The instant from which a message's age counts: tag 52, of a resend tag 122.
+fn sent_time(header: &Header) -> Result<SentTime, ExclusionReason> {
     if header.poss_dup {
         header
             .orig_sending_time
@@ -74,114 +84,82 @@ pub fn sent_time(header: &Header) -> Result<SentTime, ExclusionReason> {
     }
 }
 
-impl Received {
-    /// The message of `header` came with the receive call of `receipt`. `arrived` is when its last
-    /// byte became readable, if that was seen; `offset_at` gives UTC minus monotonic time.
+impl PendingMessage {
+    /// The message of `header` was received by `call`. `arrived` is when its last byte became
+    /// readable, if that was observed; `utc_offset_at` gives UTC minus monotonic time.
     ///
     /// # Errors
     /// Why the message has no age.
-    pub fn new(
+    pub(super) fn new(
         header: Header,
         arrived: Option<Snapshot>,
-        receipt: Receipt<'_>,
-        (window, acks): (&Window, &Acks),
-        offset_at: impl Fn(u64) -> i64,
+        call: ReceiveCall<'_>,
+        (window, acks): (&ReceiveWindow, &PendingAcks),
+        utc_offset_at: impl Fn(u64) -> i64,
     ) -> Result<Self, ExclusionReason> {
-        let reader = receipt.reader;
+        let reader = call.reader;
         let sent = sent_time(&header)?;
         // Stamps of two CPUs may disagree by a little; the copy was after the arrival.
         let arrived = arrived.map(|a| if a.at_ns > reader.at_ns { reader } else { a });
-        let utc_offset = offset_at(arrived.map_or(reader.at_ns, |a| a.at_ns));
-        let sent_at = sent.utc_ns.saturating_sub(utc_offset);
-        let mut matrix = Matrix::default();
-        let mut ack_pending = 0;
-        let mut held_back_from = arrived.map_or(reader.at_ns, |a| a.at_ns);
-        match arrived {
+        let utc_offset_ns = utc_offset_at(arrived.map_or(reader.at_ns, |a| a.at_ns));
+        let sent_at_ns = sent.utc_ns.saturating_sub(utc_offset_ns);
+        let before_app = match arrived {
             Some(arrived) => {
-                let mut in_flight = arrived.at_ns as i64 - sent_at;
-                if in_flight > 0 {
-                    // Before the window was watched there is no telling network from held back.
-                    let known_since = window.known_since().min(arrived.at_ns) as i64;
-                    let unseen = (known_since - sent_at).max(0);
-                    matrix.add(Stage::InFlight, Part::Unknown, unseen);
-                    let held = window.held_back(sent_at.max(0) as u64, &arrived);
-                    held.charge(&mut matrix, Stage::HeldBack);
-                    held_back_from = window.closed_from(sent_at.max(0) as u64, arrived.at_ns);
-                    in_flight -= unseen + held.total() as i64;
-                    if !header.poss_dup {
-                        // It was sent no later than the next stamp of its precision would say. What
-                        // was held back may overlap with what was pending: only the rest is known
-                        // to be of the time in flight.
-                        let latest = sent_at.saturating_add(sent.resolution_ns - 1).max(0) as u64;
-                        let pending = acks.pending(latest, arrived.at_ns);
-                        let of_flight = pending.saturating_sub(held.total());
-                        ack_pending = of_flight.min(in_flight.max(0) as u64);
-                    }
-                }
-                matrix.add(Stage::InFlight, Part::Network, in_flight);
-                let queued = receipt.queued(&arrived);
-                queued.charge(&mut matrix, Stage::Queued);
+                // It was sent no later than the next stamp of its precision would say.
+                let latest_sent_at_ns = (!header.poss_dup)
+                    .then(|| sent_at_ns.saturating_add(sent.resolution_ns - 1).max(0) as u64);
+                let mut stages = StagesBeforeApp::until_arrival(
+                    (sent_at_ns, latest_sent_at_ns),
+                    &arrived,
+                    (window, acks),
+                );
+                let queued = call.queued(&arrived);
+                queued.add_to_matrix(&mut stages.matrix, Stage::Queued);
+                stages
             }
-            None => {
-                let unseen = reader.at_ns as i64 - sent_at;
-                let part = if unseen < 0 {
-                    // Ahead of us even when received: skew, whatever lay between.
-                    Part::Network
-                } else {
-                    Part::Unknown
-                };
-                matrix.add(Stage::InFlight, part, unseen);
-            }
-        }
+            None => StagesBeforeApp::arrival_unobserved(sent_at_ns, &reader),
+        };
         Ok(Self {
             header,
             sent,
             sent_between: None,
-            sent_at,
-            utc_offset,
-            arrived_at: arrived.map(|a| a.at_ns),
+            sent_at_ns,
+            utc_offset_ns,
+            arrived_at_ns: arrived.map(|a| a.at_ns),
             reader,
-            matrix,
-            held_back_from,
-            ack_pending,
+            before_app,
         })
     }
 
     /// When it was sent, on the monotonic clock, ns; 0 when that was before the machine started.
-    #[must_use]
-    pub fn sent_at(&self) -> u64 {
-        self.sent_at.max(0) as u64
+    pub(super) fn sent_at_ns(&self) -> u64 {
+        self.sent_at_ns.max(0) as u64
     }
 
-    /// More is known of when it was sent than its stamp says.
-    #[must_use]
-    pub fn sent_between(mut self, between: Option<SentBetween>) -> Self {
+    /// Sets the bounds of the sending instant that are narrower than the stamp.
+    pub(super) fn sent_between(mut self, between: Option<SentBetween>) -> Self {
         self.sent_between = between;
         self
     }
 
-    /// MsgSeqNum.
-    #[must_use]
-    pub fn seq(&self) -> u64 {
+    /// MsgSeqNum (34).
+    pub(super) fn seq(&self) -> u64 {
         self.header.seq
     }
 
-    /// Whether it may be what an engine has waited for while it kept later messages back: a resend
+    /// Whether it may be what an engine has waited for while it retained later messages: a resend
     /// or a SequenceReset.
-    #[must_use]
-    pub fn may_fill_a_gap(&self) -> bool {
+    pub(super) fn may_fill_a_gap(&self) -> bool {
         self.header.poss_dup || self.header.msg_type.as_str() == "4"
     }
 
     /// When it was received, on the monotonic clock, ns.
-    #[must_use]
-    pub const fn received_at(&self) -> u64 {
+    pub(super) const fn received_at(&self) -> u64 {
         self.reader.at_ns
     }
 
-    /// MsgType says that the session layer handles it: the application never sees it.
-    #[must_use]
-    pub fn is_admin(&self) -> bool {
+    /// Whether the session layer handles it (by MsgType), so that the application never sees it.
+    pub(super) fn is_admin(&self) -> bool {
         self.header.msg_type.is_admin()
     }
 
@@ -189,21 +167,27 @@ impl Received {
     ///
     /// # Errors
     /// [`Unbalanced`]: a defect of the agent.
-    pub fn handed_off(
-        mut self,
+    pub(super) fn handed_off(
+        self,
         end: &Snapshot,
         how: HandOff,
         session: Arc<SessionId>,
     ) -> Result<Message, Unbalanced> {
-        let end_at = end.at_ns.max(self.reader.at_ns);
+        let received_at_ns = self.reader.at_ns;
+        let end_ns = end.at_ns.max(received_at_ns);
         let in_app = if how == HandOff::Unobserved {
-            Waiting::unknown(end_at - self.reader.at_ns)
+            StateTimes::unknown(end_ns - received_at_ns)
         } else {
-            Waiting::between(&self.reader, end)
+            StateTimes::between(&self.reader, end)
         };
-        in_app.charge(&mut self.matrix, Stage::InApp);
-        let utc = |at: u64| at as i64 + self.utc_offset;
-        let age = end_at as i64 - self.sent_at;
+        let StagesBeforeApp {
+            mut matrix,
+            held_back_from,
+            ack_pending_ns,
+        } = self.before_app;
+        in_app.add_to_matrix(&mut matrix, Stage::InApp);
+        let utc = |at_ns: u64| at_ns as i64 + self.utc_offset_ns;
+        let age_ns = end_ns as i64 - self.sent_at_ns;
         Ok(Message {
             session,
             tid: self.reader.tid,
@@ -213,16 +197,69 @@ impl Received {
             poss_dup: self.header.poss_dup,
             sent: self.sent,
             sent_between: self.sent_between,
-            arrived_ns: self.arrived_at.map(utc),
-            received_ns: utc(self.reader.at_ns),
-            handed_off_ns: utc(end_at),
-            handed_off_at: end_at,
-            held_back_from: self.held_back_from,
+            arrived_ns: self.arrived_at_ns.map(utc),
+            received_ns: utc(received_at_ns),
+            handed_off_ns: utc(end_ns),
+            handed_off_at: end_ns,
+            held_back_from,
             hand_off: how,
-            ack_pending_ns: self.ack_pending,
-            split: Split::new(age, self.matrix)?,
+            ack_pending_ns,
+            split: Split::new(age_ns, matrix)?,
             charges: Vec::new(),
             aftermath: MessageAftermath::default(),
         })
+    }
+}
+
+impl StagesBeforeApp {
+    /// In flight and held back, from `sent_at_ns` to `arrived`. `latest_sent_at_ns` is the latest
+    /// instant that the stamp allows; `None` for resends, for which no acknowledgement is counted.
+    fn until_arrival(
+        (sent_at_ns, latest_sent_at_ns): (i64, Option<u64>),
+        arrived: &Snapshot,
+        (window, acks): (&ReceiveWindow, &PendingAcks),
+    ) -> Self {
+        let mut stages = Self {
+            held_back_from: arrived.at_ns,
+            ..Self::default()
+        };
+        let mut in_flight = arrived.at_ns as i64 - sent_at_ns;
+        if in_flight > 0 {
+            // Before the window was observed, network and held back cannot be distinguished.
+            let observed_since = window.observed_since_ns().min(arrived.at_ns) as i64;
+            let unknown = (observed_since - sent_at_ns).max(0);
+            stages.matrix.add(Stage::InFlight, Part::Unknown, unknown);
+            let held_back = window.held_back(sent_at_ns.max(0) as u64, arrived);
+            held_back.add_to_matrix(&mut stages.matrix, Stage::HeldBack);
+            stages.held_back_from = window.first_closed_ns(sent_at_ns.max(0) as u64, arrived.at_ns);
+            in_flight -= unknown + held_back.total() as i64;
+            if let Some(latest) = latest_sent_at_ns {
+                // What was held back may overlap with the pending acknowledgement: only the rest
+                // is certain to be of the time in flight.
+                let pending = acks.pending_ns(latest, arrived.at_ns);
+                let of_flight = pending.saturating_sub(held_back.total());
+                stages.ack_pending_ns = of_flight.min(in_flight.max(0) as u64);
+            }
+        }
+        stages.matrix.add(Stage::InFlight, Part::Network, in_flight);
+        stages
+    }
+
+    /// All of the time from `sent_at_ns` until the message was received, when its arrival was not
+    /// observed.
+    fn arrival_unobserved(sent_at_ns: i64, reader: &Snapshot) -> Self {
+        let mut stages = Self {
+            held_back_from: reader.at_ns,
+            ..Self::default()
+        };
+        let ns = reader.at_ns as i64 - sent_at_ns;
+        let part = if ns < 0 {
+            // The venue's clock is ahead even of the receive call: skew, whatever lay between.
+            Part::Network
+        } else {
+            Part::Unknown
+        };
+        stages.matrix.add(Stage::InFlight, part, ns);
+        stages
     }
 }

@@ -1,27 +1,26 @@
 //! What a thread did before it became a socket's reader.
 //!
-//! An arrival is stamped with what the reader of that time was doing. When another thread then
-//! receives the bytes, they have waited for that one: what it did in the meantime is told from its
-//! last changes of state, handed over with its first receive call on the socket.
+//! An arrival carries the counters of the reader of that time. When another thread then receives the
+//! bytes, they have waited for that one. What it did in the meantime follows from its last changes
+//! of state, which the probes hand over with its first receive call on the socket.
 
 use agent_common::{
-    HISTORY_CHANGES, ReaderHistory as Record, STATE_COUNT, Snapshot, StateChange, ThreadState,
+    HISTORY_CHANGES, ReaderHistory, STATE_COUNT, Snapshot, StateChange, ThreadState,
 };
 
-use super::state_times::Waiting;
+use super::state_times::StateTimes;
 
 /// The last changes of state of one thread.
 #[derive(Clone, Debug)]
-pub struct Past {
+pub(super) struct StateHistory {
     tid: u32,
-    /// Oldest first; of the first only the end counts.
+    /// Oldest first; only the end of the first state is covered.
     changes: Vec<StateChange>,
 }
 
-impl Past {
-    /// As the probes hand it over.
-    #[must_use]
-    pub fn new(record: &Record) -> Self {
+impl StateHistory {
+    /// Reads the ring of changes in a record.
+    pub(super) fn new(record: &ReaderHistory) -> Self {
         let next = record.next as usize % HISTORY_CHANGES;
         let (newer, older) = record.changes.split_at(next);
         let written = older.iter().chain(newer).filter(|change| change.at_ns != 0);
@@ -31,38 +30,37 @@ impl Past {
         }
     }
 
-    /// What the thread did from `from` to `to`, its own snapshot in the receive call. What lies
-    /// before the changes known is unknown.
-    #[must_use]
-    pub fn between(&self, from: u64, to: &Snapshot) -> Waiting {
+    /// What the thread did from `from_ns` to `to`, its own snapshot in the receive call. The time
+    /// before the first change is unknown.
+    pub(super) fn between(&self, from_ns: u64, to: &Snapshot) -> StateTimes {
         let (Some(first), Some(last)) = (self.changes.first(), self.changes.last()) else {
-            return Waiting::unknown(to.at_ns.saturating_sub(from));
+            return StateTimes::unknown(to.at_ns.saturating_sub(from_ns));
         };
         if to.tid != self.tid || to.at_ns < last.at_ns {
-            return Waiting::unknown(to.at_ns.saturating_sub(from));
+            return StateTimes::unknown(to.at_ns.saturating_sub(from_ns));
         }
-        let mut did = Waiting::unknown(first.at_ns.min(to.at_ns).saturating_sub(from));
+        let mut times = StateTimes::unknown(first.at_ns.min(to.at_ns).saturating_sub(from_ns));
         for pair in self.changes.windows(2) {
-            did.add(&stretch(pair[0].at_ns, &pair[1], from));
+            times.add(&stretch(pair[0].at_ns, &pair[1], from_ns));
         }
-        // It runs: it has just received.
+        // It runs: the receive call has just returned.
         let running = StateChange::new(to.at_ns, ThreadState::OnCpu as u32, 0);
-        did.add(&stretch(last.at_ns, &running, from));
-        did
+        times.add(&stretch(last.at_ns, &running, from_ns));
+        times
     }
 }
 
-/// The part after `from` of the stretch that began at `began` and ended with `change`.
-fn stretch(began: u64, change: &StateChange, from: u64) -> Waiting {
-    let length = change.at_ns.saturating_sub(began);
-    let cut = from.saturating_sub(began);
+/// The part after `from_ns` of the stretch that began at `began_ns` and ended with `change`.
+fn stretch(began_ns: u64, change: &StateChange, from_ns: u64) -> StateTimes {
+    let length = change.at_ns.saturating_sub(began_ns);
+    let cut = from_ns.saturating_sub(began_ns);
     if cut >= length {
-        return Waiting::default();
+        return StateTimes::default();
     }
     let mut ns = [0; STATE_COUNT];
     if change.state() == ThreadState::RunQueue as u32 {
-        // Where in the stretch it was throttled is not known: of each part, that which the cut
-        // cannot have held.
+        // When within the stretch it was throttled is unknown: of each state only what the cut
+        // cannot have contained is certain.
         let throttled = change.throttled_ns().min(length);
         ns[ThreadState::Throttle as usize] = throttled.saturating_sub(cut);
         ns[ThreadState::RunQueue as usize] = (length - throttled).saturating_sub(cut);
@@ -74,10 +72,10 @@ fn stretch(began: u64, change: &StateChange, from: u64) -> Waiting {
     } else if let Some(ns) = ns.get_mut(change.state() as usize) {
         *ns = length - cut;
     }
-    let known: u64 = ns.iter().sum();
-    let mut did = Waiting::unknown(length - cut - known);
-    did.add(&Waiting::known(ns));
-    did
+    let certain: u64 = ns.iter().sum();
+    let mut times = StateTimes::unknown(length - cut - certain);
+    times.add(&StateTimes::from_states(ns));
+    times
 }
 
 #[cfg(test)]
@@ -85,17 +83,17 @@ mod tests {
     use super::*;
     use crate::domain::Part;
 
-    fn past(changes: &[StateChange], next: u32) -> Past {
-        let mut record = Record {
+    fn history(changes: &[StateChange], next: u32) -> StateHistory {
+        let mut record = ReaderHistory {
             tid: 7,
             next,
-            ..Record::default()
+            ..ReaderHistory::default()
         };
         let first = next as usize - changes.len();
         for (i, change) in changes.iter().enumerate() {
             record.changes[(first + i) % HISTORY_CHANGES] = *change;
         }
-        Past::new(&record)
+        StateHistory::new(&record)
     }
 
     fn received(at: u64) -> Snapshot {
@@ -111,74 +109,80 @@ mod tests {
     const LOCK: u32 = ThreadState::LockWait as u32;
 
     /// Begins at 100; runs to 200, waits for a lock to 500, for a CPU to 550, and runs.
-    fn usual() -> Past {
+    fn usual() -> StateHistory {
         let changes = [
             StateChange::new(100, CPU, 0),
             StateChange::new(200, CPU, 0),
             StateChange::new(500, LOCK, 0),
             StateChange::new(550, QUEUE, 0),
         ];
-        past(&changes, 4)
+        history(&changes, 4)
     }
 
     #[test]
-    fn every_instant_since_the_first_change_is_told_exactly() {
+    fn every_instant_since_the_first_change_is_exact() {
         for from in 100..=600 {
-            let did = usual().between(from, &received(600));
-            assert_eq!(did.total(), 600 - from);
-            assert_eq!(did.part(Part::Unknown), 0, "{from}");
+            let times = usual().between(from, &received(600));
+            assert_eq!(times.total(), 600 - from);
+            assert_eq!(times.part(Part::Unknown), 0, "{from}");
         }
-        let did = usual().between(150, &received(600));
-        assert_eq!(did.part(Part::OnCpu), 50 + 50);
-        assert_eq!(did.part(Part::LockWait), 300);
-        assert_eq!(did.part(Part::RunQueue), 50);
-        let did = usual().between(520, &received(600));
-        assert_eq!((did.part(Part::RunQueue), did.part(Part::OnCpu)), (30, 50));
+        let times = usual().between(150, &received(600));
+        assert_eq!(times.part(Part::OnCpu), 50 + 50);
+        assert_eq!(times.part(Part::LockWait), 300);
+        assert_eq!(times.part(Part::RunQueue), 50);
+        let times = usual().between(520, &received(600));
+        assert_eq!(
+            (times.part(Part::RunQueue), times.part(Part::OnCpu)),
+            (30, 50)
+        );
     }
 
     #[test]
     fn what_was_before_the_first_change_is_unknown() {
-        let did = usual().between(30, &received(600));
-        assert_eq!((did.part(Part::Unknown), did.total()), (70, 570));
-        let none = past(&[], 0).between(30, &received(600));
-        assert_eq!(none, Waiting::unknown(570));
+        let times = usual().between(30, &received(600));
+        assert_eq!((times.part(Part::Unknown), times.total()), (70, 570));
+        let none = history(&[], 0).between(30, &received(600));
+        assert_eq!(none, StateTimes::unknown(570));
     }
 
     #[test]
-    fn a_list_that_went_round_keeps_the_newest() {
+    fn a_ring_that_wrapped_retains_the_newest() {
         let changes: Vec<_> = (0..HISTORY_CHANGES as u64)
             .map(|i| StateChange::new(1_000 + i * 10, if i % 2 == 0 { CPU } else { LOCK }, 0))
             .collect();
-        let past = past(&changes, 100);
-        let did = past.between(1_000, &received(1_000 + 15 * 10));
-        assert_eq!((did.part(Part::Unknown), did.total()), (0, 150));
-        assert_eq!(did.part(Part::LockWait), 80);
+        let history = history(&changes, 100);
+        let times = history.between(1_000, &received(1_000 + 15 * 10));
+        assert_eq!((times.part(Part::Unknown), times.total()), (0, 150));
+        assert_eq!(times.part(Part::LockWait), 80);
     }
 
     #[test]
-    fn of_a_throttled_stretch_only_the_certain_part_is_told() {
+    fn of_a_throttled_stretch_only_the_certain_part_counts() {
         let changes = [
             StateChange::new(100, CPU, 0),
             StateChange::new(200, QUEUE, 60),
         ];
-        let past = past(&changes, 2);
-        let whole = past.between(100, &received(200));
+        let history = history(&changes, 2);
+        let whole = history.between(100, &received(200));
         assert_eq!(
             (whole.part(Part::Throttle), whole.part(Part::RunQueue)),
             (60, 40)
         );
-        let half = past.between(150, &received(200));
+        let half = history.between(150, &received(200));
         assert_eq!(half.total(), 50);
         assert_eq!(half.part(Part::Throttle), 10);
         assert_eq!(half.part(Part::Unknown), 40);
     }
 
     #[test]
-    fn another_thread_s_past_says_nothing() {
+    fn another_thread_s_history_is_unknown() {
         let mut other = received(600);
         other.tid = 8;
-        assert_eq!(usual().between(150, &other), Waiting::unknown(450));
+        assert_eq!(usual().between(150, &other), StateTimes::unknown(450));
         // Nor one that ends after it.
-        assert_eq!(usual().between(150, &received(500)), Waiting::unknown(350));
+        assert_eq!(
+            usual().between(150, &received(500)),
+            StateTimes::unknown(350)
+        );
     }
 }

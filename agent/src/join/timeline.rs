@@ -1,28 +1,28 @@
-//! What the reader had been doing up to an instant that no probe stamped.
+//! The reader's counters at an instant for which there is no snapshot.
 //!
-//! A message that is held back was sent at a moment nobody here saw. The counters at that moment
-//! are interpolated between the snapshots around it: exact in their sum, and in their split as
-//! close as those snapshots are to each other.
+//! A message that is held back was sent at an instant that no probe observed. The counters at that
+//! instant are interpolated between the snapshots around it: exact in their sum, and in their split
+//! as close as those snapshots are to each other.
 
 use std::collections::VecDeque;
 
 use agent_common::Snapshot;
 
-use super::state_times::Waiting;
+use super::state_times::StateTimes;
 
-/// Snapshots held; when there are more, every second one of the older half is given up.
-const MOST: usize = 8192;
+/// Snapshots retained; when there are more, every second one of the older half is dropped.
+const MAX_SNAPSHOTS: usize = 8192;
 
-/// The snapshots of the reader, oldest first; where another thread took over, nothing is said of
-/// the time between the last one of the old reader and the first one of the new.
+/// The snapshots of the reader, oldest first. Where another thread took over, the time between the
+/// last snapshot of the old reader and the first one of the new is unknown.
 #[derive(Debug, Default)]
-pub struct Timeline {
+pub(super) struct ReaderTimeline {
     points: VecDeque<Snapshot>,
 }
 
-impl Timeline {
-    /// Adds what was seen of the reader.
-    pub fn add(&mut self, point: Snapshot) {
+impl ReaderTimeline {
+    /// Adds a snapshot; one that is not newer than the last is ignored.
+    pub(super) fn add(&mut self, point: Snapshot) {
         if point.tid == 0 {
             return;
         }
@@ -30,7 +30,7 @@ impl Timeline {
             Some(last) if last.at_ns >= point.at_ns => return,
             _ => {}
         }
-        if self.points.len() >= MOST {
+        if self.points.len() >= MAX_SNAPSHOTS {
             self.thin();
         }
         self.points.push_back(point);
@@ -45,57 +45,56 @@ impl Timeline {
         });
     }
 
-    /// Forgets all but the newest.
-    pub fn forget(&mut self) {
+    /// Drops all snapshots but the newest.
+    pub(super) fn retain_newest(&mut self) {
         if let Some(last) = self.points.pop_back() {
             self.points.clear();
             self.points.push_back(last);
         }
     }
 
-    /// The newest.
-    #[must_use]
-    pub fn last(&self) -> Option<&Snapshot> {
+    /// The newest snapshot.
+    pub(super) fn last(&self) -> Option<&Snapshot> {
         self.points.back()
     }
 
-    /// The counters at `at`; `None` before the first snapshot and after the last.
-    #[must_use]
-    pub fn at(&self, at: u64) -> Option<Snapshot> {
-        let index = self.points.partition_point(|p| p.at_ns < at);
+    /// The counters at `at_ns`; `None` before the first snapshot, after the last, and between two
+    /// readers.
+    pub(super) fn at(&self, at_ns: u64) -> Option<Snapshot> {
+        let index = self.points.partition_point(|p| p.at_ns < at_ns);
         let after = self.points.get(index)?;
-        if after.at_ns == at {
+        if after.at_ns == at_ns {
             return Some(*after);
         }
         let before = self.points.get(index.checked_sub(1)?)?;
         if !after.continues(before) {
             return None;
         }
-        interpolate(before, after, at)
+        interpolate(before, after, at_ns)
     }
 }
 
-/// Splits `before..after` in proportion; the rounding goes to the state that grew most, so that the
+/// Splits `before..after` in proportion. The rounding goes to the state that grew most, so that the
 /// sum is exact.
-fn interpolate(before: &Snapshot, after: &Snapshot, at: u64) -> Option<Snapshot> {
+fn interpolate(before: &Snapshot, after: &Snapshot, at_ns: u64) -> Option<Snapshot> {
     let whole = u128::from(after.at_ns - before.at_ns);
-    let passed = at - before.at_ns;
+    let passed = at_ns - before.at_ns;
     let mut ns = before.state_ns;
-    let mut given = 0;
-    let mut most = (0, 0);
-    // Not the bare difference: what `before` told of a state in progress may have been taken back.
-    let did = Waiting::between(before, after);
-    for (i, (ns, grown)) in ns.iter_mut().zip(did.states()).enumerate() {
+    let mut distributed = 0;
+    let mut grown_most = (0, 0);
+    // Not the bare difference: a state in progress at `before` may have been counted back since.
+    let times = StateTimes::between(before, after);
+    for (i, (ns, grown)) in ns.iter_mut().zip(times.states()).enumerate() {
         let share = (u128::from(grown) * u128::from(passed) / whole) as u64;
         *ns += share;
-        given += share;
-        if grown > most.1 {
-            most = (i, grown);
+        distributed += share;
+        if grown > grown_most.1 {
+            grown_most = (i, grown);
         }
     }
-    ns[most.0] += passed.checked_sub(given)?;
+    ns[grown_most.0] += passed.checked_sub(distributed)?;
     Some(Snapshot {
-        at_ns: at,
+        at_ns,
         state_ns: ns,
         tid: before.tid,
         reserved: 0,
@@ -119,7 +118,7 @@ mod tests {
 
     #[test]
     fn between_two_snapshots_the_sum_is_exact() {
-        let mut line = Timeline::default();
+        let mut line = ReaderTimeline::default();
         line.add(point(100, [0, 0, 0, 0, 0, 0]));
         line.add(point(200, [33, 0, 0, 67, 0, 0]));
         for at in 100..=200 {
@@ -131,8 +130,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_back_is_not_shared_out() {
-        let mut line = Timeline::default();
+    fn what_was_counted_back_is_not_distributed() {
+        let mut line = ReaderTimeline::default();
         line.add(point(100, [0, 90, 0, 10, 0, 0]));
         line.add(point(200, [70, 40, 0, 90, 0, 0]));
         let here = line.at(150).expect("inside");
@@ -141,19 +140,19 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_small_and_keeps_the_newest() {
-        let mut line = Timeline::default();
+    fn it_stays_small_and_retains_the_newest() {
+        let mut line = ReaderTimeline::default();
         for i in 0..100_000u64 {
             line.add(point(i * 10, [i * 10, 0, 0, 0, 0, 0]));
         }
-        assert!(line.points.len() <= MOST);
+        assert!(line.points.len() <= MAX_SNAPSHOTS);
         assert_eq!(line.at(999_985).expect("inside").state_ns[0], 999_985);
         assert_eq!(line.at(5).expect("inside").state_ns[0], 5);
     }
 
     #[test]
-    fn between_two_threads_nothing_is_said() {
-        let mut line = Timeline::default();
+    fn between_two_threads_there_are_no_counters() {
+        let mut line = ReaderTimeline::default();
         line.add(point(50, [0; STATE_COUNT]));
         line.add(point(100, [50, 0, 0, 0, 0, 0]));
         let mut other = point(200, [5, 0, 0, 0, 0, 0]);

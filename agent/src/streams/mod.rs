@@ -1,5 +1,9 @@
-//! What is in the byte streams: message headers, positions, and how much of a message a header takes.
+//! The byte streams: the headers of the messages in them ([`fix`]), positions that do not wrap, and
+//! how much of a message its header takes.
 
 pub mod fix;
-pub mod header_budget;
-pub mod position;
+mod header_budget;
+mod position;
+
+pub use header_budget::HeaderBudget;
+pub use position::StreamPositions;

@@ -1,26 +1,27 @@
-//! 64-bit positions in a stream whose sequence numbers wrap at 2^32.
+//! 64-bit positions in a stream whose TCP sequence numbers wrap at 2^32.
 
 /// Turns TCP sequence numbers into positions that do not wrap. Position 0 lies 2^32 before the
-/// first sequence number seen, so that earlier bytes have one too.
+/// first sequence number, so that bytes before it have a position too.
 #[derive(Clone, Copy, Debug)]
-pub struct Stream {
-    near: u64,
+pub struct StreamPositions {
+    /// The position that was computed last.
+    last: u64,
 }
 
-impl Stream {
-    /// A stream in which `seq` is about where things happen.
+impl StreamPositions {
+    /// Positions of a stream that is read around the sequence number `seq`.
     #[must_use]
-    pub fn at(seq: u32) -> Self {
+    pub fn around(seq: u32) -> Self {
         Self {
-            near: (1 << 32) + u64::from(seq),
+            last: (1 << 32) + u64::from(seq),
         }
     }
 
-    /// The position of `seq`, which lies within 2^31 of the last one asked for.
+    /// The position of `seq`, which must lie within 2^31 of the sequence number of the last call.
     pub fn position(&mut self, seq: u32) -> u64 {
-        let away = seq.wrapping_sub(self.near as u32) as i32;
-        self.near = self.near.saturating_add_signed(i64::from(away));
-        self.near
+        let away = seq.wrapping_sub(self.last as u32) as i32;
+        self.last = self.last.saturating_add_signed(i64::from(away));
+        self.last
     }
 }
 
@@ -30,7 +31,7 @@ mod tests {
 
     #[test]
     fn positions_rise_over_the_wrap_and_step_back() {
-        let mut stream = Stream::at(u32::MAX - 10);
+        let mut stream = StreamPositions::around(u32::MAX - 10);
         let first = stream.position(u32::MAX - 10);
         assert_eq!(stream.position(5), first + 16);
         assert_eq!(stream.position(u32::MAX), first + 10);

@@ -19,8 +19,8 @@ use self::{live_view::Player, playback::Stage};
 use crate::{
     domain::Moment,
     outputs::{
-        Account, BindError, Endpoint, Exposition, Heartbeat, MAX_SERIES, MetricsServer, OutputError,
-        OutputWriter, node_name,
+        Account, BindError, Endpoint, Exposition, Heartbeat, MAX_SERIES, MetricsServer,
+        OutputError, OutputWriter, node_name,
     },
     recording::{Header, ReadError, Reader},
     signals::Signals,

@@ -1,0 +1,7 @@
+//! Narrowed bounds against made-up venues, paths and clocks.
+
+mod clocks;
+mod paces;
+mod properties;
+mod stalls;
+mod world;
