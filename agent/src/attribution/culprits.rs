@@ -1,4 +1,4 @@
-//! Numbers for culprits, given out once.
+//! Ids of culprits.
 
 use std::{collections::HashMap, num::NonZeroUsize, sync::Arc};
 
@@ -6,47 +6,47 @@ use lru::LruCache;
 
 use crate::domain::{Culprit, CulpritId, Part};
 
-/// Culprits told apart at a time.
-const MOST: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
+/// Keys retained at a time.
+const MAX_KEYS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
-/// What tells culprits apart, as the kernel knows them.
+/// What identifies a culprit in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CulpritKey {
-    /// A lock of a process and the thread that releases it; thread 0 when it is not known.
+    /// A lock of a process and its releaser.
     Holder {
-        /// Whose lock.
+        /// Process of the waiter.
         pid: u32,
-        /// Futex address.
+        /// Address of the futex word.
         address: u64,
-        /// The releasing thread.
+        /// Thread id of the releaser; 0 when it was not observed.
         tid: u32,
-        /// Its process.
+        /// Process of the releaser.
         holder_pid: u32,
     },
-    /// A thread that had a CPU.
+    /// A thread that ran on a CPU.
     Runner {
-        /// Who waited for it, a process.
+        /// Process of the waiter.
         pid: u32,
-        /// The thread; 0: the CPU was idle.
+        /// Thread id; 0 when the CPU was idle.
         tid: u32,
-        /// Its process.
+        /// Process of the thread.
         runner_pid: u32,
     },
-    /// A cgroup, by its path.
+    /// A cgroup that used up its quota, by its path below the cgroup mount.
     Quota(String),
-    /// A call of a process.
+    /// A blocking system call.
     Call {
-        /// The process.
+        /// Process of the caller.
         pid: u32,
-        /// Number; -1 for an exception.
+        /// Number of the call; -1 for an exception such as a page fault.
         number: i64,
-        /// First argument.
+        /// Its first argument.
         argument: u64,
     },
 }
 
 impl CulpritKey {
-    /// The part such a culprit is charged with.
+    /// The part that such a culprit is charged with.
     #[must_use]
     pub const fn part(&self) -> Part {
         match self {
@@ -58,101 +58,101 @@ impl CulpritKey {
     }
 }
 
-/// One number's.
+/// A culprit that has an id.
 #[derive(Debug)]
-struct Given {
+struct IdentifiedCulprit {
     culprit: Arc<Culprit>,
-    /// How many keys stand for it.
+    /// Number of keys that resolve to it.
     keys: usize,
 }
 
-/// The culprits seen last.
+/// The latest culprits and their ids.
 #[derive(Debug)]
-pub struct Culprits {
-    known: LruCache<CulpritKey, CulpritId>,
-    /// Descriptions and their numbers: two keys can mean the same (a file opened twice).
-    meant: HashMap<Arc<Culprit>, CulpritId>,
-    given: HashMap<CulpritId, Given>,
-    last: u32,
+pub(super) struct CulpritTable {
+    by_key: LruCache<CulpritKey, CulpritId>,
+    /// Two keys can resolve to the same culprit: a file that is open twice.
+    by_culprit: HashMap<Arc<Culprit>, CulpritId>,
+    by_id: HashMap<CulpritId, IdentifiedCulprit>,
+    last_id: u32,
 }
 
-impl Default for Culprits {
+impl Default for CulpritTable {
     fn default() -> Self {
         Self {
-            known: LruCache::new(MOST),
-            meant: HashMap::new(),
-            given: HashMap::new(),
-            last: 0,
+            by_key: LruCache::new(MAX_KEYS),
+            by_culprit: HashMap::new(),
+            by_id: HashMap::new(),
+            last_id: 0,
         }
     }
 }
 
-/// What is to be known of a number.
+/// A change of what an id stands for.
 #[derive(Clone, Copy, Debug)]
-pub enum CulpritChange<'a> {
-    /// It stands for this from now on.
-    Is(CulpritId, &'a Arc<Culprit>),
+pub(super) enum CulpritChange<'a> {
+    /// It stands for this culprit from now on.
+    Registered(CulpritId, &'a Arc<Culprit>),
     /// It is not used any more.
-    Gone(CulpritId),
+    Retired(CulpritId),
 }
 
-impl Culprits {
-    /// The number of a culprit; `resolve` is asked and `tell` told of a new one, and of the one
-    /// that was not seen for longest and makes room for it.
-    pub fn id(
+impl CulpritTable {
+    /// The id of a culprit. A new key is resolved; when there is no room for it, the least recently
+    /// used key is dropped. `emit` gets the changes of ids that follow.
+    pub(super) fn id(
         &mut self,
         key: &CulpritKey,
         resolve: impl FnOnce(&CulpritKey) -> Culprit,
-        tell: &mut dyn FnMut(CulpritChange<'_>),
+        emit: &mut dyn FnMut(CulpritChange<'_>),
     ) -> CulpritId {
-        if let Some(&id) = self.known.get(key) {
+        if let Some(&id) = self.by_key.get(key) {
             return id;
         }
-        if self.known.len() >= MOST.get()
-            && let Some((_, gone)) = self.known.pop_lru()
+        if self.by_key.len() >= MAX_KEYS.get()
+            && let Some((_, id)) = self.by_key.pop_lru()
         {
-            self.drop_key(gone, tell);
+            self.drop_key(id, emit);
         }
         let culprit = Arc::new(resolve(key));
-        let id = match self.meant.get(&culprit) {
+        let id = match self.by_culprit.get(&culprit) {
             Some(&id) => id,
-            None => self.give(&culprit, tell),
+            None => self.register(&culprit, emit),
         };
-        if let Some(given) = self.given.get_mut(&id) {
-            given.keys += 1;
+        if let Some(identified) = self.by_id.get_mut(&id) {
+            identified.keys += 1;
         }
-        self.known.put(key.clone(), id);
+        self.by_key.put(key.clone(), id);
         id
     }
 
-    fn give(
+    fn register(
         &mut self,
         culprit: &Arc<Culprit>,
-        tell: &mut dyn FnMut(CulpritChange<'_>),
+        emit: &mut dyn FnMut(CulpritChange<'_>),
     ) -> CulpritId {
-        // 0 is the others' number.
-        self.last = self.last.checked_add(1).unwrap_or(1);
-        let id = CulpritId(self.last);
-        self.meant.insert(Arc::clone(culprit), id);
-        let given = Given {
+        // 0 is CulpritId::OTHER.
+        self.last_id = self.last_id.checked_add(1).unwrap_or(1);
+        let id = CulpritId(self.last_id);
+        self.by_culprit.insert(Arc::clone(culprit), id);
+        let identified = IdentifiedCulprit {
             culprit: Arc::clone(culprit),
             keys: 0,
         };
-        self.given.insert(id, given);
-        tell(CulpritChange::Is(id, culprit));
+        self.by_id.insert(id, identified);
+        emit(CulpritChange::Registered(id, culprit));
         id
     }
 
-    fn drop_key(&mut self, id: CulpritId, tell: &mut dyn FnMut(CulpritChange<'_>)) {
-        let Some(given) = self.given.get_mut(&id) else {
+    fn drop_key(&mut self, id: CulpritId, emit: &mut dyn FnMut(CulpritChange<'_>)) {
+        let Some(identified) = self.by_id.get_mut(&id) else {
             return;
         };
-        given.keys -= 1;
-        if given.keys == 0
-            && let Some(given) = self.given.remove(&id)
+        identified.keys -= 1;
+        if identified.keys == 0
+            && let Some(identified) = self.by_id.remove(&id)
         {
-            self.meant.remove(&given.culprit);
-            tell(CulpritChange::Gone(id));
+            self.by_culprit.remove(&identified.culprit);
+            emit(CulpritChange::Retired(id));
         }
     }
 }
@@ -162,56 +162,55 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_culprit_is_told_once() {
-        let mut culprits = Culprits::default();
-        let mut told = Vec::new();
+    fn a_culprit_is_registered_once() {
+        let mut culprits = CulpritTable::default();
+        let mut registered = Vec::new();
         let mut id = |key: &CulpritKey, cgroup: &str| {
             let resolve = |_: &CulpritKey| Culprit::Quota {
                 cgroup: cgroup.to_owned(),
             };
-            culprits.id(key, resolve, &mut |news| match news {
-                CulpritChange::Is(id, _) => told.push(id),
-                CulpritChange::Gone(id) => panic!("{id:?} is gone"),
+            culprits.id(key, resolve, &mut |change| match change {
+                CulpritChange::Registered(id, _) => registered.push(id),
+                CulpritChange::Retired(id) => panic!("{id:?} is retired"),
             })
         };
         let first = id(&CulpritKey::Quota("/a".into()), "/a");
         assert_eq!(id(&CulpritKey::Quota("/a".into()), "/a"), first);
         assert_ne!(id(&CulpritKey::Quota("/b".into()), "/b"), first);
         assert_eq!(id(&CulpritKey::Quota("/a/".into()), "/a"), first);
-        assert_eq!(told.len(), 2);
+        assert_eq!(registered.len(), 2);
     }
 
     #[test]
-    fn those_not_seen_for_longest_make_room() {
-        let mut culprits = Culprits::default();
-        let (mut told, mut gone) = (0, 0);
+    fn the_least_recently_used_keys_make_room() {
+        let mut culprits = CulpritTable::default();
+        let (mut registered, mut retired) = (0, 0);
         let mut id = |n: u64| {
             let key = CulpritKey::Call {
                 pid: 1,
                 number: 1,
                 argument: n,
             };
-            // Two keys each mean the same.
+            // Two keys each resolve to the same culprit.
             let resolve = |_: &CulpritKey| Culprit::Quota {
                 cgroup: (n / 2).to_string(),
             };
-            culprits.id(&key, resolve, &mut |news| match news {
-                CulpritChange::Is(..) => told += 1,
-                CulpritChange::Gone(_) => gone += 1,
+            culprits.id(&key, resolve, &mut |change| match change {
+                CulpritChange::Registered(..) => registered += 1,
+                CulpritChange::Retired(_) => retired += 1,
             })
         };
-        let most = MOST.get() as u64;
+        let most = MAX_KEYS.get() as u64;
         let first = id(0);
         for n in 1..2 * most {
             id(n);
-            // Seen all the time.
+            // Used all the time.
             assert_eq!(id(0), first);
         }
-        assert_eq!(told, most);
-        // Half of what is known means the same as the other half, and what was first is still
-        // there.
-        assert_eq!(told - gone, most / 2 + 1);
-        assert_eq!(culprits.given.len() as u64, most / 2 + 1);
-        assert_eq!(culprits.meant.len() as u64, most / 2 + 1);
+        assert_eq!(registered, most);
+        // Half of the keys resolve to the same as the other half, and the first one is still there.
+        assert_eq!(registered - retired, most / 2 + 1);
+        assert_eq!(culprits.by_id.len() as u64, most / 2 + 1);
+        assert_eq!(culprits.by_culprit.len() as u64, most / 2 + 1);
     }
 }

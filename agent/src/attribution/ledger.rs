@@ -1,38 +1,37 @@
-//! The waits of one thread in one state over time, so that any stretch can be charged.
+//! The waits of one thread in one part over time, summed so that any stretch can be charged.
 
 use std::collections::VecDeque;
 
 use crate::domain::CulpritId;
 
-/// Waits held. A message older than these is charged with what is left of them.
-const MOST: usize = 1 << 16;
+/// Waits retained. A message older than these is charged with those that are left.
+const MAX_WAITS: usize = 1 << 16;
 
-/// Waits between two sums.
-const BLOCK: usize = 64;
+/// Waits per block; at the begin of each block the sums are stored.
+const WAITS_PER_BLOCK: usize = 64;
 
-/// Culprits summed apart from each other.
-const CULPRITS: usize = 64;
+/// Culprits with a sum of their own.
+const MAX_CULPRITS: usize = 64;
 
-/// What is charged to one culprit.
+/// The share of one culprit in a stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
-    /// Who.
-    pub culprit: CulpritId,
-    /// How long, nanoseconds.
-    pub ns: u64,
+pub(super) struct LedgerShare {
+    pub(super) culprit: CulpritId,
+    /// Nanoseconds.
+    pub(super) ns: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct LedgerEntry {
     from: u64,
     to: u64,
     ns: u64,
-    /// Where in the sums.
+    /// Index of the culprit in the sums.
     slot: usize,
 }
 
-impl Entry {
-    /// Its share of `from..to`.
+impl LedgerEntry {
+    /// Its part within `from..to`, in proportion to the length, nanoseconds.
     fn within(&self, from: u64, to: u64) -> u64 {
         let start = self.from.max(from);
         let end = self.to.min(to);
@@ -47,83 +46,82 @@ impl Entry {
     }
 }
 
-/// The waits of one thread in one state, in the order in which they ended.
+/// The waits of one thread in one part, in the order in which they ended. Instants are
+/// `CLOCK_MONOTONIC` nanoseconds.
 #[derive(Debug, Default)]
-pub struct Ledger {
-    entries: VecDeque<Entry>,
-    /// Entries ever given up at the front; a multiple of [`BLOCK`].
-    gone: usize,
-    /// Sums over all entries before every [`BLOCK`]th one that is held.
+pub(super) struct Ledger {
+    entries: VecDeque<LedgerEntry>,
+    /// Entries dropped from the front so far; a multiple of [`WAITS_PER_BLOCK`].
+    dropped: usize,
+    /// For each retained block, the sums by slot over all entries before it.
     blocks: VecDeque<Vec<u64>>,
-    /// Sums over all.
+    /// The sums by slot over all entries so far.
     sums: Vec<u64>,
+    /// The culprit of each slot.
     slots: Vec<CulpritId>,
 }
 
 impl Ledger {
-    /// A wait is over; of its time `ns` are `culprit`'s.
-    pub fn add(&mut self, culprit: CulpritId, from: u64, to: u64, ns: u64) {
+    /// Adds a wait that is over; `ns` of it are charged to `culprit`.
+    pub(super) fn add(&mut self, culprit: CulpritId, from: u64, to: u64, ns: u64) {
         if to <= from || ns == 0 {
             return;
         }
         let Some(slot) = self.slot(culprit) else {
             return;
         };
-        if (self.gone + self.entries.len()).is_multiple_of(BLOCK) {
+        if (self.dropped + self.entries.len()).is_multiple_of(WAITS_PER_BLOCK) {
             self.blocks.push_back(self.sums.clone());
         }
         self.sums[slot] += ns;
-        self.entries.push_back(Entry { from, to, ns, slot });
-        if self.entries.len() > MOST {
-            self.entries.drain(..BLOCK);
+        self.entries.push_back(LedgerEntry { from, to, ns, slot });
+        if self.entries.len() > MAX_WAITS {
+            self.entries.drain(..WAITS_PER_BLOCK);
             self.blocks.pop_front();
-            self.gone += BLOCK;
+            self.dropped += WAITS_PER_BLOCK;
         }
     }
 
-    /// Forgets waits that ended before `before`, some of them at least.
-    pub fn forget(&mut self, before: u64) {
+    /// Forgets the blocks of waits that ended before an instant.
+    pub(super) fn forget_before(&mut self, before: u64) {
         let old = self.entries.partition_point(|entry| entry.to < before);
         if old == self.entries.len() {
             *self = Self::default();
             return;
         }
-        // A block that is not full yet has sums of its own to come.
-        let blocks = (self.gone + old) / BLOCK - self.gone / BLOCK;
-        self.entries.drain(..blocks * BLOCK);
+        // Whole blocks only: sums are stored per block.
+        let blocks = (self.dropped + old) / WAITS_PER_BLOCK - self.dropped / WAITS_PER_BLOCK;
+        self.entries.drain(..blocks * WAITS_PER_BLOCK);
         self.blocks.drain(..blocks);
-        self.gone += blocks * BLOCK;
+        self.dropped += blocks * WAITS_PER_BLOCK;
         self.entries.shrink_to(2 * self.entries.len());
     }
 
-    /// Whether there is nothing to charge.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Beyond [`CULPRITS`] nobody new is charged: that is the other's. One of whom no wait is held
-    /// any more makes room.
+    /// The slot of a culprit; `None` when all are taken, so that the wait counts as other. A culprit
+    /// without any retained wait gives its slot away.
     fn slot(&mut self, culprit: CulpritId) -> Option<usize> {
-        let found = self.slots.iter().position(|s| *s == culprit);
-        if found.is_some() {
-            return found;
+        let existing = self.slots.iter().position(|s| *s == culprit);
+        if existing.is_some() {
+            return existing;
         }
-        if self.slots.len() < CULPRITS {
+        if self.slots.len() < MAX_CULPRITS {
             self.slots.push(culprit);
             self.sums.push(0);
             return Some(self.slots.len() - 1);
         }
-        // Sums before the first block held that are those of now: nothing was added since.
+        // The sum before the first retained block is the sum of now: nothing was added since.
         let first = self.blocks.front()?;
-        let slot = (0..CULPRITS).find(|&slot| first.get(slot) == Some(&self.sums[slot]))?;
+        let slot = (0..MAX_CULPRITS).find(|&slot| first.get(slot) == Some(&self.sums[slot]))?;
         self.slots[slot] = culprit;
         Some(slot)
     }
 
-    /// Who is charged with what of `from..to`.
-    #[must_use]
-    pub fn between(&self, from: u64, to: u64) -> Vec<Due> {
+    /// The shares of `from..to`, those of 0 left out.
+    pub(super) fn between(&self, from: u64, to: u64) -> Vec<LedgerShare> {
         let mut sums = vec![0u64; self.slots.len()];
         if from < to {
             self.sum(from, to, &mut sums);
@@ -132,28 +130,30 @@ impl Ledger {
             .iter()
             .zip(sums)
             .filter(|(_, ns)| *ns > 0)
-            .map(|(&culprit, ns)| Due { culprit, ns })
+            .map(|(&culprit, ns)| LedgerShare { culprit, ns })
             .collect()
     }
 
-    /// Waits of one state end in order and do not overlap; the shares of one run-queue wait share
-    /// its end. So the entries that can reach into the stretch are those that end after its
-    /// beginning, up to the first that begins after its end and all that ended with it.
+    /// Adds the shares of `from..to` to `sums`, by slot.
+    ///
+    /// Waits of one part end in order and do not overlap, except that the shares of one run-queue
+    /// wait have pieces of it in common. So the entries that can reach into the stretch are those
+    /// that end after its begin, up to the first one that begins after its end.
     fn sum(&self, from: u64, to: u64, sums: &mut [u64]) {
         let first = self.entries.partition_point(|e| e.to <= from);
         let last = self.entries.partition_point(|e| e.to <= to);
-        // Whole blocks in between by their sums, the ends one by one.
+        // Whole blocks by their sums, the entries before and after them one by one.
         let head = first
-            .next_multiple_of(BLOCK)
-            .saturating_add(BLOCK)
+            .next_multiple_of(WAITS_PER_BLOCK)
+            .saturating_add(WAITS_PER_BLOCK)
             .min(last);
-        let tail = (last / BLOCK * BLOCK).max(head);
+        let tail = (last / WAITS_PER_BLOCK * WAITS_PER_BLOCK).max(head);
         for entry in self.entries.range(first..head) {
             sums[entry.slot] += entry.within(from, to);
         }
-        if tail > head && head.is_multiple_of(BLOCK) {
-            // Of a last block that is full, the sums are those of all.
-            let sums_at = |at: usize| self.blocks.get(at / BLOCK).unwrap_or(&self.sums);
+        if tail > head && head.is_multiple_of(WAITS_PER_BLOCK) {
+            // After a last block that is full, the stored sums are those over all.
+            let sums_at = |at: usize| self.blocks.get(at / WAITS_PER_BLOCK).unwrap_or(&self.sums);
             let (before, after) = (sums_at(head), sums_at(tail));
             for (slot, sum) in sums.iter_mut().enumerate() {
                 let at = |block: &Vec<u64>| block.get(slot).copied().unwrap_or(0);
@@ -163,8 +163,8 @@ impl Ledger {
         for entry in self.entries.range(tail..last) {
             sums[entry.slot] += entry.within(from, to);
         }
-        // Those under way at the end.
-        for entry in self.entries.range(last..).take(BLOCK) {
+        // Waits that end after the stretch but begin within it.
+        for entry in self.entries.range(last..).take(WAITS_PER_BLOCK) {
             if entry.from >= to {
                 break;
             }
@@ -185,13 +185,13 @@ mod tests {
         ledger
     }
 
-    /// The slow way.
-    fn slowly(ledger: &Ledger, from: u64, to: u64) -> u64 {
+    /// The sum without blocks.
+    fn summed_one_by_one(ledger: &Ledger, from: u64, to: u64) -> u64 {
         ledger.entries.iter().map(|e| e.within(from, to)).sum()
     }
 
     #[test]
-    fn a_stretch_has_what_fell_into_it() {
+    fn a_stretch_has_the_waits_that_fell_into_it() {
         let ledger = ledger();
         for (from, to) in [
             (0, 100_000),
@@ -203,90 +203,90 @@ mod tests {
             (40_000, 40_010),
             (99_950, 200_000),
         ] {
-            let sum: u64 = ledger.between(from, to).iter().map(|due| due.ns).sum();
-            assert_eq!(sum, slowly(&ledger, from, to), "{from}..{to}");
+            let sum: u64 = ledger.between(from, to).iter().map(|share| share.ns).sum();
+            assert_eq!(sum, summed_one_by_one(&ledger, from, to), "{from}..{to}");
         }
         assert_eq!(ledger.between(100_000, 200_000), []);
         assert_eq!(ledger.between(7, 7), []);
     }
 
     #[test]
-    fn culprits_are_told_apart() {
+    fn culprits_have_shares_of_their_own() {
         let mut ledger = Ledger::default();
         ledger.add(CulpritId(4), 100, 200, 60);
         ledger.add(CulpritId(5), 300, 400, 100);
         ledger.add(CulpritId(4), 400, 500, 100);
-        let due = ledger.between(150, 450);
+        let shares = ledger.between(150, 450);
         let of = |id| {
-            let found = due.iter().find(|d| d.culprit == CulpritId(id));
-            found.map(|d| d.ns)
+            let share = shares.iter().find(|s| s.culprit == CulpritId(id));
+            share.map(|s| s.ns)
         };
         assert_eq!(of(4), Some(30 + 50));
         assert_eq!(of(5), Some(100));
     }
 
     #[test]
-    fn it_stays_small() {
+    fn memory_is_bounded() {
         let mut ledger = Ledger::default();
-        for i in 0..(3 * MOST as u64) {
+        for i in 0..(3 * MAX_WAITS as u64) {
             ledger.add(CulpritId(1), i * 10, i * 10 + 5, 5);
         }
-        assert!(ledger.entries.len() <= MOST);
-        assert!(ledger.blocks.len() <= MOST / BLOCK + 1);
-        let end = 3 * MOST as u64 * 10;
+        assert!(ledger.entries.len() <= MAX_WAITS);
+        assert!(ledger.blocks.len() <= MAX_WAITS / WAITS_PER_BLOCK + 1);
+        let end = 3 * MAX_WAITS as u64 * 10;
         let sum: u64 = ledger
             .between(end - 100_000, end)
             .iter()
-            .map(|d| d.ns)
+            .map(|s| s.ns)
             .sum();
         assert_eq!(sum, 50_000);
         assert_eq!(ledger.between(end - 100_000, end).len(), 1);
     }
 
     #[test]
-    fn what_is_old_is_forgotten_and_the_rest_is_not() {
+    fn only_old_waits_are_forgotten() {
         let mut ledger = Ledger::default();
         for i in 0..1000u64 {
             ledger.add(CulpritId(i as u32 % 3), i * 10, i * 10 + 5, 5);
         }
         let whole = ledger.between(7_000, 10_000);
-        ledger.forget(6_990);
-        assert!(ledger.entries.len() < 300 + 2 * BLOCK);
+        ledger.forget_before(6_990);
+        assert!(ledger.entries.len() < 300 + 2 * WAITS_PER_BLOCK);
         assert_eq!(ledger.between(7_000, 10_000), whole);
         ledger.add(CulpritId(1), 10_000, 10_005, 5);
-        assert_eq!(slowly(&ledger, 7_000, 10_010), 301 * 5);
-        ledger.forget(20_000);
+        assert_eq!(summed_one_by_one(&ledger, 7_000, 10_010), 301 * 5);
+        ledger.forget_before(20_000);
         assert!(ledger.is_empty());
     }
 
     #[test]
     fn a_culprit_of_long_ago_makes_room() {
         let mut ledger = Ledger::default();
-        let most = CULPRITS as u64;
+        let most = MAX_CULPRITS as u64;
         for i in 0..most {
             ledger.add(CulpritId(i as u32), i * 10, i * 10 + 10, 10);
         }
         for i in most..most + 200 {
             ledger.add(CulpritId(0), i * 10, i * 10 + 10, 10);
         }
-        ledger.forget(most * 10 + 100);
+        ledger.forget_before(most * 10 + 100);
         let (from, to) = ((most + 200) * 10, (most + 300) * 10);
         ledger.add(CulpritId(7_000), from, to, 1_000);
-        let due = ledger.between(from, to);
-        let new = Due {
+        let shares = ledger.between(from, to);
+        let new = LedgerShare {
             culprit: CulpritId(7_000),
             ns: 1_000,
         };
-        assert_eq!(due, [new]);
-        assert_eq!(ledger.slots.len(), CULPRITS);
+        assert_eq!(shares, [new]);
+        assert_eq!(ledger.slots.len(), MAX_CULPRITS);
     }
 
     #[test]
-    fn there_is_an_end_to_culprits() {
+    fn the_number_of_culprits_is_bounded() {
         let mut ledger = Ledger::default();
         for i in 0..500u64 {
             ledger.add(CulpritId(i as u32), i * 10, i * 10 + 10, 10);
         }
-        assert_eq!(ledger.between(0, 10_000).len(), CULPRITS);
+        assert_eq!(ledger.between(0, 10_000).len(), MAX_CULPRITS);
     }
 }

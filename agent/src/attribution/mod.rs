@@ -1,22 +1,24 @@
-//! Who made the ingest thread wait.
+//! Attribution: every wait of a tracked thread is assigned to a culprit.
 //!
-//! The counters say how long a thread was in which state; here is kept for whom. Every wait of a
-//! watched thread that is worth telling is told when it is over, and a message is charged with
-//! those that fell into its time, part by part, never with more than the part has: what is not told
-//! one by one (short waits, waits under way, lost records) is
-//! [`CulpritId::OTHER`](crate::domain::CulpritId::OTHER)'s.
+//! The counters say how long a thread was in which state; this room says for whom. A probe records
+//! every wait of 20 us and more when it is over. [`Attribution`] turns the record into updates and
+//! retains it, and charges each message with the waits that fell into its age, part by part, never
+//! with more than the part has. Whatever no record covers (short waits, waits under way, lost
+//! records) belongs to [`CulpritId::OTHER`](crate::domain::CulpritId::OTHER).
 
+mod aftermath;
+mod candidates;
+mod charging;
+mod cpu_turns;
 mod culprits;
 mod ledger;
-mod queue;
 mod releasers;
-mod seen;
-mod switches;
+mod run_queue;
+mod sleeps;
 #[cfg(test)]
 mod tests;
 mod waits;
 
-pub use culprits::{CulpritChange, CulpritKey, Culprits};
-pub use ledger::Ledger;
-pub use seen::CandidateSample;
+pub use candidates::CandidateSample;
+pub use culprits::CulpritKey;
 pub use waits::{Attribution, CulpritResolver};

@@ -136,7 +136,7 @@ impl Holders {
                         blame.candidate_sampled(CandidateSample {
                             at_ns: now,
                             waiter: tid,
-                            holder,
+                            candidate: holder,
                             activity: activity.clone(),
                         });
                     } else {
