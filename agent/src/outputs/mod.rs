@@ -10,8 +10,6 @@ mod http_server;
 mod json;
 mod metrics;
 mod node;
-#[cfg(test)]
-mod openmetrics;
 mod otlp;
 pub mod perfetto;
 mod text;

@@ -10,18 +10,16 @@
 //! as 0 in `tag52_age_seconds_total` and the histograms, and what was left out is in
 //! `tag52_negative_in_flight_seconds_total`. The first minus the second is the summed age.
 
-mod accept;
-mod account;
 mod budget;
 mod contract;
-#[cfg(test)]
-mod document;
 mod group;
 mod metric;
+mod negotiation;
 mod openmetrics;
 mod points;
 mod protobuf;
 mod snapshot;
+mod status;
 #[cfg(test)]
 pub(super) mod tests;
 mod text;
@@ -32,14 +30,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-pub use account::Account;
 pub use budget::{MAX_SERIES, sessions_within};
+pub use status::Account;
 
-pub(crate) use accept::{format, takes_gzip};
-pub(crate) use account::Outcome;
 pub(super) use metric::{Kind, Metric};
+pub(crate) use negotiation::{format, takes_gzip};
 pub(super) use points::{Exemplar, Histogram, Point, Sink, Value};
 pub(super) use snapshot::Snapshot;
+pub(crate) use status::Outcome;
 
 use crate::model::Model;
 use protobuf::Protobuf;

@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::{
-    account::Account,
     contract::{METRICS, PROCESS},
     group::{Group, groups, place},
     metric::Source,
     points::{Labels, Points, Sink},
+    status::Account,
 };
 use crate::{
     domain::{CgroupLevel, CgroupUse, Health},

@@ -30,8 +30,10 @@ use crate::{
     model::Model,
     outputs::{
         Account, Exposition, MetricsFormat,
-        metrics::{Outcome, tests::busy_model},
-        openmetrics::parse,
+        metrics::{
+            Outcome,
+            tests::{busy_model, reader::parse},
+        },
     },
 };
 

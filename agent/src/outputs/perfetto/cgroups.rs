@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
+    processes::{Rank, Tracks},
     proto::{TrackDescriptor, UNIT_TIME_NS, UNIT_UNSPECIFIED},
-    tracks::{Rank, Tracks},
     writer::{Track, Writer},
 };
 use crate::domain::{CgroupLevel, CgroupUse, Moment};

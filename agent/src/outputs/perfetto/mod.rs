@@ -12,12 +12,12 @@
 mod backlog;
 mod cgroups;
 mod culprits;
-mod lanes;
 mod offsets;
+mod placement;
+mod processes;
 mod proto;
 mod sessions;
 mod threads;
-mod tracks;
 mod writer;
 
 #[cfg(test)]
@@ -35,10 +35,10 @@ use crate::pipeline::Sink;
 use cgroups::Cgroups;
 use culprits::Culprits;
 use offsets::Offsets;
+use processes::Tracks;
 use proto::{Attribute, Packet, TraceAttributes, TrackDescriptor, TrackEvent};
 use sessions::{Instants, Sessions};
 use threads::Threads;
-use tracks::Tracks;
 use writer::Writer;
 
 /// Large enough for a thousand packets per system call.

@@ -12,9 +12,9 @@ use super::{
     Exported, Filter,
     backlog::Backlog,
     culprits::Culprits,
-    lanes::{Lanes, Spread},
+    placement::{Lanes, Spread},
+    processes::{Rank, Tracks},
     proto::{TrackDescriptor, TrackEvent, UNIT_COUNT, UNIT_TIME_NS},
-    tracks::{Rank, Tracks},
     writer::{Args, Track, Writer},
 };
 use crate::{

@@ -8,9 +8,9 @@ use std::{
 use super::{
     Exported,
     culprits::{Culprits, lock},
-    lanes::Nests,
+    placement::Nests,
+    processes::{Rank, Tracks},
     proto::{TrackDescriptor, TrackEvent},
-    tracks::{Rank, Tracks},
     writer::{Track, Writer},
 };
 use crate::domain::{Culprit, HolderSample, ThreadName, Wait};

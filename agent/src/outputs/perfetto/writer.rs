@@ -7,11 +7,11 @@ use std::{
 
 use prost::Message as _;
 
+use super::processes::Rank;
 use super::proto::{
     Clock, ClockSnapshot, CounterDescriptor, DebugAnnotation, Defaults, Interned, InternedData,
     MERGE_BY_KEY, Packet, TrackDescriptor, TrackEvent, clock, event_type, sequence_flags,
 };
-use super::tracks::Rank;
 use crate::domain::Moment;
 
 /// `Trace.packet`, field 1, length-delimited (`trace.proto`).

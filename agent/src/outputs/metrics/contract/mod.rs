@@ -3,7 +3,7 @@
 mod agent;
 mod ages;
 mod cpu;
-mod now;
+mod interval;
 mod stream;
 
 use super::metric::{Label, Metric, Source};
@@ -12,7 +12,7 @@ use super::metric::{Label, Metric, Source};
 pub(super) static METRICS: [&[Metric]; 6] = [
     &ages::METRICS,
     &stream::METRICS,
-    &now::METRICS,
+    &interval::METRICS,
     &cpu::METRICS,
     &agent::METRICS,
     &agent::SERIES,

@@ -2,40 +2,40 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-pub(super) type LabelSet = BTreeMap<String, String>;
+pub(in crate::outputs) type LabelSet = BTreeMap<String, String>;
 
 /// All samples of an exposition.
 #[derive(Debug, Default)]
-pub(super) struct Exposed {
+pub(in crate::outputs) struct Exposed {
     samples: Vec<(String, LabelSet, f64)>,
     by_series: HashMap<(String, LabelSet), f64>,
 }
 
 impl Exposed {
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(in crate::outputs) fn has(&self, name: &str) -> bool {
         self.samples.iter().any(|(n, ..)| n == name)
     }
 
     /// How many series there are.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::outputs) fn len(&self) -> usize {
         self.samples.len()
     }
 
     /// The value of the series with just these labels.
-    pub(super) fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    pub(in crate::outputs) fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let labels = labels.iter().map(|&(k, v)| (k.to_owned(), v.to_owned()));
         self.value_of(name, &labels.collect())
     }
 
     /// The same.
-    pub(super) fn value_of(&self, name: &str, labels: &LabelSet) -> Option<f64> {
+    pub(in crate::outputs) fn value_of(&self, name: &str, labels: &LabelSet) -> Option<f64> {
         self.by_series
             .get(&(name.to_owned(), labels.clone()))
             .copied()
     }
 
     /// The series that may only go up.
-    pub(super) fn counters(&self) -> impl Iterator<Item = (&str, &LabelSet, f64)> {
+    pub(in crate::outputs) fn counters(&self) -> impl Iterator<Item = (&str, &LabelSet, f64)> {
         let only_up = |name: &str| {
             ["_total", "_bucket", "_count", "_sum"]
                 .iter()
@@ -46,12 +46,12 @@ impl Exposed {
     }
 
     /// How many series of a name bear these labels.
-    pub(super) fn count(&self, name: &str, labels: &[(&str, &str)]) -> usize {
+    pub(in crate::outputs) fn count(&self, name: &str, labels: &[(&str, &str)]) -> usize {
         self.bearing(name, labels).count()
     }
 
     /// The sum of the samples of a name that bear these labels.
-    pub(super) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+    pub(in crate::outputs) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         self.bearing(name, labels).sum()
     }
 
@@ -72,7 +72,7 @@ impl Exposed {
 /// Reads a whole exposition, and checks: the order of metadata and samples, suffixes by type, units
 /// in names, every series once, values of counters, buckets that ascend and end in a count that is
 /// `_count`, and the end mark.
-pub(super) fn parse(text: &str) -> Result<Exposed, String> {
+pub(in crate::outputs) fn parse(text: &str) -> Result<Exposed, String> {
     let body = text.strip_suffix("# EOF\n").ok_or("no end mark")?;
     let mut exposed = Exposed::default();
     let mut families = HashSet::new();

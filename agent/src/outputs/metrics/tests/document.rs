@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{
+use crate::outputs::metrics::{
     MAX_SERIES,
     contract::{METRICS, PROCESS, SESSION, series_of_the_agent, series_per_session},
     metric::{Kind, Label, Metric, Source, Unit},
@@ -14,7 +14,7 @@ const UPDATE: &str = "TAG52_UPDATE";
 fn markdown() -> String {
     let sessions = sessions_within(MAX_SERIES).expect("room for some");
     let mut text = format!(
-        include_str!("document.md"),
+        include_str!("metrics.md"),
         session_labels = labels(&SESSION),
         process_labels = labels(&PROCESS),
         of_sessions = table(|s| matches!(s, Source::Session(_))),

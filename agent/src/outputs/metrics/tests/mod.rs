@@ -1,5 +1,8 @@
 //! The expositions of models.
 
+mod document;
+pub(in crate::outputs) mod reader;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -13,7 +16,7 @@ use crate::{
         SessionId, Stage, Update,
         fixtures::{any_message, message, session},
     },
-    outputs::openmetrics::{Exposed, parse},
+    outputs::metrics::tests::reader::{Exposed, parse},
 };
 
 const SECOND: u64 = 1_000_000_000;
