@@ -9,7 +9,7 @@ use super::{
 use crate::{
     model::Model,
     outputs::{
-        Account, Endpoint, Exporter, Exposition, Heartbeat, MetricsServer, OtlpConfig, host_name,
+        OutputStatus, Endpoint, Exporter, Exposition, Heartbeat, MetricsServer, OtlpConfig, host_name,
         kubernetes_node, node_name, sessions_within,
     },
 };
@@ -46,10 +46,10 @@ impl Telemeter {
         model: &Arc<Mutex<Model>>,
         heartbeat: &Arc<Heartbeat>,
     ) -> Result<Self, RunError> {
-        let account = Account::new(asked.max_series, node_name());
-        let exporter = otlp.map(|config| Exporter::start(config, model, account.clone()));
+        let status = OutputStatus::new(asked.max_series, node_name());
+        let exporter = otlp.map(|config| Exporter::start(config, model, status.clone()));
         let server = endpoint.map(|endpoint| {
-            let exposition = Exposition::new(Arc::clone(model), account.clone());
+            let exposition = Exposition::new(Arc::clone(model), status.clone());
             MetricsServer::start(endpoint, exposition, heartbeat)
         });
         Ok(Self {

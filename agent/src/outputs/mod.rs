@@ -18,7 +18,7 @@ mod writer;
 
 pub use http::{BindError, Endpoint, Heartbeat};
 pub(crate) use http_server::MetricsServer;
-pub use metrics::{Account, Exposition, Format as MetricsFormat, MAX_SERIES, sessions_within};
+pub use metrics::{Exposition, ExpositionFormat, MAX_SERIES, OutputStatus, sessions_within};
 pub(crate) use node::{host_name, kubernetes_node, node_name};
 pub use otlp::{Exporter, OtlpConfig, OtlpError};
 pub use text::TextStyle;

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    contract::SESSION,
-    points::{Exemplar, Histogram, Labels},
+    labels::{BaseLabels, SESSION_LABELS},
+    points::{HistogramPoint, MessageExemplar},
 };
 use crate::{
     domain::{LockWaitTotals, Part, ProcessInfo, Stage, TapCounts, WindowClosures},
@@ -14,21 +14,22 @@ use crate::{
     what_if::WhatIf,
 };
 
-/// Characters of an exemplar's labels, names and values together, at the most (OpenMetrics 1.0).
-const EXEMPLAR_CHARACTERS: usize = 128;
+/// The largest number of characters of an exemplar's labels, names and values together (OpenMetrics
+/// 1.0.0, "Exemplars").
+const MAX_EXEMPLAR_CHARACTERS: usize = 128;
 
-/// The sessions that bear the same labels: a session and its reconnects, or what has no series of
-/// its own.
+/// The sessions with the same labels added up: a session and its reconnects, or all sessions
+/// without series of their own.
 #[derive(Debug, Default)]
-pub(super) struct Group {
-    pub(super) labels: Labels,
+pub(super) struct SessionGroup {
+    pub(super) labels: BaseLabels,
     pub(super) pid: Option<u32>,
-    pub(super) process: Option<Arc<ProcessInfo>>,
-    /// When the first of them was seen, nanoseconds since 1970 UTC.
+    pub(super) process: Option<Arc<ProcessFacts>>,
+    /// When the first of them began, nanoseconds since 1970 UTC.
     pub(super) since_ns: i64,
     histograms: Histograms,
-    pub(super) exemplars: Vec<Option<Exemplar>>,
-    /// Where the ages went, with the time removed by clock skew put back.
+    pub(super) exemplars: Vec<Option<MessageExemplar>>,
+    /// The summed matrices, with the time that clock skew removed put back.
     pub(super) sums: Sums,
     pub(super) negative_ns: i128,
     pub(super) messages: u64,
@@ -38,20 +39,21 @@ pub(super) struct Group {
     pub(super) skewed: u64,
     pub(super) skew_latest_ns: i64,
     pub(super) excluded: Exclusions,
-    pub(super) tap: TapCounts,
-    pub(super) threads: LockWaitTotals,
-    pub(super) window: WindowClosures,
-    /// Of the latest interval, as what follows; of the latest connection.
+    pub(super) tap: TapDelta,
+    pub(super) threads: ThreadFacts,
+    pub(super) window: WindowFacts,
+    /// The verdict of the latest connection on its latest interval.
     pub(super) verdict: Option<Verdict>,
+    /// The what-if of the latest connection for its latest interval.
     pub(super) what_if: Option<WhatIf>,
     latest_is_open: bool,
-    /// Culprits with a series, nanoseconds.
+    /// The charges of culprits with a series, nanoseconds.
     pub(super) blame: BTreeMap<(Part, String), u64>,
-    /// Of culprits that had a series, nanoseconds.
+    /// The charges of culprits that had a series, nanoseconds.
     pub(super) retired: BTreeMap<Part, u64>,
 }
 
-/// The parts somebody is charged with.
+/// The parts that culprits are charged with.
 pub(super) const CHARGED: [Part; 4] = [
     Part::RunQueue,
     Part::Throttle,
@@ -59,7 +61,7 @@ pub(super) const CHARGED: [Part; 4] = [
     Part::Blocked,
 ];
 
-impl Group {
+impl SessionGroup {
     fn add(&mut self, session: &Session, model: &Model) {
         for part in CHARGED {
             for (culprit, ns) in model.blame_series(session, part) {
@@ -90,8 +92,8 @@ impl Group {
             .threads
             .longest_lock_wait_ns
             .max(threads.longest_lock_wait_ns);
-        // Sessions come in the order of first sight: the latest connection's stays, an open one's
-        // before that of one that has ended.
+        // Sessions come in the order in which they began. The latest connection gives the values;
+        // an open one goes before one that has ended.
         let open = session.ended.is_none();
         if open || !self.latest_is_open {
             self.latest_is_open = open;
@@ -103,62 +105,63 @@ impl Group {
         }
     }
 
-    pub(super) fn age(&self) -> Histogram<'_> {
-        Histogram {
+    pub(super) fn age(&self) -> HistogramPoint<'_> {
+        HistogramPoint {
             counts: &self.histograms.age,
             sum_ns: self.histograms.age_sum_ns,
             exemplars: &self.exemplars,
         }
     }
 
-    pub(super) fn resend_age(&self) -> Histogram<'_> {
+    pub(super) fn resend_age(&self) -> HistogramPoint<'_> {
         plain(
             &self.histograms.resend_age,
             self.histograms.resend_age_sum_ns,
         )
     }
 
-    pub(super) fn stage(&self, stage: Stage) -> Histogram<'_> {
+    pub(super) fn stage(&self, stage: Stage) -> HistogramPoint<'_> {
         plain(
             &self.histograms.stages[stage as usize],
             self.sums.stage(stage),
         )
     }
 
-    pub(super) fn part(&self, part: Part) -> Histogram<'_> {
+    pub(super) fn part(&self, part: Part) -> HistogramPoint<'_> {
         plain(&self.histograms.parts[part as usize], self.sums.part(part))
     }
 }
 
-const fn plain(counts: &DurationCounts, sum_ns: i128) -> Histogram<'_> {
-    Histogram {
+/// A histogram without exemplars.
+const fn plain(counts: &Counts, sum_ns: i128) -> HistogramPoint<'_> {
+    HistogramPoint {
         counts,
         sum_ns,
         exemplars: &[],
     }
 }
 
-/// All that have series, in the order of their labels.
-pub(super) fn groups(model: &Model) -> Vec<Group> {
+/// The groups of all sessions, in the order of their labels.
+pub(super) fn session_groups(model: &Model) -> Vec<SessionGroup> {
     let mut groups = BTreeMap::new();
     for session in model.sessions_with_metrics() {
         groups
             .entry(session.labels())
-            .or_insert_with(|| Group {
+            .or_insert_with(|| SessionGroup {
                 pid: session.name.id().map(|id| id.pid),
                 since_ns: i64::MAX,
-                ..Group::default()
+                ..SessionGroup::default()
             })
             .add(session, model);
     }
     let mut groups: Vec<_> = groups.into_values().collect();
     for group in &mut groups {
-        group.exemplars = named(&group.histograms.exemplars, model);
+        group.exemplars = named_exemplars(&group.histograms.exemplars, model);
     }
     groups
 }
 
-fn labels(session: &Session) -> Labels {
+fn labels(session: &Session) -> BaseLabels {
     let (sender, target, pid, port) = session.labels();
     let number = |n: Option<u32>| n.map(|n| n.to_string()).unwrap_or_default();
     let [namespace, pod, container] = place(session.process.as_deref());
@@ -171,11 +174,16 @@ fn labels(session: &Session) -> Labels {
         pod,
         container,
     ];
-    Labels::new(SESSION.map(|label| label.name).into_iter().zip(values))
+    BaseLabels::new(
+        SESSION_LABELS
+            .map(|label| label.name)
+            .into_iter()
+            .zip(values),
+    )
 }
 
-/// The namespace, pod and container a process runs in; empty outside of a pod.
-pub(super) fn place(process: Option<&ProcessInfo>) -> [String; 3] {
+/// The namespace, pod and container that a process runs in; empty outside of a pod.
+pub(super) fn place(process: Option<&ProcessFacts>) -> [String; 3] {
     let pod = process.and_then(|p| p.pod.as_ref());
     let container = process.and_then(|p| p.container.as_ref());
     [
@@ -186,17 +194,18 @@ pub(super) fn place(process: Option<&ProcessInfo>) -> [String; 3] {
     .map(Option::unwrap_or_default)
 }
 
-fn named(exemplars: &MessageExemplars, model: &Model) -> Vec<Option<Exemplar>> {
-    let named = |e: &crate::stats::MessageExemplar| {
+/// The exemplars with the names of their threads, as far as they fit.
+fn named_exemplars(exemplars: &Exemplars, model: &Model) -> Vec<Option<MessageExemplar>> {
+    let named = |e: &crate::stats::Exemplar| {
         let mut labels = vec![("seq", e.seq.to_string()), ("tid", e.tid.to_string())];
         let thread = model.thread_name(e.pid, e.tid).unwrap_or_default();
-        let of = |(name, value): &(&str, String)| name.len() + value.chars().count();
-        let used: usize = labels.iter().map(of).sum();
+        let length = |(name, value): &(&str, String)| name.len() + value.chars().count();
+        let used: usize = labels.iter().map(length).sum();
         let thread = ("thread", thread.to_owned());
-        if !thread.1.is_empty() && used + of(&thread) <= EXEMPLAR_CHARACTERS {
+        if !thread.1.is_empty() && used + length(&thread) <= MAX_EXEMPLAR_CHARACTERS {
             labels.push(thread);
         }
-        Exemplar {
+        MessageExemplar {
             labels,
             value: e.age_ns as f64 / 1e9,
             at_ns: e.at_ns,

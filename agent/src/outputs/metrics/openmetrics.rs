@@ -1,4 +1,4 @@
-//! OpenMetrics 1.0.0, written by prometheus-client.
+//! OpenMetrics 1.0.0, written by prometheus-client; exemplars are inserted afterwards.
 
 use std::fmt::{self, Write as _};
 
@@ -8,23 +8,24 @@ use prometheus_client::{
         DescriptorEncoder, EncodeLabel, EncodeLabelSet, LabelSetEncoder, MetricEncoder, NoLabelSet,
         text,
     },
-    metrics::{MetricType, exemplar::Exemplar as Unused},
+    metrics::{MetricType, exemplar::Exemplar as OwnExemplar},
     registry::{Registry, Unit as Suffix},
 };
 
 use super::{
-    metric::{Kind, Metric, Unit},
-    points::{Exemplar, Point, Sink, Value, push_label},
-    snapshot::Snapshot,
+    labels::push_label,
+    metric::{Metric, MetricKind, Unit},
+    points::{MessageExemplar, MetricPoint, PointSink, PointValue},
+    snapshot::MetricsSnapshot,
 };
 
-/// All points of a snapshot, as text.
+/// Encodes all points of a snapshot as text.
 ///
 /// # Errors
 /// When a value cannot be encoded, which is a defect.
-pub(super) fn encode(snapshot: &Snapshot) -> Result<String, fmt::Error> {
-    let mut collected = Collected::default();
-    snapshot.tell(&mut collected);
+pub(super) fn encode(snapshot: &MetricsSnapshot) -> Result<String, fmt::Error> {
+    let mut collected = CollectedMetrics::default();
+    snapshot.emit(&mut collected);
     let exemplars = std::mem::take(&mut collected.exemplars);
     let mut registry = Registry::default();
     registry.register_collector(Box::new(collected));
@@ -33,25 +34,25 @@ pub(super) fn encode(snapshot: &Snapshot) -> Result<String, fmt::Error> {
     Ok(with_exemplars(&text, exemplars))
 }
 
-/// A value, its labels included.
+/// A point with labels and value of its own.
 #[derive(Debug)]
-struct Kept {
-    labels: Pairs,
-    value: Number,
+struct CollectedPoint {
+    labels: LabelPairs,
+    value: CollectedValue,
 }
 
 #[derive(Debug)]
-enum Number {
+enum CollectedValue {
     Count(u64),
-    Real(f64),
+    Number(f64),
     /// The sum in seconds, and the count of each bucket with its upper bound.
     Buckets(f64, Vec<(f64, u64)>),
 }
 
 #[derive(Debug)]
-struct Pairs(Vec<(&'static str, String)>);
+struct LabelPairs(Vec<(&'static str, String)>);
 
-impl EncodeLabelSet for Pairs {
+impl EncodeLabelSet for LabelPairs {
     fn encode(&self, encoder: &mut LabelSetEncoder) -> fmt::Result {
         for (name, value) in &self.0 {
             (*name, value.as_str()).encode(encoder.encode_label())?;
@@ -60,65 +61,70 @@ impl EncodeLabelSet for Pairs {
     }
 }
 
-/// What is to be written: a collector lives for longer than a snapshot.
+/// The points to encode. The registry takes collectors that own what they collect.
 #[derive(Debug, Default)]
-struct Collected {
-    metrics: Vec<(&'static Metric, Vec<Kept>)>,
-    /// Of a metric that has any: for each line of a bucket what is to stand at its end, in order.
+struct CollectedMetrics {
+    metrics: Vec<(&'static Metric, Vec<CollectedPoint>)>,
+    /// By metric: the text that follows each line of a bucket, in the order of the lines.
     exemplars: Vec<(&'static str, Vec<Option<String>>)>,
 }
 
-impl Sink for Collected {
+impl PointSink for CollectedMetrics {
     fn metric(&mut self, metric: &'static Metric) {
         self.metrics.push((metric, Vec::new()));
     }
 
-    fn point(&mut self, metric: &'static Metric, point: &Point<'_>) {
+    fn point(&mut self, metric: &'static Metric, point: &MetricPoint<'_>) {
         let value = match (point.value, metric.kind) {
-            (Value::Count(count), _) => Number::Count(count),
-            (Value::Number(number), _) => Number::Real(number),
-            (Value::Histogram(histogram), kind) => {
-                let Kind::Histogram(bounds_ns) = kind else {
+            (PointValue::Count(count), _) => CollectedValue::Count(count),
+            (PointValue::Number(number), _) => CollectedValue::Number(number),
+            (PointValue::Histogram(histogram), kind) => {
+                let MetricKind::Histogram(bounds_ns) = kind else {
                     debug_assert!(false, "{} is no histogram", metric.name);
                     return;
                 };
                 let bounds = bounds_ns.iter().map(|&ns| ns as f64 / 1e9);
                 let counts = histogram.counts.classic(bounds_ns);
                 let buckets: Vec<_> = bounds.chain([f64::INFINITY]).zip(counts).collect();
-                self.keep_exemplars(metric.name, buckets.len(), histogram.exemplars);
-                Number::Buckets(histogram.sum_ns as f64 / 1e9, buckets)
+                self.collect_exemplars(metric.name, buckets.len(), histogram.exemplars);
+                CollectedValue::Buckets(histogram.sum_ns as f64 / 1e9, buckets)
             }
         };
         let labels = point.labels().map(|(name, value)| (name, value.to_owned()));
-        if let Some((_, kept)) = self.metrics.last_mut() {
-            kept.push(Kept {
-                labels: Pairs(labels.collect()),
+        if let Some((_, points)) = self.metrics.last_mut() {
+            points.push(CollectedPoint {
+                labels: LabelPairs(labels.collect()),
                 value,
             });
         }
     }
 }
 
-impl Collected {
-    fn keep_exemplars(&mut self, name: &'static str, buckets: usize, of: &[Option<Exemplar>]) {
+impl CollectedMetrics {
+    fn collect_exemplars(
+        &mut self,
+        name: &'static str,
+        buckets: usize,
+        exemplars: &[Option<MessageExemplar>],
+    ) {
         if self.exemplars.last().is_none_or(|last| last.0 != name) {
             self.exemplars.push((name, Vec::new()));
         }
         if let Some((_, lines)) = self.exemplars.last_mut() {
-            let told = |at| of.get(at).and_then(Option::as_ref).map(exemplar);
-            lines.extend((0..buckets).map(told));
+            let of_bucket = |index| exemplars.get(index).and_then(Option::as_ref).map(exemplar);
+            lines.extend((0..buckets).map(of_bucket));
         }
     }
 }
 
-impl Collector for Collected {
+impl Collector for CollectedMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         for (metric, points) in &self.metrics {
             let unit = match metric.unit {
                 Unit::None => None,
                 unit => Some(Suffix::Other(unit.name().to_owned())),
             };
-            // It puts the unit behind the name.
+            // The encoder appends the unit to the name.
             let family = metric.family();
             let name = match &unit {
                 Some(unit) => family
@@ -128,22 +134,22 @@ impl Collector for Collected {
                 None => family,
             };
             let kind = match metric.kind {
-                Kind::Counter => MetricType::Counter,
-                Kind::Gauge => MetricType::Gauge,
-                Kind::Info => MetricType::Info,
-                Kind::Histogram(_) => MetricType::Histogram,
+                MetricKind::Counter => MetricType::Counter,
+                MetricKind::Gauge => MetricType::Gauge,
+                MetricKind::Info => MetricType::Info,
+                MetricKind::Histogram(_) => MetricType::Histogram,
             };
-            let mut of = encoder.encode_descriptor(name, metric.help, unit.as_ref(), kind)?;
-            for Kept { labels, value } in points {
-                if metric.kind == Kind::Info {
-                    of.encode_info(labels)?;
+            let mut encoder = encoder.encode_descriptor(name, metric.help, unit.as_ref(), kind)?;
+            for CollectedPoint { labels, value } in points {
+                if metric.kind == MetricKind::Info {
+                    encoder.encode_info(labels)?;
                     continue;
                 }
-                // Of no labels it would write an empty list.
+                // Without labels, `encode_family` would write an empty list.
                 if labels.0.is_empty() {
-                    write(&mut of, metric.kind, value)?;
+                    encode_value(&mut encoder, metric.kind, value)?;
                 } else {
-                    write(&mut of.encode_family(labels)?, metric.kind, value)?;
+                    encode_value(&mut encoder.encode_family(labels)?, metric.kind, value)?;
                 }
             }
         }
@@ -151,25 +157,29 @@ impl Collector for Collected {
     }
 }
 
-fn write(of: &mut MetricEncoder<'_>, kind: Kind, value: &Number) -> fmt::Result {
+fn encode_value(
+    encoder: &mut MetricEncoder<'_>,
+    kind: MetricKind,
+    value: &CollectedValue,
+) -> fmt::Result {
     match value {
-        Number::Buckets(sum, buckets) => {
+        CollectedValue::Buckets(sum, buckets) => {
             let count = buckets.iter().map(|bucket| bucket.1).sum();
-            of.encode_histogram::<NoLabelSet>(*sum, count, buckets, None)
+            encoder.encode_histogram::<NoLabelSet>(*sum, count, buckets, None)
         }
-        Number::Count(count) if kind == Kind::Counter => {
-            of.encode_counter(count, None::<&Unused<NoLabelSet, f64>>)
+        CollectedValue::Count(count) if kind == MetricKind::Counter => {
+            encoder.encode_counter(count, None::<&OwnExemplar<NoLabelSet, f64>>)
         }
-        Number::Real(number) if kind == Kind::Counter => {
-            of.encode_counter(number, None::<&Unused<NoLabelSet, f64>>)
+        CollectedValue::Number(number) if kind == MetricKind::Counter => {
+            encoder.encode_counter(number, None::<&OwnExemplar<NoLabelSet, f64>>)
         }
-        Number::Count(count) => of.encode_gauge(count),
-        Number::Real(number) => of.encode_gauge(number),
+        CollectedValue::Count(count) => encoder.encode_gauge(count),
+        CollectedValue::Number(number) => encoder.encode_gauge(number),
     }
 }
 
-/// What stands behind the value of a bucket.
-fn exemplar(exemplar: &Exemplar) -> String {
+/// The text that follows the value of a bucket.
+fn exemplar(exemplar: &MessageExemplar) -> String {
     let mut text = String::from(" # {");
     for (name, value) in &exemplar.labels {
         push_label(&mut text, name, value);
@@ -183,8 +193,8 @@ fn exemplar(exemplar: &Exemplar) -> String {
     text
 }
 
-/// Puts exemplars at the ends of the lines of buckets. The encoder takes only those it has observed
-/// itself: its `Exemplar` cannot be made elsewhere.
+/// Inserts exemplars at the ends of the lines of buckets. The encoder takes only exemplars that it
+/// has observed itself: its `Exemplar` cannot be constructed elsewhere.
 fn with_exemplars(text: &str, exemplars: Vec<(&'static str, Vec<Option<String>>)>) -> String {
     let buckets = exemplars
         .into_iter()

@@ -1,189 +1,149 @@
-//! What is written: points of metrics, one after the other.
+//! Points of metrics, and the sink that a format implements to write them one after the other.
 
-use super::metric::Metric;
-use crate::stats::DurationCounts;
-
-/// The labels of a session, a process or the agent; none is empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::outputs) struct Labels {
-    pairs: Vec<(&'static str, String)>,
-    /// The same as the text formats have it.
-    text: String,
-}
-
-impl Labels {
-    /// Those that say something: in Prometheus an empty label is none.
-    pub(super) fn new(pairs: impl IntoIterator<Item = (&'static str, String)>) -> Self {
-        let mut labels = Self::default();
-        for (name, value) in pairs {
-            if !value.is_empty() {
-                push_label(&mut labels.text, name, &value);
-                labels.pairs.push((name, value));
-            }
-        }
-        labels
-    }
-
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-}
-
-/// `name="value"`, with a comma before it when it is not the first.
-pub(super) fn push_label(text: &mut String, name: &str, value: &str) {
-    if !text.is_empty() && !text.ends_with('{') {
-        text.push(',');
-    }
-    text.push_str(name);
-    text.push_str("=\"");
-    for c in value.chars() {
-        match c {
-            '\\' => text.push_str("\\\\"),
-            '"' => text.push_str("\\\""),
-            '\n' => text.push_str("\\n"),
-            c => text.push(c),
-        }
-    }
-    text.push('"');
-}
+use super::{labels::BaseLabels, metric::Metric};
+use crate::stats::Counts;
 
 /// A message that stands for those of its bucket.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::outputs) struct Exemplar {
+pub(in crate::outputs) struct MessageExemplar {
     pub(in crate::outputs) labels: Vec<(&'static str, String)>,
+    /// The age of the message, seconds.
     pub(in crate::outputs) value: f64,
-    /// Nanoseconds since 1970 UTC.
+    /// When the message was handed off, nanoseconds since 1970 UTC.
     pub(in crate::outputs) at_ns: i64,
 }
 
-/// Counts by size.
+/// The counts by size of one point, and their sum.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::outputs) struct Histogram<'a> {
-    pub(in crate::outputs) counts: &'a DurationCounts,
+pub(in crate::outputs) struct HistogramPoint<'a> {
+    pub(in crate::outputs) counts: &'a Counts,
     pub(in crate::outputs) sum_ns: i128,
-    /// By classic bucket; may be empty.
-    pub(in crate::outputs) exemplars: &'a [Option<Exemplar>],
+    /// Indexed by classic bucket; may be empty.
+    pub(in crate::outputs) exemplars: &'a [Option<MessageExemplar>],
 }
 
-/// What a point says.
+/// Nanoseconds in seconds, the base unit of the metrics.
+pub(super) const fn seconds(ns: i128) -> f64 {
+    ns as f64 / 1e9
+}
+
+/// The value of one point.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::outputs) enum Value<'a> {
+pub(in crate::outputs) enum PointValue<'a> {
     Count(u64),
     Number(f64),
-    Histogram(Histogram<'a>),
+    Histogram(HistogramPoint<'a>),
 }
 
-impl From<u64> for Value<'_> {
+impl From<u64> for PointValue<'_> {
     fn from(count: u64) -> Self {
         Self::Count(count)
     }
 }
 
-impl From<f64> for Value<'_> {
+impl From<f64> for PointValue<'_> {
     fn from(number: f64) -> Self {
         Self::Number(number)
     }
 }
 
-impl<'a> From<Histogram<'a>> for Value<'a> {
-    fn from(histogram: Histogram<'a>) -> Self {
+impl<'a> From<HistogramPoint<'a>> for PointValue<'a> {
+    fn from(histogram: HistogramPoint<'a>) -> Self {
         Self::Histogram(histogram)
     }
 }
 
-/// One value of one metric.
+/// One value of one metric, with its labels.
 #[derive(Debug)]
-pub(in crate::outputs) struct Point<'a> {
-    pub(super) of: &'a Labels,
-    /// Labels besides these; none is empty.
-    pub(super) more: &'a [(&'static str, &'a str)],
-    /// From when on a counter or a histogram counts, nanoseconds since 1970 UTC.
+pub(in crate::outputs) struct MetricPoint<'a> {
+    /// The labels of the session, the process or the agent.
+    pub(super) base: &'a BaseLabels,
+    /// The metric's own labels; no value is empty.
+    pub(super) own: &'a [(&'static str, &'a str)],
+    /// When the counter or histogram started to count, nanoseconds since 1970 UTC.
     pub(in crate::outputs) since_ns: i64,
-    pub(in crate::outputs) value: Value<'a>,
+    pub(in crate::outputs) value: PointValue<'a>,
 }
 
-impl Point<'_> {
+impl MetricPoint<'_> {
     pub(in crate::outputs) fn labels(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let of = self
-            .of
-            .pairs
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()));
-        of.chain(self.more.iter().copied())
+        self.base.pairs().chain(self.own.iter().copied())
     }
 }
 
-/// A format. Points follow the metric they are of; a metric without points is not told of.
-pub(in crate::outputs) trait Sink {
+/// A format that points are written in. The points of a metric follow its definition; a metric
+/// without points is not written.
+pub(in crate::outputs) trait PointSink {
     fn metric(&mut self, metric: &'static Metric);
-    fn point(&mut self, metric: &'static Metric, point: &Point<'_>);
+    fn point(&mut self, metric: &'static Metric, point: &MetricPoint<'_>);
 }
 
-/// Takes the points of one metric.
-pub(super) struct Points<'a> {
+/// Emits the points of one metric to a sink and counts its series.
+pub(super) struct PointEmitter<'a> {
     metric: &'static Metric,
-    sink: &'a mut dyn Sink,
-    told: bool,
-    of: &'a Labels,
+    sink: &'a mut dyn PointSink,
+    /// The definition of the metric was written.
+    defined: bool,
+    base: &'a BaseLabels,
     since_ns: i64,
     series: &'a mut u64,
     node: &'a str,
 }
 
-impl<'a> Points<'a> {
-    pub(super) fn new(
+impl<'a> PointEmitter<'a> {
+    pub(super) const fn new(
         metric: &'static Metric,
-        sink: &'a mut dyn Sink,
-        none: &'a Labels,
+        sink: &'a mut dyn PointSink,
+        no_labels: &'a BaseLabels,
         series: &'a mut u64,
         node: &'a str,
     ) -> Self {
         Self {
             metric,
             sink,
-            told: false,
-            of: none,
+            defined: false,
+            base: no_labels,
             since_ns: 0,
             series,
             node,
         }
     }
 
-    /// What comes is of whoever bears these labels, and counts from then on.
-    pub(super) const fn of(&mut self, labels: &'a Labels, since_ns: i64) {
-        self.of = labels;
+    /// Sets the labels of the points that follow, and since when they count.
+    pub(super) const fn set_base(&mut self, base: &'a BaseLabels, since_ns: i64) {
+        self.base = base;
         self.since_ns = since_ns;
     }
 
-    /// The name of the node; empty when not known.
+    /// The name of the node; empty when it is unknown.
     pub(super) const fn node(&self) -> &'a str {
         self.node
     }
 
-    /// How many series there are so far.
+    /// The number of series emitted so far, those of earlier metrics included.
     pub(super) const fn series(&self) -> u64 {
         *self.series
     }
 
-    /// The one of this metric that is told of.
-    pub(super) fn put<'v>(&mut self, value: impl Into<Value<'v>>) {
+    /// Emits a point without labels of its own.
+    pub(super) fn put<'v>(&mut self, value: impl Into<PointValue<'v>>) {
         self.put_by(&[], value);
     }
 
-    /// The one with these labels.
+    /// Emits a point with labels of its own.
     pub(super) fn put_by<'v>(
         &mut self,
-        more: &[(&'static str, &str)],
-        value: impl Into<Value<'v>>,
+        own: &[(&'static str, &str)],
+        value: impl Into<PointValue<'v>>,
     ) {
-        if !self.told {
+        if !self.defined {
             self.sink.metric(self.metric);
-            self.told = true;
+            self.defined = true;
         }
         *self.series += self.metric.kind.series();
-        let point = Point {
-            of: self.of,
-            more,
+        let point = MetricPoint {
+            base: self.base,
+            own,
             since_ns: self.since_ns,
             value: value.into(),
         };

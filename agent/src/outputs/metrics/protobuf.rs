@@ -1,26 +1,27 @@
-//! The protobuf format of Prometheus: with native histograms besides the classic ones.
+//! The protobuf format of Prometheus: with native histograms besides the classic ones. The
+//! messages are those of prometheus-client, whose own encoder takes no exemplars and no start
+//! times of counters.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(super) use prometheus_client::encoding::prometheus_protobuf::prometheus_data_model as proto;
 use prost::Message as _;
 
 use super::{
-    metric::{Kind, Metric, Unit},
-    points::{self, Point, Sink, Value},
-    wire::{
-        self, Bucket, BucketSpan, Counter, Exemplar, Gauge, Histogram, LabelPair, MetricFamily,
-        MetricType, Timestamp,
-    },
+    metric::{Metric, MetricKind},
+    points::{HistogramPoint, MessageExemplar, MetricPoint, PointSink, PointValue},
 };
 use crate::stats::ZERO_THRESHOLD;
 
-/// Writes families, each with its length before it.
+/// Writes metric families, each with its length before it.
 #[derive(Debug, Default)]
-pub(super) struct Protobuf {
+pub(super) struct ProtobufWriter {
     bytes: Vec<u8>,
-    family: Option<MetricFamily>,
+    family: Option<proto::MetricFamily>,
 }
 
-impl Protobuf {
-    /// What was written.
+impl ProtobufWriter {
+    /// The bytes of all families.
     pub(super) fn finish(mut self) -> Vec<u8> {
         self.end_family();
         self.bytes
@@ -33,124 +34,128 @@ impl Protobuf {
     }
 }
 
-impl Sink for Protobuf {
+impl PointSink for ProtobufWriter {
     fn metric(&mut self, metric: &'static Metric) {
         self.end_family();
         let kind = match metric.kind {
-            Kind::Counter => MetricType::Counter,
-            Kind::Gauge | Kind::Info => MetricType::Gauge,
-            Kind::Histogram(_) => MetricType::Histogram,
+            MetricKind::Counter => proto::MetricType::Counter,
+            MetricKind::Gauge | MetricKind::Info => proto::MetricType::Gauge,
+            MetricKind::Histogram(_) => proto::MetricType::Histogram,
         };
-        self.family = Some(MetricFamily {
-            name: Some(metric.name.to_owned()),
-            help: Some(metric.help.to_owned()),
-            r#type: Some(kind.into()),
+        self.family = Some(proto::MetricFamily {
+            name: metric.name.to_owned(),
+            help: metric.help.to_owned(),
+            r#type: kind.into(),
             metric: Vec::new(),
-            unit: (metric.unit != Unit::None).then(|| metric.unit.name().to_owned()),
+            unit: metric.unit.name().to_owned(),
         });
     }
 
-    fn point(&mut self, metric: &'static Metric, point: &Point<'_>) {
-        let mut told = wire::Metric {
+    fn point(&mut self, metric: &'static Metric, point: &MetricPoint<'_>) {
+        let mut written = proto::Metric {
             label: pairs(point.labels()),
-            ..wire::Metric::default()
+            ..proto::Metric::default()
         };
-        let since = Some(timestamp(point.since_ns));
+        let start_timestamp = Some(utc(point.since_ns).into());
         let value = match point.value {
-            Value::Count(count) => count as f64,
-            Value::Number(number) => number,
-            Value::Histogram(_) => 0.0,
+            PointValue::Count(count) => count as f64,
+            PointValue::Number(number) => number,
+            PointValue::Histogram(_) => 0.0,
         };
         match (metric.kind, point.value) {
-            (Kind::Histogram(bounds_ns), Value::Histogram(histogram)) => {
-                told.histogram = Some(Histogram {
-                    start_timestamp: since,
-                    ..both(bounds_ns, &histogram)
+            (MetricKind::Histogram(bounds_ns), PointValue::Histogram(histogram)) => {
+                written.histogram = Some(proto::Histogram {
+                    start_timestamp,
+                    ..classic_and_native(bounds_ns, &histogram)
                 });
             }
-            (Kind::Counter, _) => {
-                told.counter = Some(Counter {
-                    value: Some(value),
-                    start_timestamp: since,
+            (MetricKind::Counter, _) => {
+                written.counter = Some(proto::Counter {
+                    value,
+                    start_timestamp,
+                    exemplar: None,
                 });
             }
-            _ => told.gauge = Some(Gauge { value: Some(value) }),
+            _ => written.gauge = Some(proto::Gauge { value }),
         }
         if let Some(family) = &mut self.family {
-            family.metric.push(told);
+            family.metric.push(written);
         }
     }
 }
 
-fn pairs<'a>(labels: impl Iterator<Item = (&'static str, &'a str)>) -> Vec<LabelPair> {
-    let pair = |(name, value): (&str, &str)| LabelPair {
+fn pairs<'a>(labels: impl Iterator<Item = (&'static str, &'a str)>) -> Vec<proto::LabelPair> {
+    let pair = |(name, value): (&str, &str)| proto::LabelPair {
         name: name.to_owned(),
         value: value.to_owned(),
     };
     labels.map(pair).collect()
 }
 
-const fn timestamp(ns: i64) -> Timestamp {
-    Timestamp {
-        seconds: ns.div_euclid(1_000_000_000),
-        nanos: ns.rem_euclid(1_000_000_000) as i32,
+/// The instant that is so many nanoseconds after 1970 UTC, or before it when negative.
+fn utc(ns: i64) -> SystemTime {
+    let distance = Duration::from_nanos(ns.unsigned_abs());
+    if ns < 0 {
+        UNIX_EPOCH - distance
+    } else {
+        UNIX_EPOCH + distance
     }
 }
 
-fn exemplar(exemplar: &points::Exemplar) -> Exemplar {
+fn exemplar(exemplar: &MessageExemplar) -> proto::Exemplar {
     let labels = exemplar.labels.iter();
-    Exemplar {
+    proto::Exemplar {
         label: pairs(labels.map(|(name, value)| (*name, value.as_str()))),
-        value: Some(exemplar.value),
-        timestamp: Some(timestamp(exemplar.at_ns)),
+        value: exemplar.value,
+        timestamp: Some(utc(exemplar.at_ns).into()),
     }
 }
 
-/// A histogram with classic and native buckets.
-fn both(bounds_ns: &[i64], histogram: &points::Histogram<'_>) -> Histogram {
+fn classic_and_native(bounds_ns: &[i64], histogram: &HistogramPoint<'_>) -> proto::Histogram {
     let bounds = bounds_ns
         .iter()
         .map(|&ns| ns as f64 / 1e9)
         .chain([f64::INFINITY]);
     let classic = histogram.counts.classic(bounds_ns);
-    let mut below = 0;
+    let mut cumulative_count = 0;
     let bucket = bounds
         .zip(classic)
         .enumerate()
-        .map(|(at, (bound, count))| {
-            below += count;
-            let of = histogram.exemplars.get(at).and_then(Option::as_ref);
-            Bucket {
-                cumulative_count: Some(below),
-                upper_bound: Some(bound),
+        .map(|(index, (upper_bound, count))| {
+            cumulative_count += count;
+            let of = histogram.exemplars.get(index).and_then(Option::as_ref);
+            proto::Bucket {
+                cumulative_count,
+                upper_bound,
                 exemplar: of.map(exemplar),
+                ..proto::Bucket::default()
             }
         })
         .collect();
-    let exponential = histogram.counts.exponential();
-    let (positive_span, positive_delta) = sparse(exponential.first, &exponential.counts);
+    let native = histogram.counts.exponential();
+    let (positive_span, positive_delta) = sparse(native.first, &native.counts);
     let mut exemplars: Vec<_> = histogram.exemplars.iter().flatten().collect();
     exemplars.sort_by_key(|e| e.at_ns);
-    Histogram {
-        sample_count: Some(below),
-        sample_sum: Some(histogram.sum_ns as f64 / 1e9),
+    proto::Histogram {
+        sample_count: cumulative_count,
+        sample_sum: histogram.sum_ns as f64 / 1e9,
         bucket,
-        schema: Some(exponential.schema.into()),
-        zero_threshold: Some(ZERO_THRESHOLD),
-        zero_count: Some(exponential.zero),
+        schema: native.schema.into(),
+        zero_threshold: ZERO_THRESHOLD,
+        zero_count: native.zero,
         positive_span,
         positive_delta,
-        start_timestamp: None,
         exemplars: exemplars.into_iter().map(exemplar).collect(),
+        ..proto::Histogram::default()
     }
 }
 
-/// Empty buckets in a row that are worth a span of their own.
-const GAP: i32 = 2;
+/// The longest run of empty buckets that is written as zeros; a longer one begins a new span.
+const MAX_GAP_BUCKETS: i32 = 2;
 
-/// Runs of buckets, and each count as the difference to the one before.
-fn sparse(first: i32, counts: &[u64]) -> (Vec<BucketSpan>, Vec<i64>) {
-    let mut spans: Vec<BucketSpan> = Vec::new();
+/// Runs of buckets, and the count of each as the difference to the count before.
+fn sparse(first: i32, counts: &[u64]) -> (Vec<proto::BucketSpan>, Vec<i64>) {
+    let mut spans: Vec<proto::BucketSpan> = Vec::new();
     let mut deltas = Vec::new();
     let mut before = 0;
     let mut next = 0;
@@ -158,16 +163,16 @@ fn sparse(first: i32, counts: &[u64]) -> (Vec<BucketSpan>, Vec<i64>) {
         let index = first + at as i32;
         let gap = index - next;
         match spans.last_mut() {
-            Some(span) if gap <= GAP => {
+            Some(span) if gap <= MAX_GAP_BUCKETS => {
                 for _ in 0..gap {
                     deltas.push(-before);
                     before = 0;
                 }
-                span.length = span.length.map(|length| length + gap.cast_unsigned() + 1);
+                span.length += gap.cast_unsigned() + 1;
             }
-            _ => spans.push(BucketSpan {
-                offset: Some(gap),
-                length: Some(1),
+            _ => spans.push(proto::BucketSpan {
+                offset: gap,
+                length: 1,
             }),
         }
         let count = i64::try_from(count).unwrap_or(i64::MAX);
@@ -176,11 +181,8 @@ fn sparse(first: i32, counts: &[u64]) -> (Vec<BucketSpan>, Vec<i64>) {
         next = index + 1;
     }
     if spans.is_empty() {
-        // Tells a native histogram without observations from a classic one.
-        spans.push(BucketSpan {
-            offset: Some(0),
-            length: Some(0),
-        });
+        // Distinguishes a native histogram without observations from a classic one.
+        spans.push(proto::BucketSpan::default());
     }
     (spans, deltas)
 }

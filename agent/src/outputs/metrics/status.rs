@@ -1,35 +1,35 @@
-//! What the outputs know of themselves, for the metrics.
+//! What the outputs report about themselves: their limits, and what became of the exports.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-/// What the agent serves and exports, shared by both.
+/// The limits of the outputs and the counts of OTLP exports, shared by exposition and exporter.
 #[derive(Clone, Debug, Default)]
-pub struct Account(Arc<Inner>);
+pub struct OutputStatus(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     max_series: u64,
     node: String,
-    /// By [`Outcome`]; the last one says whether anything is exported at all.
-    exports: [AtomicU64; Outcome::ALL.len()],
-    exporting: std::sync::atomic::AtomicBool,
+    /// Indexed by [`ExportOutcome`].
+    exports: [AtomicU64; ExportOutcome::ALL.len()],
+    exporting: AtomicBool,
 }
 
-/// What became of an export.
+/// What became of one export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It was taken.
+pub(crate) enum ExportOutcome {
+    /// The receiver took it.
     Sent,
-    /// It was taken, and some points of it were refused.
+    /// The receiver took it and rejected some of its points.
     Partial,
     /// It was given up.
     Failed,
 }
 
-impl Outcome {
+impl ExportOutcome {
     pub(crate) const ALL: [Self; 3] = [Self::Sent, Self::Partial, Self::Failed];
 
     pub(super) const fn name(self) -> &'static str {
@@ -41,8 +41,9 @@ impl Outcome {
     }
 }
 
-impl Account {
-    /// Of an agent with room for so many series on a node of this name; empty when it has none.
+impl OutputStatus {
+    /// Creates the status of an agent that exposes at most `max_series` series on the node of this
+    /// name; the name is empty where there is none.
     #[must_use]
     pub fn new(max_series: u64, node: impl Into<String>) -> Self {
         Self(Arc::new(Inner {
@@ -52,30 +53,30 @@ impl Account {
         }))
     }
 
-    /// Series at the most.
+    /// The largest number of series that is exposed.
     pub(crate) fn max_series(&self) -> u64 {
         self.0.max_series
     }
 
-    /// The name of the node; empty when not known.
+    /// The name of the node; empty when it is unknown.
     pub(crate) fn node(&self) -> &str {
         &self.0.node
     }
 
-    /// From now on something is exported.
-    pub(crate) fn export(&self) {
+    /// Records that metrics are exported: from now on the outcomes of exports are a metric.
+    pub(crate) fn enable_exports(&self) {
         self.0.exporting.store(true, Ordering::Relaxed);
     }
 
-    /// An export has ended.
-    pub(crate) fn exported(&self, outcome: Outcome) {
+    /// Counts an export that has ended.
+    pub(crate) fn record_export(&self, outcome: ExportOutcome) {
         self.0.exports[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Exports by outcome; `None` when nothing is exported.
-    pub(crate) fn exports(&self) -> Option<[(Outcome, u64); Outcome::ALL.len()]> {
-        let count = |o: Outcome| (o, self.0.exports[o as usize].load(Ordering::Relaxed));
+    /// The number of exports by outcome; `None` when nothing is exported.
+    pub(crate) fn exports(&self) -> Option<[(ExportOutcome, u64); ExportOutcome::ALL.len()]> {
+        let count = |o: ExportOutcome| (o, self.0.exports[o as usize].load(Ordering::Relaxed));
         let exporting = self.0.exporting.load(Ordering::Relaxed);
-        exporting.then(|| Outcome::ALL.map(count))
+        exporting.then(|| ExportOutcome::ALL.map(count))
     }
 }

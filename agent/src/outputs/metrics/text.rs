@@ -1,23 +1,24 @@
-//! The text format of Prometheus, 0.0.4, which prometheus-client does not write: for scrapers that
-//! do not ask for anything else.
+//! The text format of Prometheus, 0.0.4, for scrapers that ask for nothing else. prometheus-client
+//! does not write it.
 
 use std::fmt::Write as _;
 
 use super::{
-    metric::{Kind, Metric},
-    points::{Histogram, Point, Sink, Value, push_label},
+    labels::push_label,
+    metric::{Metric, MetricKind},
+    points::{HistogramPoint, MetricPoint, PointSink, PointValue},
 };
 
-/// Writes text.
+/// Writes metrics as text.
 #[derive(Debug, Default)]
-pub(super) struct Text {
+pub(super) struct TextWriter {
     text: String,
-    /// `name{labels`, made anew for each point.
-    series: String,
+    /// The labels of the current point, separated by commas.
+    labels: String,
 }
 
-impl Text {
-    /// What was written.
+impl TextWriter {
+    /// The text of all metrics.
     pub(super) fn finish(self) -> String {
         self.text
     }
@@ -27,18 +28,18 @@ impl Text {
         let _ = self.text.write_fmt(arguments);
     }
 
-    /// The beginning of a line: the name with a suffix, the labels, and one more.
-    fn begin(&mut self, metric: &Metric, suffix: &str, last: Option<f64>) {
+    /// Begins a line: the name with a suffix, the labels and, of a bucket, its upper bound.
+    fn begin(&mut self, metric: &Metric, suffix: &str, upper_bound: Option<f64>) {
         self.text.push_str(metric.name);
         self.text.push_str(suffix);
-        if self.series.is_empty() && last.is_none() {
+        if self.labels.is_empty() && upper_bound.is_none() {
             self.text.push(' ');
             return;
         }
         self.text.push('{');
-        self.text.push_str(&self.series);
-        if let Some(bound) = last {
-            let comma = if self.series.is_empty() { "" } else { "," };
+        self.text.push_str(&self.labels);
+        if let Some(bound) = upper_bound {
+            let comma = if self.labels.is_empty() { "" } else { "," };
             if bound.is_infinite() {
                 self.push(format_args!("{comma}le=\"+Inf\""));
             } else {
@@ -48,29 +49,29 @@ impl Text {
         self.text.push_str("} ");
     }
 
-    fn histogram(&mut self, metric: &Metric, bounds_ns: &[i64], histogram: &Histogram<'_>) {
+    fn histogram(&mut self, metric: &Metric, bounds_ns: &[i64], histogram: &HistogramPoint<'_>) {
         let bounds = bounds_ns
             .iter()
             .map(|&ns| ns as f64 / 1e9)
             .chain([f64::INFINITY]);
-        let mut below = 0;
+        let mut cumulative = 0;
         for (bound, count) in bounds.zip(histogram.counts.classic(bounds_ns)) {
-            below += count;
+            cumulative += count;
             self.begin(metric, "_bucket", Some(bound));
-            self.push(format_args!("{below}\n"));
+            self.push(format_args!("{cumulative}\n"));
         }
         self.begin(metric, "_sum", None);
         self.push(format_args!("{:?}\n", histogram.sum_ns as f64 / 1e9));
         self.begin(metric, "_count", None);
-        self.push(format_args!("{below}\n"));
+        self.push(format_args!("{cumulative}\n"));
     }
 }
 
-impl Sink for Text {
+impl PointSink for TextWriter {
     fn metric(&mut self, metric: &'static Metric) {
         let (name, help) = (metric.name, metric.help);
         let kind = match metric.kind {
-            Kind::Info => Kind::Gauge,
+            MetricKind::Info => MetricKind::Gauge,
             kind => kind,
         };
         self.push(format_args!(
@@ -79,25 +80,27 @@ impl Sink for Text {
         ));
     }
 
-    fn point(&mut self, metric: &'static Metric, point: &Point<'_>) {
-        self.series.clear();
-        self.series.push_str(point.of.text());
-        for (name, value) in point.more {
-            push_label(&mut self.series, name, value);
+    fn point(&mut self, metric: &'static Metric, point: &MetricPoint<'_>) {
+        self.labels.clear();
+        self.labels.push_str(point.base.text());
+        for (name, value) in point.own {
+            push_label(&mut self.labels, name, value);
         }
         match (point.value, metric.kind) {
-            (Value::Histogram(histogram), Kind::Histogram(bounds_ns)) => {
+            (PointValue::Histogram(histogram), MetricKind::Histogram(bounds_ns)) => {
                 self.histogram(metric, bounds_ns, &histogram);
             }
-            (Value::Count(count), _) => {
+            (PointValue::Count(count), _) => {
                 self.begin(metric, "", None);
                 self.push(format_args!("{count}\n"));
             }
-            (Value::Number(number), _) => {
+            (PointValue::Number(number), _) => {
                 self.begin(metric, "", None);
                 self.push(format_args!("{number:?}\n"));
             }
-            (Value::Histogram(_), _) => debug_assert!(false, "{} is no histogram", metric.name),
+            (PointValue::Histogram(_), _) => {
+                debug_assert!(false, "{} is no histogram", metric.name);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Sends a request and understands the answer.
+//! Sends export requests over HTTP and classifies the responses.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use hyper::{
 };
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client as Http, connect::HttpConnector},
+    client::legacy::{Client as HttpClient, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
@@ -20,129 +20,133 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 
-use super::config::{OtlpConfig, OtlpError};
+use super::{config::OtlpConfig, error::OtlpError};
 use crate::tls;
 
-/// Where the CA's certificates come from.
-const AUTHORITY: &str = "name the PEM file of the CA that signed its certificate in \
+/// How the user names the CA of the receiver.
+const CA_ADVICE: &str = "name the PEM file of the CA that signed its certificate in \
                          OTEL_EXPORTER_OTLP_CERTIFICATE or SSL_CERT_FILE";
 
-/// How much of an answer is read.
-const ANSWER: usize = 64 << 10;
+/// The largest part of a response body that is read.
+const MAX_RESPONSE_BYTES: usize = 64 << 10;
 
-/// A connection to the receiver, made when it is needed and kept.
-pub(super) struct Client {
-    http: Http<HttpsConnector<HttpConnector>, Full<Bytes>>,
+/// The HTTP client of one receiver. It connects on demand and reuses the connection.
+pub(super) struct OtlpClient {
+    http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     config: Arc<OtlpConfig>,
     headers: HeaderMap,
 }
 
-/// What became of an attempt.
+/// The outcome of one attempt to send.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// It was taken.
-    Taken,
-    /// It was taken, and so many points were refused; why.
-    Partly(i64, String),
-    /// Not now; perhaps after so long.
-    Later(String, Option<Duration>),
-    /// Never.
-    Refused(String),
+pub(super) enum SendOutcome {
+    /// The receiver accepted the request.
+    Accepted,
+    /// The receiver accepted the request except for so many points, for a reason.
+    PartiallyAccepted(i64, String),
+    /// The attempt failed for a reason that may pass; the receiver may have said after how long.
+    Retryable(String, Option<Duration>),
+    /// The receiver will not accept this request.
+    Rejected(String),
 }
 
-impl Client {
+impl OtlpClient {
     pub(super) fn new(config: &Arc<OtlpConfig>) -> Result<Self, OtlpError> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_connect_timeout(Some(config.timeout));
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(trust(config)?)
+            .with_tls_config(tls_config(config)?)
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
         Ok(Self {
-            http: Http::builder(TokioExecutor::new()).build(https),
+            http: HttpClient::builder(TokioExecutor::new()).build(https),
             headers: headers(config)?,
             config: Arc::clone(config),
         })
     }
 
-    /// One attempt, which takes no longer than `within`.
-    pub(super) async fn send(&self, body: Bytes, within: Duration) -> Answer {
+    /// Makes one attempt to send, which takes no longer than `within`.
+    pub(super) async fn send(&self, body: Bytes, within: Duration) -> SendOutcome {
         match tokio::time::timeout(within, self.attempt(body)).await {
-            Ok(answer) => answer,
-            Err(_) => Answer::Later(format!("no answer within {within:?}"), None),
+            Ok(outcome) => outcome,
+            Err(_) => SendOutcome::Retryable(format!("no response within {within:?}"), None),
         }
     }
 
-    async fn attempt(&self, body: Bytes) -> Answer {
+    async fn attempt(&self, body: Bytes) -> SendOutcome {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.config.url.clone();
         *request.headers_mut() = self.headers.clone();
         let response = match self.http.request(request).await {
             Ok(response) => response,
-            Err(error) => return Answer::Later(unsent(&error), None),
+            Err(error) => return SendOutcome::Retryable(send_failure(&error), None),
         };
         let status = response.status();
         let after = retry_after(response.headers());
-        let body = Limited::new(response.into_body(), ANSWER).collect().await;
+        let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES)
+            .collect()
+            .await;
         let body = body.map(|b| b.to_bytes()).unwrap_or_default();
         if status.is_success() {
-            return taken(&body);
+            return accepted(&body);
         }
-        let said = format!("the receiver answered {status}");
-        // The OTLP specification's list of what is worth another attempt.
+        let reason = format!("the receiver answered {status}");
+        // The retryable status codes of the OTLP specification, "OTLP/HTTP response".
         match status {
             StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Answer::Later(said, after),
-            _ => Answer::Refused(said),
+            | StatusCode::GATEWAY_TIMEOUT => SendOutcome::Retryable(reason, after),
+            _ => SendOutcome::Rejected(reason),
         }
     }
 }
 
-fn taken(body: &[u8]) -> Answer {
-    let answer = ExportMetricsServiceResponse::decode(body).unwrap_or_default();
-    match answer.partial_success {
+/// Reads the response to an accepted request: some of its points may be rejected.
+fn accepted(body: &[u8]) -> SendOutcome {
+    let response = ExportMetricsServiceResponse::decode(body).unwrap_or_default();
+    match response.partial_success {
         Some(partial) if partial.rejected_data_points > 0 => {
-            Answer::Partly(partial.rejected_data_points, partial.error_message)
+            SendOutcome::PartiallyAccepted(partial.rejected_data_points, partial.error_message)
         }
-        _ => Answer::Taken,
+        _ => SendOutcome::Accepted,
     }
 }
 
-/// Seconds; a date is not understood, and counts as none.
+/// The delay that `Retry-After` gives in seconds; a date is not supported and counts as no delay.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse();
     seconds.ok().map(Duration::from_secs)
 }
 
-/// Why a request did not get there, and what to do where the certificate is to blame.
-fn unsent(error: &(dyn std::error::Error + 'static)) -> String {
-    let said = causes(error);
+/// Why a request could not be sent, with advice where the certificate is the cause.
+fn send_failure(error: &(dyn std::error::Error + 'static)) -> String {
+    let reason = causes(error);
     match tls::failure(error) {
-        Some(failure) => format!("{said}: {}", tls::advice(failure, AUTHORITY)),
-        None => said,
+        Some(failure) => format!("{reason}: {}", tls::advice(failure, CA_ADVICE)),
+        None => reason,
     }
 }
 
-/// An error with what led to it: the outermost only says that the connection failed.
+/// An error with its causes: the outermost error only says that the connection failed.
 fn causes(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
+    let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        let cause_said = cause.to_string();
-        if !said.ends_with(&cause_said) {
-            said.push_str(": ");
-            said.push_str(&cause_said);
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
         }
         next = cause.source();
     }
-    said
+    text
 }
 
+/// The headers of every request.
 fn headers(config: &OtlpConfig) -> Result<HeaderMap, OtlpError> {
     let mut headers = HeaderMap::new();
     headers.insert(
@@ -160,17 +164,18 @@ fn headers(config: &OtlpConfig) -> Result<HeaderMap, OtlpError> {
             value: format!("{name}=..."),
             why,
         };
-        let name = HeaderName::try_from(name).map_err(|_| bad("that is no name of a header"))?;
-        let mut value =
-            HeaderValue::try_from(value).map_err(|_| bad("its value cannot be in a header"))?;
+        let name =
+            HeaderName::try_from(name).map_err(|_| bad("that is not a valid header name"))?;
+        let mut value = HeaderValue::try_from(value)
+            .map_err(|_| bad("its value is not a valid header value"))?;
         value.set_sensitive(true);
         headers.insert(name, value);
     }
     Ok(headers)
 }
 
-/// Whom to trust.
-fn trust(config: &OtlpConfig) -> Result<ClientConfig, OtlpError> {
+/// The TLS configuration: the CA certificates to trust.
+fn tls_config(config: &OtlpConfig) -> Result<ClientConfig, OtlpError> {
     let mut roots = RootCertStore::empty();
     if config.url.scheme_str() == Some("https") {
         match &config.certificate {

@@ -1,4 +1,4 @@
-//! Exports again and again, and a last time at the end.
+//! Exports the metrics once per interval, and a last time when the run ends.
 
 use std::{
     io::{self, Write as _},
@@ -16,23 +16,24 @@ use tokio::{
 };
 
 use super::{
-    client::{Answer, Client},
-    config::{OtlpConfig, OtlpError},
-    points::Otlp,
+    client::{OtlpClient, SendOutcome},
+    config::OtlpConfig,
+    error::OtlpError,
+    points::RequestBuilder,
 };
 use crate::{
     model::Model,
-    outputs::metrics::{Account, Outcome, Snapshot},
+    outputs::metrics::{ExportOutcome, MetricsSnapshot, OutputStatus},
 };
 
-/// How long the last export may take: within what SIGTERM allows.
-const LAST: Duration = Duration::from_millis(1200);
-/// The wait before the second attempt; it doubles each time.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// The longest wait between two attempts.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How long the last export may take: less than SIGTERM allows for the whole shutdown.
+const FINAL_EXPORT_TIMEOUT: Duration = Duration::from_millis(1200);
+/// The delay before the second attempt; it doubles with each attempt.
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+/// The longest delay between two attempts.
+const MAX_DELAY: Duration = Duration::from_secs(30);
 
-/// Exports a model's metrics until it is stopped.
+/// Exports the metrics of a model until it is stopped.
 #[derive(Debug)]
 pub struct Exporter {
     stop: oneshot::Sender<()>,
@@ -40,56 +41,56 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Begins to export. What is sent is made on a thread of its own and holds the model's lock
-    /// only to copy its figures.
+    /// Starts to export. Requests are built on a thread of their own, which holds the model's lock
+    /// only while it copies the figures.
     ///
     /// # Errors
-    /// [`OtlpError`] when TLS or the headers cannot be set up. That nobody listens is none: it is
-    /// told on standard error, once, and counted.
+    /// [`OtlpError`] when TLS or the headers cannot be set up. A receiver that cannot be reached is
+    /// no error: it is logged once, and counted.
     pub fn start(
         config: OtlpConfig,
         model: &Arc<Mutex<Model>>,
-        account: Account,
+        status: OutputStatus,
     ) -> Result<Self, OtlpError> {
         let config = Arc::new(config);
-        account.export();
-        let work = Work {
-            client: Client::new(&config)?,
+        status.enable_exports();
+        let task = ExportTask {
+            client: OtlpClient::new(&config)?,
             config,
             model: Arc::clone(model),
-            account,
-            fails: false,
+            status,
+            failing: false,
         };
-        log::warn!(
+        log::info!(
             "exporting metrics to {} every {:?}",
-            work.config.url,
-            work.config.interval
+            task.config.url,
+            task.config.interval
         );
         let (stop, stopped) = oneshot::channel();
         Ok(Self {
             stop,
-            task: tokio::spawn(work.run(stopped)),
+            task: tokio::spawn(task.run(stopped)),
         })
     }
 
-    /// Exports a last time, and ends: within one and a half seconds.
+    /// Exports a last time and ends, within one and a half seconds.
     pub async fn stop(self) {
-        // It may have ended by itself.
+        // The task may have ended by itself.
         let _ended = self.stop.send(());
-        let _late = timeout(LAST + LAST / 4, self.task).await;
+        let _late = timeout(FINAL_EXPORT_TIMEOUT + FINAL_EXPORT_TIMEOUT / 4, self.task).await;
     }
 }
 
-struct Work {
-    client: Client,
+struct ExportTask {
+    client: OtlpClient,
     config: Arc<OtlpConfig>,
     model: Arc<Mutex<Model>>,
-    account: Account,
-    /// The latest export failed, and that was said.
-    fails: bool,
+    status: OutputStatus,
+    /// The latest export failed, and that was logged.
+    failing: bool,
 }
 
-impl Work {
+impl ExportTask {
     async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
         let every = self.config.interval;
         let mut ticks = interval_at(Instant::now() + every, every);
@@ -102,82 +103,89 @@ impl Work {
             }
             tokio::select! {
                 biased;
-                // The last export says all that this one would.
+                // The last export contains all that this one would.
                 _ = &mut stopped => break,
-                // The next one says more: no attempt outlasts its beginning.
-                () = self.export(every.max(FIRST_WAIT)) => {}
+                // The next export contains more: this one ends when that begins.
+                () = self.export(every.max(FIRST_DELAY)) => {}
             }
         }
-        self.export(LAST).await;
+        self.export(FINAL_EXPORT_TIMEOUT).await;
     }
 
     async fn export(&mut self, within: Duration) {
         let until = Instant::now() + within;
-        let answer = match self.body().await {
+        let sent = match self.body().await {
             Some(body) => self.deliver(body, until).await,
-            None => Answer::Refused("it could not be written".to_owned()),
+            None => SendOutcome::Rejected("the request could not be encoded".to_owned()),
         };
-        let (outcome, said) = match answer {
-            Answer::Taken => (Outcome::Sent, None),
-            Answer::Partly(points, why) => (
-                Outcome::Partial,
-                Some(format!("{points} points were refused: {why}")),
+        let (outcome, failure) = match sent {
+            SendOutcome::Accepted => (ExportOutcome::Sent, None),
+            SendOutcome::PartiallyAccepted(points, why) => (
+                ExportOutcome::Partial,
+                Some(format!("{points} points were rejected: {why}")),
             ),
-            Answer::Later(why, _) | Answer::Refused(why) => (Outcome::Failed, Some(why)),
+            SendOutcome::Retryable(why, _) | SendOutcome::Rejected(why) => {
+                (ExportOutcome::Failed, Some(why))
+            }
         };
-        self.account.exported(outcome);
+        self.status.record_export(outcome);
         let url = &self.config.url;
-        match (&said, self.fails) {
-            (Some(why), false) => log::warn!("the export to {url} fails, and goes on: {why}"),
-            (None, true) => log::warn!("the export to {url} works again"),
+        match (&failure, self.failing) {
+            (Some(why), false) => log::warn!(
+                "the export of metrics to {url} fails and is tried again every {:?}; \
+                 tag52_otlp_exports_total counts the failures: {why}",
+                self.config.interval
+            ),
+            (None, true) => log::info!("the export of metrics to {url} works again"),
             _ => {}
         }
-        self.fails = said.is_some();
+        self.failing = failure.is_some();
     }
 
-    /// Until it is taken or refused, or time is over.
-    async fn deliver(&self, body: Bytes, until: Instant) -> Answer {
-        let mut wait = FIRST_WAIT;
+    /// Sends the request until it is accepted or rejected, or until the time is over.
+    async fn deliver(&self, body: Bytes, until: Instant) -> SendOutcome {
+        let mut delay = FIRST_DELAY;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let answer = self
+            let outcome = self
                 .client
                 .send(body.clone(), self.config.timeout.min(left))
                 .await;
-            let Answer::Later(why, after) = answer else {
-                return answer;
+            let SendOutcome::Retryable(why, after) = outcome else {
+                return outcome;
             };
-            let pause = after.unwrap_or_else(|| jittered(wait));
+            let pause = after.unwrap_or_else(|| jittered(delay));
             if Instant::now() + pause >= until {
-                return Answer::Later(why, after);
+                return SendOutcome::Retryable(why, after);
             }
             sleep(pause).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+            delay = (delay * 2).min(MAX_DELAY);
         }
     }
 
+    /// Builds the request; `None` when it cannot be encoded.
     async fn body(&self) -> Option<Bytes> {
-        let (model, account) = (Arc::clone(&self.model), self.account.clone());
+        let (model, status) = (Arc::clone(&self.model), self.status.clone());
         let config = Arc::clone(&self.config);
-        // On a thread of its own: the run loop shares this one.
-        let made = tokio::task::spawn_blocking(move || body(&model, account, &config));
-        made.await.ok()?.ok().map(Bytes::from)
+        // On a thread of its own, as the run loop runs on this one.
+        let built = tokio::task::spawn_blocking(move || body(&model, status, &config));
+        built.await.ok()?.ok().map(Bytes::from)
     }
 }
 
-/// A request as it goes over the wire.
+/// The body of a request: encoded and, if so configured, compressed.
 pub(super) fn body(
     model: &Mutex<Model>,
-    account: Account,
+    status: OutputStatus,
     config: &OtlpConfig,
 ) -> io::Result<Vec<u8>> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-    let mut otlp = Otlp::new(config.histograms, now_ns);
-    Snapshot::of(model, account).tell(&mut otlp);
-    let bytes = otlp.finish(config).encode_to_vec();
+    let mut request = RequestBuilder::new(config.histograms, now_ns);
+    MetricsSnapshot::of(model, status).emit(&mut request);
+    let bytes = request.finish(config).encode_to_vec();
     if !config.gzip {
         return Ok(bytes);
     }
@@ -186,9 +194,10 @@ pub(super) fn body(
     gzip.finish()
 }
 
-/// Between half of it and all of it, so that the agents of a cluster do not come back all at once.
-fn jittered(wait: Duration) -> Duration {
+/// A random duration between half of the delay and all of it, so that the agents of a cluster do not
+/// come back all at once.
+fn jittered(delay: Duration) -> Duration {
     use std::hash::{BuildHasher as _, RandomState};
     let random = RandomState::new().hash_one(0_u8) % 1000;
-    wait / 2 + wait.mul_f64(random as f64 / 2000.0)
+    delay / 2 + delay.mul_f64(random as f64 / 2000.0)
 }

@@ -1,16 +1,19 @@
-//! The metrics by OTLP (OpenTelemetry's protocol, http/protobuf), for those without Prometheus.
+//! Exports the metrics by OTLP (OpenTelemetry's protocol, http/protobuf), for users without
+//! Prometheus.
 //!
-//! [`config`] is where to and as whom, [`points`] makes the same points as an exposition,
-//! [`client`] sends them, [`exporter`] does so again and again.
+//! [`config`] decides where to and under which names, from the command line and [`environment`];
+//! [`points`] builds requests with the same points as an exposition, [`client`] sends them, and
+//! [`exporter`] does so once per interval.
 
 mod client;
 mod config;
+mod environment;
+mod error;
 mod exporter;
-#[cfg(test)]
-mod https;
 mod points;
 #[cfg(test)]
 mod tests;
 
-pub use config::{OtlpConfig, OtlpError};
+pub use config::OtlpConfig;
+pub use error::OtlpError;
 pub use exporter::Exporter;

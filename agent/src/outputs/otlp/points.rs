@@ -1,4 +1,4 @@
-//! The points of an exposition, as OTLP has them: under the names they have in Prometheus.
+//! Builds an OTLP request from the points of an exposition, under their names in Prometheus.
 
 use opentelemetry_proto::tonic::{
     collector::metrics::v1::ExportMetricsServiceRequest,
@@ -11,22 +11,24 @@ use opentelemetry_proto::tonic::{
     resource::v1::Resource,
 };
 
-use super::config::{Histograms, OtlpConfig};
+use super::{config::OtlpConfig, environment::HistogramEncoding};
 use crate::{
-    outputs::metrics::{Exemplar, Histogram, Kind, Metric, Point, Sink, Value},
+    outputs::metrics::{
+        HistogramPoint, MessageExemplar, Metric, MetricKind, MetricPoint, PointSink, PointValue,
+    },
     stats::ZERO_THRESHOLD,
 };
 
-/// Collects the metrics of one export.
-pub(super) struct Otlp {
-    histograms: Histograms,
-    /// Of this instant, nanoseconds since 1970 UTC.
+/// Collects the metrics of one export request.
+pub(super) struct RequestBuilder {
+    histograms: HistogramEncoding,
+    /// The time of all points, nanoseconds since 1970 UTC.
     now_ns: u64,
     metrics: Vec<otlp::Metric>,
 }
 
-impl Otlp {
-    pub(super) const fn new(histograms: Histograms, now_ns: u64) -> Self {
+impl RequestBuilder {
+    pub(super) const fn new(histograms: HistogramEncoding, now_ns: u64) -> Self {
         Self {
             histograms,
             now_ns,
@@ -34,7 +36,7 @@ impl Otlp {
         }
     }
 
-    /// The request.
+    /// The request with all metrics.
     pub(super) fn finish(self, config: &OtlpConfig) -> ExportMetricsServiceRequest {
         let attributes = config
             .resource
@@ -60,36 +62,39 @@ impl Otlp {
         }
     }
 
-    fn empty(&self, kind: Kind) -> Data {
+    /// The data of a metric that has no points yet.
+    fn empty(&self, kind: MetricKind) -> Data {
         let temporality = AggregationTemporality::Cumulative.into();
         match (kind, self.histograms) {
-            (Kind::Counter, _) => Data::Sum(otlp::Sum {
+            (MetricKind::Counter, _) => Data::Sum(otlp::Sum {
                 data_points: Vec::new(),
                 aggregation_temporality: temporality,
                 is_monotonic: true,
             }),
-            (Kind::Gauge | Kind::Info, _) => Data::Gauge(otlp::Gauge::default()),
-            (Kind::Histogram(_), Histograms::Exponential) => {
+            (MetricKind::Gauge | MetricKind::Info, _) => Data::Gauge(otlp::Gauge::default()),
+            (MetricKind::Histogram(_), HistogramEncoding::Exponential) => {
                 Data::ExponentialHistogram(otlp::ExponentialHistogram {
                     data_points: Vec::new(),
                     aggregation_temporality: temporality,
                 })
             }
-            (Kind::Histogram(_), Histograms::Explicit) => Data::Histogram(otlp::Histogram {
-                data_points: Vec::new(),
-                aggregation_temporality: temporality,
-            }),
+            (MetricKind::Histogram(_), HistogramEncoding::Explicit) => {
+                Data::Histogram(otlp::Histogram {
+                    data_points: Vec::new(),
+                    aggregation_temporality: temporality,
+                })
+            }
         }
     }
 
-    fn number(&self, point: &Point<'_>, since_ns: u64) -> NumberDataPoint {
+    fn number(&self, point: &MetricPoint<'_>, since_ns: u64) -> NumberDataPoint {
         let value = match point.value {
-            Value::Count(count) => match i64::try_from(count) {
+            PointValue::Count(count) => match i64::try_from(count) {
                 Ok(count) => number_data_point::Value::AsInt(count),
                 Err(_) => number_data_point::Value::AsDouble(count as f64),
             },
-            Value::Number(number) => number_data_point::Value::AsDouble(number),
-            Value::Histogram(histogram) => {
+            PointValue::Number(number) => number_data_point::Value::AsDouble(number),
+            PointValue::Histogram(histogram) => {
                 number_data_point::Value::AsDouble(histogram.counts.total() as f64)
             }
         };
@@ -104,8 +109,8 @@ impl Otlp {
 
     fn exponential(
         &self,
-        point: &Point<'_>,
-        histogram: &Histogram<'_>,
+        point: &MetricPoint<'_>,
+        histogram: &HistogramPoint<'_>,
     ) -> ExponentialHistogramDataPoint {
         let exponential = histogram.counts.exponential();
         ExponentialHistogramDataPoint {
@@ -118,7 +123,7 @@ impl Otlp {
             zero_count: exponential.zero,
             zero_threshold: ZERO_THRESHOLD,
             positive: Some(Buckets {
-                // By lower bounds; ours are by upper ones.
+                // OTLP counts buckets by their lower bounds, `Counts` by their upper bounds.
                 offset: exponential.first - 1,
                 bucket_counts: exponential.counts,
             }),
@@ -130,8 +135,8 @@ impl Otlp {
     fn explicit(
         &self,
         bounds_ns: &[i64],
-        point: &Point<'_>,
-        histogram: &Histogram<'_>,
+        point: &MetricPoint<'_>,
+        histogram: &HistogramPoint<'_>,
     ) -> HistogramDataPoint {
         HistogramDataPoint {
             attributes: attributes(point),
@@ -147,7 +152,7 @@ impl Otlp {
     }
 }
 
-impl Sink for Otlp {
+impl PointSink for RequestBuilder {
     fn metric(&mut self, metric: &'static Metric) {
         let data = Some(self.empty(metric.kind));
         self.metrics.push(otlp::Metric {
@@ -159,7 +164,7 @@ impl Sink for Otlp {
         });
     }
 
-    fn point(&mut self, metric: &'static Metric, point: &Point<'_>) {
+    fn point(&mut self, metric: &'static Metric, point: &MetricPoint<'_>) {
         let Some(mut data) = self.metrics.last_mut().and_then(|m| m.data.take()) else {
             return;
         };
@@ -169,10 +174,14 @@ impl Sink for Otlp {
                 .push(self.number(point, unix(point.since_ns))),
             // A gauge does not begin.
             (Data::Gauge(gauge), ..) => gauge.data_points.push(self.number(point, 0)),
-            (Data::ExponentialHistogram(all), Value::Histogram(histogram), _) => {
+            (Data::ExponentialHistogram(all), PointValue::Histogram(histogram), _) => {
                 all.data_points.push(self.exponential(point, &histogram));
             }
-            (Data::Histogram(all), Value::Histogram(histogram), Kind::Histogram(bounds_ns)) => {
+            (
+                Data::Histogram(all),
+                PointValue::Histogram(histogram),
+                MetricKind::Histogram(bounds_ns),
+            ) => {
                 all.data_points
                     .push(self.explicit(bounds_ns, point, &histogram));
             }
@@ -184,11 +193,12 @@ impl Sink for Otlp {
     }
 }
 
+/// Nanoseconds since 1970 UTC, as OTLP has them; 0 before that.
 fn unix(ns: i64) -> u64 {
     u64::try_from(ns).unwrap_or(0)
 }
 
-fn attributes(point: &Point<'_>) -> Vec<KeyValue> {
+fn attributes(point: &MetricPoint<'_>) -> Vec<KeyValue> {
     point
         .labels()
         .map(|(name, value)| attribute(name, value))
@@ -205,8 +215,8 @@ fn attribute(name: &str, value: &str) -> KeyValue {
     }
 }
 
-fn exemplars(histogram: &Histogram<'_>) -> Vec<otlp::Exemplar> {
-    let exemplar = |e: &Exemplar| otlp::Exemplar {
+fn exemplars(histogram: &HistogramPoint<'_>) -> Vec<otlp::Exemplar> {
+    let exemplar = |e: &MessageExemplar| otlp::Exemplar {
         filtered_attributes: e
             .labels
             .iter()

@@ -19,7 +19,7 @@ use self::{live_view::Player, playback::Stage};
 use crate::{
     domain::Moment,
     outputs::{
-        Account, BindError, Endpoint, Exposition, Heartbeat, MAX_SERIES, MetricsServer,
+        OutputStatus, BindError, Endpoint, Exposition, Heartbeat, MAX_SERIES, MetricsServer,
         OutputError, OutputWriter, node_name,
     },
     recording::{Header, ReadError, Reader},
@@ -112,8 +112,8 @@ async fn tell(
     say_what(reader.header());
     let stage = Stage::new(reader.header(), outputs, config.interval);
     let server = endpoint.map(|e| {
-        let account = Account::new(MAX_SERIES, node_name());
-        let exposition = Exposition::new(Arc::clone(stage.model()), account);
+        let status = OutputStatus::new(MAX_SERIES, node_name());
+        let exposition = Exposition::new(Arc::clone(stage.model()), status);
         MetricsServer::start(e, exposition, stage.heartbeat())
     });
     let told = if config.live_view {

@@ -1,21 +1,24 @@
-//! The agent's account of itself.
+//! The metrics of the agent itself: losses, probes, limits, own use.
 
-use super::{label, seconds};
+use super::entry::{Entry, Source};
 use crate::{
-    domain::Availability,
-    outputs::metrics::metric::{Label, Metric, Source, Unit},
+    domain::Hook,
+    outputs::metrics::{
+        metric::{Label, Unit, label},
+        points::seconds,
+    },
 };
 
-/// Kinds known at compile time.
-const KIND: Label = label("kind", "one of some dozen words");
-const PROBE: Label = label("probe", "its name");
+/// All kinds are constants of the agent, except those of the Kubernetes API's errors.
+const KIND: Label = label("kind", "one of a few dozen fixed words");
+const PROBE: Label = label("probe", "the name of the probe");
 const NO_API: &str = "when the Kubernetes API is not used";
-const UNKNOWN: &str = "when it could not be read";
+const UNKNOWN: &str = "when it cannot be read";
 
-pub(super) static METRICS: [Metric; 22] = [
-    Metric::counter(
+pub(super) static ENTRIES: [Entry; 22] = [
+    Entry::counter(
         "tag52_events_lost_total",
-        "Events lost by the agent, by kind; the messages they touched are unknown in part",
+        "Events that did not reach the agent, by kind; the messages they touched have unknown time",
         Source::Agent(|a, points| {
             for (kind, count) in a.health.lost() {
                 points.put_by(&[("kind", kind)], count);
@@ -23,9 +26,9 @@ pub(super) static METRICS: [Metric; 22] = [
         }),
     )
     .by(&[KIND], 64),
-    Metric::counter(
+    Entry::counter(
         "tag52_anomalies_total",
-        "What should not happen and was survived, by kind",
+        "Irregularities that the agent has dealt with, by kind",
         Source::Agent(|a, points| {
             for (kind, count) in a.health.anomalies() {
                 points.put_by(&[("kind", kind)], count);
@@ -33,9 +36,9 @@ pub(super) static METRICS: [Metric; 22] = [
         }),
     )
     .by(&[KIND], 64),
-    Metric::counter(
+    Entry::counter(
         "tag52_probe_run_seconds_total",
-        "Run time of each probe, by the kernel's statistics",
+        "Run time of each probe, from the kernel's statistics",
         Source::Agent(|a, points| {
             for probe in &a.health.probes {
                 let ns = i128::from(probe.run_time_ns);
@@ -45,9 +48,9 @@ pub(super) static METRICS: [Metric; 22] = [
     )
     .unit(Unit::Seconds)
     .by(&[PROBE], 64),
-    Metric::counter(
+    Entry::counter(
         "tag52_probe_runs_total",
-        "Runs of each probe",
+        "Number of runs of each probe",
         Source::Agent(|a, points| {
             for probe in &a.health.probes {
                 points.put_by(&[("probe", probe.name.as_str())], probe.runs);
@@ -55,15 +58,15 @@ pub(super) static METRICS: [Metric; 22] = [
         }),
     )
     .by(&[PROBE], 64),
-    Metric::gauge(
+    Entry::gauge(
         "tag52_capability",
-        "What the agent can see on this kernel: 1 or 0, and by which hook",
+        "Whether a capability is available on this kernel (1 or 0), and the hook that provides it",
         Source::Agent(|a, points| {
             for capability in &a.health.capabilities {
-                let (hook, there) = match &capability.availability {
-                    Availability::Observed(hook) => (hook.as_str(), 1_u64),
-                    // Why not is in the summary: it would be a label of any length.
-                    Availability::Unavailable(_) => ("none", 0),
+                let (hook, there) = match &capability.hook {
+                    Hook::Chosen(hook) => (hook.as_str(), 1_u64),
+                    // The reason is in the summary: as a label it would be of any length.
+                    Hook::Absent(_) => ("none", 0),
                 };
                 let labels = [("name", capability.name.as_str()), ("hook", hook)];
                 points.put_by(&labels, there);
@@ -72,46 +75,50 @@ pub(super) static METRICS: [Metric; 22] = [
     )
     .by(
         &[
-            label("name", "what is seen by it"),
-            label("hook", "the hook of the kernel; `none`"),
+            label("name", "the name of the capability"),
+            label(
+                "hook",
+                "the hook in the kernel; `none` when it is unavailable",
+            ),
         ],
         64,
     ),
-    Metric::gauge(
+    Entry::gauge(
         "tag52_ring_high_water_bytes",
-        "The most bytes ever found waiting in the ring",
+        "Highest number of bytes found waiting in the ring buffer since the start",
         Source::Agent(|a, points| points.put(a.health.ring_high_water_bytes)),
     )
     .unit(Unit::Bytes),
-    Metric::gauge(
+    Entry::gauge(
         "tag52_sessions",
-        "Open sessions, those beyond 256 as one",
+        "Open sessions; those without series of their own count as one",
         Source::Agent(|a, points| points.put(a.open_sessions)),
     ),
-    Metric::gauge(
+    Entry::gauge(
         "tag52_processes",
-        "Processes that read FIX now",
+        "Processes that currently read FIX sessions",
         Source::Agent(|a, points| points.put(a.processes)),
     ),
-    Metric::gauge(
+    Entry::gauge(
         "tag52_threads",
-        "Threads that read FIX now",
+        "Threads that currently read FIX sessions",
         Source::Agent(|a, points| points.put(a.threads)),
     ),
-    Metric::counter(
+    Entry::counter(
         "tag52_sessions_folded_total",
-        "Sessions that came when there was no room for their series: they count under sender=other, target=other",
+        "Sessions that began when there was no room for their series; they count under \
+         sender=other, target=other",
         Source::Agent(|a, points| points.put(a.folded)),
     ),
-    Metric::gauge(
+    Entry::gauge(
         "tag52_max_latency_seconds",
-        "The age at which messages are refused, as given with --max-latency",
+        "Age at which the engine or the counterparty refuses messages, as given with --max-latency",
         Source::Agent(|a, points| points.put(a.max_latency.as_secs_f64())),
     )
     .unit(Unit::Seconds),
-    Metric::counter(
+    Entry::counter(
         "tag52_discovery_streams_total",
-        "TCP streams that were looked at, by what became of them",
+        "TCP streams that discovery has inspected, by outcome",
         Source::Agent(|a, points| {
             if let Some(found) = a.health.discovery {
                 points.put_by(&[("outcome", "fix")], found.fix);
@@ -123,14 +130,14 @@ pub(super) static METRICS: [Metric; 22] = [
     .by(
         &[label(
             "outcome",
-            "`fix` (followed), `other` (no FIX), `not_selected` (FIX, and left out by a selector)",
+            "`fix` (followed), `other` (no FIX), `not_selected` (FIX, excluded by a selector)",
         )],
         3,
     )
     .absent("without --all"),
-    Metric::gauge(
+    Entry::gauge(
         "tag52_kube_up",
-        "Whether the pods of this node are being followed in the Kubernetes API: 1 or 0",
+        "Whether the agent currently follows the pods of this node in the Kubernetes API (1 or 0)",
         Source::Agent(|a, points| {
             if let Some(kube) = &a.health.kube {
                 points.put(u64::from(kube.up));
@@ -138,9 +145,9 @@ pub(super) static METRICS: [Metric; 22] = [
         }),
     )
     .absent(NO_API),
-    Metric::gauge(
+    Entry::gauge(
         "tag52_kube_pods",
-        "Pods of this node that are known",
+        "Pods of this node that the agent has learned from the Kubernetes API",
         Source::Agent(|a, points| {
             if let Some(kube) = &a.health.kube {
                 points.put(kube.pods);
@@ -148,28 +155,28 @@ pub(super) static METRICS: [Metric; 22] = [
         }),
     )
     .absent(NO_API),
-    Metric::counter(
+    Entry::counter(
         "tag52_kube_errors_total",
-        "Failures of the Kubernetes API, by kind",
+        "Failed requests to the Kubernetes API, by kind",
         Source::Agent(|a, points| {
             for (kind, count) in a
                 .health
                 .kube
                 .iter()
                 .flat_map(|kube| &kube.errors)
-                .take(KUBE_ERRORS)
+                .take(MAX_KUBE_ERROR_KINDS)
             {
                 points.put_by(&[("kind", kind.as_str())], *count);
             }
         }),
     )
-    .by(&[KIND], KUBE_ERRORS as u64)
+    .by(&[KIND], MAX_KUBE_ERROR_KINDS as u64)
     .absent(NO_API),
-    Metric::counter(
+    Entry::counter(
         "tag52_otlp_exports_total",
-        "Exports by OTLP, by what became of them",
+        "OTLP exports, by outcome",
         Source::Agent(|a, points| {
-            for (outcome, count) in a.account.exports().into_iter().flatten() {
+            for (outcome, count) in a.status.exports().into_iter().flatten() {
                 points.put_by(&[("outcome", outcome.name())], count);
             }
         }),
@@ -177,14 +184,14 @@ pub(super) static METRICS: [Metric; 22] = [
     .by(
         &[label(
             "outcome",
-            "`sent`, `partial` (the receiver refused some points), `failed` (given up)",
+            "`sent`, `partial` (the receiver rejected some points), `failed` (given up)",
         )],
         3,
     )
     .absent("without --otlp"),
-    Metric::info(
+    Entry::info(
         "tag52_build_info",
-        "1; the agent",
+        "Always 1; version and architecture of the agent",
         Source::Agent(|_, points| {
             let version = env!("CARGO_PKG_VERSION");
             points.put_by(
@@ -195,20 +202,20 @@ pub(super) static METRICS: [Metric; 22] = [
     )
     .by(
         &[
-            label("version", "of the agent"),
-            label("arch", "it was built for"),
+            label("version", "the version of the agent"),
+            label("arch", "the architecture it was built for"),
         ],
         1,
     ),
-    Metric::gauge(
+    Entry::gauge(
         "process_start_time_seconds",
-        "When the agent started, since 1970 UTC",
+        "Start time of the agent, seconds since 1970 UTC",
         Source::Agent(|a, points| points.put(seconds(a.started_utc_ns.into()))),
     )
     .unit(Unit::Seconds),
-    Metric::gauge(
+    Entry::gauge(
         "process_resident_memory_bytes",
-        "Memory of the agent",
+        "Resident memory of the agent",
         Source::Agent(|a, points| {
             if let Some(own) = a.health.own {
                 points.put(own.resident_bytes);
@@ -217,7 +224,7 @@ pub(super) static METRICS: [Metric; 22] = [
     )
     .unit(Unit::Bytes)
     .absent(UNKNOWN),
-    Metric::counter(
+    Entry::counter(
         "process_cpu_seconds_total",
         "CPU time of the agent, user and system",
         Source::Agent(|a, points| {
@@ -228,9 +235,9 @@ pub(super) static METRICS: [Metric; 22] = [
     )
     .unit(Unit::Seconds)
     .absent(UNKNOWN),
-    Metric::gauge(
+    Entry::gauge(
         "process_open_fds",
-        "File descriptors the agent has open",
+        "Open file descriptors of the agent",
         Source::Agent(|a, points| {
             if let Some(own) = a.health.own {
                 points.put(own.open_fds);
@@ -238,9 +245,9 @@ pub(super) static METRICS: [Metric; 22] = [
         }),
     )
     .absent(UNKNOWN),
-    Metric::gauge(
+    Entry::gauge(
         "process_max_fds",
-        "How many it may have",
+        "Limit of open file descriptors of the agent",
         Source::Agent(|a, points| {
             if let Some(max) = a.health.own.and_then(|own| own.max_fds) {
                 points.put(max);
@@ -250,18 +257,18 @@ pub(super) static METRICS: [Metric; 22] = [
     .absent("without a limit"),
 ];
 
-/// Kinds of failures told apart, at the most.
-const KUBE_ERRORS: usize = 16;
+/// The largest number of kinds of failures of the Kubernetes API that have series.
+const MAX_KUBE_ERROR_KINDS: usize = 16;
 
-pub(super) static SERIES: [Metric; 2] = [
-    Metric::gauge(
+pub(super) static SERIES: [Entry; 2] = [
+    Entry::gauge(
         "tag52_series_limit",
-        "Series at the most, as given with --max-series",
-        Source::Agent(|a, points| points.put(a.account.max_series())),
+        "Limit of the number of series, as given with --max-series",
+        Source::Agent(|a, points| points.put(a.status.max_series())),
     ),
-    Metric::gauge(
+    Entry::gauge(
         "tag52_series",
-        "Series of this exposition in the text formats, this one included",
+        "Series in this exposition in the text formats, this one included",
         Source::Agent(|_, points| points.put(points.series() + 1)),
     ),
 ];

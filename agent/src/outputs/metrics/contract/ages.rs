@@ -1,11 +1,12 @@
-//! Ages, and where they went.
+//! The ages, and how they split into stages, parts and culprits.
 
-use super::{label, seconds};
+use super::entry::{Entry, Source};
 use crate::{
     domain::{Part, Stage},
     outputs::metrics::{
         group::CHARGED,
-        metric::{Label, Metric, Source, Unit},
+        metric::{Label, Unit, label},
+        points::seconds,
     },
     stats::{AGE_BOUNDS_NS, WAIT_BOUNDS_NS},
 };
@@ -18,20 +19,22 @@ const PART: Label = label(
 const CHARGED_PART: Label = label("part", "`run_queue`, `throttle`, `lock_wait`, `blocked`");
 const CULPRIT: Label = label(
     "culprit",
-    "who: a thread and its lock, a cgroup's quota, a call and what it was on; `other`: what came before somebody was worth a series, and everybody else; `earlier`: those who had a series and made room for others",
+    "who or what the wait is charged to: a thread and its lock, a cgroup's quota, a call and its \
+     object; `other`: charges before a culprit got a series, and culprits without one; `earlier`: \
+     culprits that had a series and made room for others",
 );
 
-pub(super) static METRICS: [Metric; 6] = [
-    Metric::histogram(
+pub(super) static ENTRIES: [Entry; 6] = [
+    Entry::histogram(
         "tag52_message_age_seconds",
         &AGE_BOUNDS_NS,
-        "Age of fresh messages, from SendingTime (52) to hand-off; below zero counts as 0",
+        "Age of fresh messages, from SendingTime (52) to hand-off; a negative age counts as 0",
         Source::Session(|g, points| points.put(g.age())),
     ),
-    Metric::histogram(
+    Entry::histogram(
         "tag52_resend_age_seconds",
         &AGE_BOUNDS_NS,
-        "Age of resends (43=Y) from OrigSendingTime (122); below zero counts as 0",
+        "Age of resends (43=Y), from OrigSendingTime (122) to hand-off; a negative age counts as 0",
         Source::Session(|g, points| {
             if g.resends > 0 {
                 points.put(g.resend_age());
@@ -39,10 +42,10 @@ pub(super) static METRICS: [Metric; 6] = [
         }),
     )
     .absent("before the first resend"),
-    Metric::histogram(
+    Entry::histogram(
         "tag52_stage_seconds",
         &WAIT_BOUNDS_NS,
-        "How long fresh messages were in each stage",
+        "Time that fresh messages spent in each stage",
         Source::Session(|g, points| {
             for stage in Stage::ALL {
                 points.put_by(&[("stage", stage.name())], g.stage(stage));
@@ -50,10 +53,10 @@ pub(super) static METRICS: [Metric; 6] = [
         }),
     )
     .by(&[STAGE], Stage::ALL.len() as u64),
-    Metric::histogram(
+    Entry::histogram(
         "tag52_part_seconds",
         &WAIT_BOUNDS_NS,
-        "How long fresh messages waited for each part, over all stages",
+        "Time of fresh messages by part, over all stages",
         Source::Session(|g, points| {
             for part in Part::ALL {
                 points.put_by(&[("part", part.name())], g.part(part));
@@ -61,21 +64,24 @@ pub(super) static METRICS: [Metric; 6] = [
         }),
     )
     .by(&[PART], Part::ALL.len() as u64),
-    Metric::counter(
+    Entry::counter(
         "tag52_age_seconds_total",
-        "Summed age of fresh messages by stage and part; in flight is the network's only",
+        "Summed age of fresh messages by stage and part; in_flight is network or unknown",
         Source::Session(|g, points| {
             for (stage, part) in cells() {
                 let ns = g.sums.get(stage, part);
-                points.put_by(&[("stage", stage.name()), ("part", part.name())], seconds(ns));
+                points.put_by(
+                    &[("stage", stage.name()), ("part", part.name())],
+                    seconds(ns),
+                );
             }
         }),
     )
     .unit(Unit::Seconds)
     .by(&[STAGE, PART], 20),
-    Metric::counter(
+    Entry::counter(
         "tag52_blame_seconds_total",
-        "Summed age of fresh messages by part and who is charged with it; the series of a part sum to it",
+        "Summed age of fresh messages by part and culprit; the series of a part sum to that part",
         Source::Session(|g, points| {
             for part in CHARGED {
                 let mut other = g.sums.part(part);
@@ -96,10 +102,11 @@ pub(super) static METRICS: [Metric; 6] = [
     )
     .unit(Unit::Seconds)
     .by(&[CHARGED_PART, CULPRIT], 40)
-    .absent("of a culprit with less than 5 % of its part, and of a ninth one"),
+    .absent("for culprits with less than 5 % of their part, and for a ninth culprit of a part"),
 ];
 
-/// Those that can hold time: in flight it is the network's, elsewhere never.
+/// The cells of the matrix that can hold time: the network is the only known part of the time in
+/// flight, and has no time elsewhere.
 fn cells() -> impl Iterator<Item = (Stage, Part)> {
     let all = Stage::ALL
         .into_iter()

@@ -1,14 +1,14 @@
-//! The CPU of processes that read sessions.
+//! The CPU limits and CPU use of the processes that read sessions.
 
-use super::seconds;
-use crate::outputs::metrics::metric::{Metric, Source, Unit};
+use super::entry::{Entry, Source};
+use crate::outputs::metrics::{metric::Unit, points::seconds};
 
 const UNLIMITED: &str = "without a limit";
 
-pub(super) static METRICS: [Metric; 6] = [
-    Metric::gauge(
+pub(super) static ENTRIES: [Entry; 6] = [
+    Entry::gauge(
         "tag52_cpu_limit_cores",
-        "How much CPU the process's cgroups allow it: the tightest limit on the path",
+        "CPU limit of the process: the tightest of its cgroup and the cgroups above it",
         Source::Process(|p, points| {
             if let Some(cores) = p.limited.as_ref().and_then(|level| level.cores()) {
                 points.put(cores);
@@ -17,9 +17,9 @@ pub(super) static METRICS: [Metric; 6] = [
     )
     .unit(Unit::Cores)
     .absent(UNLIMITED),
-    Metric::gauge(
+    Entry::gauge(
         "tag52_cpu_request_cores",
-        "How much CPU its container asked for",
+        "CPU request of the container",
         Source::Process(|p, points| {
             if let Some(millis) = p.request_millis {
                 points.put(millis as f64 / 1e3);
@@ -28,9 +28,10 @@ pub(super) static METRICS: [Metric; 6] = [
     )
     .unit(Unit::Cores)
     .absent("without a request, or without the Kubernetes API"),
-    Metric::counter(
+    Entry::counter(
         "tag52_cpu_usage_seconds_total",
-        "CPU time used by the cgroup with that limit, all of its processes; without a limit by the process's own cgroup",
+        "CPU time used by all processes of the cgroup with that limit; without a limit, of the \
+         process's own cgroup",
         Source::Process(|p, points| {
             if let Some(ns) = p.usage_ns {
                 points.put(seconds(ns.into()));
@@ -38,10 +39,10 @@ pub(super) static METRICS: [Metric; 6] = [
         }),
     )
     .unit(Unit::Seconds)
-    .absent("where nobody counts it"),
-    Metric::counter(
+    .absent("when the kernel does not count it"),
+    Entry::counter(
         "tag52_cpu_periods_total",
-        "Periods of the quota in which that cgroup was runnable",
+        "Quota periods in which that cgroup was runnable",
         Source::Process(|p, points| {
             if let Some(level) = &p.limited {
                 points.put(level.periods);
@@ -49,9 +50,9 @@ pub(super) static METRICS: [Metric; 6] = [
         }),
     )
     .absent(UNLIMITED),
-    Metric::counter(
+    Entry::counter(
         "tag52_cpu_throttled_periods_total",
-        "Of these, how many used up the quota",
+        "Quota periods in which that cgroup used up its quota",
         Source::Process(|p, points| {
             if let Some(level) = &p.limited {
                 points.put(level.throttled_periods);
@@ -59,9 +60,9 @@ pub(super) static METRICS: [Metric; 6] = [
         }),
     )
     .absent(UNLIMITED),
-    Metric::counter(
+    Entry::counter(
         "tag52_cpu_throttled_seconds_total",
-        "How long its threads were kept from running, as the kernel counts it",
+        "Time that threads of that cgroup were throttled, as the kernel counts it",
         Source::Process(|p, points| {
             if let Some(level) = &p.limited {
                 points.put(seconds(level.throttled_ns.into()));

@@ -1,69 +1,37 @@
-//! Every metric there is.
+//! The contract: every metric that is published.
 
 mod agent;
 mod ages;
 mod cpu;
+mod entry;
 mod interval;
 mod stream;
 
-use super::metric::{Label, Metric, Source};
+pub(super) use entry::{Entry, Source};
 
-/// All of them, in the order in which they are told. The account of the series is the last.
-pub(super) static METRICS: [&[Metric]; 6] = [
-    &ages::METRICS,
-    &stream::METRICS,
-    &interval::METRICS,
-    &cpu::METRICS,
-    &agent::METRICS,
+/// All entries, in the order in which they are written. The metrics of the series come last, as
+/// they count those before them.
+pub(super) static ENTRIES: [&[Entry]; 6] = [
+    &ages::ENTRIES,
+    &stream::ENTRIES,
+    &interval::ENTRIES,
+    &cpu::ENTRIES,
+    &agent::ENTRIES,
     &agent::SERIES,
 ];
 
-/// The labels of a session.
-pub(super) const SESSION: [Label; 7] = [
-    label(
-        "sender",
-        "SenderCompID (49) of the messages read: the counterparty; 32 characters, `~` at the end of what was cut",
-    ),
-    label("target", "TargetCompID (56): the process that reads"),
-    label("pid", "the process, as the host numbers it"),
-    label(
-        "port",
-        "the port of the side that listens: the same after a reconnect",
-    ),
-    label(
-        "namespace",
-        "of the pod; none outside of a pod, and until the Kubernetes API has told",
-    ),
-    label("pod", "its name; its UID until the Kubernetes API has told"),
-    label(
-        "container",
-        "its name; the first 12 characters of its id until the Kubernetes API has told",
-    ),
-];
-
-/// The labels of a process.
-pub(super) const PROCESS: [Label; 4] = [SESSION[2], SESSION[4], SESSION[5], SESSION[6]];
-
-const fn label(name: &'static str, meaning: &'static str) -> Label {
-    Label { name, meaning }
-}
-
-/// Series of a session with a process of its own, at the most.
+/// The largest number of series of a session with a process of its own.
 pub(super) fn series_per_session() -> u64 {
-    sum(|source| !matches!(source, Source::Agent(_)))
+    max_series(|source| !matches!(source, Source::Agent(_)))
 }
 
-/// Series of the agent, at the most.
+/// The largest number of series of the agent.
 pub(super) fn series_of_the_agent() -> u64 {
-    sum(|source| matches!(source, Source::Agent(_)))
+    max_series(|source| matches!(source, Source::Agent(_)))
 }
 
-fn sum(of: impl Fn(Source) -> bool) -> u64 {
-    let metrics = METRICS.iter().copied().flatten();
-    let counted = metrics.filter(|m| of(m.source));
-    counted.map(Metric::most_series).sum()
-}
-
-const fn seconds(ns: i128) -> f64 {
-    ns as f64 / 1e9
+fn max_series(of: impl Fn(Source) -> bool) -> u64 {
+    let entries = ENTRIES.iter().copied().flatten();
+    let counted = entries.filter(|entry| of(entry.source));
+    counted.map(|entry| entry.metric.max_series()).sum()
 }

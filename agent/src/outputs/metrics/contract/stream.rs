@@ -1,13 +1,16 @@
-//! What was read, and what came of it.
+//! What was read of a session: messages, exclusions, windows, lock waits, the tap.
 
-use super::{label, seconds};
+use super::entry::{Entry, Source};
 use crate::{
-    domain::ExclusionReason,
-    outputs::metrics::metric::{Metric, Source, Unit},
+    domain::Excluded,
+    outputs::metrics::{
+        metric::{Unit, label},
+        points::seconds,
+    },
 };
 
-pub(super) static METRICS: [Metric; 15] = [
-    Metric::counter(
+pub(super) static ENTRIES: [Entry; 15] = [
+    Entry::counter(
         "tag52_messages_total",
         "Messages with an age, by kind",
         Source::Session(|g, points| {
@@ -16,7 +19,7 @@ pub(super) static METRICS: [Metric; 15] = [
         }),
     )
     .by(&[label("kind", "`fresh`, `resend` (43=Y)")], 2),
-    Metric::counter(
+    Entry::counter(
         "tag52_messages_excluded_total",
         "Messages without an age, by reason",
         Source::Session(|g, points| {
@@ -28,80 +31,83 @@ pub(super) static METRICS: [Metric; 15] = [
     .by(
         &[label(
             "reason",
-            "`no_sending_time`, `bad_sending_time`, `resend_without_orig_time`, `receive_unseen`, `unbalanced`",
+            "`no_sending_time`, `bad_sending_time`, `resend_without_orig_time`, `receive_unseen`, \
+             `unbalanced`",
         )],
         ExclusionReason::ALL.len() as u64,
     ),
-    Metric::counter(
+    Entry::counter(
         "tag52_messages_unknown_total",
-        "Fresh messages with any time that was not observed",
+        "Fresh messages with any unknown time",
         Source::Session(|g, points| points.put(g.unknown)),
     ),
-    Metric::counter(
+    Entry::counter(
         "tag52_messages_skewed_total",
-        "Fresh messages that were stamped ahead of our clock",
+        "Fresh messages stamped ahead of our clock",
         Source::Session(|g, points| points.put(g.skewed)),
     ),
-    Metric::counter(
+    Entry::counter(
         "tag52_ack_pending_seconds_total",
-        "Time of fresh messages in flight during which an acknowledgement of ours was pending",
+        "Time in flight of fresh messages during which an acknowledgement of ours was pending",
         Source::Session(|g, points| points.put(seconds(g.ack_pending_ns as i128))),
     )
     .unit(Unit::Seconds),
-    Metric::counter(
+    Entry::counter(
         "tag52_negative_in_flight_seconds_total",
-        "By how much skew made the summed age smaller than the parts of tag52_age_seconds_total",
+        "Time in flight below zero (clock skew): subtract it from tag52_age_seconds_total for the \
+         summed age",
         Source::Session(|g, points| points.put(seconds(g.negative_ns))),
     )
     .unit(Unit::Seconds),
-    Metric::gauge(
+    Entry::gauge(
         "tag52_clock_skew_seconds",
-        "How far the venue's clock was ahead of ours in the latest message; 0 when it was not",
+        "How far the venue's clock was ahead of ours in the latest message; 0 when it was not \
+         ahead",
         Source::Session(|g, points| points.put(seconds(g.skew_latest_ns.into()))),
     )
     .unit(Unit::Seconds),
-    Metric::counter(
+    Entry::counter(
         "tag52_window_closures_total",
-        "How often our receive window was closed: we did not read",
+        "How often our receive window closed because the application did not read",
         Source::Session(|g, points| points.put(g.window.closed)),
     ),
-    Metric::counter(
+    Entry::counter(
         "tag52_window_closed_seconds_total",
-        "For how long altogether, as far as it is closed now included",
+        "Time that our receive window was closed, a closure that still lasts included",
         Source::Session(|g, points| points.put(seconds(g.window.closed_ns().into()))),
     )
     .unit(Unit::Seconds),
-    Metric::counter(
+    Entry::counter(
         "tag52_lock_waits_total",
-        "Lock waits of the ingest thread, timed-out ones joined",
+        "Lock waits of the ingest thread; a wait with timeouts counts once",
         Source::Session(|g, points| points.put(g.threads.lock_waits)),
     ),
-    Metric::gauge(
+    Entry::gauge(
         "tag52_lock_wait_longest_seconds",
-        "The longest lock wait of the ingest thread since the session was first seen",
+        "Longest lock wait of the ingest thread since the session began",
         Source::Session(|g, points| {
             points.put(seconds(g.threads.longest_lock_wait_ns.into()));
         }),
     )
     .unit(Unit::Seconds),
-    Metric::counter(
+    Entry::counter(
         "tag52_tap_skipped_bytes_total",
-        "Bytes of the stream passed over to find the next message",
+        "Bytes skipped in the stream to find the next message",
         Source::Session(|g, points| points.put(g.tap.skipped_bytes)),
     )
     .unit(Unit::Bytes),
-    Metric::counter(
+    Entry::counter(
         "tag52_tap_lost_bytes_total",
-        "Bytes of the stream that never reached the agent",
+        "Bytes of the stream that did not reach the agent",
         Source::Session(|g, points| points.put(g.tap.lost_bytes)),
     )
     .unit(Unit::Bytes),
-    Metric::counter(
+    Entry::counter(
         "tag52_tap_garbled_total",
-        "Messages whose framing was wrong",
+        "Messages with wrong framing",
         Source::Session(|g, points| points.put(g.tap.garbled)),
     ),
-    Metric::counter(
+    Entry::counter(
         "tag52_tap_incomplete_headers_total",
         "Messages whose header was too long or lacked a field",
         Source::Session(|g, points| points.put(g.tap.incomplete_headers)),

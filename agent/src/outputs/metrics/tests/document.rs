@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::outputs::metrics::{
-    MAX_SERIES,
-    contract::{METRICS, PROCESS, SESSION, series_of_the_agent, series_per_session},
-    metric::{Kind, Label, Metric, Source, Unit},
+use super::super::{
+    MAX_SERIES, MetricKind,
+    contract::{ENTRIES, Entry, Source, series_of_the_agent, series_per_session},
+    labels::{PROCESS_LABELS, SESSION_LABELS},
+    metric::{Label, Unit},
     sessions_within,
 };
 
@@ -15,8 +16,8 @@ fn markdown() -> String {
     let sessions = sessions_within(MAX_SERIES).expect("room for some");
     let mut text = format!(
         include_str!("metrics.md"),
-        session_labels = labels(&SESSION),
-        process_labels = labels(&PROCESS),
+        session_labels = labels(&SESSION_LABELS),
+        process_labels = labels(&PROCESS_LABELS),
         of_sessions = table(|s| matches!(s, Source::Session(_))),
         of_processes = table(|s| matches!(s, Source::Process(_))),
         of_the_agent = table(|s| matches!(s, Source::Agent(_))),
@@ -34,13 +35,13 @@ fn markdown() -> String {
     text
 }
 
-fn all() -> impl Iterator<Item = &'static Metric> {
-    METRICS.iter().copied().flatten()
+fn all() -> impl Iterator<Item = &'static Entry> {
+    ENTRIES.iter().copied().flatten()
 }
 
 fn bounds(name: &str) -> String {
-    let metric = all().find(|m| m.name == name).expect("a metric");
-    let Kind::Histogram(bounds_ns) = metric.kind else {
+    let entry = all().find(|e| e.metric.name == name).expect("a metric");
+    let MetricKind::Histogram(bounds_ns) = entry.metric.kind else {
         panic!("{name} is no histogram");
     };
     let bounds: Vec<_> = bounds_ns
@@ -60,7 +61,7 @@ fn labels(labels: &[Label]) -> String {
 
 fn own_labels() -> String {
     let mut text = "| metric | label | |\n|---|---|---|\n".to_owned();
-    for metric in all() {
+    for Entry { metric, .. } in all() {
         for label in metric.labels {
             let _ = writeln!(
                 text,
@@ -74,7 +75,7 @@ fn own_labels() -> String {
 
 fn table(of: impl Fn(Source) -> bool) -> String {
     let mut text = "| metric | type | unit | labels | meaning | no series | series |\n|---|---|---|---|---|---|---|\n".to_owned();
-    for metric in all().filter(|m| of(m.source)) {
+    for Entry { metric, .. } in all().filter(|e| of(e.source)) {
         let own: Vec<_> = metric
             .labels
             .iter()
@@ -92,7 +93,7 @@ fn table(of: impl Fn(Source) -> bool) -> String {
             own.join(" "),
             metric.help,
             metric.absent,
-            metric.most_series(),
+            metric.max_series(),
         );
     }
     text
@@ -115,7 +116,7 @@ fn the_document_is_current() {
 #[test]
 fn names_follow_the_conventions() {
     let mut names = std::collections::HashSet::new();
-    for metric in all() {
+    for Entry { metric, source } in all() {
         assert!(names.insert(metric.name), "{} is there twice", metric.name);
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         assert!(metric.name.chars().all(legal), "{}", metric.name);
@@ -123,13 +124,13 @@ fn names_follow_the_conventions() {
         assert!(known, "{}", metric.name);
         assert_eq!(
             metric.name.ends_with("_total"),
-            metric.kind == Kind::Counter,
+            metric.kind == MetricKind::Counter,
             "{}",
             metric.name
         );
         assert_eq!(
             metric.name.ends_with("_info"),
-            metric.kind == Kind::Info,
+            metric.kind == MetricKind::Info,
             "{}",
             metric.name
         );
@@ -149,9 +150,9 @@ fn names_follow_the_conventions() {
                 "{}",
                 label.name
             );
-            let taken = match metric.source {
-                Source::Session(_) => &SESSION[..],
-                Source::Process(_) => &PROCESS[..],
+            let taken = match source {
+                Source::Session(_) => &SESSION_LABELS[..],
+                Source::Process(_) => &PROCESS_LABELS[..],
                 Source::Agent(_) => &[],
             };
             assert!(

@@ -1,33 +1,33 @@
-//! A strict reader of the OpenMetrics text format, for tests: it shares nothing with the encoder.
+//! A strict reader of the OpenMetrics text format for tests. It shares nothing with the encoder.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub(in crate::outputs) type LabelSet = BTreeMap<String, String>;
 
-/// All samples of an exposition.
+/// The samples of an exposition.
 #[derive(Debug, Default)]
-pub(in crate::outputs) struct Exposed {
+pub(in crate::outputs) struct ParsedExposition {
     samples: Vec<(String, LabelSet, f64)>,
     by_series: HashMap<(String, LabelSet), f64>,
 }
 
-impl Exposed {
+impl ParsedExposition {
     pub(in crate::outputs) fn has(&self, name: &str) -> bool {
         self.samples.iter().any(|(n, ..)| n == name)
     }
 
-    /// How many series there are.
+    /// The number of series.
     pub(in crate::outputs) fn len(&self) -> usize {
         self.samples.len()
     }
 
-    /// The value of the series with just these labels.
+    /// The value of the series with exactly these labels.
     pub(in crate::outputs) fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let labels = labels.iter().map(|&(k, v)| (k.to_owned(), v.to_owned()));
         self.value_of(name, &labels.collect())
     }
 
-    /// The same.
+    /// The value of the series with exactly this set of labels.
     pub(in crate::outputs) fn value_of(&self, name: &str, labels: &LabelSet) -> Option<f64> {
         self.by_series
             .get(&(name.to_owned(), labels.clone()))
@@ -45,36 +45,36 @@ impl Exposed {
         counters.map(|(name, labels, value)| (name.as_str(), labels, *value))
     }
 
-    /// How many series of a name bear these labels.
+    /// The number of series of a name that have these labels.
     pub(in crate::outputs) fn count(&self, name: &str, labels: &[(&str, &str)]) -> usize {
-        self.bearing(name, labels).count()
+        self.matching(name, labels).count()
     }
 
-    /// The sum of the samples of a name that bear these labels.
+    /// The sum of the samples of a name that have these labels.
     pub(in crate::outputs) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        self.bearing(name, labels).sum()
+        self.matching(name, labels).sum()
     }
 
-    /// The values of the samples of a name that bear these labels, others besides them or not.
-    fn bearing(&self, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = f64> {
-        let bears = move |of: &LabelSet| {
+    /// The values of the samples of a name that have at least these labels.
+    fn matching(&self, name: &str, labels: &[(&str, &str)]) -> impl Iterator<Item = f64> {
+        let matches = move |of: &LabelSet| {
             labels
                 .iter()
                 .all(|(k, v)| of.get(*k).is_some_and(|value| value == v))
         };
         self.samples
             .iter()
-            .filter(move |(n, of, _)| n == name && bears(of))
+            .filter(move |(n, of, _)| n == name && matches(of))
             .map(|(.., value)| *value)
     }
 }
 
-/// Reads a whole exposition, and checks: the order of metadata and samples, suffixes by type, units
+/// Reads a whole exposition and checks the order of metadata and samples, suffixes by type, units
 /// in names, every series once, values of counters, buckets that ascend and end in a count that is
 /// `_count`, and the end mark.
-pub(in crate::outputs) fn parse(text: &str) -> Result<Exposed, String> {
+pub(in crate::outputs) fn parse(text: &str) -> Result<ParsedExposition, String> {
     let body = text.strip_suffix("# EOF\n").ok_or("no end mark")?;
-    let mut exposed = Exposed::default();
+    let mut parsed = ParsedExposition::default();
     let mut families = HashSet::new();
     let (mut family, mut kind) = (String::new(), String::new());
     for line in body.lines() {
@@ -116,18 +116,18 @@ pub(in crate::outputs) fn parse(text: &str) -> Result<Exposed, String> {
             return Err(format!("{line}: below zero"));
         }
         let series = (name.clone(), labels.clone());
-        if exposed.by_series.insert(series, value).is_some() {
+        if parsed.by_series.insert(series, value).is_some() {
             return Err(format!("series twice: {line}"));
         }
-        exposed.samples.push((name, labels, value));
+        parsed.samples.push((name, labels, value));
     }
-    histograms(&exposed)?;
-    Ok(exposed)
+    histograms(&parsed)?;
+    Ok(parsed)
 }
 
-fn histograms(exposed: &Exposed) -> Result<(), String> {
+fn histograms(parsed: &ParsedExposition) -> Result<(), String> {
     let mut last: HashMap<(String, LabelSet), (f64, f64)> = HashMap::new();
-    for (name, labels, value) in &exposed.samples {
+    for (name, labels, value) in &parsed.samples {
         let Some(family) = name.strip_suffix("_bucket") else {
             continue;
         };
@@ -146,7 +146,7 @@ fn histograms(exposed: &Exposed) -> Result<(), String> {
         }
         *entry = (bound, *value);
     }
-    let counts: HashMap<_, _> = exposed
+    let counts: HashMap<_, _> = parsed
         .samples
         .iter()
         .filter_map(|(name, labels, value)| Some(((name.strip_suffix("_count")?, labels), value)))
@@ -206,23 +206,24 @@ fn sample(line: &str) -> Result<(String, LabelSet, f64), String> {
     let value = rest.strip_prefix(' ').ok_or_else(bad)?;
     let value = match value.split_once(" # ") {
         None => value,
-        Some((value, said)) => {
-            exemplar(name, said).ok_or_else(bad)?;
+        Some((value, text)) => {
+            exemplar(name, text).ok_or_else(bad)?;
             value
         }
     };
     Ok((name.to_owned(), labels, value.parse().map_err(|_| bad())?))
 }
 
-/// `{labels} value timestamp`, of a bucket or a counter, with labels of 128 characters at the most.
-fn exemplar(name: &str, said: &str) -> Option<()> {
+/// Checks `{labels} value timestamp` of a bucket or a counter: its labels have 128 characters at the
+/// most.
+fn exemplar(name: &str, text: &str) -> Option<()> {
     let allowed = name.ends_with("_bucket") || name.ends_with("_total");
-    let (labels, rest) = said.strip_prefix('{')?.split_once("} ")?;
-    let said = labels.replace(['"', '=', ','], "").chars().count();
+    let (labels, rest) = text.strip_prefix('{')?.split_once("} ")?;
+    let length = labels.replace(['"', '=', ','], "").chars().count();
     let (value, at) = rest.split_once(' ')?;
     value.parse::<f64>().ok()?;
     at.parse::<f64>().ok()?;
-    (allowed && said <= 128 && sample(&format!("a{{{labels}}} 1")).is_ok()).then_some(())
+    (allowed && length <= 128 && sample(&format!("a{{{labels}}} 1")).is_ok()).then_some(())
 }
 
 #[test]

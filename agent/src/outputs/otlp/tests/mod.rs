@@ -1,4 +1,7 @@
-//! Against a receiver that compares every point with the text.
+//! Exports to a receiver that compares every point with the text format.
+
+mod config;
+mod https;
 
 use std::{
     collections::BTreeMap,
@@ -25,13 +28,13 @@ use opentelemetry_proto::tonic::{
 use prost::Message as _;
 use tokio::net::TcpListener;
 
-use super::*;
+use super::{Exporter, OtlpConfig, exporter};
 use crate::{
     model::Model,
     outputs::{
-        Account, Exposition, MetricsFormat,
+        Exposition, ExpositionFormat, OutputStatus,
         metrics::{
-            Outcome,
+            ExportOutcome,
             tests::{busy_model, reader::parse},
         },
     },
@@ -39,7 +42,7 @@ use crate::{
 
 fn config(url: &str, environment: &[(&str, &str)]) -> OtlpConfig {
     let get = |name: &str| {
-        let found = environment.iter().find(|(known, _)| *known == name);
+        let found = environment.iter().find(|(of, _)| *of == name);
         found.map(|(_, value)| (*value).to_owned())
     };
     let machine = vec![("k8s.node.name".to_owned(), "node-1".to_owned())];
@@ -61,7 +64,7 @@ fn value_of(kv: &KeyValue) -> Option<&any_value::Value> {
     kv.value.as_ref()?.value.as_ref()
 }
 
-/// Every point of the request, compared with the text; gives how many series they stand for.
+/// Compares every point of a request with the text; returns the number of series they stand for.
 fn compare(request: &ExportMetricsServiceRequest, text: &str, explicit: bool) -> usize {
     let parsed = parse(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
     let mut series = 0;
@@ -95,9 +98,9 @@ fn compare(request: &ExportMetricsServiceRequest, text: &str, explicit: bool) ->
                     let below: u64 = buckets.bucket_counts.iter().take(up_to as usize).sum();
                     let mut le = labels.clone();
                     le.push(("le", "1.0"));
-                    let told = parsed.value(&format!("{name}_bucket"), &le);
+                    let in_text = parsed.value(&format!("{name}_bucket"), &le);
                     assert_eq!(
-                        told,
+                        in_text,
                         Some((below + point.zero_count) as f64),
                         "{name} {labels:?}"
                     );
@@ -120,8 +123,8 @@ fn compare(request: &ExportMetricsServiceRequest, text: &str, explicit: bool) ->
                             .map_or("+Inf".to_owned(), |b| format!("{b:?}"));
                         let mut le = labels.clone();
                         le.push(("le", &bound));
-                        let told = parsed.value(&format!("{name}_bucket"), &le);
-                        assert_eq!(told, Some(below as f64), "{name} {le:?}");
+                        let in_text = parsed.value(&format!("{name}_bucket"), &le);
+                        assert_eq!(in_text, Some(below as f64), "{name} {le:?}");
                     }
                     series += point.bucket_counts.len() + 2;
                 }
@@ -135,8 +138,8 @@ fn compare(request: &ExportMetricsServiceRequest, text: &str, explicit: bool) ->
                 number_data_point::Value::AsDouble(value) => value,
                 number_data_point::Value::AsInt(value) => value as f64,
             };
-            let told = parsed.value(name, &labels);
-            assert_eq!(told, Some(value), "{name} {labels:?}\n{text}");
+            let in_text = parsed.value(name, &labels);
+            assert_eq!(in_text, Some(value), "{name} {labels:?}\n{text}");
             assert!(point.time_unix_nano > point.start_time_unix_nano);
             series += 1;
         }
@@ -145,24 +148,24 @@ fn compare(request: &ExportMetricsServiceRequest, text: &str, explicit: bool) ->
     series
 }
 
-fn text(model: &Arc<Mutex<Model>>, account: &Account) -> String {
-    let exposition = Exposition::new(Arc::clone(model), account.clone());
-    String::from_utf8(exposition.render(MetricsFormat::OpenMetrics)).expect("UTF-8")
+fn text(model: &Arc<Mutex<Model>>, output_status: &OutputStatus) -> String {
+    let exposition = Exposition::new(Arc::clone(model), output_status.clone());
+    String::from_utf8(exposition.render(ExpositionFormat::OpenMetrics)).expect("UTF-8")
 }
 
 #[test]
 fn every_point_is_that_of_the_text() {
     let model = Arc::new(Mutex::new(busy_model()));
-    let account = Account::new(1000, "node-1");
-    account.export();
-    let text = text(&model, &account);
+    let output_status = OutputStatus::new(1000, "node-1");
+    output_status.enable_exports();
+    let text = text(&model, &output_status);
     let explicit = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION";
     for (environment, explicit) in [
         (&[][..], false),
         (&[(explicit, "explicit_bucket_histogram")], true),
     ] {
         let config = config("http://c", environment);
-        let body = exporter::body(&model, account.clone(), &config).expect("written");
+        let body = exporter::body(&model, output_status.clone(), &config).expect("written");
         let request = ExportMetricsServiceRequest::decode(&*body).expect("a request");
         assert!(compare(&request, &text, explicit) > 200);
         let resource = request.resource_metrics[0].resource.as_ref().expect("one");
@@ -178,19 +181,23 @@ fn every_point_is_that_of_the_text() {
     }
 }
 
-/// A receiver, and what it was sent.
+/// A receiver and the requests that it received.
 #[derive(Clone, Default)]
-struct Receiver(Arc<Mutex<Received>>);
+struct TestReceiver(Arc<Mutex<ReceivedExports>>);
 
 #[derive(Default)]
-struct Received {
-    /// What is answered, in turn; 200 when there is nothing left.
+struct ReceivedExports {
+    /// The status and `Retry-After` of the first responses; those after them are 200.
     answers: Vec<(u16, Option<&'static str>)>,
     requests: Vec<(ExportMetricsServiceRequest, BTreeMap<String, String>)>,
-    refused: i64,
+    rejected: i64,
 }
 
-async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
+async fn receive(
+    State(receiver): State<TestReceiver>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let mut received = receiver.0.lock().expect("no panic");
     let header = |name: &str| {
         headers
@@ -219,25 +226,25 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
         _ => body.to_vec(),
     };
     let request = ExportMetricsServiceRequest::decode(&*body).expect("a request");
-    let said = headers
+    let sent_headers = headers
         .iter()
         .map(|(n, v)| (n.to_string(), v.to_str().expect("text").to_owned()));
-    received.requests.push((request, said.collect()));
+    received.requests.push((request, sent_headers.collect()));
     let answer = ExportMetricsServiceResponse {
-        partial_success: (received.refused > 0).then(|| ExportMetricsPartialSuccess {
-            rejected_data_points: received.refused,
+        partial_success: (received.rejected > 0).then(|| ExportMetricsPartialSuccess {
+            rejected_data_points: received.rejected,
             error_message: "too many".to_owned(),
         }),
     };
     answer.encode_to_vec().into_response()
 }
 
-/// Exports to a receiver until `enough`, then stops; gives the account.
+/// Exports to a receiver until `enough`, then stops; returns the status of the outputs.
 fn export(
-    receiver: &Receiver,
+    receiver: &TestReceiver,
     environment: &[(&str, &str)],
-    enough: impl Fn(&Account) -> bool,
-) -> Account {
+    enough: impl Fn(&OutputStatus) -> bool,
+) -> OutputStatus {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -250,11 +257,11 @@ fn export(
             .with_state(receiver.clone());
         let served = tokio::spawn(async { axum::serve(listener, app).await });
         let model = Arc::new(Mutex::new(busy_model()));
-        let account = Account::new(1000, "node-1");
-        let exporter =
-            Exporter::start(config(&url, environment), &model, account.clone()).expect("starts");
+        let output_status = OutputStatus::new(1000, "node-1");
+        let exporter = Exporter::start(config(&url, environment), &model, output_status.clone())
+            .expect("starts");
         let waited = async {
-            while !enough(&account) {
+            while !enough(&output_status) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -263,31 +270,33 @@ fn export(
             .expect("in time");
         exporter.stop().await;
         served.abort();
-        account
+        output_status
     })
 }
 
-fn count(account: &Account, of: Outcome) -> u64 {
-    let all = account.exports().expect("exporting");
+fn count(output_status: &OutputStatus, of: ExportOutcome) -> u64 {
+    let all = output_status.exports().expect("exporting");
     all.iter()
         .find(|(outcome, _)| *outcome == of)
         .map_or(0, |(_, n)| *n)
 }
 
 #[test]
-fn it_exports_and_says_the_rest_at_the_end() {
-    let receiver = Receiver::default();
+fn it_exports_every_interval_and_once_more_at_the_end() {
+    let receiver = TestReceiver::default();
     let environment = [
         ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=k"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
     ];
-    let account = export(&receiver, &environment, |a| count(a, Outcome::Sent) >= 2);
+    let output_status = export(&receiver, &environment, |a| {
+        count(a, ExportOutcome::Sent) >= 2
+    });
     let received = receiver.0.lock().expect("no panic");
     // One more after the end was asked for.
     assert!(received.requests.len() >= 3);
     assert_eq!(
         received.requests.len() as u64,
-        count(&account, Outcome::Sent)
+        count(&output_status, ExportOutcome::Sent)
     );
     assert_eq!(received.requests[0].1["api-key"], "k");
     let times = received.requests.iter().map(|(request, _)| {
@@ -305,29 +314,29 @@ fn it_exports_and_says_the_rest_at_the_end() {
 }
 
 #[test]
-fn what_is_worth_another_attempt_gets_one() {
-    let receiver = Receiver::default();
+fn retryable_failures_are_retried_and_others_are_not() {
+    let receiver = TestReceiver::default();
     receiver.0.lock().expect("no panic").answers =
         vec![(503, Some("0")), (429, Some("0")), (502, Some("0"))];
-    let account = export(&receiver, &[], |a| count(a, Outcome::Sent) >= 1);
-    assert_eq!(count(&account, Outcome::Failed), 0);
-    // Not what was refused for good.
-    let receiver = Receiver::default();
+    let output_status = export(&receiver, &[], |a| count(a, ExportOutcome::Sent) >= 1);
+    assert_eq!(count(&output_status, ExportOutcome::Failed), 0);
+    // What is rejected is not sent again.
+    let receiver = TestReceiver::default();
     receiver.0.lock().expect("no panic").answers = vec![(400, None)];
-    let account = export(&receiver, &[], |a| count(a, Outcome::Sent) >= 1);
-    assert_eq!(count(&account, Outcome::Failed), 1);
+    let output_status = export(&receiver, &[], |a| count(a, ExportOutcome::Sent) >= 1);
+    assert_eq!(count(&output_status, ExportOutcome::Failed), 1);
 }
 
 #[test]
-fn points_that_are_refused_are_counted() {
-    let receiver = Receiver::default();
-    receiver.0.lock().expect("no panic").refused = 3;
-    let account = export(&receiver, &[], |a| count(a, Outcome::Partial) >= 1);
-    assert_eq!(count(&account, Outcome::Sent), 0);
+fn rejected_points_are_counted() {
+    let receiver = TestReceiver::default();
+    receiver.0.lock().expect("no panic").rejected = 3;
+    let output_status = export(&receiver, &[], |a| count(a, ExportOutcome::Partial) >= 1);
+    assert_eq!(count(&output_status, ExportOutcome::Sent), 0);
 }
 
 #[test]
-fn nobody_there_is_counted_and_does_not_keep_the_agent() {
+fn a_missing_receiver_is_counted_and_does_not_delay_the_end() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -341,14 +350,14 @@ fn nobody_there_is_counted_and_does_not_keep_the_agent() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
         for address in [free, silent.local_addr().expect("bound")] {
             let model = Arc::new(Mutex::new(busy_model()));
-            let account = Account::new(1000, "");
+            let output_status = OutputStatus::new(1000, "");
             let config = config(&format!("http://{address}"), &[]);
-            let exporter = Exporter::start(config, &model, account.clone()).expect("starts");
+            let exporter = Exporter::start(config, &model, output_status.clone()).expect("starts");
             tokio::time::sleep(Duration::from_millis(150)).await;
             let stopped = tokio::time::timeout(Duration::from_secs(5), exporter.stop()).await;
             stopped.expect("it ends");
-            assert!(count(&account, Outcome::Failed) >= 1);
-            assert_eq!(count(&account, Outcome::Sent), 0);
+            assert!(count(&output_status, ExportOutcome::Failed) >= 1);
+            assert_eq!(count(&output_status, ExportOutcome::Sent), 0);
         }
     });
 }

@@ -1,6 +1,6 @@
 //! Exports over TLS, to a receiver whose certificate is of a CA made for the test.
 
-#[path = "../../../tests/tls/mod.rs"]
+#[path = "../../../../tests/tls/mod.rs"]
 mod tls;
 
 use std::{
@@ -17,16 +17,16 @@ use prost::Message as _;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use self::tls::Authority;
-use super::*;
+use super::super::{Exporter, OtlpConfig, client};
 use crate::{
     model::Model,
     outputs::{
-        Account,
-        metrics::{Outcome, tests::busy_model},
+        OutputStatus,
+        metrics::{ExportOutcome, tests::busy_model},
     },
 };
 
-/// Takes every request it gets, until the test ends.
+/// Accepts every request until the test ends.
 fn receiver(tls: Arc<ServerConfig>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
     let address = listener.local_addr().expect("bound");
@@ -76,17 +76,17 @@ fn export(host: &str, address: SocketAddr, ca: &Path) -> (u64, u64) {
         .expect("a runtime");
     runtime.block_on(async {
         let model: Arc<Mutex<Model>> = Arc::new(Mutex::new(busy_model()));
-        let account = Account::new(1000, "node-1");
+        let status = OutputStatus::new(1000, "node-1");
         let exporter =
-            Exporter::start(config.expect("valid"), &model, account.clone()).expect("starts");
-        let count = |of: Outcome| {
-            let all = account.exports().expect("exporting");
+            Exporter::start(config.expect("valid"), &model, status.clone()).expect("starts");
+        let count = |of: ExportOutcome| {
+            let all = status.exports().expect("exporting");
             all.iter()
                 .find(|(outcome, _)| *outcome == of)
                 .map_or(0, |(_, n)| *n)
         };
         let waited = async {
-            while count(Outcome::Sent) + count(Outcome::Failed) < 2 {
+            while count(ExportOutcome::Sent) + count(ExportOutcome::Failed) < 2 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
@@ -94,7 +94,7 @@ fn export(host: &str, address: SocketAddr, ca: &Path) -> (u64, u64) {
             .await
             .expect("in time");
         exporter.stop().await;
-        (count(Outcome::Sent), count(Outcome::Failed))
+        (count(ExportOutcome::Sent), count(ExportOutcome::Failed))
     })
 }
 
@@ -114,30 +114,30 @@ fn a_receiver_of_the_named_ca_is_exported_to_and_no_other() {
 }
 
 #[test]
-fn what_a_refused_certificate_needs_is_said() {
+fn a_refused_certificate_is_explained() {
     let (ours, others) = (Authority::new(), Authority::new());
     let folder = tempfile::tempdir().expect("a folder");
     let ca = folder.path().join("ca.crt");
     std::fs::write(&ca, ours.pem()).expect("written");
-    let told = |server: &Authority, name: &str| {
+    let reason = |server: &Authority, name: &str| {
         let url = format!("https://{}", receiver(server.server(name)));
         let get = |name: &str| {
             (name == "OTEL_EXPORTER_OTLP_CERTIFICATE").then(|| ca.display().to_string())
         };
         let config = OtlpConfig::new(&url, Duration::from_secs(1), Vec::new(), &get);
-        let client = client::Client::new(&Arc::new(config.expect("valid"))).expect("a client");
+        let client = client::OtlpClient::new(&Arc::new(config.expect("valid"))).expect("a client");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
         match runtime.block_on(client.send(bytes::Bytes::new(), Duration::from_secs(5))) {
-            client::Answer::Later(why, None) => why,
+            client::SendOutcome::Retryable(why, None) => why,
             other => panic!("{other:?}"),
         }
     };
-    let why = told(&others, "127.0.0.1");
+    let why = reason(&others, "127.0.0.1");
     assert!(why.contains("OTEL_EXPORTER_OTLP_CERTIFICATE"), "{why}");
-    let why = told(&ours, "collector.example");
+    let why = reason(&ours, "collector.example");
     assert!(
         why.contains("a name that is in the server's certificate"),
         "{why}"
@@ -160,7 +160,7 @@ fn a_file_without_certificates_is_refused_at_the_start() {
             (name == "OTEL_EXPORTER_OTLP_CERTIFICATE").then(|| file.display().to_string())
         };
         let config = OtlpConfig::new("https://c:1", Duration::from_secs(1), Vec::new(), &get);
-        let refused = client::Client::new(&Arc::new(config.expect("valid")));
+        let refused = client::OtlpClient::new(&Arc::new(config.expect("valid")));
         let why = refused.err().expect("refused").to_string();
         assert!(why.contains(wanted), "{why}");
     }
