@@ -9,7 +9,8 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    outputs::perfetto::{Filter, Trace},
+    cli::Export,
+    outputs::perfetto::{Trace, TraceFilter},
     pipeline::Sink as _,
     recording::{ReadError, Reader},
 };
@@ -71,8 +72,13 @@ pub fn export(config: &ExportConfig) -> Result<(), ExportError> {
         path: shown(&config.trace),
         source,
     };
-    let file = File::create(&config.trace).map_err(failed)?;
-    let mut trace = Trace::new(file, config.filter);
+    let file = File::create(&arguments.perfetto).map_err(failed)?;
+    let filter = TraceFilter {
+        every: arguments.every,
+        slower_than: arguments.slower_than.unwrap_or_default(),
+        lanes: arguments.lanes.get(),
+    };
+    let mut trace = Trace::new(file, filter);
     let mut damaged = None;
     for read in &mut reader {
         match read {

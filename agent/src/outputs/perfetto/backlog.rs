@@ -1,15 +1,15 @@
-//! How many messages had been sent and were not yet handed off, over the whole trace.
+//! The number of messages that were sent and not handed off, over the whole trace.
 
 use std::collections::BTreeMap;
 
-/// How many instants a session's course is kept by at the most: an hour of tenths of a second.
-const MOST_BINS: usize = 36_000;
-/// To begin with a tenth of a second.
-const WIDTH_NS: i64 = 100_000_000;
+/// The largest number of instants of one session: an hour of tenths of a second.
+const MAX_BINS: usize = 36_000;
+/// The initial distance between two instants.
+const INITIAL_WIDTH_NS: i64 = 100_000_000;
 
-/// A message that is still on its way is only known once it has arrived: the course of the backlog
-/// is complete at the end. Changes are added up between instants at equal distances, which double
-/// when there are too many; at each instant the number is exact.
+/// The course of the backlog of a session. It is complete only at the end, as a message in flight
+/// becomes known when it has arrived. Changes are added up between instants at equal distances,
+/// which double when there are too many; at each instant the number is exact.
 #[derive(Debug)]
 pub(super) struct Backlog {
     changes: BTreeMap<i64, i64>,
@@ -20,14 +20,14 @@ impl Default for Backlog {
     fn default() -> Self {
         Self {
             changes: BTreeMap::new(),
-            width_ns: WIDTH_NS,
+            width_ns: INITIAL_WIDTH_NS,
         }
     }
 }
 
 impl Backlog {
-    /// A message was under way.
-    pub(super) fn message(&mut self, sent: i64, handed_off: i64) {
+    /// Adds a message that was under way between two instants.
+    pub(super) fn add(&mut self, sent: i64, handed_off: i64) {
         if sent >= handed_off {
             return;
         }
@@ -40,7 +40,7 @@ impl Backlog {
             .changes
             .entry(at.div_euclid(self.width_ns))
             .or_default() += by;
-        if self.changes.len() > MOST_BINS {
+        if self.changes.len() > MAX_BINS {
             self.width_ns *= 2;
             let mut coarse = BTreeMap::new();
             for (bin, by) in std::mem::take(&mut self.changes) {
@@ -50,7 +50,7 @@ impl Backlog {
         }
     }
 
-    /// Instants and how many were under way then.
+    /// The instants, and how many messages were under way at each.
     pub(super) fn course(&self) -> impl Iterator<Item = (i64, i64)> + '_ {
         let changes = self.changes.iter().filter(|(_, by)| **by != 0);
         changes.scan(0, |count, (bin, by)| {
@@ -68,10 +68,10 @@ mod tests {
     fn is_exact_at_its_instants() {
         let mut backlog = Backlog::default();
         let ms = 1_000_000;
-        backlog.message(10 * ms, 350 * ms);
-        backlog.message(120 * ms, 360 * ms);
-        backlog.message(130 * ms, 140 * ms);
-        backlog.message(500 * ms, 400 * ms);
+        backlog.add(10 * ms, 350 * ms);
+        backlog.add(120 * ms, 360 * ms);
+        backlog.add(130 * ms, 140 * ms);
+        backlog.add(500 * ms, 400 * ms);
         let course: Vec<_> = backlog.course().collect();
         assert_eq!(course, [(100 * ms, 1), (200 * ms, 2), (400 * ms, 0)]);
     }
@@ -79,11 +79,11 @@ mod tests {
     #[test]
     fn grows_coarser_instead_of_larger() {
         let mut backlog = Backlog::default();
-        let n = 3 * MOST_BINS as i64;
+        let n = 3 * MAX_BINS as i64;
         for i in 0..n {
-            backlog.message(i * WIDTH_NS, (i + 10) * WIDTH_NS);
+            backlog.add(i * INITIAL_WIDTH_NS, (i + 10) * INITIAL_WIDTH_NS);
         }
-        assert!(backlog.changes.len() <= MOST_BINS);
+        assert!(backlog.changes.len() <= MAX_BINS);
         assert_eq!(backlog.course().last().map(|(_, count)| count), Some(0));
         assert!(backlog.course().all(|(_, count)| (0..=10).contains(&count)));
         assert!(backlog.course().any(|(_, count)| count == 10));

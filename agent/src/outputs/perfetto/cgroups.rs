@@ -1,4 +1,4 @@
-//! CPU limits and what was used of them.
+//! The CPU limits of cgroups and their CPU use, as counters.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -6,40 +6,42 @@ use std::{
 };
 
 use super::{
-    processes::{Rank, Tracks},
+    output::TraceOutput,
     proto::{TrackDescriptor, UNIT_TIME_NS, UNIT_UNSPECIFIED},
-    writer::{Track, Writer},
+    track::{TrackId, TrackOrder},
+    writer::PacketWriter,
 };
 use crate::domain::{CgroupLevel, CgroupUse, Moment};
 
 #[derive(Debug)]
-struct Cgroup {
-    used: Track,
-    limit: Track,
-    throttled: Track,
-    /// When it was read last, and what was read.
+struct CgroupCounters {
+    used: TrackId,
+    limit: TrackId,
+    throttled: TrackId,
+    /// The latest reading and its time.
     read: (Moment, CgroupLevel),
 }
 
-/// The levels of all watched processes.
+/// The counters of the cgroups of all processes, by pid and path.
 #[derive(Debug, Default)]
-pub(super) struct Cgroups(HashMap<(u32, String), Cgroup>);
+pub(super) struct CgroupTracks(HashMap<(u32, String), CgroupCounters>);
 
-impl Cgroups {
-    pub(super) fn take<W: Write>(
+impl CgroupTracks {
+    /// Draws a reading of the cgroups of a process.
+    pub(super) fn draw<W: Write>(
         &mut self,
         at: Moment,
         r#use: &CgroupUse,
-        tracks: &mut Tracks,
-        out: &mut Writer<W>,
+        trace: &mut TraceOutput<W>,
     ) -> io::Result<()> {
         for level in &r#use.levels {
             match self.0.entry((r#use.pid, level.path.clone())) {
-                Entry::Occupied(known) => known.into_mut().read(at, level, out)?,
-                Entry::Vacant(place) => {
-                    let process = tracks.process(r#use.pid, out)?;
-                    let cgroup = Cgroup::new(at, level, process, out)?;
-                    place.insert(cgroup);
+                Entry::Occupied(counters) => {
+                    counters.into_mut().read(at, level, &mut trace.out)?;
+                }
+                Entry::Vacant(entry) => {
+                    let process = trace.process(r#use.pid)?;
+                    entry.insert(CgroupCounters::new(at, level, process, &mut trace.out)?);
                 }
             }
         }
@@ -47,22 +49,22 @@ impl Cgroups {
     }
 }
 
-impl Cgroup {
+impl CgroupCounters {
     fn new<W: Write>(
         at: Moment,
         level: &CgroupLevel,
-        process: Track,
-        out: &mut Writer<W>,
+        process: TrackId,
+        out: &mut PacketWriter<W>,
     ) -> io::Result<Self> {
         let descriptor = TrackDescriptor {
             name: Some(format!("cgroup {}", level.path)),
-            sibling_order_rank: Rank::Cgroup.number(),
+            sibling_order_rank: TrackOrder::Cgroup.rank(),
             ..TrackDescriptor::default()
         };
         let group = out.track(Some(process), descriptor)?;
         let used = "CPUs used, from one reading to the next";
         let limit = "CPUs' worth of time allowed; no value: no limit";
-        let throttled = "time its threads were kept from running, per second, all of them together";
+        let throttled = "time its threads were throttled, per second, all of them together";
         let new = Self {
             used: out.counter_track(group, "cores used", UNIT_UNSPECIFIED, used)?,
             limit: out.counter_track(group, "cores limit", UNIT_UNSPECIFIED, limit)?,
@@ -75,13 +77,13 @@ impl Cgroup {
         Ok(new)
     }
 
-    /// What was used since the last reading is drawn from that one on: a value holds until the
-    /// next.
+    /// Draws the use since the last reading, from that reading on: a value holds until the next
+    /// one.
     fn read<W: Write>(
         &mut self,
         at: Moment,
         level: &CgroupLevel,
-        out: &mut Writer<W>,
+        out: &mut PacketWriter<W>,
     ) -> io::Result<()> {
         let (before, last) = std::mem::replace(&mut self.read, (at, level.clone()));
         if last.cores() != level.cores()
@@ -94,7 +96,7 @@ impl Cgroup {
         if ns == 0.0 {
             return Ok(());
         }
-        // A cgroup made anew counts from zero: nothing is said of that time.
+        // A cgroup that was created anew counts from zero: nothing is drawn for that time.
         if let (Some(now), Some(then)) = (level.usage_ns, last.usage_ns)
             && let Some(used) = risen(now, then)
         {

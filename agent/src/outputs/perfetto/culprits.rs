@@ -1,15 +1,15 @@
-//! What the ids of culprits stand for.
+//! The names of culprits.
 
 use std::{collections::HashMap, sync::Arc};
 
 use crate::domain::{CallObject, Culprit, CulpritId, Lock, RunnerRelation, ThreadName};
 
-/// The dictionary, as it has been told so far.
+/// The culprits by their ids, as far as the updates have defined them.
 #[derive(Debug, Default)]
-pub(super) struct Culprits(HashMap<CulpritId, Arc<Culprit>>);
+pub(super) struct CulpritNames(HashMap<CulpritId, Arc<Culprit>>);
 
-impl Culprits {
-    pub(super) fn learn(&mut self, id: CulpritId, culprit: &Arc<Culprit>) {
+impl CulpritNames {
+    pub(super) fn define(&mut self, id: CulpritId, culprit: &Arc<Culprit>) {
         self.0.insert(id, Arc::clone(culprit));
     }
 
@@ -17,7 +17,7 @@ impl Culprits {
         self.0.get(&id)
     }
 
-    /// In words.
+    /// The name of a culprit; `other` when its id is not defined.
     pub(super) fn name(&self, id: CulpritId) -> String {
         match self.0.get(&id).map(|culprit| &**culprit) {
             None => "other".to_owned(),
@@ -52,6 +52,7 @@ impl Culprits {
     }
 }
 
+/// The name of a lock.
 pub(super) fn lock(lock: &Lock) -> String {
     match lock {
         Lock::Gil => "GIL".to_owned(),

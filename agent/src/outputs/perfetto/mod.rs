@@ -1,23 +1,35 @@
-//! A trace for the Perfetto UI (<https://ui.perfetto.dev>), from what the model was told.
+//! A trace for the Perfetto UI (<https://ui.perfetto.dev>), from the updates of a recording.
 //!
-//! Packets go out as they come; Perfetto sorts them by their timestamps. What is kept is bounded
-//! per session, thread and cgroup. All timestamps are of `CLOCK_MONOTONIC`; snapshots of both
-//! clocks tell UTC.
+//! Packets are written as they come; Perfetto sorts them by their timestamps. What is retained is
+//! bounded per session, thread and cgroup. All timestamps are of `CLOCK_MONOTONIC`; snapshots of
+//! both clocks give UTC.
 //!
-//! A message is a slice from when it was sent until it was handed off, its stages are slices below
-//! it. In flight and held back may alternate; they are drawn one after the other. Where the venue's
-//! clock is ahead, the time in flight has no length in the drawing; the arguments always have the
-//! exact figures.
+//! A message is a slice from when it was sent until it was handed off; its stages are slices below
+//! it. Time in flight and time held back may alternate; they are drawn one after the other. Where
+//! the venue's clock is ahead, the time in flight has no length in the drawing; the arguments
+//! always have the exact figures.
+//!
+//! [`sessions`] count and draw [`messages`], [`waits`] the waits of threads with their [`holders`],
+//! [`cgroups`] the limits. All draw on [`output`], which writes packets ([`writer`], [`interner`])
+//! of Perfetto's format ([`proto`]).
 
 mod backlog;
 mod cgroups;
+mod counts;
 mod culprits;
+mod filter;
+mod holders;
+mod interner;
+mod messages;
 mod offsets;
+mod output;
 mod placement;
 mod processes;
 mod proto;
+mod row;
 mod sessions;
-mod threads;
+mod track;
+mod waits;
 mod writer;
 
 #[cfg(test)]
@@ -25,129 +37,46 @@ mod tests;
 
 use std::{
     io::{self, BufWriter, Write},
-    num::NonZeroU64,
     time::Duration,
 };
 
-use crate::domain::{Message, Moment, Update};
-use crate::pipeline::Sink;
+pub use counts::ExportCounts;
+pub use filter::TraceFilter;
 
-use cgroups::Cgroups;
-use culprits::Culprits;
-use offsets::Offsets;
-use processes::Tracks;
-use proto::{Attribute, Packet, TraceAttributes, TrackDescriptor, TrackEvent};
-use sessions::{Instants, Sessions};
-use threads::Threads;
-use writer::Writer;
+use crate::{
+    domain::{Message, Moment, Update},
+    pipeline::Sink,
+};
 
-/// Large enough for a thousand packets per system call.
-const BUFFER: usize = 1 << 17;
-/// How often UTC is told anew when nobody sets the clock, for its drift.
-const CLOCKS_EVERY: Duration = Duration::from_secs(10);
+use cgroups::CgroupTracks;
+use offsets::UtcOffsets;
+use output::TraceOutput;
+use proto::{TraceAttribute, TraceAttributes, TracePacket, TrackDescriptor, TrackEvent};
+use sessions::{MessageSpan, SessionTracks};
+use waits::WaitTracks;
 
-/// Which messages are drawn. Counters are of all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Filter {
-    /// Of the messages of a session that are slow enough, one in so many.
-    pub every: NonZeroU64,
-    /// Only messages at least this old when they were handed off.
-    pub slower_than: Duration,
-    /// How many messages of a session are drawn at most at any instant.
-    pub lanes: usize,
-}
-
-impl Filter {
-    /// Perfetto's UI draws so many at 50 frames a second and more (v52 without a GPU, scrolling
-    /// through a backlog of 2,400); with 2,400 lanes there are pauses of 0.4 s.
-    pub const LANES: usize = 1000;
-}
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self {
-            every: NonZeroU64::MIN,
-            slower_than: Duration::ZERO,
-            lanes: Self::LANES,
-        }
-    }
-}
-
-/// What has become of the inputs, in numbers. The trace has the same, as its attributes and as
-/// arguments of the instant `exported` on the track `tag52`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Exported {
-    /// Messages with an age.
-    pub messages: u64,
-    /// Of these, drawn.
-    pub drawn: u64,
-    /// Not drawn: younger than [`Filter::slower_than`]. Of messages with a negative age all, unless
-    /// it is zero.
-    pub left_out_faster: u64,
-    /// Not drawn: not the one in [`Filter::every`].
-    pub left_out_every: u64,
-    /// Not drawn: more messages at that time than [`Filter::lanes`]; those drawn are chosen evenly.
-    pub left_out_no_lane: u64,
-    /// Not drawn: sent before the machine was started, where the trace's clock begins.
-    pub left_out_before_boot: u64,
-    /// Messages without an age.
-    pub excluded: u64,
-    /// Events the agent lost while it recorded.
-    pub lost_events: u64,
-    /// Waits of watched threads.
-    pub waits: u64,
-    /// Of these, not drawn: too many overlap.
-    pub left_out_waits: u64,
-    /// Holds of locks that were waited for.
-    pub holds: u64,
-    /// Holds not drawn: too many overlap.
-    pub left_out_holds: u64,
-    /// Samples of what holders were doing.
-    pub samples: u64,
-}
-
-impl Exported {
-    /// Its numbers by their names.
-    #[must_use]
-    pub const fn named(&self) -> [(&'static str, u64); 13] {
-        [
-            ("messages", self.messages),
-            ("drawn", self.drawn),
-            ("left_out_faster", self.left_out_faster),
-            ("left_out_every", self.left_out_every),
-            ("left_out_no_lane", self.left_out_no_lane),
-            ("left_out_before_boot", self.left_out_before_boot),
-            ("excluded", self.excluded),
-            ("lost_events", self.lost_events),
-            ("waits", self.waits),
-            ("left_out_waits", self.left_out_waits),
-            ("holds", self.holds),
-            ("left_out_holds", self.left_out_holds),
-            ("samples", self.samples),
-        ]
-    }
-}
+/// The size of the write buffer: about a thousand packets per system call.
+const BUFFER_BYTES: usize = 1 << 17;
+/// How often a snapshot of the clocks is written while UTC only drifts.
+const CLOCK_SNAPSHOT_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A trace being written.
 #[derive(Debug)]
 pub struct Trace<W: Write> {
-    out: Writer<BufWriter<W>>,
-    filter: Filter,
-    exported: Exported,
-    offsets: Offsets,
-    /// When UTC was told last.
+    output: TraceOutput<BufWriter<W>>,
+    filter: TraceFilter,
+    offsets: UtcOffsets,
+    /// The time of the latest snapshot of the clocks.
     clocks: Option<Moment>,
     last: Moment,
-    tracks: Tracks,
-    culprits: Culprits,
-    sessions: Sessions,
-    threads: Threads,
-    cgroups: Cgroups,
+    sessions: SessionTracks,
+    waits: WaitTracks,
+    cgroups: CgroupTracks,
     failed: Option<io::Error>,
 }
 
 impl<W: Write> Sink for Trace<W> {
-    /// Moments come in order.
+    /// Draws an update. Moments must come in order.
     fn publish(&mut self, at: Moment, update: Update) {
         // Intervals have no place in a trace, whose time is continuous.
         if self.failed.is_none() && !matches!(update, Update::IntervalEnded) {
@@ -158,55 +87,43 @@ impl<W: Write> Sink for Trace<W> {
 
 impl<W: Write> Trace<W> {
     /// Begins a trace.
-    pub fn new(out: W, filter: Filter) -> Self {
+    pub fn new(out: W, filter: TraceFilter) -> Self {
         Self {
-            out: Writer::new(BufWriter::with_capacity(BUFFER, out)),
+            output: TraceOutput::new(BufWriter::with_capacity(BUFFER_BYTES, out)),
             filter,
-            exported: Exported::default(),
-            offsets: Offsets::default(),
+            offsets: UtcOffsets::default(),
             clocks: None,
             last: Moment::default(),
-            tracks: Tracks::default(),
-            culprits: Culprits::default(),
-            sessions: Sessions::default(),
-            threads: Threads::default(),
-            cgroups: Cgroups::default(),
+            sessions: SessionTracks::default(),
+            waits: WaitTracks::default(),
+            cgroups: CgroupTracks::default(),
             failed: None,
         }
     }
 
     fn write(&mut self, at: Moment, update: &Update) -> io::Result<()> {
-        self.tell_clocks(at)?;
+        self.write_clocks(at)?;
         self.last = at;
+        let output = &mut self.output;
         match update {
             Update::Message(message) => self.message(at, message),
             Update::Excluded(..) => {
-                self.exported.excluded += 1;
+                output.counts.excluded += 1;
                 Ok(())
             }
-            Update::SessionEnded(session) => self.sessions.ended(session, &mut self.out),
+            Update::SessionEnded(session) => self.sessions.ended(session, &mut output.out),
             Update::Health(health) => {
-                self.exported.lost_events = health.lost().map(|(_, count)| count).sum();
+                output.counts.lost_events = health.lost().map(|(_, count)| count).sum();
                 Ok(())
             }
             Update::Culprit(id, culprit) => {
-                self.culprits.learn(*id, culprit);
+                output.culprits.define(*id, culprit);
                 Ok(())
             }
-            Update::Wait(wait) => self.threads.wait(
-                *wait,
-                (&mut self.tracks, &self.culprits),
-                (&mut self.out, &mut self.exported),
-            ),
-            Update::Cgroup(r#use) => self
-                .cgroups
-                .take(at, r#use, &mut self.tracks, &mut self.out),
-            Update::HolderSample(sample) => self.threads.sample(
-                sample,
-                (&mut self.tracks, &self.culprits),
-                (&mut self.out, &mut self.exported),
-            ),
-            // None has a place in time.
+            Update::Wait(wait) => self.waits.wait(*wait, output),
+            Update::Cgroup(r#use) => self.cgroups.draw(at, r#use, output),
+            Update::Sample(sample) => self.waits.sample(sample, output),
+            // None of these has a place in time.
             Update::Tap(..)
             | Update::LockWaits(..)
             | Update::ThreadUse(_)
@@ -219,77 +136,73 @@ impl<W: Write> Trace<W> {
     }
 
     fn message(&mut self, at: Moment, message: &Message) -> io::Result<()> {
-        self.threads.reads(
-            (message.tid, message.session.pid),
-            (&mut self.tracks, &self.culprits),
-            (&mut self.out, &mut self.exported),
-        )?;
+        let output = &mut self.output;
+        self.waits.reads(message.tid, message.session.pid, output)?;
         let offset = self.offsets.of(message.handed_off_ns, at);
         let monotonic = |utc_ns: i64| {
             let ns = i128::from(utc_ns) - offset;
             i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })
         };
-        let instants = Instants {
+        let span = MessageSpan {
             sent_ns: monotonic(message.sent.utc_ns),
             handed_off_ns: monotonic(message.handed_off_ns),
         };
-        self.sessions.message(
-            message,
-            instants,
-            &self.filter,
-            (&mut self.tracks, &self.culprits),
-            (&mut self.out, &mut self.exported),
-        )
+        self.sessions.message(message, span, &self.filter, output)
     }
 
-    fn tell_clocks(&mut self, at: Moment) -> io::Result<()> {
-        let set = self.offsets.track(at);
-        let due = |told: Moment| at.since(told) >= CLOCKS_EVERY;
+    /// Writes a snapshot of the clocks when UTC was set, and every ten seconds.
+    fn write_clocks(&mut self, at: Moment) -> io::Result<()> {
+        let set = self.offsets.observe(at);
+        let due = |latest: Moment| at.since(latest) >= CLOCK_SNAPSHOT_INTERVAL;
         if set || self.clocks.is_none_or(due) {
             self.clocks = Some(at);
-            self.out.clocks(at)?;
+            self.output.out.clocks(at)?;
         }
         Ok(())
     }
 
-    /// Writes what was kept, and what was left out.
+    /// Completes the trace, and returns how much of the recording it has and omits.
     ///
     /// # Errors
-    /// When the trace could not be written; it is of no use then.
-    pub fn finish(mut self) -> io::Result<Exported> {
+    /// When the trace could not be written; it is incomplete and of no use then.
+    pub fn finish(mut self) -> io::Result<ExportCounts> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        self.threads.finish(
-            (&mut self.tracks, &self.culprits),
-            (&mut self.out, &mut self.exported),
-        )?;
-        self.sessions.finish(&mut self.out)?;
-        let numbers = self.exported.named();
-        let out = &mut self.out;
-        let number = |(name, count): (&str, u64)| Attribute {
+        self.waits.finish(&mut self.output)?;
+        self.sessions.finish(&mut self.output.out)?;
+        self.write_counts()?;
+        self.output.out.flush()?;
+        Ok(self.output.counts)
+    }
+
+    /// Writes the counts as attributes of the trace, and as an instant that the UI shows.
+    fn write_counts(&mut self) -> io::Result<()> {
+        let numbers = self.output.counts.named();
+        let out = &mut self.output.out;
+        let number = |(name, count): (&str, u64)| TraceAttribute {
             key: Some(format!("tag52.{name}")),
             long_value: Some(i64::try_from(count).unwrap_or(i64::MAX)),
         };
-        out.packet(Packet {
+        out.packet(TracePacket {
             trace_attributes: Some(TraceAttributes {
                 attribute: numbers.into_iter().map(number).collect(),
             }),
-            ..Packet::default()
+            ..TracePacket::default()
         })?;
         let descriptor = TrackDescriptor {
             name: Some("tag52".to_owned()),
-            description: Some("what was exported and what was left out".to_owned()),
+            description: Some("what was exported and what was omitted".to_owned()),
             ..TrackDescriptor::default()
         };
         let track = out.track(None, descriptor)?;
-        let args = numbers.map(|(name, count)| out.uint(name, count)).to_vec();
+        let args = numbers
+            .map(|(name, count)| out.intern.uint(name, count))
+            .to_vec();
         let event = TrackEvent {
             debug_annotations: args,
-            ..out.named("export", "exported")
+            ..out.intern.named_event("export", "exported")
         };
-        out.instant(self.last.monotonic_ns, track, event)?;
-        out.flush()?;
-        Ok(self.exported)
+        out.instant(self.last.monotonic_ns, track, event)
     }
 }

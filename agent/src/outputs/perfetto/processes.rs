@@ -7,45 +7,33 @@ use std::{
 
 use super::{
     proto::{BY_RANK, ProcessDescriptor, ThreadDescriptor, TrackDescriptor},
-    writer::{Track, Writer},
+    track::TrackId,
+    writer::PacketWriter,
 };
 
-/// Where a track is shown among those of its process. What fits into a line or two comes first: the
-/// messages of a backlog fill screens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rank {
-    Session,
-    Thread,
-    Holder,
-    Cgroup,
-    Messages,
-}
-
-impl Rank {
-    pub(super) const fn number(self) -> Option<i32> {
-        Some(self as i32)
-    }
-}
-
-/// Declared tracks by the numbers of their processes and threads.
+/// The declared tracks of processes and threads, by pid and tid.
 #[derive(Debug, Default)]
-pub(super) struct Tracks {
-    /// Each with the track below it that has all but the threads: Perfetto puts these first, and
-    /// what is right below a process in an order of its own.
-    processes: HashMap<u32, (Track, Track)>,
-    threads: HashMap<u32, (Track, u32)>,
+pub(super) struct ProcessTracks {
+    /// Each with the track below it that holds all but the threads: Perfetto shows threads first,
+    /// and orders what is right below a process by rules of its own.
+    processes: HashMap<u32, (TrackId, TrackId)>,
+    threads: HashMap<u32, (TrackId, u32)>,
 }
 
-/// As Perfetto writes them; the kernel's are smaller than 2^22.
+/// A pid as Perfetto has it; those of Linux are smaller than 2^22 (`PID_MAX_LIMIT`).
 fn signed(id: u32) -> i32 {
     i32::try_from(id).unwrap_or(i32::MAX)
 }
 
-impl Tracks {
-    fn of<W: Write>(&mut self, pid: u32, out: &mut Writer<W>) -> io::Result<(Track, Track)> {
+impl ProcessTracks {
+    fn of<W: Write>(
+        &mut self,
+        pid: u32,
+        out: &mut PacketWriter<W>,
+    ) -> io::Result<(TrackId, TrackId)> {
         match self.processes.entry(pid) {
-            Entry::Occupied(known) => Ok(*known.get()),
-            Entry::Vacant(place) => {
+            Entry::Occupied(declared) => Ok(*declared.get()),
+            Entry::Vacant(entry) => {
                 let process = ProcessDescriptor {
                     pid: Some(signed(pid)),
                     process_name: Some("process".to_owned()),
@@ -60,29 +48,34 @@ impl Tracks {
                     child_ordering: Some(BY_RANK),
                     ..TrackDescriptor::default()
                 };
-                Ok(*place.insert((process, out.track(Some(process), ranked)?)))
+                Ok(*entry.insert((process, out.track(Some(process), ranked)?)))
             }
         }
     }
 
-    /// Where all that is not a thread of the process is shown, by its [`Rank`].
-    pub(super) fn process<W: Write>(&mut self, pid: u32, out: &mut Writer<W>) -> io::Result<Track> {
+    /// The track that holds all tracks of the process but its threads, in their
+    /// [`TrackOrder`](super::track::TrackOrder).
+    pub(super) fn process<W: Write>(
+        &mut self,
+        pid: u32,
+        out: &mut PacketWriter<W>,
+    ) -> io::Result<TrackId> {
         Ok(self.of(pid, out)?.1)
     }
 
-    /// The process of a thread seen before.
+    /// The process of a thread that has a track.
     pub(super) fn process_of(&self, tid: u32) -> Option<u32> {
-        self.threads.get(&tid).map(|known| known.1)
+        self.threads.get(&tid).map(|thread| thread.1)
     }
 
-    /// The thread's track, below its process's.
+    /// The track of a thread, below its process.
     pub(super) fn thread<W: Write>(
         &mut self,
         pid: u32,
         tid: u32,
         comm: &str,
-        out: &mut Writer<W>,
-    ) -> io::Result<Track> {
+        out: &mut PacketWriter<W>,
+    ) -> io::Result<TrackId> {
         if let Some(&(track, _)) = self.threads.get(&tid) {
             return Ok(track);
         }

@@ -1,10 +1,10 @@
-//! The few fields of Perfetto's trace format that are written, by their numbers in
-//! `protos/perfetto/trace/` of <https://github.com/google/perfetto>. A message of a protobuf
-//! `oneof` is an optional field like any other: on the wire they are the same.
+//! The messages of Perfetto's trace format with the fields that are written, by their numbers in
+//! `protos/perfetto/trace/` of <https://github.com/google/perfetto>. A member of a protobuf `oneof`
+//! is declared as an optional field: on the wire they are the same.
 
 /// `trace_packet.proto`, `TracePacket`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Packet {
+pub(super) struct TracePacket {
     #[prost(message, optional, tag = "6")]
     pub(super) clock_snapshot: Option<ClockSnapshot>,
     #[prost(uint64, optional, tag = "8")]
@@ -18,7 +18,7 @@ pub(super) struct Packet {
     #[prost(uint32, optional, tag = "13")]
     pub(super) sequence_flags: Option<u32>,
     #[prost(message, optional, tag = "59")]
-    pub(super) trace_packet_defaults: Option<Defaults>,
+    pub(super) trace_packet_defaults: Option<TracePacketDefaults>,
     #[prost(message, optional, tag = "60")]
     pub(super) track_descriptor: Option<TrackDescriptor>,
     #[prost(message, optional, tag = "126")]
@@ -33,7 +33,7 @@ pub(super) mod sequence_flags {
 
 /// `trace_packet_defaults.proto`, `TracePacketDefaults`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Defaults {
+pub(super) struct TracePacketDefaults {
     #[prost(uint32, optional, tag = "58")]
     pub(super) timestamp_clock_id: Option<u32>,
 }
@@ -42,14 +42,14 @@ pub(super) struct Defaults {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct ClockSnapshot {
     #[prost(message, repeated, tag = "1")]
-    pub(super) clocks: Vec<Clock>,
+    pub(super) clocks: Vec<ClockReading>,
     #[prost(uint32, optional, tag = "2")]
     pub(super) primary_trace_clock: Option<u32>,
 }
 
 /// `clock_snapshot.proto`, `ClockSnapshot.Clock`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Clock {
+pub(super) struct ClockReading {
     #[prost(uint32, optional, tag = "1")]
     pub(super) clock_id: Option<u32>,
     #[prost(uint64, optional, tag = "2")]
@@ -183,16 +183,16 @@ pub(super) struct DebugAnnotation {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct InternedData {
     #[prost(message, repeated, tag = "1")]
-    pub(super) event_categories: Vec<Interned>,
+    pub(super) event_categories: Vec<InternedName>,
     #[prost(message, repeated, tag = "2")]
-    pub(super) event_names: Vec<Interned>,
+    pub(super) event_names: Vec<InternedName>,
     #[prost(message, repeated, tag = "3")]
-    pub(super) debug_annotation_names: Vec<Interned>,
+    pub(super) debug_annotation_names: Vec<InternedName>,
 }
 
 /// `EventCategory`, `EventName`, `DebugAnnotationName`: the same two fields.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Interned {
+pub(super) struct InternedName {
     #[prost(uint64, optional, tag = "1")]
     pub(super) iid: Option<u64>,
     #[prost(string, optional, tag = "2")]
@@ -203,12 +203,12 @@ pub(super) struct Interned {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct TraceAttributes {
     #[prost(message, repeated, tag = "1")]
-    pub(super) attribute: Vec<Attribute>,
+    pub(super) attribute: Vec<TraceAttribute>,
 }
 
 /// `TraceAttributes.Attribute`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Attribute {
+pub(super) struct TraceAttribute {
     #[prost(string, optional, tag = "1")]
     pub(super) key: Option<String>,
     #[prost(int64, optional, tag = "2")]

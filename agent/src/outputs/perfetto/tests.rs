@@ -1,10 +1,10 @@
-//! Tests of the trace as a whole. That Perfetto takes it is another test's matter.
+//! Tests of whole traces. `tests/perfetto.rs` has Perfetto's own trace processor read them.
 
 use proptest::prelude::*;
 use prost::Message as _;
 
 use super::{
-    proto::{DebugAnnotation, Packet, event_type},
+    proto::{DebugAnnotation, TracePacket, event_type},
     *,
 };
 use crate::domain::{
@@ -18,9 +18,9 @@ const SENT_UTC_NS: i64 = 1_700_000_000_000_000_000;
 const SENT_NS: u64 = 3_600_000_000_000;
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct Packets {
+struct WholeTrace {
     #[prost(message, repeated, tag = "1")]
-    packet: Vec<Packet>,
+    packet: Vec<TracePacket>,
 }
 
 fn later(ns: i64) -> Moment {
@@ -30,19 +30,19 @@ fn later(ns: i64) -> Moment {
     }
 }
 
-fn export(filter: Filter, inputs: &[(Moment, Update)]) -> (Vec<Packet>, Exported) {
+fn export(filter: TraceFilter, inputs: &[(Moment, Update)]) -> (Vec<TracePacket>, ExportCounts) {
     let mut bytes = Vec::new();
     let mut trace = Trace::new(&mut bytes, filter);
     for (at, input) in inputs {
         trace.publish(*at, input.clone());
     }
     let exported = trace.finish().expect("a vector takes all");
-    let trace = Packets::decode(&*bytes).expect("packets");
+    let trace = WholeTrace::decode(&*bytes).expect("packets");
     (trace.packet, exported)
 }
 
 /// Begun slices of a track: what they are and how long.
-fn slices(packets: &[Packet]) -> Vec<(u64, TrackEvent, u64, usize)> {
+fn slices(packets: &[TracePacket]) -> Vec<(u64, TrackEvent, u64, usize)> {
     let mut tracks: std::collections::BTreeMap<u64, Vec<(u64, &TrackEvent)>> = Default::default();
     for packet in packets {
         if let (Some(at), Some(event)) = (packet.timestamp, &packet.track_event) {
@@ -70,7 +70,7 @@ fn slices(packets: &[Packet]) -> Vec<(u64, TrackEvent, u64, usize)> {
     done
 }
 
-fn arg(packets: &[Packet], event: &TrackEvent, name: &str) -> Option<DebugAnnotation> {
+fn arg(packets: &[TracePacket], event: &TrackEvent, name: &str) -> Option<DebugAnnotation> {
     let iid = packets
         .iter()
         .filter_map(|packet| packet.interned_data.as_ref())
@@ -98,7 +98,7 @@ proptest! {
             .iter()
             .map(|m| (later(m.handed_off_ns - SENT_UTC_NS), Update::Message(Box::new(m.clone()))))
             .collect();
-        let filter = Filter { lanes: usize::MAX, ..Filter::default() };
+        let filter = TraceFilter { lanes: usize::MAX, ..TraceFilter::default() };
         let (packets, exported) = export(filter, &inputs);
         prop_assert_eq!(exported.drawn, all.len() as u64);
         let slices = slices(&packets);
@@ -108,10 +108,9 @@ proptest! {
         let int = |event: &TrackEvent, name| arg(&packets, event, name).and_then(|a| a.int_value);
         let ages: i64 = messages.iter().filter_map(|s| int(&s.1, "age_ns")).sum();
         prop_assert_eq!(ages, all.iter().map(|m| m.split.age_ns()).sum::<i64>());
-        // The arguments of the stages are the figures; only the drawing leaves out what is
-        // negative.
-        let told: i64 = stages.iter().filter_map(|s| int(&s.1, "ns")).sum();
-        prop_assert_eq!(told, ages);
+        // The arguments of the stages are the figures; only the drawing omits what is negative.
+        let in_args: i64 = stages.iter().filter_map(|s| int(&s.1, "ns")).sum();
+        prop_assert_eq!(in_args, ages);
         let drawn: u64 = stages.iter().map(|s| s.2).sum();
         prop_assert_eq!(drawn, messages.iter().map(|s| s.2).sum::<u64>());
         prop_assert!(stages.iter().all(|s| s.3 == 1));
@@ -135,29 +134,29 @@ fn names_are_sent_once_and_before_they_are_used() {
     ];
     let m = Update::Message(Box::new(message(&session(0), 1, &cells)));
     let inputs: Vec<_> = (0..3).map(|_| (later(12), m.clone())).collect();
-    let (packets, _) = export(Filter::default(), &inputs);
-    let mut known = std::collections::BTreeSet::new();
+    let (packets, _) = export(TraceFilter::default(), &inputs);
+    let mut defined = std::collections::BTreeSet::new();
     for packet in &packets {
         for name in packet
             .interned_data
             .iter()
             .flat_map(|data| &data.event_names)
         {
-            assert!(known.insert(name.iid), "{name:?} again");
+            assert!(defined.insert(name.iid), "{name:?} again");
         }
         let event = packet.track_event.iter();
         for iid in event.filter_map(|event| event.name_iid) {
-            assert!(known.contains(&Some(iid)), "{iid} before it is known");
+            assert!(defined.contains(&Some(iid)), "{iid} before it is defined");
         }
     }
-    assert_eq!(known.len(), 3, "two stages and the end");
+    assert_eq!(defined.len(), 3, "two stages and the end");
     let first = packets.first().expect("packets");
     assert_eq!(first.sequence_flags, Some(1));
     assert!(first.clock_snapshot.is_some());
 }
 
 #[test]
-fn waits_told_before_the_first_message_find_their_process() {
+fn waits_before_the_first_message_find_their_process() {
     let wait = |tid| {
         Update::Wait(Wait {
             tid,
@@ -175,7 +174,7 @@ fn waits_told_before_the_first_message_find_their_process() {
         (later(0), wait(77)),
         (later(7), Update::Message(Box::new(m))),
     ];
-    let (packets, exported) = export(Filter::default(), &inputs);
+    let (packets, exported) = export(TraceFilter::default(), &inputs);
     assert_eq!(exported.waits, 2);
     let track = |uuid| {
         let mut descriptors = packets.iter().filter_map(|p| p.track_descriptor.as_ref());
@@ -206,11 +205,11 @@ fn what_was_sent_before_the_clock_began_is_counted() {
     m.handed_off_ns = SENT_UTC_NS;
     m.sent.utc_ns = SENT_UTC_NS - two_hours;
     let inputs = [(later(1), Update::Message(Box::new(m)))];
-    let (packets, exported) = export(Filter::default(), &inputs);
-    assert_eq!((exported.drawn, exported.left_out_before_boot), (0, 1));
+    let (packets, exported) = export(TraceFilter::default(), &inputs);
+    assert_eq!((exported.drawn, exported.omitted_before_boot), (0, 1));
     let attributes = packets.iter().filter_map(|p| p.trace_attributes.as_ref());
-    let told: Vec<_> = attributes.flat_map(|a| &a.attribute).collect();
-    assert!(told.iter().any(|a| {
+    let numbers: Vec<_> = attributes.flat_map(|a| &a.attribute).collect();
+    assert!(numbers.iter().any(|a| {
         a.key.as_deref() == Some("tag52.left_out_before_boot") && a.long_value == Some(1)
     }));
 }

@@ -1,47 +1,37 @@
-//! Packets, out as they come; what repeats is sent once and referred to by number.
+//! Writes trace packets in the order in which they come.
 
-use std::{
-    collections::HashMap,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use prost::Message as _;
 
-use super::processes::Rank;
-use super::proto::{
-    Clock, ClockSnapshot, CounterDescriptor, DebugAnnotation, Defaults, Interned, InternedData,
-    MERGE_BY_KEY, Packet, TrackDescriptor, TrackEvent, clock, event_type, sequence_flags,
+use super::{
+    interner::Interner,
+    proto::{
+        ClockReading, ClockSnapshot, CounterDescriptor, MERGE_BY_KEY, TracePacket,
+        TracePacketDefaults, TrackDescriptor, TrackEvent, clock, event_type, sequence_flags,
+    },
+    track::{TrackId, TrackOrder},
 };
 use crate::domain::Moment;
 
 /// `Trace.packet`, field 1, length-delimited (`trace.proto`).
 const PACKET_TAG: u8 = 0x0a;
-/// The number of the one sequence of packets; 0 would be invalid.
-const SEQUENCE: u32 = 1;
-/// Names referred to by number; those beyond are written out, so that memory stays bounded.
-const MOST_NAMES: usize = 10_000;
+/// The number of the one sequence of packets; 0 is invalid.
+const SEQUENCE_ID: u32 = 1;
 
-/// A track, by its number in the trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Track(pub(super) u64);
-
-/// Arguments of a slice.
-pub(super) type Args = Vec<DebugAnnotation>;
-
+/// Writes packets, and numbers the tracks and flows of the trace.
 #[derive(Debug)]
-pub(super) struct Writer<W> {
+pub(super) struct PacketWriter<W> {
     out: W,
     bytes: Vec<u8>,
     begun: bool,
     tracks: u64,
     flows: u64,
-    names: HashMap<String, u64>,
-    arg_names: HashMap<&'static str, u64>,
-    categories: HashMap<&'static str, u64>,
-    fresh: InternedData,
+    /// Names that are sent once and referred to by number.
+    pub(super) intern: Interner,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> PacketWriter<W> {
     pub(super) fn new(out: W) -> Self {
         Self {
             out,
@@ -49,45 +39,40 @@ impl<W: Write> Writer<W> {
             begun: false,
             tracks: 0,
             flows: 0,
-            names: HashMap::new(),
-            arg_names: HashMap::new(),
-            categories: HashMap::new(),
-            fresh: InternedData::default(),
+            intern: Interner::default(),
         }
     }
 
-    pub(super) fn packet(&mut self, mut packet: Packet) -> io::Result<()> {
-        packet.trusted_packet_sequence_id = Some(SEQUENCE);
+    pub(super) fn packet(&mut self, mut packet: TracePacket) -> io::Result<()> {
+        packet.trusted_packet_sequence_id = Some(SEQUENCE_ID);
         let flags = if self.begun {
             sequence_flags::NEEDS_INCREMENTAL_STATE
         } else {
-            // Timestamps are of the monotonic clock from here on.
-            packet.trace_packet_defaults = Some(Defaults {
+            // The timestamps of all packets are of the monotonic clock.
+            packet.trace_packet_defaults = Some(TracePacketDefaults {
                 timestamp_clock_id: Some(clock::MONOTONIC),
             });
             sequence_flags::INCREMENTAL_STATE_CLEARED
         };
         packet.sequence_flags = Some(flags);
         self.begun = true;
-        if self.fresh != InternedData::default() {
-            packet.interned_data = Some(std::mem::take(&mut self.fresh));
-        }
+        packet.interned_data = self.intern.take_new();
         self.bytes.clear();
         self.bytes.push(PACKET_TAG);
-        // A vector grows as needed: nothing can go wrong.
+        // Encoding fails only when a buffer is full, and a vector grows.
         packet
             .encode_length_delimited(&mut self.bytes)
             .map_err(io::Error::other)?;
         self.out.write_all(&self.bytes)
     }
 
-    /// What UTC it is at an instant of the monotonic clock, which is the trace's.
+    /// Writes a snapshot of both clocks: the monotonic one, which is the trace's, and UTC.
     pub(super) fn clocks(&mut self, at: Moment) -> io::Result<()> {
-        let reading = |clock_id, timestamp| Clock {
+        let reading = |clock_id, timestamp| ClockReading {
             clock_id: Some(clock_id),
             timestamp: Some(timestamp),
         };
-        self.packet(Packet {
+        self.packet(TracePacket {
             clock_snapshot: Some(ClockSnapshot {
                 clocks: vec![
                     reading(clock::MONOTONIC, at.monotonic_ns),
@@ -95,54 +80,54 @@ impl<W: Write> Writer<W> {
                 ],
                 primary_trace_clock: Some(clock::MONOTONIC),
             }),
-            ..Packet::default()
+            ..TracePacket::default()
         })
     }
 
     /// Declares a track.
     pub(super) fn track(
         &mut self,
-        parent: Option<Track>,
+        parent: Option<TrackId>,
         mut descriptor: TrackDescriptor,
-    ) -> io::Result<Track> {
+    ) -> io::Result<TrackId> {
         self.tracks += 1;
         descriptor.uuid = Some(self.tracks);
         descriptor.parent_uuid = parent.map(|track| track.0);
-        self.packet(Packet {
+        self.packet(TracePacket {
             track_descriptor: Some(descriptor),
-            ..Packet::default()
+            ..TracePacket::default()
         })?;
-        Ok(Track(self.tracks))
+        Ok(TrackId(self.tracks))
     }
 
-    /// Declares a lane: all lanes of one parent and key are shown as one track.
+    /// Declares a lane. All lanes of one parent and key are shown as one track.
     pub(super) fn lane(
         &mut self,
-        parent: Option<Track>,
+        parent: Option<TrackId>,
         name: &str,
         key: u64,
-        rank: Rank,
-    ) -> io::Result<Track> {
+        order: TrackOrder,
+    ) -> io::Result<TrackId> {
         self.track(
             parent,
             TrackDescriptor {
                 name: Some(name.to_owned()),
                 sibling_merge_behavior: Some(MERGE_BY_KEY),
                 sibling_merge_key_int: Some(key),
-                sibling_order_rank: rank.number(),
+                sibling_order_rank: order.rank(),
                 ..TrackDescriptor::default()
             },
         )
     }
 
-    /// Declares a counter.
+    /// Declares a counter track.
     pub(super) fn counter_track(
         &mut self,
-        parent: Track,
+        parent: TrackId,
         name: &str,
         unit: u32,
         description: &str,
-    ) -> io::Result<Track> {
+    ) -> io::Result<TrackId> {
         self.track(
             Some(parent),
             TrackDescriptor {
@@ -157,31 +142,36 @@ impl<W: Write> Writer<W> {
         )
     }
 
-    /// A flow from one slice to another, by its number in the trace.
+    /// The number of a new flow from one slice to another.
     pub(super) const fn flow(&mut self) -> u64 {
         self.flows += 1;
         self.flows
     }
 
-    fn event(&mut self, at_ns: u64, track: Track, event: TrackEvent) -> io::Result<()> {
-        self.packet(Packet {
+    fn event(&mut self, at_ns: u64, track: TrackId, event: TrackEvent) -> io::Result<()> {
+        self.packet(TracePacket {
             timestamp: Some(at_ns),
             track_event: Some(TrackEvent {
                 track_uuid: Some(track.0),
                 ..event
             }),
-            ..Packet::default()
+            ..TracePacket::default()
         })
     }
 
-    /// A slice begins: `event` has its name, arguments and flows.
-    pub(super) fn begin(&mut self, at_ns: u64, track: Track, event: TrackEvent) -> io::Result<()> {
+    /// Begins a slice; `event` has its name, arguments and flows.
+    pub(super) fn begin(
+        &mut self,
+        at_ns: u64,
+        track: TrackId,
+        event: TrackEvent,
+    ) -> io::Result<()> {
         let r#type = Some(event_type::SLICE_BEGIN);
         self.event(at_ns, track, TrackEvent { r#type, ..event })
     }
 
-    /// The slice begun last on the track ends.
-    pub(super) fn end(&mut self, at_ns: u64, track: Track) -> io::Result<()> {
+    /// Ends the slice that was begun last on the track.
+    pub(super) fn end(&mut self, at_ns: u64, track: TrackId) -> io::Result<()> {
         let r#type = Some(event_type::SLICE_END);
         self.event(
             at_ns,
@@ -193,17 +183,19 @@ impl<W: Write> Writer<W> {
         )
     }
 
+    /// Writes an event without a duration.
     pub(super) fn instant(
         &mut self,
         at_ns: u64,
-        track: Track,
+        track: TrackId,
         event: TrackEvent,
     ) -> io::Result<()> {
         let r#type = Some(event_type::INSTANT);
         self.event(at_ns, track, TrackEvent { r#type, ..event })
     }
 
-    pub(super) fn count(&mut self, at_ns: u64, track: Track, value: i64) -> io::Result<()> {
+    /// Writes a whole value of a counter track.
+    pub(super) fn count(&mut self, at_ns: u64, track: TrackId, value: i64) -> io::Result<()> {
         let event = TrackEvent {
             r#type: Some(event_type::COUNTER),
             counter_value: Some(value),
@@ -212,7 +204,8 @@ impl<W: Write> Writer<W> {
         self.event(at_ns, track, event)
     }
 
-    pub(super) fn level(&mut self, at_ns: u64, track: Track, value: f64) -> io::Result<()> {
+    /// Writes a fractional value of a counter track.
+    pub(super) fn level(&mut self, at_ns: u64, track: TrackId, value: f64) -> io::Result<()> {
         let event = TrackEvent {
             r#type: Some(event_type::COUNTER),
             double_counter_value: Some(value),
@@ -221,90 +214,7 @@ impl<W: Write> Writer<W> {
         self.event(at_ns, track, event)
     }
 
-    /// An event with a name that comes again.
-    pub(super) fn named(&mut self, category: &'static str, name: &str) -> TrackEvent {
-        let name_iid = match self.names.get(name) {
-            Some(&iid) => Some(iid),
-            None if self.names.len() < MOST_NAMES => {
-                let iid = self.names.len() as u64 + 1;
-                self.names.insert(name.to_owned(), iid);
-                self.fresh.event_names.push(interned(iid, name));
-                Some(iid)
-            }
-            None => None,
-        };
-        TrackEvent {
-            name: name_iid.is_none().then(|| name.to_owned()),
-            name_iid,
-            ..self.of(category)
-        }
-    }
-
-    /// An event of a category.
-    pub(super) fn of(&mut self, category: &'static str) -> TrackEvent {
-        let next = self.categories.len() as u64 + 1;
-        let iid = *self.categories.entry(category).or_insert_with(|| {
-            self.fresh.event_categories.push(interned(next, category));
-            next
-        });
-        TrackEvent {
-            category_iids: vec![iid],
-            ..TrackEvent::default()
-        }
-    }
-
-    fn arg(&mut self, name: &'static str) -> DebugAnnotation {
-        let next = self.arg_names.len() as u64 + 1;
-        let iid = *self.arg_names.entry(name).or_insert_with(|| {
-            self.fresh.debug_annotation_names.push(interned(next, name));
-            next
-        });
-        DebugAnnotation {
-            name_iid: Some(iid),
-            ..DebugAnnotation::default()
-        }
-    }
-
-    /// An argument that is a number.
-    pub(super) fn int(&mut self, name: &'static str, value: i64) -> DebugAnnotation {
-        DebugAnnotation {
-            int_value: Some(value),
-            ..self.arg(name)
-        }
-    }
-
-    /// An argument that is a count.
-    pub(super) fn uint(&mut self, name: &'static str, value: u64) -> DebugAnnotation {
-        DebugAnnotation {
-            uint_value: Some(value),
-            ..self.arg(name)
-        }
-    }
-
-    /// An argument that holds or does not.
-    pub(super) fn flag(&mut self, name: &'static str, value: bool) -> DebugAnnotation {
-        DebugAnnotation {
-            bool_value: Some(value),
-            ..self.arg(name)
-        }
-    }
-
-    /// An argument that is a text.
-    pub(super) fn text(&mut self, name: &'static str, value: impl Into<String>) -> DebugAnnotation {
-        DebugAnnotation {
-            string_value: Some(value.into()),
-            ..self.arg(name)
-        }
-    }
-
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
-    }
-}
-
-fn interned(iid: u64, name: &str) -> Interned {
-    Interned {
-        iid: Some(iid),
-        name: Some(name.to_owned()),
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 /// Of a release build: `cargo test --release -p tag52 --lib the_cost_of_a_scrape -- --ignored
 /// --nocapture`.
 #[test]
-#[ignore = "tells what a scrape costs, tests nothing"]
+#[ignore = "measures the cost of a scrape, tests nothing"]
 fn the_cost_of_a_scrape() {
     for sessions in [1, 64, 256] {
         let mut model = Model::at_zero();
