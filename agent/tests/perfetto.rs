@@ -254,11 +254,13 @@ const MESSAGES: &str = "select s.id, s.ts, s.dur, \
 const STAGES: &str = "select parent_id, dur, \
     extract_arg(s.arg_set_id, 'debug.ns'), name \
     from slice s where category = 'stage'";
-const WAITS: &str = "select name, count(*), sum(dur) from slice where category = 'wait' group by name order by name";
+const WAITS: &str = "select name, count(*), sum(dur) from slice where category = 'wait' \
+    group by name order by name";
 const HOLDS: &str =
     "select s.name, count(*), sum(s.dur) from slice s where category = 'hold' group by 1";
 const FLOWS: &str = "select count(*) from flow f join slice o on f.slice_out = o.id \
-    join slice i on f.slice_in = i.id where o.category = 'hold' and i.category = 'wait' and o.ts = i.ts";
+    join slice i on f.slice_in = i.id \
+    where o.category = 'hold' and i.category = 'wait' and o.ts = i.ts";
 const SAMPLES: &str = "select name, count(*) from slice where category = 'sample' group by name";
 const COUNTERS: &str = "select t.name, count(*), max(c.value), min(c.value) from counter c \
     join track t on t.id = c.track_id group by t.name order by t.name";

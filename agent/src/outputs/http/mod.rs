@@ -30,8 +30,8 @@ const MAX_SILENCE: Duration = Duration::from_secs(10);
 /// How long open requests may take to finish once a shutdown was requested.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// When the run loop was last alive. It is separate from the model, so that a loop that is stuck with
-/// the model's lock held is noticed.
+/// When the run loop was last alive. It is separate from the model, so that a loop that is stuck
+/// with the model's lock held is noticed.
 #[derive(Debug)]
 pub struct Heartbeat {
     started: Instant,

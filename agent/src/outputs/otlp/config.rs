@@ -59,8 +59,8 @@ impl OtlpConfig {
     }
 }
 
-/// The URL to export to. A URL of the command line without a path, and the endpoint for all signals,
-/// get the path of metrics (OTLP exporter specification, "Endpoint URLs for OTLP/HTTP").
+/// The URL to export to. A URL of the command line without a path, and the endpoint for all
+/// signals, get the path of metrics (OTLP exporter specification, "Endpoint URLs for OTLP/HTTP").
 fn endpoint(url: &str, environment: &Environment<'_>) -> Result<Uri, OtlpError> {
     let get = |name: &str| environment.get(name);
     let (url, whole) = if !url.is_empty() {

@@ -29,8 +29,8 @@ impl Environment<'_> {
         (self.0)(name).filter(|value| !value.is_empty())
     }
 
-    /// The value of an exporter's option with the name of its variable. The variable for metrics goes
-    /// before the one for all signals.
+    /// The value of an exporter's option with the name of its variable. The variable for metrics
+    /// goes before the one for all signals.
     fn option(&self, option: &str) -> Option<(String, String)> {
         let names = ["METRICS_", ""].map(|signal| format!("OTEL_EXPORTER_OTLP_{signal}{option}"));
         names

@@ -10,8 +10,8 @@ pub enum OtlpError {
     Url(String),
     /// The URL contains a user name or a password, which would show in the list of processes.
     #[error(
-        "--otlp: the URL contains a user name: give credentials in OTEL_EXPORTER_OTLP_HEADERS, such \
-         as Authorization=Basic%20..."
+        "--otlp: the URL contains a user name: give credentials in OTEL_EXPORTER_OTLP_HEADERS, \
+         such as Authorization=Basic%20..."
     )]
     Credentials,
     /// An environment variable has a value that is not understood.

@@ -194,8 +194,8 @@ pub(super) fn body(
     gzip.finish()
 }
 
-/// A random duration between half of the delay and all of it, so that the agents of a cluster do not
-/// come back all at once.
+/// A random duration between half of the delay and all of it, so that the agents of a cluster do
+/// not come back all at once.
 fn jittered(delay: Duration) -> Duration {
     use std::hash::{BuildHasher as _, RandomState};
     let random = RandomState::new().hash_one(0_u8) % 1000;

@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// All kinds are constants of the agent, except those of the Kubernetes API's errors.
+/// The kinds are fixed when the agent is compiled.
 const KIND: Label = label("kind", "one of a few dozen fixed words");
 const PROBE: Label = label("probe", "the name of the probe");
 const NO_API: &str = "when the Kubernetes API is not used";

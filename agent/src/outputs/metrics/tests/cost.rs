@@ -48,7 +48,8 @@ fn the_cost_of_a_scrape() {
             let started = std::time::Instant::now();
             let bytes = exposition.render(format).len();
             println!(
-                "{sessions} sessions, {format:?}: {bytes} bytes in {:?}, the lock held for at most {copied:?}",
+                "{sessions} sessions, {format:?}: {bytes} bytes in {:?}, the lock held for at most \
+                 {copied:?}",
                 started.elapsed()
             );
         }

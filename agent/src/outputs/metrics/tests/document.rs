@@ -74,7 +74,9 @@ fn own_labels() -> String {
 }
 
 fn table(of: impl Fn(Source) -> bool) -> String {
-    let mut text = "| metric | type | unit | labels | meaning | no series | series |\n|---|---|---|---|---|---|---|\n".to_owned();
+    let mut text = "| metric | type | unit | labels | meaning | no series | series |\n\
+                    |---|---|---|---|---|---|---|\n"
+        .to_owned();
     for Entry { metric, .. } in all().filter(|e| of(e.source)) {
         let own: Vec<_> = metric
             .labels
@@ -109,7 +111,8 @@ fn the_document_is_current() {
     let there = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         there == wanted,
-        "docs/metrics.md is not what the code says: {UPDATE}=1 cargo test -p tag52 --lib document writes it"
+        "docs/metrics.md is out of date: \
+         {UPDATE}=1 cargo test -p tag52 --lib document writes it"
     );
 }
 

@@ -95,10 +95,12 @@ proptest! {
         for family in families(&model) {
             let name = family.name.as_str();
             for metric in &family.metric {
-                let labels: Vec<_> = metric.label.iter().map(|l| (l.name.as_str(), l.value.as_str())).collect();
+                let labels = metric.label.iter().map(|l| (l.name.as_str(), l.value.as_str()));
+                let labels: Vec<_> = labels.collect();
                 let value = metric.gauge.map(|g| g.value);
                 if let Some(value) = value.or(metric.counter.as_ref().map(|c| c.value)) {
-                    prop_assert_eq!(parsed.value(name, &labels), Some(value), "{} {:?}\n{}", name, labels, text);
+                    let in_text = parsed.value(name, &labels);
+                    prop_assert_eq!(in_text, Some(value), "{} {:?}\n{}", name, labels, text);
                     series += 1;
                 }
                 if let Some(histogram) = &metric.histogram {
@@ -108,7 +110,11 @@ proptest! {
                     prop_assert_eq!(of("_sum"), Some(histogram.sample_sum));
                     for bucket in &histogram.bucket {
                         let bound = bucket.upper_bound;
-                        let le = if bound.is_infinite() { "+Inf".to_owned() } else { format!("{bound:?}") };
+                        let le = if bound.is_infinite() {
+                            "+Inf".to_owned()
+                        } else {
+                            format!("{bound:?}")
+                        };
                         let mut labels = labels.clone();
                         labels.push(("le", &le));
                         let value = parsed.value(&format!("{name}_bucket"), &labels);

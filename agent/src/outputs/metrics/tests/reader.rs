@@ -214,8 +214,8 @@ fn sample(line: &str) -> Result<(String, LabelSet, f64), String> {
     Ok((name.to_owned(), labels, value.parse().map_err(|_| bad())?))
 }
 
-/// Checks `{labels} value timestamp` of a bucket or a counter: its labels have 128 characters at the
-/// most.
+/// Checks `{labels} value timestamp` of a bucket or a counter: its labels have 128 characters at
+/// the most.
 fn exemplar(name: &str, text: &str) -> Option<()> {
     let allowed = name.ends_with("_bucket") || name.ends_with("_total");
     let (labels, rest) = text.strip_prefix('{')?.split_once("} ")?;

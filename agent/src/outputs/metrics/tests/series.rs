@@ -96,7 +96,10 @@ fn fallen(before: &ParsedExposition, after: &ParsedExposition) -> Vec<String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn no_counter_falls_and_the_limit_holds(steps in prop::collection::vec(step(), 0..80), room in 1..6_usize) {
+    fn no_counter_falls_and_the_limit_holds(
+        steps in prop::collection::vec(step(), 0..80),
+        room in 1..6_usize,
+    ) {
         let mut model = Model::at_zero();
         model.set_most_series(room);
         let model = Arc::new(Mutex::new(model));
@@ -113,7 +116,9 @@ proptest! {
                     // Each port of three connections in turn.
                     let mut id = (*session(n / 3)).clone();
                     id.remote.set_port(40_000 + n);
-                    of.apply(at(now), &Update::Message(Box::new(message(&Arc::new(id), seq, &[(Stage::Queued, Part::Blocked, 1_000)]))));
+                    let cells = [(Stage::Queued, Part::Blocked, 1_000)];
+                    let message = message(&Arc::new(id), seq, &cells);
+                    of.apply(at(now), &Update::Message(Box::new(message)));
                 }
                 ScrapeStep::End(n) => {
                     let mut id = (*session(n / 3)).clone();
@@ -131,8 +136,8 @@ proptest! {
                         prop_assert_eq!(fallen(before, &after), Vec::<String>::new());
                     }
                     let sessions = after.count("tag52_messages_total", &[("kind", "fresh")]);
-                    prop_assert!(sessions <= room + 1, "{} sessions where there is room for {}", sessions, room);
-                    // Nobody counts twice.
+                    prop_assert!(sessions <= room + 1, "{sessions} sessions, room for {room}");
+                    // No message counts twice.
                     let messages = after.sum("tag52_messages_total", &[]);
                     prop_assert!(messages <= f64::from(observed), "{} of {}", messages, observed);
                     before = Some(after);
