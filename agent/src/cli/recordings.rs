@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use tag52::{
-    outputs::{OutputFormat, perfetto::Filter},
+    outputs::{OutputFormat, perfetto::TraceFilter},
     recording::{
         export::ExportConfig,
         replay::{PlaybackSpeed, ReplayConfig},
@@ -58,7 +58,7 @@ pub(crate) struct Export {
     #[arg(long, value_name = "AGE", value_parser = time)]
     pub(crate) slower_than: Option<Duration>,
     /// Draw at most so many messages of a session at any instant, chosen evenly.
-    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(Filter::LANES).expect("not 0"))]
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(TraceFilter::LANES).expect("not 0"))]
     pub(crate) lanes: NonZeroUsize,
 }
 
@@ -86,7 +86,7 @@ impl Export {
         ExportConfig {
             recording: self.file,
             trace: self.perfetto,
-            filter: Filter {
+            filter: TraceFilter {
                 every: self.every,
                 slower_than: self.slower_than.unwrap_or_default(),
                 lanes: self.lanes.get(),

@@ -9,7 +9,6 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    cli::Export,
     outputs::perfetto::{Trace, TraceFilter},
     pipeline::Sink as _,
     recording::{ReadError, Reader},
@@ -23,7 +22,7 @@ pub struct ExportConfig {
     /// Where the trace for the Perfetto UI goes.
     pub trace: PathBuf,
     /// Which messages are drawn.
-    pub filter: Filter,
+    pub filter: TraceFilter,
 }
 
 /// Why a trace could not be made, or is not whole.
@@ -72,13 +71,8 @@ pub fn export(config: &ExportConfig) -> Result<(), ExportError> {
         path: shown(&config.trace),
         source,
     };
-    let file = File::create(&arguments.perfetto).map_err(failed)?;
-    let filter = TraceFilter {
-        every: arguments.every,
-        slower_than: arguments.slower_than.unwrap_or_default(),
-        lanes: arguments.lanes.get(),
-    };
-    let mut trace = Trace::new(file, filter);
+    let file = File::create(&config.trace).map_err(failed)?;
+    let mut trace = Trace::new(file, config.filter);
     let mut damaged = None;
     for read in &mut reader {
         match read {

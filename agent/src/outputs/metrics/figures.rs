@@ -41,11 +41,11 @@ impl AgentFigures {
     pub(super) fn of(model: &Model, status: OutputStatus) -> Self {
         let (processes, threads) = model.readers();
         Self {
-            health: model.health_ref().clone(),
+            health: model.health().clone(),
             open_sessions: model.open_sessions() as u64,
             processes: processes as u64,
             threads: threads as u64,
-            folded: model.sessions_folded(),
+            folded: model.sessions_without_series(),
             started_utc_ns: model.started_utc_ns(),
             max_latency: model.max_latency(),
             status,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     labels::{BaseLabels, SESSION_LABELS},
-    points::{HistogramPoint, MessageExemplar},
+    points::{HistogramPoint, LabeledExemplar},
 };
 use crate::{
     domain::{LockWaitTotals, Part, ProcessInfo, Stage, TapCounts, WindowClosures},
@@ -24,11 +24,11 @@ const MAX_EXEMPLAR_CHARACTERS: usize = 128;
 pub(super) struct SessionGroup {
     pub(super) labels: BaseLabels,
     pub(super) pid: Option<u32>,
-    pub(super) process: Option<Arc<ProcessFacts>>,
+    pub(super) process: Option<Arc<ProcessInfo>>,
     /// When the first of them began, nanoseconds since 1970 UTC.
     pub(super) since_ns: i64,
     histograms: Histograms,
-    pub(super) exemplars: Vec<Option<MessageExemplar>>,
+    pub(super) exemplars: Vec<Option<LabeledExemplar>>,
     /// The summed matrices, with the time that clock skew removed put back.
     pub(super) sums: Sums,
     pub(super) negative_ns: i128,
@@ -39,9 +39,9 @@ pub(super) struct SessionGroup {
     pub(super) skewed: u64,
     pub(super) skew_latest_ns: i64,
     pub(super) excluded: Exclusions,
-    pub(super) tap: TapDelta,
-    pub(super) threads: ThreadFacts,
-    pub(super) window: WindowFacts,
+    pub(super) tap: TapCounts,
+    pub(super) threads: LockWaitTotals,
+    pub(super) window: WindowClosures,
     /// The verdict of the latest connection on its latest interval.
     pub(super) verdict: Option<Verdict>,
     /// The what-if of the latest connection for its latest interval.
@@ -133,7 +133,7 @@ impl SessionGroup {
 }
 
 /// A histogram without exemplars.
-const fn plain(counts: &Counts, sum_ns: i128) -> HistogramPoint<'_> {
+const fn plain(counts: &DurationCounts, sum_ns: i128) -> HistogramPoint<'_> {
     HistogramPoint {
         counts,
         sum_ns,
@@ -183,7 +183,7 @@ fn labels(session: &Session) -> BaseLabels {
 }
 
 /// The namespace, pod and container that a process runs in; empty outside of a pod.
-pub(super) fn place(process: Option<&ProcessFacts>) -> [String; 3] {
+pub(super) fn place(process: Option<&ProcessInfo>) -> [String; 3] {
     let pod = process.and_then(|p| p.pod.as_ref());
     let container = process.and_then(|p| p.container.as_ref());
     [
@@ -195,8 +195,8 @@ pub(super) fn place(process: Option<&ProcessFacts>) -> [String; 3] {
 }
 
 /// The exemplars with the names of their threads, as far as they fit.
-fn named_exemplars(exemplars: &Exemplars, model: &Model) -> Vec<Option<MessageExemplar>> {
-    let named = |e: &crate::stats::Exemplar| {
+fn named_exemplars(exemplars: &MessageExemplars, model: &Model) -> Vec<Option<LabeledExemplar>> {
+    let named = |e: &crate::stats::MessageExemplar| {
         let mut labels = vec![("seq", e.seq.to_string()), ("tid", e.tid.to_string())];
         let thread = model.thread_name(e.pid, e.tid).unwrap_or_default();
         let length = |(name, value): &(&str, String)| name.len() + value.chars().count();
@@ -205,7 +205,7 @@ fn named_exemplars(exemplars: &Exemplars, model: &Model) -> Vec<Option<MessageEx
         if !thread.1.is_empty() && used + length(&thread) <= MAX_EXEMPLAR_CHARACTERS {
             labels.push(thread);
         }
-        MessageExemplar {
+        LabeledExemplar {
             labels,
             value: e.age_ns as f64 / 1e9,
             at_ns: e.at_ns,

@@ -35,6 +35,6 @@ pub use status::OutputStatus;
 
 pub(super) use metric::{Metric, MetricKind};
 pub(super) use negotiation::{accepts_gzip, negotiate_format};
-pub(super) use points::{HistogramPoint, MessageExemplar, MetricPoint, PointSink, PointValue};
+pub(super) use points::{HistogramPoint, LabeledExemplar, MetricPoint, PointSink, PointValue};
 pub(super) use snapshot::MetricsSnapshot;
 pub(super) use status::ExportOutcome;

@@ -15,7 +15,7 @@ use prometheus_client::{
 use super::{
     labels::push_label,
     metric::{Metric, MetricKind, Unit},
-    points::{MessageExemplar, MetricPoint, PointSink, PointValue},
+    points::{LabeledExemplar, MetricPoint, PointSink, PointValue},
     snapshot::MetricsSnapshot,
 };
 
@@ -105,7 +105,7 @@ impl CollectedMetrics {
         &mut self,
         name: &'static str,
         buckets: usize,
-        exemplars: &[Option<MessageExemplar>],
+        exemplars: &[Option<LabeledExemplar>],
     ) {
         if self.exemplars.last().is_none_or(|last| last.0 != name) {
             self.exemplars.push((name, Vec::new()));
@@ -179,7 +179,7 @@ fn encode_value(
 }
 
 /// The text that follows the value of a bucket.
-fn exemplar(exemplar: &MessageExemplar) -> String {
+fn exemplar(exemplar: &LabeledExemplar) -> String {
     let mut text = String::from(" # {");
     for (name, value) in &exemplar.labels {
         push_label(&mut text, name, value);

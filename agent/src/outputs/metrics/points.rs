@@ -1,11 +1,11 @@
 //! Points of metrics, and the sink that a format implements to write them one after the other.
 
 use super::{labels::BaseLabels, metric::Metric};
-use crate::stats::Counts;
+use crate::stats::DurationCounts;
 
 /// A message that stands for those of its bucket.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::outputs) struct MessageExemplar {
+pub(in crate::outputs) struct LabeledExemplar {
     pub(in crate::outputs) labels: Vec<(&'static str, String)>,
     /// The age of the message, seconds.
     pub(in crate::outputs) value: f64,
@@ -16,10 +16,10 @@ pub(in crate::outputs) struct MessageExemplar {
 /// The counts by size of one point, and their sum.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::outputs) struct HistogramPoint<'a> {
-    pub(in crate::outputs) counts: &'a Counts,
+    pub(in crate::outputs) counts: &'a DurationCounts,
     pub(in crate::outputs) sum_ns: i128,
     /// Indexed by classic bucket; may be empty.
-    pub(in crate::outputs) exemplars: &'a [Option<MessageExemplar>],
+    pub(in crate::outputs) exemplars: &'a [Option<LabeledExemplar>],
 }
 
 /// Nanoseconds in seconds, the base unit of the metrics.

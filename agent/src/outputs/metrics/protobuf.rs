@@ -9,7 +9,7 @@ use prost::Message as _;
 
 use super::{
     metric::{Metric, MetricKind},
-    points::{HistogramPoint, MessageExemplar, MetricPoint, PointSink, PointValue},
+    points::{HistogramPoint, LabeledExemplar, MetricPoint, PointSink, PointValue},
 };
 use crate::stats::ZERO_THRESHOLD;
 
@@ -102,7 +102,7 @@ fn utc(ns: i64) -> SystemTime {
     }
 }
 
-fn exemplar(exemplar: &MessageExemplar) -> proto::Exemplar {
+fn exemplar(exemplar: &LabeledExemplar) -> proto::Exemplar {
     let labels = exemplar.labels.iter();
     proto::Exemplar {
         label: pairs(labels.map(|(name, value)| (*name, value.as_str()))),

@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::{
 use super::{config::OtlpConfig, environment::HistogramEncoding};
 use crate::{
     outputs::metrics::{
-        HistogramPoint, MessageExemplar, Metric, MetricKind, MetricPoint, PointSink, PointValue,
+        HistogramPoint, LabeledExemplar, Metric, MetricKind, MetricPoint, PointSink, PointValue,
     },
     stats::ZERO_THRESHOLD,
 };
@@ -123,7 +123,8 @@ impl RequestBuilder {
             zero_count: exponential.zero,
             zero_threshold: ZERO_THRESHOLD,
             positive: Some(Buckets {
-                // OTLP counts buckets by their lower bounds, `Counts` by their upper bounds.
+                // OTLP counts buckets by their lower bounds, `DurationCounts` by their upper
+                // bounds.
                 offset: exponential.first - 1,
                 bucket_counts: exponential.counts,
             }),
@@ -216,7 +217,7 @@ fn attribute(name: &str, value: &str) -> KeyValue {
 }
 
 fn exemplars(histogram: &HistogramPoint<'_>) -> Vec<otlp::Exemplar> {
-    let exemplar = |e: &MessageExemplar| otlp::Exemplar {
+    let exemplar = |e: &LabeledExemplar| otlp::Exemplar {
         filtered_attributes: e
             .labels
             .iter()

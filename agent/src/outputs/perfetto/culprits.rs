@@ -6,9 +6,9 @@ use crate::domain::{CallObject, Culprit, CulpritId, Lock, RunnerRelation, Thread
 
 /// The culprits by their ids, as far as the updates have defined them.
 #[derive(Debug, Default)]
-pub(super) struct CulpritNames(HashMap<CulpritId, Arc<Culprit>>);
+pub(super) struct CulpritDictionary(HashMap<CulpritId, Arc<Culprit>>);
 
-impl CulpritNames {
+impl CulpritDictionary {
     pub(super) fn define(&mut self, id: CulpritId, culprit: &Arc<Culprit>) {
         self.0.insert(id, Arc::clone(culprit));
     }

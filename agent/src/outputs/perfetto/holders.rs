@@ -12,7 +12,7 @@ use super::{
     row::SliceRow,
     track::TrackOrder,
 };
-use crate::domain::{Culprit, Sample, ThreadName, Wait};
+use crate::domain::{Culprit, HolderSample, ThreadName, Wait};
 
 /// The rows of threads that held locks, by tid.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ impl HolderTracks {
     /// Draws a sample of what a holder was doing.
     pub(super) fn sample<W: Write>(
         &mut self,
-        sample: &Sample,
+        sample: &HolderSample,
         trace: &mut TraceOutput<W>,
     ) -> io::Result<()> {
         let culprit = trace.culprits.get(sample.culprit).cloned();
@@ -71,21 +71,23 @@ impl HolderTracks {
         let row = self.row(holder, trace)?;
         let out = &mut trace.out;
         let track = row.lane(0, out)?;
-        let doing = &sample.doing;
-        let state = doing.state.name();
+        let activity = &sample.activity;
+        let state = activity.state.name();
         let mut args = vec![
             out.intern.text("state", state),
             out.intern.uint("waiter", sample.waiter.into()),
         ];
-        if let Some(call) = &doing.call {
+        if let Some(call) = &activity.call {
             args.push(out.intern.text("call", call.as_str()));
         }
-        if let Some(function) = &doing.function {
+        if let Some(function) = &activity.function {
             args.push(out.intern.text("function", function.name.as_str()));
-            args.push(out.intern.text("place", function.place.as_str()));
+            args.push(out.intern.text("place", function.location.as_str()));
         }
-        let name = doing.function.as_ref().map(|function| &function.name);
-        let name = name.or(doing.call.as_ref()).map_or(state, String::as_str);
+        let name = activity.function.as_ref().map(|function| &function.name);
+        let name = name
+            .or(activity.call.as_ref())
+            .map_or(state, String::as_str);
         let event = TrackEvent {
             debug_annotations: args,
             ..out.intern.named_event("sample", name)

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
-    culprits::CulpritNames,
+    culprits::CulpritDictionary,
     interner::Interner,
     output::TraceOutput,
     placement::{DisjointLanes, EvenSampler},
@@ -120,7 +120,7 @@ fn stage_name(stage: Stage, matrix: &Matrix) -> String {
 
 fn message_args(
     message: &Message,
-    culprits: &CulpritNames,
+    culprits: &CulpritDictionary,
     intern: &mut Interner,
 ) -> Vec<DebugAnnotation> {
     let split = &message.split;
@@ -158,7 +158,7 @@ fn message_args(
 }
 
 /// The largest charges of a message with the names of their culprits; `None` when there are none.
-fn charged(charges: &[Charge], culprits: &CulpritNames) -> Option<String> {
+fn charged(charges: &[Charge], culprits: &CulpritDictionary) -> Option<String> {
     let mut charges: Vec<_> = charges.iter().filter(|c| c.ns > 0).collect();
     charges.sort_unstable_by_key(|charge| std::cmp::Reverse(charge.ns));
     let listed = charges.iter().take(MAX_CHARGES).map(|charge| {

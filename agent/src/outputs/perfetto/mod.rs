@@ -122,7 +122,7 @@ impl<W: Write> Trace<W> {
             }
             Update::Wait(wait) => self.waits.wait(*wait, output),
             Update::Cgroup(r#use) => self.cgroups.draw(at, r#use, output),
-            Update::Sample(sample) => self.waits.sample(sample, output),
+            Update::HolderSample(sample) => self.waits.sample(sample, output),
             // None of these has a place in time.
             Update::Tap(..)
             | Update::LockWaits(..)

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
-    counts::ExportCounts, culprits::CulpritNames, processes::ProcessTracks, track::TrackId,
+    counts::ExportCounts, culprits::CulpritDictionary, processes::ProcessTracks, track::TrackId,
     writer::PacketWriter,
 };
 
@@ -12,7 +12,7 @@ use super::{
 pub(super) struct TraceOutput<W> {
     pub(super) out: PacketWriter<W>,
     pub(super) processes: ProcessTracks,
-    pub(super) culprits: CulpritNames,
+    pub(super) culprits: CulpritDictionary,
     pub(super) counts: ExportCounts,
 }
 
@@ -21,7 +21,7 @@ impl<W: Write> TraceOutput<W> {
         Self {
             out: PacketWriter::new(out),
             processes: ProcessTracks::default(),
-            culprits: CulpritNames::default(),
+            culprits: CulpritDictionary::default(),
             counts: ExportCounts::default(),
         }
     }

@@ -17,10 +17,7 @@ use super::{
     track::{TrackId, TrackOrder},
     writer::PacketWriter,
 };
-use crate::{
-    domain::{Message, SessionId},
-    outputs::units::tame,
-};
+use crate::domain::{Message, SessionId, units::sanitize_name};
 
 /// The length of the windows over which ages are counted.
 const WINDOW_NS: u64 = 100_000_000;

@@ -8,7 +8,7 @@ use std::{
 use super::{
     holders::HolderTracks, output::TraceOutput, proto::TrackEvent, row::SliceRow, track::TrackOrder,
 };
-use crate::domain::{Sample, Wait};
+use crate::domain::{HolderSample, Wait};
 
 /// The largest number of culprits of a wait that are drawn as one slice.
 const MAX_CULPRITS: usize = 64;
@@ -65,7 +65,7 @@ impl WaitTracks {
     /// Draws what a holder was doing when it was sampled.
     pub(super) fn sample<W: Write>(
         &mut self,
-        sample: &Sample,
+        sample: &HolderSample,
         trace: &mut TraceOutput<W>,
     ) -> io::Result<()> {
         self.holders.sample(sample, trace)

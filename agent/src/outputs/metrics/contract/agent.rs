@@ -2,7 +2,7 @@
 
 use super::entry::{Entry, Source};
 use crate::{
-    domain::Hook,
+    domain::Availability,
     outputs::metrics::{
         metric::{Label, Unit, label},
         points::seconds,
@@ -63,10 +63,10 @@ pub(super) static ENTRIES: [Entry; 22] = [
         "Whether a capability is available on this kernel (1 or 0), and the hook that provides it",
         Source::Agent(|a, points| {
             for capability in &a.health.capabilities {
-                let (hook, there) = match &capability.hook {
-                    Hook::Chosen(hook) => (hook.as_str(), 1_u64),
+                let (hook, there) = match &capability.availability {
+                    Availability::Observed(hook) => (hook.as_str(), 1_u64),
                     // The reason is in the summary: as a label it would be of any length.
-                    Hook::Absent(_) => ("none", 0),
+                    Availability::Unavailable(_) => ("none", 0),
                 };
                 let labels = [("name", capability.name.as_str()), ("hook", hook)];
                 points.put_by(&labels, there);

@@ -2,7 +2,7 @@
 
 use super::entry::{Entry, Source};
 use crate::{
-    domain::Excluded,
+    domain::ExclusionReason,
     outputs::metrics::{
         metric::{Unit, label},
         points::seconds,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::{SECOND, at};
 use crate::{
     domain::{
-        Capability, CgroupLevel, CgroupUse, Container, Discovery, Excluded, Hook, Kube, OwnUse,
-        Part, Pod, ProbeCost, ProcessFacts, SessionId, Stage, Update,
-        samples::{message, session},
+        Availability, Capability, CgroupLevel, CgroupUse, Container, DiscoveryCounts,
+        ExclusionReason, KubeHealth, OwnUse, Part, Pod, ProbeCost, ProcessInfo, SessionId, Stage,
+        Update,
+        fixtures::{message, session},
     },
     model::Model,
 };
@@ -19,7 +20,7 @@ pub(in crate::outputs) fn busy_model() -> Model {
     let id: Arc<SessionId> = Arc::new(id);
     model.apply(
         at(1),
-        &Update::Process(Box::new(ProcessFacts {
+        &Update::Process(Box::new(ProcessInfo {
             pid: id.pid,
             inner_pid: 7,
             comm: "engine".to_owned(),
@@ -34,7 +35,7 @@ pub(in crate::outputs) fn busy_model() -> Model {
                 ..Pod::default()
             }),
             cpu_request_millis: Some(250),
-            ..ProcessFacts::default()
+            ..ProcessInfo::default()
         })),
     );
     let level = |path: &str, quota_ns, used| CgroupLevel {
@@ -74,8 +75,8 @@ pub(in crate::outputs) fn busy_model() -> Model {
     let mut resend = message(&id, 1, &[(Stage::InFlight, Part::Network, 60_000_000_000)]);
     resend.poss_dup = true;
     model.observe(&resend);
-    model.exclude(&id, Excluded::NoSendingTime);
-    let health = model.health();
+    model.exclude(&id, ExclusionReason::NoSendingTime);
+    let health = model.health_mut();
     health.lose("ring_full", 2);
     health.anomaly("negative_interval", 1);
     health.probes.push(ProbeCost {
@@ -85,14 +86,14 @@ pub(in crate::outputs) fn busy_model() -> Model {
     });
     health.capabilities.push(Capability {
         name: "arrivals".to_owned(),
-        hook: Hook::Chosen("tp_btf sk_data_ready".to_owned()),
+        availability: Availability::Observed("tp_btf sk_data_ready".to_owned()),
     });
-    health.discovery = Some(Discovery {
+    health.discovery = Some(DiscoveryCounts {
         fix: 1,
         other: 2,
         not_selected: 3,
     });
-    health.kube = Some(Kube {
+    health.kube = Some(KubeHealth {
         up: true,
         pods: 4,
         errors: vec![("forbidden".to_owned(), 1)],

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     domain::{
         Charge, Culprit, CulpritId, Moment, Part, Stage, Update,
-        samples::{message, session},
+        fixtures::{message, session},
     },
     model::Model,
 };

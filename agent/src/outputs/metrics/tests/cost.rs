@@ -6,7 +6,7 @@ use super::super::{Exposition, ExpositionFormat, MetricsSnapshot, OutputStatus};
 use crate::{
     domain::{
         Part, Stage,
-        samples::{message, session},
+        fixtures::{message, session},
     },
     model::Model,
 };

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{
         Message, Part, Stage,
-        samples::{any_message, message, session},
+        fixtures::{any_message, message, session},
     },
     model::Model,
 };

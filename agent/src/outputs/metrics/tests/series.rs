@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{
         Part, Stage, Update,
-        samples::{message, session},
+        fixtures::{message, session},
     },
     model::Model,
 };
@@ -101,7 +101,7 @@ proptest! {
         room in 1..6_usize,
     ) {
         let mut model = Model::at_zero();
-        model.set_most_series(room);
+        model.set_max_series(room);
         let model = Arc::new(Mutex::new(model));
         let mut now = 0;
         let mut seq = 0;
@@ -151,7 +151,7 @@ proptest! {
 fn a_churn_of_thousands_stays_flat() {
     let room = sessions_within(5_000).expect("room");
     let mut model = Model::at_zero();
-    model.set_most_series(room);
+    model.set_max_series(room);
     let model = Arc::new(Mutex::new(model));
     let mut before: Option<ParsedExposition> = None;
     let (mut most, mut sizes) = (0, Vec::new());
@@ -193,7 +193,7 @@ fn a_churn_of_thousands_stays_flat() {
 #[test]
 fn sessions_fold_in_the_order_in_which_they_come() {
     let mut model = Model::at_zero();
-    model.set_most_series(2);
+    model.set_max_series(2);
     for _ in 0..2 {
         for n in 0..4 {
             model.observe(&message(&session(n), 1, &[(Stage::InApp, Part::OnCpu, 1)]));
@@ -211,7 +211,7 @@ fn sessions_fold_in_the_order_in_which_they_come() {
     assert_eq!(shown(&model), [Some(5003), None]);
     model.observe(&message(&session(9), 2, &[(Stage::InApp, Part::OnCpu, 1)]));
     assert_eq!(shown(&model), [Some(5003), Some(5011), None]);
-    assert_eq!(model.sessions_folded(), 2);
+    assert_eq!(model.sessions_without_series(), 2);
     let (_, parsed) = exposed(model);
     let other = parsed.sum("tag52_messages_total", &[("sender", "other")]);
     assert_eq!(other, 5.0);
