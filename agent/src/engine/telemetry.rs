@@ -9,8 +9,8 @@ use super::{
 use crate::{
     model::Model,
     outputs::{
-        OutputStatus, Endpoint, Exporter, Exposition, Heartbeat, MetricsServer, OtlpConfig, host_name,
-        kubernetes_node, node_name, sessions_within,
+        Endpoint, Exporter, Exposition, Heartbeat, MetricsServer, OtlpConfig, OutputStatus,
+        host_name, kubernetes_node, node_name, sessions_within,
     },
 };
 

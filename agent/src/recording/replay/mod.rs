@@ -19,8 +19,8 @@ use self::{live_view::Player, playback::Stage};
 use crate::{
     domain::Moment,
     outputs::{
-        OutputStatus, BindError, Endpoint, Exposition, Heartbeat, MAX_SERIES, MetricsServer,
-        OutputError, OutputWriter, node_name,
+        BindError, Endpoint, Exposition, Heartbeat, MAX_SERIES, MetricsServer, OutputError,
+        OutputStatus, OutputWriter, node_name,
     },
     recording::{Header, ReadError, Reader},
     signals::Signals,
