@@ -29,7 +29,7 @@ use super::{
     config::Config, holders::Holders, names::Names, own_use::own_use, processes::Processes,
     quotas::Quotas, thread_use, threads::LockWaits,
 };
-use crate::targets::found::{Found, Settled};
+use crate::targets::discovered::{Found, Settled};
 
 /// Owns everything between the probes and the outputs.
 pub(super) struct Collector {

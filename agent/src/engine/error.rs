@@ -9,7 +9,7 @@ use crate::{
     kube::KubeError,
     outputs::{BindError, OtlpError, OutputError},
     recording::WriteError,
-    targets::pid::TargetError,
+    targets::target::TargetError,
 };
 
 /// Why a run could not begin, or had to end.

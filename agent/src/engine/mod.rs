@@ -44,10 +44,10 @@ use crate::{
     recording::{Header, Recorder, WriteError, Written},
     signals::Signals,
     targets::{
+        discovered::Found,
         discovery::Selector,
-        ends::Ends,
-        found::Found,
-        pid::{Targets, in_initial_namespace},
+        exits::Ends,
+        target::{Targets, in_initial_namespace},
     },
 };
 use clock_set::ClockSet;

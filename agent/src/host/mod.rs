@@ -4,19 +4,15 @@
 //! looked at again after seconds; a process may have ended or changed by then, and what cannot be
 //! found out is said to be unknown and counted.
 
-mod ahead;
-mod calls;
 mod cgroups;
 mod container;
-mod files;
-mod memory;
-mod names;
 mod objects;
 mod pipes;
 mod proc;
 mod python;
 mod sockets;
-mod symbols;
+mod syscalls;
+mod threads;
 
 #[cfg(test)]
 mod tests;
@@ -26,11 +22,10 @@ use std::{collections::BTreeSet, fs, io, sync::Arc};
 use self::{
     cgroups::{Hierarchies, Share},
     container::Place,
-    names::Names,
     objects::Objects,
     proc::Proc,
-    python::NoFunction,
-    symbols::Symbols,
+    python::{NoFunction, Symbols},
+    threads::Names,
 };
 use crate::domain::{
     CallObject, CgroupUse, Container, Culprit, Function, Lock, Part, Pod, ProcessInfo, Qos,
@@ -268,7 +263,7 @@ impl Host {
     /// The name of a system call; of -1: a page fault.
     #[must_use]
     pub fn call_name(number: i64) -> String {
-        calls::name(number)
+        syscalls::name(number)
     }
 
     /// The Python function a thread of a process is in right now, without stopping it; `None` when
@@ -324,5 +319,5 @@ impl Host {
 /// The name of the call in the text of a `syscall`; `None` when the thread runs.
 fn blocked_in(text: &str) -> Option<String> {
     let number = text.split_whitespace().next()?.parse().ok()?;
-    Some(calls::name(number))
+    Some(syscalls::name(number))
 }

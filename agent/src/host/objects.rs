@@ -3,10 +3,10 @@
 use std::{fs, path::Path};
 
 use super::{
-    calls,
     pipes::{Missed, Pipes},
     proc::Proc,
     sockets::Sockets,
+    syscalls,
 };
 use crate::domain::CallObject;
 
@@ -46,8 +46,8 @@ impl Objects {
     /// The name of a system call, and what it is on. By now the descriptor may have been closed, or
     /// be another: it is looked at after the wait.
     pub(super) fn resolve(&mut self, pid: u32, number: i64, argument: u64) -> (String, CallObject) {
-        let name = calls::name(number);
-        let object = match calls::descriptor(&name, argument) {
+        let name = syscalls::name(number);
+        let object = match syscalls::descriptor(&name, argument) {
             Some(descriptor) => self.behind(pid, descriptor),
             None => CallObject::None,
         };

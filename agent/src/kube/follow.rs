@@ -24,9 +24,9 @@ use tokio::{
 
 use super::{
     Setup, Shared,
-    error::{Kind, Trouble},
+    api_pod::{PodList, RawPod},
+    failure::{Kind, Trouble},
     lock,
-    pod::{PodList, RawPod},
 };
 
 /// How much of a list is asked for at once. Servers answer lists from their cache as a whole,

@@ -9,10 +9,10 @@
 //! new connection is a TLS handshake: on the run loop's only thread either would keep the ring from
 //! being drained for tens of milliseconds.
 
-mod error;
+mod api_pod;
+mod failure;
 mod follow;
-mod pod;
-mod pods;
+mod pod_table;
 mod quantity;
 pub mod selector;
 mod setup;
@@ -28,11 +28,11 @@ use tokio::sync::oneshot;
 
 use crate::domain::ProcessInfo;
 
-use self::{error::Kind, pods::Pods};
+use self::{failure::Kind, pod_table::Pods};
 pub use self::{
-    error::KubeError,
+    api_pod::{PodContainer, PodFacts},
+    failure::KubeError,
     follow::Timing,
-    pod::{PodContainer, PodFacts},
     setup::{Mode, Setup},
 };
 

@@ -8,7 +8,7 @@ use std::{
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
 use super::{
-    error::{KubeError, causes},
+    failure::{KubeError, causes},
     follow::Timing,
 };
 

@@ -1,8 +1,8 @@
-//! Whom to follow: the processes that were given, those that discovery finds, and their ends.
+//! Whom to follow: the processes that were given, those that discovery finds, and their exits.
 
+pub(crate) mod discovered;
 pub mod discovery;
-pub(crate) mod ends;
-pub(crate) mod found;
-pub mod pid;
+pub(crate) mod exits;
+pub mod target;
 
-pub use pid::{Target, TargetError, Targets, in_initial_namespace};
+pub use target::{Target, TargetError, Targets, in_initial_namespace};

@@ -10,14 +10,14 @@
 //! | pod | `podUID`, `...-podUID.slice` (dashes of the UID as underscores) |
 //! | container | 64 hexadecimal digits, `RUNTIME-ID`, `RUNTIME-ID.scope`, `SLICE:RUNTIME:ID` |
 
-mod request;
+mod cpu_request;
 
 #[cfg(test)]
 mod tests;
 
 use crate::domain::Qos;
 
-pub(super) use self::request::{millis_of_shares, millis_of_weight};
+pub(super) use self::cpu_request::{millis_of_shares, millis_of_weight};
 
 /// Where a process is, as its cgroups are named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

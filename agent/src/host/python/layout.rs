@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::super::memory;
+use super::memory;
 
 /// Why a version's functions are not named.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

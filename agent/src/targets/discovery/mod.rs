@@ -4,14 +4,14 @@
 //! asked for, and remembered until it ends.
 
 mod pattern;
-mod selector;
+mod process_selector;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 
 pub use pattern::{CommandLine, Glob};
-pub use selector::{Selector, Subject};
+pub use process_selector::{Selector, Subject};
 
 use crate::kube::selector::Answer;
 

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use tokio::sync::mpsc;
 
 use crate::engine::{RunError, readiness};
-use crate::targets::pid::Target;
+use crate::targets::target::Target;
 
 /// Waits for the end of processes, each by its own handle.
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ use procfs::{
     process::{MMPermissions, MMapPath, MemoryMap, MemoryMaps},
 };
 
-use super::{memory, proc::Proc, symbols::Runtime};
+use super::{super::proc::Proc, memory, runtimes::Runtime};
 
 /// So many files are remembered.
 const KEPT: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
@@ -46,7 +46,7 @@ type Known = LruCache<(u64, u64), Option<Linked>>;
 
 /// The files looked through so far; the same for all clones of it.
 #[derive(Clone, Debug)]
-pub(super) struct Files {
+pub(in crate::host) struct Files {
     proc: Proc,
     /// By device and inode.
     known: Arc<Mutex<Known>>,
@@ -55,7 +55,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn new(proc: Proc) -> Self {
+    pub(in crate::host) fn new(proc: Proc) -> Self {
         Self {
             proc,
             known: Arc::new(Mutex::new(LruCache::new(KEPT))),
@@ -65,17 +65,17 @@ impl Files {
     }
 
     /// How many could not be read.
-    pub(super) fn unreadable(&self) -> u64 {
+    pub(in crate::host) fn unreadable(&self) -> u64 {
         self.unreadable.load(Relaxed)
     }
 
     /// How many were not looked through for their size.
-    pub(super) fn too_large(&self) -> u64 {
+    pub(in crate::host) fn too_large(&self) -> u64 {
         self.too_large.load(Relaxed)
     }
 
     /// Looks through the files the process has mapped as code.
-    pub(super) fn look(&self, pid: u32) -> Option<Runtime> {
+    pub(in crate::host) fn look(&self, pid: u32) -> Option<Runtime> {
         let maps = MemoryMaps::from_file(self.proc.of(pid, "maps")).ok()?;
         let mut files: BTreeMap<(bool, &Path), Vec<&MemoryMap>> = BTreeMap::new();
         for map in &maps.0 {

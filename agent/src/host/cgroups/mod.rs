@@ -1,6 +1,6 @@
 //! The CPU controller's cgroups: v1, v2, and both at once.
 
-mod place;
+mod namespace_path;
 
 use std::{
     ffi::OsString,
@@ -14,7 +14,7 @@ use procfs::{
     process::{MountInfo, MountInfos},
 };
 
-use self::place::Shown;
+use self::namespace_path::Shown;
 use super::proc::Proc;
 use crate::domain::{CgroupLevel, CgroupUse};
 

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use super::{files::Files, proc::Proc, symbols::Known};
+use super::{super::proc::Proc, mapped_files::Files, runtimes::Known};
 
 /// What was found out about a process; nothing when it has ended.
 type Done = (u32, Option<Known>);

@@ -9,7 +9,7 @@ use std::{
 
 use lru::LruCache;
 
-use super::{ahead::Ahead, files::Files, proc::Proc};
+use super::{super::proc::Proc, background::Ahead, mapped_files::Files};
 
 /// So many processes are remembered.
 const KEPT: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
@@ -22,19 +22,19 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// CPython in a process, by its own addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Runtime {
+pub(in crate::host) struct Runtime {
     /// `_PyRuntime`.
-    pub(super) start: u64,
+    pub(in crate::host) start: u64,
     /// Its size, bytes.
-    pub(super) size: u64,
+    pub(in crate::host) size: u64,
     /// `Py_Version`: `0x030b07f0` is 3.11.7. From 3.11 on.
-    pub(super) version: Option<u32>,
+    pub(in crate::host) version: Option<u32>,
     /// Built to run without a GIL.
-    pub(super) free_threaded: bool,
+    pub(in crate::host) free_threaded: bool,
     /// `PyCode_Type`.
-    pub(super) code_type: Option<u64>,
+    pub(in crate::host) code_type: Option<u64>,
     /// `PyUnicode_Type`.
-    pub(super) text_type: Option<u64>,
+    pub(in crate::host) text_type: Option<u64>,
 }
 
 impl Runtime {
@@ -72,7 +72,7 @@ impl Identity {
 
 /// What was found out about a process, and when.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
+pub(in crate::host) struct Known {
     identity: Identity,
     runtime: Option<Runtime>,
     checked: Instant,
@@ -81,7 +81,7 @@ pub(super) struct Known {
 
 impl Known {
     /// Looks through its files; `None` when there is no such process.
-    pub(super) fn find(proc: &Proc, files: &Files, pid: u32) -> Option<Self> {
+    pub(in crate::host) fn find(proc: &Proc, files: &Files, pid: u32) -> Option<Self> {
         // It may become another meanwhile: then this is not its identity any more, and it is looked
         // at again.
         let identity = Identity::of(proc, pid)?;
@@ -98,15 +98,15 @@ impl Known {
 
 /// The processes looked at so far.
 #[derive(Debug)]
-pub(super) struct Symbols {
+pub(in crate::host) struct Symbols {
     proc: Proc,
     processes: LruCache<u32, Known>,
-    pub(super) files: Files,
+    pub(in crate::host) files: Files,
     ahead: Ahead,
 }
 
 impl Symbols {
-    pub(super) fn new(proc: Proc) -> Self {
+    pub(in crate::host) fn new(proc: Proc) -> Self {
         let files = Files::new(proc.clone());
         Self {
             ahead: Ahead::new(proc.clone(), files.clone()),
@@ -118,18 +118,18 @@ impl Symbols {
 
     /// Looks through the files of a process on another thread. Whoever asks before that is done
     /// waits for it.
-    pub(super) fn look_ahead(&mut self, pid: u32) {
+    pub(in crate::host) fn look_ahead(&mut self, pid: u32) {
         self.ahead.look(pid);
     }
 
     /// Whether a futex of the process at this address is CPython's global interpreter lock.
-    pub(super) fn is_gil(&mut self, pid: u32, address: u64) -> bool {
+    pub(in crate::host) fn is_gil(&mut self, pid: u32, address: u64) -> bool {
         self.runtime(pid)
             .is_some_and(|runtime| runtime.has_gil_at(address))
     }
 
     /// CPython in this process.
-    pub(super) fn runtime(&mut self, pid: u32) -> Option<Runtime> {
+    pub(in crate::host) fn runtime(&mut self, pid: u32) -> Option<Runtime> {
         self.runtime_at(pid, Instant::now())
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::pod::{PodFacts, RawPod};
+use super::api_pod::{PodFacts, RawPod};
 
 /// How long a pod that is gone is remembered: what its processes did last is told after their end.
 const GRACE: Duration = Duration::from_secs(120);

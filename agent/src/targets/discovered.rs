@@ -12,11 +12,11 @@ use crate::{
     },
     targets::{
         discovery::{Decision, Discovery, Selector, Subject},
-        pid::Target,
+        target::Target,
     },
 };
 
-use crate::targets::ends::Ends;
+use crate::targets::exits::Ends;
 
 /// The processes found to read FIX.
 #[derive(Debug)]
