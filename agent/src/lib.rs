@@ -18,6 +18,7 @@ pub mod kube;
 pub mod model;
 pub mod outputs;
 pub mod pipeline;
+mod readiness;
 pub mod recording;
 mod signals;
 pub mod stats;

@@ -1,18 +1,21 @@
-//! The signals that end a watch or a replay.
+//! The signals that end a run or a replay.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT and SIGTERM, from when this is made: they no longer end the process by themselves.
+/// SIGINT and SIGTERM. Once this exists, they no longer end the process by themselves.
 #[derive(Debug)]
-pub(crate) struct Signals {
+pub(crate) struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-impl Signals {
-    /// Asks for them.
+impl StopSignals {
+    /// Installs the handlers. Must be called inside of a runtime.
+    ///
+    /// # Errors
+    /// When the system refuses.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -20,7 +23,7 @@ impl Signals {
         })
     }
 
-    /// Until one comes.
+    /// Waits for the next of them.
     pub(crate) async fn any(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

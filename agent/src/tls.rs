@@ -1,31 +1,30 @@
-//! What to do when a server's certificate is refused: rustls says what is wrong with it, not what
-//! would help.
+//! What to do about a failed TLS handshake: rustls says what is wrong, not what would help.
 
 use std::{error::Error, io};
 
 use rustls::{CertificateError as Wrong, Error as Tls};
 
-/// The failed handshake behind an error, if that is what it came from.
+/// The failed handshake that caused an error, if there is one.
 pub(crate) fn failure<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Tls> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
+        if let Some(failure) = error.downcast_ref() {
+            return Some(failure);
         }
-        // An I/O error's source is that of the error in it, which would be passed over.
-        let inside = error
+        // The source of an I/O error is that of the error inside of it, which would be skipped.
+        let inner = error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref);
-        next = match inside {
-            Some(inside) => Some(inside),
+        next = match inner {
+            Some(inner) => Some(inner),
             None => error.source(),
         };
     }
     None
 }
 
-/// What would help. `authority` says where the CA's certificates come from, as an order: "name them
-/// in ...".
+/// What to do about a failed handshake. `authority` says, as an instruction, where the CA's
+/// certificates come from: "name them in ...".
 pub(crate) fn advice(failure: &Tls, authority: &str) -> String {
     match failure {
         Tls::InvalidCertificate(
@@ -38,8 +37,8 @@ pub(crate) fn advice(failure: &Tls, authority: &str) -> String {
             "write the address with a name that is in the server's certificate".to_owned()
         }
         Tls::InvalidCertificate(_) => authority.to_owned(),
-        Tls::InvalidMessage(_) => "look whether the server speaks TLS at that port".to_owned(),
-        _ => format!("look at what the server asks of its clients; {authority}"),
+        Tls::InvalidMessage(_) => "check that the server speaks TLS at that port".to_owned(),
+        _ => format!("check what the server requires of its clients; {authority}"),
     }
 }
 
@@ -56,15 +55,15 @@ mod tests {
     }
 
     #[test]
-    fn who_may_be_trusted_is_not_the_answer_to_everything() {
+    fn the_advice_depends_on_what_is_wrong() {
         for (wrong, helps) in [
             (Wrong::UnknownIssuer, "name the CA"),
             (Wrong::BadSignature, "name the CA"),
             (Wrong::Expired, "renew"),
             (Wrong::NotValidForName, "a name that is in"),
         ] {
-            let told = advice(&Tls::InvalidCertificate(wrong), "name the CA");
-            assert!(told.contains(helps), "{told}");
+            let text = advice(&Tls::InvalidCertificate(wrong), "name the CA");
+            assert!(text.contains(helps), "{text}");
         }
     }
 }

@@ -9,12 +9,9 @@ use tag52::{
         TelemetryConfig,
     },
     kernel::FunctionSpec,
-    kube::{
-        Mode,
-        selector::{LabelSelector, PodSelector},
-    },
+    kube::{KubeMode, LabelSelector, PodSelector},
     outputs::MAX_SERIES,
-    targets::discovery::{CommandLine, Glob, Selector},
+    targets::{CommandLineRegex, Glob, ProcessSelector},
 };
 
 use super::values::{clock_step, duration, series};
@@ -94,7 +91,7 @@ pub(crate) struct Select {
         requires = "all",
         allow_hyphen_values = true
     )]
-    pub(crate) cmdline: Vec<CommandLine>,
+    pub(crate) cmdline: Vec<CommandLineRegex>,
     /// With --all: only processes in such a cgroup (the path as /proc/PID/cgroup has it; * matches
     /// slashes too).
     #[arg(long, value_name = "GLOB", requires = "all")]
@@ -153,8 +150,8 @@ pub(crate) enum When {
 }
 
 impl Select {
-    fn selector(self) -> Selector {
-        Selector {
+    fn selector(self) -> ProcessSelector {
+        ProcessSelector {
             comms: self.comm,
             command_lines: self.cmdline,
             cgroups: self.cgroup,
@@ -170,9 +167,9 @@ impl KubeArguments {
     fn config(self) -> KubeConfig {
         KubeConfig {
             mode: match self.mode {
-                When::Auto => Mode::Auto,
-                When::On => Mode::On,
-                When::Off => Mode::Off,
+                When::Auto => KubeMode::Auto,
+                When::On => KubeMode::On,
+                When::Off => KubeMode::Off,
             },
             node_name: self.node_name,
             kubeconfig: self.kubeconfig,

@@ -9,8 +9,8 @@ use std::{
 
 use tokio::io::unix::AsyncFd;
 
-use super::readiness;
 use crate::clock::RunClocks;
+use crate::readiness::readiness;
 
 /// Tells that the wall clock was set.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use crate::{
     host::Host,
     join::{SocketFilter, SocketTable},
     kernel::{ProbeError, Probes},
-    kube::Kube,
+    kube::PodDirectory,
     model::Summary,
     outputs::{OutputError, top::ScreenData},
     pipeline::{Publisher, Sink as _},
@@ -29,7 +29,7 @@ use super::{
     config::Config, holders::Holders, names::Names, own_use::own_use, processes::Processes,
     quotas::Quotas, thread_use, threads::LockWaits,
 };
-use crate::targets::discovered::{Found, Settled};
+use crate::targets::discovered::{DecidedProcess, DiscoveredProcesses};
 
 /// Owns everything between the probes and the outputs.
 pub(super) struct Collector {
@@ -53,7 +53,7 @@ pub(super) struct Collector {
     /// `None`: not asked for.
     holders: Option<Holders>,
     /// `None`: the processes were given.
-    found: Option<Found>,
+    found: Option<DiscoveredProcesses>,
     /// Those the model was told of.
     introduced: BTreeSet<u32>,
     malformed: u64,
@@ -73,7 +73,7 @@ impl Collector {
         time: RunClocks,
         publisher: Publisher,
         names: Names,
-        found: Option<Found>,
+        found: Option<DiscoveredProcesses>,
     ) -> Self {
         let sockets = SocketTable::new(SocketFilter {
             port: config.port,
@@ -113,7 +113,7 @@ impl Collector {
     }
 
     /// From now on processes are told with the names that the API knows.
-    pub(super) fn resolve_pods(&mut self, kube: Kube) {
+    pub(super) fn resolve_pods(&mut self, kube: PodDirectory) {
         self.processes = Processes::new(kube);
     }
 
@@ -261,14 +261,14 @@ impl Collector {
         let Some(found) = &mut self.found else {
             return;
         };
-        let settled = found.settled(&self.names.0, self.processes.kube());
-        for Settled {
+        let settled = found.take_decided(&self.names.0, self.processes.kube());
+        for DecidedProcess {
             pid,
             decision,
             first,
         } in settled
         {
-            let ended = |found: &Found| first && !found.follow(pid);
+            let ended = |found: &DiscoveredProcesses| first && !found.watch_exit(pid);
             if self.found.as_ref().is_some_and(ended) {
                 if decision != Decision::Follow {
                     self.leave_out(pid);
@@ -277,21 +277,21 @@ impl Collector {
                 continue;
             }
             match decision {
-                Decision::Wait => {}
+                Decision::Undecided => {}
                 Decision::Follow => self.follow(pid),
-                Decision::Leave => self.leave(pid),
+                Decision::Exclude => self.leave(pid),
             }
         }
     }
 
     fn follow(&mut self, pid: NonZeroU32) {
-        self.names.0.prepare_aside(pid.get());
+        self.names.0.find_runtime_in_background(pid.get());
         self.pids.push(pid);
         // Who reads that a process is followed may count on its hand-offs.
         if !self
             .found
             .as_ref()
-            .is_some_and(|found| found.look_for_function(pid))
+            .is_some_and(|found| found.search_function(pid))
         {
             self.say_followed(pid);
         }
@@ -305,7 +305,10 @@ impl Collector {
     /// Attaches to the function of `--handoff` in processes that were looked through since the last
     /// call.
     fn attach_found(&mut self) {
-        while let Some((pid, function, place)) = self.found.as_ref().and_then(Found::function_found)
+        while let Some((pid, function, place)) = self
+            .found
+            .as_ref()
+            .and_then(DiscoveredProcesses::next_function)
         {
             // It ended meanwhile, and that was said.
             if !self.pids.contains(&pid) {
@@ -335,7 +338,7 @@ impl Collector {
     fn leave_out(&mut self, pid: NonZeroU32) {
         let streams = self.sockets.exclude_process(pid.get()).max(1);
         if let Some(found) = &mut self.found {
-            found.discovery.left_out(streams);
+            found.decisions.exclude_streams(streams);
         }
     }
 
@@ -373,7 +376,7 @@ impl Collector {
         pids.sort_unstable();
         pids.dedup();
         if let Some(found) = &self.found {
-            pids.retain(|&pid| found.discovery.decided(pid) == Some(Decision::Follow));
+            pids.retain(|&pid| found.decisions.decided(pid) == Some(Decision::Follow));
         }
         pids
     }
@@ -410,7 +413,7 @@ impl Collector {
         }
         self.attribution.process_ended(number);
         if let Some(found) = &mut self.found {
-            found.discovery.ended(number);
+            found.decisions.ended(number);
         }
         if let Err(error) = self.probes.unwatch(pid) {
             log::warn!("whoever gets pid {pid} next is watched too: {error}");
@@ -580,7 +583,7 @@ impl Collector {
                         (count, &self.found)
                     {
                         let so_far = health.discovery.get_or_insert_default();
-                        so_far.not_selected = found.discovery.not_selected();
+                        so_far.not_selected = found.decisions.not_selected();
                         match count {
                             ProbeCounter::StreamFix => {
                                 so_far.fix = n.saturating_sub(so_far.not_selected);
@@ -622,7 +625,7 @@ impl Collector {
         }
         say_functions(health, self.holders.is_some(), &self.names.0);
         health.ring_high_water_bytes = self.ring_high_water;
-        health.kube = self.processes.kube().map(Kube::health);
+        health.kube = self.processes.kube().map(PodDirectory::health);
         health.own = own_use();
         health.probes = costs;
         publication.publish(now, Update::Health(Box::new(health.clone())));
@@ -632,7 +635,7 @@ impl Collector {
 /// Whether the functions of holders are told, and why not.
 fn say_functions(health: &mut Health, asked: bool, host: &Host) {
     const NAME: &str = "functions of holders";
-    let why: Vec<&str> = host.refusals().collect();
+    let why: Vec<&str> = host.unsupported_runtimes().collect();
     let hook = match (asked, why.is_empty()) {
         (false, _) => Availability::Unavailable("--no-stacks".to_owned()),
         (true, true) => {
@@ -656,10 +659,10 @@ fn wants_call_hook(event: &Event<'_>) -> bool {
 
 /// Whether an update is published: every one where the processes were given.
 fn is_admitted(
-    found: &mut Option<Found>,
+    found: &mut Option<DiscoveredProcesses>,
     update: &Update,
     names: &Names,
-    kube: Option<&Kube>,
+    kube: Option<&PodDirectory>,
 ) -> bool {
     found
         .as_mut()

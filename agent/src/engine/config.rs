@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use crate::{
-    kernel::FunctionSpec, kube::Mode, outputs::OutputFormat, targets::discovery::Selector,
+    kernel::FunctionSpec, kube::KubeMode, outputs::OutputFormat, targets::ProcessSelector,
 };
 
 /// What a live run watches, measures and shows.
@@ -43,7 +43,7 @@ pub enum TargetConfig {
     /// Those with these pids, until the last of them has ended.
     Pids(Vec<NonZeroU32>),
     /// Every process that reads FIX and that the selector admits, until a signal comes.
-    Discovered(Selector),
+    Discovered(ProcessSelector),
 }
 
 /// What is shown while a run goes on; its end is always the summary.
@@ -91,7 +91,7 @@ pub struct OtlpTarget {
 #[derive(Clone, Debug, Default)]
 pub struct KubeConfig {
     /// Whether the Kubernetes API is asked.
-    pub mode: Mode,
+    pub mode: KubeMode,
     /// The node whose pods are wanted; `None`: what the environment says.
     pub node_name: Option<String>,
     /// Where the API is and who asks, outside of a pod.

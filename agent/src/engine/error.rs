@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{
     kernel::ProbeError,
-    kube::KubeError,
+    kube::KubeSetupError,
     outputs::{BindError, OtlpError, OutputError},
     recording::WriteError,
     targets::target::TargetError,
@@ -23,7 +23,7 @@ pub enum RunError {
     Probes(#[from] ProbeError),
     /// The Kubernetes API.
     #[error(transparent)]
-    Kube(#[from] KubeError),
+    Kube(#[from] KubeSetupError),
     /// The metrics endpoint.
     #[error(transparent)]
     Bind(#[from] BindError),

@@ -19,13 +19,11 @@ mod threads;
 use std::{
     io::{self, IsTerminal as _},
     num::NonZeroU32,
-    os::fd::AsRawFd,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use tokio::{
-    io::{Interest, unix::AsyncFd},
     sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
@@ -34,20 +32,21 @@ use crate::{
     clock::{RunClocks, SteppedClocks, SystemClocks, TimeSource as _},
     domain::Moment,
     kernel::{KernelSupport, LoadedProbes, ProbeConfig},
-    kube::{self, Kube},
+    kube::{KubeAccess, KubeSetup, PodDirectory},
     model::Model,
     outputs::{
         Endpoint, Heartbeat, OutputError, OutputFormat, OutputWriter,
         top::{Screen, ScreenConfig},
     },
     pipeline::Publisher,
+    readiness::readiness,
     recording::{Header, Recorder, WriteError, Written},
-    signals::Signals,
+    signals::StopSignals,
     targets::{
-        discovered::Found,
-        discovery::Selector,
-        exits::Ends,
-        target::{Targets, in_initial_namespace},
+        ProcessSelector,
+        discovered::DiscoveredProcesses,
+        exits::ExitWatcher,
+        target::{Targets, require_initial_namespace},
     },
 };
 use clock_set::ClockSet;
@@ -92,9 +91,9 @@ pub fn run(config: &Config) -> Result<(), RunError> {
 
 async fn watch(config: &Config) -> Result<(), RunError> {
     let (targets, selector) = match &config.targets {
-        TargetConfig::Pids(pids) => (Some(Targets::open(pids)?), Selector::default()),
+        TargetConfig::Pids(pids) => (Some(Targets::open(pids)?), ProcessSelector::default()),
         TargetConfig::Discovered(selector) => {
-            in_initial_namespace()?;
+            require_initial_namespace()?;
             allow_descriptors();
             (None, selector.clone())
         }
@@ -140,18 +139,18 @@ async fn watch(config: &Config) -> Result<(), RunError> {
         let header = Header::new(watched.clone(), start, config.max_latency);
         Recorder::start(&to.path, to.max_size_bytes, header)
     });
-    let (all_ends, mut ends) = Ends::new();
+    let (all_ends, mut ends) = ExitWatcher::new();
     let found = match targets {
         Some(targets) => {
             for target in targets {
-                all_ends.follow(target)?;
+                all_ends.watch(target).map_err(RunError::Runtime)?;
             }
             // Once all of these have ended, so has the watch.
             drop(all_ends);
             None
         }
         None => {
-            let found = Found::new(selector, all_ends, config.handoff.clone());
+            let found = DiscoveredProcesses::new(selector, all_ends, config.handoff.clone());
             Some(found.map_err(RunError::Runtime)?)
         }
     };
@@ -174,7 +173,7 @@ async fn watch(config: &Config) -> Result<(), RunError> {
     }
     log::info!("watching {watched}");
     // Before the terminal is another one: a signal has to give it back.
-    let mut signals = Signals::new().map_err(RunError::Runtime)?;
+    let mut signals = StopSignals::new().map_err(RunError::Runtime)?;
     let mut screen = match live {
         Some(_) => Some(Screen::open(setup(config, &watched)).map_err(RunError::Screen)?),
         None => None,
@@ -256,16 +255,18 @@ fn probe_config(config: &Config) -> ProbeConfig {
 }
 
 /// Begins to follow this node's pods, where that is wanted and possible.
-async fn resolve_pods(config: &KubeConfig) -> Result<Option<Kube>, RunError> {
+async fn resolve_pods(config: &KubeConfig) -> Result<Option<PodDirectory>, RunError> {
     let (node, file) = (config.node_name.as_deref(), config.kubeconfig.as_deref());
-    match kube::Setup::find(config.mode, node, file).await? {
-        Ok(setup) => Kube::start(setup).map(Some).map_err(RunError::Runtime),
-        Err(why) => {
-            if let Some(why) = why {
-                log::warn!("pods have ids only: {why}");
-            }
+    match KubeSetup::find(config.mode, node, file).await? {
+        KubeAccess::Available(setup) => {
+            let directory = PodDirectory::start(*setup).map_err(RunError::Runtime)?;
+            Ok(Some(directory))
+        }
+        KubeAccess::Unavailable(reason) => {
+            log::warn!("pods are shown with ids instead of names: {reason}");
             Ok(None)
         }
+        KubeAccess::Off => Ok(None),
     }
 }
 
@@ -311,16 +312,9 @@ fn allow_descriptors() {
     }
 }
 
-/// Tells when a descriptor can be read.
-pub(crate) fn readiness<T: AsRawFd>(fd: T) -> io::Result<AsyncFd<T>> {
-    // SAFETY: every caller's descriptor is open, and stays the same, for as long as it is held.
-    let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
-    registered.map_err(Into::into)
-}
-
 /// What a watch is told from elsewhere.
 struct Outside<'a> {
-    signals: &'a mut Signals,
+    signals: &'a mut StopSignals,
     ends: &'a mut mpsc::Receiver<NonZeroU32>,
     clock_set: &'a ClockSet,
 }
@@ -426,7 +420,7 @@ async fn left(live: &mut Option<Live<'_>>) {
 }
 
 /// Until the last view is left or a signal comes.
-async fn stay(window: &mut Screen, signals: &mut Signals, heartbeat: &Heartbeat) {
+async fn stay(window: &mut Screen, signals: &mut StopSignals, heartbeat: &Heartbeat) {
     let mut alive = interval(ALIVE);
     loop {
         tokio::select! {

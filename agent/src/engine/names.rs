@@ -16,7 +16,7 @@ impl Names {
     pub(super) fn new(pids: &[NonZeroU32]) -> io::Result<Self> {
         let mut host = Host::new()?;
         for pid in pids {
-            host.prepare(pid.get());
+            host.find_runtime(pid.get());
         }
         Ok(Self(host))
     }

@@ -3,8 +3,9 @@
 use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};
 
-use super::{RunError, readiness};
+use super::RunError;
 use crate::kernel::Probes;
+use crate::readiness::readiness;
 
 /// Hands the lines of the probes to the agent's log, whatever their level: they were asked for.
 struct ProbeLines;

@@ -3,19 +3,19 @@
 
 use std::collections::HashMap;
 
-use crate::{domain::ProcessInfo, host::Host, kube::Kube};
+use crate::{domain::ProcessInfo, host::Host, kube::PodDirectory};
 
 /// What the model has been told of them.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
-    kube: Option<Kube>,
+    kube: Option<PodDirectory>,
     told: HashMap<u32, ProcessInfo>,
     /// Of the API's names, when they were looked at last.
     generation: u64,
 }
 
 impl Processes {
-    pub(super) fn new(kube: Kube) -> Self {
+    pub(super) fn new(kube: PodDirectory) -> Self {
         Self {
             kube: Some(kube),
             ..Self::default()
@@ -23,7 +23,7 @@ impl Processes {
     }
 
     /// The API, if it is asked.
-    pub(super) const fn kube(&self) -> Option<&Kube> {
+    pub(super) const fn kube(&self) -> Option<&PodDirectory> {
         self.kube.as_ref()
     }
 
@@ -34,7 +34,7 @@ impl Processes {
         let facts: Vec<_> = facts
             .map(|mut facts| {
                 if let Some(kube) = &self.kube {
-                    kube.name(&mut facts);
+                    kube.add_names(&mut facts);
                 }
                 facts
             })
@@ -57,7 +57,7 @@ impl Processes {
         let mut renamed = Vec::new();
         for told in self.told.values_mut() {
             let mut facts = told.clone();
-            kube.name(&mut facts);
+            kube.add_names(&mut facts);
             if facts != *told {
                 told.clone_from(&facts);
                 renamed.push(facts);

@@ -25,7 +25,7 @@ impl Quotas {
         let now = names.0.cgroup_use(pid).ok()?;
         let before = self.0.insert(pid, now.clone());
         let ran_out = match before {
-            Some(before) => host::ran_out(&before, &now)
+            Some(before) => host::throttled_levels(&before, &now)
                 .into_iter()
                 .max_by_key(|&(_, ns)| ns)
                 .map(|(path, _)| path),

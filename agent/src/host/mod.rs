@@ -1,133 +1,90 @@
-//! Who is who on this machine: read from /proc and the cgroup file systems, never per event.
+//! Names and states of this machine's threads, processes and cgroups: read from `/proc`, the cgroup
+//! file systems and the memory of processes, never per event.
 //!
-//! Everything here is looked up when something has to be told, remembered in bounded tables and
-//! looked at again after seconds; a process may have ended or changed by then, and what cannot be
-//! found out is said to be unknown and counted.
+//! Numbers are resolved when something has to be published. The results are retained in bounded
+//! tables, and resolved again after seconds. A process may have ended or changed by then; what
+//! cannot be resolved stays unknown and is counted ([`ResolveFailures`]).
 
 mod cgroups;
 mod container;
+mod counts;
 mod objects;
 mod pipes;
 mod proc;
 mod python;
 mod sockets;
 mod syscalls;
-mod threads;
-
 #[cfg(test)]
 mod tests;
+mod threads;
 
 use std::{collections::BTreeSet, fs, io, sync::Arc};
 
 use self::{
-    cgroups::{Hierarchies, Share},
-    container::Place,
-    objects::Objects,
-    proc::Proc,
-    python::{NoFunction, Symbols},
-    threads::Names,
+    cgroups::{CgroupHierarchies, CpuShare},
+    container::CgroupOwner,
+    counts::ResolveFailures,
+    objects::ObjectResolver,
+    proc::ProcRoot,
+    python::{FunctionError, PythonRuntimes},
+    threads::ThreadTable,
 };
 use crate::domain::{
-    CallObject, CgroupUse, Container, Culprit, Function, Lock, Part, Pod, ProcessInfo, Qos,
-    RunnerRelation, ThreadActivity, ThreadName,
+    CgroupUse, Container, Culprit, Function, Lock, Part, Pod, ProcessInfo, Qos, ThreadActivity,
+    ThreadName,
 };
 
-pub use self::{
-    cgroups::{CgroupError, ran_out},
-    objects::ObjectCounts,
-    python::Refusal,
-};
+pub use self::cgroups::{CgroupError, throttled_levels};
 
-/// How often something could not be found out, since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HostCounts {
-    /// What calls were on.
-    pub objects: ObjectCounts,
-    /// Mapped files that could not be read when CPython was looked for.
-    pub unreadable_files: u64,
-    /// Mapped files that were not looked through for CPython because of their size.
-    pub large_files: u64,
-    /// Samples of which the thread had ended.
-    pub samples_gone: u64,
-    /// Samples without a function because the memory changed while it was read.
-    pub samples_inconsistent: u64,
-    /// Samples without a function because its CPython is not read ([`Host::refusals`]).
-    pub samples_refused: u64,
-}
-
-impl HostCounts {
-    /// All of them, by the names used in outputs.
-    pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let objects = self.objects;
-        [
-            ("object_closed", objects.closed),
-            ("pipe_search_cut_short", objects.pipes_cut_short),
-            ("pipe_search_deferred", objects.pipes_put_off),
-            ("socket_search_cut_short", objects.sockets_cut_short),
-            ("mapped_file_unreadable", self.unreadable_files),
-            ("mapped_file_too_large", self.large_files),
-            ("holder_gone", self.samples_gone),
-            ("function_inconsistent", self.samples_inconsistent),
-            ("function_refused", self.samples_refused),
-        ]
-        .into_iter()
-    }
-}
-
-/// What is known of the machine the agent runs on.
+/// The machine that the agent runs on.
 #[derive(Debug)]
 pub struct Host {
-    proc: Proc,
-    hierarchies: Arc<Hierarchies>,
-    names: Names,
-    objects: Objects,
-    symbols: Symbols,
-    refusals: BTreeSet<String>,
-    counts: HostCounts,
+    proc: ProcRoot,
+    hierarchies: Arc<CgroupHierarchies>,
+    threads: ThreadTable,
+    objects: ObjectResolver,
+    runtimes: PythonRuntimes,
+    /// Why functions of threads cannot be read, each reason once.
+    unsupported: BTreeSet<String>,
+    failures: ResolveFailures,
 }
 
 impl Host {
-    /// Looks where cgroups are mounted.
+    /// Reads where cgroups are mounted.
     ///
     /// # Errors
-    /// When /proc/self/mountinfo cannot be read.
+    /// When `/proc/self/mountinfo` cannot be read.
     pub fn new() -> io::Result<Self> {
-        let proc = Proc::default();
-        let hierarchies = Arc::new(Hierarchies::read(&proc)?);
+        let proc = ProcRoot::default();
+        let hierarchies = Arc::new(CgroupHierarchies::read(&proc)?);
         Ok(Self {
-            names: Names::new(proc.clone(), Arc::clone(&hierarchies)),
-            objects: Objects::new(proc.clone()),
-            symbols: Symbols::new(proc.clone()),
-            refusals: BTreeSet::new(),
-            counts: HostCounts::default(),
+            threads: ThreadTable::new(proc.clone(), Arc::clone(&hierarchies)),
+            objects: ObjectResolver::new(proc.clone()),
+            runtimes: PythonRuntimes::new(proc.clone()),
+            unsupported: BTreeSet::new(),
+            failures: ResolveFailures::default(),
             hierarchies,
             proc,
         })
     }
 
-    /// A thread's name and process; that of an ended one for a minute, if it was known. Otherwise
-    /// empty.
-    pub fn thread(&mut self, tid: u32) -> ThreadName {
-        self.names.thread(tid)
+    /// A thread's name and process. An ended thread keeps its name for a minute; one that was never
+    /// registered has an empty name.
+    pub(crate) fn thread(&mut self, tid: u32) -> ThreadName {
+        self.threads.name(tid)
     }
 
-    /// How a thread belongs to a watched process. In Kubernetes the same pod is the same cgroup;
-    /// the root cgroup is nobody's in particular.
-    pub fn relation(&mut self, tid: u32, watched: u32) -> RunnerRelation {
-        self.names.relation(tid, watched)
-    }
-
-    /// Who had the CPU a thread of a watched process waited for.
-    pub fn runner(&mut self, tid: u32, watched: u32) -> Culprit {
+    /// The thread that ran on the CPU while a thread of the process `reader_pid` waited for it.
+    pub(crate) fn runner(&mut self, tid: u32, reader_pid: u32) -> Culprit {
         Culprit::Runner {
-            thread: self.names.thread(tid),
-            cgroup: self.names.cgroup(tid),
-            relation: self.names.relation(tid, watched),
+            thread: self.threads.name(tid),
+            cgroup: self.threads.cgroup(tid),
+            relation: self.threads.relation(tid, reader_pid),
         }
     }
 
-    /// Who released the lock at `address` in the process of the thread that waited for it.
-    pub fn holder(&mut self, pid: u32, address: u64, tid: u32) -> Culprit {
+    /// The thread that released the lock at `address` in the process of the waiter.
+    pub(crate) fn holder(&mut self, pid: u32, address: u64, tid: u32) -> Culprit {
         let lock = if self.is_gil(pid, address) {
             Lock::Gil
         } else {
@@ -135,34 +92,29 @@ impl Host {
         };
         Culprit::Holder {
             lock,
-            thread: self.names.thread(tid),
+            thread: self.threads.name(tid),
         }
     }
 
-    /// The call that blocked a thread of a process, by number (-1: none, a page fault) and first
-    /// argument.
-    pub fn call(&mut self, pid: u32, number: i64, argument: u64) -> Culprit {
-        let (name, object) = self.object(pid, number, argument);
+    /// The system call that blocked a thread of a process, by its number (-1: none, a page fault)
+    /// and first argument, with the object it is on after the wait.
+    pub(crate) fn call(&mut self, pid: u32, number: i64, argument: u64) -> Culprit {
+        let (name, object) = self.objects.resolve(pid, number, argument);
         Culprit::Call { name, object }
     }
 
-    /// The call's name and what it was on: as it is now, after the wait.
-    pub fn object(&mut self, pid: u32, number: i64, argument: u64) -> (String, CallObject) {
-        self.objects.resolve(pid, number, argument)
-    }
-
-    /// Who a process is: asked when it begins to read a session. `None` when there is no such
-    /// process.
+    /// The facts of a process; `None` when there is no such process.
     #[must_use]
     pub fn process(&self, pid: u32) -> Option<ProcessInfo> {
         let status = self.proc.status(pid).ok()?;
-        let cgroup = fs::read_to_string(self.proc.of(pid, "cgroup")).unwrap_or_default();
-        // Relative to the agent's own cgroup where it has a namespace of them, and then not whole.
-        let place = match self.hierarchies.path_of(&self.proc, pid) {
-            Some(path) if cgroup.contains(":/..") => Place::parse(&format!("0::{path}")),
-            _ => Place::parse(&cgroup),
+        let cgroup = fs::read_to_string(self.proc.file(pid, "cgroup")).unwrap_or_default();
+        // Where the agent has a cgroup namespace, paths are relative to its own cgroup and lack the
+        // folders above.
+        let owner = match self.hierarchies.path_of(&self.proc, pid) {
+            Some(path) if cgroup.contains(":/..") => CgroupOwner::parse(&format!("0::{path}")),
+            _ => CgroupOwner::parse(&cgroup),
         };
-        let (cpu_request_millis, cpu_request_between) = match self.request(&cgroup, &place) {
+        let (cpu_request_millis, cpu_request_between) = match self.cpu_request(&cgroup, &owner) {
             Some((from, to)) if from == to => (Some(from), None),
             between => (None, between),
         };
@@ -170,12 +122,12 @@ impl Host {
             pid,
             inner_pid: status.inner_tid().unwrap_or(pid),
             comm: status.name()?.to_owned(),
-            container: place.container.map(|container| Container {
+            container: owner.container.map(|container| Container {
                 id: container.id,
                 runtime: container.runtime.map(str::to_owned),
                 name: None,
             }),
-            pod: place.pod.map(|pod| Pod {
+            pod: owner.pod.map(|pod| Pod {
                 uid: pod.uid,
                 qos: pod.qos,
                 ..Pod::default()
@@ -186,22 +138,20 @@ impl Host {
         })
     }
 
-    /// The arguments of a process, with a space in between; `None` when there is no such process.
-    #[must_use]
-    pub fn command_line(&self, pid: u32) -> Option<String> {
-        let bytes = fs::read(self.proc.of(pid, "cmdline")).ok()?;
+    /// The arguments of a process, separated by spaces; `None` when there is no such process.
+    pub(crate) fn command_line(&self, pid: u32) -> Option<String> {
+        let bytes = fs::read(self.proc.file(pid, "cmdline")).ok()?;
         let text = String::from_utf8_lossy(&bytes);
         Some(text.trim_end_matches('\0').replace('\0', " "))
     }
 
-    /// The paths of a process's cgroups, one of each hierarchy, below the mounts; `None` when there
-    /// is no such process.
-    #[must_use]
-    pub fn cgroup_paths(&self, pid: u32) -> Option<Vec<String>> {
-        let text = fs::read_to_string(self.proc.of(pid, "cgroup")).ok()?;
+    /// The paths of a process's cgroups below the mounts, one per hierarchy; `None` when there is
+    /// no such process.
+    pub(crate) fn cgroup_paths(&self, pid: u32) -> Option<Vec<String>> {
+        let text = fs::read_to_string(self.proc.file(pid, "cgroup")).ok()?;
         let path = |line: &str| Some(line.splitn(3, ':').nth(2)?.to_owned());
-        // First the one that is the same wherever the agent runs: those in the text are relative to
-        // its own cgroup where it has a namespace of them.
+        // The first one does not depend on where the agent runs. Those in the text are relative to
+        // the agent's own cgroup where it has a cgroup namespace.
         let own = self.hierarchies.path_of(&self.proc, pid);
         Some(
             own.into_iter()
@@ -210,44 +160,46 @@ impl Host {
         )
     }
 
-    /// The least and the most CPU that a process's container asked for, thousandths of a CPU, by
-    /// what its cgroup was given. Outside of a pod shares stand for no request.
-    fn request(&self, cgroup: &str, place: &Place) -> Option<(u64, u64)> {
-        let (pod, container) = (place.pod.as_ref()?, place.container.as_ref()?);
-        let given = self.hierarchies.given(cgroup, &container.id)?;
-        match given.share {
-            Share::Shares(shares) => container::millis_of_shares(shares).map(|m| (m, m)),
-            Share::Weight(weight) => match (pod.qos, given.limit_millis) {
-                // By definition: the requests of these are their limits.
+    /// The least and the most CPU that a process's container may have requested, thousandths of a
+    /// CPU, by the shares or the weight of its cgroup. `None` outside of a pod, where shares do not
+    /// stand for a request.
+    fn cpu_request(&self, cgroup: &str, owner: &CgroupOwner) -> Option<(u64, u64)> {
+        let (pod, container) = (owner.pod.as_ref()?, owner.container.as_ref()?);
+        let cpu = self.hierarchies.container_cpu(cgroup, &container.id)?;
+        match cpu.share {
+            CpuShare::Shares(shares) => container::millis_of_shares(shares).map(|m| (m, m)),
+            CpuShare::Weight(weight) => match (pod.qos, cpu.limit_millis) {
+                // By definition their requests equal their limits.
                 (Some(Qos::Guaranteed), Some(limit)) => Some((limit, limit)),
                 (_, limit) => container::millis_of_weight(weight, limit),
             },
         }
     }
 
-    /// Limits and counters of a process's cgroups, own first, read anew with each call.
+    /// The limits and counters of a process's cgroups, its own first, read anew with each call.
     ///
     /// # Errors
     /// When there is no CPU controller, no such process, or its cgroup is not visible here.
     pub fn cgroup_use(&self, pid: u32) -> Result<CgroupUse, CgroupError> {
-        self.hierarchies.used(&self.proc, pid)
+        self.hierarchies.read_use(&self.proc, pid)
     }
 
     /// Whether a futex of the process at this address is CPython's global interpreter lock.
-    pub fn is_gil(&mut self, pid: u32, address: u64) -> bool {
-        self.symbols.is_gil(pid, address)
+    pub(crate) fn is_gil(&mut self, pid: u32, address: u64) -> bool {
+        self.runtimes.is_gil(pid, address)
     }
 
-    /// What a thread of a process is doing right now, as /proc has it; `None` when there is no such
-    /// thread. That it could run is told, not whether it does: the state is then unknown.
-    pub fn activity(&mut self, pid: u32, tid: u32) -> Option<ThreadActivity> {
+    /// A sample of a thread of a process: its state by `/proc`, its system call and its function;
+    /// `None` when there is no such thread (counted). `/proc` does not distinguish a running thread
+    /// from a runnable one: the state of both is unknown.
+    pub(crate) fn activity(&mut self, pid: u32, tid: u32) -> Option<ThreadActivity> {
         let Some(stat) = self.proc.stat(tid) else {
-            self.counts.samples_gone += 1;
+            self.failures.threads_ended += 1;
             return None;
         };
-        let call = fs::read_to_string(self.proc.of(tid, "syscall"))
+        let call = fs::read_to_string(self.proc.file(tid, "syscall"))
             .ok()
-            .and_then(|text| blocked_in(&text));
+            .and_then(|text| blocking_call(&text));
         let state = match (stat.state, call.as_deref()) {
             ('R', _) => Part::Unknown,
             (_, Some("futex" | "futex_wait" | "futex_waitv")) => Part::LockWait,
@@ -260,64 +212,62 @@ impl Host {
         })
     }
 
-    /// The name of a system call; of -1: a page fault.
-    #[must_use]
-    pub fn call_name(number: i64) -> String {
+    /// The name of a system call of this architecture; of -1: a page fault.
+    pub(crate) fn call_name(number: i64) -> String {
         syscalls::name(number)
     }
 
-    /// The Python function a thread of a process is in right now, without stopping it; `None` when
-    /// it is in none, or when that cannot be told (counted).
-    pub fn function(&mut self, pid: u32, tid: u32) -> Option<Function> {
-        let runtime = self.symbols.runtime(pid)?;
-        let Some(inner) = self.names.inner_tid(tid) else {
-            self.counts.samples_gone += 1;
+    /// The Python function that a thread of a process is in, read without stopping it; `None` when
+    /// it is in none, or when that cannot be resolved (counted).
+    pub(crate) fn function(&mut self, pid: u32, tid: u32) -> Option<Function> {
+        let runtime = self.runtimes.of(pid)?;
+        let Some(inner) = self.threads.inner_tid(tid) else {
+            self.failures.threads_ended += 1;
             return None;
         };
         match python::function(pid, inner, &runtime) {
             Ok(function) => function,
-            Err(NoFunction::Refused(why)) => {
-                self.counts.samples_refused += 1;
-                self.refusals.insert(why.to_string());
+            Err(FunctionError::Unsupported(reason)) => {
+                self.failures.functions_unsupported += 1;
+                self.unsupported.insert(reason.to_string());
                 None
             }
-            Err(NoFunction::Inconsistent(_) | NoFunction::Unreadable(_)) => {
-                self.counts.samples_inconsistent += 1;
+            Err(FunctionError::Inconsistent(_) | FunctionError::Unreadable(_)) => {
+                self.failures.functions_inconsistent += 1;
                 None
             }
         }
     }
 
-    /// Looks through the files of a process now, so that nobody waits for it later.
-    pub fn prepare(&mut self, pid: u32) {
-        let _none = self.symbols.runtime(pid);
+    /// Searches the files of a process for CPython now, so that nothing waits for it later.
+    pub(crate) fn find_runtime(&mut self, pid: u32) {
+        let _cached = self.runtimes.of(pid);
     }
 
-    /// Begins to do so, on another thread: what is asked of the process meanwhile waits for it,
-    /// nothing else does.
-    pub fn prepare_aside(&mut self, pid: u32) {
-        self.symbols.look_ahead(pid);
+    /// Starts to search the files of a process for CPython in a background thread. Only what is
+    /// asked of this process meanwhile waits for it.
+    pub(crate) fn find_runtime_in_background(&mut self, pid: u32) {
+        self.runtimes.find_in_background(pid);
     }
 
     /// Why samples have no function, each reason once.
-    pub fn refusals(&self) -> impl Iterator<Item = &str> {
-        self.refusals.iter().map(String::as_str)
+    pub(crate) fn unsupported_runtimes(&self) -> impl Iterator<Item = &str> {
+        self.unsupported.iter().map(String::as_str)
     }
 
-    /// How often something could not be found out.
-    #[must_use]
-    pub fn counts(&self) -> HostCounts {
-        HostCounts {
-            objects: self.objects.counts(),
-            unreadable_files: self.symbols.files.unreadable(),
-            large_files: self.symbols.files.too_large(),
-            ..self.counts
+    /// How often something could not be resolved.
+    pub(crate) fn counts(&self) -> ResolveFailures {
+        ResolveFailures {
+            objects: self.objects.failures(),
+            unreadable_files: self.runtimes.unreadable_files(),
+            large_files: self.runtimes.large_files(),
+            ..self.failures
         }
     }
 }
 
-/// The name of the call in the text of a `syscall`; `None` when the thread runs.
-fn blocked_in(text: &str) -> Option<String> {
+/// The name of the call in the text of a `/proc/TID/syscall`; `None` when the thread runs.
+fn blocking_call(text: &str) -> Option<String> {
     let number = text.split_whitespace().next()?.parse().ok()?;
     Some(syscalls::name(number))
 }

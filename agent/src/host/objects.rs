@@ -1,71 +1,66 @@
-//! What a blocking call was on.
+//! The objects of blocking system calls.
 
 use std::{fs, path::Path};
 
-use super::{
-    pipes::{Missed, Pipes},
-    proc::Proc,
-    sockets::Sockets,
-    syscalls,
-};
+use super::{pipes::PipePeers, proc::ProcRoot, sockets::SocketPeers, syscalls};
 use crate::domain::CallObject;
 
-/// Descriptors and what is behind them.
+/// Resolves file descriptors to the pipes, sockets and files behind them.
 #[derive(Debug)]
-pub(super) struct Objects {
-    proc: Proc,
-    pipes: Pipes,
-    sockets: Sockets,
-    /// Descriptors that were closed when they were looked at.
+pub(super) struct ObjectResolver {
+    proc: ProcRoot,
+    pipes: PipePeers,
+    sockets: SocketPeers,
+    /// Descriptors that had been closed already.
     closed: u64,
 }
 
-/// How often an object could not be found out, since the start.
+/// How often an object could not be resolved, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ObjectCounts {
-    /// The descriptor was closed already, or its process had ended.
-    pub closed: u64,
-    /// Looking for a pipe's other end took too long; it goes on the next time.
-    pub pipes_cut_short: u64,
-    /// A pipe's other end was asked for too soon after another's.
-    pub pipes_put_off: u64,
-    /// Looking for a socket took too long.
-    pub sockets_cut_short: u64,
+pub(super) struct ObjectFailures {
+    /// The descriptor had been closed, or its process had ended.
+    pub(super) closed: u64,
+    /// The search for a pipe's other end took too long; it is continued the next time.
+    pub(super) pipes_cut_short: u64,
+    /// A pipe's other end was not searched because the search before was too recent.
+    pub(super) pipes_deferred: u64,
+    /// The search for a socket took too long.
+    pub(super) sockets_cut_short: u64,
 }
 
-impl Objects {
-    pub(super) fn new(proc: Proc) -> Self {
+impl ObjectResolver {
+    pub(super) fn new(proc: ProcRoot) -> Self {
         Self {
-            pipes: Pipes::new(proc.clone()),
-            sockets: Sockets::new(proc.clone()),
+            pipes: PipePeers::new(proc.clone()),
+            sockets: SocketPeers::new(proc.clone()),
             proc,
             closed: 0,
         }
     }
 
-    /// The name of a system call, and what it is on. By now the descriptor may have been closed, or
-    /// be another: it is looked at after the wait.
+    /// The name of a system call, and the object it is on. It is resolved after the wait: the
+    /// descriptor may have been closed or reused by then.
     pub(super) fn resolve(&mut self, pid: u32, number: i64, argument: u64) -> (String, CallObject) {
         let name = syscalls::name(number);
         let object = match syscalls::descriptor(&name, argument) {
-            Some(descriptor) => self.behind(pid, descriptor),
+            Some(descriptor) => self.object(pid, descriptor),
             None => CallObject::None,
         };
         (name, object)
     }
 
-    fn behind(&mut self, pid: u32, descriptor: u32) -> CallObject {
-        let link = self.proc.of(pid, &format!("fd/{descriptor}"));
+    fn object(&mut self, pid: u32, descriptor: u32) -> CallObject {
+        let link = self.proc.file(pid, &format!("fd/{descriptor}"));
         let Ok(target) = fs::read_link(link) else {
             self.closed += 1;
             return CallObject::None;
         };
         let text = target.to_string_lossy();
-        if let Some(inode) = numbered(&target, "pipe") {
+        if let Some(inode) = inode_of(&target, "pipe") {
             let others = self.pipes.others(pid, descriptor, inode);
             return CallObject::Pipe { inode, others };
         }
-        if let Some(inode) = numbered(&target, "socket") {
+        if let Some(inode) = inode_of(&target, "socket") {
             return match self.sockets.peer(pid, inode) {
                 Some(peer) => CallObject::Socket { peer },
                 None => CallObject::Other(text.into_owned()),
@@ -79,19 +74,18 @@ impl Objects {
         CallObject::Other(text.into_owned())
     }
 
-    pub(super) fn counts(&self) -> ObjectCounts {
-        let Missed { cut_short, put_off } = self.pipes.missed;
-        ObjectCounts {
+    pub(super) fn failures(&self) -> ObjectFailures {
+        ObjectFailures {
             closed: self.closed,
-            pipes_cut_short: cut_short,
-            pipes_put_off: put_off,
-            sockets_cut_short: self.sockets.cut_short,
+            pipes_cut_short: self.pipes.failures().cut_short,
+            pipes_deferred: self.pipes.failures().deferred,
+            sockets_cut_short: self.sockets.cut_short(),
         }
     }
 }
 
-/// The inode in `pipe:[17]`.
-fn numbered(target: &Path, kind: &str) -> Option<u64> {
+/// The inode in the target of a link such as `pipe:[17]`.
+fn inode_of(target: &Path, kind: &str) -> Option<u64> {
     let rest = target.to_str()?.strip_prefix(kind)?;
     rest.strip_prefix(":[")?.strip_suffix(']')?.parse().ok()
 }
@@ -106,21 +100,21 @@ mod tests {
 
     use super::*;
 
-    fn resolve(objects: &mut Objects, number: i64, descriptor: i32) -> (String, CallObject) {
+    fn resolve(objects: &mut ObjectResolver, number: i64, descriptor: i32) -> (String, CallObject) {
         let argument = u64::try_from(descriptor).expect("positive");
         objects.resolve(std::process::id(), number, argument)
     }
 
     #[test]
-    fn real_descriptors() {
-        let mut objects = Objects::new(Proc::default());
+    fn the_objects_of_real_descriptors() {
+        let mut objects = ObjectResolver::new(ProcRoot::default());
         let (_read, write) = pipe().expect("a pipe");
         let fd = write.as_raw_fd();
         let inode = fs::metadata(format!("/proc/self/fd/{fd}"))
             .expect("it")
             .ino();
         let (name, object) = resolve(&mut objects, libc::SYS_write, fd);
-        // Both ends are ours: nobody else.
+        // Both ends are ours, and no other process has one.
         let others = Vec::new();
         assert_eq!(
             (name.as_str(), object),
@@ -161,12 +155,12 @@ mod tests {
             CallObject::Other("anon_inode:[eventpoll]".to_owned())
         );
 
-        assert_eq!(objects.counts().closed, 0);
+        assert_eq!(objects.failures().closed, 0);
         assert_eq!(
             resolve(&mut objects, libc::SYS_read, i32::MAX).1,
             CallObject::None
         );
-        assert_eq!(objects.counts().closed, 1);
+        assert_eq!(objects.failures().closed, 1);
         let (name, object) = objects.resolve(std::process::id(), -1, 0);
         assert_eq!((name.as_str(), object), ("page fault", CallObject::None));
     }

@@ -1,4 +1,4 @@
-//! Who has the other end of a pipe.
+//! The processes that have the other end of a pipe.
 
 use std::{
     fs,
@@ -10,32 +10,32 @@ use std::{
 
 use lru::LruCache;
 
-use super::proc::Proc;
+use super::proc::ProcRoot;
 
-/// So many pipes are remembered.
-const KEPT: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
+/// Pipes retained, at most.
+const MAX_PIPES: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
-/// So long they are not looked at again.
-const FRESH: Duration = Duration::from_secs(5);
+/// How long a result is valid.
+const VALIDITY: Duration = Duration::from_secs(5);
 
-/// So long all descriptors of all processes are looked through, at the most.
-const BUDGET: Duration = Duration::from_millis(20);
+/// How long a search through the descriptors of all processes takes, at most.
+const SEARCH_BUDGET: Duration = Duration::from_millis(20);
 
-/// And not again before this has passed, for whichever pipe.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long after a search the next one begins, for any pipe, at the earliest.
+const SEARCH_PAUSE: Duration = Duration::from_millis(100);
 
-/// So many holders are named.
-const NAMED: usize = 16;
+/// Processes named per pipe, at most.
+const MAX_NAMES: usize = 16;
 
-/// Which end of a pipe one has; a descriptor may have both (`O_RDWR` on a FIFO).
+/// The ends of a pipe that a descriptor is open on; both for a FIFO opened with `O_RDWR`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Ends {
-    pub(super) read: bool,
-    pub(super) write: bool,
+struct PipeEnds {
+    read: bool,
+    write: bool,
 }
 
-impl Ends {
-    /// Of a link in /proc/PID/fd: its permissions say how the descriptor was opened.
+impl PipeEnds {
+    /// From a link in /proc/PID/fd: its permissions say how the descriptor was opened.
     fn of(link: &Path) -> Option<Self> {
         let mode = fs::symlink_metadata(link).ok()?.mode();
         Some(Self {
@@ -44,106 +44,115 @@ impl Ends {
         })
     }
 
+    /// Whether one end reads what the other writes.
     fn faces(self, other: Self) -> bool {
         (self.read && other.write) || (self.write && other.read)
     }
 }
 
+/// The result of a search.
 #[derive(Debug)]
-struct Known {
+struct PipeHolders {
     others: Vec<String>,
-    looked: Instant,
-    /// How far the looking came when its time was up: processes this far by number, and farther,
-    /// are left.
-    left_from: Option<u32>,
+    searched: Instant,
+    /// Where a search that took too long is continued: with the processes whose pids are at least
+    /// this far from the pid of the pipe's process.
+    continue_from: Option<u32>,
 }
 
-/// How often what was asked for could not be found out.
+/// How often the other end of a pipe could not be resolved, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Missed {
-    /// The time was up before all processes had been looked through.
+pub(super) struct PipeSearchFailures {
+    /// The search took too long.
     pub(super) cut_short: u64,
-    /// Too soon after the last one.
-    pub(super) put_off: u64,
+    /// The search was not begun because the one before was too recent.
+    pub(super) deferred: u64,
 }
 
-/// The pipes asked for so far.
+/// The holders of pipes, by inode, the process that asks, and its ends.
 #[derive(Debug)]
-pub(super) struct Pipes {
-    proc: Proc,
-    known: LruCache<(u64, u32, Ends), Known>,
-    last: Option<Instant>,
+pub(super) struct PipePeers {
+    proc: ProcRoot,
+    pipes: LruCache<(u64, u32, PipeEnds), PipeHolders>,
+    last_search: Option<Instant>,
     budget: Duration,
-    pub(super) missed: Missed,
+    failures: PipeSearchFailures,
 }
 
-impl Pipes {
-    pub(super) fn new(proc: Proc) -> Self {
+impl PipePeers {
+    pub(super) fn new(proc: ProcRoot) -> Self {
         Self {
             proc,
-            known: LruCache::new(KEPT),
-            last: None,
-            budget: BUDGET,
-            missed: Missed::default(),
+            pipes: LruCache::new(MAX_PIPES),
+            last_search: None,
+            budget: SEARCH_BUDGET,
+            failures: PipeSearchFailures::default(),
         }
     }
 
-    /// The other processes (`name/pid`) that have the end of the pipe which faces this
-    /// descriptor's.
+    /// How often the other end could not be resolved.
+    pub(super) const fn failures(&self) -> PipeSearchFailures {
+        self.failures
+    }
+
+    /// The other processes (`name/pid`) that have the opposite end of a descriptor's pipe.
     pub(super) fn others(&mut self, pid: u32, descriptor: u32, inode: u64) -> Vec<String> {
-        let link = self.proc.of(pid, &format!("fd/{descriptor}"));
-        match Ends::of(&link) {
+        let link = self.proc.file(pid, &format!("fd/{descriptor}"));
+        match PipeEnds::of(&link) {
             Some(ends) => self.facing(pid, inode, ends, Instant::now()),
             None => Vec::new(),
         }
     }
 
-    fn facing(&mut self, pid: u32, inode: u64, ends: Ends, now: Instant) -> Vec<String> {
+    fn facing(&mut self, pid: u32, inode: u64, ends: PipeEnds, now: Instant) -> Vec<String> {
         let key = (inode, pid, ends);
-        let known = self.known.get(&key);
-        if let Some(known) = known
-            && now.saturating_duration_since(known.looked) < FRESH
+        let retained = self.pipes.get(&key);
+        if let Some(retained) = retained
+            && now.saturating_duration_since(retained.searched) < VALIDITY
         {
-            return known.others.clone();
+            return retained.others.clone();
         }
         if self
-            .last
-            .is_some_and(|last| now.saturating_duration_since(last) < PAUSE)
+            .last_search
+            .is_some_and(|last| now.saturating_duration_since(last) < SEARCH_PAUSE)
         {
-            self.missed.put_off += 1;
-            return known.map(|k| k.others.clone()).unwrap_or_default();
+            self.failures.deferred += 1;
+            return retained
+                .map(|holders| holders.others.clone())
+                .unwrap_or_default();
         }
-        self.last = Some(now);
-        // Where the last one ended, if it did not get through: what it found holds until then.
-        let (mut others, from) = known
-            .and_then(|k| Some((k.others.clone(), k.left_from?)))
+        self.last_search = Some(now);
+        // Continues a search that took too long; what it found so far is retained.
+        let (mut others, from) = retained
+            .and_then(|holders| Some((holders.others.clone(), holders.continue_from?)))
             .unwrap_or_default();
-        let left_from = self.look_through(pid, inode, ends, from, &mut others);
-        if left_from.is_some() {
-            self.missed.cut_short += 1;
+        let continue_from = self.search(pid, inode, ends, from, &mut others);
+        if continue_from.is_some() {
+            self.failures.cut_short += 1;
         }
-        let known = Known {
+        let holders = PipeHolders {
             others: others.clone(),
-            looked: now,
-            left_from,
+            searched: now,
+            continue_from,
         };
-        self.known.put(key, known);
+        self.pipes.put(key, holders);
         others
     }
 
-    /// Looks through processes by how far their numbers are from `pid`, beginning with `from`:
-    /// those that share a pipe are often started together. What is left when the time is up.
-    fn look_through(
+    /// Searches the processes in the order of the distance of their pids from `pid`, beginning with
+    /// the distance `from`: processes that share a pipe are often started together. The distance at
+    /// which to continue when the search took too long.
+    fn search(
         &self,
         pid: u32,
         inode: u64,
-        ends: Ends,
+        ends: PipeEnds,
         from: u32,
         others: &mut Vec<String>,
     ) -> Option<u32> {
         let begun = Instant::now();
         let wanted = format!("pipe:[{inode}]");
-        let mut pids: Vec<u32> = fs::read_dir(self.proc.root())
+        let mut pids: Vec<u32> = fs::read_dir(self.proc.path())
             .into_iter()
             .flatten()
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
@@ -155,12 +164,12 @@ impl Pipes {
                 return Some(pid.abs_diff(other));
             }
             if self.holds(other, &wanted, ends) {
-                let comm = fs::read_to_string(self.proc.of(other, "comm")).unwrap_or_default();
+                let comm = fs::read_to_string(self.proc.file(other, "comm")).unwrap_or_default();
                 let name = format!("{}/{other}", comm.trim_end());
                 if !others.contains(&name) {
                     others.push(name);
                 }
-                if others.len() >= NAMED {
+                if others.len() >= MAX_NAMES {
                     break;
                 }
             }
@@ -168,15 +177,15 @@ impl Pipes {
         None
     }
 
-    fn holds(&self, pid: u32, wanted: &str, ends: Ends) -> bool {
-        // Not ours to see, or just ended.
-        let Ok(descriptors) = fs::read_dir(self.proc.of(pid, "fd")) else {
+    fn holds(&self, pid: u32, wanted: &str, ends: PipeEnds) -> bool {
+        // The descriptors may not be read, or the process has just ended.
+        let Ok(descriptors) = fs::read_dir(self.proc.file(pid, "fd")) else {
             return false;
         };
         descriptors.flatten().any(|entry| {
             let link = entry.path();
             fs::read_link(&link).is_ok_and(|to| to.as_os_str().as_bytes() == wanted.as_bytes())
-                && Ends::of(&link).is_some_and(|theirs| ends.faces(theirs))
+                && PipeEnds::of(&link).is_some_and(|theirs| ends.faces(theirs))
         })
     }
 }
@@ -217,42 +226,42 @@ mod tests {
     }
 
     #[test]
-    fn the_reader_of_a_pipe_is_found_once_and_then_remembered() {
+    fn the_reader_of_a_pipe_is_found_and_retained() {
         let (cat, fd, inode) = cat();
-        let mut pipes = Pipes::new(Proc::default());
+        let mut pipes = PipePeers::new(ProcRoot::default());
         pipes.budget = Duration::from_secs(5);
         let reader = format!("cat/{}", cat.0.id());
         let here = std::process::id();
         assert_eq!(pipes.others(here, fd, inode), std::slice::from_ref(&reader));
-        // From what is known: nobody has it any more.
+        // The retained result; no process has the pipe any more.
         drop(cat);
         assert_eq!(pipes.others(here, fd, inode), [reader]);
-        let ends = Ends {
+        let ends = PipeEnds {
             read: false,
             write: true,
         };
-        let later = Instant::now() + FRESH;
+        let later = Instant::now() + VALIDITY;
         assert!(pipes.facing(here, inode, ends, later).is_empty());
-        assert_eq!(pipes.missed, Missed::default());
+        assert_eq!(pipes.failures, PipeSearchFailures::default());
     }
 
     #[test]
-    fn who_has_the_same_end_only_is_no_other() {
+    fn a_process_with_the_same_end_is_no_peer() {
         let (cat, _, inode) = cat();
-        let mut pipes = Pipes::new(Proc::default());
+        let mut pipes = PipePeers::new(ProcRoot::default());
         pipes.budget = Duration::from_secs(5);
-        let ends = Ends {
+        let ends = PipeEnds {
             read: true,
             write: false,
         };
-        // As if we read: cat reads too, and nobody else writes.
+        // As if we read: cat reads, too, and no other process writes.
         assert!(
             pipes
                 .facing(std::process::id(), inode, ends, Instant::now())
                 .is_empty()
         );
-        // And as cat sees it, it is we who write.
-        let us = pipes.facing(cat.0.id(), inode, ends, Instant::now() + PAUSE);
+        // For cat, this process writes.
+        let us = pipes.facing(cat.0.id(), inode, ends, Instant::now() + SEARCH_PAUSE);
         assert_eq!(us.len(), 1);
         assert!(
             us[0].ends_with(&format!("/{}", std::process::id())),
@@ -261,33 +270,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_short_goes_on_later_and_what_comes_too_soon_is_counted() {
+    fn a_search_cut_short_is_continued_and_one_too_soon_is_counted() {
         let (cat, _, inode) = cat();
-        let mut pipes = Pipes::new(Proc::default());
+        let mut pipes = PipePeers::new(ProcRoot::default());
         pipes.budget = Duration::ZERO;
-        let ends = Ends {
+        let ends = PipeEnds {
             read: false,
             write: true,
         };
         let (here, now) = (std::process::id(), Instant::now());
         assert!(pipes.facing(here, inode, ends, now).is_empty());
         assert_eq!(
-            pipes.missed,
-            Missed {
+            pipes.failures,
+            PipeSearchFailures {
                 cut_short: 1,
-                put_off: 0
+                deferred: 0
             }
         );
         assert!(pipes.facing(here, inode + 1, ends, now).is_empty());
         assert_eq!(
-            pipes.missed,
-            Missed {
+            pipes.failures,
+            PipeSearchFailures {
                 cut_short: 1,
-                put_off: 1
+                deferred: 1
             }
         );
         pipes.budget = Duration::from_secs(5);
-        let found = pipes.facing(here, inode, ends, now + FRESH);
+        let found = pipes.facing(here, inode, ends, now + VALIDITY);
         assert_eq!(found, [format!("cat/{}", cat.0.id())]);
     }
 }

@@ -1,4 +1,4 @@
-//! The peer of a socket.
+//! The peers of sockets.
 
 use std::{
     fmt::Write as _,
@@ -15,71 +15,77 @@ use procfs::{
     net::{TcpNetEntries, TcpState},
 };
 
-use super::proc::Proc;
+use super::proc::ProcRoot;
 
-/// So many sockets are remembered.
-const KEPT: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
+/// Sockets retained, at most.
+const MAX_SOCKETS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
-/// So long they are not looked at again.
-const FRESH: Duration = Duration::from_secs(5);
+/// How long a result is valid.
+const VALIDITY: Duration = Duration::from_secs(5);
 
-/// So long the tables are looked through, at the most.
-const BUDGET: Duration = Duration::from_millis(20);
+/// How long a search takes, at most.
+const SEARCH_BUDGET: Duration = Duration::from_millis(20);
 
-/// Peers by socket.
+/// The peers of sockets, by inode.
 #[derive(Debug)]
-pub(super) struct Sockets {
-    proc: Proc,
-    known: LruCache<u64, (Option<String>, Instant)>,
-    /// How often the time was up before a socket was found.
-    pub(super) cut_short: u64,
+pub(super) struct SocketPeers {
+    proc: ProcRoot,
+    /// With the time of the search.
+    peers: LruCache<u64, (Option<String>, Instant)>,
+    cut_short: u64,
 }
 
-impl Sockets {
-    pub(super) fn new(proc: Proc) -> Self {
+impl SocketPeers {
+    pub(super) fn new(proc: ProcRoot) -> Self {
         Self {
             proc,
-            known: LruCache::new(KEPT),
+            peers: LruCache::new(MAX_SOCKETS),
             cut_short: 0,
         }
     }
 
-    /// The peer of a process's socket (`127.0.0.1:5432`, `unix`); `None` for another family, or
-    /// when it cannot be found.
+    /// How often a search took too long, since the start.
+    pub(super) const fn cut_short(&self) -> u64 {
+        self.cut_short
+    }
+
+    /// The peer of a process's socket (`127.0.0.1:5432`, `unix`); `None` for sockets of other
+    /// families, or when it is not found.
     pub(super) fn peer(&mut self, pid: u32, inode: u64) -> Option<String> {
         let now = Instant::now();
-        if let Some((peer, looked)) = self.known.get(&inode)
-            && now.saturating_duration_since(*looked) < FRESH
+        if let Some((peer, searched)) = self.peers.get(&inode)
+            && now.saturating_duration_since(*searched) < VALIDITY
         {
             return peer.clone();
         }
-        let peer = self.find(pid, inode, now);
-        self.known.put(inode, (peer.clone(), now));
+        let peer = self.search(pid, inode, now);
+        self.peers.put(inode, (peer.clone(), now));
         peer
     }
 
-    fn find(&mut self, pid: u32, inode: u64, begun: Instant) -> Option<String> {
+    fn search(&mut self, pid: u32, inode: u64, begun: Instant) -> Option<String> {
         let number = inode.to_string();
-        // In the process's own network namespace. The inode's column, and how to read the line.
-        type Read = fn(&str) -> Option<String>;
-        let tables: [(&str, usize, Read); 5] = [
-            ("tcp", 9, internet),
-            ("tcp6", 9, internet),
-            ("unix", 6, unix),
-            ("udp", 9, internet),
-            ("udp6", 9, internet),
+        // The tables of the process's network namespace, with the column of the inode and the parser
+        // of a line.
+        type ParseLine = fn(&str) -> Option<String>;
+        let tables: [(&str, usize, ParseLine); 5] = [
+            ("tcp", 9, inet_peer),
+            ("tcp6", 9, inet_peer),
+            ("unix", 6, unix_path),
+            ("udp", 9, inet_peer),
+            ("udp6", 9, inet_peer),
         ];
-        for (table, column, read) in tables {
-            let Ok(file) = File::open(self.proc.of(pid, &format!("net/{table}"))) else {
+        for (table, column, parse) in tables {
+            let Ok(file) = File::open(self.proc.file(pid, &format!("net/{table}"))) else {
                 continue;
             };
             let lines = BufReader::with_capacity(1 << 16, file).split(b'\n');
             for (n, line) in lines.map_while(Result::ok).enumerate() {
                 let line = String::from_utf8_lossy(&line);
                 if line.split_ascii_whitespace().nth(column) == Some(&number) {
-                    return read(&line);
+                    return parse(&line);
                 }
-                if n % 256 == 255 && begun.elapsed() >= BUDGET {
+                if n % 256 == 255 && begun.elapsed() >= SEARCH_BUDGET {
                     self.cut_short += 1;
                     return None;
                 }
@@ -89,25 +95,25 @@ impl Sockets {
     }
 }
 
-/// From a line of `tcp`, `tcp6`, `udp` or `udp6`.
-fn internet(line: &str) -> Option<String> {
+/// The peer in a line of `tcp`, `tcp6`, `udp` or `udp6`.
+fn inet_peer(line: &str) -> Option<String> {
     let table = format!("\n{line}\n");
     let entries = TcpNetEntries::from_buf_read(table.as_bytes(), procfs::current_system_info());
     let entry = entries.ok()?.0.pop()?;
     if entry.state == TcpState::Listen {
-        return Some(format!("listening on {}", plain(entry.local_address)));
+        return Some(format!("listening on {}", canonical(entry.local_address)));
     }
-    Some(plain(entry.remote_address).to_string())
+    Some(canonical(entry.remote_address).to_string())
 }
 
-/// IPv4 addresses as such in IPv6 sockets too.
-fn plain(address: SocketAddr) -> SocketAddr {
+/// An address, with an IPv4-mapped IPv6 address turned into the IPv4 address.
+fn canonical(address: SocketAddr) -> SocketAddr {
     let ip: IpAddr = address.ip().to_canonical();
     SocketAddr::new(ip, address.port())
 }
 
-/// From a line of `unix`: the kernel names no peers there, but what the socket is bound to.
-fn unix(line: &str) -> Option<String> {
+/// The path that the socket in a line of `unix` is bound to: the kernel does not name the peer.
+fn unix_path(line: &str) -> Option<String> {
     let mut peer = "unix".to_owned();
     if let Some(path) = line.split_ascii_whitespace().nth(7) {
         let _ = write!(peer, ":{path}");
@@ -131,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    fn peer(sockets: &mut Sockets, socket: &impl AsRawFd) -> Option<String> {
+    fn peer(sockets: &mut SocketPeers, socket: &impl AsRawFd) -> Option<String> {
         let path = format!("/proc/self/fd/{}", socket.as_raw_fd());
         let inode = fs::metadata(path).expect("it").ino();
         sockets.peer(std::process::id(), inode)
@@ -139,7 +145,7 @@ mod tests {
 
     #[test]
     fn peers_of_real_sockets() {
-        let mut sockets = Sockets::new(Proc::default());
+        let mut sockets = SocketPeers::new(ProcRoot::default());
         let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
         let at = listener.local_addr().expect("an address");
         let client = TcpStream::connect(at).expect("connected");
@@ -163,11 +169,11 @@ mod tests {
         let name = format!("unix:{}", path.display());
         assert_eq!(peer(&mut sockets, &bound), Some(name));
         assert_eq!(sockets.peer(std::process::id(), 1), None);
-        assert_eq!(sockets.cut_short, 0);
+        assert_eq!(sockets.cut_short(), 0);
     }
 
     #[test]
-    fn an_ipv4_peer_of_an_ipv6_socket_looks_like_one() {
+    fn an_ipv4_peer_of_an_ipv6_socket_is_shown_as_ipv4() {
         let Ok(listener) = TcpListener::bind("[::]:0") else {
             return; // no IPv6 here
         };
@@ -175,7 +181,7 @@ mod tests {
         let client = TcpStream::connect(("127.0.0.1", port)).expect("connected");
         let (server, _) = listener.accept().expect("accepted");
         let from = client.local_addr().expect("an address");
-        let mut sockets = Sockets::new(Proc::default());
+        let mut sockets = SocketPeers::new(ProcRoot::default());
         assert_eq!(peer(&mut sockets, &server), Some(from.to_string()));
     }
 }

@@ -2,11 +2,11 @@
 
 use syscalls::Sysno;
 
-/// What a wait outside of any call is: the kernel was entered by an exception.
-pub(super) const PAGE_FAULT: &str = "page fault";
+/// What a wait outside of any call is called: an exception entered the kernel.
+const PAGE_FAULT: &str = "page fault";
 
-/// Calls that may block and have a file descriptor as their first argument. Names, not numbers:
-/// these differ by architecture, and aarch64 lacks some.
+/// Calls that may block and have a file descriptor as their first argument, sorted. Names rather
+/// than numbers, as these differ by architecture and aarch64 lacks some.
 const ON_DESCRIPTOR: &[&str] = &[
     "accept",
     "accept4",
@@ -56,7 +56,8 @@ const ON_DESCRIPTOR: &[&str] = &[
     "writev",
 ];
 
-/// The name of a call of this machine's architecture; -1 stands for no call.
+/// The name of a call of this machine's architecture; of -1, which stands for no call, a page
+/// fault.
 pub(super) fn name(number: i64) -> String {
     if number == -1 {
         return PAGE_FAULT.to_owned();
@@ -70,7 +71,8 @@ pub(super) fn name(number: i64) -> String {
         )
 }
 
-/// The descriptor a call is on, from its first argument; of which the kernel takes the lower half.
+/// The file descriptor that a call is on, from its first argument, of which the kernel takes the
+/// lower half. `None` for calls that are on none.
 pub(super) fn descriptor(name: &str, argument: u64) -> Option<u32> {
     ON_DESCRIPTOR.binary_search(&name).ok()?;
     let descriptor = argument as u32;
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn only_some_are_on_a_descriptor() {
+    fn only_listed_calls_are_on_a_descriptor() {
         assert!(ON_DESCRIPTOR.is_sorted());
         assert_eq!(descriptor("write", 5), Some(5));
         assert_eq!(descriptor("write", 0xffff_ffff_0000_0005), Some(5));
@@ -111,7 +113,7 @@ mod tests {
 
     #[cfg(target_arch = "x86_64")]
     #[test]
-    fn every_name_is_a_call() {
+    fn every_listed_name_is_a_call() {
         for call in ON_DESCRIPTOR {
             assert!(call.parse::<Sysno>().is_ok(), "{call}");
         }

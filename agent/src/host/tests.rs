@@ -1,4 +1,4 @@
-//! Against real processes: CPython wherever there is one of a version that is read.
+//! Tests with real processes: every CPython of this machine.
 
 use std::{
     fs,
@@ -11,8 +11,8 @@ use std::{
 
 use super::*;
 
-/// Its second thread holds the GIL in `Books.add`, or waits in `Feed.pause`; the first one waits
-/// too.
+/// Its second thread holds the GIL in `Books.add`, its third one waits in `Feed.pause`; the first one
+/// waits, too.
 const SCRIPT: &str = r#"
 import sys, threading, time
 
@@ -25,12 +25,12 @@ class Feed:
     def pause(self):
         time.sleep(1000)
 
-def tell(work):
+def start(work):
     print(threading.get_native_id(), flush=True)
     work()
 
 for work in (Books().add, Feed().pause):
-    threading.Thread(target=tell, args=(work,), daemon=True).start()
+    threading.Thread(target=start, args=(work,), daemon=True).start()
 print('%d.%d' % sys.version_info[:2], flush=True)
 sys.stdin.read()
 "#;
@@ -52,7 +52,7 @@ impl Drop for Python {
 }
 
 impl Python {
-    /// Runs the script with an interpreter; `None` when it is none.
+    /// Runs the script with an interpreter; `None` when that fails.
     fn start(interpreter: &Path) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let script = folder.path().join("books.py");
@@ -68,22 +68,22 @@ impl Python {
         let mut lines = BufReader::new(child.stdout.take()?)
             .lines()
             .map_while(Result::ok);
-        let said: Vec<String> = lines.by_ref().take(3).collect();
+        let printed: Vec<String> = lines.by_ref().take(3).collect();
         let mut python = Self {
             child,
-            version: said.iter().find(|line| line.contains('.'))?.clone(),
+            version: printed.iter().find(|line| line.contains('.'))?.clone(),
             adding: 0,
             pausing: 0,
             _folder: folder,
         };
-        // By what they do, as they may print in any order.
-        let tids = said.iter().filter_map(|line| line.parse().ok());
+        // They may print in any order, and are identified by what they do.
+        let tids = printed.iter().filter_map(|line| line.parse().ok());
         let deadline = Instant::now() + Duration::from_secs(10);
         for tid in tids {
             let name = format!("/proc/{tid}/syscall");
             let sleeps = || {
                 let text = fs::read_to_string(&name).unwrap_or_default();
-                blocked_in(&text).is_some_and(|call| call.contains("nanosleep"))
+                blocking_call(&text).is_some_and(|call| call.contains("nanosleep"))
             };
             let sleeper = (0..100).any(|_| {
                 thread::sleep(Duration::from_millis(2));
@@ -103,16 +103,16 @@ impl Python {
     }
 }
 
-/// Interpreters of this machine: those on the path, and others that are installed beside them.
+/// The interpreters of this machine: those on the path, and others installed beside them.
 fn interpreters() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path: Vec<PathBuf> = std::env::split_paths(&path)
-        .filter_map(|folder| itself(&folder.join("python3")))
+        .filter_map(|folder| interpreter_of(&folder.join("python3")))
         .collect();
     let beside = on_path.iter().flat_map(|python| {
         let places = python.ancestors().nth(3).map(fs::read_dir);
         let places = places.into_iter().flatten().flatten().flatten();
-        places.filter_map(|place| itself(&place.path().join("bin/python3")))
+        places.filter_map(|place| interpreter_of(&place.path().join("bin/python3")))
     });
     let mut found: Vec<PathBuf> = on_path.iter().cloned().chain(beside).collect();
     found.sort();
@@ -120,16 +120,16 @@ fn interpreters() -> Vec<PathBuf> {
     found
 }
 
-/// The binary itself, whatever wrapper stands before it; of CPython 3.8 or later.
-fn itself(path: &Path) -> Option<PathBuf> {
+/// The binary of CPython 3.8 or later behind any wrapper.
+fn interpreter_of(path: &Path) -> Option<PathBuf> {
     let mut command = Command::new(path);
     command.args([
         "-c",
         "import sys; sys.version_info >= (3, 8) and print(sys.executable)",
     ]);
-    let told = command.stderr(Stdio::null()).output().ok()?;
-    let text = String::from_utf8(told.stdout).ok()?;
-    // Nothing was said by an older one: no such path.
+    let output = command.stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    // An older one printed nothing, which is not a path.
     fs::canonicalize(text.trim()).ok()
 }
 
@@ -145,13 +145,13 @@ fn functions_of_every_cpython_here() {
         let adding = host.activity(pid, adding).expect("alive");
         if !read {
             assert_eq!(adding.function, None, "{}", python.version);
-            assert_eq!(host.counts().samples_refused, 1);
-            let why: Vec<&str> = host.refusals().collect();
+            assert_eq!(host.counts().functions_unsupported, 1);
+            let why: Vec<&str> = host.unsupported_runtimes().collect();
             assert!(why[0].contains("CPython"), "{why:?}");
             continue;
         }
-        let function = |activity: &ThreadActivity| {
-            let function = activity.function.as_ref()?;
+        let function = |sample: &ThreadActivity| {
+            let function = sample.function.as_ref()?;
             let line = function.location.split_once("books.py:")?.1.to_owned();
             Some((function.name.clone(), line))
         };
@@ -171,8 +171,8 @@ fn functions_of_every_cpython_here() {
             .map(|function| function.name.as_str());
         assert_eq!(name, Some("<module>"));
         assert_eq!(host.activity(pid, python.pausing + 1_000_000), None);
-        assert_eq!(std::mem::take(&mut host.counts.samples_gone), 1);
-        assert_eq!(host.counts(), HostCounts::default());
+        assert_eq!(std::mem::take(&mut host.failures.threads_ended), 1);
+        assert_eq!(host.counts(), ResolveFailures::default());
     }
 }
 
@@ -186,7 +186,7 @@ fn the_gil_of_every_cpython_here() {
         // The main thread is in read(2) or about to go there; the adding one never lets go for
         // long: a thread that wants the GIL is found in futex(2).
         let (pid, whole) = (python.pid(), &python.version);
-        let runtime = host.symbols.runtime(pid).expect("CPython");
+        let runtime = host.runtimes.of(pid).expect("CPython");
         assert!(host.is_gil(pid, runtime.start), "{whole}");
         assert!(host.is_gil(pid, runtime.start + runtime.size - 1));
         assert!(!host.is_gil(pid, runtime.start - 1));
@@ -200,7 +200,7 @@ fn the_gil_of_every_cpython_here() {
 }
 
 #[test]
-fn what_is_looked_for_aside_is_the_same() {
+fn a_background_search_finds_the_same() {
     for interpreter in interpreters() {
         let mut command = Command::new(&interpreter);
         command.args(["-c", "print(flush=True)\ninput()"]);
@@ -210,15 +210,15 @@ fn what_is_looked_for_aside_is_the_same() {
         let out = child.stdout.take().expect("piped");
         BufReader::new(out).read_line(&mut line).expect("it runs");
         let (pid, here) = (child.id(), std::process::id());
-        let proc = Proc::default();
-        let mut at_once = Symbols::new(proc.clone());
-        let wanted = [pid, here].map(|pid| at_once.runtime(pid));
-        let mut aside = Symbols::new(proc);
-        // The last one asked for is the first one wanted, and one of them nobody knows.
+        let proc = ProcRoot::default();
+        let mut at_once = PythonRuntimes::new(proc.clone());
+        let wanted = [pid, here].map(|pid| at_once.of(pid));
+        let mut background = PythonRuntimes::new(proc);
+        // The last one requested is needed first, and one of them does not exist.
         for pid in [here, 1 << 30, pid] {
-            aside.look_ahead(pid);
+            background.find_in_background(pid);
         }
-        let found = [pid, here].map(|pid| aside.runtime(pid));
+        let found = [pid, here].map(|pid| background.of(pid));
         drop(child.stdin.take());
         child.wait().expect("it ends");
         assert_eq!(found, wanted, "{interpreter:?}");
@@ -228,7 +228,7 @@ fn what_is_looked_for_aside_is_the_same() {
 
 #[test]
 fn a_waiter_for_the_gil_waits_inside_of_the_runtime() {
-    // Two that add: one of them waits at any time.
+    // Of two threads that add, one waits at any time.
     let script = "import threading\ndef f():\n    while True: sum(range(300_000))\n\
                   threading.Thread(target=f, daemon=True).start()\n\
                   print(flush=True)\nf()\n";
@@ -236,7 +236,7 @@ fn a_waiter_for_the_gil_waits_inside_of_the_runtime() {
         let mut command = Command::new(&interpreter);
         command.args(["-c", script]).stdout(Stdio::piped());
         let mut child = command.spawn().expect("python");
-        // Before, the first one waits for the second one's start, and that is another lock.
+        // Until then the first one waits for the start of the second one, which is another lock.
         let out = child.stdout.take().expect("piped");
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line).expect("it runs");
@@ -282,7 +282,7 @@ fn a_waiter_for_the_gil_waits_inside_of_the_runtime() {
 }
 
 #[test]
-fn a_process_that_becomes_another_is_looked_at_again() {
+fn a_process_that_executes_another_program_is_searched_again() {
     let Some(interpreter) = interpreters().pop() else {
         return;
     };
@@ -299,10 +299,10 @@ fn a_process_that_becomes_another_is_looked_at_again() {
     let mut line = String::new();
     out.read_line(&mut line).expect("it runs");
     let mut host = Host::new().expect("a host");
-    let gil = host.symbols.runtime(pid).expect("CPython").start;
+    let gil = host.runtimes.of(pid).expect("CPython").start;
     assert!(host.is_gil(pid, gil));
     let mut input = child.stdin.take().expect("piped");
-    input.write_all(b"\n").expect("told");
+    input.write_all(b"\n").expect("written");
     let deadline = Instant::now() + Duration::from_secs(10);
     let comm = || fs::read_to_string(format!("/proc/{pid}/comm")).expect("alive");
     while comm() != "cat\n" {
@@ -317,19 +317,19 @@ fn a_process_that_becomes_another_is_looked_at_again() {
 
 #[test]
 fn the_text_of_a_syscall_file() {
-    assert_eq!(blocked_in("running\n"), None);
+    assert_eq!(blocking_call("running\n"), None);
     assert_eq!(
-        blocked_in("-1 0x7ffd 0x7f00\n").as_deref(),
+        blocking_call("-1 0x7ffd 0x7f00\n").as_deref(),
         Some("page fault")
     );
     let text = format!("{} 0x3 0x0\n", libc::SYS_write);
-    assert_eq!(blocked_in(&text).as_deref(), Some("write"));
-    assert_eq!(blocked_in(""), None);
+    assert_eq!(blocking_call(&text).as_deref(), Some("write"));
+    assert_eq!(blocking_call(""), None);
 }
 
 #[test]
-fn who_has_ended_cannot_be_sampled() {
+fn an_ended_thread_cannot_be_sampled() {
     let mut host = Host::new().expect("a host");
     assert!(host.activity(1, u32::MAX).is_none());
-    assert_eq!(host.counts().samples_gone, 1);
+    assert_eq!(host.counts().threads_ended, 1);
 }

@@ -1,77 +1,44 @@
-//! A pod as far as the agent is concerned, decoded from what the API sends without keeping the
-//! rest.
+//! A pod as the API sends it. Only the fields below are decoded; the rest is skipped while reading.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::quantity;
+use super::{
+    pod::{PodContainer, PodFacts},
+    quantity,
+};
 
-/// What is kept of a pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PodFacts {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Its containers, those that initialise or debug it included.
-    pub containers: Vec<PodContainer>,
-}
-
-/// What is kept of a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PodContainer {
-    /// Its name in the pod.
-    pub name: String,
-    /// What its runtime calls it now, and called it before it was restarted last.
-    pub ids: Vec<String>,
-    /// The CPU it asked for, thousandths of a CPU; `None`: none.
-    pub cpu_request_millis: Option<u64>,
-    /// The most it may use, thousandths of a CPU; `None`: no limit.
-    pub cpu_limit_millis: Option<u64>,
-}
-
-impl PodFacts {
-    /// The container that its runtime calls so.
-    #[must_use]
-    pub fn container(&self, id: &str) -> Option<&PodContainer> {
-        let mut all = self.containers.iter();
-        all.find(|container| container.ids.iter().any(|known| known == id))
-    }
-}
-
-/// A list of pods, or a page of it.
+/// A list of pods, or a page of one.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct PodList {
-    pub(super) metadata: ListMeta,
+pub(super) struct ApiPodList {
+    pub(super) metadata: ApiListMeta,
     #[serde(default)]
-    pub(super) items: Option<Vec<RawPod>>,
+    pub(super) items: Option<Vec<ApiPod>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ListMeta {
+pub(super) struct ApiListMeta {
     #[serde(default)]
     pub(super) resource_version: String,
     #[serde(default, rename = "continue")]
     pub(super) next: String,
 }
 
-/// A pod as it is sent; everything that is not named here is skipped while it is read.
+/// A pod.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct RawPod {
-    metadata: Meta,
+pub(super) struct ApiPod {
+    metadata: ApiPodMeta,
     #[serde(default)]
-    spec: Spec,
+    spec: ApiPodSpec,
     #[serde(default)]
-    status: Status,
+    status: ApiPodStatus,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Meta {
+struct ApiPodMeta {
     uid: String,
     name: String,
     namespace: String,
@@ -80,51 +47,51 @@ struct Meta {
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
     #[serde(default)]
-    annotations: Option<Annotations>,
+    annotations: Option<PodAnnotations>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct Annotations {
-    /// Of a static pod: what the kubelet takes for its UID. The API's is another one.
+struct PodAnnotations {
+    /// The UID that the kubelet gives a static pod. The API has another one for it.
     #[serde(default, rename = "kubernetes.io/config.hash")]
     hash: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Spec {
+struct ApiPodSpec {
     #[serde(default)]
-    containers: Option<Vec<SpecContainer>>,
+    containers: Option<Vec<ApiContainer>>,
     #[serde(default)]
-    init_containers: Option<Vec<SpecContainer>>,
+    init_containers: Option<Vec<ApiContainer>>,
     #[serde(default)]
-    ephemeral_containers: Option<Vec<SpecContainer>>,
+    ephemeral_containers: Option<Vec<ApiContainer>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct SpecContainer {
+struct ApiContainer {
     name: String,
     #[serde(default)]
-    resources: Option<Resources>,
+    resources: Option<ContainerResources>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct Resources {
+struct ContainerResources {
     #[serde(default)]
-    requests: Option<Cpu>,
+    requests: Option<CpuQuantity>,
     #[serde(default)]
-    limits: Option<Cpu>,
+    limits: Option<CpuQuantity>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct Cpu {
+struct CpuQuantity {
     #[serde(default)]
     cpu: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
+struct ApiPodStatus {
     #[serde(default)]
     phase: Option<String>,
     #[serde(default)]
@@ -142,34 +109,34 @@ struct ContainerStatus {
     #[serde(default, rename = "containerID")]
     id: Option<String>,
     #[serde(default)]
-    last_state: Option<LastState>,
-    /// What it really has, where resources can be changed while it runs.
+    last_state: Option<LastContainerState>,
+    /// The resources in force, where they can be changed while the container runs.
     #[serde(default)]
-    resources: Option<Resources>,
+    resources: Option<ContainerResources>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct LastState {
+struct LastContainerState {
     #[serde(default)]
-    terminated: Option<Terminated>,
+    terminated: Option<TerminatedContainer>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct Terminated {
+struct TerminatedContainer {
     #[serde(default, rename = "containerID")]
     id: Option<String>,
 }
 
-impl RawPod {
-    /// What the API calls it.
+impl ApiPod {
+    /// The UID of the API.
     pub(super) fn uid(&self) -> &str {
         &self.metadata.uid
     }
 
-    /// What its cgroup is named after.
+    /// The UID that its cgroup is named after.
     pub(super) fn cgroup_uid(&self) -> &str {
         let annotations = self.metadata.annotations.as_ref();
-        let hash = annotations.and_then(|known| known.hash.as_deref());
+        let hash = annotations.and_then(|annotations| annotations.hash.as_deref());
         hash.unwrap_or(&self.metadata.uid)
     }
 
@@ -177,14 +144,15 @@ impl RawPod {
         &self.metadata.resource_version
     }
 
-    /// Nothing of it runs any more: a job that is done stays in the API for as long as somebody
-    /// likes.
-    pub(super) fn is_over(&self) -> bool {
+    /// Whether none of its containers runs any more. The pods of finished jobs stay in the API until
+    /// somebody deletes them.
+    pub(super) fn has_ended(&self) -> bool {
         matches!(self.status.phase.as_deref(), Some("Succeeded" | "Failed"))
     }
 
+    /// What the agent retains of it.
     pub(super) fn facts(self) -> PodFacts {
-        let Spec {
+        let ApiPodSpec {
             containers,
             init_containers,
             ephemeral_containers,
@@ -217,20 +185,20 @@ impl RawPod {
     }
 }
 
-fn container(spec: SpecContainer, status: Option<ContainerStatus>) -> PodContainer {
+fn container(spec: ApiContainer, status: Option<ContainerStatus>) -> PodContainer {
     let (mut ids, mut resources) = (Vec::new(), spec.resources);
     if let Some(status) = status {
-        let before = status.last_state.and_then(|last| last.terminated?.id);
-        // RUNTIME://ID; empty until there is one.
-        let all = [status.id, before].into_iter().flatten();
+        let previous = status.last_state.and_then(|last| last.terminated?.id);
+        // RUNTIME://ID; empty until the container has started.
+        let all = [status.id, previous].into_iter().flatten();
         ids.extend(all.filter_map(|id| {
             let (_, id) = id.split_once("://")?;
             (!id.is_empty()).then(|| id.to_owned())
         }));
         resources = status.resources.or(resources);
     }
-    let cpu = |amounts: Option<Cpu>| {
-        let millis = quantity::millis(&amounts?.cpu?)?;
+    let cpu = |amounts: Option<CpuQuantity>| {
+        let millis = quantity::cpu_millis(&amounts?.cpu?)?;
         (millis > 0).then_some(millis)
     };
     let (requests, limits) = resources.map_or((None, None), |r| (r.requests, r.limits));
@@ -246,12 +214,12 @@ fn container(spec: SpecContainer, status: Option<ContainerStatus>) -> PodContain
 mod tests {
     use super::*;
 
-    fn pod(json: &serde_json::Value) -> RawPod {
+    fn pod(json: &serde_json::Value) -> ApiPod {
         serde_json::from_value(json.clone()).expect("a pod")
     }
 
     #[test]
-    fn what_is_needed_is_kept() {
+    fn the_facts_have_names_labels_ids_and_cpu() {
         let raw = pod(&serde_json::json!({
             "kind": "Pod", "apiVersion": "v1",
             "metadata": {
@@ -262,7 +230,12 @@ mod tests {
             "spec": {
                 "nodeName": "n",
                 "containers": [
-                    {"name": "engine", "image": "i", "resources": {"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"cpu": "2"}}},
+                    {
+                        "name": "engine", "image": "i",
+                        "resources": {
+                            "requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"cpu": "2"},
+                        },
+                    },
                     {"name": "side"},
                 ],
                 "initContainers": [{"name": "mesh", "restartPolicy": "Always"}],
@@ -271,15 +244,21 @@ mod tests {
                 "phase": "Running",
                 "containerStatuses": [
                     {"name": "side", "containerID": ""},
-                    {"name": "engine", "containerID": "containerd://bb",
-                     "lastState": {"terminated": {"containerID": "containerd://aa", "exitCode": 1}},
-                     "resources": {"requests": {"cpu": "500m"}, "limits": {"cpu": "2"}}},
+                    {
+                        "name": "engine", "containerID": "containerd://bb",
+                        "lastState": {
+                            "terminated": {"containerID": "containerd://aa", "exitCode": 1},
+                        },
+                        "resources": {"requests": {"cpu": "500m"}, "limits": {"cpu": "2"}},
+                    },
                 ],
-                "initContainerStatuses": [{"name": "mesh", "containerID": "cri-o://cc", "state": {"running": {}}}],
+                "initContainerStatuses": [
+                    {"name": "mesh", "containerID": "cri-o://cc", "state": {"running": {}}},
+                ],
             },
         }));
         assert_eq!((raw.uid(), raw.cgroup_uid()), ("u-1", "u-1"));
-        assert!(!raw.is_over());
+        assert!(!raw.has_ended());
         let facts = raw.facts();
         assert_eq!(
             (facts.namespace.as_str(), facts.name.as_str()),
@@ -287,7 +266,7 @@ mod tests {
         );
         assert_eq!(facts.labels.get("app").map(String::as_str), Some("oms"));
         let engine = facts.container("bb").expect("known");
-        // Resized in place: the status counts.
+        // After a resize in place the status counts.
         assert_eq!(
             (engine.cpu_request_millis, engine.cpu_limit_millis),
             (Some(500), Some(2000))
@@ -299,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_static_pod_is_known_by_the_hash_of_its_manifest() {
+    fn the_cgroup_of_a_static_pod_is_named_after_the_hash_of_its_manifest() {
         let raw = pod(&serde_json::json!({
             "metadata": {
                 "name": "etcd-n", "namespace": "kube-system", "uid": "9b0f",
@@ -310,13 +289,15 @@ mod tests {
     }
 
     #[test]
-    fn null_is_none() {
+    fn null_fields_are_absent() {
         let raw = pod(&serde_json::json!({
-            "metadata": {"name": "a", "namespace": "b", "uid": "c", "labels": null, "annotations": null},
+            "metadata": {
+                "name": "a", "namespace": "b", "uid": "c", "labels": null, "annotations": null,
+            },
             "spec": {"containers": null},
             "status": {"phase": "Succeeded", "containerStatuses": null},
         }));
-        assert!(raw.is_over());
+        assert!(raw.has_ended());
         assert_eq!(raw.facts().containers, []);
     }
 }

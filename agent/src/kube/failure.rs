@@ -1,63 +1,35 @@
-//! What can go wrong, and what to do about it.
+//! What can go wrong with the API, and what to do about it.
 
-use std::{error::Error, path::PathBuf};
+use std::error::Error;
 
 use kube::core::Status;
 
 use crate::tls;
 
-/// Why the pods cannot be followed at all.
-#[derive(Debug, thiserror::Error)]
-pub enum KubeError {
-    /// Asked for, and nothing says where the API is.
-    #[error(
-        "--kube on: nothing says where the Kubernetes API is ({0}): give --kubeconfig FILE, set KUBECONFIG, \
-         or run in a pod with a service account"
-    )]
-    NoApi(String),
-    /// A file was given.
-    #[error("--kubeconfig {}: {why}", file.display())]
-    Kubeconfig {
-        /// Which.
-        file: PathBuf,
-        /// Why it is of no use.
-        why: String,
-    },
-    /// Asked for, and nothing says which node this is.
-    #[error(
-        "--kube on: whose pods? Give --node-name NODE, or set NODE_NAME (in a DaemonSet from the field \
-         spec.nodeName)"
-    )]
-    NoNode,
-    /// No object has such a name.
-    #[error("--node-name {0:?} is no node's name: `kubectl get nodes` lists them")]
-    NodeName(String),
-}
-
-/// Kinds of failures, counted apart.
+/// The kinds of failures, each with a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// 403
+pub(super) enum FailureKind {
+    /// 403: the account may not read pods.
     Forbidden,
-    /// 401, or no token.
+    /// 401, or there is no token.
     Unauthorized,
-    /// 410: what was known is too old to go on from. All is listed again.
+    /// 410: the version is too old to watch from. The pods are listed again.
     Gone,
-    /// No connection, none that lasts, or no answer.
+    /// There is no connection, it breaks off, or there is no answer.
     Unreachable,
-    /// It is not who it should be: its certificate is not trusted.
+    /// The server's certificate is not trusted.
     Tls,
-    /// Any other answer that is an error.
+    /// Any other error as an answer.
     Server,
-    /// No answer as it should be.
+    /// The answer cannot be decoded.
     Decode,
-    /// Certificates or addresses that are of no use.
+    /// Certificates or addresses are unusable.
     Config,
-    /// A pod too many to be kept.
+    /// A pod does not fit into the table.
     Crowded,
 }
 
-impl Kind {
+impl FailureKind {
     pub(super) const ALL: [Self; 9] = [
         Self::Forbidden,
         Self::Unauthorized,
@@ -70,7 +42,7 @@ impl Kind {
         Self::Crowded,
     ];
 
-    /// As in outputs.
+    /// The kind as outputs name it.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Forbidden => "forbidden",
@@ -85,56 +57,56 @@ impl Kind {
         }
     }
 
-    /// What it means and what to do, for people; `None`: nothing, it happens.
+    /// What has happened and what to do; `None` when nothing has to be done.
     const fn advice(self) -> Option<(&'static str, &'static str)> {
         Some(match self {
             Self::Forbidden => (
-                "it is not allowed to read the pods",
-                "grant its service account get, list and watch on pods (a ClusterRole)",
+                "its account may not read pods",
+                "grant the service account get, list and watch on pods (a ClusterRole)",
             ),
             Self::Unauthorized => (
-                "the API server does not know who asks",
-                "look at the service account's token, or the kubeconfig's user",
+                "the API server does not accept its credentials",
+                "check the service account's token, or the user in the kubeconfig",
             ),
             Self::Gone => return None,
             Self::Unreachable => (
                 "the API server cannot be reached",
-                "look at the address and at network policies",
+                "check its address and the network policies",
             ),
             Self::Tls => (
                 "the API server's certificate is not trusted",
-                "give it the CA that signed it: in a pod the service account's ca.crt, else certificate-authority \
-                 in the kubeconfig",
+                "provide the CA that signed it: in a pod the service account's ca.crt, else \
+                 certificate-authority in the kubeconfig",
             ),
-            Self::Server => ("the API server fails", "look at its log"),
+            Self::Server => ("the API server fails", "check its log"),
             Self::Decode => (
-                "the API server's answer is not understood",
-                "look whether it is one, and not a proxy",
+                "the API server's answer cannot be decoded",
+                "check that the address is an API server's, not a proxy's",
             ),
             Self::Config => (
                 "the API server cannot be asked",
-                "look at certificates and addresses",
+                "check the certificates and addresses of its configuration",
             ),
             Self::Crowded => (
-                "there are more pods on this node than are kept",
-                "the others keep their ids",
+                "this node has more pods than fit into its table",
+                "nothing else is affected",
             ),
         })
     }
 }
 
-/// A failure.
+/// One failure.
 #[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) kind: Kind,
-    /// What was being done, and what came of it.
+pub(super) struct ApiFailure {
+    pub(super) kind: FailureKind,
+    /// What the request was answered, or what failed.
     detail: String,
-    /// What to do, where more is known than the kind says.
+    /// What to do, where that is more exact than the kind's advice.
     advice: Option<String>,
 }
 
-impl Trouble {
-    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+impl ApiFailure {
+    pub(super) fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         Self {
             kind,
@@ -143,49 +115,50 @@ impl Trouble {
         }
     }
 
-    /// Of a request.
-    pub(super) fn of(error: &kube::Error) -> Self {
+    /// The failure of a request.
+    pub(super) fn from_error(error: &kube::Error) -> Self {
         use kube::Error as E;
         if let Some(failure) = tls::failure(error) {
-            let authority = Kind::Tls.advice().map_or("", |(_, advice)| advice);
+            let authority = FailureKind::Tls.advice().map_or("", |(_, advice)| advice);
             return Self {
                 advice: Some(tls::advice(failure, authority)),
-                ..Self::new(Kind::Tls, causes(error))
+                ..Self::new(FailureKind::Tls, causes(error))
             };
         }
         let kind = match error {
-            E::Api(status) => return Self::of_status(status),
-            E::Auth(_) => Kind::Unauthorized,
-            E::SerdeError(_) | E::FromUtf8(_) => Kind::Decode,
-            E::HyperError(_) | E::Service(_) | E::ReadEvents(_) => Kind::Unreachable,
-            _ => Kind::Config,
+            E::Api(status) => return Self::from_status(status),
+            E::Auth(_) => FailureKind::Unauthorized,
+            E::SerdeError(_) | E::FromUtf8(_) => FailureKind::Decode,
+            E::HyperError(_) | E::Service(_) | E::ReadEvents(_) => FailureKind::Unreachable,
+            _ => FailureKind::Config,
         };
         Self::new(kind, causes(error))
     }
 
-    /// Of an answer.
-    pub(super) fn of_status(status: &Status) -> Self {
+    /// The failure that an answer stands for.
+    pub(super) fn from_status(status: &Status) -> Self {
         let kind = match status.code {
-            401 => Kind::Unauthorized,
-            403 => Kind::Forbidden,
-            410 => Kind::Gone,
-            _ => Kind::Server,
+            401 => FailureKind::Unauthorized,
+            403 => FailureKind::Forbidden,
+            410 => FailureKind::Gone,
+            _ => FailureKind::Server,
         };
         Self::new(kind, format!("{} {}", status.code, status.message.trim()))
     }
 
-    /// For people; `None`: it happens.
-    pub(super) fn told(&self) -> Option<String> {
+    /// The log line; `None` when nothing has to be done.
+    pub(super) fn message(&self) -> Option<String> {
         let (what, advice) = self.kind.advice()?;
         let advice = self.advice.as_deref().unwrap_or(advice);
         let detail: String = self.detail.chars().take(300).collect();
         Some(format!(
-            "names of pods: {what} ({detail}): {advice}; trying again from time to time"
+            "pods are shown with ids instead of names, as {what} ({detail}); {advice}; tag52 \
+             tries again by itself"
         ))
     }
 }
 
-/// An error and what it came from, without saying anything twice.
+/// The text of an error and of its causes, without repetitions.
 pub(super) fn causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -205,33 +178,34 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_grant_and_to_whom() {
-        let why = "pods is forbidden: User \"system:serviceaccount:m:tag52\" cannot list resource \"pods\"";
+        let why = "pods is forbidden: User \"system:serviceaccount:m:tag52\" cannot list resource \
+                   \"pods\"";
         let status = Status {
             code: 403,
             message: why.to_owned(),
             ..Status::default()
         };
-        let trouble = Trouble::of_status(&status);
-        assert_eq!(trouble.kind, Kind::Forbidden);
-        let told = trouble.told().expect("told");
+        let failure = ApiFailure::from_status(&status);
+        assert_eq!(failure.kind, FailureKind::Forbidden);
+        let message = failure.message().expect("a message");
         for words in [
             "system:serviceaccount:m:tag52",
             "get, list and watch on pods",
         ] {
-            assert!(told.contains(words), "{told}");
+            assert!(message.contains(words), "{message}");
         }
     }
 
     #[test]
-    fn what_is_told_is_short_and_what_happens_is_not_told() {
-        let long = Trouble::new(Kind::Decode, "x".repeat(10_000));
-        assert!(long.told().expect("told").len() < 500);
-        assert_eq!(Trouble::new(Kind::Gone, "410").told(), None);
+    fn messages_are_short_and_an_outdated_version_has_none() {
+        let long = ApiFailure::new(FailureKind::Decode, "x".repeat(10_000));
+        assert!(long.message().expect("a message").len() < 500);
+        assert_eq!(ApiFailure::new(FailureKind::Gone, "410").message(), None);
     }
 
     #[test]
-    fn kinds_are_counted_where_they_belong() {
-        for (at, kind) in Kind::ALL.into_iter().enumerate() {
+    fn kinds_are_in_the_order_of_their_numbers() {
+        for (at, kind) in FailureKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, at);
         }
     }

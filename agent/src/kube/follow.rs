@@ -1,9 +1,9 @@
-//! List, then watch, for ever.
+//! Follows the pods: lists them once, then watches them, and starts over after failures.
 //!
-//! The client library has a watcher of its own. This one differs where it matters here: a `410
-//! Gone` as an answer makes it list again (that one would ask for ever), a server that takes the
-//! connection and stays silent is given up on, and every answer tells whether the API is there at
-//! the moment.
+//! The client library has a watcher of its own. This one differs where it matters here: it lists
+//! again after a `410 Gone` as an answer (the library's would ask for ever), it gives up on a server
+//! that accepts the connection and stays silent, and every answer says whether the API can be
+//! reached at the moment.
 
 use std::{
     collections::HashSet,
@@ -14,7 +14,7 @@ use std::{
 
 use futures_util::TryStreamExt as _;
 use kube::{
-    Client, Config,
+    Client,
     api::{ListParams, Request, WatchEvent, WatchParams},
 };
 use tokio::{
@@ -23,55 +23,35 @@ use tokio::{
 };
 
 use super::{
-    Setup, Shared,
-    api_pod::{PodList, RawPod},
-    failure::{Kind, Trouble},
-    lock,
+    api_pod::{ApiPod, ApiPodList},
+    backoff::Backoff,
+    client::{BearerToken, connect},
+    failure::{ApiFailure, FailureKind},
+    setup::KubeSetup,
+    shared::{SharedPods, lock},
 };
 
-/// How much of a list is asked for at once. Servers answer lists from their cache as a whole,
-/// mostly.
-const PAGE: u32 = 100;
+/// Pods asked for in one page of a list. Most servers answer from their cache, as a whole.
+const PAGE_PODS: u32 = 100;
 
-/// Whatever the server has at hand is good enough, and much less work for it: a consistent list of
-/// one node's pods may cost it a scan of the whole cluster's. The API allows that together with a
-/// limit, the client library's parameters do not.
-const CACHED: &str = "&resourceVersion=0&resourceVersionMatch=NotOlderThan";
+/// Makes the server answer a list from its cache, however old: a consistent list of one node's pods
+/// may cost it a scan of the whole cluster's. The API allows that together with a limit; the client
+/// library's parameters do not.
+const FROM_CACHE: &str = "&resourceVersion=0&resourceVersionMatch=NotOlderThan";
 
-/// How long a watch is asked to last, seconds; the server ends it, the next one begins.
+/// How long a watch is asked to last, seconds. The server ends it, and the next one begins.
 const WATCH_S: u32 = 290;
 
-/// How long to wait for what.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// Between a failure and the next attempt, at first; twice as long each time, and a random
-    /// part.
-    pub first: Duration,
-    /// The longest of these.
-    pub longest: Duration,
-    /// For an answer to begin, and for a page of a list to be there.
-    pub answer: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            first: Duration::from_millis(500),
-            longest: Duration::from_secs(30),
-            answer: Duration::from_secs(30),
-        }
-    }
-}
-
-/// Follows the pods until `stopped` is told or dropped.
-pub(super) fn run(setup: Setup, shared: &Mutex<Shared>, stopped: oneshot::Receiver<()>) {
+/// Follows the pods until `stopped` is sent or its sender dropped.
+pub(super) fn run(setup: KubeSetup, shared: &Mutex<SharedPods>, stopped: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            failed(shared, &Trouble::new(Kind::Config, error.to_string()));
+            let failure = ApiFailure::new(FailureKind::Config, error.to_string());
+            lock(shared).count(&failure);
             return;
         }
     };
@@ -83,11 +63,11 @@ pub(super) fn run(setup: Setup, shared: &Mutex<Shared>, stopped: oneshot::Receiv
     });
 }
 
-async fn follow(setup: &Setup, shared: &Mutex<Shared>) {
-    let mut pause = Pause::new(setup.timing);
+async fn follow(setup: &KubeSetup, shared: &Mutex<SharedPods>) {
+    let mut backoff = Backoff::new(setup.timeouts);
     let mut client = None;
-    let mut token = Token::default();
-    // From where to watch; nothing: all has to be listed first.
+    let mut token = BearerToken::default();
+    // The version to watch from; `None`: the pods have to be listed first.
     let mut version: Option<String> = None;
     loop {
         if token.has_changed(&setup.config) {
@@ -95,94 +75,50 @@ async fn follow(setup: &Setup, shared: &Mutex<Shared>) {
         }
         let connected = match client.take() {
             Some(connected) => Ok(connected),
-            // It reads certificates, which may come later.
+            // Reads the certificates, which may be there only now.
             None => connect(&setup.config, &token),
         };
         let began = Instant::now();
-        let done = match connected {
+        let stepped = match connected {
             Ok(connected) => {
-                let follower = Follower {
+                let follower = PodFollower {
                     client: connected,
                     setup,
                     shared,
                 };
-                let done = follower.step(&mut version).await;
+                let stepped = follower.step(&mut version).await;
                 client = Some(follower.client);
-                done
+                stepped
             }
-            Err(trouble) => Err(trouble),
+            Err(failure) => Err(failure),
         };
-        if let Err(trouble) = done {
-            failed(shared, &trouble);
-            match trouble.kind {
-                Kind::Gone => version = None,
-                // The files that say who asks, and who may be trusted, may be others by the next
-                // attempt.
-                Kind::Unauthorized | Kind::Tls => client = None,
+        if let Err(failure) = stepped {
+            {
+                let mut shared = lock(shared);
+                shared.up = false;
+                shared.count(&failure);
+            }
+            match failure.kind {
+                FailureKind::Gone => version = None,
+                // The files with the token and the CA may have been replaced by the next attempt.
+                FailureKind::Unauthorized | FailureKind::Tls => client = None,
                 _ => {}
             }
-            sleep(pause.next(began)).await;
+            sleep(backoff.next(began)).await;
         }
     }
 }
 
-/// A client that shows this token, if there is one.
-fn connect(config: &Config, token: &Token) -> Result<Client, Trouble> {
-    let mut config = config.clone();
-    if let Some(token) = &token.0 {
-        config.auth_info.token_file = None;
-        config.auth_info.token = Some(token.clone().into());
-    }
-    Client::try_from(config).map_err(|error| Trouble::of(&error))
-}
-
-/// The token from the file that the configuration names. The client library reads such a file as
-/// well: it goes on with an old token for a minute, and fails where the file ends with a line feed.
-#[derive(Default)]
-struct Token(Option<String>);
-
-impl Token {
-    /// Reads the file; what it cannot read does not change: kubelets replace such files, and an old
-    /// token is good for some time yet.
-    fn has_changed(&mut self, config: &Config) -> bool {
-        let file = config.auth_info.token_file.as_ref();
-        let text = file.and_then(|file| std::fs::read_to_string(file).ok());
-        let token = text.map(|text| text.trim().to_owned());
-        let token = token.filter(|token| !token.is_empty());
-        if token.is_none() || token == self.0 {
-            return false;
-        }
-        self.0 = token;
-        true
-    }
-}
-
-/// Counts a failure, and tells of the first of its kind.
-fn failed(shared: &Mutex<Shared>, trouble: &Trouble) {
-    let mut shared = lock(shared);
-    shared.up = false;
-    count(&mut shared, trouble);
-}
-
-fn count(shared: &mut Shared, trouble: &Trouble) {
-    let at = trouble.kind as usize;
-    shared.errors[at] += 1;
-    if !std::mem::replace(&mut shared.said[at], true)
-        && let Some(told) = trouble.told()
-    {
-        log::warn!("{told}");
-    }
-}
-
-struct Follower<'a> {
+/// One attempt to follow the pods, with a client.
+struct PodFollower<'a> {
     client: Client,
-    setup: &'a Setup,
-    shared: &'a Mutex<Shared>,
+    setup: &'a KubeSetup,
+    shared: &'a Mutex<SharedPods>,
 }
 
-impl Follower<'_> {
-    /// One list, or one watch from its beginning to its end.
-    async fn step(&self, version: &mut Option<String>) -> Result<(), Trouble> {
+impl PodFollower<'_> {
+    /// Makes one list, or one watch from its beginning to its end.
+    async fn step(&self, version: &mut Option<String>) -> Result<(), ApiFailure> {
         match version {
             None => {
                 *version = Some(self.list().await?);
@@ -192,35 +128,39 @@ impl Follower<'_> {
         }
     }
 
-    fn selector(&self) -> String {
+    fn field_selector(&self) -> String {
         format!("spec.nodeName={}", self.setup.node)
     }
 
-    /// All pods of the node; gives the version from which to watch.
-    async fn list(&self) -> Result<String, Trouble> {
-        let mut params = ListParams::default().fields(&self.selector()).limit(PAGE);
-        let mut seen = HashSet::new();
+    /// Lists all pods of the node; the version from which to watch them.
+    async fn list(&self) -> Result<String, ApiFailure> {
+        let mut params = ListParams::default()
+            .fields(&self.field_selector())
+            .limit(PAGE_PODS);
+        let mut uids = HashSet::new();
         loop {
             let request = request().list(&params);
-            let mut request = request.map_err(|e| Trouble::new(Kind::Config, e.to_string()))?;
+            let mut request =
+                request.map_err(|e| ApiFailure::new(FailureKind::Config, e.to_string()))?;
             if params.continue_token.is_none()
-                && let Ok(uri) = format!("{}{CACHED}", request.uri()).parse()
+                && let Ok(uri) = format!("{}{FROM_CACHE}", request.uri()).parse()
             {
                 *request.uri_mut() = uri;
             }
-            let page = self.client.request::<PodList>(request);
-            let page = self.in_time(page, "list").await?;
+            let page = self.client.request::<ApiPodList>(request);
+            let page = self.within_timeout(page, "list").await?;
             let now = Instant::now();
             let mut shared = lock(self.shared);
             for pod in page.items.into_iter().flatten() {
-                seen.insert(pod.uid().to_owned());
+                uids.insert(pod.uid().to_owned());
                 apply(&mut shared, pod, now);
             }
             if page.metadata.next.is_empty() {
                 if page.metadata.resource_version.is_empty() {
-                    return Err(Trouble::new(Kind::Decode, "a list without a version"));
+                    let detail = "a list without a resource version";
+                    return Err(ApiFailure::new(FailureKind::Decode, detail));
                 }
-                shared.pods.only(&seen, now);
+                shared.pods.retain_listed(&uids, now);
                 (shared.up, shared.listed) = (true, true);
                 return Ok(page.metadata.resource_version);
             }
@@ -229,126 +169,88 @@ impl Follower<'_> {
         }
     }
 
-    /// What changes from a version on, until the server has enough of it.
-    async fn watch(&self, version: &mut String) -> Result<(), Trouble> {
+    /// Applies the changes from a version on, until the server ends the watch.
+    async fn watch(&self, version: &mut String) -> Result<(), ApiFailure> {
         let params = WatchParams::default()
-            .fields(&self.selector())
+            .fields(&self.field_selector())
             .timeout(WATCH_S);
         let request = request().watch(&params, version);
-        let request = request.map_err(|e| Trouble::new(Kind::Config, e.to_string()))?;
+        let request = request.map_err(|e| ApiFailure::new(FailureKind::Config, e.to_string()))?;
         let began = Instant::now();
-        let events = self.client.request_events::<RawPod>(request);
-        let mut events = pin!(self.in_time(events, "watch").await?);
+        let events = self.client.request_events::<ApiPod>(request);
+        let mut events = pin!(self.within_timeout(events, "watch").await?);
         lock(self.shared).up = true;
         let mut any = false;
-        // Over a connection that is dead nobody would tell.
-        let longest = Duration::from_secs(WATCH_S.into()) + self.setup.timing.answer;
-        while let Ok(next) = timeout(longest, events.try_next()).await {
-            let event = match next.map_err(|error| Trouble::of(&error)) {
+        // Nothing else reports that a connection is dead.
+        let limit = Duration::from_secs(WATCH_S.into()) + self.setup.timeouts.response;
+        while let Ok(next) = timeout(limit, events.try_next()).await {
+            let event = match next.map_err(|error| ApiFailure::from_error(&error)) {
                 Ok(Some(event)) => event,
                 Ok(None) => break,
-                // One line. To ask from the same version again would get it again.
-                Err(trouble) if trouble.kind == Kind::Decode => {
-                    count(&mut lock(self.shared), &trouble);
+                // One line that cannot be read. A watch from the same version would receive it
+                // again.
+                Err(failure) if failure.kind == FailureKind::Decode => {
+                    lock(self.shared).count(&failure);
                     continue;
                 }
-                Err(trouble) => return Err(trouble),
+                Err(failure) => return Err(failure),
             };
             any = true;
-            let now = Instant::now();
-            let mut shared = lock(self.shared);
-            match event {
-                WatchEvent::Added(pod) | WatchEvent::Modified(pod) => {
-                    pod.resource_version().clone_into(version);
-                    apply(&mut shared, pod, now);
-                }
-                WatchEvent::Deleted(pod) => {
-                    pod.resource_version().clone_into(version);
-                    shared.pods.gone(pod.uid(), now);
-                }
-                WatchEvent::Bookmark(mark) => *version = mark.metadata.resource_version,
-                WatchEvent::Error(status) => return Err(Trouble::of_status(&status)),
-            }
+            self.apply_event(event, version)?;
         }
         if !any && began.elapsed() < Duration::from_secs(1) {
-            return Err(Trouble::new(Kind::Unreachable, "the watch ended at once"));
+            let detail = "the server ended the watch within a second";
+            return Err(ApiFailure::new(FailureKind::Unreachable, detail));
         }
         Ok(())
     }
 
-    async fn in_time<T>(
+    fn apply_event(
+        &self,
+        event: WatchEvent<ApiPod>,
+        version: &mut String,
+    ) -> Result<(), ApiFailure> {
+        let now = Instant::now();
+        let mut shared = lock(self.shared);
+        match event {
+            WatchEvent::Added(pod) | WatchEvent::Modified(pod) => {
+                pod.resource_version().clone_into(version);
+                apply(&mut shared, pod, now);
+            }
+            WatchEvent::Deleted(pod) => {
+                pod.resource_version().clone_into(version);
+                shared.pods.end(pod.uid(), now);
+            }
+            WatchEvent::Bookmark(mark) => *version = mark.metadata.resource_version,
+            WatchEvent::Error(status) => return Err(ApiFailure::from_status(&status)),
+        }
+        Ok(())
+    }
+
+    /// The answer to a request, unless it takes too long.
+    async fn within_timeout<T>(
         &self,
         answer: impl Future<Output = kube::Result<T>>,
         what: &str,
-    ) -> Result<T, Trouble> {
-        match timeout(self.setup.timing.answer, answer).await {
-            Ok(answer) => answer.map_err(|error| Trouble::of(&error)),
+    ) -> Result<T, ApiFailure> {
+        let limit = self.setup.timeouts.response;
+        match timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(|error| ApiFailure::from_error(&error)),
             Err(_) => {
-                let limit = self.setup.timing.answer;
                 let detail = format!("no answer to a {what} of pods within {limit:?}");
-                Err(Trouble::new(Kind::Unreachable, detail))
+                Err(ApiFailure::new(FailureKind::Unreachable, detail))
             }
         }
     }
 }
 
-/// Pods of all namespaces.
+/// A request for the pods of all namespaces.
 fn request() -> Request {
     Request::new("/api/v1/pods")
 }
 
-fn apply(shared: &mut Shared, pod: RawPod, now: Instant) {
+fn apply(shared: &mut SharedPods, pod: ApiPod, now: Instant) {
     if !shared.pods.apply(pod, now) {
-        count(shared, &Trouble::new(Kind::Crowded, "no room"));
-    }
-}
-
-/// How long to wait before the next attempt.
-struct Pause {
-    timing: Timing,
-    next: Duration,
-    random: std::hash::RandomState,
-}
-
-impl Pause {
-    fn new(timing: Timing) -> Self {
-        Self {
-            timing,
-            next: timing.first,
-            random: std::hash::RandomState::new(),
-        }
-    }
-
-    /// After an attempt that began then: one that went well for long enough makes the next failure
-    /// a first.
-    fn next(&mut self, began: Instant) -> Duration {
-        if began.elapsed() > 2 * self.timing.longest {
-            self.next = self.timing.first;
-        }
-        let wait = self.next;
-        self.next = (wait * 2).min(self.timing.longest);
-        // A fifth more at the most: a cluster's agents shall not all come back at once.
-        let spread = std::hash::BuildHasher::hash_one(&self.random, began) % 200;
-        wait + wait * u32::try_from(spread).unwrap_or(0) / 1000
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_up_to_a_limit() {
-        let timing = Timing {
-            first: Duration::from_millis(100),
-            longest: Duration::from_millis(800),
-            answer: Duration::from_secs(1),
-        };
-        let mut pause = Pause::new(timing);
-        let waits: Vec<_> = (0..6).map(|_| pause.next(Instant::now())).collect();
-        for (wait, least) in waits.iter().zip([100, 200, 400, 800, 800, 800]) {
-            let least = Duration::from_millis(least);
-            assert!((least..=least * 6 / 5).contains(wait), "{wait:?}");
-        }
+        shared.count(&ApiFailure::new(FailureKind::Crowded, "the table is full"));
     }
 }

@@ -1,4 +1,4 @@
-//! The pods that are known.
+//! The pods that the API has reported.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -6,108 +6,112 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::api_pod::{PodFacts, RawPod};
+use super::{api_pod::ApiPod, pod::PodFacts};
 
-/// How long a pod that is gone is remembered: what its processes did last is told after their end.
-const GRACE: Duration = Duration::from_secs(120);
+/// How long a pod is retained after its end: the last messages of its processes are published
+/// later.
+const RETENTION: Duration = Duration::from_secs(120);
 
-/// Pods of one node, those just gone included; a kubelet runs 110 unless told otherwise.
-const MOST: usize = 2048;
+/// Pods of one node at most, with those that ended lately; a kubelet runs 110 by default.
+const MAX_PODS: usize = 2048;
 
 #[derive(Debug)]
-struct Known {
+struct PodEntry {
     facts: Arc<PodFacts>,
-    /// What the API calls it, by which its end is told.
+    /// The UID of the API, which reports the end of the pod by it.
     uid: String,
-    /// When it ended.
-    gone: Option<Instant>,
+    ended: Option<Instant>,
 }
 
-/// By the UID of their cgroups.
+/// Pods by the UID that their cgroups are named after.
 #[derive(Debug, Default)]
-pub(super) struct Pods {
-    known: HashMap<String, Known>,
+pub(super) struct PodTable {
+    entries: HashMap<String, PodEntry>,
     generation: u64,
 }
 
-impl Pods {
-    /// Changes with what is known.
+impl PodTable {
+    /// Changes whenever the facts of a pod change.
     pub(super) const fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Pods that have not ended.
-    pub(super) fn len(&self) -> usize {
-        self.known.values().filter(|k| k.gone.is_none()).count()
+    /// The number of pods that have not ended.
+    pub(super) fn running(&self) -> usize {
+        self.entries
+            .values()
+            .filter(|entry| entry.ended.is_none())
+            .count()
     }
 
     pub(super) fn get(&self, uid: &str) -> Option<Arc<PodFacts>> {
-        self.known.get(uid).map(|known| Arc::clone(&known.facts))
+        self.entries.get(uid).map(|entry| Arc::clone(&entry.facts))
     }
 
-    /// Takes in a pod as it is now. `false`: there is no room for it.
-    pub(super) fn apply(&mut self, pod: RawPod, now: Instant) -> bool {
-        self.forget_gone(now);
-        if pod.is_over() {
-            self.gone(pod.uid(), now);
+    /// Registers a pod, or its present state. `false` when the table is full of running pods.
+    pub(super) fn apply(&mut self, pod: ApiPod, now: Instant) -> bool {
+        self.forget_ended(now);
+        if pod.has_ended() {
+            self.end(pod.uid(), now);
             return true;
         }
         let (key, uid) = (pod.cgroup_uid().to_owned(), pod.uid().to_owned());
         let facts = pod.facts();
-        if let Some(known) = self.known.get_mut(&key) {
-            (known.gone, known.uid) = (None, uid);
-            if *known.facts != facts {
-                known.facts = Arc::new(facts);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            (entry.ended, entry.uid) = (None, uid);
+            if *entry.facts != facts {
+                entry.facts = Arc::new(facts);
                 self.generation += 1;
             }
             return true;
         }
-        if self.known.len() >= MOST && !self.forget_oldest() {
+        if self.entries.len() >= MAX_PODS && !self.forget_oldest() {
             return false;
         }
-        let known = Known {
+        let entry = PodEntry {
             facts: Arc::new(facts),
             uid,
-            gone: None,
+            ended: None,
         };
-        self.known.insert(key, known);
+        self.entries.insert(key, entry);
         self.generation += 1;
         true
     }
 
-    /// The pod has ended; by the API's UID.
-    pub(super) fn gone(&mut self, uid: &str, now: Instant) {
-        for known in self.known.values_mut().filter(|known| known.uid == uid) {
-            known.gone.get_or_insert(now);
+    /// Marks the pod with this UID of the API as ended.
+    pub(super) fn end(&mut self, uid: &str, now: Instant) {
+        for entry in self.entries.values_mut().filter(|entry| entry.uid == uid) {
+            entry.ended.get_or_insert(now);
         }
     }
 
-    /// Nobody but these, by the API's UIDs, is there.
-    pub(super) fn only(&mut self, uids: &HashSet<String>, now: Instant) {
-        for known in self.known.values_mut() {
-            if !uids.contains(&known.uid) {
-                known.gone.get_or_insert(now);
+    /// Marks all pods as ended whose UID of the API is not listed.
+    pub(super) fn retain_listed(&mut self, uids: &HashSet<String>, now: Instant) {
+        for entry in self.entries.values_mut() {
+            if !uids.contains(&entry.uid) {
+                entry.ended.get_or_insert(now);
             }
         }
     }
 
-    /// Forgets those that ended long ago.
-    pub(super) fn forget_gone(&mut self, now: Instant) {
-        self.known.retain(|_, known| {
-            let gone = known.gone;
-            gone.is_none_or(|gone| now.saturating_duration_since(gone) < GRACE)
+    /// Forgets pods that ended more than two minutes ago.
+    pub(super) fn forget_ended(&mut self, now: Instant) {
+        self.entries.retain(|_, entry| {
+            let ended = entry.ended;
+            ended.is_none_or(|ended| now.saturating_duration_since(ended) < RETENTION)
         });
     }
 
+    /// Forgets the pod that ended first; `false` when all are running.
     fn forget_oldest(&mut self) -> bool {
-        let gone = self
-            .known
+        let ended = self
+            .entries
             .iter()
-            .filter_map(|(key, k)| Some((k.gone?, key)));
-        let Some(oldest) = gone.min().map(|(_, key)| key.clone()) else {
+            .filter_map(|(key, entry)| Some((entry.ended?, key)));
+        let Some(oldest) = ended.min().map(|(_, key)| key.clone()) else {
             return false;
         };
-        self.known.remove(&oldest).is_some()
+        self.entries.remove(&oldest).is_some()
     }
 }
 
@@ -115,12 +119,12 @@ impl Pods {
 mod tests {
     use super::*;
 
-    fn pod(uid: &str, name: &str) -> RawPod {
+    fn pod(uid: &str, name: &str) -> ApiPod {
         let json = serde_json::json!({"metadata": {"uid": uid, "name": name, "namespace": "n"}});
         serde_json::from_value(json).expect("a pod")
     }
 
-    fn over(uid: &str) -> RawPod {
+    fn ended(uid: &str) -> ApiPod {
         let json = serde_json::json!({
             "metadata": {"uid": uid, "name": "x", "namespace": "n"}, "status": {"phase": "Failed"},
         });
@@ -128,20 +132,20 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_keeps_its_name_for_a_while_after_its_end() {
-        let (mut pods, start) = (Pods::default(), Instant::now());
+    fn a_pod_is_retained_for_two_minutes_after_its_end() {
+        let (mut pods, start) = (PodTable::default(), Instant::now());
         assert!(pods.apply(pod("1", "a"), start));
-        pods.gone("1", start);
-        assert_eq!(pods.len(), 0);
-        pods.forget_gone(start + GRACE - Duration::from_secs(1));
-        assert_eq!(pods.get("1").expect("kept").name, "a");
-        pods.forget_gone(start + GRACE);
+        pods.end("1", start);
+        assert_eq!(pods.running(), 0);
+        pods.forget_ended(start + RETENTION - Duration::from_secs(1));
+        assert_eq!(pods.get("1").expect("retained").name, "a");
+        pods.forget_ended(start + RETENTION);
         assert_eq!(pods.get("1"), None);
     }
 
     #[test]
-    fn the_generation_tells_of_changes_only() {
-        let (mut pods, now) = (Pods::default(), Instant::now());
+    fn the_generation_changes_with_the_facts_only() {
+        let (mut pods, now) = (PodTable::default(), Instant::now());
         pods.apply(pod("1", "a"), now);
         let before = pods.generation();
         pods.apply(pod("1", "a"), now);
@@ -151,40 +155,40 @@ mod tests {
     }
 
     #[test]
-    fn who_is_not_listed_any_more_is_gone() {
-        let (mut pods, now) = (Pods::default(), Instant::now());
+    fn a_pod_that_is_no_longer_listed_has_ended() {
+        let (mut pods, now) = (PodTable::default(), Instant::now());
         pods.apply(pod("1", "a"), now);
         pods.apply(pod("2", "b"), now);
-        pods.only(&HashSet::from(["2".to_owned()]), now);
-        assert_eq!(pods.len(), 1);
-        // Back again: a list may be older than what was known.
+        pods.retain_listed(&HashSet::from(["2".to_owned()]), now);
+        assert_eq!(pods.running(), 1);
+        // Back again: a list may be older than the last event.
         pods.apply(pod("1", "a"), now);
-        assert_eq!(pods.len(), 2);
+        assert_eq!(pods.running(), 2);
     }
 
     #[test]
-    fn a_job_that_is_done_takes_no_room() {
-        let (mut pods, now) = (Pods::default(), Instant::now());
-        pods.apply(over("1"), now);
-        assert!(pods.known.is_empty());
+    fn a_finished_job_takes_no_room() {
+        let (mut pods, now) = (PodTable::default(), Instant::now());
+        pods.apply(ended("1"), now);
+        assert!(pods.entries.is_empty());
         pods.apply(pod("2", "b"), now);
-        pods.apply(over("2"), now);
-        assert_eq!((pods.len(), pods.known.len()), (0, 1));
+        pods.apply(ended("2"), now);
+        assert_eq!((pods.running(), pods.entries.len()), (0, 1));
     }
 
     #[test]
     fn memory_is_bounded() {
-        let (mut pods, now) = (Pods::default(), Instant::now());
-        // Weeks of churn in a minute: none is old enough to be forgotten.
-        for n in 0..3 * MOST {
+        let (mut pods, now) = (PodTable::default(), Instant::now());
+        // Weeks of churn in a minute: no pod ended long enough ago to be forgotten.
+        for n in 0..3 * MAX_PODS {
             let uid = n.to_string();
             assert!(pods.apply(pod(&uid, "a"), now + Duration::from_millis(n as u64)));
-            pods.gone(&uid, now + Duration::from_millis(n as u64));
+            pods.end(&uid, now + Duration::from_millis(n as u64));
         }
-        assert_eq!(pods.known.len(), MOST);
-        assert!(pods.get(&(3 * MOST - 1).to_string()).is_some());
-        let mut full = Pods::default();
-        for n in 0..MOST {
+        assert_eq!(pods.entries.len(), MAX_PODS);
+        assert!(pods.get(&(3 * MAX_PODS - 1).to_string()).is_some());
+        let mut full = PodTable::default();
+        for n in 0..MAX_PODS {
             assert!(full.apply(pod(&n.to_string(), "a"), now));
         }
         assert!(!full.apply(pod("one more", "a"), now));

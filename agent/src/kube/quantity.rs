@@ -1,11 +1,12 @@
 //! Amounts of CPU as Kubernetes writes them.
 
-/// Thousandths of a CPU, rounded up as the scheduler does; `None` when it is no amount of CPU.
+/// An amount in thousandths of a CPU, rounded up as the scheduler does; `None` when it is not an
+/// amount of CPU.
 ///
-/// Understood: `250m`, `2`, `0.5`, `1e3`, and the suffixes `n`, `u`, `k`
-/// (<https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>); what
-/// counts bytes (`Ki`, `Mi`) is not CPU.
-pub(super) fn millis(text: &str) -> Option<u64> {
+/// Amounts are `250m`, `2`, `0.5`, `1e3`, and with the suffixes `n`, `u`, `k`
+/// (<https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>); the
+/// suffixes of bytes (`Ki`, `Mi`) are not for CPU.
+pub(super) fn cpu_millis(text: &str) -> Option<u64> {
     let (number, scale) = match text.as_bytes().last()? {
         b'n' => (&text[..text.len() - 1], 1e-6),
         b'u' => (&text[..text.len() - 1], 1e-3),
@@ -13,12 +14,12 @@ pub(super) fn millis(text: &str) -> Option<u64> {
         b'k' => (&text[..text.len() - 1], 1e6),
         _ => (text, 1e3),
     };
-    // Words that a float can be: nan, inf, infinity.
+    // A float can also be a word: nan, inf, infinity.
     let is_number = number
         .bytes()
         .all(|b| b.is_ascii_digit() || b"+.eE-".contains(&b));
     let amount = number.parse::<f64>().ok().filter(|_| is_number)? * scale;
-    // Binary fractions may be a little more than what was written.
+    // A binary fraction may be a little more than the decimal one.
     (0.0..1e12)
         .contains(&amount)
         .then(|| (amount - 1e-7).ceil() as u64)
@@ -29,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_of_cpu() {
+    fn amounts_of_cpu_are_millis_rounded_up() {
         for (text, expected) in [
             ("250m", 250),
             ("2", 2000),
@@ -43,12 +44,12 @@ mod tests {
             ("0", 0),
             ("+1", 1000),
         ] {
-            assert_eq!(millis(text), Some(expected), "{text}");
+            assert_eq!(cpu_millis(text), Some(expected), "{text}");
         }
         for bad in [
             "", "m", "-1", "1Ki", "64Mi", "one", "nan", "inf", "1m m", "é",
         ] {
-            assert_eq!(millis(bad), None, "{bad}");
+            assert_eq!(cpu_millis(bad), None, "{bad}");
         }
     }
 }

@@ -1,20 +1,18 @@
-//! Where the API is, and whose pods are wanted.
+//! Where the API is, who asks it, and whose pods are wanted.
 
 use std::{
     env,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
-use super::{
-    failure::{KubeError, causes},
-    follow::Timing,
-};
+use super::failure::causes;
 
 /// Whether the API is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
+pub enum KubeMode {
     /// Where it runs in a pod with a service account.
     #[default]
     Auto,
@@ -24,89 +22,152 @@ pub enum Mode {
     Off,
 }
 
-/// All there is to know before the API can be asked.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// The API's address and who asks.
-    pub config: Config,
-    /// The node.
-    pub node: String,
-    /// How long to wait.
-    pub timing: Timing,
+/// Why the API cannot be asked although that was requested.
+#[derive(Debug, thiserror::Error)]
+pub enum KubeSetupError {
+    /// Nothing says where the API is.
+    #[error(
+        "--kube on: nothing says where the Kubernetes API is ({0}): give --kubeconfig FILE, set \
+         KUBECONFIG, or run in a pod with a service account"
+    )]
+    NoApi(String),
+    /// The given kubeconfig cannot be used.
+    #[error("--kubeconfig {}: {reason}", file.display())]
+    Kubeconfig {
+        /// The file.
+        file: PathBuf,
+        /// Why it cannot be used.
+        reason: String,
+    },
+    /// Nothing says which node this is.
+    #[error(
+        "--kube on: nothing says which node's pods to follow: give --node-name NODE, or set \
+         NODE_NAME (in a DaemonSet from the field spec.nodeName)"
+    )]
+    NoNode,
+    /// The node name is not a DNS subdomain.
+    #[error("--node-name {0:?} is no node's name: `kubectl get nodes` lists them")]
+    NodeName(String),
 }
 
-impl Setup {
-    /// From flags and surroundings: in a pod its service account, else a kubeconfig (the flag's, or
-    /// `KUBECONFIG`, or `~/.kube/config`); the node from the flag or `NODE_NAME`. `None`: the API
-    /// is not to be asked, and why when that may come as a surprise.
+/// Whether the API can be asked.
+#[derive(Debug)]
+pub enum KubeAccess {
+    /// It can, with this setup.
+    Available(Box<KubeSetup>),
+    /// It was not required, and something is missing: the text says what, and what to do.
+    Unavailable(String),
+    /// It is not to be asked, or there is no cluster.
+    Off,
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+pub struct KubeTimeouts {
+    /// The pause after the first failure; it doubles with each further one, and a random part of
+    /// up to a fifth is added.
+    pub first_retry: Duration,
+    /// The longest pause.
+    pub max_retry: Duration,
+    /// For an answer to begin, and for a page of a list to arrive.
+    pub response: Duration,
+}
+
+impl Default for KubeTimeouts {
+    fn default() -> Self {
+        Self {
+            first_retry: Duration::from_millis(500),
+            max_retry: Duration::from_secs(30),
+            response: Duration::from_secs(30),
+        }
+    }
+}
+
+/// All that is needed to follow the pods of a node.
+#[derive(Clone, Debug)]
+pub struct KubeSetup {
+    /// The API's address, and who asks.
+    pub config: Config,
+    /// The node's name.
+    pub node: String,
+    /// How long to wait.
+    pub timeouts: KubeTimeouts,
+}
+
+impl KubeSetup {
+    /// Takes the API from the service account of the pod, else from a kubeconfig (the flag's, or
+    /// `KUBECONFIG`, or `~/.kube/config`), and the node from the flag or `NODE_NAME`.
     ///
     /// # Errors
-    /// [`KubeError`], where the API was asked for explicitly.
+    /// [`KubeSetupError`], where the API was requested explicitly.
     pub async fn find(
-        mode: Mode,
+        mode: KubeMode,
         node: Option<&str>,
         kubeconfig: Option<&Path>,
-    ) -> Result<Result<Self, Option<String>>, KubeError> {
-        let wanted = mode == Mode::On || (kubeconfig.is_some() && mode == Mode::Auto);
-        if mode == Mode::Off {
-            return Ok(Err(None));
+    ) -> Result<KubeAccess, KubeSetupError> {
+        let required = mode == KubeMode::On || (kubeconfig.is_some() && mode == KubeMode::Auto);
+        if mode == KubeMode::Off {
+            return Ok(KubeAccess::Off);
         }
-        let found = if wanted {
+        let config = if required {
             Some(config(kubeconfig).await?)
         } else if env::var_os("KUBERNETES_SERVICE_HOST").is_some() {
             match Config::incluster() {
                 Ok(config) => Some(config),
-                // A pod may be denied a token on purpose; then that it has none is no news.
-                Err(why) => return Ok(Err(Some(format!("no service account: {}", causes(&why))))),
+                // A pod may be denied a token on purpose.
+                Err(error) => {
+                    let reason = format!("no service account: {}", causes(&error));
+                    return Ok(KubeAccess::Unavailable(reason));
+                }
             }
         } else {
             None
         };
-        let Some(mut config) = found else {
-            return Ok(Err(None));
+        let Some(mut config) = config else {
+            return Ok(KubeAccess::Off);
         };
-        // What fails is counted and tried again by the follower.
+        // The follower counts failures and tries again itself.
         config.default_retry = false;
         let node = match node
             .map(str::to_owned)
             .or_else(|| env::var("NODE_NAME").ok())
         {
-            Some(node) if is_name(&node) => node,
-            Some(node) => return Err(KubeError::NodeName(node)),
-            None if wanted => return Err(KubeError::NoNode),
+            Some(node) if is_node_name(&node) => node,
+            Some(node) => return Err(KubeSetupError::NodeName(node)),
+            None if required => return Err(KubeSetupError::NoNode),
             None => {
-                let why = "set NODE_NAME from the field spec.nodeName, or give --node-name";
-                return Ok(Err(Some(why.to_owned())));
+                let reason = "set NODE_NAME from the field spec.nodeName, or give --node-name";
+                return Ok(KubeAccess::Unavailable(reason.to_owned()));
             }
         };
-        Ok(Ok(Self {
+        Ok(KubeAccess::Available(Box::new(Self {
             config,
             node,
-            timing: Timing::default(),
-        }))
+            timeouts: KubeTimeouts::default(),
+        })))
     }
 }
 
-async fn config(kubeconfig: Option<&Path>) -> Result<Config, KubeError> {
+async fn config(kubeconfig: Option<&Path>) -> Result<Config, KubeSetupError> {
     let Some(file) = kubeconfig else {
-        let found = Config::infer().await;
-        return found.map_err(|why| KubeError::NoApi(causes(&why)));
+        let inferred = Config::infer().await;
+        return inferred.map_err(|error| KubeSetupError::NoApi(causes(&error)));
     };
-    let failed = |why: &dyn std::error::Error| KubeError::Kubeconfig {
+    let unusable = |error: &dyn std::error::Error| KubeSetupError::Kubeconfig {
         file: PathBuf::from(file),
-        why: causes(why),
+        reason: causes(error),
     };
-    let read = Kubeconfig::read_from(file).map_err(|why| failed(&why))?;
-    let authority = authority(&read);
+    let read = Kubeconfig::read_from(file).map_err(|error| unusable(&error))?;
+    let ca_file = ca_file(&read);
     let config = Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await;
-    let mut config = config.map_err(|why| failed(&why))?;
-    // Read again when it has changed, as it is in a pod.
-    config.root_cert_file = authority;
+    let mut config = config.map_err(|error| unusable(&error))?;
+    // With a file name the client reads the CA again when it has changed, as it does in a pod.
+    config.root_cert_file = ca_file;
     Ok(config)
 }
 
 /// The file with the CA's certificates, if the kubeconfig names one instead of holding them itself.
-fn authority(kubeconfig: &Kubeconfig) -> Option<PathBuf> {
+fn ca_file(kubeconfig: &Kubeconfig) -> Option<PathBuf> {
     let current = kubeconfig.current_context.as_ref()?;
     let mut contexts = kubeconfig.contexts.iter();
     let named = contexts.find(|named| named.name == *current)?;
@@ -114,19 +175,19 @@ fn authority(kubeconfig: &Kubeconfig) -> Option<PathBuf> {
     let mut clusters = kubeconfig.clusters.iter();
     let named = clusters.find(|named| named.name == context.cluster)?;
     let cluster = named.cluster.as_ref()?;
-    let is_inside = cluster.certificate_authority_data.is_some();
+    let is_inline = cluster.certificate_authority_data.is_some();
     cluster
         .certificate_authority
         .as_ref()
-        .filter(|_| !is_inside)
+        .filter(|_| !is_inline)
         .map(PathBuf::from)
 }
 
-/// A DNS subdomain: what a node can be called, and nothing that means something in a field
-/// selector.
-fn is_name(text: &str) -> bool {
-    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
-    (1..=253).contains(&text.len()) && text.bytes().all(is_plain)
+/// Whether a text is a DNS subdomain (RFC 1123), as node names are. Nothing in one has a meaning in
+/// a field selector.
+fn is_node_name(text: &str) -> bool {
+    let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b);
+    (1..=253).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
 #[cfg(test)]
@@ -134,13 +195,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_nodes() {
+    fn node_names_are_dns_subdomains() {
         for good in ["ip-10-0-1-7.eu-west-1.compute.internal", "node1"] {
-            assert!(is_name(good), "{good}");
+            assert!(is_node_name(good), "{good}");
         }
         for bad in ["", "a,metadata.namespace=x", "Node", "a=b", "a b", "é"] {
-            assert!(!is_name(bad), "{bad}");
+            assert!(!is_node_name(bad), "{bad}");
         }
-        assert!(!is_name(&"a".repeat(254)));
+        assert!(!is_node_name(&"a".repeat(254)));
     }
 }

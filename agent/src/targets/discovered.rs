@@ -1,51 +1,47 @@
-//! `--all`: from streams that were found to processes that are followed.
+//! `--all`: from the streams that the probes found to the processes that are followed.
 
 use std::{io, num::NonZeroU32};
 
+use super::{
+    discovery::{Decision, DiscoveryDecisions, ProcessAttributes, ProcessSelector},
+    exits::ExitWatcher,
+    target::Target,
+};
 use crate::{
     domain::Update,
     host::Host,
     kernel::{FunctionLocation, FunctionSearch, FunctionSpec, ProbeError},
-    kube::{
-        Kube,
-        selector::{Answer, PodSelector},
-    },
-    targets::{
-        discovery::{Decision, Discovery, Selector, Subject},
-        target::Target,
-    },
+    kube::{PodDirectory, PodSelector, SelectorMatch},
 };
 
-use crate::targets::exits::Ends;
-
-/// The processes found to read FIX.
+/// The processes that were found to read FIX.
 #[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) discovery: Discovery,
-    ends: Ends,
-    /// Decided on since they were last taken.
+pub(crate) struct DiscoveredProcesses {
+    pub(crate) decisions: DiscoveryDecisions,
+    exits: ExitWatcher,
+    /// Processes decided on since [`Self::take_decided`] was called last.
     fresh: Vec<u32>,
-    /// What was named with `--handoff`, and who looks for it.
+    /// The function named with `--handoff`, and the thread that searches for it.
     function: Option<(FunctionSpec, FunctionSearch)>,
 }
 
-/// What was decided on a process.
+/// A process, and what was decided on it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Settled {
+pub(crate) struct DecidedProcess {
     pub(crate) pid: NonZeroU32,
     pub(crate) decision: Decision,
-    /// Nothing was decided on it before.
+    /// Whether this is the first decision on it.
     pub(crate) first: bool,
 }
 
-/// A process, as the machine knows it.
-struct Seen<'a> {
+/// The attributes of a process of this machine, read when a selector asks for them.
+struct HostProcess<'a> {
     pid: u32,
     host: &'a Host,
-    kube: Option<&'a Kube>,
+    kube: Option<&'a PodDirectory>,
 }
 
-impl Subject for Seen<'_> {
+impl ProcessAttributes for HostProcess<'_> {
     fn comm(&self) -> String {
         let facts = self.host.process(self.pid);
         facts.map(|facts| facts.comm).unwrap_or_default()
@@ -59,21 +55,26 @@ impl Subject for Seen<'_> {
         self.host.cgroup_paths(self.pid).unwrap_or_default()
     }
 
-    fn pod(&self, wanted: &PodSelector) -> Answer {
-        if wanted.is_any() {
-            return Answer::Yes;
+    fn matches_pod(&self, selector: &PodSelector) -> SelectorMatch {
+        if selector.is_any() {
+            return SelectorMatch::Yes;
         }
         match self.host.process(self.pid) {
-            Some(facts) => wanted.matches(&facts, self.kube),
-            None => Answer::No,
+            Some(facts) => selector.matches(&facts, self.kube),
+            None => SelectorMatch::No,
         }
     }
 }
 
-impl Found {
+impl DiscoveredProcesses {
+    /// No process is discovered yet. Starts the thread that searches for the function of
+    /// `--handoff`, if one is named.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
     pub(crate) fn new(
-        selector: Selector,
-        ends: Ends,
+        selector: ProcessSelector,
+        exits: ExitWatcher,
         function: Option<FunctionSpec>,
     ) -> io::Result<Self> {
         let searched = |function: FunctionSpec| {
@@ -81,30 +82,33 @@ impl Found {
             Ok::<_, io::Error>((function, search))
         };
         Ok(Self {
-            discovery: Discovery::new(selector),
-            ends,
+            decisions: DiscoveryDecisions::new(selector),
+            exits,
             fresh: Vec::new(),
             function: function.map(searched).transpose()?,
         })
     }
 
-    /// Begins to look for the function in the process; `false`: none was named, or nobody looks.
-    /// Until it is found the process hands off when it next reads or waits.
-    pub(crate) fn look_for_function(&self, pid: NonZeroU32) -> bool {
+    /// Starts to search for the function of `--handoff` in a process, in the background; until it
+    /// is found, a message is handed off when the thread next reads or waits. `false` when no
+    /// function is named or the searching thread has died.
+    pub(crate) fn search_function(&self, pid: NonZeroU32) -> bool {
         let Some((function, search)) = &self.function else {
             return false;
         };
-        let looks = search.look_in(pid);
-        if !looks {
+        let started = search.look_in(pid);
+        if !started {
             log::warn!(
-                "pid {pid} hands off when it next reads or waits: nobody looks for {function} any more"
+                "--handoff {function} cannot be searched for in pid {pid}, as the searching \
+                 thread has died: its messages are handed off when the thread next reads or \
+                 waits; restart tag52 to search again"
             );
         }
-        looks
+        started
     }
 
-    /// A process that was looked through since the last call: what to attach to, and where.
-    pub(crate) fn function_found(
+    /// A process whose search has ended since the last call: the function and where it is.
+    pub(crate) fn next_function(
         &self,
     ) -> Option<(
         NonZeroU32,
@@ -116,52 +120,65 @@ impl Found {
         Some((pid, function.clone(), place))
     }
 
-    /// Whether what follows from the events is to be told: a process is decided on when it has read
-    /// its first message.
-    pub(crate) fn admits(&mut self, update: &Update, host: &Host, kube: Option<&Kube>) -> bool {
+    /// Whether an update is to be published. A process is decided on with the first update of its
+    /// sessions.
+    pub(crate) fn admits(
+        &mut self,
+        update: &Update,
+        host: &Host,
+        kube: Option<&PodDirectory>,
+    ) -> bool {
         let Some(session) = update.session() else {
             return true;
         };
         let pid = session.pid;
-        let decision = self.discovery.decided(pid).unwrap_or_else(|| {
+        let decision = self.decisions.decided(pid).unwrap_or_else(|| {
             self.fresh.push(pid);
-            self.discovery.decide(pid, &Seen { pid, host, kube })
+            self.decisions.decide(pid, &HostProcess { pid, host, kube })
         });
         decision == Decision::Follow
     }
 
-    /// Those decided on since the last call, and those of which more may be known now.
-    pub(crate) fn settled(&mut self, host: &Host, kube: Option<&Kube>) -> Vec<Settled> {
+    /// The processes decided on since the last call; undecided ones are decided on again first.
+    pub(crate) fn take_decided(
+        &mut self,
+        host: &Host,
+        kube: Option<&PodDirectory>,
+    ) -> Vec<DecidedProcess> {
         let fresh = std::mem::take(&mut self.fresh);
-        let mut settled = Vec::new();
+        let mut decided = Vec::new();
         for &pid in &fresh {
-            let decision = self.discovery.decided(pid);
-            settled.extend(decision.map(|decision| (pid, decision, true)));
+            let decision = self.decisions.decided(pid);
+            decided.extend(decision.map(|decision| (pid, decision, true)));
         }
-        let waiting: Vec<u32> = self.discovery.waiting().collect();
-        for pid in waiting.into_iter().filter(|pid| !fresh.contains(pid)) {
-            let decision = self.discovery.decide(pid, &Seen { pid, host, kube });
-            if decision != Decision::Wait {
-                settled.push((pid, decision, false));
+        let undecided: Vec<u32> = self.decisions.undecided().collect();
+        for pid in undecided.into_iter().filter(|pid| !fresh.contains(pid)) {
+            let decision = self.decisions.decide(pid, &HostProcess { pid, host, kube });
+            if decision != Decision::Undecided {
+                decided.push((pid, decision, false));
             }
         }
-        let told = |(pid, decision, first)| {
-            Some(Settled {
+        let process = |(pid, decision, first)| {
+            Some(DecidedProcess {
                 pid: NonZeroU32::new(pid)?,
                 decision,
                 first,
             })
         };
-        settled.into_iter().filter_map(told).collect()
+        decided.into_iter().filter_map(process).collect()
     }
 
-    /// The end of the process is told from now on; `false` when it has ended already.
-    pub(crate) fn follow(&self, pid: NonZeroU32) -> bool {
-        let followed = Target::open(pid).map(|target| self.ends.follow(target));
-        match followed {
+    /// Reports the exit of the process from now on; `false` when it has exited already.
+    pub(crate) fn watch_exit(&self, pid: NonZeroU32) -> bool {
+        let watched = Target::open(pid).map(|target| self.exits.watch(target));
+        match watched {
             Ok(Ok(())) => true,
             Ok(Err(error)) => {
-                log::warn!("the end of pid {pid} will not be seen: {error}");
+                log::warn!(
+                    "the exit of pid {pid} will not be noticed ({error}): its sessions stay open \
+                     in the figures, and a later process of the same pid is measured with them; \
+                     raise the limit on open files (ulimit -n) and restart tag52"
+                );
                 true
             }
             Err(_) => false,

@@ -1,31 +1,36 @@
-//! Tells which processes have ended.
+//! Reports the exits of followed processes.
 
-use std::num::NonZeroU32;
+use std::{io, num::NonZeroU32};
 
 use tokio::sync::mpsc;
 
-use crate::engine::{RunError, readiness};
-use crate::targets::target::Target;
+use super::target::Target;
+use crate::readiness::readiness;
 
-/// Waits for the end of processes, each by its own handle.
+/// Waits for the exits of processes, each by its own pidfd.
 #[derive(Clone, Debug)]
-pub(crate) struct Ends(mpsc::Sender<NonZeroU32>);
+pub(crate) struct ExitWatcher(mpsc::Sender<NonZeroU32>);
 
-impl Ends {
-    /// With what is told; closed once all that were followed have ended and this is gone.
+impl ExitWatcher {
+    /// The watcher, and the channel that receives the pid of every process that exits. The channel
+    /// closes once the watcher is dropped and all watched processes have exited.
     pub(crate) fn new() -> (Self, mpsc::Receiver<NonZeroU32>) {
-        let (tell, told) = mpsc::channel(1);
-        (Self(tell), told)
+        let (exits, receiver) = mpsc::channel(1);
+        (Self(exits), receiver)
     }
 
-    /// The end of this process, too, is to be told. Inside of a runtime.
-    pub(crate) fn follow(&self, target: Target) -> Result<(), RunError> {
-        let (pid, tell) = (target.pid(), self.0.clone());
-        let target = readiness(target).map_err(RunError::Runtime)?;
+    /// Reports the exit of this process from now on. Must be called inside of a runtime.
+    ///
+    /// # Errors
+    /// When the pidfd cannot be registered with the runtime.
+    pub(crate) fn watch(&self, target: Target) -> io::Result<()> {
+        let (pid, exits) = (target.pid(), self.0.clone());
+        let target = readiness(target)?;
         tokio::spawn(async move {
-            let _ended = target.readable().await;
-            // The run may be over for another reason.
-            let _gone = tell.send(pid).await;
+            // An error counts as an exit, too: the process cannot be watched any longer.
+            let _exited = target.readable().await;
+            // The receiver is gone when the run is over for another reason.
+            let _closed = exits.send(pid).await;
         });
         Ok(())
     }

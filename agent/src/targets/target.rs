@@ -1,4 +1,4 @@
-//! The processes to watch: whether they are some, and when they end.
+//! The processes given with `--pid`: checked, and held by a pidfd.
 
 use std::{
     fmt, io,
@@ -12,89 +12,87 @@ use thiserror::Error;
 /// The inode of the initial PID namespace (include/linux/proc_ns.h `PROC_PID_INIT_INO`).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
-/// Processes watched at a time, at the most: each costs a descriptor, and one line must name all.
-const MOST: usize = 64;
+/// Processes that can be given at a time: each takes a descriptor, and one line names them all.
+const MAX_TARGETS: usize = 64;
 
 /// Why a process cannot be watched.
 #[derive(Debug, Error)]
 pub enum TargetError {
-    /// No such process.
+    /// There is no such process.
     #[error("no process {0}: give the pid of a running process")]
-    Gone(u32),
-    /// A thread.
+    NotRunning(u32),
+    /// The number is a thread's, not a process's.
     #[error("{tid} is a thread of process {pid}: use --pid {pid}")]
     Thread {
-        /// As given.
+        /// The number given.
         tid: u32,
         /// Its process.
         pid: u32,
     },
-    /// The same process again.
+    /// A process is given more than once.
     #[error("process {0} is given twice")]
     Twice(u32),
-    /// More than can be watched.
-    #[error("{0} processes are given: at most {MOST} can be watched at a time")]
+    /// More processes are given than can be watched.
+    #[error("{0} processes are given: give at most {MAX_TARGETS}, or use --all")]
     TooMany(usize),
-    /// The agent sees other pids than the kernel's probes.
+    /// The agent is in a PID namespace of its own, so that the probes report other pids.
     #[error(
         "tag52 runs in a PID namespace of its own, where pids are not the kernel's: \
          run it on the host, or in a pod with hostPID: true"
     )]
     Namespace,
-    /// Anything else.
+    /// The process cannot be opened for another reason.
     #[error("process {pid} cannot be watched: {source}")]
     Io {
-        /// Which.
+        /// The process.
         pid: u32,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
 }
 
-/// A process, by a handle that does not pass on to another process of the same number.
+/// A process, held by a pidfd: a later process of the same pid is not taken for it.
 #[derive(Debug)]
-pub struct Target {
+pub(crate) struct Target {
     pid: NonZeroU32,
     pidfd: OwnedFd,
 }
 
 impl Target {
-    /// Finds the process.
+    /// Opens a process.
     ///
     /// # Errors
-    /// [`TargetError`]
-    pub fn open(pid: NonZeroU32) -> Result<Self, TargetError> {
+    /// [`TargetError`]: no such process, a thread, or the system refuses.
+    pub(crate) fn open(pid: NonZeroU32) -> Result<Self, TargetError> {
         let number = pid.get();
-        let signed = i32::try_from(number).map_err(|_| TargetError::Gone(number))?;
+        let signed = i32::try_from(number).map_err(|_| TargetError::NotRunning(number))?;
         let status = Process::new(signed)
             .and_then(|p| p.status())
-            .map_err(|_| TargetError::Gone(number))?;
+            .map_err(|_| TargetError::NotRunning(number))?;
         if status.tgid != signed {
             return Err(TargetError::Thread {
                 tid: number,
                 pid: status.tgid as u32,
             });
         }
-        // SAFETY: no pointers; the result is checked.
+        // SAFETY: pidfd_open(2) takes no pointers, and the result is checked.
         let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, signed, 0) };
         if fd < 0 {
             let source = io::Error::last_os_error();
             return Err(match source.raw_os_error() {
-                Some(libc::ESRCH) => TargetError::Gone(number),
+                Some(libc::ESRCH) => TargetError::NotRunning(number),
                 _ => TargetError::Io {
                     pid: number,
                     source,
                 },
             });
         }
-        // SAFETY: a descriptor just opened, owned by nobody else.
+        // SAFETY: the descriptor was just opened and nothing else owns it.
         let pidfd = unsafe { OwnedFd::from_raw_fd(fd as RawFd) };
         Ok(Self { pid, pidfd })
     }
 
-    /// Its pid.
-    #[must_use]
-    pub const fn pid(&self) -> NonZeroU32 {
+    pub(crate) const fn pid(&self) -> NonZeroU32 {
         self.pid
     }
 }
@@ -106,22 +104,22 @@ impl AsRawFd for Target {
     }
 }
 
-/// The processes to watch.
+/// The processes given with `--pid`.
 #[derive(Debug)]
-pub struct Targets(Vec<Target>);
+pub(crate) struct Targets(Vec<Target>);
 
 impl Targets {
-    /// Finds them all.
+    /// Opens all of them.
     ///
     /// # Errors
-    /// [`TargetError`], of the first that is none.
-    pub fn open(pids: &[NonZeroU32]) -> Result<Self, TargetError> {
-        in_initial_namespace()?;
-        if pids.len() > MOST {
+    /// [`TargetError`] of the first that cannot be watched.
+    pub(crate) fn open(pids: &[NonZeroU32]) -> Result<Self, TargetError> {
+        require_initial_namespace()?;
+        if pids.len() > MAX_TARGETS {
             return Err(TargetError::TooMany(pids.len()));
         }
-        let again = |i: usize| pids[..i].contains(&pids[i]);
-        if let Some(i) = (0..pids.len()).find(|&i| again(i)) {
+        let is_repeated = |i: usize| pids[..i].contains(&pids[i]);
+        if let Some(i) = (0..pids.len()).find(|&i| is_repeated(i)) {
             return Err(TargetError::Twice(pids[i].get()));
         }
         let targets = pids.iter().map(|&pid| Target::open(pid));
@@ -143,22 +141,22 @@ impl fmt::Display for Targets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.len() == 1 { "pid " } else { "pids " })?;
         for (i, target) in self.0.iter().enumerate() {
-            let before = match i {
+            let separator = match i {
                 0 => "",
                 _ if i + 1 == self.0.len() => " and ",
                 _ => ", ",
             };
-            write!(f, "{before}{}", target.pid)?;
+            write!(f, "{separator}{}", target.pid)?;
         }
         Ok(())
     }
 }
 
-/// Checks that the agent sees processes as the kernel's probes do.
+/// Checks that the agent is in the initial PID namespace, whose pids the probes report.
 ///
 /// # Errors
 /// [`TargetError::Namespace`]
-pub fn in_initial_namespace() -> Result<(), TargetError> {
+pub(crate) fn require_initial_namespace() -> Result<(), TargetError> {
     let namespaces = Process::myself().and_then(|p| p.namespaces());
     let inode = namespaces.ok().and_then(|all| {
         all.0
@@ -180,17 +178,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_process_is_told() {
+    fn a_pid_without_a_process_is_refused() {
         let here = pid(std::process::id());
         let impossible = pid(4_194_305);
         assert!(matches!(
             Targets::open(&[here, impossible]),
-            Err(TargetError::Gone(4_194_305))
+            Err(TargetError::NotRunning(4_194_305))
         ));
     }
 
     #[test]
-    fn too_many_and_the_same_twice_are_told() {
+    fn too_many_and_repeated_pids_are_refused() {
         let (here, init) = (pid(std::process::id()), pid(1));
         let twice = Targets::open(&[here, init, here]);
         assert!(matches!(twice, Err(TargetError::Twice(id)) if id == here.get()));
@@ -202,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_named_in_a_line() {
+    fn one_line_names_all_processes() {
         let named = |count| {
             let own = |n| Target {
                 pid: pid(n),
@@ -216,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_is_told_from_its_process() {
+    fn a_thread_is_refused_with_its_process() {
         let (send, tid) = std::sync::mpsc::channel();
         let (stop, wait) = std::sync::mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Following pods against a server that does everything a real one may do.
+//! Follows the pods of a server that does everything a real one may do.
 
 mod secure;
 mod server;
@@ -13,34 +13,37 @@ use std::{
 
 use kube::Config;
 use serde_json::json;
-use server::{Answer, Server, pod};
+use server::{ApiServer, CannedAnswer, pod};
 use tag52::{
     domain::{Container, Pod, ProcessInfo},
-    kube::{Kube, Setup, Timing},
+    kube::{KubeSetup, KubeTimeouts, PodDirectory},
 };
 
 const NODE: &str = "node-1.example";
 
-/// Nobody waits longer than this in a test.
-const QUICK: Timing = Timing {
-    first: Duration::from_millis(20),
-    longest: Duration::from_millis(100),
-    answer: Duration::from_secs(10),
+/// Pauses short enough for tests.
+const SHORT_TIMEOUTS: KubeTimeouts = KubeTimeouts {
+    first_retry: Duration::from_millis(20),
+    max_retry: Duration::from_millis(100),
+    response: Duration::from_secs(10),
 };
 
 /// Follows the pods of the node on a server at this address.
-fn follow(address: SocketAddr) -> Kube {
-    patiently(address, QUICK.answer)
+fn follow(address: SocketAddr) -> PodDirectory {
+    follow_with_timeout(address, SHORT_TIMEOUTS.response)
 }
 
-/// The same; an answer may take so long.
-fn patiently(address: SocketAddr, answer: Duration) -> Kube {
+/// The same, with a limit on answers.
+fn follow_with_timeout(address: SocketAddr, response: Duration) -> PodDirectory {
     let mut config = Config::new(format!("http://{address}").parse().expect("an address"));
     config.default_retry = false;
-    Kube::start(Setup {
+    PodDirectory::start(KubeSetup {
         config,
         node: NODE.to_owned(),
-        timing: Timing { answer, ..QUICK },
+        timeouts: KubeTimeouts {
+            response,
+            ..SHORT_TIMEOUTS
+        },
     })
     .expect("a thread")
 }
@@ -53,18 +56,18 @@ fn eventually(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-fn name(kube: &Kube, uid: &str) -> Option<String> {
+fn name(kube: &PodDirectory, uid: &str) -> Option<String> {
     kube.pod(uid).map(|pod| pod.name.clone())
 }
 
-fn errors(kube: &Kube) -> BTreeMap<String, u64> {
+fn errors(kube: &PodDirectory) -> BTreeMap<String, u64> {
     let errors = kube.health().errors.into_iter();
     errors.filter(|&(_, n)| n > 0).collect()
 }
 
-/// A server with one pod, and who follows it.
-fn one() -> (Server, Kube) {
-    let server = Server::start();
+/// A server with one pod, and a directory that follows it.
+fn followed_server() -> (ApiServer, PodDirectory) {
+    let server = ApiServer::start();
     server.put(pod("u1", "trading", "oms-0", NODE, &[("engine", "aa")]));
     let kube = follow(server.address());
     eventually("known", || name(&kube, "u1").is_some());
@@ -74,7 +77,7 @@ fn one() -> (Server, Kube) {
 
 #[test]
 fn the_pods_of_this_node_and_no_others() {
-    let server = Server::start();
+    let server = ApiServer::start();
     server.put(pod("u1", "trading", "oms-0", NODE, &[("engine", "aa")]));
     server.put(pod(
         "u2",
@@ -101,21 +104,21 @@ fn the_pods_of_this_node_and_no_others() {
     );
     assert_eq!(kube.health().pods, 2);
     assert_eq!(errors(&kube), BTreeMap::new());
-    for asked in server.asked() {
+    for request in server.requests() {
         let selector = format!("spec.nodeName={NODE}");
-        assert!(asked.is("fieldSelector", &selector), "{asked:?}");
-        if asked.watch {
-            assert!(asked.is("allowWatchBookmarks", "true"), "{asked:?}");
+        assert!(request.is("fieldSelector", &selector), "{request:?}");
+        if request.watch {
+            assert!(request.is("allowWatchBookmarks", "true"), "{request:?}");
         } else {
             // From the server's cache.
-            assert!(asked.is("resourceVersion", "0"), "{asked:?}");
+            assert!(request.is("resourceVersion", "0"), "{request:?}");
         }
     }
 }
 
 #[test]
 fn a_process_gets_the_names_of_its_pod_and_container() {
-    let (_server, kube) = one();
+    let (_server, kube) = followed_server();
     let mut facts = ProcessInfo {
         pid: 7,
         container: Some(Container {
@@ -129,7 +132,7 @@ fn a_process_gets_the_names_of_its_pod_and_container() {
         cpu_request_between: Some((1, 2)),
         ..ProcessInfo::default()
     };
-    kube.name(&mut facts);
+    kube.add_names(&mut facts);
     let (pod, container) = (facts.pod.expect("a pod"), facts.container.expect("one"));
     assert_eq!(pod.namespace.as_deref(), Some("trading"));
     assert_eq!(pod.name.as_deref(), Some("oms-0"));
@@ -141,17 +144,17 @@ fn a_process_gets_the_names_of_its_pod_and_container() {
 
 #[test]
 fn a_container_is_restarted_and_a_pod_ends() {
-    let (server, kube) = one();
+    let (server, kube) = followed_server();
     let before = kube.generation();
     let mut again = pod("u1", "trading", "oms-0", NODE, &[("engine", "bb")]);
     again["status"]["containerStatuses"][0]["lastState"] =
         json!({"terminated": {"containerID": "containerd://aa", "exitCode": 1}});
     server.put(again);
-    eventually("told", || kube.generation() != before);
-    let known = kube.pod("u1").expect("known");
-    // What it did before is told with its name, too.
-    assert_eq!(known.container("aa"), known.container("bb"));
-    assert!(known.container("bb").is_some());
+    eventually("changed", || kube.generation() != before);
+    let facts = kube.pod("u1").expect("known");
+    // What it did before the restart is published with its name, too.
+    assert_eq!(facts.container("aa"), facts.container("bb"));
+    assert!(facts.container("bb").is_some());
     server.delete("u1");
     eventually("gone", || kube.health().pods == 0);
     assert_eq!(name(&kube, "u1").as_deref(), Some("oms-0"));
@@ -159,7 +162,7 @@ fn a_container_is_restarted_and_a_pod_ends() {
 
 #[test]
 fn hundreds_of_pods_come_in_pages() {
-    let server = Server::start();
+    let server = ApiServer::start();
     for n in 0..500 {
         server.put(pod(
             &format!("u{n}"),
@@ -178,8 +181,8 @@ fn hundreds_of_pods_come_in_pages() {
 }
 
 #[test]
-fn a_stream_that_breaks_off_is_taken_up_where_it_was() {
-    let (server, kube) = one();
+fn a_watch_that_breaks_off_is_continued() {
+    let (server, kube) = followed_server();
     for n in 2..5 {
         let uid = format!("u{n}");
         server.break_off();
@@ -192,29 +195,29 @@ fn a_stream_that_breaks_off_is_taken_up_where_it_was() {
 }
 
 #[test]
-fn a_bookmark_is_where_to_go_on() {
-    let (server, kube) = one();
+fn a_watch_continues_from_a_bookmark() {
+    let (server, kube) = followed_server();
     let mark = server.bookmark();
     server.put(pod("u2", "trading", "oms-1", "another", &[]));
-    // Nothing tells that the bookmark has arrived but what is asked for after it.
+    // Only the next request shows that the bookmark has arrived.
     eventually("asked from there", || {
         server.break_off();
         std::thread::sleep(Duration::from_millis(50));
-        let asked = server.asked();
-        asked
+        let requests = server.requests();
+        requests
             .last()
-            .is_some_and(|asked| asked.is("resourceVersion", &mark.to_string()))
+            .is_some_and(|request| request.is("resourceVersion", &mark.to_string()))
     });
     assert_eq!((server.lists(), kube.health().pods), (1, 1));
 }
 
 #[test]
-fn what_is_too_old_is_listed_again() {
-    let (server, kube) = one();
+fn an_outdated_version_is_listed_again() {
+    let (server, kube) = followed_server();
     server.forget();
     eventually("listed again", || server.lists() == 2);
-    // The same as the answer itself, and with a pod that went meanwhile.
-    server.answer(true, Answer::Status(410, "too old resource version"));
+    // The same as an answer of its own, and with a pod that ended meanwhile.
+    server.answer(true, CannedAnswer::Status(410, "too old resource version"));
     server.put(pod("u2", "trading", "oms-1", NODE, &[("engine", "aa")]));
     server.delete("u1");
     server.break_off();
@@ -227,16 +230,17 @@ fn what_is_too_old_is_listed_again() {
 }
 
 #[test]
-fn refusals_are_counted_until_they_end() {
-    let server = Server::start();
+fn refusals_are_counted_by_kind() {
+    let server = ApiServer::start();
     server.put(pod("u1", "trading", "oms-0", NODE, &[("engine", "aa")]));
-    let why = "pods is forbidden: User \"system:serviceaccount:monitoring:tag52\" cannot list resource \"pods\"";
+    let why = "pods is forbidden: User \"system:serviceaccount:monitoring:tag52\" cannot list \
+               resource \"pods\"";
     for _ in 0..3 {
-        server.answer(false, Answer::Status(403, why));
+        server.answer(false, CannedAnswer::Status(403, why));
     }
-    server.answer(false, Answer::Status(401, "Unauthorized"));
-    server.answer(false, Answer::Status(503, "apiserver not ready"));
-    server.answer(true, Answer::Status(403, why));
+    server.answer(false, CannedAnswer::Status(401, "Unauthorized"));
+    server.answer(false, CannedAnswer::Status(503, "apiserver not ready"));
+    server.answer(true, CannedAnswer::Status(403, why));
     let kube = follow(server.address());
     eventually("refused", || errors(&kube).contains_key("forbidden"));
     eventually("known", || name(&kube, "u1").is_some());
@@ -246,31 +250,31 @@ fn refusals_are_counted_until_they_end() {
         errors(&kube),
         expected.map(|(kind, n)| (kind.to_owned(), n)).into()
     );
-    // All kinds are there from the beginning.
+    // All kinds are reported from the beginning.
     assert_eq!(kube.health().errors.len(), 9);
 }
 
 #[test]
-fn the_server_may_come_later_and_go_again() {
-    // Nobody else's servers are on this one: the port stays free.
-    let address = Server::at(SocketAddr::from(([127, 0, 0, 2], 0))).address();
+fn the_server_may_start_later_and_stop_again() {
+    // No other test has a server on this address, so that the port stays free.
+    let address = ApiServer::at(SocketAddr::from(([127, 0, 0, 2], 0))).address();
     let kube = follow(address);
     eventually("tried", || errors(&kube).get("unreachable") > Some(&1));
     assert!(!kube.health().up && !kube.has_listed());
-    let server = Server::at(address);
+    let server = ApiServer::at(address);
     server.put(pod("u1", "trading", "oms-0", NODE, &[("engine", "aa")]));
     eventually("up", || kube.health().up && name(&kube, "u1").is_some());
     drop(server);
     eventually("down", || !kube.health().up);
-    // What is known stays known.
+    // The names are retained.
     assert_eq!(name(&kube, "u1").as_deref(), Some("oms-0"));
 }
 
 #[test]
-fn garbage_is_survived() {
-    let server = Server::start();
+fn answers_that_cannot_be_decoded_are_counted() {
+    let server = ApiServer::start();
     server.put(pod("u1", "trading", "oms-0", NODE, &[("engine", "aa")]));
-    server.answer(false, Answer::Garbage);
+    server.answer(false, CannedAnswer::Garbage);
     let kube = follow(server.address());
     eventually("up", || kube.health().up && server.watches() == 1);
     assert_eq!(errors(&kube).get("decode"), Some(&1));
@@ -281,20 +285,20 @@ fn garbage_is_survived() {
 }
 
 #[test]
-fn a_server_that_stays_silent_is_given_up_on() {
-    let server = Server::start();
+fn a_silent_server_is_given_up_on() {
+    let server = ApiServer::start();
     server.put(pod("u1", "trading", "oms-0", NODE, &[("engine", "aa")]));
-    server.answer(false, Answer::Silence(Duration::from_secs(4)));
-    server.answer(true, Answer::Silence(Duration::from_secs(4)));
-    let kube = patiently(server.address(), Duration::from_millis(500));
+    server.answer(false, CannedAnswer::Silence(Duration::from_secs(4)));
+    server.answer(true, CannedAnswer::Silence(Duration::from_secs(4)));
+    let kube = follow_with_timeout(server.address(), Duration::from_millis(500));
     eventually("known", || name(&kube, "u1").is_some());
     eventually("watched", || server.watches() >= 2 && kube.health().up);
     assert!(errors(&kube).get("unreachable") >= Some(&2));
 }
 
 #[test]
-fn churn_leaves_nothing_behind() {
-    let (server, kube) = one();
+fn ended_jobs_leave_nothing_behind() {
+    let (server, kube) = followed_server();
     for n in 0..1000 {
         let uid = format!("job-{n}");
         let mut job = pod(&uid, "trading", &uid, NODE, &[("job", "cc")]);

@@ -1,5 +1,5 @@
-//! Over TLS, with files as a pod has them: the CA's certificate, and a token that is replaced every
-//! hour.
+//! Follows pods over TLS, with the files that a pod has: the CA's certificate, and a token that is
+//! replaced every hour.
 
 use std::{
     fs,
@@ -8,19 +8,19 @@ use std::{
 };
 
 use kube::Config;
-use tag52::kube::{Kube, Mode, Setup};
+use tag52::kube::{KubeAccess, KubeMode, KubeSetup, PodDirectory};
 use tempfile::TempDir;
 
 use crate::{
-    NODE, QUICK, errors, eventually, name,
-    server::{Server, pod},
+    NODE, SHORT_TIMEOUTS, errors, eventually, name,
+    server::{ApiServer, pod},
     tls::Authority,
 };
 
 /// `token` and `ca.crt`, as the kubelet mounts them.
-struct Account(TempDir);
+struct ServiceAccountFiles(TempDir);
 
-impl Account {
+impl ServiceAccountFiles {
     fn new(token: &str, authority: &Authority) -> Self {
         let account = Self(tempfile::tempdir().expect("a folder"));
         account.replace("token", token);
@@ -32,7 +32,7 @@ impl Account {
         self.0.path().join(name)
     }
 
-    /// At once: nobody reads half of it.
+    /// Replaces a file atomically, so that it is never read by halves.
     fn replace(&self, name: &str, text: &str) {
         let new = self.file("new");
         fs::write(&new, text).expect("written");
@@ -41,7 +41,7 @@ impl Account {
 
     fn kubeconfig(&self, address: SocketAddr) -> PathBuf {
         let file = self.file("kubeconfig");
-        // Beside it, as relative names are understood.
+        // `ca.crt` is relative to the kubeconfig.
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
              clusters: [{{name: c, cluster: {{server: 'https://{address}', certificate-authority: ca.crt}}}}]\n\
@@ -54,28 +54,30 @@ impl Account {
     }
 }
 
-fn follow(kubeconfig: &Path) -> Kube {
+fn follow(kubeconfig: &Path) -> PodDirectory {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    let found = runtime.block_on(Setup::find(Mode::On, Some(NODE), Some(kubeconfig)));
-    let mut setup = found.expect("no error").expect("an API");
-    setup.timing = QUICK;
-    Kube::start(setup).expect("a thread")
+    let access = runtime.block_on(KubeSetup::find(KubeMode::On, Some(NODE), Some(kubeconfig)));
+    let Ok(KubeAccess::Available(mut setup)) = access else {
+        panic!("no API: {access:?}");
+    };
+    setup.timeouts = SHORT_TIMEOUTS;
+    PodDirectory::start(*setup).expect("a thread")
 }
 
-/// A server that only this token may ask, with a pod.
-fn server(authority: &Authority, token: &str) -> Server {
-    let server = Server::secure(authority.server("127.0.0.1"));
+/// A server with one pod, which accepts only this token.
+fn server(authority: &Authority, token: &str) -> ApiServer {
+    let server = ApiServer::secure(authority.server("127.0.0.1"));
     server.set_tokens(&[token]);
     server.put(pod("u1", "trading", "oms-0", NODE, &[("engine", "aa")]));
     server
 }
 
 #[test]
-fn the_token_is_shown_to_whom_the_ca_vouches_for() {
+fn the_token_is_sent_to_a_trusted_server() {
     let authority = Authority::new();
-    let account = Account::new("first\n", &authority);
+    let account = ServiceAccountFiles::new("first\n", &authority);
     let server = server(&authority, "first");
     let kube = follow(&account.kubeconfig(server.address()));
     eventually("watched", || kube.health().up && server.watches() == 1);
@@ -84,11 +86,11 @@ fn the_token_is_shown_to_whom_the_ca_vouches_for() {
 }
 
 #[test]
-fn what_a_pod_has_is_enough() {
+fn the_files_of_a_pod_suffice() {
     let authority = Authority::new();
-    let account = Account::new("first", &authority);
+    let account = ServiceAccountFiles::new("first", &authority);
     let server = server(&authority, "first");
-    // As `Config::incluster` makes it of its fixed paths.
+    // As `Config::incluster` does with its fixed paths.
     let mut config = Config::new(
         format!("https://{}", server.address())
             .parse()
@@ -98,10 +100,10 @@ fn what_a_pod_has_is_enough() {
     config.root_cert_file = Some(account.file("ca.crt"));
     config.auth_info.token_file = Some(account.file("token").display().to_string());
     config.default_retry = false;
-    let kube = Kube::start(Setup {
+    let kube = PodDirectory::start(KubeSetup {
         config,
         node: NODE.to_owned(),
-        timing: QUICK,
+        timeouts: SHORT_TIMEOUTS,
     });
     let kube = kube.expect("a thread");
     eventually("watched", || kube.health().up && server.watches() == 1);
@@ -111,19 +113,19 @@ fn what_a_pod_has_is_enough() {
 #[test]
 fn a_new_token_is_used_with_the_next_request() {
     let authority = Authority::new();
-    let account = Account::new("first", &authority);
+    let account = ServiceAccountFiles::new("first", &authority);
     let server = server(&authority, "first");
     let kube = follow(&account.kubeconfig(server.address()));
     eventually("watched", || kube.health().up && server.watches() == 1);
-    // As it is rotated: the old one is good for a while.
+    // A regular rotation: the old one stays valid for a while.
     account.replace("token", "second\n");
     server.set_tokens(&["first", "second"]);
     eventually("watched again", || {
         kube.health().up && server.watches() == 2
     });
-    let last = server.asked().pop().expect("a request");
+    let last = server.requests().pop().expect("a request");
     assert_eq!(last.authorization.as_deref(), Some("Bearer second"));
-    // And as it should not be: the old one is refused before the new one is there.
+    // An irregular one: the old one is refused before the new one is there.
     server.set_tokens(&["third"]);
     eventually("refused", || errors(&kube).contains_key("unauthorized"));
     account.replace("token", "third");
@@ -132,9 +134,9 @@ fn a_new_token_is_used_with_the_next_request() {
 }
 
 #[test]
-fn a_token_that_is_away_for_a_moment_is_used_on() {
+fn a_token_whose_file_is_missing_stays_in_use() {
     let authority = Authority::new();
-    let account = Account::new("first", &authority);
+    let account = ServiceAccountFiles::new("first", &authority);
     let server = server(&authority, "first");
     let kube = follow(&account.kubeconfig(server.address()));
     eventually("watched", || kube.health().up && server.watches() == 1);
@@ -147,15 +149,15 @@ fn a_token_that_is_away_for_a_moment_is_used_on() {
 }
 
 #[test]
-fn a_server_of_another_ca_is_not_asked_until_the_ca_is_the_right_one() {
+fn a_server_of_another_ca_is_asked_once_the_ca_is_replaced() {
     let (ours, others) = (Authority::new(), Authority::new());
-    let account = Account::new("first", &others);
+    let account = ServiceAccountFiles::new("first", &others);
     let server = server(&ours, "first");
     let kube = follow(&account.kubeconfig(server.address()));
     eventually("refused", || errors(&kube).get("tls") > Some(&1));
     assert!(!kube.health().up && !kube.has_listed());
-    // It never got to see the token.
-    assert!(server.asked().is_empty());
+    // It never received the token.
+    assert!(server.requests().is_empty());
     assert_eq!(errors(&kube).len(), 1, "{:?}", errors(&kube));
     account.replace("ca.crt", ours.pem());
     eventually("up", || kube.health().up && name(&kube, "u1").is_some());
@@ -164,8 +166,8 @@ fn a_server_of_another_ca_is_not_asked_until_the_ca_is_the_right_one() {
 #[test]
 fn a_certificate_for_another_name_is_refused() {
     let authority = Authority::new();
-    let account = Account::new("first", &authority);
-    let server = Server::secure(authority.server("api.example"));
+    let account = ServiceAccountFiles::new("first", &authority);
+    let server = ApiServer::secure(authority.server("api.example"));
     let kube = follow(&account.kubeconfig(server.address()));
     eventually("refused", || errors(&kube).get("tls") > Some(&1));
 }

@@ -1,8 +1,9 @@
-//! As much of a Kubernetes API server as a list and a watch of pods need, on a port of this
-//! machine, and everything that may be wrong with one.
+//! A Kubernetes API server that lists and watches pods on a port of this machine, with everything
+//! that may be wrong with one.
 //!
-//! Plain sockets, a thread a connection: what is tested is what happens when streams break off,
-//! answers do not come and lines are garbage, and an HTTP library would prevent most of it.
+//! It uses plain sockets and a thread per connection: the tests are about streams that break off,
+//! answers that do not come and lines that cannot be read, and an HTTP library would prevent most
+//! of that.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,70 +17,70 @@ use std::{
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
-/// What a request gets instead of what it asked for.
+/// An answer that replaces the regular one.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum CannedAnswer {
     /// An error of the API.
     Status(u16, &'static str),
-    /// Something else than JSON.
+    /// Something that is not JSON.
     Garbage,
-    /// Nothing at all, for so long; then the connection ends.
+    /// Nothing for this long; then the connection ends.
     Silence(Duration),
 }
 
-/// A request as it came.
+/// A request.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ApiRequest {
     pub(crate) watch: bool,
-    /// Who asks: the header.
+    /// The header of this name.
     pub(crate) authorization: Option<String>,
     pub(crate) query: BTreeMap<String, String>,
 }
 
-impl Asked {
+impl ApiRequest {
     pub(crate) fn is(&self, key: &str, value: &str) -> bool {
         self.query.get(key).map(String::as_str) == Some(value)
     }
 }
 
 #[derive(Default)]
-struct State {
+struct ServerState {
     version: u64,
-    /// Before this one nothing is remembered.
+    /// The oldest version that can be watched from.
     oldest: u64,
     /// By UID.
     pods: BTreeMap<String, Value>,
-    /// By the version they made.
+    /// With the version that each one made.
     events: Vec<(u64, Value)>,
-    answers: VecDeque<(bool, Answer)>,
-    asked: Vec<Asked>,
-    /// Of a list.
+    answers: VecDeque<(bool, CannedAnswer)>,
+    requests: Vec<ApiRequest>,
+    /// Pods per page of a list.
     page: usize,
     /// Streams that began before this one break off.
     broken: u64,
     streams: u64,
     ended: bool,
-    /// Whose bearer may ask; `None`: everybody.
+    /// The tokens that are accepted; `None`: any, or none.
     tokens: Option<Vec<String>>,
 }
 
-/// A connection, whatever is around it.
-trait Io: Read + Write {}
+/// A connection, with TLS or without.
+trait Connection: Read + Write {}
 
-impl<T: Read + Write> Io for T {}
+impl<T: Read + Write> Connection for T {}
 
-/// The server; it ends with this.
-pub(crate) struct Server {
+/// The server; it stops when this is dropped.
+pub(crate) struct ApiServer {
     address: SocketAddr,
-    state: Arc<(Mutex<State>, Condvar)>,
+    state: Arc<(Mutex<ServerState>, Condvar)>,
 }
 
-impl Server {
+impl ApiServer {
     pub(crate) fn start() -> Self {
         Self::at(SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
-    /// On an address that a server may have had before.
+    /// On an address that another server may have had before.
     pub(crate) fn at(address: SocketAddr) -> Self {
         Self::with(address, None)
     }
@@ -92,10 +93,10 @@ impl Server {
     fn with(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("an address");
-        let state = State {
+        let state = ServerState {
             version: 100,
             page: usize::MAX,
-            ..State::default()
+            ..ServerState::default()
         };
         let state = Arc::new((Mutex::new(state), Condvar::new()));
         let shared = Arc::clone(&state);
@@ -128,11 +129,11 @@ impl Server {
         self.address
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ServerState> {
         self.state.0.lock().expect("state")
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut ServerState)) {
         change(&mut self.state());
         self.state.1.notify_all();
     }
@@ -143,8 +144,8 @@ impl Server {
             state.version += 1;
             pod["metadata"]["resourceVersion"] = json!(state.version.to_string());
             let uid = pod["metadata"]["uid"].as_str().expect("a UID").to_owned();
-            let known = state.pods.insert(uid, pod.clone()).is_some();
-            let kind = if known { "MODIFIED" } else { "ADDED" };
+            let existed = state.pods.insert(uid, pod.clone()).is_some();
+            let kind = if existed { "MODIFIED" } else { "ADDED" };
             let event = json!({"type": kind, "object": pod});
             state.events.push((state.version, event));
         });
@@ -160,7 +161,7 @@ impl Server {
         });
     }
 
-    /// Tells everybody who watches how far they are. What other nodes' pods do has moved that on.
+    /// Sends a bookmark to every watch. Pods of other nodes have raised the version.
     pub(crate) fn bookmark(&self) -> u64 {
         self.change(|state| {
             state.version += 10;
@@ -175,7 +176,7 @@ impl Server {
         self.state().version
     }
 
-    /// A line that is no event goes to everybody who watches.
+    /// Sends a line that is no event to every watch.
     pub(crate) fn garble(&self) {
         self.change(|state| {
             state.version += 1;
@@ -183,12 +184,12 @@ impl Server {
         });
     }
 
-    /// The next list, or watch, is answered so.
-    pub(crate) fn answer(&self, watch: bool, answer: Answer) {
+    /// Answers the next list, or watch, with this.
+    pub(crate) fn answer(&self, watch: bool, answer: CannedAnswer) {
         self.state().answers.push_back((watch, answer));
     }
 
-    /// From now on only who has one of these tokens may ask; all streams break off.
+    /// Accepts only these tokens from now on; all streams break off.
     pub(crate) fn set_tokens(&self, tokens: &[&str]) {
         let tokens = tokens.iter().map(|token| format!("Bearer {token}"));
         let tokens = Some(tokens.collect());
@@ -198,17 +199,17 @@ impl Server {
         });
     }
 
-    /// Lists come in pages of so many at the most.
+    /// Limits the pods per page of a list.
     pub(crate) fn set_page(&self, page: usize) {
         self.state().page = page;
     }
 
-    /// All streams break off.
+    /// Breaks all streams off.
     pub(crate) fn break_off(&self) {
         self.change(|state| state.broken = state.streams);
     }
 
-    /// Who wants to go on from now or before has to list again; all streams break off.
+    /// Makes all versions so far too old to watch from; all streams break off.
     pub(crate) fn forget(&self) {
         self.change(|state| {
             state.version += 1;
@@ -219,31 +220,37 @@ impl Server {
     }
 
     /// All requests so far.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.state().asked.clone()
+    pub(crate) fn requests(&self) -> Vec<ApiRequest> {
+        self.state().requests.clone()
     }
 
     pub(crate) fn lists(&self) -> usize {
-        self.asked().iter().filter(|asked| !asked.watch).count()
+        self.requests()
+            .iter()
+            .filter(|request| !request.watch)
+            .count()
     }
 
     pub(crate) fn watches(&self) -> usize {
-        self.asked().iter().filter(|asked| asked.watch).count()
+        self.requests()
+            .iter()
+            .filter(|request| request.watch)
+            .count()
     }
 }
 
-impl Drop for Server {
+impl Drop for ApiServer {
     fn drop(&mut self) {
         self.change(|state| {
             state.ended = true;
             state.broken = state.streams;
         });
-        // It waits for a connection.
+        // The accepting thread waits for a connection.
         let _last = TcpStream::connect(self.address);
     }
 }
 
-/// A pod as the API has it, with more than anybody needs.
+/// A pod as the API sends it, with more fields than are decoded.
 pub(crate) fn pod(
     uid: &str,
     namespace: &str,
@@ -273,50 +280,55 @@ pub(crate) fn pod(
         "metadata": {
             "uid": uid, "namespace": namespace, "name": name, "labels": {"app": name, "desk": "fx"},
             "annotations": {"kubernetes.io/config.source": "api"},
-            "managedFields": [{"manager": "kubelet", "fieldsV1": {"f:status": {"f:x": "y".repeat(4000)}}}],
+            "managedFields": [
+                {"manager": "kubelet", "fieldsV1": {"f:status": {"f:x": "y".repeat(4000)}}},
+            ],
         },
         "spec": {"nodeName": node, "containers": spec},
         "status": {"phase": "Running", "qosClass": "Burstable", "containerStatuses": statuses},
     })
 }
 
-fn serve(connection: &mut dyn Io, shared: &(Mutex<State>, Condvar)) -> io::Result<()> {
-    let asked = request(connection)?;
-    let (asked, answer) = {
+fn serve(
+    connection: &mut dyn Connection,
+    shared: &(Mutex<ServerState>, Condvar),
+) -> io::Result<()> {
+    let request = read_request(connection)?;
+    let (request, answer) = {
         let mut state = shared.0.lock().expect("state");
-        state.asked.push(asked.clone());
+        state.requests.push(request.clone());
         let at = state
             .answers
             .iter()
-            .position(|(watch, _)| *watch == asked.watch);
-        let may_ask = match (&state.tokens, &asked.authorization) {
+            .position(|(watch, _)| *watch == request.watch);
+        let is_accepted = match (&state.tokens, &request.authorization) {
             (None, _) => true,
-            (Some(tokens), shown) => shown.as_ref().is_some_and(|shown| tokens.contains(shown)),
+            (Some(tokens), sent) => sent.as_ref().is_some_and(|sent| tokens.contains(sent)),
         };
-        if !may_ask {
+        if !is_accepted {
             drop(state);
             return refuse(connection, 401, "Unauthorized");
         }
-        (asked, at.and_then(|at| state.answers.remove(at)))
+        (request, at.and_then(|at| state.answers.remove(at)))
     };
     match answer {
-        Some((_, Answer::Status(code, why))) => return refuse(connection, code, why),
-        Some((_, Answer::Garbage)) => return reply(connection, 200, "<html>sign in</html>"),
-        Some((_, Answer::Silence(long))) => {
+        Some((_, CannedAnswer::Status(code, why))) => return refuse(connection, code, why),
+        Some((_, CannedAnswer::Garbage)) => return reply(connection, 200, "<html>sign in</html>"),
+        Some((_, CannedAnswer::Silence(long))) => {
             thread::sleep(long);
             return Ok(());
         }
         None => {}
     }
-    if asked.watch {
-        stream(connection, &asked, shared)
+    if request.watch {
+        stream(connection, &request, shared)
     } else {
-        let (code, body) = list(&asked, &shared.0.lock().expect("state"));
+        let (code, body) = list(&request, &shared.0.lock().expect("state"));
         reply(connection, code, &body)
     }
 }
 
-fn request(connection: &mut dyn Io) -> io::Result<Asked> {
+fn read_request(connection: &mut dyn Connection) -> io::Result<ApiRequest> {
     let mut lines = BufReader::new(connection).lines();
     let first = lines.next().ok_or(io::ErrorKind::UnexpectedEof)??;
     let mut authorization = None;
@@ -339,7 +351,7 @@ fn request(connection: &mut dyn Io) -> io::Result<Asked> {
         .map(|(key, value)| (key.to_owned(), decoded(value)))
         .collect();
     let watch = query.get("watch").is_some_and(|watch| watch == "true");
-    Ok(Asked {
+    Ok(ApiRequest {
         watch,
         authorization,
         query,
@@ -357,28 +369,28 @@ fn decoded(text: &str) -> String {
     decoded
 }
 
-/// Whether a pod is of the node that was asked for; without a field selector every pod is.
-fn selected(asked: &Asked, pod: &Value) -> bool {
-    let Some(selector) = asked.query.get("fieldSelector") else {
+/// Whether a pod matches the field selector, if there is one.
+fn selected(request: &ApiRequest, pod: &Value) -> bool {
+    let Some(selector) = request.query.get("fieldSelector") else {
         return true;
     };
     let node = selector.strip_prefix("spec.nodeName=").expect("of a node");
     pod["spec"]["nodeName"] == node
 }
 
-fn list(asked: &Asked, state: &State) -> (u16, String) {
-    let from: usize = asked
+fn list(request: &ApiRequest, state: &ServerState) -> (u16, String) {
+    let from: usize = request
         .query
         .get("continue")
-        .map_or(0, |next| next.parse().expect("ours"));
+        .map_or(0, |next| next.parse().expect("a position"));
     assert!(
-        from == 0 || !asked.query.contains_key("resourceVersion"),
+        from == 0 || !request.query.contains_key("resourceVersion"),
         "a page is as old as the first"
     );
     let all: Vec<_> = state
         .pods
         .values()
-        .filter(|pod| selected(asked, pod))
+        .filter(|pod| selected(request, pod))
         .collect();
     let page: Vec<_> = all.iter().skip(from).take(state.page).collect();
     let next = from + page.len();
@@ -391,18 +403,19 @@ fn list(asked: &Asked, state: &State) -> (u16, String) {
 }
 
 fn stream(
-    connection: &mut dyn Io,
-    asked: &Asked,
-    shared: &(Mutex<State>, Condvar),
+    connection: &mut dyn Connection,
+    request: &ApiRequest,
+    shared: &(Mutex<ServerState>, Condvar),
 ) -> io::Result<()> {
-    let from = asked
+    let from = request
         .query
         .get("resourceVersion")
         .and_then(|from| from.parse().ok());
     let mut from: u64 = from.expect("a version to watch from");
     write!(
         connection,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\
+         Connection: close\r\n\r\n"
     )?;
     let mut state = shared.0.lock().expect("state");
     state.streams += 1;
@@ -420,7 +433,7 @@ fn stream(
         let since = from;
         for (version, event) in state.events.iter().filter(|(version, _)| *version > since) {
             let is_pod = event["object"]["spec"].is_object();
-            if !is_pod || selected(asked, &event["object"]) {
+            if !is_pod || selected(request, &event["object"]) {
                 chunk(connection, event)?;
             }
             from = *version;
@@ -429,23 +442,26 @@ fn stream(
     }
 }
 
-fn chunk(connection: &mut dyn Io, event: &Value) -> io::Result<()> {
+fn chunk(connection: &mut dyn Connection, event: &Value) -> io::Result<()> {
     let line = format!("{event}\n");
     write!(connection, "{:x}\r\n{line}\r\n", line.len())
 }
 
 fn status(code: u16, why: &str) -> Value {
-    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": why, "reason": "Failed", "code": code})
+    json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": why,
+        "reason": "Failed", "code": code,
+    })
 }
 
-fn refuse(connection: &mut dyn Io, code: u16, why: &str) -> io::Result<()> {
+fn refuse(connection: &mut dyn Connection, code: u16, why: &str) -> io::Result<()> {
     reply(connection, code, &status(code, why).to_string())
 }
 
-fn reply(connection: &mut dyn Io, code: u16, body: &str) -> io::Result<()> {
+fn reply(connection: &mut dyn Connection, code: u16, body: &str) -> io::Result<()> {
     write!(
         connection,
-        "HTTP/1.1 {code} Answer\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {code} CannedAnswer\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
     )
 }

@@ -1,4 +1,4 @@
-//! Certificates of a CA that is made for the test, and nobody else's.
+//! Certificates of a CA that is created for the test.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    /// A new one: all of them are called the same, none trusts what another has signed.
+    /// A new CA. All have the same name, and none trusts what another has signed.
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -25,12 +25,12 @@ impl Authority {
         Self { issuer, pem }
     }
 
-    /// Its certificate, as in a `ca.crt`.
+    /// Its certificate, PEM, as in a `ca.crt`.
     pub(crate) fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// For a server of this name or address.
+    /// A configuration for a server of this name or address.
     pub(crate) fn server(&self, name: &str) -> Arc<ServerConfig> {
         let key = KeyPair::generate().expect("a key");
         let params = CertificateParams::new([name.to_owned()]).expect("a name");

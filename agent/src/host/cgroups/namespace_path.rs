@@ -1,10 +1,10 @@
-//! Where a cgroup is below a mount, when both are shown from inside a cgroup namespace.
+//! The path of a cgroup below a mount, when the kernel shows both from inside a cgroup namespace.
 //!
 //! In a container the kernel writes every cgroup path relative to the container's own cgroup: the
 //! host's cgroup file system, mounted into it, has the root `/../../..`, and the cgroup of another
-//! pod is `/../../pod2/container`. What stands between the two is the way from the mount's top to
-//! the container's own cgroup, which is shown nowhere; [`Shown::home`] finds it by the inode of
-//! that cgroup.
+//! pod is `/../../pod2/container`. Between the two are the folders from the mount's top to
+//! the container's own cgroup, which the kernel shows nowhere; [`NamespacePath::home`] finds them by
+//! the inode of that cgroup.
 
 use std::{
     ffi::OsString,
@@ -13,47 +13,50 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// More levels than any container runtime nests.
-const DEEPEST: usize = 32;
+/// Levels searched, at most: more than any container runtime nests.
+const MAX_DEPTH: usize = 32;
 
-/// A path as the kernel shows it: so many levels up from the namespace's root, and from there down.
+/// A path as the kernel shows it: a number of levels up from the root of the cgroup namespace, and
+/// a path down from there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct NamespacePath {
     up: usize,
     down: PathBuf,
 }
 
-impl Shown {
+impl NamespacePath {
     pub(super) fn parse(path: &Path) -> Self {
-        let mut shown = Self::default();
+        let mut parsed = Self::default();
         for part in path.components() {
             match part {
-                Component::ParentDir if shown.down.as_os_str().is_empty() => shown.up += 1,
-                Component::ParentDir | Component::Normal(_) => shown.down.push(part),
+                Component::ParentDir if parsed.down.as_os_str().is_empty() => parsed.up += 1,
+                Component::ParentDir | Component::Normal(_) => parsed.down.push(part),
                 _ => {}
             }
         }
-        shown
+        parsed
     }
 
-    /// Orders mounts of a hierarchy by how much of the tree they show: the widest is the greatest.
+    /// The order of mounts of a hierarchy by how much of the tree they show; the widest is the
+    /// greatest.
     pub(super) fn width(&self) -> (usize, std::cmp::Reverse<usize>) {
         (self.up, std::cmp::Reverse(self.down.components().count()))
     }
 
-    /// Whether it is the root of our namespace.
+    /// Whether this is the root of our namespace.
     pub(super) fn is_home(&self) -> bool {
         self.up == 0 && self.down.as_os_str().is_empty()
     }
 
-    /// Whether the way from here to our namespace's root has to be known to place others.
-    pub(super) fn is_above_home(&self) -> bool {
+    /// Whether this is an ancestor of the root of our namespace: other paths can be located below it
+    /// only with the folders between the two.
+    fn is_above_home(&self) -> bool {
         self.up > 0 && self.down.as_os_str().is_empty()
     }
 
-    /// `path` below this one, which is the top of a mount; `home` is the way from here to our
-    /// namespace's root. `None` when it is not below, or the way would have to be known and is not.
-    pub(super) fn place(&self, path: &Path, home: Option<&[OsString]>) -> Option<PathBuf> {
+    /// `path` below this one, which is the top of a mount; `home` are the folders from here to the
+    /// root of our namespace. `None` when it is not below, or needs `home` and there is none.
+    pub(super) fn locate(&self, path: &Path, home: Option<&[OsString]>) -> Option<PathBuf> {
         let path = Self::parse(path);
         let below = if path.up == self.up {
             path.down.strip_prefix(&self.down).ok()?.to_owned()
@@ -68,21 +71,21 @@ impl Shown {
         (!leads_up).then(|| Path::new("/").join(below))
     }
 
-    /// The way from this mount's top down to our namespace's root, which another mount has at its
-    /// top.
+    /// The folders from the top of this mount down to the root of our namespace, which is at the top
+    /// of the mount `own`.
     pub(super) fn home(&self, mount: &Path, own: &Path) -> Option<Vec<OsString>> {
-        if !self.is_above_home() || self.up > DEEPEST {
+        if !self.is_above_home() || self.up > MAX_DEPTH {
             return None;
         }
         let inode = fs::metadata(own).ok()?.ino();
-        let mut way = Vec::new();
-        find(mount, inode, self.up, &mut way).then_some(way)
+        let mut folders = Vec::new();
+        find_folder(mount, inode, self.up, &mut folders).then_some(folders)
     }
 }
 
-/// The folder of that inode, so many levels further down. On a node these are some hundred folders,
-/// and it is done once.
-fn find(folder: &Path, inode: u64, depth: usize, way: &mut Vec<OsString>) -> bool {
+/// Searches the folder with this inode, `depth` levels below another. A node has some hundred
+/// folders, and this is done once.
+fn find_folder(folder: &Path, inode: u64, depth: usize, path: &mut Vec<OsString>) -> bool {
     let Ok(entries) = fs::read_dir(folder) else {
         return false;
     };
@@ -90,16 +93,16 @@ fn find(folder: &Path, inode: u64, depth: usize, way: &mut Vec<OsString>) -> boo
         .flatten()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     for entry in folders {
-        way.push(entry.file_name());
+        path.push(entry.file_name());
         let found = if depth == 1 {
             entry.ino() == inode
         } else {
-            find(&entry.path(), inode, depth - 1, way)
+            find_folder(&entry.path(), inode, depth - 1, path)
         };
         if found {
             return true;
         }
-        way.pop();
+        path.pop();
     }
     false
 }
@@ -108,25 +111,25 @@ fn find(folder: &Path, inode: u64, depth: usize, way: &mut Vec<OsString>) -> boo
 mod tests {
     use super::*;
 
-    fn place(root: &str, path: &str, home: &[&str]) -> Option<String> {
+    fn locate(root: &str, path: &str, home: &[&str]) -> Option<String> {
         let home: Vec<OsString> = home.iter().map(OsString::from).collect();
-        let placed = Shown::parse(Path::new(root)).place(Path::new(path), Some(&home))?;
-        Some(placed.to_string_lossy().into_owned())
+        let located = NamespacePath::parse(Path::new(root)).locate(Path::new(path), Some(&home))?;
+        Some(located.to_string_lossy().into_owned())
     }
 
     #[test]
-    fn on_the_host_a_path_is_what_it_says() {
-        assert_eq!(place("/", "/a/b", &[]).as_deref(), Some("/a/b"));
-        assert_eq!(place("/a", "/a/b", &[]).as_deref(), Some("/b"));
-        assert_eq!(place("/a", "/a", &[]).as_deref(), Some("/"));
-        assert_eq!(place("/a", "/b", &[]), None);
-        assert_eq!(place("/", "/../b", &[]), None);
+    fn on_the_host_paths_are_absolute() {
+        assert_eq!(locate("/", "/a/b", &[]).as_deref(), Some("/a/b"));
+        assert_eq!(locate("/a", "/a/b", &[]).as_deref(), Some("/b"));
+        assert_eq!(locate("/a", "/a", &[]).as_deref(), Some("/"));
+        assert_eq!(locate("/a", "/b", &[]), None);
+        assert_eq!(locate("/", "/../b", &[]), None);
     }
 
     #[test]
-    fn in_a_container_it_is_taken_from_the_mounts_top() {
+    fn in_a_container_paths_are_relative_to_its_cgroup() {
         let home = ["kubepods", "burstable", "pod1", "agent"];
-        let of = |path| place("/../../../..", path, &home);
+        let of = |path| locate("/../../../..", path, &home);
         assert_eq!(of("/../../../../init").as_deref(), Some("/init"));
         let sibling = "/../../pod2/app";
         assert_eq!(of(sibling).as_deref(), Some("/kubepods/burstable/pod2/app"));
@@ -137,13 +140,13 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_the_tree_beside_ours_has_only_what_is_below_it() {
-        let of = |path| place("/../../pods", path, &[]);
+    fn a_mount_of_another_part_has_only_the_cgroups_below_it() {
+        let of = |path| locate("/../../pods", path, &[]);
         assert_eq!(of("/../../pods/a").as_deref(), Some("/a"));
         assert_eq!(of("/../../other"), None);
         assert_eq!(of("/../a"), None);
-        // The way is not known.
-        let top = Shown::parse(Path::new("/../.."));
-        assert_eq!(top.place(Path::new("/../a"), None), None);
+        // Without the folders in between.
+        let top = NamespacePath::parse(Path::new("/../.."));
+        assert_eq!(top.locate(Path::new("/../a"), None), None);
     }
 }

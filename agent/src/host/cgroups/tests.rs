@@ -17,12 +17,12 @@ impl Fixture {
         fs::write(path, text).expect("written");
     }
 
-    fn proc(&self) -> Proc {
-        Proc::at(&self.folder.path().join("proc"))
+    fn proc(&self) -> ProcRoot {
+        ProcRoot::at(&self.folder.path().join("proc"))
     }
 
     /// Mounts by (root, folder, type, options).
-    fn mounted(&self, mounts: &[(&str, &str, &str, &str)]) -> Hierarchies {
+    fn mounted(&self, mounts: &[(&str, &str, &str, &str)]) -> CgroupHierarchies {
         let top = self.folder.path().display();
         let lines: String = mounts
             .iter()
@@ -30,7 +30,7 @@ impl Fixture {
                 format!("31 23 0:28 {root} {top}/{at} rw,relatime - {kind} {kind} {options}\n")
             })
             .collect();
-        Hierarchies::parse(lines.as_bytes()).expect("parsed")
+        CgroupHierarchies::parse(lines.as_bytes()).expect("parsed")
     }
 }
 
@@ -38,7 +38,7 @@ const STAT: &str =
     "usage_usec 500\nuser_usec 1\nsystem_usec 1\nnr_periods 7\nnr_throttled 3\nthrottled_usec 90\n";
 
 #[test]
-fn v2_from_its_own_to_the_root() {
+fn v2_levels_from_the_own_cgroup_to_the_root() {
     let f = Fixture::new();
     let all = f.mounted(&[("/", "cg", "cgroup2", "rw")]);
     f.write("proc/8/cgroup", "0::/pods/a/leaf\n");
@@ -49,11 +49,11 @@ fn v2_from_its_own_to_the_root() {
     f.write("cg/pods/a/cpu.stat", STAT);
     f.write("cg/pods/a/cpu.max", "20000 100000\n");
     f.write("cg/pods/a/leaf/cpu.stat", "usage_usec 1\n");
-    let used = all.used(&f.proc(), 8).expect("read");
-    let paths: Vec<_> = used.levels.iter().map(|l| l.path.as_str()).collect();
+    let cgroups = all.read_use(&f.proc(), 8).expect("read");
+    let paths: Vec<_> = cgroups.levels.iter().map(|l| l.path.as_str()).collect();
     assert_eq!(paths, ["/pods/a", "/pods", "/"]);
     assert_eq!(
-        used.levels[0],
+        cgroups.levels[0],
         CgroupLevel {
             path: "/pods/a".to_owned(),
             quota_ns: Some(20_000_000),
@@ -64,10 +64,10 @@ fn v2_from_its_own_to_the_root() {
             throttled_ns: 90_000,
         }
     );
-    assert_eq!(used.levels[0].cores(), Some(0.2));
-    assert_eq!(used.levels[1].quota_ns, None);
+    assert_eq!(cgroups.levels[0].cores(), Some(0.2));
+    assert_eq!(cgroups.levels[1].quota_ns, None);
     assert_eq!(
-        (used.levels[2].quota_ns, used.levels[2].usage_ns),
+        (cgroups.levels[2].quota_ns, cgroups.levels[2].usage_ns),
         (None, Some(9_000_000))
     );
 }
@@ -103,20 +103,20 @@ fn v1_with_cpu_and_accounts_apart_and_together() {
         f.write("cpu/cpu.cfs_quota_us", "-1\n");
         f.write(&format!("{accounts}/a/cpuacct.usage"), "444\n");
         f.write(&format!("{accounts}/cpuacct.usage"), "4444\n");
-        let used = all.used(&f.proc(), 8).expect("read");
-        assert_eq!(used.levels.len(), 2);
-        let own = &used.levels[0];
+        let cgroups = all.read_use(&f.proc(), 8).expect("read");
+        assert_eq!(cgroups.levels.len(), 2);
+        let own = &cgroups.levels[0];
         assert_eq!((own.path.as_str(), own.quota_ns), ("/a", Some(50_000_000)));
         assert_eq!((own.usage_ns, own.throttled_ns), (Some(444), 90));
         assert_eq!(
-            (used.levels[1].usage_ns, used.levels[1].quota_ns),
+            (cgroups.levels[1].usage_ns, cgroups.levels[1].quota_ns),
             (Some(4444), None)
         );
     }
 }
 
 #[test]
-fn nobodys_use_is_taken_for_another_cgroups() {
+fn the_use_of_another_cgroup_is_not_taken() {
     let f = Fixture::new();
     let all = f.mounted(&[
         ("/", "cpu", "cgroup", "rw,cpu"),
@@ -128,8 +128,8 @@ fn nobodys_use_is_taken_for_another_cgroups() {
         "nr_periods 7\nnr_throttled 3\nthrottled_time 90\n",
     );
     f.write("ac/a/cpuacct.usage", "444\n");
-    let used = all.used(&f.proc(), 8).expect("read");
-    assert_eq!(used.levels[0].usage_ns, None);
+    let cgroups = all.read_use(&f.proc(), 8).expect("read");
+    assert_eq!(cgroups.levels[0].usage_ns, None);
 }
 
 #[test]
@@ -140,14 +140,14 @@ fn a_mount_of_a_part_shows_that_part() {
     f.write("cg/x/cpu.stat", STAT);
     f.write("cg/x/cpu.max", "max 100000\n");
     f.write("proc/8/cgroup", "0::/pods/a/x\n");
-    let used = all.used(&f.proc(), 8).expect("read");
-    assert_eq!(used.levels[0].path, "/x");
+    let cgroups = all.read_use(&f.proc(), 8).expect("read");
+    assert_eq!(cgroups.levels[0].path, "/x");
     assert_eq!(all.path_of(&f.proc(), 8).as_deref(), Some("/x"));
     f.write("proc/9/cgroup", "0::/pods/b\n");
-    let error = all.used(&f.proc(), 9).expect_err("not visible");
+    let error = all.read_use(&f.proc(), 9).expect_err("not visible");
     assert!(matches!(error, CgroupError::Outside { pid: 9 }), "{error}");
     f.write("proc/9/cgroup", "0::/pods/a/../b\n");
-    assert!(all.used(&f.proc(), 9).is_err());
+    assert!(all.read_use(&f.proc(), 9).is_err());
 }
 
 #[test]
@@ -174,8 +174,8 @@ fn in_a_container_the_hosts_tree_is_read_from_its_top() {
     ]);
     f.write("proc/8/cgroup", "0::/../../pod2/app\n");
     f.write("proc/9/cgroup", "0::/\n");
-    let used = all.used(&f.proc(), 8).expect("read");
-    let own = &used.levels[0];
+    let cgroups = all.read_use(&f.proc(), 8).expect("read");
+    let own = &cgroups.levels[0];
     assert_eq!(own.path, "/pods/pod2/app");
     assert_eq!(own.quota_ns, Some(20_000_000));
     assert_eq!(
@@ -185,20 +185,20 @@ fn in_a_container_the_hosts_tree_is_read_from_its_top() {
 }
 
 #[test]
-fn what_is_gone_is_left_out_or_told() {
+fn a_removed_cgroup_is_skipped_and_an_ended_process_is_an_error() {
     let f = Fixture::new();
     let all = f.mounted(&[("/", "cg", "cgroup2", "rw")]);
     f.write("cg/cpu.stat", STAT);
     f.write("proc/8/cgroup", "0::/a/b (deleted)\n");
-    let used = all.used(&f.proc(), 8).expect("read");
-    assert_eq!(used.levels.len(), 1);
-    assert_eq!(used.levels[0].path, "/");
-    let error = all.used(&f.proc(), 9).expect_err("gone");
+    let cgroups = all.read_use(&f.proc(), 8).expect("read");
+    assert_eq!(cgroups.levels.len(), 1);
+    assert_eq!(cgroups.levels[0].path, "/");
+    let error = all.read_use(&f.proc(), 9).expect_err("gone");
     assert!(
         matches!(error, CgroupError::NoProcess { pid: 9, .. }),
         "{error}"
     );
-    let error = f.mounted(&[]).used(&f.proc(), 8).expect_err("no mount");
+    let error = f.mounted(&[]).read_use(&f.proc(), 8).expect_err("no mount");
     assert!(matches!(error, CgroupError::NotMounted), "{error}");
 }
 
@@ -219,21 +219,21 @@ fn used(levels: &[CgroupLevel]) -> CgroupUse {
 }
 
 #[test]
-fn the_level_whose_counters_rose_ran_out() {
+fn levels_whose_counters_rose_were_throttled() {
     let before = used(&[level("/a/b", 1, 100), level("/a", 5, 500), level("/", 0, 0)]);
     let after = used(&[level("/a/b", 1, 100), level("/a", 6, 580), level("/", 0, 0)]);
-    assert_eq!(ran_out(&before, &after), [("/a".to_owned(), 80)]);
-    assert!(ran_out(&after, &after).is_empty());
-    // In progress: not counted yet, but begun.
+    assert_eq!(throttled_levels(&before, &after), [("/a".to_owned(), 80)]);
+    assert!(throttled_levels(&after, &after).is_empty());
+    // Throttling in progress is not counted yet.
     let begun = used(&[level("/a/b", 2, 100)]);
-    assert_eq!(ran_out(&before, &begun), [("/a/b".to_owned(), 0)]);
+    assert_eq!(throttled_levels(&before, &begun), [("/a/b".to_owned(), 0)]);
 }
 
 #[test]
-fn a_level_moved_into_is_left_out_and_one_made_anew_counts_from_zero() {
+fn a_level_moved_into_is_skipped_and_a_new_one_counts_from_zero() {
     let before = used(&[level("/a", 5, 500), level("/", 0, 0)]);
     let moved = used(&[level("/b", 9, 900), level("/", 0, 0)]);
-    assert!(ran_out(&before, &moved).is_empty());
+    assert!(throttled_levels(&before, &moved).is_empty());
     let anew = used(&[level("/a", 2, 70)]);
-    assert_eq!(ran_out(&before, &anew), [("/a".to_owned(), 70)]);
+    assert_eq!(throttled_levels(&before, &anew), [("/a".to_owned(), 70)]);
 }

@@ -1,19 +1,19 @@
-//! What a container asked for, from what its cgroup was given.
+//! The CPU request of a container, from the shares or the weight of its cgroup.
 //!
-//! The kubelet turns a request into v1's shares (`millis * 1024 / 1000`, 2 at the least), and the
+//! The kubelet turns a request into v1's shares (`millis * 1024 / 1000`, at least 2), and the
 //! runtime turns these into v2's weight. There are two formulas for the latter: a line through the
 //! ends of both ranges (runc before 1.3.2, crun before 1.23), and since then a curve that also maps
 //! the defaults onto each other (1024 shares, weight 100;
 //! <https://github.com/opencontainers/cgroups/pull/20>). One weight can come from two requests, a
-//! factor of two and more apart, and the weight does not tell which. What the container's limit
-//! rules out is ruled out here; else both are given, as a range.
+//! factor of two and more apart, and the weight does not say which. The container's limit may rule
+//! out one of them; otherwise the result is a range with both.
 
 use std::ops::RangeInclusive;
 
-/// Shares, by the kernel's and the kubelet's limits.
+/// The range of shares, by the kernel's and the kubelet's limits.
 const SHARES: RangeInclusive<u64> = 2..=262_144;
 
-/// Thousandths of a CPU for which the kubelet gives so many shares; `None`: nothing was asked for.
+/// The request for which the kubelet sets these shares, thousandths of a CPU; `None`: no request.
 pub(in crate::host) const fn millis_of_shares(shares: u64) -> Option<u64> {
     if shares <= *SHARES.start() {
         None
@@ -22,8 +22,8 @@ pub(in crate::host) const fn millis_of_shares(shares: u64) -> Option<u64> {
     }
 }
 
-/// The least and the most that may have been asked for, thousandths of a CPU, by v2's weight and
-/// the limit if there is one; `None`: nothing was asked for, or nothing fits.
+/// The least and the greatest request that leads to a weight of v2, thousandths of a CPU, with the
+/// limit if there is one; `None`: no request, or none leads to it.
 pub(in crate::host) fn millis_of_weight(weight: u64, limit: Option<u64>) -> Option<(u64, u64)> {
     let mut all = None;
     for formula in [line, curve] {
@@ -37,7 +37,7 @@ pub(in crate::host) fn millis_of_weight(weight: u64, limit: Option<u64>) -> Opti
             (None, Some(to)) => (1, to),
             _ => continue,
         };
-        // Nobody may ask for more than the limit.
+        // A request is at most the limit.
         let to = to.min(limit.unwrap_or(u64::MAX));
         if from <= to {
             let (least, most) = all.unwrap_or((from, to));
@@ -47,14 +47,14 @@ pub(in crate::host) fn millis_of_weight(weight: u64, limit: Option<u64>) -> Opti
     all.filter(|_| weight > 1)
 }
 
-/// The least and the most shares with this weight.
+/// The least and the greatest shares with this weight.
 fn shares_of(weight: u64, formula: fn(u64) -> u64) -> Option<(u64, u64)> {
-    // Both formulas rise.
-    let first = |wanted: &dyn Fn(u64) -> bool| {
+    // A binary search: both formulas rise.
+    let first = |is_reached: &dyn Fn(u64) -> bool| {
         let (mut low, mut high) = (*SHARES.start(), *SHARES.end() + 1);
         while low < high {
             let middle = low.midpoint(high);
-            if wanted(formula(middle)) {
+            if is_reached(formula(middle)) {
                 high = middle;
             } else {
                 low = middle + 1;
@@ -89,14 +89,14 @@ fn curve(shares: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// What the kubelet makes of a request.
+    /// The shares that the kubelet sets for a request.
     fn shares(millis: u64) -> u64 {
         (millis * 1024 / 1000).max(2)
     }
 
     #[test]
     fn the_formulas_are_those_of_the_runtimes() {
-        // Seen with runc 1.3.1 and 1.4.0-rc.1 (opencontainers/runc #4896, #4772).
+        // As observed with runc 1.3.1 and 1.4.0-rc.1 (opencontainers/runc #4896, #4772).
         assert_eq!((line(2000), curve(2000)), (77, 170));
         assert_eq!((line(1024), curve(1024)), (39, 100));
         assert_eq!((line(2), curve(2)), (1, 1));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_tell_the_request_exactly() {
+    fn shares_give_the_request_exactly() {
         for millis in 2..=64_000 {
             assert_eq!(millis_of_shares(shares(millis)).unwrap_or(2), millis);
         }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_leaves_a_range_that_holds_the_request() {
+    fn a_weight_gives_a_range_that_contains_the_request() {
         for millis in (10..=64_000).step_by(5) {
             for formula in [line, curve] {
                 let weight = formula(shares(millis));
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_limit_rules_out_what_is_above_it() {
-        // 1000m by the curve, some 2540m by the line.
+        // 1000m by the curve, about 2540m by the line.
         let (from, to) = millis_of_weight(100, None).expect("a range");
         assert!(from <= 1000 && to > 2500, "{from} to {to}");
         let (from, to) = millis_of_weight(100, Some(1000)).expect("a range");
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_can_be_asked_about() {
+    fn any_weight_is_handled() {
         for weight in [0, 1, 10_001, u64::MAX] {
             assert_eq!(millis_of_weight(weight, None), None);
         }

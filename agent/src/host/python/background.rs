@@ -1,31 +1,31 @@
-//! Looking through the files of processes on a thread of its own.
+//! Searching the files of processes in a background thread.
 //!
-//! A large program's tables take a hundred milliseconds; on the run loop's thread nothing would
-//! take messages out of the ring meanwhile.
+//! The symbol tables of a large program take a hundred milliseconds. On the run loop's thread the
+//! ring buffer would not be drained meanwhile.
 
 use std::{
     collections::HashSet,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::mpsc::{Receiver, Sender, TryRecvError, channel},
     thread,
 };
 
-use super::{super::proc::Proc, mapped_files::Files, runtimes::Known};
+use super::{super::proc::ProcRoot, mapped_files::MappedFiles, process::SearchedProcess};
 
-/// What was found out about a process; nothing when it has ended.
-type Done = (u32, Option<Known>);
+/// A pid, and its process; `None` when it has ended.
+type SearchResult = (u32, Option<SearchedProcess>);
 
-/// The thread, from the first process on.
+/// The searching thread; it is started with the first process.
 #[derive(Debug)]
-pub(super) struct Ahead {
-    proc: Proc,
-    files: Files,
-    thread: Option<(Sender<u32>, Receiver<Done>)>,
-    /// Asked for, and not done.
+pub(super) struct BackgroundSearch {
+    proc: ProcRoot,
+    files: MappedFiles,
+    thread: Option<(Sender<u32>, Receiver<SearchResult>)>,
+    /// Processes without a result yet.
     pending: HashSet<u32>,
 }
 
-impl Ahead {
-    pub(super) fn new(proc: Proc, files: Files) -> Self {
+impl BackgroundSearch {
+    pub(super) fn new(proc: ProcRoot, files: MappedFiles) -> Self {
         Self {
             proc,
             files,
@@ -34,59 +34,60 @@ impl Ahead {
         }
     }
 
-    /// Asks for a process. Without a thread it is looked at when somebody wants to know.
-    pub(super) fn look(&mut self, pid: u32) {
+    /// Requests the search of a process. When no thread can be started, the process is searched
+    /// when its runtime is first needed.
+    pub(super) fn request(&mut self, pid: u32) {
         if self.thread.is_none() {
             self.thread = start(self.proc.clone(), self.files.clone());
         }
-        if let Some((asked, _)) = &self.thread
-            && asked.send(pid).is_ok()
+        if let Some((requests, _)) = &self.thread
+            && requests.send(pid).is_ok()
         {
             self.pending.insert(pid);
         }
     }
 
-    /// What is done by now, and in any case this process, if it was asked for.
-    pub(super) fn done(&mut self, wanted: u32) -> Vec<(u32, Known)> {
+    /// The results so far. If the process `wanted` was requested, waits for its result, too.
+    pub(super) fn take_results(&mut self, wanted: u32) -> Vec<(u32, SearchedProcess)> {
         let mut all = Vec::new();
         while !self.pending.is_empty()
-            && let Some((_, answers)) = &self.thread
+            && let Some((_, results)) = &self.thread
         {
-            let done = if self.pending.contains(&wanted) {
-                answers.recv().ok()
+            let result = if self.pending.contains(&wanted) {
+                results.recv().ok()
             } else {
-                match answers.try_recv() {
-                    Ok(done) => Some(done),
-                    Err(std::sync::mpsc::TryRecvError::Empty) => break,
-                    Err(std::sync::mpsc::TryRecvError::Disconnected) => None,
+                match results.try_recv() {
+                    Ok(result) => Some(result),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => None,
                 }
             };
-            let Some((pid, known)) = done else {
-                // It has died: a file was too much for it.
+            let Some((pid, process)) = result else {
+                // The thread has panicked over a file.
                 self.thread = None;
                 self.pending.clear();
                 break;
             };
             self.pending.remove(&pid);
-            all.extend(known.map(|known| (pid, known)));
+            all.extend(process.map(|process| (pid, process)));
         }
         all
     }
 }
 
-/// Ends when nobody can ask it any more.
-fn start(proc: Proc, files: Files) -> Option<(Sender<u32>, Receiver<Done>)> {
-    let (ask, asked) = channel::<u32>();
-    let (answer, answers) = channel();
-    let looks = move || {
-        for pid in asked {
-            let known = Known::find(&proc, &files, pid);
-            if answer.send((pid, known)).is_err() {
+/// Starts the thread; it ends when the sender of requests is dropped.
+fn start(proc: ProcRoot, files: MappedFiles) -> Option<(Sender<u32>, Receiver<SearchResult>)> {
+    let (requests, requested) = channel::<u32>();
+    let (found, results) = channel();
+    let search = move || {
+        for pid in requested {
+            let process = SearchedProcess::search(&proc, &files, pid);
+            if found.send((pid, process)).is_err() {
                 break;
             }
         }
     };
     let thread = thread::Builder::new().name("tag52-files".to_owned());
-    thread.spawn(looks).ok()?;
-    Some((ask, answers))
+    thread.spawn(search).ok()?;
+    Some((requests, results))
 }

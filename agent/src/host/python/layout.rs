@@ -1,68 +1,69 @@
-//! Where CPython keeps what is needed to name a function, by version.
+//! The offsets in CPython's structures that lead to the name of a function, by version.
 
 use std::io;
 
 use super::memory;
 
-/// Why a version's functions are not named.
+/// Why the functions of a CPython are not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Before `Py_Version` was there.
+pub(in crate::host) enum UnsupportedRuntime {
+    /// Older than `Py_Version`.
     #[error("functions of CPython before 3.11 are not read")]
     TooOld,
-    /// A version whose structures have not been checked.
+    /// The structures of this version have not been checked.
     #[error("functions of CPython {0}.{1} are not read: 3.11, 3.12 and 3.13 are")]
     Unchecked(u8, u8),
-    /// No GIL, no holder.
+    /// Without a GIL there is no holder of it.
     #[error("this CPython is built without a GIL")]
     FreeThreaded,
-    /// The types that prove a reading right are not exported.
-    #[error("this CPython does not export its types, which prove a reading right")]
+    /// The types that prove that what was read is consistent are not exported.
+    #[error("this CPython does not export its types, without which a reading cannot be verified")]
     NoTypes,
-    /// Its description of itself is not one of 3.13.
-    #[error("_PyRuntime does not begin with the description of itself that 3.13 has")]
-    NoDescription,
+    /// `_PyRuntime` does not begin with the `_Py_DebugOffsets` of 3.13.
+    #[error("_PyRuntime does not begin with the debug offsets that 3.13 has")]
+    NoDebugOffsets,
 }
 
-/// How a thread state leads to its innermost frame.
+/// How a thread state leads to its innermost frame; offsets in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Frames {
-    /// Through a `_PyCFrame` on the C stack: its pointer in the thread state, the frame's in it.
+pub(super) enum FramePointer {
+    /// Through a `_PyCFrame` on the C stack: offsets of its pointer in the thread state, and of the
+    /// frame's pointer in it.
     OnStack { cframe: u64, current: u64 },
-    /// Directly.
+    /// Directly: the offset of the frame's pointer in the thread state.
     Direct { current: u64 },
 }
 
-/// Offsets in bytes, each in the structure it is named after.
+/// Offsets in bytes, each in the structure that it is named after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(super) struct InterpreterLayout {
     pub(super) runtime_interpreters: u64,
     pub(super) interpreter_next: u64,
     pub(super) interpreter_threads: u64,
     pub(super) thread_next: u64,
     pub(super) thread_interpreter: u64,
     pub(super) thread_native_id: u64,
-    pub(super) frames: Frames,
+    pub(super) frames: FramePointer,
     pub(super) frame_previous: u64,
     pub(super) frame_code: u64,
     pub(super) frame_owner: u64,
     pub(super) code_filename: u64,
     pub(super) code_qualname: u64,
     pub(super) code_first_line: u64,
-    /// Header sizes of strings: of ASCII, and of others.
+    /// Header sizes of strings: of ASCII strings, and of others.
     pub(super) ascii: u64,
     pub(super) compact: u64,
 }
 
-/// From the headers of 3.11; the same in all of its releases looked at (3.11.2, 3.11.7).
-const V3_11: Layout = Layout {
+/// From the headers of 3.11; the same in both releases compared (3.11.2, 3.11.7).
+const V3_11: InterpreterLayout = InterpreterLayout {
     runtime_interpreters: 40,
     interpreter_next: 0,
     interpreter_threads: 16,
     thread_next: 8,
     thread_interpreter: 16,
     thread_native_id: 160,
-    frames: Frames::OnStack {
+    frames: FramePointer::OnStack {
         cframe: 56,
         current: 8,
     },
@@ -77,10 +78,10 @@ const V3_11: Layout = Layout {
 };
 
 /// From the headers of 3.12.1.
-const V3_12: Layout = Layout {
+const V3_12: InterpreterLayout = InterpreterLayout {
     interpreter_threads: 72,
     thread_native_id: 144,
-    frames: Frames::OnStack {
+    frames: FramePointer::OnStack {
         cframe: 56,
         current: 0,
     },
@@ -93,34 +94,40 @@ const V3_12: Layout = Layout {
     ..V3_11
 };
 
-/// Size of 3.13's `_Py_DebugOffsets`, bytes, as far as it is read.
-const DESCRIPTION: usize = 568;
+/// The part of 3.13's `_Py_DebugOffsets` that is read.
+const DEBUG_OFFSETS_BYTES: usize = 568;
 
-/// Nothing that is read lies farther inside of its structure.
-const FARTHEST: u64 = 1 << 20;
+/// Larger offsets are not plausible.
+const MAX_OFFSET: u64 = 1 << 20;
 
-impl Layout {
-    /// For a version (`Py_Version`), with `_PyRuntime` at `start`.
-    pub(super) fn of(pid: u32, version: u32, start: u64) -> io::Result<Result<Self, Refusal>> {
+impl InterpreterLayout {
+    /// The layout of a version (`Py_Version`), with `_PyRuntime` at `start`.
+    ///
+    /// # Errors
+    /// When `_PyRuntime` cannot be read.
+    pub(super) fn of(
+        pid: u32,
+        version: u32,
+        start: u64,
+    ) -> io::Result<Result<Self, UnsupportedRuntime>> {
         let [major, minor, ..] = version.to_be_bytes();
         Ok(match (major, minor) {
             (3, 11) => Ok(V3_11),
             (3, 12) => Ok(V3_12),
-            (3, 13) => {
-                Self::described(version, &memory::bytes(pid, start)?).ok_or(Refusal::NoDescription)
-            }
-            _ => Err(Refusal::Unchecked(major, minor)),
+            (3, 13) => Self::from_debug_offsets(version, &memory::bytes(pid, start)?)
+                .ok_or(UnsupportedRuntime::NoDebugOffsets),
+            _ => Err(UnsupportedRuntime::Unchecked(major, minor)),
         })
     }
 
-    /// From what 3.13 says of itself at the start of `_PyRuntime`.
-    fn described(version: u32, bytes: &[u8; DESCRIPTION]) -> Option<Self> {
+    /// From the `_Py_DebugOffsets` at the start of 3.13's `_PyRuntime`.
+    fn from_debug_offsets(version: u32, bytes: &[u8; DEBUG_OFFSETS_BYTES]) -> Option<Self> {
         let (cookie, rest) = bytes.split_at(8);
         let word = |offset: usize| -> Option<u64> {
             let bytes = rest.get(offset - 8..offset)?;
             Some(u64::from_ne_bytes(bytes.try_into().ok()?))
         };
-        let offset = |at: usize| word(at).filter(|&offset| offset < FARTHEST);
+        let offset = |at: usize| word(at).filter(|&offset| offset < MAX_OFFSET);
         if cookie != b"xdebugpy" || word(8)? != u64::from(version) || word(16)? != 0 {
             return None;
         }
@@ -131,7 +138,7 @@ impl Layout {
             interpreter_threads: offset(72)?,
             thread_next: offset(168)?,
             thread_interpreter: offset(176)?,
-            frames: Frames::Direct {
+            frames: FramePointer::Direct {
                 current: offset(184)?,
             },
             thread_native_id: offset(200)?,
@@ -152,9 +159,9 @@ impl Layout {
 mod tests {
     use super::*;
 
-    /// 3.13.0's, with what is not read left 0.
-    fn description() -> [u8; DESCRIPTION] {
-        let mut bytes = [0; DESCRIPTION];
+    /// Those of 3.13.0; what is not read is 0.
+    fn debug_offsets() -> [u8; DEBUG_OFFSETS_BYTES] {
+        let mut bytes = [0; DEBUG_OFFSETS_BYTES];
         bytes[..8].copy_from_slice(b"xdebugpy");
         for (at, value) in [
             (8, 0x030d_00f0),
@@ -178,34 +185,46 @@ mod tests {
     }
 
     #[test]
-    fn a_description_is_read_as_the_headers_have_it() {
-        let layout = Layout::described(0x030d_00f0, &description()).expect("one of 3.13");
-        let expected = Layout {
+    fn debug_offsets_are_those_of_the_headers() {
+        let layout = InterpreterLayout::from_debug_offsets(0x030d_00f0, &debug_offsets())
+            .expect("one of 3.13");
+        let expected = InterpreterLayout {
             runtime_interpreters: 632,
             interpreter_next: 7264,
             interpreter_threads: 7344,
             thread_native_id: 160,
-            frames: Frames::Direct { current: 72 },
+            frames: FramePointer::Direct { current: 72 },
             ..V3_12
         };
         assert_eq!(layout, expected);
     }
 
     #[test]
-    fn what_is_no_description_is_refused() {
+    fn invalid_debug_offsets_are_refused() {
         let version = 0x030d_00f0;
         for (at, value) in [(0, 1), (8, 0x030e_00f0), (16, 1), (40, 1 << 40)] {
-            let mut bytes = description();
+            let mut bytes = debug_offsets();
             bytes[at..at + 8].copy_from_slice(&u64::to_ne_bytes(value));
-            assert_eq!(Layout::described(version, &bytes), None, "{at}");
+            assert_eq!(
+                InterpreterLayout::from_debug_offsets(version, &bytes),
+                None,
+                "{at}"
+            );
         }
     }
 
     #[test]
-    fn versions_that_were_not_checked_are_refused() {
-        let refusal = |version| Layout::of(1, version, 0).expect("nothing is read").err();
-        assert_eq!(refusal(0x030e_00f0), Some(Refusal::Unchecked(3, 14)));
-        assert_eq!(refusal(0x030b_07f0), None);
-        assert_eq!(refusal(0x030c_01f0), None);
+    fn unchecked_versions_are_refused() {
+        let unsupported = |version| {
+            InterpreterLayout::of(1, version, 0)
+                .expect("nothing is read")
+                .err()
+        };
+        assert_eq!(
+            unsupported(0x030e_00f0),
+            Some(UnsupportedRuntime::Unchecked(3, 14))
+        );
+        assert_eq!(unsupported(0x030b_07f0), None);
+        assert_eq!(unsupported(0x030c_01f0), None);
     }
 }

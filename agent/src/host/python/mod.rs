@@ -2,14 +2,14 @@
 //! in.
 
 mod background;
+mod error;
 mod function;
 mod layout;
 mod mapped_files;
 mod memory;
+mod process;
+mod runtime;
 mod runtimes;
+mod text;
 
-pub use self::layout::Refusal;
-pub(super) use self::{
-    function::{NoFunction, function},
-    runtimes::Symbols,
-};
+pub(super) use self::{error::FunctionError, function::function, runtimes::PythonRuntimes};

@@ -28,7 +28,7 @@ use crate::{
         MIN_REDRAW_INTERVAL, PlaybackCommand, PlaybackStatus, Screen, ScreenConfig, ScreenData,
     },
     recording::{Header, ReadError, Reader},
-    signals::Signals,
+    signals::StopSignals,
 };
 
 /// Keys on their way, at the most: more are dropped.
@@ -92,7 +92,7 @@ impl<'a> Player<'a> {
     /// Until the view is left or a signal comes; gives the last damage that was met.
     pub(super) async fn play(
         mut self,
-        signals: &mut Signals,
+        signals: &mut StopSignals,
     ) -> Result<Option<ReadError>, ReplayError> {
         let played = self.follow(signals).await;
         let closed = self.window.close().await;
@@ -107,7 +107,7 @@ impl<'a> Player<'a> {
         Ok(self.damaged)
     }
 
-    async fn follow(&mut self, signals: &mut Signals) -> Result<(), ReplayError> {
+    async fn follow(&mut self, signals: &mut StopSignals) -> Result<(), ReplayError> {
         let mut turn = 0_u64;
         self.advance()?;
         loop {

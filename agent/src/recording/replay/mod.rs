@@ -23,7 +23,7 @@ use crate::{
         OutputStatus, OutputWriter, node_name,
     },
     recording::{Header, ReadError, Reader},
-    signals::Signals,
+    signals::StopSignals,
 };
 
 /// How many inputs pass before scrapes and signals get their turn.
@@ -108,7 +108,7 @@ async fn tell(
         Some(address) => Some(Endpoint::bind(address).await?),
         None => None,
     };
-    let mut signals = Signals::new().map_err(ReplayError::Runtime)?;
+    let mut signals = StopSignals::new().map_err(ReplayError::Runtime)?;
     say_what(reader.header());
     let stage = Stage::new(reader.header(), outputs, config.interval);
     let server = endpoint.map(|e| {
@@ -152,7 +152,7 @@ async fn tell_lines(
     config: &ReplayConfig,
     mut reader: Reader,
     mut stage: Stage,
-    signals: &mut Signals,
+    signals: &mut StopSignals,
     metrics: bool,
 ) -> Result<Option<ReadError>, ReplayError> {
     let pace = Pace::new(

@@ -1,7 +1,7 @@
 //! `--all`: which of the processes that read FIX are followed.
 //!
-//! The probes find streams; here it is decided once for each process whether it is one of those
-//! asked for, and remembered until it ends.
+//! The probes find streams; a process is decided on once, when its first stream is found, and the
+//! decision holds until the process ends.
 
 mod pattern;
 mod process_selector;
@@ -10,39 +10,40 @@ mod tests;
 
 use std::collections::HashMap;
 
-pub use pattern::{CommandLine, Glob};
-pub use process_selector::{Selector, Subject};
+pub use pattern::{CommandLineRegex, Glob};
+pub(crate) use process_selector::ProcessAttributes;
+pub use process_selector::ProcessSelector;
 
-use crate::kube::selector::Answer;
+use crate::kube::SelectorMatch;
 
 /// Whether a process is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It is.
+pub(crate) enum Decision {
+    /// It is followed.
     Follow,
-    /// It is not: a selector leaves it out.
-    Leave,
-    /// Not yet known: what a selector asks for has not been told. It is not followed until it has.
-    Wait,
+    /// A selector excludes it.
+    Exclude,
+    /// A selector needs what the Kubernetes API has not reported yet. It is not followed
+    /// meanwhile.
+    Undecided,
 }
 
-/// Processes decided on, at the most; beyond, new ones are not followed (and counted).
-const MOST: usize = 4096;
+/// Processes with a decision, at most. Further ones are excluded, and counted.
+const MAX_PROCESSES: usize = 4096;
 
-/// The decisions so far.
+/// The decisions so far, by pid.
 #[derive(Debug)]
-pub struct Discovery {
-    selector: Selector,
+pub(crate) struct DiscoveryDecisions {
+    selector: ProcessSelector,
     decided: HashMap<u32, Decision>,
-    /// Of processes that are not followed, the sockets seen.
+    /// FIX streams of excluded processes.
     not_selected: u64,
+    /// How often a process was excluded because the table was full.
     crowded: u64,
 }
 
-impl Discovery {
-    /// Nothing is found yet.
-    #[must_use]
-    pub fn new(selector: Selector) -> Self {
+impl DiscoveryDecisions {
+    pub(crate) fn new(selector: ProcessSelector) -> Self {
         Self {
             selector,
             decided: HashMap::new(),
@@ -51,63 +52,52 @@ impl Discovery {
         }
     }
 
-    /// What was decided on a process; `None`: nothing yet.
-    #[must_use]
-    pub fn decided(&self, pid: u32) -> Option<Decision> {
+    /// The decision on a process; `None` before the first.
+    pub(crate) fn decided(&self, pid: u32) -> Option<Decision> {
         self.decided.get(&pid).copied()
     }
 
-    /// Decides on a process, or again when more is known of it.
-    pub fn decide(&mut self, pid: u32, subject: &dyn Subject) -> Decision {
-        if self.decided.len() >= MOST && !self.decided.contains_key(&pid) {
+    /// Decides on a process, also when there is a decision already.
+    pub(crate) fn decide(&mut self, pid: u32, process: &dyn ProcessAttributes) -> Decision {
+        if self.decided.len() >= MAX_PROCESSES && !self.decided.contains_key(&pid) {
+            if self.crowded == 0 {
+                log::warn!(
+                    "more than {MAX_PROCESSES} processes read FIX: pid {pid} and further ones are \
+                     not measured; run one tag52 per group of processes (--comm, --cgroup)"
+                );
+            }
             self.crowded += 1;
-            return Decision::Leave;
+            return Decision::Exclude;
         }
-        let decision = match self.selector.selects(subject) {
-            Answer::Yes => Decision::Follow,
-            Answer::No => Decision::Leave,
-            Answer::NotYet => Decision::Wait,
+        let decision = match self.selector.selects(process) {
+            SelectorMatch::Yes => Decision::Follow,
+            SelectorMatch::No => Decision::Exclude,
+            SelectorMatch::Undecided => Decision::Undecided,
         };
         self.decided.insert(pid, decision);
         decision
     }
 
-    /// The processes that are followed.
-    pub fn followed(&self) -> impl Iterator<Item = u32> + '_ {
-        self.of(Decision::Follow)
-    }
-
-    /// The processes nothing could be decided on yet.
-    pub fn waiting(&self) -> impl Iterator<Item = u32> + '_ {
-        self.of(Decision::Wait)
-    }
-
-    fn of(&self, which: Decision) -> impl Iterator<Item = u32> + '_ {
+    /// The processes that are not decided on yet.
+    pub(crate) fn undecided(&self) -> impl Iterator<Item = u32> + '_ {
         let decided = self.decided.iter();
         decided
-            .filter(move |&(_, &decision)| decision == which)
+            .filter(|&(_, &decision)| decision == Decision::Undecided)
             .map(|(&pid, _)| pid)
     }
 
-    /// So many more FIX streams are left out.
-    pub const fn left_out(&mut self, streams: u64) {
+    /// Counts FIX streams of an excluded process.
+    pub(crate) const fn exclude_streams(&mut self, streams: u64) {
         self.not_selected += streams;
     }
 
-    /// FIX streams left out so far.
-    #[must_use]
-    pub const fn not_selected(&self) -> u64 {
+    /// FIX streams of excluded processes, since the start.
+    pub(crate) const fn not_selected(&self) -> u64 {
         self.not_selected
     }
 
-    /// How often a process was left out for want of room.
-    #[must_use]
-    pub const fn crowded(&self) -> u64 {
-        self.crowded
-    }
-
-    /// The process has ended: its number may pass on to another.
-    pub fn ended(&mut self, pid: u32) {
+    /// Forgets a process that has ended: its pid may be reused.
+    pub(crate) fn ended(&mut self, pid: u32) {
         self.decided.remove(&pid);
     }
 }

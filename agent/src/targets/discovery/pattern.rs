@@ -1,8 +1,8 @@
-//! What names and command lines are compared with.
+//! Patterns for names and command lines.
 
 use std::{fmt, str::FromStr};
 
-/// A pattern of `*` (anything, slashes too), `?` and `[abc]`.
+/// A shell pattern: `*` (any characters, slashes too), `?` and `[abc]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob(glob::Pattern);
 
@@ -20,18 +20,17 @@ impl FromStr for Glob {
 }
 
 impl Glob {
-    /// Whether all of `text` is as described.
-    #[must_use]
-    pub fn matches(&self, text: &str) -> bool {
+    /// Whether the pattern matches the whole text.
+    pub(crate) fn matches(&self, text: &str) -> bool {
         self.0.matches(text)
     }
 }
 
-/// A regular expression, which has to be found somewhere in a command line.
+/// A regular expression that matches anywhere in a command line.
 #[derive(Clone)]
-pub struct CommandLine(regex_lite::Regex);
+pub struct CommandLineRegex(regex_lite::Regex);
 
-impl FromStr for CommandLine {
+impl FromStr for CommandLineRegex {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -41,16 +40,15 @@ impl FromStr for CommandLine {
     }
 }
 
-impl fmt::Debug for CommandLine {
+impl fmt::Debug for CommandLineRegex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str())
     }
 }
 
-impl CommandLine {
-    /// Whether it is found in `text`, the arguments with a space in between.
-    #[must_use]
-    pub fn is_in(&self, text: &str) -> bool {
+impl CommandLineRegex {
+    /// Whether it matches somewhere in the text, which is the arguments separated by spaces.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
         self.0.is_match(text)
     }
 }

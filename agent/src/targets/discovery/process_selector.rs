@@ -1,82 +1,70 @@
-//! Which processes are asked for.
+//! Conditions on processes.
 
-use super::pattern::{CommandLine, Glob};
-use crate::kube::selector::{Answer, PodSelector};
+use super::pattern::{CommandLineRegex, Glob};
+use crate::kube::{PodSelector, SelectorMatch};
 
-/// Yes or no, both known.
-const fn known(yes: bool) -> Answer {
-    if yes { Answer::Yes } else { Answer::No }
-}
-
-/// Both have to be.
-const fn both(one: Answer, other: Answer) -> Answer {
-    match (one, other) {
-        (Answer::No, _) | (_, Answer::No) => Answer::No,
-        (Answer::NotYet, _) | (_, Answer::NotYet) => Answer::NotYet,
-        _ => Answer::Yes,
-    }
-}
-
-/// What a selector asks a process for. Nothing is read before it is asked for.
-pub trait Subject {
-    /// The name of its main thread.
+/// The attributes of a process that conditions are on. A selector asks only for those it needs.
+pub(crate) trait ProcessAttributes {
+    /// The name of its main thread, at most 15 bytes; empty when there is no such process.
     fn comm(&self) -> String;
-    /// Its arguments, with a space in between.
+    /// Its arguments, separated by spaces; empty when there is no such process.
     fn command_line(&self) -> String;
-    /// The paths of its cgroups, below the mounts.
+    /// The paths of its cgroups below the mounts, one per hierarchy.
     fn cgroups(&self) -> Vec<String>;
-    /// Whether its pod is one of these.
-    fn pod(&self, wanted: &PodSelector) -> Answer;
+    /// Whether its pod matches.
+    fn matches_pod(&self, selector: &PodSelector) -> SelectorMatch;
 }
 
-/// Of values of one kind any has to fit, of the kinds each.
+/// Conditions on a process. Repeated selectors of one kind are ORed; different kinds are ANDed.
 #[derive(Clone, Debug, Default)]
-pub struct Selector {
+pub struct ProcessSelector {
     /// `--comm`
     pub comms: Vec<Glob>,
     /// `--cmdline`
-    pub command_lines: Vec<CommandLine>,
+    pub command_lines: Vec<CommandLineRegex>,
     /// `--cgroup`
     pub cgroups: Vec<Glob>,
     /// `--namespace`, `--pod-selector`
     pub pods: PodSelector,
 }
 
-impl Selector {
-    /// Whether it is for the process.
-    #[must_use]
-    pub fn selects(&self, subject: &dyn Subject) -> Answer {
-        let here = both(self.comm(subject), self.command_line(subject));
-        let here = both(here, self.cgroup(subject));
-        // The API is asked for nothing that is left out anyway.
-        match here {
-            Answer::No => here,
-            _ => both(here, subject.pod(&self.pods)),
+impl ProcessSelector {
+    /// Whether the process matches.
+    pub(crate) fn selects(&self, process: &dyn ProcessAttributes) -> SelectorMatch {
+        let local = self
+            .selects_comm(process)
+            .and(self.selects_command_line(process))
+            .and(self.selects_cgroup(process));
+        // The pods are not asked about a process that is excluded anyway.
+        match local {
+            SelectorMatch::No => local,
+            _ => local.and(process.matches_pod(&self.pods)),
         }
     }
 
-    fn comm(&self, subject: &dyn Subject) -> Answer {
+    fn selects_comm(&self, process: &dyn ProcessAttributes) -> SelectorMatch {
         if self.comms.is_empty() {
-            return Answer::Yes;
+            return SelectorMatch::Yes;
         }
-        let comm = subject.comm();
-        known(self.comms.iter().any(|glob| glob.matches(&comm)))
+        let comm = process.comm();
+        self.comms.iter().any(|glob| glob.matches(&comm)).into()
     }
 
-    fn command_line(&self, subject: &dyn Subject) -> Answer {
+    fn selects_command_line(&self, process: &dyn ProcessAttributes) -> SelectorMatch {
         if self.command_lines.is_empty() {
-            return Answer::Yes;
+            return SelectorMatch::Yes;
         }
-        let line = subject.command_line();
-        known(self.command_lines.iter().any(|wanted| wanted.is_in(&line)))
+        let line = process.command_line();
+        let mut patterns = self.command_lines.iter();
+        patterns.any(|regex| regex.is_in(&line)).into()
     }
 
-    fn cgroup(&self, subject: &dyn Subject) -> Answer {
+    fn selects_cgroup(&self, process: &dyn ProcessAttributes) -> SelectorMatch {
         if self.cgroups.is_empty() {
-            return Answer::Yes;
+            return SelectorMatch::Yes;
         }
-        let paths = subject.cgroups();
-        let fits = |glob: &Glob| paths.iter().any(|path| glob.matches(path));
-        known(self.cgroups.iter().any(fits))
+        let paths = process.cgroups();
+        let matches = |glob: &Glob| paths.iter().any(|path| glob.matches(path));
+        self.cgroups.iter().any(matches).into()
     }
 }

@@ -1,9 +1,9 @@
-//! Decisions, and what they rest on.
+//! Decisions, and the selectors they rest on.
 
 use super::*;
 use crate::{
     domain::{Pod, ProcessInfo},
-    kube::selector::PodSelector,
+    kube::PodSelector,
 };
 
 struct Process {
@@ -12,7 +12,7 @@ struct Process {
     cgroups: &'static [&'static str],
 }
 
-impl Subject for Process {
+impl ProcessAttributes for Process {
     fn comm(&self) -> String {
         self.comm.to_owned()
     }
@@ -25,13 +25,13 @@ impl Subject for Process {
         self.cgroups.iter().map(|&path| path.to_owned()).collect()
     }
 
-    /// In a pod the API has not told of.
-    fn pod(&self, wanted: &PodSelector) -> Answer {
+    /// In a pod that the API has not reported yet.
+    fn matches_pod(&self, selector: &PodSelector) -> SelectorMatch {
         let facts = ProcessInfo {
             pod: Some(Pod::default()),
             ..ProcessInfo::default()
         };
-        wanted.matches(&facts, None)
+        selector.matches(&facts, None)
     }
 }
 
@@ -45,72 +45,78 @@ fn globs(of: &[&str]) -> Vec<Glob> {
     of.iter().map(|text| text.parse().expect("valid")).collect()
 }
 
-fn selects(comms: &[&str], line: Option<&str>, cgroups: &[&str]) -> Answer {
+fn selects(comms: &[&str], line: Option<&str>, cgroups: &[&str]) -> SelectorMatch {
     let lines = line.into_iter().map(|text| text.parse().expect("valid"));
-    let selector = Selector {
+    let selector = ProcessSelector {
         comms: globs(comms),
         command_lines: lines.collect(),
         cgroups: globs(cgroups),
-        ..Selector::default()
+        ..ProcessSelector::default()
     };
     selector.selects(&DROP_COPY)
 }
 
 #[test]
-fn of_one_kind_any_has_to_fit_and_each_kind() {
-    assert_eq!(selects(&[], None, &[]), Answer::Yes);
-    assert_eq!(selects(&["java", "python*"], None, &[]), Answer::Yes);
-    assert_eq!(selects(&["python"], None, &[]), Answer::No);
-    assert_eq!(selects(&[], Some("drop.*prod$"), &[]), Answer::Yes);
-    assert_eq!(selects(&[], Some("^dropcopy"), &[]), Answer::No);
-    assert_eq!(selects(&[], None, &["/kubepods/*/c1"]), Answer::Yes);
-    assert_eq!(selects(&[], None, &["/kubepods/?/c1"]), Answer::No);
-    assert_eq!(selects(&["python3"], Some("prod"), &["/x"]), Answer::No);
-    assert_eq!(selects(&["python3"], Some("prod"), &["/*"]), Answer::Yes);
+fn selectors_of_one_kind_are_ored_and_kinds_are_anded() {
+    assert_eq!(selects(&[], None, &[]), SelectorMatch::Yes);
+    assert_eq!(selects(&["java", "python*"], None, &[]), SelectorMatch::Yes);
+    assert_eq!(selects(&["python"], None, &[]), SelectorMatch::No);
+    assert_eq!(selects(&[], Some("drop.*prod$"), &[]), SelectorMatch::Yes);
+    assert_eq!(selects(&[], Some("^dropcopy"), &[]), SelectorMatch::No);
+    assert_eq!(selects(&[], None, &["/kubepods/*/c1"]), SelectorMatch::Yes);
+    assert_eq!(selects(&[], None, &["/kubepods/?/c1"]), SelectorMatch::No);
+    assert_eq!(
+        selects(&["python3"], Some("prod"), &["/x"]),
+        SelectorMatch::No
+    );
+    assert_eq!(
+        selects(&["python3"], Some("prod"), &["/*"]),
+        SelectorMatch::Yes
+    );
 }
 
 #[test]
-fn what_is_no_pattern_is_told() {
+fn an_invalid_pattern_is_refused() {
     for bad in ["", "[a", "a***"] {
         assert!(bad.parse::<Glob>().is_err(), "{bad}");
     }
-    assert!("(".parse::<CommandLine>().is_err());
+    assert!("(".parse::<CommandLineRegex>().is_err());
 }
 
 #[test]
-fn decisions_are_remembered_until_the_process_ends_and_bounded() {
-    let mut discovery = Discovery::new(Selector::default());
-    assert_eq!(discovery.decided(7), None);
-    assert_eq!(discovery.decide(7, &DROP_COPY), Decision::Follow);
-    assert_eq!(discovery.decided(7), Some(Decision::Follow));
-    assert_eq!(discovery.followed().collect::<Vec<_>>(), [7]);
-    discovery.ended(7);
-    assert_eq!(discovery.decided(7), None);
-    for pid in 0..2 * MOST as u32 {
-        discovery.decide(pid, &DROP_COPY);
+fn decisions_hold_until_the_process_ends_and_are_bounded() {
+    let mut decisions = DiscoveryDecisions::new(ProcessSelector::default());
+    assert_eq!(decisions.decided(7), None);
+    assert_eq!(decisions.decide(7, &DROP_COPY), Decision::Follow);
+    assert_eq!(decisions.decided(7), Some(Decision::Follow));
+    assert!(decisions.undecided().next().is_none());
+    decisions.ended(7);
+    assert_eq!(decisions.decided(7), None);
+    for pid in 0..2 * MAX_PROCESSES as u32 {
+        decisions.decide(pid, &DROP_COPY);
     }
-    assert_eq!(discovery.decided.len(), MOST);
-    assert_eq!(discovery.crowded(), MOST as u64);
-    assert_eq!(discovery.decide(5, &DROP_COPY), Decision::Follow);
+    assert_eq!(decisions.decided.len(), MAX_PROCESSES);
+    assert_eq!(decisions.crowded, MAX_PROCESSES as u64);
+    assert_eq!(decisions.decide(5, &DROP_COPY), Decision::Follow);
 }
 
 #[test]
-fn a_pod_that_is_not_known_yet_is_waited_for() {
+fn a_process_is_undecided_until_its_pod_is_known() {
     let pods = PodSelector {
         namespaces: vec!["trading".to_owned()],
         ..PodSelector::default()
     };
-    let mut discovery = Discovery::new(Selector {
+    let mut decisions = DiscoveryDecisions::new(ProcessSelector {
         comms: globs(&["python3"]),
         pods: pods.clone(),
-        ..Selector::default()
+        ..ProcessSelector::default()
     });
-    assert_eq!(discovery.decide(7, &DROP_COPY), Decision::Wait);
-    assert_eq!(discovery.waiting().collect::<Vec<_>>(), [7]);
-    let mut discovery = Discovery::new(Selector {
+    assert_eq!(decisions.decide(7, &DROP_COPY), Decision::Undecided);
+    assert_eq!(decisions.undecided().collect::<Vec<_>>(), [7]);
+    let mut decisions = DiscoveryDecisions::new(ProcessSelector {
         comms: globs(&["java"]),
         pods,
-        ..Selector::default()
+        ..ProcessSelector::default()
     });
-    assert_eq!(discovery.decide(7, &DROP_COPY), Decision::Leave);
+    assert_eq!(decisions.decide(7, &DROP_COPY), Decision::Exclude);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lab::cgroup::Cgroup;
 use tag52::domain::CgroupUse;
-use tag52::host::{Host, ran_out};
+use tag52::host::{Host, throttled_levels};
 use workspace::child::Guarded;
 
 use live::{one_at_a_time, rival};
@@ -23,7 +23,7 @@ fn observe(host: &Host, busy: &Guarded) -> (CgroupUse, CgroupUse) {
 /// Only the group with the quota ran out, by as much as the kernel says.
 fn check(limited: &Cgroup, before: &CgroupUse, after: &CgroupUse) {
     let path = limited.below();
-    let out = ran_out(before, after);
+    let out = throttled_levels(before, after);
     let [(level, ns)] = &out[..] else {
         panic!("not one level: {out:?}")
     };
@@ -63,7 +63,7 @@ fn a_quota_on_the_parent_is_found_there_and_a_move_is_followed() {
     child.add(busy.pid()).expect("moved");
     let (before, after) = observe(&host, &busy);
     // Before it moved it was elsewhere: what ran out since cannot be determined.
-    assert!(ran_out(&free, &after).is_empty());
+    assert!(throttled_levels(&free, &after).is_empty());
     check(&parent, &before, &after);
     // On v2 the child has no controller of its own; on v1 every group has.
     let own = &after.levels[0].path;

@@ -19,7 +19,7 @@ use lab::cgroup::Cgroup;
 use lab::cpu;
 use lab::venue::{self, Venue};
 use lab::victims;
-use server::{Answer, Server, pod};
+use server::{ApiServer, CannedAnswer, pod};
 
 use live::{END_LIMIT, agent_binary, attached, one_at_a_time};
 
@@ -49,7 +49,7 @@ fn contained(rate: f64, count: u64, victim: &[&str]) -> (Bench, i32) {
     (bench, pid)
 }
 
-fn kubeconfig(folder: &Path, server: &Server) -> String {
+fn kubeconfig(folder: &Path, server: &ApiServer) -> String {
     let file = folder.join("kubeconfig");
     let text = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
@@ -76,10 +76,10 @@ fn parsed(line: &str) -> serde_json::Value {
 fn a_session_is_told_with_its_pod_as_soon_as_the_api_is_there() {
     let _guard = one_at_a_time();
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start();
+    let server = ApiServer::start();
     server.answer(
         false,
-        Answer::Status(403, "User \"tag52\" cannot list resource \"pods\""),
+        CannedAnswer::Status(403, "User \"tag52\" cannot list resource \"pods\""),
     );
     let quota = (Duration::from_millis(50), Duration::from_millis(100));
     let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
@@ -162,7 +162,7 @@ exec env \"$@\"";
 fn a_pod_s_own_files_are_enough_and_a_new_token_is_taken_up() {
     let _guard = one_at_a_time();
     let authority = tls::Authority::new();
-    let server = Server::secure(authority.server("127.0.0.1"));
+    let server = ApiServer::secure(authority.server("127.0.0.1"));
     server.set_tokens(&["first"]);
     server.put(pod(UID, "trading", "oms-0", NODE, &[("engine", ID)]));
     let account = tempfile::tempdir().expect("a folder");
@@ -197,7 +197,7 @@ fn a_pod_s_own_files_are_enough_and_a_new_token_is_taken_up() {
         .expect("the agent attaches");
     bench.venue.open_gate();
     std::thread::sleep(Duration::from_millis(500));
-    let asked = server.watches();
+    let watched = server.watches();
     put("token", "second\n");
     server.set_tokens(&["second"]);
     bench
@@ -211,10 +211,10 @@ fn a_pod_s_own_files_are_enough_and_a_new_token_is_taken_up() {
     let summary = outcome.summary.expect("a summary");
     let process = &summary["sessions"][0]["process"];
     assert_eq!(process["pod"], "oms-0", "{process}");
-    let later = &server.asked()[1 + asked..];
+    let later = &server.requests()[1 + watched..];
     assert!(!later.is_empty(), "{:?}", outcome.stderr);
-    for asked in later {
-        assert_eq!(asked.authorization.as_deref(), Some("Bearer second"));
+    for request in later {
+        assert_eq!(request.authorization.as_deref(), Some("Bearer second"));
     }
 }
 
@@ -336,7 +336,7 @@ fn what_is_missing_is_said_at_once() {
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("/nonexistent/config"), "{text}");
     let folder = tempfile::tempdir().expect("a folder");
-    let config = kubeconfig(folder.path(), &Server::start());
+    let config = kubeconfig(folder.path(), &ApiServer::start());
     let (code, text) = refuse(&["--kubeconfig", &config]);
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("NODE_NAME"), "{text}");
@@ -349,7 +349,7 @@ fn what_is_missing_is_said_at_once() {
 fn only_what_a_namespace_holds_is_followed() {
     let _guard = one_at_a_time();
     let folder = tempfile::tempdir().expect("a folder");
-    let server = Server::start();
+    let server = ApiServer::start();
     server.put(pod(UID, "trading", "oms-0", NODE, &[("engine", ID)]));
     let quota = (Duration::from_millis(50), Duration::from_millis(100));
     let groups = Cgroup::in_pod(UID, ID, quota.0, quota.1).expect("groups");
