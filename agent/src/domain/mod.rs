@@ -31,5 +31,5 @@ pub use moment::Moment;
 pub use process::{Container, Pod, ProcessInfo, Qos};
 pub use session_counts::{ExclusionReason, LockWaitTotals, TapCounts, WindowClosures};
 pub use thread_use::ThreadUse;
-pub use update::Update;
+pub use update::{Sink, Update};
 pub use wait::Wait;

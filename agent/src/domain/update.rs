@@ -8,6 +8,7 @@ use crate::domain::{
     culprit::{Culprit, CulpritId},
     health::Health,
     message::{Message, SessionId},
+    moment::Moment,
     process::ProcessInfo,
     session_counts::{ExclusionReason, LockWaitTotals, TapCounts, WindowClosures},
     thread_use::ThreadUse,
@@ -67,4 +68,12 @@ impl Update {
             _ => None,
         }
     }
+}
+
+/// Where updates go, in the order in which they happened. There are three sources of updates: a
+/// live run, the replay of a recording and its export.
+pub trait Sink {
+    /// Takes one update, which was made at `at`. A sink that has failed ignores what comes later;
+    /// the failure is reported where the sink is closed.
+    fn publish(&mut self, at: Moment, update: Update);
 }

@@ -21,7 +21,7 @@ use crate::{
     model::Summary,
     outputs::{OutputError, top::ScreenData},
     pipeline::{Publisher, Sink as _},
-    recording::{WriteError, Written},
+    recording::{Recorder, WriteError, Written},
     targets::discovery::Decision,
 };
 
@@ -36,7 +36,7 @@ pub(super) struct Collector {
     probes: Probes,
     sockets: SocketTable,
     clock: UtcClock<RunClocks>,
-    publisher: Publisher,
+    publisher: Publisher<Recorder>,
     /// As it was published last.
     health: Health,
     lock_waits: LockWaits,
@@ -71,7 +71,7 @@ impl Collector {
         probes: Probes,
         config: &Config,
         time: RunClocks,
-        publisher: Publisher,
+        publisher: Publisher<Recorder>,
         names: Names,
         found: Option<DiscoveredProcesses>,
     ) -> Self {
@@ -503,7 +503,7 @@ impl Collector {
 
     /// Ends the recording, if there is one.
     pub(super) fn close_recording(&mut self) -> Option<Result<Written, WriteError>> {
-        self.publisher.close_recording()
+        self.publisher.take_recording().map(Recorder::close)
     }
 
     /// Tells the model what the threads of the watched processes do, where that is wanted.

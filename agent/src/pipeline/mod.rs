@@ -8,13 +8,5 @@
 
 mod publisher;
 
-pub use publisher::{Publication, Publisher};
-
-use crate::domain::{Moment, Update};
-
-/// Where updates go, in the order in which they happened.
-pub trait Sink {
-    /// Takes one update, which was made at `at`. A sink that has failed ignores what comes later;
-    /// the failure is reported where the sink is closed.
-    fn publish(&mut self, at: Moment, update: Update);
-}
+pub use crate::domain::Sink;
+pub use publisher::{NoRecording, Publication, Publisher, RecordingSink};

@@ -2,45 +2,72 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Sink;
 use crate::{
-    domain::{Moment, Update},
+    domain::{Moment, Sink, Update},
     model::{Model, Summary},
     outputs::{OutputError, OutputWriter},
-    recording::{Recorder, WriteError, Written},
 };
+
+/// A sink that keeps the updates of a run for later.
+pub trait RecordingSink: Sink {
+    /// Hands over what was published so far: a crash loses no more than what came later.
+    fn flush(&mut self);
+
+    /// Marks the end of the run.
+    fn end(&mut self, at: Moment);
+}
+
+/// The recording of a run that is not recorded: there is none.
+#[derive(Clone, Copy, Debug)]
+pub enum NoRecording {}
+
+impl Sink for NoRecording {
+    fn publish(&mut self, _: Moment, _: Update) {
+        match *self {}
+    }
+}
+
+impl RecordingSink for NoRecording {
+    fn flush(&mut self) {
+        match *self {}
+    }
+
+    fn end(&mut self, _: Moment) {
+        match *self {}
+    }
+}
 
 /// The model, the lines on standard output and the recording, fed together.
 #[derive(Debug)]
-pub struct Publisher {
+pub struct Publisher<R> {
     model: Arc<Mutex<Model>>,
     outputs: OutputWriter,
-    recorder: Option<Recorder>,
+    recording: Option<R>,
     failed: Option<OutputError>,
 }
 
 /// A [`Publisher`] that holds the model's lock: cheaper for many updates in a row.
 #[derive(Debug)]
-pub struct Publication<'a> {
+pub struct Publication<'a, R> {
     model: MutexGuard<'a, Model>,
     outputs: &'a mut OutputWriter,
-    recorder: Option<&'a mut Recorder>,
+    recording: Option<&'a mut R>,
     failed: &'a mut Option<OutputError>,
 }
 
-impl Publisher {
+impl<R: RecordingSink> Publisher<R> {
     /// Publishes to a model that others read, to standard output and, if there is one, to a
     /// recording.
     #[must_use]
     pub const fn new(
         model: Arc<Mutex<Model>>,
         outputs: OutputWriter,
-        recorder: Option<Recorder>,
+        recording: Option<R>,
     ) -> Self {
         Self {
             model,
             outputs,
-            recorder,
+            recording,
             failed: None,
         }
     }
@@ -58,11 +85,11 @@ impl Publisher {
     }
 
     /// Begins a row of updates, which lasts until the returned value is dropped.
-    pub fn begin(&mut self) -> Publication<'_> {
+    pub fn begin(&mut self) -> Publication<'_, R> {
         Publication {
             model: self.model.lock().unwrap_or_else(PoisonError::into_inner),
             outputs: &mut self.outputs,
-            recorder: self.recorder.as_mut(),
+            recording: self.recording.as_mut(),
             failed: &mut self.failed,
         }
     }
@@ -79,8 +106,8 @@ impl Publisher {
     /// Hands what was published so far to the thread that writes the recording: a crash loses no
     /// more than what came later.
     pub fn flush_recording(&mut self) {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.hand_over();
+        if let Some(recording) = &mut self.recording {
+            recording.flush();
         }
     }
 
@@ -91,8 +118,8 @@ impl Publisher {
     /// [`OutputError`] when standard output could not be written.
     pub fn end(&mut self, at: Moment) -> Result<Summary, OutputError> {
         self.check()?;
-        if let Some(recorder) = &mut self.recorder {
-            recorder.end(at);
+        if let Some(recording) = &mut self.recording {
+            recording.end(at);
         }
         let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
         self.outputs.rest(&mut model, at)
@@ -106,9 +133,9 @@ impl Publisher {
         self.outputs.finish(summary)
     }
 
-    /// Ends the recording, if there is one, and waits until it is written.
-    pub fn close_recording(&mut self) -> Option<Result<Written, WriteError>> {
-        self.recorder.take().map(Recorder::close)
+    /// The recording, if there is one, to be closed: nothing more is recorded.
+    pub const fn take_recording(&mut self) -> Option<R> {
+        self.recording.take()
     }
 
     /// Publishes to a model of its own from now on: a replay that begins anew.
@@ -117,7 +144,7 @@ impl Publisher {
     }
 }
 
-impl Sink for Publication<'_> {
+impl<R: RecordingSink> Sink for Publication<'_, R> {
     fn publish(&mut self, at: Moment, update: Update) {
         let result = match &update {
             Update::IntervalEnded => {
@@ -137,8 +164,8 @@ impl Sink for Publication<'_> {
         if self.failed.is_none() {
             *self.failed = result.err();
         }
-        if let Some(recorder) = &mut self.recorder {
-            recorder.record(at, update);
+        if let Some(recording) = &mut self.recording {
+            recording.publish(at, update);
         }
     }
 }

@@ -17,7 +17,10 @@ use super::{
     segment::Header,
     writer::{WriteError, Writer, Written},
 };
-use crate::domain::{Moment, Update};
+use crate::{
+    domain::{Moment, Sink, Update},
+    pipeline::RecordingSink,
+};
 
 /// Inputs that go to the writing thread at a time, at the most.
 const BATCH: usize = 512;
@@ -88,13 +91,36 @@ impl Recorder {
         })
     }
 
-    /// Records an update that was published at `now`.
-    pub fn record(&mut self, now: Moment, update: Update) {
+    fn is_crowded(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) + BATCH > UNDER_WAY
+    }
+
+    fn note_lost(&mut self) {
+        if self.lost > 0 {
+            self.batch.lost(mem::take(&mut self.lost));
+        }
+    }
+
+    /// Ends the recording, and waits until it is written.
+    ///
+    /// # Errors
+    /// [`WriteError`], of now or of the moment at which the recording had to end.
+    pub fn close(mut self) -> Result<Written, WriteError> {
+        self.flush();
+        drop(self.to_writer);
+        self.writer
+            .join()
+            .unwrap_or_else(|_| Err(WriteError::Thread(io::Error::other("its thread panicked"))))
+    }
+}
+
+impl Sink for Recorder {
+    fn publish(&mut self, now: Moment, update: Update) {
         if self.to_writer.is_none() {
             return;
         }
         if self.batch.len() >= BATCH {
-            self.hand_over();
+            self.flush();
         }
         if self.crowded && !is_essential(&update) {
             self.lost += 1;
@@ -105,16 +131,10 @@ impl Recorder {
         self.note_lost();
         self.batch.add(now, update);
     }
+}
 
-    /// The run ended.
-    pub fn end(&mut self, now: Moment) {
-        self.note_lost();
-        self.batch.end(now);
-    }
-
-    /// Lets the other thread have what was told. To be called now and then: what is kept here is
-    /// lost in a crash.
-    pub fn hand_over(&mut self) {
+impl RecordingSink for Recorder {
+    fn flush(&mut self) {
         self.note_lost();
         if self.batch.len() == 0 {
             return;
@@ -133,26 +153,9 @@ impl Recorder {
         }
     }
 
-    fn is_crowded(&self) -> bool {
-        self.under_way.load(Ordering::Relaxed) + BATCH > UNDER_WAY
-    }
-
-    fn note_lost(&mut self) {
-        if self.lost > 0 {
-            self.batch.lost(mem::take(&mut self.lost));
-        }
-    }
-
-    /// Ends the recording, and waits until it is written.
-    ///
-    /// # Errors
-    /// [`WriteError`], of now or of the moment at which the recording had to end.
-    pub fn close(mut self) -> Result<Written, WriteError> {
-        self.hand_over();
-        drop(self.to_writer);
-        self.writer
-            .join()
-            .unwrap_or_else(|_| Err(WriteError::Thread(io::Error::other("its thread panicked"))))
+    fn end(&mut self, now: Moment) {
+        self.note_lost();
+        self.batch.end(now);
     }
 }
 
@@ -252,9 +255,9 @@ mod tests {
             Update::Message(Box::new(message(&session(0), n, &cells)))
         };
         for n in 0..3 * BATCH as u64 {
-            recorder.record(now(n), update(n));
+            recorder.publish(now(n), update(n));
         }
-        recorder.record(now(5_000), Update::IntervalEnded);
+        recorder.publish(now(5_000), Update::IntervalEnded);
         // The first ones were taken before anybody looked.
         let taken = BATCH as u64;
         let until = Instant::now() + Duration::from_secs(20);
@@ -262,8 +265,8 @@ mod tests {
         while recorder.is_crowded() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
         }
-        recorder.hand_over();
-        recorder.record(now(6_000), update(9_000));
+        recorder.flush();
+        recorder.publish(now(6_000), update(9_000));
         let written = recorder.close().expect("written");
         assert_eq!((written.messages, written.lost), (taken + 1, 2 * taken));
         assert!(

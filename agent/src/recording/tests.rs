@@ -9,10 +9,11 @@ use crate::domain::{
     Aftermath, Availability, CallObject, Capability, CgroupLevel, CgroupUse, Charge, Container,
     Culprit, CulpritId, DiscoveryCounts, ExclusionReason, Function, Health, HolderSample,
     KubeHealth, Lock, LockWaitTotals, Moment, OwnUse, Part, Pod, ProbeCost, ProcessInfo, Qos,
-    RunnerRelation, Stage, TapCounts, ThreadActivity, ThreadName, ThreadUse, Update, Wait,
-    WindowClosures,
+    RunnerRelation, Sink as _, Stage, TapCounts, ThreadActivity, ThreadName, ThreadUse, Update,
+    Wait, WindowClosures,
     fixtures::{any_message, message, session},
 };
+use crate::pipeline::RecordingSink as _;
 
 const LARGE: u64 = 1 << 30;
 
@@ -329,9 +330,9 @@ proptest! {
         let path = folder.path().join("r");
         let mut recorder = Recorder::start(&path, LARGE, header()).expect("a file");
         for (n, (now, update)) in updates.iter().enumerate() {
-            recorder.record(*now, update.clone());
+            recorder.publish(*now, update.clone());
             if n % hand_over_every == 0 {
-                recorder.hand_over();
+                recorder.flush();
             }
         }
         let written = recorder.close().expect("written");
@@ -525,9 +526,9 @@ fn intervals_and_the_end_are_told_and_losses_counted() {
     let path = folder.path().join("r");
     let mut recorder = Recorder::start(&path, LARGE, header()).expect("a file");
     for (now, input) in day(5000) {
-        recorder.record(now, input);
+        recorder.publish(now, input);
     }
-    recorder.record(moment(1), Update::IntervalEnded);
+    recorder.publish(moment(1), Update::IntervalEnded);
     recorder.end(moment(2));
     let written = recorder.close().expect("written");
     assert_eq!((written.messages, written.lost), (5000, 0));

@@ -43,10 +43,7 @@ use std::{
 pub use counts::ExportCounts;
 pub use filter::TraceFilter;
 
-use crate::{
-    domain::{Message, Moment, Update},
-    pipeline::Sink,
-};
+use crate::domain::{Message, Moment, Sink, Update};
 
 use cgroups::CgroupTracks;
 use offsets::UtcOffsets;

@@ -12,13 +12,13 @@ use crate::{
     domain::{Moment, Update},
     model::{Model, Summary},
     outputs::{Heartbeat, MAX_SERIES, OutputError, OutputWriter, sessions_within},
-    pipeline::{Publisher, Sink as _},
+    pipeline::{NoRecording, Publisher, Sink as _},
     recording::Header,
 };
 
 /// What is told, and when intervals end.
 pub(super) struct Stage {
-    publisher: Publisher,
+    publisher: Publisher<NoRecording>,
     heartbeat: Arc<Heartbeat>,
     /// The next interval's end; `None` when intervals end where they did.
     due: Option<(Moment, Duration)>,
