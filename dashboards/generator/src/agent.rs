@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::dashboard::Dashboard;
-use super::look::{self, BAD, PLAIN, WARNING};
 use super::panel::{Panel, lines, stack, stat, table};
+use super::style::{self, BAD, PLAIN, WARNING};
 use super::variable::{NODE, Variable};
 
 const VARIABLES: &[Variable] = &[Variable {
@@ -172,7 +172,7 @@ fn cost() -> Vec<Panel> {
         .only(
             "limit",
             &[
-                look::fixed(BAD),
+                style::fixed(BAD),
                 (
                     "custom.lineStyle",
                     json!({ "fill": "dash", "dash": [8, 6] }),
@@ -239,7 +239,7 @@ fn missed() -> Vec<Panel> {
         .only(
             "limit",
             &[
-                look::fixed(BAD),
+                style::fixed(BAD),
                 (
                     "custom.lineStyle",
                     json!({ "fill": "dash", "dash": [8, 6] }),
@@ -330,7 +330,10 @@ fn kubernetes() -> Vec<Panel> {
              UID instead of its name. Check the ServiceAccount and the ClusterRole.",
         )
         .query("{{instance}}", "min by (instance) (tag52_kube_up{@})")
-        .mappings(look::mapping(&[("0", "no", BAD), ("1", "yes", look::GOOD)]))
+        .mappings(style::mapping(&[
+            ("0", "no", BAD),
+            ("1", "yes", style::GOOD),
+        ]))
         .without_data("not used"),
         lines(
             "Pods known",
@@ -360,7 +363,7 @@ fn kubernetes() -> Vec<Panel> {
 }
 
 fn which() -> Vec<Panel> {
-    let yes_no = look::mapping(&[("0", "missing", BAD), ("1", "yes", look::GOOD)]);
+    let yes_no = style::mapping(&[("0", "missing", BAD), ("1", "yes", style::GOOD)]);
     vec![
         table(
             "What this kernel offers",

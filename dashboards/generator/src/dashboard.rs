@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::look;
 use super::panel::{Panel, source};
+use super::style;
 use super::variable::Variable;
 
 /// Grafana's grid has so many columns.
@@ -157,7 +157,7 @@ fn alerts(matchers: &str) -> Value {
         "enable": true,
         "expr": format!("ALERTS{{alertname=~\"Tag52.*\",alertstate=\"firing\",{matchers}}}"),
         "hide": false,
-        "iconColor": look::BAD,
+        "iconColor": style::BAD,
         "name": "Alerts",
         "step": "30s",
         "tagKeys": "alertname,severity",

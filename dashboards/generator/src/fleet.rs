@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::dashboard::{Dashboard, to_session};
-use super::look::{self, BAD, PLAIN, WARNING};
 use super::panel::{Panel, heatmap, lines, stack, stat, table};
+use super::style::{self, BAD, PLAIN, WARNING};
 use super::variable::{NAMESPACE, NODE, POD, SENDER, TARGET, Variable};
 
 const VARIABLES: &[Variable] = &[NODE, NAMESPACE, POD, SENDER, TARGET];
@@ -112,7 +112,7 @@ fn now() -> Vec<Panel> {
 fn worst() -> Panel {
     let label = |name: &str| format!("${{__data.fields.{name}}}");
     let gradient = json!({ "type": "color-background", "mode": "basic" });
-    let steps = |steps: &[(f64, &str)]| look::thresholds("transparent", steps);
+    let steps = |steps: &[(f64, &str)]| style::thresholds("transparent", steps);
     table(
         "Worst sessions now",
         (24, 9),
@@ -204,14 +204,14 @@ fn worst() -> Panel {
     .only(
         "cause",
         &[
-            ("mappings", look::names(&look::VERDICTS)),
+            ("mappings", style::names(&style::VERDICTS)),
             ("custom.cellOptions", json!({ "type": "color-text" })),
         ],
     )
     .only(
         "part",
         &[
-            ("mappings", look::names(&look::PARTS)),
+            ("mappings", style::names(&style::PARTS)),
             ("custom.cellOptions", json!({ "type": "color-text" })),
         ],
     )
@@ -229,7 +229,7 @@ fn worst() -> Panel {
             ("color", json!({ "mode": "thresholds" })),
             (
                 "thresholds",
-                look::thresholds("text", &[(0.02, WARNING), (0.2, BAD)]),
+                style::thresholds("text", &[(0.02, WARNING), (0.2, BAD)]),
             ),
         ],
     )
@@ -238,12 +238,12 @@ fn worst() -> Panel {
         &[
             ("unit", json!("s")),
             ("decimals", json!(1)),
-            ("mappings", json!([look::none("", "transparent")])),
+            ("mappings", json!([style::none("", "transparent")])),
             ("custom.cellOptions", gradient),
             ("color", json!({ "mode": "thresholds" })),
             (
                 "thresholds",
-                look::thresholds(BAD, &[(600.0, WARNING), (3600.0, "transparent")]),
+                style::thresholds(BAD, &[(600.0, WARNING), (3600.0, "transparent")]),
             ),
         ],
     )
@@ -289,7 +289,7 @@ fn over_time() -> Vec<Panel> {
             "sum by (part) (rate(tag52_age_seconds_total{@}[$__rate_interval])) / \
              scalar(sum(rate(tag52_messages_total{@,kind=\"fresh\"}[$__rate_interval])))",
         )
-        .colours(&look::PARTS)
+        .colours(&style::PARTS)
         .unit("s")
         .without_data("no messages"),
         linked(
@@ -317,7 +317,7 @@ fn over_time() -> Vec<Panel> {
              they share: a node, a limit, a network.",
         )
         .query("{{cause}}", "sum by (cause) (tag52_verdict{@})")
-        .colours(&look::VERDICTS)
+        .colours(&style::VERDICTS)
         .steps()
         .decimals(0)
         .calcs(&["lastNotNull"])

@@ -8,11 +8,11 @@ mod agent;
 mod dashboard;
 mod fleet;
 pub mod live;
-mod look;
 mod panel;
 pub mod rules;
 pub mod schema;
 mod session;
+mod style;
 mod variable;
 
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ mod json;
 
 use serde_json::{Value, json};
 
-use super::look::{self, Coloured};
+use super::style::{self, Coloured};
 
 /// The data source all panels ask: the dashboard's variable.
 pub(super) fn source() -> Value {
@@ -199,13 +199,13 @@ impl Panel {
 
     /// Colours by value: good below the first.
     pub(super) fn good_until(mut self, steps: &[(f64, &str)]) -> Self {
-        self.thresholds = Some(look::thresholds(look::GOOD, steps));
+        self.thresholds = Some(style::thresholds(style::GOOD, steps));
         self
     }
 
     /// Colours by value, with the one below the first.
     pub(super) fn from(mut self, base: &str, steps: &[(f64, &str)]) -> Self {
-        self.thresholds = Some(look::thresholds(base, steps));
+        self.thresholds = Some(style::thresholds(base, steps));
         self
     }
 
@@ -216,13 +216,13 @@ impl Panel {
 
     /// Fixed colours by series.
     pub(super) fn colours(mut self, of: &[Coloured]) -> Self {
-        self.overrides.extend(look::colours(of));
+        self.overrides.extend(style::colours(of));
         self
     }
 
     /// What is different for one series or column.
     pub(super) fn only(mut self, name: &str, properties: &[(&str, Value)]) -> Self {
-        self.overrides.push(look::by_name(name, properties));
+        self.overrides.push(style::by_name(name, properties));
         self
     }
 

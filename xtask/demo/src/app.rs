@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use super::{DemoOptions, Mode};
 use lab::clock;
 use lab::cpython::Interpreter;
-use lab::holds::{self, Hold, Truth, Wait};
+use lab::gil_waits::{self, Hold, Truth, Wait};
 use lab::sched::Schedstat;
 use lab::venue::Venue;
 use workspace::child::Guarded;
@@ -72,13 +72,13 @@ impl AppRecord {
         let account = |extension: &str| {
             Schedstat::parse(&read(extension)?).context("an odd account of a thread")
         };
-        let waits = holds::parse(&read("waits")?)?;
+        let waits = gil_waits::parse(&read("waits")?)?;
         let wait = |&Hold { from_ns, to_ns }: &Hold| Wait {
             from_ns,
             ns: to_ns - from_ns,
         };
         let waits: Vec<Wait> = waits.iter().map(wait).collect();
-        let calls = holds::parse(&read("calls")?)?;
+        let calls = gil_waits::parse(&read("calls")?)?;
         Ok(Self {
             gil: Truth::classify(&waits, &calls, account("processor")?, SWITCH_INTERVAL_NS),
             schedstat: account("schedstat")?,

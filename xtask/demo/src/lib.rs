@@ -8,11 +8,11 @@
 mod app;
 pub mod background;
 mod join;
-mod live;
+mod matrix_sum;
 mod observer;
 mod options;
+mod progress;
 mod report;
-mod split;
 mod view;
 
 use std::path::Path;
@@ -158,7 +158,7 @@ fn watch(
     stop: &AtomicBool,
     show: &mut impl FnMut(&str),
 ) -> Result<Duration> {
-    let mut live = live::Live::default();
+    let mut live = progress::Live::default();
     let start = Instant::now();
     let mut tick = start;
     while start.elapsed() < Duration::from_secs(options.seconds) && !stop.load(Ordering::Relaxed) {

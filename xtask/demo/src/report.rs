@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use super::app::{AppRecord, HandOff};
 use super::join::{Joined, Quantiles, join};
-use super::split::{Split, WAITING};
+use super::matrix_sum::{Split, WAITING};
 use super::{DemoOptions, Mode};
 use lab::agent::Message;
 use lab::blame::Blame;

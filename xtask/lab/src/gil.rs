@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::bench::Bench;
 use crate::cpu;
 use crate::cpython::Interpreter;
-use crate::holds::{self, Hold, Truth, Wait};
+use crate::gil_waits::{self, Hold, Truth, Wait};
 use crate::sched::Schedstat;
 use crate::venue::{self, Venue};
 use crate::victim::{Did, Mark};
@@ -100,7 +100,7 @@ impl Set {
     pub fn holds(&self) -> Result<Vec<Hold>> {
         let text = std::fs::read_to_string(self.folder.path().join("holds"))
             .context("the victim left no log of its rival")?;
-        holds::parse(&text)
+        gil_waits::parse(&text)
     }
 
     /// The waits of the last run by the victim's `marks` and the log of its rival, if that makes

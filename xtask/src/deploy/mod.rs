@@ -3,8 +3,8 @@
 //! What kustomize makes of them is held against the schemas of several Kubernetes versions and of
 //! the Prometheus operator, and against what this project wants of them.
 
-mod custom;
 mod kustomize;
+mod operator;
 mod policy;
 mod rule;
 mod schemas;
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &DeployOptions) -> Result<()> {
     rule::check()?;
     let kustomize = kustomize::Kustomize::ensure()?;
     let schemas = schemas::Schemas::ensure()?;
-    let custom = custom::Custom::ensure()?;
+    let custom = operator::Custom::ensure()?;
     let mut wrong = Vec::new();
     for (name, oldest) in BUILDS {
         let text = kustomize.build(&folder().join(name))?;

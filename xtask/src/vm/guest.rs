@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::binaries::Subject;
 use super::emulator::Emulator;
 use super::kernel::Kernel;
-use super::subject::Subject;
 use workspace::child::Guarded;
 
 /// The guest's memory.
@@ -160,7 +160,7 @@ fn job_for(kernel: &Kernel, subject: &Subject, limit: u64) -> String {
         .names
         .iter()
         .map(String::as_str)
-        .filter(|name| kernel.series.supported() || super::outcome::works_everywhere(name))
+        .filter(|name| kernel.series.supported() || super::report::works_everywhere(name))
         .collect();
     format!(
         "AGENT={}\nTESTS={}\nMANIFEST={}\nLIMIT={limit}\nNAMES='{}'\n{}",

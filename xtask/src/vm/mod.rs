@@ -6,23 +6,23 @@
 //! the binaries that were built here. There is no KVM in sight: a guest is 15 to 25 times slower
 //! than the host, so by default only those tests run that compare sums and proportions.
 
+mod binaries;
 mod cpio;
 mod emulator;
 mod guest;
 mod kernel;
 mod modules;
-mod outcome;
-mod subject;
+mod report;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
+use self::binaries::Subject;
 use self::emulator::Emulator;
 use self::kernel::{Kernel, Series};
-use self::outcome::Outcome;
-use self::subject::Subject;
+use self::report::Outcome;
 use crate::toolchain;
 
 /// The kernels without `--kernel`: before `sock_recv_length`, two long-term ones, the newest.

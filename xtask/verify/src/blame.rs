@@ -6,7 +6,7 @@ use crate::compare::Case;
 use crate::observe::Run;
 use crate::{Check, Errors, Row};
 use lab::blame::{Blame, Blamed};
-use lab::runners::Runners;
+use lab::rivals::Runners;
 
 /// Of a part no more than this may be charged to others than the culprit, per cent: 95 % is the
 /// culprit's.

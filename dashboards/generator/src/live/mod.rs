@@ -1,12 +1,12 @@
 //! `cargo xtask dashboards --live`: a real Prometheus scrapes the real agent on sessions that go
 //! wrong in known ways, and everything that the dashboards and the rules ask is asked.
 
-mod ask;
+mod agreement;
 mod prometheus;
+mod queries;
 mod report;
 mod rules;
-mod scene;
-mod truth;
+mod testbed;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 pub use report::{Outcome, Report, Row};
 
 use super::{all, folder};
-use ask::View;
 use prometheus::Prometheus;
-use scene::Scene;
+use queries::View;
+use testbed::Scene;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub fn run(options: &LiveOptions, agent: &Path) -> Result<Report> {
     let report = questions(options, &prometheus, range)?;
     let end = scene.finish()?;
     // The agent's last second may have been scraped after the questions.
-    let truth = truth::compare(&prometheus, &end, range.1)?;
+    let truth = agreement::compare(&prometheus, &end, range.1)?;
     Ok(report.with(truth))
 }
 
@@ -64,15 +64,15 @@ fn questions(options: &LiveOptions, prometheus: &Prometheus, range: (f64, f64)) 
     };
     for dashboard in all() {
         let json = dashboard.json();
-        for question in ask::questions(&json)? {
+        for question in queries::questions(&json)? {
             let answer = question.ask_until_it_answers(prometheus, &everything);
             report.add(&question, answer);
         }
     }
-    for sender in scene::SENDERS {
+    for sender in testbed::SENDERS {
         report
             .rows
-            .extend(truth::stack(prometheus, &of(range, sender))?);
+            .extend(agreement::stack(prometheus, &of(range, sender))?);
     }
     rules::ask(prometheus, &mut report, range)?;
     report.exemplars(prometheus.get(
@@ -104,7 +104,7 @@ fn dump(prometheus: &Prometheus, range: (f64, f64), folder: &Path) -> Result<()>
     for dashboard in all() {
         let name = dashboard.file();
         let view = if name == "session.json" {
-            of(range, scene::STARVED)
+            of(range, testbed::STARVED)
         } else {
             View {
                 range,
@@ -113,7 +113,7 @@ fn dump(prometheus: &Prometheus, range: (f64, f64), folder: &Path) -> Result<()>
         };
         let json = dashboard.json();
         let mut answers: BTreeMap<u64, BTreeMap<String, Value>> = BTreeMap::new();
-        for question in ask::questions(&json)? {
+        for question in queries::questions(&json)? {
             if question.panel > 0 {
                 let data = question.ask(prometheus, &view).unwrap_or(Value::Null);
                 let answer = json!({ "step": question.step_s(&view), "data": data });

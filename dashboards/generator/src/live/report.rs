@@ -6,8 +6,8 @@ use std::fmt;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::ask::Question;
 use super::prometheus::{Series, series};
+use super::queries::Question;
 
 /// Expressions that may have no answer here, by what is in them, and why.
 const MAY_BE_EMPTY: [(&str, &str); 6] = [

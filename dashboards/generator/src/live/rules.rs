@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::prometheus::{Prometheus, series};
 use super::report::{Outcome, Report, Row};
-use super::scene::{BLOCKED, LOCKED, THROTTLED};
+use super::testbed::{BLOCKED, LOCKED, THROTTLED};
 
 /// Alerts that have to fire here, and for which sender.
 const FIRE: [(&str, &str); 6] = [

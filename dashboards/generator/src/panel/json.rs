@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Kind, Panel, Query, source};
-use crate::look;
+use crate::style;
 
 impl Panel {
     /// The panel in Grafana's form. `expand` puts the filters into the queries.
@@ -58,7 +58,7 @@ impl Panel {
             (Kind::Lines | Kind::Stack, _) | (_, None) => "palette-classic",
             _ => "thresholds",
         };
-        let plain = || look::thresholds(look::PLAIN, &[]);
+        let plain = || style::thresholds(style::PLAIN, &[]);
         let mut defaults = json!({
             "color": { "mode": mode },
             "custom": self.custom(),
@@ -83,7 +83,7 @@ impl Panel {
     fn all_mappings(&self) -> Value {
         let mut all = self.mappings.clone().unwrap_or_else(|| json!([]));
         if let (Kind::Stat, Some(all)) = (&self.kind, all.as_array_mut()) {
-            all.push(look::none(self.no_value, look::NEUTRAL));
+            all.push(style::none(self.no_value, style::NEUTRAL));
         }
         all
     }

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::MESSAGES;
-use crate::look::{self, BAD};
 use crate::panel::{Panel, heatmap, lines, stack, states};
+use crate::style::{self, BAD};
 
 pub(super) fn panels() -> Vec<Panel> {
     let quantile = |q: &str| {
@@ -32,18 +32,18 @@ pub(super) fn panels() -> Vec<Panel> {
             "MaxLatency",
             "max(tag52_max_latency_seconds{instance=~\"$instance\"})",
         )
-        .only("p50", &[look::fixed("#009E73")])
-        .only("p90", &[look::fixed("#56B4E9")])
-        .only("p99", &[look::fixed("#E69F00")])
+        .only("p50", &[style::fixed("#009E73")])
+        .only("p90", &[style::fixed("#56B4E9")])
+        .only("p99", &[style::fixed("#E69F00")])
         .only(
             "max",
-            &[look::fixed("#999999"), ("custom.lineWidth", json!(1))],
+            &[style::fixed("#999999"), ("custom.lineWidth", json!(1))],
         )
         .only(
             "MaxLatency",
             &[
-                look::fixed(BAD),
-                look::dashed([8, 6]),
+                style::fixed(BAD),
+                style::dashed([8, 6]),
                 ("custom.fillOpacity", json!(0)),
             ],
         )
@@ -65,7 +65,7 @@ pub(super) fn panels() -> Vec<Panel> {
                 "sum by (part) (rate(tag52_age_seconds_total{{@}}[$__rate_interval])) / {MESSAGES}"
             ),
         )
-        .colours(&look::PARTS)
+        .colours(&style::PARTS)
         .unit("s")
         .without_data("no messages"),
         stack(
@@ -82,7 +82,7 @@ pub(super) fn panels() -> Vec<Panel> {
                 "sum by (stage) (rate(tag52_age_seconds_total{{@}}[$__rate_interval])) / {MESSAGES}"
             ),
         )
-        .colours(&look::STAGES)
+        .colours(&style::STAGES)
         .unit("s")
         .without_data("no messages"),
         heatmap(
@@ -110,8 +110,8 @@ pub(super) fn panels() -> Vec<Panel> {
              gap is no messages.",
         )
         .query("{{sender}} > {{target}} {{pod}} {{pid}}", verdict_index())
-        .mappings(look::mapping(
-            &(look::VERDICTS
+        .mappings(style::mapping(
+            &(style::VERDICTS
                 .iter()
                 .zip(INDEX)
                 .map(|(&(name, colour), index)| (index, name, colour))
@@ -126,7 +126,7 @@ const INDEX: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 /// PromQL has no text: a verdict becomes its index; of several the one that weighs most.
 fn verdict_index() -> String {
-    let each: Vec<String> = look::VERDICTS
+    let each: Vec<String> = style::VERDICTS
         .iter()
         .zip(INDEX)
         .map(|((name, _), index)| {

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::MESSAGES;
-use crate::look::{self, BAD};
 use crate::panel::{Panel, bars, lines, stack, table};
+use crate::style::{self, BAD};
 
 pub(super) fn panels() -> Vec<Panel> {
     let share = "sum by (part, culprit) (increase(tag52_blame_seconds_total{@}[$__range])) / \
@@ -40,7 +40,7 @@ pub(super) fn panels() -> Vec<Panel> {
         .only(
             "part",
             &[
-                ("mappings", look::names(&look::PARTS)),
+                ("mappings", style::names(&style::PARTS)),
                 ("custom.cellOptions", json!({ "type": "color-text" })),
                 ("custom.width", json!(120)),
             ],
@@ -83,46 +83,46 @@ pub(super) fn panels() -> Vec<Panel> {
         )
         .only(
             "none",
-            &[("displayName", json!("as it was")), look::fixed("#999999")],
+            &[("displayName", json!("as it was")), style::fixed("#999999")],
         )
         .only(
             "lock_wait",
             &[
                 ("displayName", json!("without lock_wait")),
-                look::fixed("#D55E00"),
+                style::fixed("#D55E00"),
             ],
         )
         .only(
             "throttle",
             &[
                 ("displayName", json!("without throttle")),
-                look::fixed("#CC79A7"),
+                style::fixed("#CC79A7"),
             ],
         )
         .only(
             "run_queue",
             &[
                 ("displayName", json!("without run_queue")),
-                look::fixed("#E69F00"),
+                style::fixed("#E69F00"),
             ],
         )
         .only(
             "blocked",
             &[
                 ("displayName", json!("without blocked")),
-                look::fixed("#0072B2"),
+                style::fixed("#0072B2"),
             ],
         )
         .only(
             "half_on_cpu",
             &[
                 ("displayName", json!("handler twice as fast")),
-                look::fixed("#E5D352"),
+                style::fixed("#E5D352"),
             ],
         )
         .only(
             "throttle_and_run_queue",
-            &[("displayName", json!("more CPU")), look::fixed("#009E73")],
+            &[("displayName", json!("more CPU")), style::fixed("#009E73")],
         )
         .unit("s")
         .without_data("too few messages"),
@@ -154,11 +154,11 @@ pub(super) fn panels() -> Vec<Panel> {
             "sum(rate(tag52_lock_waits_total{@}[$__rate_interval]))",
         )
         .query("longest", "max(tag52_lock_wait_longest_seconds{@})")
-        .only("waits per second", &[look::fixed("#56B4E9")])
+        .only("waits per second", &[style::fixed("#56B4E9")])
         .only(
             "longest",
             &[
-                look::fixed("#D55E00"),
+                style::fixed("#D55E00"),
                 ("unit", json!("s")),
                 ("custom.axisPlacement", json!("right")),
             ],

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{MESSAGES, OF_THESE};
-use crate::look::{self, BAD};
 use crate::panel::{Panel, lines};
+use crate::style::{self, BAD};
 
 pub(super) fn panels() -> Vec<Panel> {
     let cores = |metric: &str| {
@@ -36,12 +36,12 @@ pub(super) fn panels() -> Vec<Panel> {
         .query("request {{pod}} {{pid}}", cores("tag52_cpu_request_cores"))
         .overridden(begins(
             "used",
-            &[look::fixed("#0072B2"), ("custom.fillOpacity", json!(20))],
+            &[style::fixed("#0072B2"), ("custom.fillOpacity", json!(20))],
         ))
-        .overridden(begins("limit", &[look::fixed(BAD), look::dashed([8, 6])]))
+        .overridden(begins("limit", &[style::fixed(BAD), style::dashed([8, 6])]))
         .overridden(begins(
             "request",
-            &[look::fixed("#009E73"), look::dashed([2, 6])],
+            &[style::fixed("#009E73"), style::dashed([2, 6])],
         ))
         .unit("suffix: CPUs")
         .decimals(2)
@@ -64,8 +64,8 @@ pub(super) fn panels() -> Vec<Panel> {
                  [$__rate_interval])) / {MESSAGES}"
             ),
         )
-        .colours(&look::PARTS)
-        .only("age", &[look::fixed("#888888")])
+        .colours(&style::PARTS)
+        .only("age", &[style::fixed("#888888")])
         .unit("s")
         .at_least(0.0)
         .without_data("no messages"),
@@ -105,7 +105,7 @@ pub(super) fn panels() -> Vec<Panel> {
 
 /// An override of the series whose names begin with a word.
 fn begins(word: &str, properties: &[(&str, Value)]) -> Value {
-    let mut rule = look::by_name("", properties);
+    let mut rule = style::by_name("", properties);
     rule["matcher"] = json!({ "id": "byRegexp", "options": format!("^{word}.*") });
     rule
 }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::look;
 use crate::panel::{Panel, lines};
+use crate::style;
 
 pub(super) fn panels() -> Vec<Panel> {
     vec![
@@ -16,8 +16,8 @@ pub(super) fn panels() -> Vec<Panel> {
         )
         .query("arrival", "sum(tag52_arrival_messages_per_second{@})")
         .query("drain", "sum(tag52_drain_messages_per_second{@})")
-        .only("arrival", &[look::fixed("#0072B2")])
-        .only("drain", &[look::fixed("#E69F00")])
+        .only("arrival", &[style::fixed("#0072B2")])
+        .only("drain", &[style::fixed("#E69F00")])
         .unit("suffix: msg/s")
         .at_least(0.0)
         .calcs(&["mean", "lastNotNull"])
@@ -31,11 +31,11 @@ pub(super) fn panels() -> Vec<Panel> {
         )
         .query("messages", "sum(tag52_backlog_messages{@})")
         .query("bytes", "sum(tag52_backlog_bytes{@})")
-        .only("messages", &[look::fixed("#0072B2")])
+        .only("messages", &[style::fixed("#0072B2")])
         .only(
             "bytes",
             &[
-                look::fixed("#CC79A7"),
+                style::fixed("#CC79A7"),
                 ("unit", json!("bytes")),
                 ("custom.axisPlacement", json!("right")),
             ],
@@ -49,7 +49,7 @@ pub(super) fn panels() -> Vec<Panel> {
              1 is standstill.",
         )
         .query("growth", "max(tag52_age_growth_ratio{@})")
-        .only("growth", &[look::fixed("#D55E00")])
+        .only("growth", &[style::fixed("#D55E00")])
         .unit("suffix: s/s")
         .calcs(&["lastNotNull"])
         .without_data("too few messages"),
@@ -69,11 +69,11 @@ pub(super) fn panels() -> Vec<Panel> {
             "closures per second",
             "sum(rate(tag52_window_closures_total{@}[$__rate_interval]))",
         )
-        .only("closed", &[look::fixed("#882255")])
+        .only("closed", &[style::fixed("#882255")])
         .only(
             "closures per second",
             &[
-                look::fixed("#999999"),
+                style::fixed("#999999"),
                 ("unit", json!("short")),
                 ("custom.axisPlacement", json!("right")),
             ],
@@ -98,11 +98,11 @@ pub(super) fn panels() -> Vec<Panel> {
             "histogram_quantile(0.99, sum by (le) \
              (rate(tag52_resend_age_seconds_bucket{@}[$__rate_interval])))",
         )
-        .only("resends per second", &[look::fixed("#9A8BD0")])
+        .only("resends per second", &[style::fixed("#9A8BD0")])
         .only(
             "age p99",
             &[
-                look::fixed("#E69F00"),
+                style::fixed("#E69F00"),
                 ("unit", json!("s")),
                 ("custom.axisPlacement", json!("right")),
             ],

@@ -1,8 +1,8 @@
 //! The state of the session in six figures.
 
 use super::MESSAGES;
-use crate::look::{self, BAD, WARNING};
 use crate::panel::{Panel, stat};
+use crate::style::{self, BAD, WARNING};
 
 pub(super) fn panels() -> Vec<Panel> {
     vec![
@@ -14,7 +14,7 @@ pub(super) fn panels() -> Vec<Panel> {
              means.",
         )
         .query("{{cause}}", "max by (cause) (tag52_verdict{@} == 1)")
-        .colours(&look::VERDICTS)
+        .colours(&style::VERDICTS)
         .show_name()
         .without_data("no messages"),
         stat(
@@ -53,7 +53,7 @@ pub(super) fn panels() -> Vec<Panel> {
         .unit("s")
         .decimals(1)
         .without_data("not growing")
-        .from(BAD, &[(600.0, WARNING), (3600.0, look::GOOD)]),
+        .from(BAD, &[(600.0, WARNING), (3600.0, style::GOOD)]),
         stat(
             "Backlog",
             (4, 4),

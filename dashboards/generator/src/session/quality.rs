@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::MESSAGES;
-use crate::look::{self, PLAIN};
 use crate::panel::{Panel, lines, table};
+use crate::style::{self, PLAIN};
 
 pub(super) fn panels() -> Vec<Panel> {
     vec![
@@ -27,12 +27,12 @@ pub(super) fn panels() -> Vec<Panel> {
                  {MESSAGES}"
             ),
         )
-        .only("ahead", &[look::fixed("#9A8BD0")])
-        .only("hidden from the age", &[look::fixed("#0072B2")])
+        .only("ahead", &[style::fixed("#9A8BD0")])
+        .only("hidden from the age", &[style::fixed("#0072B2")])
         .only(
             "share of messages",
             &[
-                look::fixed("#999999"),
+                style::fixed("#999999"),
                 ("unit", json!("percentunit")),
                 ("custom.axisPlacement", json!("right")),
             ],
@@ -107,8 +107,8 @@ pub(super) fn panels() -> Vec<Panel> {
                 "sum(rate(tag52_ack_pending_seconds_total{{@}}[$__rate_interval])) / {MESSAGES}"
             ),
         )
-        .only("in flight", &[look::fixed("#56B4E9")])
-        .only("acknowledgement pending", &[look::fixed("#D55E00")])
+        .only("in flight", &[style::fixed("#56B4E9")])
+        .only("acknowledgement pending", &[style::fixed("#D55E00")])
         .unit("s")
         .at_least(0.0)
         .calcs(&["lastNotNull"])
@@ -124,7 +124,7 @@ pub(super) fn panels() -> Vec<Panel> {
             "1 - sum by (part) (rate(tag52_part_seconds_bucket{@,le=\"0.01\"}[$__rate_interval])) \
              / sum by (part) (rate(tag52_part_seconds_count{@}[$__rate_interval]))",
         )
-        .colours(&look::PARTS)
+        .colours(&style::PARTS)
         .unit("percentunit")
         .at_least(0.0)
         .at_most(1.0)

@@ -1,11 +1,11 @@
 //! The figures of a demo run, as text.
 
-use lab::holds::Waits;
+use lab::gil_waits::Waits;
 
 use super::{AgentSummary, Summary};
 use crate::join::{Joined, Quantiles};
-use crate::live::human;
-use crate::split::{WAITING, spoken};
+use crate::matrix_sum::{WAITING, spoken};
+use crate::progress::human;
 
 impl Summary {
     /// The summary for people.

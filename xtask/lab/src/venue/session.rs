@@ -14,7 +14,7 @@ use crate::clock::{self, SECOND};
 use crate::cpu;
 use crate::fix::{Cutter, Writer, execution_report};
 use crate::poll::{self, STOP_CHECK};
-use crate::unsent::Watch;
+use crate::send_buffer::Watch;
 
 const STOP_CHECK_NS: i64 = STOP_CHECK.as_nanos() as i64;
 

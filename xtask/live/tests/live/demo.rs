@@ -3,8 +3,8 @@
 use demo::Mode;
 use lab::blame::Blamed;
 use lab::cpu;
-use lab::holds::Waits;
-use lab::runners::Runners;
+use lab::gil_waits::Waits;
+use lab::rivals::Runners;
 use live::{agent_binary, one_at_a_time, rival, waker};
 use tag52::verdict::HEALTHY_NS;
 use workspace::child::Guarded;

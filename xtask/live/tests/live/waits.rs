@@ -5,7 +5,7 @@ use std::time::Duration;
 use lab::cgroup::Cgroup;
 use lab::cpu;
 use lab::database::Database;
-use lab::runners::Runners;
+use lab::rivals::Runners;
 use live::{Bench, median, observe, observe_from, one_at_a_time, rival};
 
 #[test]

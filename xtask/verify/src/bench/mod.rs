@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: what the agent costs, as throughput.
 
+mod measured_agent;
 mod node;
 mod record;
-mod watch;
 
 use std::path::Path;
 

@@ -20,7 +20,7 @@ use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 
 use self::table::{Pair, Reader, table};
-use super::watch::{AgentTotals, Cpu, Watch};
+use super::measured_agent::{AgentTotals, Cpu, Watch};
 use lab::bench::Bench;
 use lab::venue;
 use lab::victim::Record;

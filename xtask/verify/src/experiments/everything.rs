@@ -11,7 +11,7 @@ use lab::bench::{Bench, rival};
 use lab::blame::Blamed;
 use lab::cgroup::Cgroup;
 use lab::database::Database;
-use lab::runners::Runners;
+use lab::rivals::Runners;
 use lab::{cpu, process, venue};
 
 pub(super) const EVERYTHING: Experiment = Experiment {

@@ -7,7 +7,7 @@ use crate::observe::observe;
 use crate::{Check, Context, Experiment, Row};
 use lab::blame::Blamed;
 use lab::gil::{self, Rival, Set};
-use lab::holds::{Hold, Truth, Waits};
+use lab::gil_waits::{Hold, Truth, Waits};
 use lab::{cpu, process, venue};
 
 pub(super) const GIL: Experiment = Experiment {

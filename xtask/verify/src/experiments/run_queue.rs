@@ -9,7 +9,7 @@ use crate::observe::{bench, observe};
 use crate::{Context, Experiment, Row, blame};
 use lab::bench::rival;
 use lab::cpu::{self, Mover};
-use lab::runners::Runners;
+use lab::rivals::Runners;
 
 pub(super) const RIVALS: Experiment = Experiment {
     name: "rivals",

@@ -10,7 +10,7 @@ use crate::observe::{Run, observe};
 use crate::{Check, Context, Errors, Experiment, Row, blame};
 use lab::bench::{Bench, rival};
 use lab::cgroup::Cgroup;
-use lab::runners::Runners;
+use lab::rivals::Runners;
 use lab::{cpu, venue};
 
 pub(super) const QUOTA: Experiment = Experiment {

@@ -3,8 +3,8 @@
 use anyhow::{Context as _, Result, ensure};
 
 use super::super::session;
-use super::ask::{self, View};
 use super::prometheus::{Prometheus, series};
+use super::queries::{self, View};
 use super::report::{Outcome, Row};
 use lab::agent;
 
@@ -17,7 +17,7 @@ const TOLERANCE: f64 = 0.01;
 /// graph.
 pub(super) fn stack(prometheus: &Prometheus, view: &View) -> Result<Vec<Row>> {
     let sender = &view.chosen["sender"];
-    let questions = ask::questions(&session::session().json())?;
+    let questions = queries::questions(&session::session().json())?;
     let panel = questions
         .iter()
         .find(|q| q.place == STACK)
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_stack_is_a_panel_of_the_session() {
-        let questions = ask::questions(&session::session().json()).expect("questions");
+        let questions = queries::questions(&session::session().json()).expect("questions");
         assert!(questions.iter().any(|q| q.place == STACK));
     }
 }

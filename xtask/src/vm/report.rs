@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::binaries::Subject;
 use super::kernel::Kernel;
-use super::subject::Subject;
 
 /// Whether a test does not need the probes.
 pub(super) fn works_everywhere(test: &str) -> bool {

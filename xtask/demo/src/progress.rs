@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::app::Lag;
 use super::join::Quantiles;
-use super::split::Split;
+use super::matrix_sum::Split;
 use lab::agent::Message;
 use lab::venue::Venue;
 
