@@ -33,7 +33,7 @@ pub(crate) fn run(filter: &[String]) -> Result<()> {
     let image = stages.run("image", image_for_tests)?;
     // The live tests start the victims, and the demo.
     stages.run("lab and demo", || task::build(&["lab", "demo"]))?;
-    let under_test = tests::Subject {
+    let under_test = tests::AgentUnderTest {
         agent,
         image,
         oracles,

@@ -18,11 +18,11 @@ use clap::{Args, Parser, Subcommand};
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: TaskCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum TaskCommand {
     /// Set up the eBPF toolchain and nothing else
     Setup,
     /// Build the agent (release)
@@ -80,20 +80,20 @@ fn main() -> ExitCode {
     workspace::exit_code(dispatch(Cli::parse().command))
 }
 
-fn dispatch(command: Command) -> Result<()> {
+fn dispatch(command: TaskCommand) -> Result<()> {
     match command {
-        Command::Setup => toolchain::ensure().map(drop),
-        Command::Build => toolchain::build_agent().map(drop),
-        Command::Run { arguments } => run::run("run", &arguments),
-        Command::Top { arguments } => run::run("top", &arguments),
-        Command::Demo(options) => task::DEMO.become_it(&options.arguments),
-        Command::Verify(options) => task::VERIFY.become_it(&options.arguments),
-        Command::Bench(options) => task::BENCH.become_it(&options.arguments),
-        Command::Test { filter } => check::run(&filter),
-        Command::Vm(options) => vm::run(&options),
-        Command::Image(options) => image::run(&options),
-        Command::DeployCheck(options) => deploy::run(&options),
-        Command::Dashboards(options) => task::DASHBOARDS.become_it(&options.arguments),
-        Command::Screenshots(options) => task::SCREENSHOTS.become_it(&options.arguments),
+        TaskCommand::Setup => toolchain::ensure().map(drop),
+        TaskCommand::Build => toolchain::build_agent().map(drop),
+        TaskCommand::Run { arguments } => run::run("run", &arguments),
+        TaskCommand::Top { arguments } => run::run("top", &arguments),
+        TaskCommand::Demo(options) => task::DEMO.become_it(&options.arguments),
+        TaskCommand::Verify(options) => task::VERIFY.become_it(&options.arguments),
+        TaskCommand::Bench(options) => task::BENCH.become_it(&options.arguments),
+        TaskCommand::Test { filter } => check::run(&filter),
+        TaskCommand::Vm(options) => vm::run(&options),
+        TaskCommand::Image(options) => image::run(&options),
+        TaskCommand::DeployCheck(options) => deploy::run(&options),
+        TaskCommand::Dashboards(options) => task::DASHBOARDS.become_it(&options.arguments),
+        TaskCommand::Screenshots(options) => task::SCREENSHOTS.become_it(&options.arguments),
     }
 }

@@ -4,7 +4,7 @@ mod json;
 
 use serde_json::{Value, json};
 
-use super::style::{self, Coloured};
+use super::style::{self, NamedColour};
 
 /// The data source all panels ask: the dashboard's variable.
 pub(super) fn source() -> Value {
@@ -13,7 +13,7 @@ pub(super) fn source() -> Value {
 
 /// How answers are shown.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum PanelKind {
     /// Lines over time.
     Lines,
     /// Areas over time, one on top of the other.
@@ -30,7 +30,7 @@ pub(super) enum Kind {
     Table,
 }
 
-impl Kind {
+impl PanelKind {
     const fn name(&self) -> &'static str {
         match self {
             Self::Lines | Self::Stack => "timeseries",
@@ -62,7 +62,7 @@ struct Query {
 pub(super) struct Panel {
     title: &'static str,
     description: &'static str,
-    kind: Kind,
+    kind: PanelKind,
     pub(super) size: (u32, u32),
     queries: Vec<Query>,
     unit: &'static str,
@@ -83,7 +83,12 @@ pub(super) struct Panel {
     soft_max: Option<f64>,
 }
 
-fn panel(title: &'static str, kind: Kind, size: (u32, u32), description: &'static str) -> Panel {
+fn panel(
+    title: &'static str,
+    kind: PanelKind,
+    size: (u32, u32),
+    description: &'static str,
+) -> Panel {
     Panel {
         title,
         description,
@@ -111,39 +116,39 @@ fn panel(title: &'static str, kind: Kind, size: (u32, u32), description: &'stati
 
 /// Lines over time.
 pub(super) fn lines(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
-    panel(title, Kind::Lines, size, description)
+    panel(title, PanelKind::Lines, size, description)
 }
 
 /// Areas over time whose height is the sum.
 pub(super) fn stack(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
-    panel(title, Kind::Stack, size, description).at_least(0.0)
+    panel(title, PanelKind::Stack, size, description).at_least(0.0)
 }
 
 /// A heat map of a histogram's buckets.
 pub(super) fn heatmap(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
     // More columns than this are too narrow to be seen.
-    panel(title, Kind::Heatmap, size, description).points(120)
+    panel(title, PanelKind::Heatmap, size, description).points(120)
 }
 
 /// States over time, one line for each series.
 pub(super) fn states(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
-    panel(title, Kind::States, size, description).points(200)
+    panel(title, PanelKind::States, size, description).points(200)
 }
 
 /// One large figure.
 pub(super) fn stat(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
-    panel(title, Kind::Stat, size, description)
+    panel(title, PanelKind::Stat, size, description)
 }
 
 /// A bar for each series.
 pub(super) fn bars(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
-    panel(title, Kind::Bars, size, description).at_least(0.0)
+    panel(title, PanelKind::Bars, size, description).at_least(0.0)
 }
 
 /// A row for each series.
 pub(super) fn table(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
     // Labels are no numbers, even where they look like them.
-    panel(title, Kind::Table, size, description).unit("string")
+    panel(title, PanelKind::Table, size, description).unit("string")
 }
 
 impl Panel {
@@ -215,7 +220,7 @@ impl Panel {
     }
 
     /// Fixed colours by series.
-    pub(super) fn colours(mut self, of: &[Coloured]) -> Self {
+    pub(super) fn colours(mut self, of: &[NamedColour]) -> Self {
         self.overrides.extend(style::colours(of));
         self
     }

@@ -6,10 +6,10 @@
 use serde_json::{Value, json};
 
 /// A series' name and its colour.
-pub(super) type Coloured = (&'static str, &'static str);
+pub(super) type NamedColour = (&'static str, &'static str);
 
 /// The parts, in the order in which they are stacked.
-pub(super) const PARTS: [Coloured; 7] = [
+pub(super) const PARTS: [NamedColour; 7] = [
     ("network", "#56B4E9"),
     ("on_cpu", "#E5D352"),
     ("run_queue", "#E69F00"),
@@ -20,7 +20,7 @@ pub(super) const PARTS: [Coloured; 7] = [
 ];
 
 /// The stages, in the order of a message's way. In flight is the network's, and has its colour.
-pub(super) const STAGES: [Coloured; 4] = [
+pub(super) const STAGES: [NamedColour; 4] = [
     ("in_flight", "#56B4E9"),
     ("held_back", "#882255"),
     ("queued", "#AA8F66"),
@@ -29,7 +29,7 @@ pub(super) const STAGES: [Coloured; 4] = [
 
 /// The verdicts, from the one that is none to the one that weighs most in a session with several.
 /// Causes have the colour of their part.
-pub(super) const VERDICTS: [Coloured; 10] = [
+pub(super) const VERDICTS: [NamedColour; 10] = [
     ("healthy", "#009E73"),
     ("unknown", "#999999"),
     ("clock_skew", "#9A8BD0"),
@@ -74,7 +74,7 @@ pub(super) fn by_name(name: &str, properties: &[(&str, Value)]) -> Value {
 }
 
 /// Fixed colours for series by their name.
-pub(super) fn colours(of: &[Coloured]) -> Vec<Value> {
+pub(super) fn colours(of: &[NamedColour]) -> Vec<Value> {
     of.iter()
         .map(|(name, colour)| by_name(name, &[fixed(colour)]))
         .collect()
@@ -114,7 +114,7 @@ pub(super) fn none(text: &str, color: &str) -> Value {
 }
 
 /// Names as they are, each in its colour.
-pub(super) fn names(of: &[Coloured]) -> Value {
+pub(super) fn names(of: &[NamedColour]) -> Value {
     let rows: Vec<_> = of.iter().map(|&(name, c)| (name, name, c)).collect();
     mapping(&rows)
 }

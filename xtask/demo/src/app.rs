@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::Signal;
 
-use super::{DemoOptions, Mode};
+use super::{DemoMode, DemoOptions};
 use lab::clock;
 use lab::cpython::Interpreter;
-use lab::gil_waits::{self, Hold, Truth, Wait};
+use lab::gil_waits::{self, GilHold, GilTruth, GilWait};
 use lab::sched::Schedstat;
 use lab::venue::Venue;
 use workspace::child::Guarded;
@@ -30,7 +30,7 @@ pub(super) struct Lag {
 
 /// One message in the application's log, nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HandOff {
+pub struct AppHandOff {
     /// MsgSeqNum.
     pub seq: u64,
     /// Tag 52, UTC.
@@ -41,7 +41,7 @@ pub struct HandOff {
     pub monotonic_ns: i64,
 }
 
-impl HandOff {
+impl AppHandOff {
     /// The application's own lag.
     pub fn lag_ns(&self) -> i64 {
         self.utc_ns - self.sent_ns
@@ -49,13 +49,13 @@ impl HandOff {
 }
 
 /// The application's log.
-pub type AppLog = Vec<HandOff>;
+pub type AppLog = Vec<AppHandOff>;
 
 /// What the application says of its ingest thread besides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct AppRecord {
     /// Its waits for the GIL after the parse of a message.
-    pub gil: Truth,
+    pub gil: GilTruth,
     /// The kernel's account of it.
     pub schedstat: Schedstat,
 }
@@ -73,14 +73,14 @@ impl AppRecord {
             Schedstat::parse(&read(extension)?).context("an odd account of a thread")
         };
         let waits = gil_waits::parse(&read("waits")?)?;
-        let wait = |&Hold { from_ns, to_ns }: &Hold| Wait {
+        let wait = |&GilHold { from_ns, to_ns }: &GilHold| GilWait {
             from_ns,
             ns: to_ns - from_ns,
         };
-        let waits: Vec<Wait> = waits.iter().map(wait).collect();
+        let waits: Vec<GilWait> = waits.iter().map(wait).collect();
         let calls = gil_waits::parse(&read("calls")?)?;
         Ok(Self {
-            gil: Truth::classify(&waits, &calls, account("processor")?, SWITCH_INTERVAL_NS),
+            gil: GilTruth::classify(&waits, &calls, account("processor")?, SWITCH_INTERVAL_NS),
             schedstat: account("schedstat")?,
         })
     }
@@ -94,7 +94,7 @@ pub(super) fn parse_log(text: &str) -> Result<AppLog> {
             let [seq, stamp, utc, monotonic] = fields[..] else {
                 bail!("odd line in the application's log: {line}")
             };
-            Ok(HandOff {
+            Ok(AppHandOff {
                 seq: seq.parse()?,
                 sent_ns: clock::parse_utc(stamp).with_context(|| format!("odd tag 52: {stamp}"))?,
                 utc_ns: utc.parse()?,
@@ -106,7 +106,7 @@ pub(super) fn parse_log(text: &str) -> Result<AppLog> {
 
 /// What the application runs beside.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Surroundings<'a> {
+pub(super) struct AppEnvironment<'a> {
     /// The venue's port.
     pub(super) venue: u16,
     /// The database's port.
@@ -119,7 +119,7 @@ pub(super) struct Surroundings<'a> {
 
 /// The running application; killed when dropped.
 #[derive(Debug)]
-pub(super) struct App {
+pub(super) struct DemoApp {
     ingest: Guarded,
     processor: Option<Guarded>,
     log: PathBuf,
@@ -127,12 +127,12 @@ pub(super) struct App {
     connected: Arc<AtomicBool>,
 }
 
-impl App {
+impl DemoApp {
     /// Starts it.
     pub(super) fn start(
         options: &DemoOptions,
         python: &Interpreter,
-        place: &Surroundings<'_>,
+        place: &AppEnvironment<'_>,
     ) -> Result<Self> {
         let log = place.folder.join("handed-off");
         let cpus = place
@@ -161,7 +161,7 @@ impl App {
             .arg(&log);
         command.args([
             "--mode",
-            if options.mode == Mode::Thread {
+            if options.mode == DemoMode::Thread {
                 "thread"
             } else {
                 "process"
@@ -172,7 +172,7 @@ impl App {
         }
         let mut ingest = Guarded::spawn(command.stdout(Stdio::piped()), "the ingest process")?;
 
-        let processor = if options.mode == Mode::Process {
+        let processor = if options.mode == DemoMode::Process {
             let mut command = script("processor.py");
             if let Some((_, processor)) = &cpus {
                 command.args(["--cpu", processor]);

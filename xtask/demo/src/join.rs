@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::app::HandOff;
-use lab::agent::Message;
+use super::app::AppHandOff;
+use lab::agent::MessageLine;
 
 /// Quantiles of a set of nanosecond values; all zero when it is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -34,7 +34,7 @@ impl Quantiles {
 
 /// The outcome of a join.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Joined {
+pub struct JoinSummary {
     /// Messages both know.
     pub joined: usize,
     /// Messages only the application knows. Those before the agent was attached are among them.
@@ -48,7 +48,7 @@ pub struct Joined {
 }
 
 /// Joins by MsgSeqNum; each message of the agent counts once.
-pub(super) fn join(log: &[HandOff], messages: &[Message]) -> Joined {
+pub(super) fn join(log: &[AppHandOff], messages: &[MessageLine]) -> JoinSummary {
     let ages: HashMap<u64, i64> = messages
         .iter()
         .map(|message| (message.seq, message.age_ns))
@@ -57,7 +57,7 @@ pub(super) fn join(log: &[HandOff], messages: &[Message]) -> Joined {
         .iter()
         .filter_map(|entry| Some(ages.get(&entry.seq)? - entry.lag_ns()))
         .collect();
-    Joined {
+    JoinSummary {
         joined: signed.len(),
         only_application: log.len() - signed.len(),
         only_agent: ages.len().saturating_sub(signed.len()),
@@ -93,7 +93,7 @@ mod tests {
             line(9, sent, 7_000),
             r#"{"type":"summary"}"#.to_owned(),
         ];
-        let messages: Vec<Message> = lines
+        let messages: Vec<MessageLine> = lines
             .iter()
             .filter_map(|line| parse_line(line).expect("JSON"))
             .collect();

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use lab::agent::{AgentOutput, Message};
+use lab::agent::{AgentOutput, MessageLine};
 use lab::cpu;
 use lab::cpython::Interpreter;
 use lab::database::Database;
@@ -29,12 +29,12 @@ use lab::venue::{Venue, VenueOptions};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tempfile::TempDir;
 
-use self::app::App;
-pub use self::app::{AppLog, AppRecord, HandOff};
-pub use self::join::{Joined, Quantiles};
+use self::app::DemoApp;
+pub use self::app::{AppHandOff, AppLog, AppRecord};
+pub use self::join::{JoinSummary, Quantiles};
 use self::observer::Observer;
-pub use self::options::{DemoOptions, Mode, View};
-pub use self::report::{AgentSummary, BlameShare, PartShare, Summary, VerdictLines};
+pub use self::options::{DemoMode, DemoOptions, ViewMode};
+pub use self::report::{AgentSummary, BlameShare, DemoSummary, PartShare, VerdictLines};
 
 /// Runs the demo with the agent in `binary` (`None`: without) and returns its summary. `show` gets
 /// one line a second.
@@ -45,9 +45,9 @@ pub fn run(
     options: &DemoOptions,
     binary: Option<&Path>,
     mut show: impl FnMut(&str),
-) -> Result<Summary> {
+) -> Result<DemoSummary> {
     ensure!(
-        !(options.json && options.view == View::Always),
+        !(options.json && options.view == ViewMode::Always),
         "--json and the live view both want standard output"
     );
     let stop = stop_flag()?;
@@ -84,12 +84,12 @@ pub fn run(
         .transpose()?;
     let sent = venue.stop()?;
     let agent = output.as_ref().map(checked).transpose()?;
-    Summary::new(options, ran, sent.len(), (&log, account), agent)
+    DemoSummary::new(options, ran, sent.len(), (&log, account), agent)
 }
 
 /// The processes of the incident, and the venue.
 struct Incident {
-    app: App,
+    app: DemoApp,
     venue: Venue,
     python: Interpreter,
     folder: TempDir,
@@ -117,13 +117,13 @@ impl Incident {
             ..VenueOptions::default()
         })?;
         let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
-        let place = app::Surroundings {
+        let place = app::AppEnvironment {
             venue: venue.port(),
             database: database.port(),
             cpus,
             folder: folder.path(),
         };
-        let mut app = App::start(options, &python, &place)?;
+        let mut app = DemoApp::start(options, &python, &place)?;
         app.wait_connected(&venue, Duration::from_secs(20), stop)?;
         Ok(Self {
             app,
@@ -137,8 +137,8 @@ impl Incident {
     /// The first line.
     fn greeting(&self, options: &DemoOptions) -> String {
         let processor = match options.mode {
-            Mode::Thread => "a thread of the same process",
-            Mode::Process => "a process of its own",
+            DemoMode::Thread => "a thread of the same process",
+            DemoMode::Process => "a process of its own",
         };
         format!(
             "{} msg/s to pid {} ({}), the processor is {processor}; Ctrl-C ends it early",
@@ -158,7 +158,7 @@ fn watch(
     stop: &AtomicBool,
     show: &mut impl FnMut(&str),
 ) -> Result<Duration> {
-    let mut live = progress::Live::default();
+    let mut live = progress::ProgressLine::default();
     let start = Instant::now();
     let mut tick = start;
     while start.elapsed() < Duration::from_secs(options.seconds) && !stop.load(Ordering::Relaxed) {
@@ -188,7 +188,7 @@ fn watch(
 }
 
 /// The messages and the summary of an agent that ended as it should.
-fn checked(output: &AgentOutput) -> Result<(&[Message], &serde_json::Value)> {
+fn checked(output: &AgentOutput) -> Result<(&[MessageLine], &serde_json::Value)> {
     ensure!(
         output.status.success(),
         "the agent ended with {}",

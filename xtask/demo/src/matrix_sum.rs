@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lab::agent::Message;
+use lab::agent::MessageLine;
 
 /// The parts that are not the network, in the order in which they are shown.
 pub(super) const WAITING: [&str; 6] = [
@@ -16,15 +16,15 @@ pub(super) const WAITING: [&str; 6] = [
 
 /// Nanoseconds per part, over any number of messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Split {
+pub(super) struct MatrixSum {
     parts: BTreeMap<String, i64>,
     held_back: i64,
     messages: u64,
 }
 
-impl Split {
+impl MatrixSum {
     /// The sum of `messages`.
-    pub(super) fn of<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Self {
+    pub(super) fn of<'a>(messages: impl IntoIterator<Item = &'a MessageLine>) -> Self {
         let mut split = Self::default();
         for message in messages {
             split.messages += 1;

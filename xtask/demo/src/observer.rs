@@ -5,14 +5,14 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use lab::agent::{Agent, AgentOutput, Launch};
+use lab::agent::{AgentLaunch, AgentOutput, AgentProcess};
 
 use super::DemoOptions;
 use super::view::LiveView;
 
 /// The agent, either way.
 pub(super) enum Observer {
-    Lines(Agent),
+    Lines(AgentProcess),
     View(LiveView),
 }
 
@@ -68,14 +68,14 @@ impl Observer {
 }
 
 /// Starts the agent on `pid` and waits until its probes are attached.
-fn attach(binary: &Path, pid: i32, sudo: bool) -> Result<Agent> {
+fn attach(binary: &Path, pid: i32, sudo: bool) -> Result<AgentProcess> {
     let arguments = vec![
         "--pid".into(),
         pid.to_string(),
         "--json".into(),
         "messages".into(),
     ];
-    let mut agent = Agent::start(&Launch {
+    let mut agent = AgentProcess::start(&AgentLaunch {
         binary,
         arguments,
         sudo,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Where the processor runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Mode {
+pub enum DemoMode {
     /// as a thread of the ingest process: the incident
     Thread,
     /// as a process of its own: the cure
@@ -14,7 +14,7 @@ pub enum Mode {
 
 /// Whether the agent's live view is opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum View {
+pub enum ViewMode {
     /// on a terminal
     #[default]
     Auto,
@@ -24,7 +24,7 @@ pub enum View {
     Never,
 }
 
-impl View {
+impl ViewMode {
     pub(super) fn opens(self, options: &DemoOptions) -> bool {
         match self {
             Self::Auto => !options.json && std::io::stdout().is_terminal(),
@@ -39,7 +39,7 @@ impl View {
 pub struct DemoOptions {
     /// Where the processor runs
     #[arg(long, default_value = "thread")]
-    pub mode: Mode,
+    pub mode: DemoMode,
     /// How long to run
     #[arg(long, default_value_t = 30)]
     pub seconds: u64,
@@ -51,7 +51,7 @@ pub struct DemoOptions {
     pub json: bool,
     /// Watch it in the agent's live view, until q or the end of the time
     #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub view: View,
+    pub view: ViewMode,
     /// Run the incident without the agent
     #[arg(long)]
     pub no_agent: bool,
@@ -72,11 +72,11 @@ pub struct DemoOptions {
 impl Default for DemoOptions {
     fn default() -> Self {
         Self {
-            mode: Mode::Thread,
+            mode: DemoMode::Thread,
             seconds: 30,
             rate: 600.0,
             json: false,
-            view: View::Never,
+            view: ViewMode::Never,
             no_agent: false,
             agent: None,
             python: "python3".into(),

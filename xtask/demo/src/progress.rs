@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::app::Lag;
 use super::join::Quantiles;
-use super::matrix_sum::Split;
-use lab::agent::Message;
+use super::matrix_sum::MatrixSum;
+use lab::agent::MessageLine;
 use lab::venue::Venue;
 
 /// What was shown so far.
 #[derive(Debug, Default)]
-pub(super) struct Live {
+pub(super) struct ProgressLine {
     shown: usize,
 }
 
-impl Live {
+impl ProgressLine {
     /// Messages of the agent already shown.
     pub(super) fn shown(&self) -> usize {
         self.shown
@@ -26,7 +26,7 @@ impl Live {
         elapsed: Duration,
         lag: Lag,
         venue: &Venue,
-        fresh: Option<&[Message]>,
+        fresh: Option<&[MessageLine]>,
     ) -> String {
         let mut line = format!(
             "{:>4.0} s | {} sent, {} handed off | app lag {:>8}",
@@ -46,7 +46,7 @@ impl Live {
                     human(fresh[fresh.len() - 1].age_ns),
                     human(ages.p50_ns),
                     human(ages.p99_ns),
-                    Split::of(fresh).shares()
+                    MatrixSum::of(fresh).shares()
                 );
             }
         }

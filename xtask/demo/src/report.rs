@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::app::{AppRecord, HandOff};
-use super::join::{Joined, Quantiles, join};
-use super::matrix_sum::{Split, WAITING};
-use super::{DemoOptions, Mode};
-use lab::agent::Message;
+use super::app::{AppHandOff, AppRecord};
+use super::join::{JoinSummary, Quantiles, join};
+use super::matrix_sum::{MatrixSum, WAITING};
+use super::{DemoMode, DemoOptions};
+use lab::agent::MessageLine;
 use lab::blame::Blame;
 
 /// One part's total over all messages.
@@ -111,12 +111,12 @@ pub struct AgentSummary {
     /// Always 0.
     pub inexact: usize,
     /// The agent beside the application.
-    pub join: Joined,
+    pub join: JoinSummary,
 }
 
 /// The end of a demo run, and the object that `--json` prints.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Summary {
+pub struct DemoSummary {
     /// `thread` or `process`.
     pub mode: &'static str,
     /// How long messages flowed, seconds.
@@ -137,25 +137,25 @@ pub struct Summary {
     pub agent: Option<AgentSummary>,
 }
 
-impl Summary {
+impl DemoSummary {
     pub(super) fn new(
         options: &DemoOptions,
         ran: Duration,
         sent: usize,
-        (log, account): (&[HandOff], AppRecord),
-        agent: Option<(&[Message], &serde_json::Value)>,
+        (log, account): (&[AppHandOff], AppRecord),
+        agent: Option<(&[MessageLine], &serde_json::Value)>,
     ) -> Result<Self> {
         Ok(Self {
             mode: match options.mode {
-                Mode::Thread => "thread",
-                Mode::Process => "process",
+                DemoMode::Thread => "thread",
+                DemoMode::Process => "process",
             },
             seconds: ran.as_secs_f64(),
             sent,
             handed_off: log.len(),
-            app_lag_first_ns: log.first().map_or(0, HandOff::lag_ns),
-            app_lag_last_ns: log.last().map_or(0, HandOff::lag_ns),
-            app_lag: Quantiles::of(log.iter().map(HandOff::lag_ns).collect()),
+            app_lag_first_ns: log.first().map_or(0, AppHandOff::lag_ns),
+            app_lag_last_ns: log.last().map_or(0, AppHandOff::lag_ns),
+            app_lag: Quantiles::of(log.iter().map(AppHandOff::lag_ns).collect()),
             account,
             agent: agent
                 .map(|(messages, summary)| AgentSummary::new(log, messages, summary))
@@ -165,8 +165,12 @@ impl Summary {
 }
 
 impl AgentSummary {
-    fn new(log: &[HandOff], messages: &[Message], summary: &serde_json::Value) -> Result<Self> {
-        let split = Split::of(messages);
+    fn new(
+        log: &[AppHandOff],
+        messages: &[MessageLine],
+        summary: &serde_json::Value,
+    ) -> Result<Self> {
+        let split = MatrixSum::of(messages);
         let charges = Blame::of(summary)?;
         let session = &summary["sessions"][0];
         let inexact = messages.iter().filter(|m| m.total() != m.age_ns).count();

@@ -16,13 +16,13 @@ use nix::sys::signal::Signal;
 use workspace::child::Guarded;
 
 pub use self::logged::LoggedAgent;
-pub use self::message::{AgeBounds, Message, MessageSession, parse_line};
+pub use self::message::{AgeBounds, MessageLine, MessageSession, parse_line};
 pub use self::output::AgentOutput;
 use self::output::Lines;
 
 /// How to start the agent.
 #[derive(Clone, Debug)]
-pub struct Launch<'a> {
+pub struct AgentLaunch<'a> {
     /// The agent's binary.
     pub binary: &'a Path,
     /// Arguments after `run`.
@@ -35,7 +35,7 @@ pub struct Launch<'a> {
 
 /// A running agent; killed when dropped.
 #[derive(Debug)]
-pub struct Agent {
+pub struct AgentProcess {
     child: Guarded,
     lines: Arc<Mutex<Lines>>,
     readers: Vec<JoinHandle<()>>,
@@ -53,9 +53,9 @@ pub fn command(binary: &Path, sudo: bool) -> Command {
     command
 }
 
-impl Agent {
+impl AgentProcess {
     /// Starts `tag52 run` with standard output and error piped.
-    pub fn start(launch: &Launch<'_>) -> Result<Self> {
+    pub fn start(launch: &AgentLaunch<'_>) -> Result<Self> {
         let mut command = command(launch.binary, launch.sudo);
         command.arg("run").args(&launch.arguments);
         Self::spawn(&mut command, launch.echo, launch.sudo)
@@ -139,13 +139,13 @@ impl Agent {
     }
 
     /// The messages from the `from`th on.
-    pub fn messages_from(&self, from: usize) -> Vec<Message> {
+    pub fn messages_from(&self, from: usize) -> Vec<MessageLine> {
         let mut lines = self.lines();
         lines.parse();
         lines
             .messages
             .get(from..)
-            .map(<[Message]>::to_vec)
+            .map(<[MessageLine]>::to_vec)
             .unwrap_or_default()
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
-use crate::venue::{self, Sent, Venue};
+use crate::venue::{self, SentMessage, Venue};
 use crate::victim::VictimLog;
 use crate::victims;
 use workspace::child::Guarded;
@@ -25,9 +25,9 @@ pub struct Bench {
 
 /// What the venue and the victim wrote down.
 #[derive(Clone, Debug)]
-pub struct Truth {
+pub struct BenchTruth {
     /// The venue's ExecutionReports ([`Bench::conclude_all`]: everything it sent).
-    pub sent: Vec<Sent>,
+    pub sent: Vec<SentMessage>,
     /// The victim's log, administrative messages left out.
     pub victim: VictimLog,
 }
@@ -84,15 +84,15 @@ impl Bench {
 
     /// Opens the gate and waits for at most `limit` until the victim has read everything and is
     /// gone.
-    pub fn finish(self, limit: Duration) -> Result<Truth> {
+    pub fn finish(self, limit: Duration) -> Result<BenchTruth> {
         self.venue.open_gate();
         self.conclude(limit)
     }
 
     /// Waits for at most `limit` until the victim has read everything and is gone; the gate is open
     /// already.
-    pub fn conclude(self, limit: Duration) -> Result<Truth> {
-        let Truth {
+    pub fn conclude(self, limit: Duration) -> Result<BenchTruth> {
+        let BenchTruth {
             mut sent,
             mut victim,
         } = self.conclude_all(limit)?;
@@ -101,17 +101,17 @@ impl Bench {
         victim
             .records
             .retain(|record| reports.contains(&record.seq));
-        Ok(Truth { sent, victim })
+        Ok(BenchTruth { sent, victim })
     }
 
     /// The same, administrative messages kept: what the venue sent and what the victim received, in
     /// the same order.
-    pub fn conclude_all(mut self, limit: Duration) -> Result<Truth> {
+    pub fn conclude_all(mut self, limit: Duration) -> Result<BenchTruth> {
         let status = self.victim.wait(limit)?;
         ensure!(status.success(), "the victim failed: {status}");
         let sent = self.venue.stop()?;
         let victim = VictimLog::read(&log_in(&self.folder))?;
-        Ok(Truth { sent, victim })
+        Ok(BenchTruth { sent, victim })
     }
 }
 

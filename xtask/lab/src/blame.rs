@@ -10,7 +10,7 @@ pub const PARTS: [&str; 4] = ["run_queue", "throttle", "lock_wait", "blocked"];
 
 /// One row. Nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-pub struct Blamed {
+pub struct BlameEntry {
     /// The part it is of.
     pub part: String,
     /// Who, in the agent's words; `None`: all others.
@@ -41,7 +41,7 @@ pub struct Blamed {
 /// The rows of all sessions, and the parts they are of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Blame {
-    rows: Vec<Blamed>,
+    rows: Vec<BlameEntry>,
     parts: BTreeMap<String, i64>,
     inexact: Vec<String>,
 }
@@ -64,7 +64,7 @@ impl Blame {
     }
 
     fn add(&mut self, session: &Value) -> Result<()> {
-        let rows: Vec<Blamed> =
+        let rows: Vec<BlameEntry> =
             serde_json::from_value(session["blame"].clone()).context("odd rows of blame")?;
         let matrix: BTreeMap<String, BTreeMap<String, i64>> =
             serde_json::from_value(session["matrix"].clone()).context("an odd matrix")?;
@@ -121,23 +121,23 @@ impl Blame {
     }
 
     /// The rows of a part.
-    pub fn rows<'a>(&'a self, part: &'a str) -> impl Iterator<Item = &'a Blamed> {
+    pub fn rows<'a>(&'a self, part: &'a str) -> impl Iterator<Item = &'a BlameEntry> {
         self.rows.iter().filter(move |row| row.part == part)
     }
 
     /// What of a part is charged to culprits that `is` is true for, nanoseconds.
-    pub fn charged(&self, part: &str, is: impl Fn(&Blamed) -> bool) -> i64 {
+    pub fn charged(&self, part: &str, is: impl Fn(&BlameEntry) -> bool) -> i64 {
         let rows = self.rows(part).filter(|row| is(row));
         rows.map(|row| row.ns).sum()
     }
 
     /// The same as a share of the part, 0 to 1.
-    pub fn share(&self, part: &str, is: impl Fn(&Blamed) -> bool) -> f64 {
+    pub fn share(&self, part: &str, is: impl Fn(&BlameEntry) -> bool) -> f64 {
         self.charged(part, is) as f64 / self.part(part) as f64
     }
 }
 
-impl Blamed {
+impl BlameEntry {
     /// Its culprit begins with these words.
     pub fn begins(&self, words: &str) -> bool {
         self.culprit.as_ref().is_some_and(|c| c.starts_with(words))

@@ -21,7 +21,7 @@ use crate::victim::VictimLog;
 
 /// Who reads a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Readers {
+pub enum ReaderModel {
     /// always the same thread, which waits for all of its sessions with epoll_wait(2)
     Epoll,
     /// the same with poll(2)
@@ -46,7 +46,7 @@ pub struct CrowdOptions {
     pub threads: usize,
     /// Who reads a session.
     #[arg(long, default_value = "epoll")]
-    pub readers: Readers,
+    pub readers: ReaderModel,
     /// `turns`: messages after which the session is handed on.
     #[arg(long, default_value_t = 50)]
     pub turn: u64,
@@ -68,11 +68,11 @@ pub struct CrowdOptions {
 /// Reads the sessions until their venues have closed the last connection of each.
 pub fn run(options: &CrowdOptions) -> Result<()> {
     let lock = (options.hold_us > 0).then(|| rival(options)).transpose()?;
-    let work = worker::Work::new(options, lock);
+    let work = worker::MessageWork::new(options, lock);
     match options.readers {
-        Readers::Epoll | Readers::Poll => own::run(options, &work),
-        Readers::Turns => turns::run(options, &work),
-        Readers::Pool => pool::run(options, &work),
+        ReaderModel::Epoll | ReaderModel::Poll => own::run(options, &work),
+        ReaderModel::Turns => turns::run(options, &work),
+        ReaderModel::Pool => pool::run(options, &work),
     }
 }
 
@@ -100,7 +100,7 @@ fn rival(options: &CrowdOptions) -> Result<Arc<Mutex<u64>>> {
 
 /// What one thread read of one connection.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct ConnectionLog {
     /// The venue's port.
     pub venue: u16,
     /// Our port.
@@ -111,7 +111,7 @@ pub struct Part {
     pub log: VictimLog,
 }
 
-impl Part {
+impl ConnectionLog {
     fn write(&self, folder: &Path) -> Result<()> {
         let name = format!("{}.{}.{}", self.venue, self.local, self.tid);
         self.log.write(&folder.join(name))
@@ -122,7 +122,7 @@ impl Part {
 #[derive(Clone, Debug, Default)]
 pub struct CrowdLog {
     /// Who read what.
-    pub parts: Vec<Part>,
+    pub parts: Vec<ConnectionLog>,
     /// Each thread's account of itself.
     pub threads: Vec<(i32, VictimLog)>,
 }
@@ -142,7 +142,7 @@ impl CrowdLog {
             let log = VictimLog::read(&entry.path())?;
             match numbers[..] {
                 [tid] => all.threads.push((tid, log)),
-                [venue, local, tid] => all.parts.push(Part {
+                [venue, local, tid] => all.parts.push(ConnectionLog {
                     venue: u16::try_from(venue)?,
                     local: u16::try_from(local)?,
                     tid,

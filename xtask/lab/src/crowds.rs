@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
-use crate::crowd::{CrowdLog, Part};
-use crate::venue::{self, Sent, Venue};
-use crate::victim::{Mark, Record};
+use crate::crowd::{ConnectionLog, CrowdLog};
+use crate::venue::{self, SentMessage, Venue};
+use crate::victim::{Mark, VictimRecord};
 use crate::victims;
 use workspace::child::Guarded;
 
 /// How many there are, and what they do.
 #[derive(Clone, Debug)]
-pub struct Shape<'a> {
+pub struct CrowdShape<'a> {
     /// Processes.
     pub processes: usize,
     /// Sessions of each process.
@@ -40,7 +40,7 @@ struct Crowd {
 
 /// One message, as its venue and its reader wrote it down.
 #[derive(Clone, Debug)]
-pub struct True {
+pub struct TrueMessage {
     /// SenderCompID.
     pub sender: String,
     /// Our port.
@@ -50,23 +50,23 @@ pub struct True {
     /// The thread that read it.
     pub tid: i32,
     /// By the venue.
-    pub sent: Sent,
+    pub sent: SentMessage,
     /// By the reader.
-    pub record: Record,
+    pub record: VictimRecord,
 }
 
 /// What venues and crowds wrote down.
 #[derive(Clone, Debug, Default)]
-pub struct Truth {
+pub struct CrowdTruth {
     /// Every ExecutionReport.
-    pub messages: Vec<True>,
+    pub messages: Vec<TrueMessage>,
     /// Each thread's account of itself.
     pub threads: HashMap<i32, Vec<Mark>>,
 }
 
 impl Crowds {
     /// Starts them all.
-    pub fn start(shape: &Shape<'_>) -> Result<Self> {
+    pub fn start(shape: &CrowdShape<'_>) -> Result<Self> {
         let crowds = (0..shape.processes).map(|process| Crowd::start(shape, process));
         let mut crowds = Self(crowds.collect::<Result<_>>()?);
         let deadline = Instant::now() + Duration::from_secs(15);
@@ -91,7 +91,7 @@ impl Crowds {
     }
 
     /// Opens the gates and waits for at most `limit` until everything is read and all are gone.
-    pub fn finish(mut self, limit: Duration) -> Result<Truth> {
+    pub fn finish(mut self, limit: Duration) -> Result<CrowdTruth> {
         for (_, venue) in self.0.iter().flat_map(|crowd| &crowd.venues) {
             venue.open_gate();
             // Not all of them in step.
@@ -104,7 +104,7 @@ impl Crowds {
                 .wait(deadline.saturating_duration_since(Instant::now()))?;
             ensure!(status.success(), "a crowd failed: {status}");
         }
-        let mut truth = Truth::default();
+        let mut truth = CrowdTruth::default();
         for crowd in self.0 {
             crowd.conclude(&mut truth)?;
         }
@@ -113,7 +113,7 @@ impl Crowds {
 }
 
 impl Crowd {
-    fn start(shape: &Shape<'_>, process: usize) -> Result<Self> {
+    fn start(shape: &CrowdShape<'_>, process: usize) -> Result<Self> {
         let venues = (0..shape.sessions).map(|session| {
             let sender = format!("V{process}-{session:02}");
             let options = venue::VenueOptions {
@@ -145,7 +145,7 @@ impl Crowd {
     }
 
     /// Joins what the venues and the threads wrote down.
-    fn conclude(self, truth: &mut Truth) -> Result<()> {
+    fn conclude(self, truth: &mut CrowdTruth) -> Result<()> {
         let CrowdLog { parts, threads } = CrowdLog::read(self.folder.path())?;
         truth
             .threads
@@ -166,7 +166,7 @@ impl Crowd {
                     let &(tid, record) = read.get(&sent.seq).with_context(|| {
                         format!("message {} of {sender} was not read", sent.seq)
                     })?;
-                    truth.messages.push(True {
+                    truth.messages.push(TrueMessage {
                         sender: sender.clone(),
                         local,
                         pid,
@@ -182,7 +182,7 @@ impl Crowd {
 }
 
 /// A venue's ExecutionReports, one list per connection: each begins with the answer to a logon.
-fn streams(log: Vec<Sent>) -> Vec<Vec<Sent>> {
+fn streams(log: Vec<SentMessage>) -> Vec<Vec<SentMessage>> {
     let mut streams = Vec::new();
     for sent in log {
         match (sent.msg_type, streams.last_mut()) {
@@ -195,11 +195,11 @@ fn streams(log: Vec<Sent>) -> Vec<Vec<Sent>> {
 }
 
 /// Which thread read what, by MsgSeqNum.
-type ReadBy = HashMap<u64, (i32, Record)>;
+type ReadBy = HashMap<u64, (i32, VictimRecord)>;
 
 /// Who read what, for one connection (our port) after the other.
-fn connections<'a>(parts: impl Iterator<Item = &'a Part>) -> Vec<(u16, ReadBy)> {
-    let mut by_port: BTreeMap<u16, Vec<&Part>> = BTreeMap::new();
+fn connections<'a>(parts: impl Iterator<Item = &'a ConnectionLog>) -> Vec<(u16, ReadBy)> {
+    let mut by_port: BTreeMap<u16, Vec<&ConnectionLog>> = BTreeMap::new();
     for part in parts {
         by_port.entry(part.local).or_default().push(part);
     }

@@ -9,7 +9,7 @@ pub const SOH: char = '\u{1}';
 
 /// The sender's side of a session: who writes, and the next MsgSeqNum.
 #[derive(Clone, Debug)]
-pub struct Writer {
+pub struct FixWriter {
     sender: String,
     target: String,
     resolution: Resolution,
@@ -18,7 +18,7 @@ pub struct Writer {
     message: String,
 }
 
-impl Writer {
+impl FixWriter {
     /// A session of `sender` towards `target` that starts at MsgSeqNum 1.
     pub fn new(
         sender: impl Into<String>,
@@ -92,14 +92,14 @@ pub fn execution_report(number: u64, size: usize, fields: &mut String) {
 
 /// Cuts whole messages out of a byte stream, whatever the reads were.
 #[derive(Debug, Default)]
-pub struct Cutter {
+pub struct MessageFramer {
     buffer: Vec<u8>,
     start: usize,
 }
 
 /// What a receiver needs of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct MessageFields {
     /// Tag 35.
     pub msg_type: String,
     /// Tag 34.
@@ -112,7 +112,7 @@ pub struct Header {
     pub ref_seq: Option<u64>,
 }
 
-impl Cutter {
+impl MessageFramer {
     /// Appends what a receive call returned.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.start > 0 {
@@ -123,7 +123,7 @@ impl Cutter {
     }
 
     /// The next whole message, if there is one.
-    pub fn next_message(&mut self) -> Option<Header> {
+    pub fn next_message(&mut self) -> Option<MessageFields> {
         let rest = &self.buffer[self.start..];
         let length_at = find(rest, b"\x019=")? + 3;
         let length_end = length_at + find(&rest[length_at..], b"\x01")?;
@@ -133,7 +133,7 @@ impl Cutter {
             .ok()?;
         let end = length_end + 1 + length + 7;
         let message = rest.get(..end)?;
-        let header = Header {
+        let header = MessageFields {
             msg_type: field(message, "35")?,
             seq: field(message, "34")?.parse().ok()?,
             sending_time: field(message, "52")?,
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn lengths_and_checksums_are_right_and_survive_any_split() {
-        let mut writer = Writer::new("VENUE", "DROP", Resolution::Micros);
+        let mut writer = FixWriter::new("VENUE", "DROP", Resolution::Micros);
         let mut stream = Vec::new();
         let mut fields = String::new();
         for (number, size) in (1..=20).zip([300, 450].into_iter().cycle()) {
@@ -188,7 +188,7 @@ mod tests {
             stream.extend_from_slice(message);
         }
         for step in [1, 7, 100, 5000] {
-            let mut cutter = Cutter::default();
+            let mut cutter = MessageFramer::default();
             let mut seen = Vec::new();
             for piece in stream.chunks(step) {
                 cutter.push(piece);

@@ -10,10 +10,10 @@ use tempfile::TempDir;
 use crate::bench::Bench;
 use crate::cpu;
 use crate::cpython::Interpreter;
-use crate::gil_waits::{self, Hold, Truth, Wait};
+use crate::gil_waits::{self, GilHold, GilTruth, GilWait};
 use crate::sched::Schedstat;
 use crate::venue::{self, Venue};
-use crate::victim::{Did, Mark};
+use crate::victim::{Mark, MarkKind};
 
 /// How the rival thread holds the GIL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +31,13 @@ pub enum Rival {
 
 /// What such processes are started with.
 #[derive(Debug)]
-pub struct Set {
+pub struct GilSetup {
     /// The interpreter.
     pub python: Interpreter,
     folder: TempDir,
 }
 
-impl Set {
+impl GilSetup {
     /// Finds the interpreter and compiles what takes the marks.
     pub fn prepare(python: &Path) -> Result<Self> {
         let set = Self {
@@ -97,7 +97,7 @@ impl Set {
     }
 
     /// The calls of the rival in the last run.
-    pub fn holds(&self) -> Result<Vec<Hold>> {
+    pub fn holds(&self) -> Result<Vec<GilHold>> {
         let text = std::fs::read_to_string(self.folder.path().join("holds"))
             .context("the victim left no log of its rival")?;
         gil_waits::parse(&text)
@@ -105,7 +105,7 @@ impl Set {
 
     /// The waits of the last run by the victim's `marks` and the log of its rival, if that makes
     /// calls.
-    pub fn truth(&self, marks: &[Mark], rival: Rival, switch_us: u32) -> Result<Truth> {
+    pub fn truth(&self, marks: &[Mark], rival: Rival, switch_us: u32) -> Result<GilTruth> {
         let account = self.folder.path().join("holds.schedstat");
         let account =
             std::fs::read_to_string(account).context("the victim left no account of its rival")?;
@@ -113,9 +113,9 @@ impl Set {
             Rival::Bytecode => Vec::new(),
             Rival::Calls { .. } => self.holds()?,
         };
-        let waits: Vec<Wait> = waits(marks).collect();
+        let waits: Vec<GilWait> = waits(marks).collect();
         let holder = Schedstat::parse(&account).context("an odd schedstat")?;
-        Ok(Truth::classify(
+        Ok(GilTruth::classify(
             &waits,
             &calls,
             holder,
@@ -135,7 +135,7 @@ pub fn in_turns(marks: &[Mark], interval_ns: i64) -> Vec<Mark> {
     let mut turns: Vec<Mark> = Vec::with_capacity(marks.len());
     for mark in marks {
         if let Some(from) = turns.last().copied()
-            && mark.did == Did::Lock
+            && mark.did == MarkKind::Lock
         {
             turns.extend(timeouts(&from, mark, interval_ns));
         }
@@ -154,7 +154,7 @@ fn timeouts(from: &Mark, to: &Mark, interval_ns: i64) -> impl Iterator<Item = Ma
     (1..=timeouts).map(move |turn| {
         let part = |of: i64| of * turn / (timeouts + 1);
         Mark {
-            did: Did::Lock,
+            did: MarkKind::Lock,
             at_ns: from.at_ns + turn * interval_ns + part(cpu) + part(delay),
             cpu_ns: from.cpu_ns + part(cpu),
             delay_ns: from.delay_ns + part(delay),
@@ -164,12 +164,14 @@ fn timeouts(from: &Mark, to: &Mark, interval_ns: i64) -> impl Iterator<Item = Ma
 }
 
 /// The waits for the GIL, as the thread that waits accounts for them.
-fn waits(marks: &[Mark]) -> impl Iterator<Item = Wait> {
-    let locks = marks.windows(2).filter(|pair| pair[1].did == Did::Lock);
+fn waits(marks: &[Mark]) -> impl Iterator<Item = GilWait> {
+    let locks = marks
+        .windows(2)
+        .filter(|pair| pair[1].did == MarkKind::Lock);
     locks.map(|pair| {
         let (from, to) = (pair[0], pair[1]);
         let awake = to.cpu_ns - from.cpu_ns + to.delay_ns - from.delay_ns;
-        Wait {
+        GilWait {
             from_ns: from.at_ns,
             ns: to.at_ns - from.at_ns - awake,
         }
@@ -184,7 +186,7 @@ fn source(name: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn mark(did: Did, at_ns: i64, cpu_ns: i64, delay_ns: i64) -> Mark {
+    fn mark(did: MarkKind, at_ns: i64, cpu_ns: i64, delay_ns: i64) -> Mark {
         Mark {
             did,
             at_ns,
@@ -198,26 +200,29 @@ mod tests {
     fn a_wait_with_timeouts_is_split_into_turns() {
         // 12 asleep in turns of 5, 5 and 2; each runs for 2 and stands in the run queue for 1.
         let marks = [
-            mark(Did::Receive, 100, 10, 0),
-            mark(Did::Lock, 121, 16, 3),
-            mark(Did::Work, 130, 25, 3),
+            mark(MarkKind::Receive, 100, 10, 0),
+            mark(MarkKind::Lock, 121, 16, 3),
+            mark(MarkKind::Work, 130, 25, 3),
         ];
         let turns = [
             marks[0],
-            mark(Did::Lock, 108, 12, 1),
-            mark(Did::Lock, 116, 14, 2),
+            mark(MarkKind::Lock, 108, 12, 1),
+            mark(MarkKind::Lock, 116, 14, 2),
             marks[1],
             marks[2],
         ];
         assert_eq!(in_turns(&marks, 5), turns);
-        let wait = Wait {
+        let wait = GilWait {
             from_ns: 100,
             ns: 12,
         };
         assert_eq!(waits(&marks).collect::<Vec<_>>(), [wait]);
         // Shorter than the interval, and other things than locks, stay as they are.
         assert_eq!(in_turns(&marks, 13), marks);
-        let asleep = [mark(Did::Work, 0, 0, 0), mark(Did::Receive, 100, 0, 0)];
+        let asleep = [
+            mark(MarkKind::Work, 0, 0, 0),
+            mark(MarkKind::Receive, 100, 0, 0),
+        ];
         assert_eq!(in_turns(&asleep, 5), asleep);
         assert_eq!(in_turns(&[], 5), []);
     }

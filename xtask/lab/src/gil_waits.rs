@@ -2,12 +2,12 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::blame::Blamed;
+use crate::blame::BlameEntry;
 use crate::sched::Schedstat;
 
 /// One call of the holder that does not yield, monotonic, nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hold {
+pub struct GilHold {
     /// Right before the call.
     pub from_ns: i64,
     /// Right after it.
@@ -16,7 +16,7 @@ pub struct Hold {
 
 /// One wait of the ingest thread, monotonic, nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait {
+pub struct GilWait {
     /// When it began.
     pub from_ns: i64,
     /// How long it was.
@@ -26,7 +26,7 @@ pub struct Wait {
 /// Waits and, of these, long holds: those that outlast a request to yield. The others are
 /// hand-offs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Waits {
+pub struct WaitTotals {
     /// How many.
     pub waits: u64,
     /// How long, nanoseconds.
@@ -46,12 +46,12 @@ const SHARES: f64 = 10.0;
 /// Waits for the GIL without the agent. CPython's waiter asks for the GIL when it has waited for a
 /// switch interval, and its holder lets go at the next bytecode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Truth {
+pub struct GilTruth {
     /// A long hold by the waiter's clock: two switch intervals or more.
-    pub by_clock: Waits,
+    pub by_clock: WaitTotals,
     /// A long hold by the holder's log: after the request it stayed in one call for another switch
     /// interval.
-    pub by_calls: Waits,
+    pub by_calls: WaitTotals,
     /// The kernel's account of the holder: one that has no CPU cannot yield either.
     pub holder: Schedstat,
     /// sys.getswitchinterval(), nanoseconds.
@@ -60,7 +60,7 @@ pub struct Truth {
 
 /// A share of long holds, beside the true one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Differs {
+pub struct ShareError {
     /// Which share.
     pub what: &'static str,
     /// By how much it is off, points.
@@ -69,18 +69,23 @@ pub struct Differs {
     pub at_most: f64,
 }
 
-impl Differs {
+impl ShareError {
     /// Whether it is off by no more than it may. What is no number is not.
     pub fn holds(&self) -> bool {
         self.points <= self.at_most
     }
 }
 
-impl Truth {
+impl GilTruth {
     /// Every wait of the waiter, and the calls of the holder that do not yield, in order.
-    pub fn classify(waits: &[Wait], calls: &[Hold], holder: Schedstat, interval_ns: i64) -> Self {
-        let by_clock = Waits::classify(waits, |wait| wait.ns >= 2 * interval_ns);
-        let by_calls = Waits::classify(waits, |wait| {
+    pub fn classify(
+        waits: &[GilWait],
+        calls: &[GilHold],
+        holder: Schedstat,
+        interval_ns: i64,
+    ) -> Self {
+        let by_clock = WaitTotals::classify(waits, |wait| wait.ns >= 2 * interval_ns);
+        let by_calls = WaitTotals::classify(waits, |wait| {
             let asked = wait.from_ns + interval_ns;
             let after = calls.partition_point(|call| call.from_ns <= asked);
             let in_call = after.checked_sub(1).map_or(0, |index| calls[index].to_ns);
@@ -95,8 +100,8 @@ impl Truth {
     }
 
     /// How far what the agent found is off.
-    pub fn beside(&self, found: &Waits) -> [Differs; 4] {
-        let differs = |what, found: f64, truth: f64, excused: f64| Differs {
+    pub fn beside(&self, found: &WaitTotals) -> [ShareError; 4] {
+        let differs = |what, found: f64, truth: f64, excused: f64| ShareError {
             what,
             points: 100.0 * (found - truth).abs(),
             at_most: SHARES + 100.0 * excused,
@@ -136,8 +141,8 @@ impl Truth {
     }
 }
 
-impl Waits {
-    fn classify(waits: &[Wait], is_hold: impl Fn(&Wait) -> bool) -> Self {
+impl WaitTotals {
+    fn classify(waits: &[GilWait], is_hold: impl Fn(&GilWait) -> bool) -> Self {
         let mut sums = Self::default();
         for wait in waits.iter().filter(|wait| wait.ns >= SHORTEST_NS) {
             sums.waits += 1;
@@ -151,7 +156,7 @@ impl Waits {
     }
 
     /// What rows of blame say of the ingest thread's waits.
-    pub fn of<'a>(rows: impl IntoIterator<Item = &'a Blamed>) -> Self {
+    pub fn of<'a>(rows: impl IntoIterator<Item = &'a BlameEntry>) -> Self {
         let mut all = Self::default();
         for row in rows {
             all.waits += row.waits;
@@ -174,11 +179,11 @@ impl Waits {
 }
 
 /// Lines of two instants each, `FROM TO`.
-pub fn parse(text: &str) -> Result<Vec<Hold>> {
+pub fn parse(text: &str) -> Result<Vec<GilHold>> {
     let hold = |line: &str| {
         let (from, to) = line.split_once(' ')?;
         let (from_ns, to_ns) = (from.parse().ok()?, to.parse().ok()?);
-        (from_ns <= to_ns).then_some(Hold { from_ns, to_ns })
+        (from_ns <= to_ns).then_some(GilHold { from_ns, to_ns })
     };
     text.lines()
         .map(|line| hold(line).with_context(|| format!("odd line in a log of instants: {line}")))
@@ -189,8 +194,8 @@ pub fn parse(text: &str) -> Result<Vec<Hold>> {
 mod tests {
     use super::*;
 
-    fn hold(from_ns: i64, to_ns: i64) -> Hold {
-        Hold { from_ns, to_ns }
+    fn hold(from_ns: i64, to_ns: i64) -> GilHold {
+        GilHold { from_ns, to_ns }
     }
 
     #[test]
@@ -205,22 +210,22 @@ mod tests {
         }
     }
 
-    fn truth(from: i64, length: i64, calls: &[Hold]) -> Truth {
+    fn truth(from: i64, length: i64, calls: &[GilHold]) -> GilTruth {
         let ms = |n: i64| n * 1_000_000;
-        let wait = Wait {
+        let wait = GilWait {
             from_ns: ms(from),
             ns: ms(length),
         };
-        let calls: Vec<Hold> = calls
+        let calls: Vec<GilHold> = calls
             .iter()
             .map(|call| hold(ms(call.from_ns), ms(call.to_ns)))
             .collect();
-        Truth::classify(&[wait], &calls, Schedstat::default(), ms(5))
+        GilTruth::classify(&[wait], &calls, Schedstat::default(), ms(5))
     }
 
     #[test]
     fn a_long_call_lasts_from_the_request_for_another_interval() {
-        let of = |from, length, calls: &[Hold]| {
+        let of = |from, length, calls: &[GilHold]| {
             let truth = truth(from, length, calls);
             (truth.by_clock.holds, truth.by_calls.holds)
         };
@@ -237,19 +242,19 @@ mod tests {
         assert_eq!(of(50, 17, &calls), (1, 0));
         assert_eq!(of(50, 17, &[]), (1, 0));
         // Too short to be reported.
-        let blink = Wait {
+        let blink = GilWait {
             from_ns: 0,
             ns: 19_999,
         };
-        let none = Truth::classify(&[blink], &calls, Schedstat::default(), 5).by_clock;
-        assert_eq!(none, Waits::default());
+        let none = GilTruth::classify(&[blink], &calls, Schedstat::default(), 5).by_clock;
+        assert_eq!(none, WaitTotals::default());
     }
 
     #[test]
     fn shares_that_are_off_are_seen_and_a_holder_without_a_cpu_is_excused() {
         let mut truth = truth(100, 17, &[hold(100, 117)]);
         let mut found = truth.by_calls;
-        let wrong = |truth: &Truth, found: &Waits| {
+        let wrong = |truth: &GilTruth, found: &WaitTotals| {
             let differs = truth.beside(found).into_iter();
             let wrong = differs.filter(|d| !d.holds());
             wrong.map(|d| d.what).collect::<Vec<_>>()
@@ -262,6 +267,6 @@ mod tests {
         assert_eq!(wrong(&truth, &found).len(), 2);
         truth.holder.run_delay_ns = 9_000_000;
         assert_eq!(wrong(&truth, &found), [""; 0]);
-        assert_eq!(wrong(&truth, &Waits::default()).len(), 4);
+        assert_eq!(wrong(&truth, &WaitTotals::default()).len(), 4);
     }
 }

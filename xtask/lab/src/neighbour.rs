@@ -8,7 +8,7 @@ use anyhow::Result;
 
 /// What it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Does {
+pub enum NeighbourKind {
     /// reads a FIX session
     Fix,
     /// reads something else from a TCP connection
@@ -17,7 +17,7 @@ pub enum Does {
     Ticks,
 }
 
-impl Does {
+impl NeighbourKind {
     /// What it sends first: the other end distinguishes them by it.
     const fn greeting(self) -> &'static [u8] {
         match self {
@@ -35,7 +35,7 @@ pub const GREETING: usize = 6;
 pub struct NeighbourOptions {
     /// What it does.
     #[arg(long)]
-    pub does: Does,
+    pub does: NeighbourKind,
     /// Whom it connects to, on 127.0.0.1.
     #[arg(long)]
     pub port: u16,
@@ -50,7 +50,7 @@ pub struct NeighbourOptions {
 /// Until its life is over.
 pub fn run(options: &NeighbourOptions) -> Result<()> {
     let end = Instant::now() + Duration::from_millis(options.life_ms);
-    if options.does == Does::Ticks {
+    if options.does == NeighbourKind::Ticks {
         while Instant::now() < end {
             std::thread::sleep(Duration::from_millis(20));
         }

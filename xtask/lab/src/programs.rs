@@ -13,7 +13,7 @@ const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 /// The first attribute of the three commands: what goes in, then the id that comes out.
 #[repr(C)]
 #[derive(Default)]
-struct Attribute {
+struct BpfAttribute {
     first: u32,
     second: u32,
     info: u64,
@@ -24,9 +24,9 @@ pub fn loaded() -> Result<BTreeMap<u32, String>> {
     let mut programs = BTreeMap::new();
     let mut id = 0;
     loop {
-        let mut attribute = Attribute {
+        let mut attribute = BpfAttribute {
             first: id,
-            ..Attribute::default()
+            ..BpfAttribute::default()
         };
         match call(PROG_GET_NEXT_ID, &mut attribute) {
             Ok(_) => id = attribute.second,
@@ -43,16 +43,16 @@ pub fn loaded() -> Result<BTreeMap<u32, String>> {
 fn name(id: u32) -> Option<String> {
     use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
-    let mut attribute = Attribute {
+    let mut attribute = BpfAttribute {
         first: id,
-        ..Attribute::default()
+        ..BpfAttribute::default()
     };
     let fd = call(PROG_GET_FD_BY_ID, &mut attribute).ok()?;
     // SAFETY: a descriptor just opened, owned by nobody else.
     let fd = unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).ok()?) };
     // struct bpf_prog_info, as far as its name: 64 bytes in, 16 long.
     let mut info = [0_u8; 80];
-    let mut attribute = Attribute {
+    let mut attribute = BpfAttribute {
         first: u32::try_from(fd.as_raw_fd()).ok()?,
         second: u32::try_from(info.len()).ok()?,
         info: info.as_mut_ptr() as u64,
@@ -62,7 +62,7 @@ fn name(id: u32) -> Option<String> {
     Some(String::from_utf8_lossy(name).into_owned())
 }
 
-fn call(command: libc::c_long, attribute: &mut Attribute) -> Result<libc::c_long, Errno> {
+fn call(command: libc::c_long, attribute: &mut BpfAttribute) -> Result<libc::c_long, Errno> {
     // SAFETY: the attribute lives through the call, its size is given, and `info` points to as many
     // bytes as its length says, or is not read by the command.
     let result = unsafe {
@@ -70,7 +70,7 @@ fn call(command: libc::c_long, attribute: &mut Attribute) -> Result<libc::c_long
             libc::SYS_bpf,
             command,
             std::ptr::from_mut(attribute),
-            size_of::<Attribute>(),
+            size_of::<BpfAttribute>(),
         )
     };
     Errno::result(result)

@@ -6,5 +6,5 @@
 mod app;
 mod package;
 
-pub use self::app::{App, Delivered, Processor, Setup};
+pub use self::app::{ClientSetup, DeliveredMessage, EngineClient, Processor};
 pub use self::package::{Engine, engine};

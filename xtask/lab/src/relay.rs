@@ -16,7 +16,7 @@ use crate::cpu;
 
 /// A piece of the venue's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Passed {
+pub struct RelayedPiece {
     /// One past its last byte, counted from the beginning of the stream.
     pub end: u64,
     /// When it came in, monotonic, nanoseconds.
@@ -31,7 +31,7 @@ pub struct Passed {
 #[derive(Debug)]
 pub struct Relay {
     port: u16,
-    thread: Background<Result<Vec<Passed>>>,
+    thread: Background<Result<Vec<RelayedPiece>>>,
 }
 
 impl Relay {
@@ -52,14 +52,14 @@ impl Relay {
     }
 
     /// Closes, and returns what was passed on, in the order of the stream.
-    pub fn stop(self) -> Result<Vec<Passed>> {
+    pub fn stop(self) -> Result<Vec<RelayedPiece>> {
         self.thread.stop()?
     }
 }
 
 /// When the byte before position `end` was passed on, monotonic, nanoseconds; `log` is in the order
 /// of the stream.
-pub fn passed_on(log: &[Passed], end: u64) -> Option<i64> {
+pub fn passed_on(log: &[RelayedPiece], end: u64) -> Option<i64> {
     let index = log.partition_point(|passed| passed.end < end);
     log.get(index).map(|passed| passed.out_ns)
 }

@@ -2,21 +2,21 @@
 
 use anyhow::Result;
 
-use crate::blame::{Blame, Blamed};
+use crate::blame::{Blame, BlameEntry};
 use crate::cpu;
 use crate::sched::Schedstat;
 use workspace::child::Guarded;
 
 /// Rivals, and what the kernel says of them and of their CPUs since a beginning.
 #[derive(Debug)]
-pub struct Runners<'a> {
+pub struct Rivals<'a> {
     rivals: &'a [Guarded],
     cpus: Vec<usize>,
     /// What each has run, and how long the CPUs were busy, nanoseconds.
     before: (Vec<u64>, u64),
 }
 
-impl<'a> Runners<'a> {
+impl<'a> Rivals<'a> {
     /// The beginning. Rivals have one thread each.
     pub fn of(rivals: &'a [Guarded], cpus: &[usize]) -> Result<Self> {
         let before = (on_cpu(rivals)?, busy_ns(cpus)?);
@@ -28,7 +28,7 @@ impl<'a> Runners<'a> {
     }
 
     /// Whether a row blames one of them.
-    pub fn are(&self, row: &Blamed) -> bool {
+    pub fn are(&self, row: &BlameEntry) -> bool {
         let is = |tid| self.rivals.iter().any(|rival| rival.pid() == tid);
         row.tid.is_some_and(is)
     }

@@ -17,7 +17,7 @@ const EVERY: Duration = Duration::from_micros(200);
 
 /// One reading of TCP_INFO.
 #[derive(Clone, Copy, Debug)]
-struct Sample {
+struct SendBufferSample {
     /// `CLOCK_MONOTONIC`, nanoseconds.
     at: i64,
     /// Bytes of the stream that have left the send buffer.
@@ -29,9 +29,9 @@ struct Sample {
 
 /// All samples of one connection, oldest first.
 #[derive(Debug)]
-pub(super) struct Samples(Vec<Sample>);
+pub(super) struct SendBufferSamples(Vec<SendBufferSample>);
 
-impl Samples {
+impl SendBufferSamples {
     /// When the byte before stream position `end` was first found to have left; `None`: never.
     pub(super) fn left(&self, end: u64) -> Option<i64> {
         let index = self.0.partition_point(|sample| sample.left < end);
@@ -61,24 +61,24 @@ impl Samples {
 
 /// A thread that samples until it is stopped.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct SendBufferSampler {
     written: Arc<AtomicU64>,
-    thread: Background<Vec<Sample>>,
+    thread: Background<Vec<SendBufferSample>>,
 }
 
-impl Watch {
+impl SendBufferSampler {
     pub(super) fn start(stream: &TcpStream) -> Result<Self> {
         let stream = stream.try_clone()?;
         let written = Arc::new(AtomicU64::new(0));
         let bytes = Arc::clone(&written);
         let thread = Background::spawn("unsent", move |stop| {
             cpu::precise_sleeps();
-            let mut samples: Vec<Sample> = Vec::new();
+            let mut samples: Vec<SendBufferSample> = Vec::new();
             while !stop.load(Ordering::Acquire) {
                 // In this order the position is never ahead of the truth.
                 let before = bytes.load(Ordering::Acquire);
-                let info = Info::of(&stream);
-                samples.push(Sample {
+                let info = TcpInfo::of(&stream);
+                samples.push(SendBufferSample {
                     at: clock::monotonic_ns(),
                     left: before.saturating_sub(info.unsent()),
                     limited: info.limited_ns(),
@@ -96,16 +96,16 @@ impl Watch {
     }
 
     /// Ends it, after a last sample.
-    pub(super) fn stop(self) -> Result<Samples> {
+    pub(super) fn stop(self) -> Result<SendBufferSamples> {
         std::thread::sleep(10 * EVERY);
-        self.thread.stop().map(Samples)
+        self.thread.stop().map(SendBufferSamples)
     }
 }
 
 /// `struct tcp_info` up to `tcpi_rwnd_limited` (include/uapi/linux/tcp.h); libc's ends before it.
-struct Info([u8; 184]);
+struct TcpInfo([u8; 184]);
 
-impl Info {
+impl TcpInfo {
     fn of(stream: &TcpStream) -> Self {
         let mut info = Self([0; 184]);
         let mut length = size_of::<Self>() as libc::socklen_t;

@@ -102,7 +102,7 @@ fn set(on: &impl std::os::fd::AsFd, what: libc::Ioctl, request: &libc::ifreq) ->
 
 /// A TCP packet as the wire carried it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packet {
+pub struct WirePacket {
     /// Towards the victim, or from it.
     pub to_victim: bool,
     /// Of its first byte.
@@ -119,7 +119,7 @@ pub struct Packet {
     pub out_ns: i64,
 }
 
-impl Packet {
+impl WirePacket {
     /// Reads the headers; `None` when it is not TCP over IPv4.
     fn of(bytes: &[u8]) -> Option<Self> {
         const TCP: u8 = 6;
@@ -149,7 +149,7 @@ impl Packet {
 /// A running wire between two devices; dropping it ends it.
 #[derive(Debug)]
 pub struct Wire {
-    thread: Background<Result<Vec<Packet>>>,
+    thread: Background<Result<Vec<WirePacket>>>,
 }
 
 impl Wire {
@@ -163,21 +163,21 @@ impl Wire {
     }
 
     /// Cuts it, and returns what it carried, in the order in which it came out.
-    pub fn stop(self) -> Result<Log> {
+    pub fn stop(self) -> Result<WireLog> {
         let packets = self.thread.stop()??;
-        Ok(Log { packets })
+        Ok(WireLog { packets })
     }
 }
 
-struct OnTheWay {
+struct PacketInFlight {
     bytes: Vec<u8>,
     in_ns: i64,
 }
 
 /// `devices`: the venue's and the victim's.
-fn carry(mut devices: [File; 2], delay: Duration, stop: &AtomicBool) -> Result<Vec<Packet>> {
+fn carry(mut devices: [File; 2], delay: Duration, stop: &AtomicBool) -> Result<Vec<WirePacket>> {
     let delay_ns = delay.as_nanos() as i64;
-    let mut ways = [const { VecDeque::<OnTheWay>::new() }; 2];
+    let mut ways = [const { VecDeque::<PacketInFlight>::new() }; 2];
     let mut log = Vec::new();
     let mut buffer = vec![0; 1 << 16];
     while !stop.load(Ordering::Acquire) {
@@ -197,7 +197,7 @@ fn carry(mut devices: [File; 2], delay: Duration, stop: &AtomicBool) -> Result<V
         for (device, way) in devices.iter_mut().zip(&mut ways) {
             loop {
                 match device.read(&mut buffer) {
-                    Ok(length) => way.push_back(OnTheWay {
+                    Ok(length) => way.push_back(PacketInFlight {
                         bytes: buffer[..length].to_vec(),
                         in_ns: clock::monotonic_ns(),
                     }),
@@ -211,13 +211,13 @@ fn carry(mut devices: [File; 2], delay: Duration, stop: &AtomicBool) -> Result<V
                 .front()
                 .is_some_and(|p| p.in_ns + delay_ns <= clock::monotonic_ns())
             {
-                let Some(OnTheWay { bytes, in_ns }) = ways[from].pop_front() else {
+                let Some(PacketInFlight { bytes, in_ns }) = ways[from].pop_front() else {
                     break;
                 };
                 // A full queue drops packets, as networks do.
                 let _ = devices[1 - from].write(&bytes);
-                if let Some(packet) = Packet::of(&bytes) {
-                    log.push(Packet {
+                if let Some(packet) = WirePacket::of(&bytes) {
+                    log.push(WirePacket {
                         to_victim: from == 0,
                         in_ns,
                         out_ns: clock::monotonic_ns(),
@@ -232,12 +232,12 @@ fn carry(mut devices: [File; 2], delay: Duration, stop: &AtomicBool) -> Result<V
 
 /// What a wire carried between one venue and one victim.
 #[derive(Clone, Debug)]
-pub struct Log {
+pub struct WireLog {
     /// In the order in which they came out.
-    pub packets: Vec<Packet>,
+    pub packets: Vec<WirePacket>,
 }
 
-impl Log {
+impl WireLog {
     /// When the venue's stream had come out up to which position, each further than the one before.
     pub fn delivered(&self) -> Vec<(u64, i64)> {
         let start = self.start();
@@ -297,20 +297,20 @@ mod tests {
         ]);
         bytes.extend([1; 12]);
         bytes.extend(*b"8=FIX");
-        let packet = Packet::of(&bytes).expect("TCP");
+        let packet = WirePacket::of(&bytes).expect("TCP");
         assert_eq!(
             (packet.seq, packet.ack, packet.payload),
             (256, Some(512), 5)
         );
         assert!(!packet.syn);
-        assert_eq!(Packet::of(&bytes[..30]), None);
+        assert_eq!(WirePacket::of(&bytes[..30]), None);
         bytes[9] = 17;
-        assert_eq!(Packet::of(&bytes), None);
+        assert_eq!(WirePacket::of(&bytes), None);
     }
 
     #[test]
     fn positions_count_from_the_first_byte() {
-        let packet = |to_victim, seq, ack, syn, payload, at| Packet {
+        let packet = |to_victim, seq, ack, syn, payload, at| WirePacket {
             to_victim,
             seq,
             ack,
@@ -319,7 +319,7 @@ mod tests {
             in_ns: at,
             out_ns: at + 5,
         };
-        let log = Log {
+        let log = WireLog {
             packets: vec![
                 packet(false, 7, None, true, 0, 0),
                 packet(true, u32::MAX - 1, Some(8), true, 0, 10),

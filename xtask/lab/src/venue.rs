@@ -22,7 +22,7 @@ use crate::background::Background;
 
 /// One message as the venue sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
+pub struct SentMessage {
     /// MsgSeqNum.
     pub seq: u64,
     /// Tag 35.
@@ -49,7 +49,7 @@ pub struct Sent {
 
 /// One message of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
+pub struct ClientMessage {
     /// Tag 35.
     pub msg_type: String,
     /// Tag 52, UTC nanoseconds.
@@ -59,18 +59,18 @@ pub struct Heard {
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct VenueState {
     gate: AtomicBool,
     logged_on: AtomicBool,
     finished: AtomicBool,
     blocked: AtomicBool,
     sent: AtomicU64,
-    heard: Mutex<Vec<Heard>>,
+    heard: Mutex<Vec<ClientMessage>>,
     /// A step of the venue's clock: from which monotonic instant on, and by how much, nanoseconds.
     step: Mutex<Option<(i64, i64)>>,
 }
 
-impl Shared {
+impl VenueState {
     /// By how much the venue's clock has been stepped at a monotonic instant.
     fn stepped(&self, monotonic: i64) -> i64 {
         let step = *self.step.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,8 +82,8 @@ impl Shared {
 #[derive(Debug)]
 pub struct Venue {
     port: u16,
-    shared: Arc<Shared>,
-    thread: Background<Result<Vec<Sent>>>,
+    shared: Arc<VenueState>,
+    thread: Background<Result<Vec<SentMessage>>>,
 }
 
 impl Venue {
@@ -93,7 +93,7 @@ impl Venue {
         let listener =
             TcpListener::bind((options.address, 0)).context("cannot listen for the venue")?;
         let port = listener.local_addr()?.port();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(VenueState::default());
         let session_shared = Arc::clone(&shared);
         let thread = Background::spawn("venue", move |stop| {
             let result = session::serve(&listener, &options, &session_shared, stop);
@@ -148,7 +148,7 @@ impl Venue {
     }
 
     /// What the client has sent so far.
-    pub fn heard(&self) -> Vec<Heard> {
+    pub fn heard(&self) -> Vec<ClientMessage> {
         self.shared
             .heard
             .lock()
@@ -157,7 +157,7 @@ impl Venue {
     }
 
     /// Logs out, closes, and returns everything that was sent whole.
-    pub fn stop(self) -> Result<Vec<Sent>> {
+    pub fn stop(self) -> Result<Vec<SentMessage>> {
         self.thread.stop()?
     }
 }

@@ -19,13 +19,13 @@ use anyhow::{Context as _, Result};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::socket::{setsockopt, sockopt};
 
-pub use self::inject::{Drain, Inject};
-pub use self::log::{Record, Usage, VictimLog};
+pub use self::inject::{DrainOptions, Inject};
+pub use self::log::{ThreadUsage, VictimLog, VictimRecord};
 pub(super) use self::marks::Marks;
-pub use self::marks::{Did, Mark};
+pub use self::marks::{Mark, MarkKind};
 pub use self::read::ReadCall;
 use crate::clock::{self, Resolution};
-use crate::fix::{Cutter, Writer};
+use crate::fix::{FixWriter, MessageFramer};
 use crate::{cpu, spin};
 
 /// VictimOptions of the hidden subcommand.
@@ -105,8 +105,8 @@ pub fn run(options: &VictimOptions) -> Result<()> {
     }
     let mut injections = inject::Injection::all(options)?;
     let stream = connect(options)?;
-    let mut receiver = read::Receiver::new(options.read, &stream, options.read_size)?;
-    let mut writer = Writer::new("DROP", "VENUE", Resolution::Micros);
+    let mut receiver = read::SocketReceiver::new(options.read, &stream, options.read_size)?;
+    let mut writer = FixWriter::new("DROP", "VENUE", Resolution::Micros);
     (&stream).write_all(writer.message("A", clock::utc_ns(), "98=0\u{1}108=30\u{1}"))?;
     let tid = nix::unistd::gettid().as_raw();
     println!("connected {tid}");
@@ -114,17 +114,17 @@ pub fn run(options: &VictimOptions) -> Result<()> {
         go.wait()?;
     }
 
-    let mut cutter = Cutter::default();
+    let mut cutter = MessageFramer::default();
     let mut log = VictimLog::default();
     let mut marks = Marks::of_this_thread(options.marks, options.cpu_stat.as_deref())?;
     loop {
-        marks.mark(Did::Work)?;
+        marks.mark(MarkKind::Work)?;
         // Records without a hand-off yet are stamped after the call, so that nothing stands before
         // it.
         let (utc, monotonic) = (clock::utc_ns(), clock::monotonic_ns());
         let bytes = receiver.receive().context("the receive call failed")?;
         let received_ns = clock::monotonic_ns();
-        marks.mark(Did::Receive)?;
+        marks.mark(MarkKind::Receive)?;
         for record in log
             .records
             .iter_mut()
@@ -144,13 +144,13 @@ pub fn run(options: &VictimOptions) -> Result<()> {
             let injection = &mut injections[turn];
             let kind = injection.kind();
             if kind.is_some() {
-                marks.mark(Did::Work)?;
+                marks.mark(MarkKind::Work)?;
             }
             let injected_ns = injection.wait()?;
             if let Some(kind) = kind {
                 marks.mark(kind)?;
             }
-            log.records.push(Record {
+            log.records.push(VictimRecord {
                 seq: message.seq,
                 received_ns,
                 called_ns: clock::monotonic_ns(),
@@ -161,7 +161,7 @@ pub fn run(options: &VictimOptions) -> Result<()> {
             tag52_victim_handed_off(message.seq);
         }
     }
-    log.usage = Usage::now(tid)?;
+    log.usage = ThreadUsage::now(tid)?;
     log.marks = marks.into_vec();
     log.write(&options.log)
 }

@@ -8,12 +8,12 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use lab::bench::{Bench, Truth};
+use lab::bench::{Bench, BenchTruth};
 use lab::clock::{self, Resolution};
-use lab::fix::{Cutter, Writer};
-use lab::gil::{Rival, Set};
+use lab::fix::{FixWriter, MessageFramer};
+use lab::gil::{GilSetup, Rival};
 use lab::venue::{self, Venue};
-use lab::victim::Did;
+use lab::victim::MarkKind;
 
 /// Tests run one at a time: they measure waiting, and two of them would wait for each other.
 fn one_at_a_time() -> MutexGuard<'static, ()> {
@@ -27,7 +27,7 @@ fn bench(options: venue::VenueOptions, victim: &[&str]) -> Bench {
 }
 
 /// Opens the gate and waits until the victim has read everything and is gone.
-fn finish(bench: Bench) -> Truth {
+fn finish(bench: Bench) -> BenchTruth {
     bench
         .finish(Duration::from_secs(30))
         .expect("the victim ends with the stream")
@@ -40,7 +40,7 @@ fn median(mut values: Vec<i64>) -> i64 {
 }
 
 /// Every message arrives once, in order, and its moments are in order.
-fn check(truth: &Truth, count: usize) {
+fn check(truth: &BenchTruth, count: usize) {
     let sent: Vec<u64> = truth.sent.iter().map(|message| message.seq).collect();
     let read: Vec<u64> = truth
         .victim
@@ -186,7 +186,7 @@ fn a_python_victim_accounts_for_its_waits_for_the_gil() {
         hold_us,
         gap_us: 2_000,
     };
-    let set = Set::prepare(Path::new("python3")).expect("CPython and a C compiler");
+    let set = GilSetup::prepare(Path::new("python3")).expect("CPython and a C compiler");
     for rival in [Rival::Bytecode, calls] {
         let options = venue::VenueOptions::of(100.0, 100);
         let bench = set.bench(options, rival, 5_000).expect("a victim");
@@ -200,7 +200,7 @@ fn a_python_victim_accounts_for_its_waits_for_the_gil() {
             let passed = pair[1].at_ns - pair[0].at_ns;
             let awake = pair[1].cpu_ns - pair[0].cpu_ns + pair[1].delay_ns - pair[0].delay_ns;
             assert!(passed > 0, "{pair:?}");
-            if pair[1].did == Did::Lock {
+            if pair[1].did == MarkKind::Lock {
                 asleep += passed - awake;
             }
             stamped.insert(pair[1].at_ns);
@@ -242,13 +242,13 @@ fn the_venue_sends_a_lost_message_again_and_hears_its_client() {
     stream
         .set_read_timeout(Some(Duration::from_secs(10)))
         .expect("a timeout");
-    let mut writer = Writer::new("DROP", "VENUE", Resolution::Micros);
+    let mut writer = FixWriter::new("DROP", "VENUE", Resolution::Micros);
     let mut say = |stream: &mut TcpStream, msg_type: &str, fields: &str| {
         let message = writer.message(msg_type, TIME, fields);
         stream.write_all(message).expect("the venue reads");
     };
     say(&mut stream, "A", "98=0\u{1}108=5\u{1}");
-    let (mut cutter, mut buffer, mut seen) = (Cutter::default(), [0; 4096], Vec::new());
+    let (mut cutter, mut buffer, mut seen) = (MessageFramer::default(), [0; 4096], Vec::new());
     let mut expected = 1;
     // 1 Logon, 20 ExecutionReports, 2 Heartbeats, the gap fill, Logout.
     while seen.last() != Some(&("5".to_owned(), 24)) {

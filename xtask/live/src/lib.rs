@@ -10,9 +10,9 @@ use std::time::Duration;
 
 pub use self::recording::Recording;
 pub use self::run::{Run, exact, observe, observe_from, watch};
-use lab::agent::{Agent, Launch};
-pub use lab::bench::Truth;
-use lab::venue::Sent;
+use lab::agent::{AgentLaunch, AgentProcess};
+pub use lab::bench::BenchTruth;
+use lab::venue::SentMessage;
 use lab::{self, venue};
 use workspace::child::Guarded;
 
@@ -68,7 +68,7 @@ impl Bench {
     }
 
     /// Opens the gate and waits until the victim has read everything and is gone.
-    pub fn finish(self) -> Truth {
+    pub fn finish(self) -> BenchTruth {
         self.0
             .finish(Duration::from_secs(30))
             .expect("the victim ends with the stream")
@@ -76,9 +76,9 @@ impl Bench {
 }
 
 /// An agent with these arguments that is attached.
-pub fn attached<'a>(words: impl IntoIterator<Item = &'a str>) -> Agent {
+pub fn attached<'a>(words: impl IntoIterator<Item = &'a str>) -> AgentProcess {
     let binary = agent_binary();
-    let mut agent = Agent::start(&Launch {
+    let mut agent = AgentProcess::start(&AgentLaunch {
         binary: &binary,
         arguments: words.into_iter().map(str::to_owned).collect(),
         sudo: false,
@@ -111,14 +111,14 @@ pub fn median(mut values: Vec<i64>) -> i64 {
 /// agent. Where the call under way is not observed, what that one brings is missing, and the socket
 /// is registered from the end of the next call on: of what was sent before, some time is unknown.
 /// On a slow machine, or with a slow victim, that may be hundreds of messages.
-pub fn first_observed(truth: &Truth) -> u64 {
+pub fn first_observed(truth: &BenchTruth) -> u64 {
     if observes_calls_under_way() {
         return 0;
     }
     let records = &truth.victim.records;
     let mut calls = records.chunk_by(|a, b| a.received_ns == b.received_ns);
     let known_ns = calls.nth(1).map_or(i64::MAX, |call| call[0].received_ns);
-    let before = |sent: &&Sent| sent.sent_monotonic_ns <= known_ns;
+    let before = |sent: &&SentMessage| sent.sent_monotonic_ns <= known_ns;
     let last = truth.sent.iter().filter(before).map(|sent| sent.seq).max();
     last.map_or(0, |seq| seq + 1)
 }

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use lab::agent::{Agent, AgentOutput, Message};
-use lab::blame::{Blame, Blamed};
-use lab::victim::Record;
+use lab::agent::{AgentOutput, AgentProcess, MessageLine};
+use lab::blame::{Blame, BlameEntry};
+use lab::victim::VictimRecord;
 
-use crate::{Bench, END_LIMIT, Truth, attached, first_observed, median};
+use crate::{Bench, BenchTruth, END_LIMIT, attached, first_observed, median};
 
 /// How far the agent's UTC may be from the victim's, nanoseconds: two readings of two clocks.
 const CLOCK_SLACK_NS: i64 = 100_000;
 
 /// An agent that is attached to `pid` and writes messages.
-pub fn watch(pid: i32, more: &[&str]) -> Agent {
+pub fn watch(pid: i32, more: &[&str]) -> AgentProcess {
     let pid = pid.to_string();
     attached([&["--pid", &pid, "--json", "messages"], more].concat())
 }
@@ -20,9 +20,9 @@ pub fn watch(pid: i32, more: &[&str]) -> Agent {
 /// A finished experiment.
 pub struct Run {
     /// Its messages of the stream.
-    pub messages: Vec<Message>,
+    pub messages: Vec<MessageLine>,
     /// What the venue and the victim wrote down.
-    pub truth: Truth,
+    pub truth: BenchTruth,
     /// Its summary.
     pub summary: serde_json::Value,
 }
@@ -49,7 +49,7 @@ pub fn observe_from(bench: Bench, from: u64, more: &[&str]) -> Run {
         .expect("the agent ends with the process it watches");
     assert!(status.success(), "{status}: {stderr:?}");
     assert_eq!(errors, Vec::<String>::new());
-    let messages: Vec<Message> = messages
+    let messages: Vec<MessageLine> = messages
         .into_iter()
         .filter(|message| message.msg_type == "8" && message.seq >= from)
         .collect();
@@ -69,7 +69,7 @@ pub fn observe_from(bench: Bench, from: u64, more: &[&str]) -> Run {
 }
 
 /// Stages and parts sum to the age, to the nanosecond, and nothing but the network is negative.
-pub fn exact(message: &Message) {
+pub fn exact(message: &MessageLine) {
     assert_eq!(message.inexact(), None);
 }
 
@@ -77,7 +77,7 @@ impl Run {
     /// Every message is there once, with the venue's tag 52, and was not handed off before the
     /// victim says so.
     fn joins(&self) {
-        let ours: HashMap<u64, &Message> = self
+        let ours: HashMap<u64, &MessageLine> = self
             .messages
             .iter()
             .map(|message| (message.seq, message))
@@ -125,7 +125,7 @@ impl Run {
 
     /// The rows of every part's blame sum to the part, and this share of one is charged to culprits
     /// that `is` is true for.
-    pub fn blamed(&self, part: &str, is: impl Fn(&Blamed) -> bool) -> f64 {
+    pub fn blamed(&self, part: &str, is: impl Fn(&BlameEntry) -> bool) -> f64 {
         let blame = Blame::of(&self.summary).expect("a summary");
         assert_eq!(blame.inexact(), Vec::<String>::new());
         blame.share(part, is)
@@ -140,7 +140,7 @@ impl Run {
             .iter()
             .map(|record| (record.seq, record.handed_off_utc_ns))
             .collect();
-        let late = |message: &Message| (message.handed_off_ns - truth[&message.seq]).abs();
+        let late = |message: &MessageLine| (message.handed_off_ns - truth[&message.seq]).abs();
         median(self.messages.iter().map(late).collect())
     }
 
@@ -184,11 +184,11 @@ impl Run {
     /// The injected waiting inside the application, as the victim measured it: a message waits for
     /// everything that is done for the messages of its receive call.
     fn injected(&self) -> i64 {
-        let mut calls: HashMap<i64, Vec<&Record>> = HashMap::new();
+        let mut calls: HashMap<i64, Vec<&VictimRecord>> = HashMap::new();
         for record in &self.truth.victim.records {
             calls.entry(record.received_ns).or_default().push(record);
         }
-        let waited = |records: &Vec<&Record>| {
+        let waited = |records: &Vec<&VictimRecord>| {
             records.iter().map(|record| record.injected_ns).sum::<i64>() * records.len() as i64
         };
         calls.values().map(waited).sum()

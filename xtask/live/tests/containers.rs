@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lab::agent::{Agent, Message};
+use lab::agent::{AgentProcess, MessageLine};
 use lab::bench::Bench;
 use lab::blame::Blame;
 use lab::venue::{self, Venue};
@@ -101,7 +101,7 @@ impl Node {
     }
 
     /// The agent in a container with these rights.
-    fn agent(&self, rights: &[&str], arguments: &[&str]) -> Agent {
+    fn agent(&self, rights: &[&str], arguments: &[&str]) -> AgentProcess {
         let mut command = self.containers.run();
         command
             .args(["--rm", "--name", "agent", "--pid", "host", "--read-only"])
@@ -111,7 +111,7 @@ impl Node {
             .arg(&self.image)
             .arg("run")
             .args(arguments);
-        let mut agent = Agent::of(command).expect("podman starts");
+        let mut agent = AgentProcess::of(command).expect("podman starts");
         agent
             .wait_watching(Duration::from_secs(20))
             .expect("the agent attaches");
@@ -177,8 +177,8 @@ fn observe(rights: &[&str]) {
     assert_eq!(outcome.errors, Vec::<String>::new());
     // Other processes on this machine may read FIX too. What was read before its first receive call
     // was seen is not told.
-    let ours = |m: &&Message| m.msg_type == "8" && m.session.pid == pod.pid;
-    let messages: Vec<&Message> = outcome.messages.iter().filter(ours).collect();
+    let ours = |m: &&MessageLine| m.msg_type == "8" && m.session.pid == pod.pid;
+    let messages: Vec<&MessageLine> = outcome.messages.iter().filter(ours).collect();
     let first = messages.first().expect("a session was found").seq;
     let sent = || truth.sent.iter().filter(|sent| sent.seq >= first);
     assert!(

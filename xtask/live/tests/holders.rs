@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lab::bench;
-use lab::gil::{Rival, Set};
+use lab::gil::{GilSetup, Rival};
 use lab::{cpu, venue};
 use live::{Bench, Recording, one_at_a_time};
 use serde_json::Value;
@@ -60,8 +60,8 @@ fn place_of(method: &str) -> String {
 }
 
 /// The set is to live as long as the victim.
-fn python_victim(rival: Rival) -> (Set, bench::Bench) {
-    let set = Set::prepare(Path::new("python3")).expect("CPython and a C compiler");
+fn python_victim(rival: Rival) -> (GilSetup, bench::Bench) {
+    let set = GilSetup::prepare(Path::new("python3")).expect("CPython and a C compiler");
     let options = venue::VenueOptions {
         cpu: cpu::pair().map(|(ingest, _)| ingest),
         ..venue::VenueOptions::of(45.0, 200)

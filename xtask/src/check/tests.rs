@@ -18,7 +18,7 @@ const KEPT: &str = "TAG52_BIN,TAG52_PROMTOOL,CARGO_MANIFEST_DIR,CARGO_TARGET_DIR
 
 /// What the tests test, and with what.
 #[derive(Debug)]
-pub(super) struct Subject {
+pub(super) struct AgentUnderTest {
     /// The agent's binary.
     pub(super) agent: PathBuf,
     /// The folder of its image; only as root.
@@ -26,7 +26,7 @@ pub(super) struct Subject {
     pub(super) oracles: Oracles,
 }
 
-impl Subject {
+impl AgentUnderTest {
     /// Runs all tests. `filter` goes to the test binaries.
     pub(super) fn test(&self, filter: &[String]) -> Result<()> {
         if workspace::is_root() {

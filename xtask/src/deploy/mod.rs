@@ -38,7 +38,7 @@ pub(crate) fn run(options: &DeployOptions) -> Result<()> {
     rule::check()?;
     let kustomize = kustomize::Kustomize::ensure()?;
     let schemas = schemas::Schemas::ensure()?;
-    let custom = operator::Custom::ensure()?;
+    let custom = operator::OperatorSchemas::ensure()?;
     let mut wrong = Vec::new();
     for (name, oldest) in BUILDS {
         let text = kustomize.build(&folder().join(name))?;

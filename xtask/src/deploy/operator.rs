@@ -66,9 +66,9 @@ const FIELDS: [(&str, &str, &[&str]); 5] = [
 
 /// The package.
 #[derive(Debug)]
-pub(super) struct Custom(PathBuf);
+pub(super) struct OperatorSchemas(PathBuf);
 
-impl Custom {
+impl OperatorSchemas {
     /// Fetches it from npm; does nothing when it is there.
     pub(super) fn ensure() -> Result<Self> {
         let folder = cache().join(format!("prometheus-operator-{VERSION}"));

@@ -42,7 +42,7 @@ pub(super) struct Schemas(PathBuf);
 
 /// What came out.
 #[derive(Debug)]
-pub(super) struct Checked {
+pub(super) struct CheckedObjects {
     /// All objects.
     pub(super) objects: Vec<Value>,
     /// What is wrong with them.
@@ -52,7 +52,7 @@ pub(super) struct Checked {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct ValidatorOutput {
     objects: Vec<Value>,
     wrong: Vec<(Value, String, Option<String>)>,
 }
@@ -79,7 +79,7 @@ impl Schemas {
     }
 
     /// Objects as YAML against all versions from `oldest` on.
-    pub(super) fn check(&self, text: &str, oldest: (u32, u32)) -> Result<Checked> {
+    pub(super) fn check(&self, text: &str, oldest: (u32, u32)) -> Result<CheckedObjects> {
         let versions: Vec<String> = KUBERNETES
             .iter()
             .filter(|&&version| version >= oldest)
@@ -98,7 +98,7 @@ impl Schemas {
         drop(input);
         let output = child.wait_with_output()?;
         ensure!(output.status.success(), "the validator failed");
-        let answer: Answer = serde_json::from_slice(&output.stdout)?;
+        let answer: ValidatorOutput = serde_json::from_slice(&output.stdout)?;
         let wrong = answer.wrong.iter().filter_map(|(object, version, what)| {
             if what.is_none() && object["apiVersion"] == CUSTOM {
                 return None;
@@ -106,7 +106,7 @@ impl Schemas {
             let what = what.as_deref().unwrap_or("no such kind");
             Some(format!("{}, Kubernetes {version}: {what}", called(object)))
         });
-        Ok(Checked {
+        Ok(CheckedObjects {
             wrong: wrong.collect(),
             objects: answer.objects,
             versions,

@@ -12,7 +12,7 @@ mod twice;
 use anyhow::{Result, ensure};
 
 pub(crate) use self::arch::Arch;
-pub(crate) use self::oci::Layout;
+pub(crate) use self::oci::ImageLayout;
 use tools::containers::Containers;
 
 /// ImageOptions of `cargo xtask image`.
@@ -57,7 +57,7 @@ pub(crate) fn run(options: &ImageOptions) -> Result<()> {
 }
 
 /// The binaries, and the image of them in `target/image/layout`.
-pub(crate) fn build(containers: &Containers, machines: &[Arch]) -> Result<Layout> {
+pub(crate) fn build(containers: &Containers, machines: &[Arch]) -> Result<ImageLayout> {
     let binaries = machines
         .iter()
         .map(|&arch| Ok((arch, binary::build(arch)?)))

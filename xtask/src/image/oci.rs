@@ -16,7 +16,7 @@ const TITLE: &str = "tag52";
 
 /// An OCI image layout: a folder of blobs.
 #[derive(Clone, Debug)]
-pub(crate) struct Layout {
+pub(crate) struct ImageLayout {
     /// The folder.
     pub(crate) folder: PathBuf,
     /// The digest of the index.
@@ -45,7 +45,7 @@ pub(crate) fn build(
     containers: &Containers,
     binaries: &[(Arch, PathBuf)],
     folder: &Path,
-) -> Result<Layout> {
+) -> Result<ImageLayout> {
     let commit = Commit::last()?;
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder.parent().context("a folder's folder")?)?;
@@ -82,7 +82,7 @@ pub(crate) fn build(
     read(folder, binaries, commit.epoch)
 }
 
-impl Layout {
+impl ImageLayout {
     /// What it is, in lines.
     pub(crate) fn text(&self) -> String {
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
@@ -118,7 +118,7 @@ impl Layout {
     }
 }
 
-fn read(folder: &Path, binaries: &[(Arch, PathBuf)], epoch: u64) -> Result<Layout> {
+fn read(folder: &Path, binaries: &[(Arch, PathBuf)], epoch: u64) -> Result<ImageLayout> {
     let top = json(&folder.join("index.json"))?;
     let digest = text(&top["manifests"][0]["digest"])?;
     let index = json(&blob(folder, &digest)?)?;
@@ -148,7 +148,7 @@ fn read(folder: &Path, binaries: &[(Arch, PathBuf)], epoch: u64) -> Result<Layou
             binary: fs::metadata(binary)?.len(),
         });
     }
-    Ok(Layout {
+    Ok(ImageLayout {
         folder: folder.to_owned(),
         digest,
         images,

@@ -9,7 +9,7 @@ use crate::task;
 
 /// The binaries and the names of the tests to run.
 #[derive(Debug)]
-pub(super) struct Subject {
+pub(super) struct TestBinaries {
     /// The agent.
     pub(super) agent: PathBuf,
     /// The lab's binary with the victims, beside the tests.
@@ -20,7 +20,7 @@ pub(super) struct Subject {
     pub(super) names: Vec<String>,
 }
 
-impl Subject {
+impl TestBinaries {
     /// Builds the tests and picks those whose names are wanted.
     pub(super) fn build(agent: PathBuf, wanted: impl Fn(&str) -> bool) -> Result<Self> {
         task::build(&["lab", "demo"])?;

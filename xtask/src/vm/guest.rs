@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::binaries::Subject;
+use super::binaries::TestBinaries;
 use super::emulator::Emulator;
 use super::kernel::Kernel;
 use workspace::child::Guarded;
@@ -22,7 +22,7 @@ const BOOT_LIMIT: Duration = Duration::from_secs(180);
 pub(super) fn run(
     emulator: &Emulator,
     kernel: &Kernel,
-    subject: &Subject,
+    subject: &TestBinaries,
     limit: u64,
 ) -> Result<String> {
     // In /tmp: the path of a socket is short.
@@ -148,7 +148,7 @@ fn mount_points(files: &[&Path]) -> Result<Vec<String>> {
 }
 
 /// `guest.sh` with what it is to run.
-fn job_for(kernel: &Kernel, subject: &Subject, limit: u64) -> String {
+fn job_for(kernel: &Kernel, subject: &TestBinaries, limit: u64) -> String {
     let words = |paths: &[&Path]| {
         paths
             .iter()

@@ -19,12 +19,12 @@ const MODULES: [&str; 4] = ["virtio_pci", "fuse", "virtiofs", "overlay"];
 
 /// A kernel series, such as 6.12.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Series {
+pub(super) struct KernelSeries {
     major: u32,
     minor: u32,
 }
 
-impl FromStr for Series {
+impl FromStr for KernelSeries {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -39,13 +39,13 @@ impl FromStr for Series {
     }
 }
 
-impl fmt::Display for Series {
+impl fmt::Display for KernelSeries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.major, self.minor)
     }
 }
 
-impl Series {
+impl KernelSeries {
     /// Whether the series has all the agent needs: `bpf_loop` came with 5.17.
     pub(super) fn supported(self) -> bool {
         self >= Self {
@@ -69,7 +69,7 @@ impl Series {
 #[derive(Debug)]
 pub(super) struct Kernel {
     /// The series asked for.
-    pub(super) series: Series,
+    pub(super) series: KernelSeries,
     /// The kernel's own name for itself.
     pub(super) release: String,
     folder: PathBuf,
@@ -78,7 +78,11 @@ pub(super) struct Kernel {
 impl Kernel {
     /// Downloads and unpacks the newest kernel of the series unless one is there, and makes its
     /// initramfs.
-    pub(super) fn provide(folder: &Path, series: Series, emulator: &Emulator) -> Result<Self> {
+    pub(super) fn provide(
+        folder: &Path,
+        series: KernelSeries,
+        emulator: &Emulator,
+    ) -> Result<Self> {
         let kernel_folder = folder.join("kernels").join(series.to_string());
         let files = kernel_folder.join("files");
         let ready = kernel_folder.join("release");
@@ -178,7 +182,7 @@ fn release(files: &Path) -> Result<String> {
 }
 
 /// The packages of the series' newest kernel: one, or from 6.19 on several.
-fn newest(names: &[String], series: Series) -> Option<Vec<String>> {
+fn newest(names: &[String], series: KernelSeries) -> Option<Vec<String>> {
     let version = |name: &str| {
         let version = [
             "linux-image-",
@@ -216,10 +220,16 @@ mod tests {
 
     #[test]
     fn a_series_is_two_numbers() {
-        let series: Series = "6.12".parse().expect("a series");
+        let series: KernelSeries = "6.12".parse().expect("a series");
         assert_eq!(series.to_string(), "6.12");
-        assert!(series.supported() && !"5.10".parse::<Series>().expect("a series").supported());
-        assert!("6".parse::<Series>().is_err() && "6.x".parse::<Series>().is_err());
+        assert!(
+            series.supported()
+                && !"5.10"
+                    .parse::<KernelSeries>()
+                    .expect("a series")
+                    .supported()
+        );
+        assert!("6".parse::<KernelSeries>().is_err() && "6.x".parse::<KernelSeries>().is_err());
     }
 
     #[test]

@@ -19,10 +19,10 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use self::binaries::Subject;
+use self::binaries::TestBinaries;
 use self::emulator::Emulator;
-use self::kernel::{Kernel, Series};
-use self::report::Outcome;
+use self::kernel::{Kernel, KernelSeries};
+use self::report::KernelReport;
 use crate::toolchain;
 
 /// The kernels without `--kernel`: before `sock_recv_length`, two long-term ones, the newest.
@@ -52,7 +52,7 @@ const DEFAULT_TESTS: [&str; 14] = [
 pub(crate) struct VmOptions {
     /// Kernel series to run, such as 6.12; may be given more than once [default: 6.1 6.12 6.18 7.3]
     #[arg(long = "kernel", value_name = "SERIES")]
-    kernels: Vec<Series>,
+    kernels: Vec<KernelSeries>,
     /// How long one test may take in the guest, seconds
     #[arg(long, default_value_t = 240)]
     limit: u64,
@@ -98,7 +98,7 @@ pub(crate) fn run(options: &VmOptions) -> Result<()> {
             .with_context(|| format!("{} is missing", agent.display()))?,
         None => toolchain::build_agent_for_tests()?,
     };
-    let subject = Subject::build(agent, wanted)?;
+    let subject = TestBinaries::build(agent, wanted)?;
     let emulator = Emulator::provide(&folder())?;
 
     let mut failed = Vec::new();
@@ -127,7 +127,12 @@ pub(crate) fn run(options: &VmOptions) -> Result<()> {
     Ok(())
 }
 
-fn one(emulator: &Emulator, subject: &Subject, series: Series, limit: u64) -> Result<Outcome> {
+fn one(
+    emulator: &Emulator,
+    subject: &TestBinaries,
+    series: KernelSeries,
+    limit: u64,
+) -> Result<KernelReport> {
     let kernel = Kernel::provide(&folder(), series, emulator)
         .with_context(|| format!("no kernel {series}"))?;
     eprintln!(
@@ -137,7 +142,12 @@ fn one(emulator: &Emulator, subject: &Subject, series: Series, limit: u64) -> Re
     );
     let start = Instant::now();
     let report = guest::run(emulator, &kernel, subject, limit)?;
-    Ok(Outcome::read(&kernel, subject, &report, start.elapsed()))
+    Ok(KernelReport::read(
+        &kernel,
+        subject,
+        &report,
+        start.elapsed(),
+    ))
 }
 
 /// Where everything is kept; removing it costs a download of about 100 MB.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::binaries::Subject;
+use super::binaries::TestBinaries;
 use super::kernel::Kernel;
 
 /// Whether a test does not need the probes.
@@ -13,7 +13,7 @@ pub(super) fn works_everywhere(test: &str) -> bool {
 
 /// How one check ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Verdict {
+enum CheckResult {
     Passed,
     Failed(String),
     Skipped(&'static str),
@@ -21,30 +21,35 @@ enum Verdict {
 
 /// One line of the table.
 #[derive(Debug, PartialEq, Eq)]
-struct Check {
+struct GuestCheck {
     name: String,
-    verdict: Verdict,
+    verdict: CheckResult,
     seconds: u64,
 }
 
 /// All checks on one kernel.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct KernelReport {
     title: String,
-    checks: Vec<Check>,
+    checks: Vec<GuestCheck>,
 }
 
-impl Outcome {
+impl KernelReport {
     /// Reads the report.
-    pub(super) fn read(kernel: &Kernel, subject: &Subject, report: &str, took: Duration) -> Self {
+    pub(super) fn read(
+        kernel: &Kernel,
+        subject: &TestBinaries,
+        report: &str,
+        took: Duration,
+    ) -> Self {
         let mut checks = vec![agent(report, kernel.series.supported())];
         for name in &subject.names {
             if kernel.series.supported() || works_everywhere(name) {
                 checks.push(test(report, name));
             } else {
-                checks.push(Check {
+                checks.push(GuestCheck {
                     name: name.clone(),
-                    verdict: Verdict::Skipped("this kernel has not the hooks"),
+                    verdict: CheckResult::Skipped("this kernel has not the hooks"),
                     seconds: 0,
                 });
             }
@@ -61,10 +66,10 @@ impl Outcome {
 
     /// Whether anything failed.
     pub(super) fn failed(&self) -> bool {
-        self.count(|verdict| matches!(verdict, Verdict::Failed(_))) > 0
+        self.count(|verdict| matches!(verdict, CheckResult::Failed(_))) > 0
     }
 
-    fn count(&self, which: impl Fn(&Verdict) -> bool) -> usize {
+    fn count(&self, which: impl Fn(&CheckResult) -> bool) -> usize {
         let checks = self.checks.iter();
         checks.filter(|check| which(&check.verdict)).count()
     }
@@ -72,16 +77,16 @@ impl Outcome {
     /// For people.
     pub(super) fn table(&self) -> String {
         let mut text = format!("{}\n", self.title);
-        for Check {
+        for GuestCheck {
             name,
             verdict,
             seconds,
         } in &self.checks
         {
             let (word, why) = match verdict {
-                Verdict::Passed => ("passed", ""),
-                Verdict::Failed(why) => ("FAILED", why.as_str()),
-                Verdict::Skipped(why) => ("skipped", *why),
+                CheckResult::Passed => ("passed", ""),
+                CheckResult::Failed(why) => ("FAILED", why.as_str()),
+                CheckResult::Skipped(why) => ("skipped", *why),
             };
             let line = format!("  {word:<8} {seconds:>4} s  {name:<44} {why}");
             let _ = writeln!(text, "{}", line.trim_end());
@@ -89,9 +94,9 @@ impl Outcome {
         let _ = writeln!(
             text,
             "  {} passed, {} failed, {} skipped",
-            self.count(|verdict| *verdict == Verdict::Passed),
-            self.count(|verdict| matches!(verdict, Verdict::Failed(_))),
-            self.count(|verdict| matches!(verdict, Verdict::Skipped(_)))
+            self.count(|verdict| *verdict == CheckResult::Passed),
+            self.count(|verdict| matches!(verdict, CheckResult::Failed(_))),
+            self.count(|verdict| matches!(verdict, CheckResult::Skipped(_)))
         );
         text
     }
@@ -116,7 +121,7 @@ fn ended(words: &str) -> Option<(i32, u64)> {
 }
 
 /// On its own the agent attaches and ends well; without its hooks it says one line and ends with 2.
-fn agent(report: &str, supported: bool) -> Check {
+fn agent(report: &str, supported: bool) -> GuestCheck {
     let said = marks(report, "said").next().unwrap_or_default();
     let one_line = marks(report, "lines").next() == Some("1");
     let (name, (code, seconds)) = (
@@ -131,29 +136,29 @@ fn agent(report: &str, supported: bool) -> Check {
             .unwrap_or((-1, 0)),
     );
     let verdict = match (supported, code) {
-        (_, -1) => Verdict::Failed("the guest did not get that far".into()),
-        (true, 0) => Verdict::Passed,
-        (false, 2) if one_line && said.contains("this kernel") => Verdict::Passed,
-        _ => Verdict::Failed(format!("exit code {code}: {said}")),
+        (_, -1) => CheckResult::Failed("the guest did not get that far".into()),
+        (true, 0) => CheckResult::Passed,
+        (false, 2) if one_line && said.contains("this kernel") => CheckResult::Passed,
+        _ => CheckResult::Failed(format!("exit code {code}: {said}")),
     };
-    Check {
+    GuestCheck {
         name: name.into(),
         verdict,
         seconds,
     }
 }
 
-fn test(report: &str, name: &str) -> Check {
+fn test(report: &str, name: &str) -> GuestCheck {
     let end = marks(report, "test")
         .filter_map(|words| words.strip_prefix(name)?.strip_prefix(' '))
         .find_map(ended);
     let (verdict, seconds) = match end {
-        None => (Verdict::Failed("it did not end".into()), 0),
-        Some((0, seconds)) => (Verdict::Passed, seconds),
-        Some((124 | 137, seconds)) => (Verdict::Failed("it took too long".into()), seconds),
-        Some((_, seconds)) => (Verdict::Failed(panic_of(report, name)), seconds),
+        None => (CheckResult::Failed("it did not end".into()), 0),
+        Some((0, seconds)) => (CheckResult::Passed, seconds),
+        Some((124 | 137, seconds)) => (CheckResult::Failed("it took too long".into()), seconds),
+        Some((_, seconds)) => (CheckResult::Failed(panic_of(report, name)), seconds),
     };
-    Check {
+    GuestCheck {
         name: name.to_owned(),
         verdict,
         seconds,
@@ -179,31 +184,31 @@ mod tests {
 
     #[test]
     fn tests_are_read_by_their_exact_names() {
-        assert_eq!(test(REPORT, "a").verdict, Verdict::Passed);
+        assert_eq!(test(REPORT, "a").verdict, CheckResult::Passed);
         assert_eq!(
             test(REPORT, "b").verdict,
-            Verdict::Failed("it is wrong".into())
+            CheckResult::Failed("it is wrong".into())
         );
         assert_eq!(test(REPORT, "b").seconds, 4);
         assert_eq!(
             test(REPORT, "ab").verdict,
-            Verdict::Failed("it took too long".into())
+            CheckResult::Failed("it took too long".into())
         );
         assert_eq!(
             test(REPORT, "c").verdict,
-            Verdict::Failed("it did not end".into())
+            CheckResult::Failed("it did not end".into())
         );
     }
 
     #[test]
     fn a_refusal_is_right_only_where_hooks_are_missing() {
-        assert_eq!(agent(REPORT, true).verdict, Verdict::Passed);
-        assert_ne!(agent(REPORT, false).verdict, Verdict::Passed);
+        assert_eq!(agent(REPORT, true).verdict, CheckResult::Passed);
+        assert_ne!(agent(REPORT, false).verdict, CheckResult::Passed);
         let refusal = "@@ said tag52: this kernel has no x\n@@ lines 1\n@@ agent 2 1 2\n";
-        assert_eq!(agent(refusal, false).verdict, Verdict::Passed);
-        assert_ne!(agent(refusal, true).verdict, Verdict::Passed);
+        assert_eq!(agent(refusal, false).verdict, CheckResult::Passed);
+        assert_ne!(agent(refusal, true).verdict, CheckResult::Passed);
         let chatty = refusal.replace("lines 1", "lines 2");
-        assert_ne!(agent(&chatty, false).verdict, Verdict::Passed);
-        assert_ne!(agent("", false).verdict, Verdict::Passed);
+        assert_ne!(agent(&chatty, false).verdict, CheckResult::Passed);
+        assert_ne!(agent("", false).verdict, CheckResult::Passed);
     }
 }

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 
-use crate::compare::Case;
-use crate::observe::Run;
-use crate::{Check, Errors, Row};
-use lab::blame::{Blame, Blamed};
-use lab::rivals::Runners;
+use crate::compare::ComparedCase;
+use crate::observe::ObservedRun;
+use crate::{BarCheck, ErrorQuantiles, ResultRow};
+use lab::blame::{Blame, BlameEntry};
+use lab::rivals::Rivals;
 
 /// Of a part no more than this may be charged to others than the culprit, per cent: 95 % is the
 /// culprit's.
@@ -23,8 +23,8 @@ const SHARES: f64 = 10.0;
 const NOBODY: f64 = 2.0;
 
 /// The check of every row: parts whose rows of blame do not sum to them, to the nanosecond.
-pub(super) fn sums(blame: &Blame) -> Check {
-    Check::none(
+pub(super) fn sums(blame: &Blame) -> BarCheck {
+    BarCheck::none(
         "parts that their blame does not sum to",
         blame.inexact().len(),
     )
@@ -34,29 +34,29 @@ pub(super) fn sums(blame: &Blame) -> Check {
 pub(super) fn row(
     blame: &Blame,
     messages: usize,
-    case: Case<'_>,
-    is: impl Fn(&Blamed) -> bool,
-) -> Row {
+    case: ComparedCase<'_>,
+    is: impl Fn(&BlameEntry) -> bool,
+) -> ResultRow {
     let (part, charged) = (blame.part(case.part), blame.charged(case.part, &is));
     let others = 100.0 - 100.0 * charged as f64 / part as f64;
     let mut row = empty(blame, messages, case, quantity(case.part));
     (row.truth_ns, row.found_ns) = (part, charged);
     row.checks
-        .push(Check::at_most(NOT_THEIRS, others, OTHERS, "%"));
+        .push(BarCheck::at_most(NOT_THEIRS, others, OTHERS, "%"));
     row.remarks.extend(most_charged(blame, case.part));
     row
 }
 
 /// Nobody but the thread itself, or the network, is in the way: no lock, no quota and no call is
 /// blamed.
-pub(super) fn nobody(blame: &Blame, messages: usize, case: Case<'_>) -> Row {
+pub(super) fn nobody(blame: &Blame, messages: usize, case: ComparedCase<'_>) -> ResultRow {
     let parts = ["lock_wait", "throttle", "blocked"];
     let charged: i64 = parts.iter().map(|part| blame.part(part)).sum();
     let age = blame.age();
     let mut row = empty(blame, messages, case, "blame: nobody");
     (row.truth_ns, row.found_ns) = (age, age - charged);
     let share = 100.0 * charged as f64 / age as f64;
-    row.checks.push(Check::at_most(
+    row.checks.push(BarCheck::at_most(
         "of the age charged to somebody",
         share,
         NOBODY,
@@ -67,7 +67,11 @@ pub(super) fn nobody(blame: &Blame, messages: usize, case: Case<'_>) -> Row {
 
 /// What rivals are charged with of the run queue, and how they share it. Where others than the
 /// lab's own had their CPU too, some of the blame is those'.
-pub(super) fn runners(runners: &Runners<'_>, run: &Run, case: Case<'_>) -> Result<Row> {
+pub(super) fn runners(
+    runners: &Rivals<'_>,
+    run: &ObservedRun,
+    case: ComparedCase<'_>,
+) -> Result<ResultRow> {
     let victim = run.truth.victim.usage.schedstat.on_cpu_ns;
     let foreign = 100.0 * (1.0 - runners.share(victim)?);
     let mut row = run.blamed(case, |row| runners.are(row));
@@ -76,7 +80,7 @@ pub(super) fn runners(runners: &Runners<'_>, run: &Run, case: Case<'_>) -> Resul
         row = row.with_bar(NOT_THEIRS, bar, "others had that CPU too, by /proc/stat");
     }
     let unlike = runners.unlike(&run.blame)?;
-    row.checks.push(Check::at_most(
+    row.checks.push(BarCheck::at_most(
         "a rival's share of the CPU",
         unlike,
         SHARES,
@@ -85,8 +89,13 @@ pub(super) fn runners(runners: &Runners<'_>, run: &Run, case: Case<'_>) -> Resul
     Ok(row)
 }
 
-fn empty(blame: &Blame, messages: usize, case: Case<'_>, quantity: &'static str) -> Row {
-    Row {
+fn empty(
+    blame: &Blame,
+    messages: usize,
+    case: ComparedCase<'_>,
+    quantity: &'static str,
+) -> ResultRow {
+    ResultRow {
         experiment: case.experiment,
         case: case.case.to_owned(),
         truth: case.truth,
@@ -94,7 +103,7 @@ fn empty(blame: &Blame, messages: usize, case: Case<'_>, quantity: &'static str)
         messages,
         truth_ns: 0,
         found_ns: 0,
-        errors: Errors::default(),
+        errors: ErrorQuantiles::default(),
         leak: None,
         unknown: 0,
         checks: vec![sums(blame)],
@@ -147,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_part_that_is_another_s_or_nobody_s_fails() {
-        let case = Case {
+        let case = ComparedCase {
             experiment: "mutex",
             case: "held",
             truth: "/proc",

@@ -1,9 +1,9 @@
 //! The agent's parts beside the true ones, message by message.
 
-use crate::observe::{Joined, Run};
+use crate::observe::{JoinedMessage, ObservedRun};
 use crate::row::counts;
 use crate::truth::Timeline;
-use crate::{Check, Errors, Row};
+use crate::{BarCheck, ErrorQuantiles, ResultRow};
 
 /// Totals may differ by this much of the truth, per cent.
 pub(super) const TOTAL: f64 = 2.0;
@@ -22,7 +22,7 @@ pub(super) const P99_US: f64 = 2_000.0;
 
 /// A case, as far as the comparison needs it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Case<'a> {
+pub(super) struct ComparedCase<'a> {
     pub(super) experiment: &'static str,
     pub(super) case: &'a str,
     pub(super) truth: &'static str,
@@ -34,7 +34,7 @@ pub(super) struct Case<'a> {
 type Compared = (&'static str, i64, i64);
 
 /// One line of the table.
-pub(super) fn row(run: &Run, case: Case<'_>) -> Row {
+pub(super) fn row(run: &ObservedRun, case: ComparedCase<'_>) -> ResultRow {
     let timeline = Timeline::of(&run.truth.victim.marks);
     let joined = run.joined();
     let mut totals: Vec<Compared> = Vec::new();
@@ -58,7 +58,7 @@ pub(super) fn row(run: &Run, case: Case<'_>) -> Row {
         .into_iter()
         .max_by_key(|(_, ns)| ns.abs());
     let stolen = stolen(&joined, &timeline);
-    let mut row = Row {
+    let mut row = ResultRow {
         experiment: case.experiment,
         case: case.case.to_owned(),
         truth: case.truth,
@@ -66,7 +66,7 @@ pub(super) fn row(run: &Run, case: Case<'_>) -> Row {
         messages: joined.len(),
         truth_ns,
         found_ns,
-        errors: Errors::of(differences),
+        errors: ErrorQuantiles::of(differences),
         leak,
         unknown: run.unknown(),
         checks: counts(run, run.truth.sent.len().saturating_sub(joined.len())),
@@ -78,7 +78,7 @@ pub(super) fn row(run: &Run, case: Case<'_>) -> Row {
 
 /// Time in which the thread neither ran, by its own CPU clock, nor waited: the agent counts it as
 /// on-cpu. Worth a word where it is not negligible.
-fn stolen(joined: &[Joined<'_>], timeline: &Timeline) -> Option<String> {
+fn stolen(joined: &[JoinedMessage<'_>], timeline: &Timeline) -> Option<String> {
     let ages = joined
         .iter()
         .map(|message| message.found.age_ns)
@@ -122,21 +122,21 @@ fn others(totals: &[Compared], part: &str) -> Vec<(&'static str, i64)> {
 }
 
 /// The usual bars.
-pub(super) fn bars(row: &Row) -> Vec<Check> {
+pub(super) fn bars(row: &ResultRow) -> Vec<BarCheck> {
     let per_cent = |ns: i64| 100.0 * ns.abs() as f64 / row.truth_ns as f64;
     let micros = |ns: i64| ns as f64 / 1e3;
     let mut checks = vec![
-        Check::at_most("total", per_cent(row.found_ns - row.truth_ns), TOTAL, "%"),
-        Check::at_most(MEDIAN, micros(row.errors.p50_ns), MEDIAN_US, "us"),
-        Check::at_most(P99, micros(row.errors.p99_ns), P99_US, "us"),
+        BarCheck::at_most("total", per_cent(row.found_ns - row.truth_ns), TOTAL, "%"),
+        BarCheck::at_most(MEDIAN, micros(row.errors.p50_ns), MEDIAN_US, "us"),
+        BarCheck::at_most(P99, micros(row.errors.p99_ns), P99_US, "us"),
     ];
     if let Some((_, ns)) = row.leak {
-        checks.push(Check::at_most(OTHER_PARTS, per_cent(ns), OTHERS, "%"));
+        checks.push(BarCheck::at_most(OTHER_PARTS, per_cent(ns), OTHERS, "%"));
     }
     checks
 }
 
-fn parts(message: &Joined<'_>, timeline: &Timeline, merged: bool) -> [Compared; 6] {
+fn parts(message: &JoinedMessage<'_>, timeline: &Timeline, merged: bool) -> [Compared; 6] {
     let start = message.out_of_flight_ns();
     let truth = timeline.between(start, message.record.handed_off_ns);
     let found = |part: &'static str, truth: i64| (part, message.found.part(part), truth);

@@ -2,7 +2,7 @@
 
 /// Quantiles of a set of values in nanoseconds; all zero when it is empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Errors {
+pub struct ErrorQuantiles {
     /// Half are not above it.
     pub p50_ns: i64,
     /// 99 of 100 are not above it.
@@ -11,7 +11,7 @@ pub struct Errors {
     pub max_ns: i64,
 }
 
-impl Errors {
+impl ErrorQuantiles {
     /// The sizes of these differences, by nearest rank.
     pub fn of(differences: impl IntoIterator<Item = i64>) -> Self {
         let mut sizes: Vec<i64> = differences.into_iter().map(i64::abs).collect();
@@ -34,15 +34,15 @@ mod tests {
 
     #[test]
     fn the_sign_does_not_matter() {
-        let errors = Errors::of((1..=1000).map(|n| if n % 2 == 0 { n } else { -n }));
+        let errors = ErrorQuantiles::of((1..=1000).map(|n| if n % 2 == 0 { n } else { -n }));
         assert_eq!(
             errors,
-            Errors {
+            ErrorQuantiles {
                 p50_ns: 500,
                 p99_ns: 990,
                 max_ns: 1000
             }
         );
-        assert_eq!(Errors::of([]), Errors::default());
+        assert_eq!(ErrorQuantiles::of([]), ErrorQuantiles::default());
     }
 }

@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-pub use self::errors::Errors;
-pub use self::row::{BLAME, Check, MISSED, Row};
+pub use self::errors::ErrorQuantiles;
+pub use self::row::{BLAME, BarCheck, MISSED, ResultRow};
 
 /// VerifyOptions of `cargo xtask verify`.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -62,7 +62,7 @@ pub struct Experiment {
     pub name: &'static str,
     /// What it injects, in a few words.
     pub about: &'static str,
-    run: fn(&Context<'_>) -> Result<Vec<Row>>,
+    run: fn(&Context<'_>) -> Result<Vec<ResultRow>>,
 }
 
 /// What an experiment works with.
@@ -104,19 +104,19 @@ impl Context<'_> {
 
 /// What a run of the lab found.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Report {
+pub struct AccuracyReport {
     /// The machine it was taken on.
     pub machine: String,
     /// One row per case.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ResultRow>,
     /// Experiments that could not be run, and why.
     pub failed: Vec<(&'static str, String)>,
 }
 
-impl Report {
+impl AccuracyReport {
     /// Whether every experiment ran and met every bar.
     pub fn passes(&self) -> bool {
-        self.failed.is_empty() && self.rows.iter().all(Row::passes)
+        self.failed.is_empty() && self.rows.iter().all(ResultRow::passes)
     }
 
     /// The table alone, in Markdown.
@@ -135,14 +135,14 @@ pub fn run(
     options: &VerifyOptions,
     agent: &Path,
     mut progress: impl FnMut(&str),
-) -> Result<Report> {
+) -> Result<AccuracyReport> {
     let context = Context {
         agent,
         python: options.python.as_deref().unwrap_or(Path::new("python3")),
         seconds: options.seconds,
         quick: options.quick,
     };
-    let mut report = Report {
+    let mut report = AccuracyReport {
         machine: machine::describe(),
         rows: Vec::new(),
         failed: Vec::new(),

@@ -5,28 +5,28 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::{Context, Row, blame, compare};
-use lab::agent::{Agent, AgentOutput, Launch, Message};
-use lab::bench::{Bench, Truth};
-use lab::blame::{Blame, Blamed};
-use lab::venue::{self, Sent};
-use lab::victim::Record;
+use crate::{Context, ResultRow, blame, compare};
+use lab::agent::{AgentLaunch, AgentOutput, AgentProcess, MessageLine};
+use lab::bench::{Bench, BenchTruth};
+use lab::blame::{Blame, BlameEntry};
+use lab::venue::{self, SentMessage};
+use lab::victim::VictimRecord;
 
 /// The longest a victim may take to get through its stream.
 pub(super) const STREAM: Duration = Duration::from_secs(90);
 
 /// Everything known of one message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Joined<'a> {
+pub(super) struct JoinedMessage<'a> {
     /// By the agent.
-    pub(super) found: &'a Message,
+    pub(super) found: &'a MessageLine,
     /// By the venue.
-    pub(super) sent: &'a Sent,
+    pub(super) sent: &'a SentMessage,
     /// By the victim.
-    pub(super) record: &'a Record,
+    pub(super) record: &'a VictimRecord,
 }
 
-impl Joined<'_> {
+impl JoinedMessage<'_> {
     /// The message was in the victim's receive queue, or with a venue that could not send it on:
     /// the start of all that is not in flight, monotonic, nanoseconds.
     pub(super) fn out_of_flight_ns(&self) -> i64 {
@@ -40,26 +40,26 @@ impl Joined<'_> {
 
 /// A finished run.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
+pub(super) struct ObservedRun {
     /// The agent's lines, ExecutionReports only.
-    pub(super) messages: Vec<Message>,
+    pub(super) messages: Vec<MessageLine>,
     /// By its summary.
     pub(super) blame: Blame,
     /// The summary itself.
     pub(super) summary: serde_json::Value,
-    pub(super) truth: Truth,
+    pub(super) truth: BenchTruth,
 }
 
-/// See [`Run::silent`].
+/// See [`ObservedRun::silent`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Silent {
+pub(super) struct MissedSwitches {
     /// What the thread did is unknown.
     pub(super) unseen: u64,
     /// The scheduler's account gave the instant, not who woke it.
     pub(super) rebuilt: u64,
 }
 
-impl Silent {
+impl MissedSwitches {
     /// Worth a word.
     pub(super) fn remark(self) -> Option<String> {
         let Self { unseen, rebuilt } = self;
@@ -70,11 +70,11 @@ impl Silent {
 }
 
 /// Starts the agent on the victim.
-pub(super) fn attach(context: &Context<'_>, pid: i32, more: &[&str]) -> Result<Agent> {
+pub(super) fn attach(context: &Context<'_>, pid: i32, more: &[&str]) -> Result<AgentProcess> {
     let pid = pid.to_string();
     let words = ["--pid", &pid, "--json", "messages"];
     let arguments = words.iter().chain(more).map(|&word| word.to_owned());
-    let mut agent = Agent::start(&Launch {
+    let mut agent = AgentProcess::start(&AgentLaunch {
         binary: context.agent,
         arguments: arguments.collect(),
         sudo: false,
@@ -91,7 +91,7 @@ pub(super) fn victim(
     rate: f64,
     seconds: f64,
     options: &[&str],
-) -> Result<Run> {
+) -> Result<ObservedRun> {
     observe(context, bench(context, rate, seconds, options)?, &[])
 }
 
@@ -108,20 +108,20 @@ pub(super) fn bench(
 }
 
 /// Watches the victim from before its first message to its end.
-pub(super) fn observe(context: &Context<'_>, bench: Bench, more: &[&str]) -> Result<Run> {
+pub(super) fn observe(context: &Context<'_>, bench: Bench, more: &[&str]) -> Result<ObservedRun> {
     let agent = attach(context, bench.victim.pid(), more)?;
     conclude(agent, bench)
 }
 
 /// Lets the stream run to its end; the agent is attached already.
-pub(super) fn conclude(agent: Agent, bench: Bench) -> Result<Run> {
+pub(super) fn conclude(agent: AgentProcess, bench: Bench) -> Result<ObservedRun> {
     bench.venue.open_gate();
     let truth = bench.conclude(STREAM)?;
-    Run::new(outcome(agent)?, truth)
+    ObservedRun::new(outcome(agent)?, truth)
 }
 
 /// Waits for the agent's end, which must be an orderly one, and takes all its lines.
-pub(super) fn outcome(agent: Agent) -> Result<AgentOutput> {
+pub(super) fn outcome(agent: AgentProcess) -> Result<AgentOutput> {
     let outcome = agent.finish(Duration::from_secs(30))?;
     ensure!(
         outcome.status.success(),
@@ -137,9 +137,9 @@ pub(super) fn outcome(agent: Agent) -> Result<AgentOutput> {
     Ok(outcome)
 }
 
-impl Run {
+impl ObservedRun {
     /// Of the agent's lines those of ExecutionReports are kept.
-    pub(super) fn new(outcome: AgentOutput, truth: Truth) -> Result<Self> {
+    pub(super) fn new(outcome: AgentOutput, truth: BenchTruth) -> Result<Self> {
         let blame = outcome.blame()?;
         let mut messages = outcome.messages;
         messages.retain(|message| message.msg_type == "8");
@@ -152,19 +152,23 @@ impl Run {
     }
 
     /// How much of a part the agent charges to the culprit.
-    pub(super) fn blamed(&self, case: compare::Case<'_>, is: impl Fn(&Blamed) -> bool) -> Row {
+    pub(super) fn blamed(
+        &self,
+        case: compare::ComparedCase<'_>,
+        is: impl Fn(&BlameEntry) -> bool,
+    ) -> ResultRow {
         blame::row(&self.blame, self.messages.len(), case, is)
     }
 
     /// Messages that venue, victim and agent know, in the order of the agent's lines.
-    pub(super) fn joined(&self) -> Vec<Joined<'_>> {
-        let sent: HashMap<u64, &Sent> = self.truth.sent.iter().map(|s| (s.seq, s)).collect();
-        let records: HashMap<u64, &Record> =
+    pub(super) fn joined(&self) -> Vec<JoinedMessage<'_>> {
+        let sent: HashMap<u64, &SentMessage> = self.truth.sent.iter().map(|s| (s.seq, s)).collect();
+        let records: HashMap<u64, &VictimRecord> =
             (self.truth.victim.records.iter().map(|r| (r.seq, r))).collect();
         let mut joined = Vec::with_capacity(self.messages.len());
         for found in &self.messages {
             if let (Some(sent), Some(record)) = (sent.get(&found.seq), records.get(&found.seq)) {
-                joined.push(Joined {
+                joined.push(JoinedMessage {
                     found,
                     sent,
                     record,
@@ -176,9 +180,9 @@ impl Run {
 
     /// Changes of state of a thread that the kernel's hooks kept silent about, by the agent's own
     /// count.
-    pub(super) fn silent(&self) -> Silent {
+    pub(super) fn silent(&self) -> MissedSwitches {
         let count = |kind: &str| self.summary["health"]["anomalies"][kind].as_u64();
-        Silent {
+        MissedSwitches {
             unseen: count("switch_unobserved").unwrap_or(0),
             rebuilt: count("switch_rebuilt").unwrap_or(0),
         }
@@ -186,7 +190,7 @@ impl Run {
 
     /// Messages whose sums do not hold.
     pub(super) fn inexact(&self) -> usize {
-        let broken = |message: &&Message| message.inexact().is_some();
+        let broken = |message: &&MessageLine| message.inexact().is_some();
         self.messages.iter().filter(broken).count()
     }
 
@@ -195,8 +199,9 @@ impl Run {
     pub(super) fn unknown(&self) -> usize {
         let records = &self.truth.victim.records;
         let first = records.first().map_or(0, |record| record.received_ns);
-        let unknown =
-            |m: &&Joined<'_>| m.found.part("unknown") > 0 && m.sent.sent_monotonic_ns > first;
+        let unknown = |m: &&JoinedMessage<'_>| {
+            m.found.part("unknown") > 0 && m.sent.sent_monotonic_ns > first
+        };
         self.joined().iter().filter(unknown).count()
     }
 }

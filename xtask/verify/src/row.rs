@@ -1,12 +1,12 @@
 //! One line of the table: what was injected, what was found, and which bars that meets.
 
-use crate::errors::Errors;
-use crate::observe::Run;
+use crate::errors::ErrorQuantiles;
+use crate::observe::ObservedRun;
 use crate::{blame, compare};
 
 /// A bar, and the figure held against it.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Check {
+pub struct BarCheck {
     /// What is compared.
     pub name: &'static str,
     /// The figure, in `unit`.
@@ -20,7 +20,7 @@ pub struct Check {
     pub note: Option<&'static str>,
 }
 
-impl Check {
+impl BarCheck {
     /// `figure` may be at most `at_most`.
     pub fn at_most(name: &'static str, figure: f64, at_most: f64, unit: &'static str) -> Self {
         Self {
@@ -61,15 +61,15 @@ const SILENT: f64 = 0.02;
 
 /// The checks of every row: sums that do not hold, messages without a line, messages with unknown
 /// time. None of them may be; but what the agent did not observe it must not claim.
-pub(super) fn counts(run: &Run, missed: usize) -> Vec<Check> {
+pub(super) fn counts(run: &ObservedRun, missed: usize) -> Vec<BarCheck> {
     let unseen = run.silent().unseen as f64;
     let excused = unseen.max(SILENT * run.messages.len() as f64);
     let excused = if unseen > 0.0 { excused } else { 0.0 };
     vec![
-        Check::none("sums that do not hold", run.inexact()),
+        BarCheck::none("sums that do not hold", run.inexact()),
         blame::sums(&run.blame),
-        Check::none(MISSED, missed),
-        Check::at_most(
+        BarCheck::none(MISSED, missed),
+        BarCheck::at_most(
             "messages with unknown time",
             run.unknown() as f64,
             excused,
@@ -80,7 +80,7 @@ pub(super) fn counts(run: &Run, missed: usize) -> Vec<Check> {
 
 /// What one case of an experiment found.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Row {
+pub struct ResultRow {
     /// The experiment, as `--only` names it.
     pub experiment: &'static str,
     /// What was injected.
@@ -97,20 +97,20 @@ pub struct Row {
     /// The total over all messages by the agent, nanoseconds.
     pub found_ns: i64,
     /// |found - truth| per message.
-    pub errors: Errors,
+    pub errors: ErrorQuantiles,
     /// The other part whose total is farthest from its own truth, and by how much, nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leak: Option<(&'static str, i64)>,
     /// Messages with unknown time.
     pub unknown: usize,
     /// The bars.
-    pub checks: Vec<Check>,
+    pub checks: Vec<BarCheck>,
     /// Other figures worth telling.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
 }
 
-impl Row {
+impl ResultRow {
     /// The same without a word on the other parts, which have rows of their own.
     pub(super) fn alone(mut self) -> Self {
         self.leak = None;
@@ -130,7 +130,7 @@ impl Row {
 
     /// Whether it meets every bar.
     pub fn passes(&self) -> bool {
-        self.checks.iter().all(Check::passes)
+        self.checks.iter().all(BarCheck::passes)
     }
 
     /// The agent's total beside the true one.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::{Check, Report, Row};
+use crate::{AccuracyReport, BarCheck, ResultRow};
 
 const HEAD: [&str; 12] = [
     "experiment",
@@ -21,7 +21,7 @@ const HEAD: [&str; 12] = [
 ];
 
 /// The rows as a table in Markdown.
-pub(super) fn markdown(report: &Report) -> String {
+pub(super) fn markdown(report: &AccuracyReport) -> String {
     let line = |cells: &[String; 12]| format!("| {} |\n", cells.join(" | "));
     let rule = "|---|---|---|--:|--:|--:|--:|--:|--:|---|--:|---|\n";
     let rows: String = report.rows.iter().map(|row| line(&cells(row))).collect();
@@ -47,7 +47,7 @@ pub(super) fn markdown(report: &Report) -> String {
 }
 
 /// One line per row, then what failed, the reasons for other bars, and the remarks.
-pub(super) fn text(report: &Report) -> String {
+pub(super) fn text(report: &AccuracyReport) -> String {
     let mut lines = vec![HEAD.map(str::to_owned)];
     lines.extend(report.rows.iter().map(cells));
     let mut widths = [0; 12];
@@ -78,7 +78,7 @@ pub(super) fn text(report: &Report) -> String {
     text
 }
 
-fn cells(row: &Row) -> [String; 12] {
+fn cells(row: &ResultRow) -> [String; 12] {
     let others = row.leak.map_or_else(String::new, |(part, ns)| {
         format!("{} {part}", per_cent(ns, row.truth_ns))
     });
@@ -104,9 +104,9 @@ fn cells(row: &Row) -> [String; 12] {
     ]
 }
 
-fn notes(text: &mut String, row: &Row) {
+fn notes(text: &mut String, row: &ResultRow) {
     let name = format!("{} {}", row.experiment, row.case);
-    for Check {
+    for BarCheck {
         name: what,
         figure,
         at_most,

@@ -6,11 +6,11 @@
 
 use std::ops::{AddAssign, Sub};
 
-use lab::victim::{Did, Mark};
+use lab::victim::{Mark, MarkKind};
 
 /// Time per state, nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spent {
+pub(super) struct TimeByState {
     /// On a CPU.
     pub(super) on_cpu: i64,
     /// Runnable, without one.
@@ -25,7 +25,7 @@ pub(super) struct Spent {
     pub(super) stolen: i64,
 }
 
-impl Spent {
+impl TimeByState {
     /// Nanoseconds per state, in the order in which they are passed through: a call that sleeps
     /// sleeps first, then waits for a CPU, then returns; a quota is waited for before the CPU.
     fn states(&mut self) -> [&mut i64; 6] {
@@ -51,7 +51,7 @@ impl Spent {
     }
 }
 
-impl AddAssign for Spent {
+impl AddAssign for TimeByState {
     fn add_assign(&mut self, mut other: Self) {
         for (state, more) in self.states().into_iter().zip(other.states()) {
             *state += *more;
@@ -59,7 +59,7 @@ impl AddAssign for Spent {
     }
 }
 
-impl Sub for Spent {
+impl Sub for TimeByState {
     type Output = Self;
 
     fn sub(mut self, mut other: Self) -> Self {
@@ -74,9 +74,9 @@ impl Sub for Spent {
 #[derive(Clone, Copy, Debug)]
 struct Stretch {
     from: i64,
-    spent: Spent,
+    spent: TimeByState,
     /// Everything before it.
-    before: Spent,
+    before: TimeByState,
 }
 
 /// What a thread did, from its first mark to its last.
@@ -87,7 +87,7 @@ pub(super) struct Timeline {
 
 impl Timeline {
     pub(super) fn of(marks: &[Mark]) -> Self {
-        let mut before = Spent::default();
+        let mut before = TimeByState::default();
         let stretches = marks.windows(2).map(|pair| {
             let spent = spent(&pair[0], &pair[1]);
             let stretch = Stretch {
@@ -104,14 +104,14 @@ impl Timeline {
     }
 
     /// What it did between two monotonic instants.
-    pub(super) fn between(&self, from: i64, to: i64) -> Spent {
+    pub(super) fn between(&self, from: i64, to: i64) -> TimeByState {
         self.until(to.max(from)) - self.until(from)
     }
 
-    fn until(&self, at: i64) -> Spent {
+    fn until(&self, at: i64) -> TimeByState {
         let index = self.stretches.partition_point(|s| s.from <= at);
         let Some(stretch) = index.checked_sub(1).and_then(|i| self.stretches.get(i)) else {
-            return Spent::default();
+            return TimeByState::default();
         };
         let mut spent = stretch.before;
         spent += stretch.spent.first(at - stretch.from);
@@ -120,22 +120,22 @@ impl Timeline {
 }
 
 /// What the thread did between two marks.
-fn spent(from: &Mark, to: &Mark) -> Spent {
+fn spent(from: &Mark, to: &Mark) -> TimeByState {
     let length = to.at_ns - from.at_ns;
     let delay = (to.delay_ns - from.delay_ns).clamp(0, length);
     let throttle = (to.throttled_ns - from.throttled_ns).clamp(0, delay);
     let on_cpu = (to.cpu_ns - from.cpu_ns).clamp(0, length - delay);
-    let mut spent = Spent {
+    let mut spent = TimeByState {
         on_cpu,
         run_queue: delay - throttle,
         throttle,
-        ..Spent::default()
+        ..TimeByState::default()
     };
     let rest = length - delay - on_cpu;
     match to.did {
-        Did::Work | Did::Gap => spent.stolen = rest,
-        Did::Lock => spent.lock = rest,
-        Did::Receive | Did::Block => spent.asleep = rest,
+        MarkKind::Work | MarkKind::Gap => spent.stolen = rest,
+        MarkKind::Lock => spent.lock = rest,
+        MarkKind::Receive | MarkKind::Block => spent.asleep = rest,
     }
     spent
 }
@@ -144,7 +144,7 @@ fn spent(from: &Mark, to: &Mark) -> Spent {
 mod tests {
     use super::*;
 
-    fn mark(did: Did, at_ns: i64, cpu_ns: i64, delay_ns: i64, throttled_ns: i64) -> Mark {
+    fn mark(did: MarkKind, at_ns: i64, cpu_ns: i64, delay_ns: i64, throttled_ns: i64) -> Mark {
         Mark {
             did,
             at_ns,
@@ -157,14 +157,14 @@ mod tests {
     #[test]
     fn a_stretch_sleeps_first_and_sums_to_its_length() {
         let line = Timeline::of(&[
-            mark(Did::Work, 100, 0, 0, 0),
-            mark(Did::Lock, 200, 10, 20, 0),
-            mark(Did::Work, 250, 55, 20, 0),
-            mark(Did::Gap, 300, 55, 70, 30),
-            mark(Did::Receive, 400, 65, 70, 30),
+            mark(MarkKind::Work, 100, 0, 0, 0),
+            mark(MarkKind::Lock, 200, 10, 20, 0),
+            mark(MarkKind::Work, 250, 55, 20, 0),
+            mark(MarkKind::Gap, 300, 55, 70, 30),
+            mark(MarkKind::Receive, 400, 65, 70, 30),
         ]);
         let all = line.between(100, 400);
-        let expected = Spent {
+        let expected = TimeByState {
             on_cpu: 10 + 45 + 10,
             run_queue: 20 + 20,
             throttle: 30,
@@ -173,16 +173,16 @@ mod tests {
             stolen: 5,
         };
         assert_eq!(all, expected);
-        let end_of_lock = Spent {
+        let end_of_lock = TimeByState {
             on_cpu: 10,
             run_queue: 20,
             lock: 10,
-            ..Spent::default()
+            ..TimeByState::default()
         };
         assert_eq!(line.between(160, 200), end_of_lock);
         let gap = line.between(270, 300);
         assert_eq!((gap.throttle, gap.run_queue), (10, 20));
-        assert_eq!(line.between(275, 275), Spent::default());
-        assert_eq!(line.between(0, 100), Spent::default());
+        assert_eq!(line.between(275, 275), TimeByState::default());
+        assert_eq!(line.between(0, 100), TimeByState::default());
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::Context;
-use crate::observe::{Run, observe};
+use crate::observe::{ObservedRun, observe};
 use lab::bench::Bench;
-use lab::tun::{self, Log, Wire};
+use lab::tun::{self, Wire, WireLog};
 use lab::venue::{self, Venue};
 
 /// Venue and victim at the two ends of a wire that carries every packet for `delay`, each way. That
@@ -18,7 +18,7 @@ pub(super) fn wired(
     delay: Duration,
     options: venue::VenueOptions,
     victim: &[&str],
-) -> Result<(Run, Log)> {
+) -> Result<(ObservedRun, WireLog)> {
     let options = venue::VenueOptions {
         address: tun::VENUE,
         ..options

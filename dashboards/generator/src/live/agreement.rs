@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::super::session;
 use super::prometheus::{Prometheus, series};
-use super::queries::{self, View};
-use super::report::{Outcome, Row};
+use super::queries::{self, Selection};
+use super::report::{QueryOutcome, QueryResult};
 use lab::agent;
 
 /// The panel whose stack must be as high as the mean age.
@@ -15,7 +15,7 @@ const TOLERANCE: f64 = 0.01;
 
 /// Compares the height of the session's stack of parts with its mean age, at every point of the
 /// graph.
-pub(super) fn stack(prometheus: &Prometheus, view: &View) -> Result<Vec<Row>> {
+pub(super) fn stack(prometheus: &Prometheus, view: &Selection) -> Result<Vec<QueryResult>> {
     let sender = &view.chosen["sender"];
     let questions = queries::questions(&session::session().json())?;
     let panel = questions
@@ -51,7 +51,7 @@ pub(super) fn stack(prometheus: &Prometheus, view: &View) -> Result<Vec<Row>> {
     let sums = format!("sum(tag52_age_seconds_total{of}) / sum(tag52_message_age_seconds_sum{of})");
     let sum = (prometheus.number(&sums, view.range.1)? - 1.0).abs();
     let place = format!("{sender}: height of the stack of parts");
-    let mut row = Row::of(
+    let mut row = QueryResult::of(
         "(truth)",
         &place,
         "sum of the parts against the mean age: half of the points, the sums",
@@ -61,14 +61,14 @@ pub(super) fn stack(prometheus: &Prometheus, view: &View) -> Result<Vec<Row>> {
     row.samples = errors.len();
     row.range = Some((most, sum));
     row.outcome = if errors.is_empty() {
-        Outcome::Empty
+        QueryOutcome::Empty
     } else if most > TOLERANCE || sum > TOLERANCE {
         let (most, sum) = (100.0 * most, 100.0 * sum);
-        Outcome::Error(format!(
+        QueryOutcome::Error(format!(
             "half of the points are {most:.2} % off or more, the sum {sum:.2} %"
         ))
     } else {
-        Outcome::Ok
+        QueryOutcome::Ok
     };
     Ok(vec![row])
 }
@@ -79,7 +79,7 @@ pub(super) fn compare(
     prometheus: &Prometheus,
     end: &agent::AgentOutput,
     at: f64,
-) -> Result<Vec<Row>> {
+) -> Result<Vec<QueryResult>> {
     ensure!(end.status.success(), "the agent ended with {}", end.status);
     let summary = end.summary.as_ref().context("no summary from the agent")?;
     let sessions = summary["sessions"].as_array().context("no sessions")?;
@@ -95,7 +95,7 @@ pub(super) fn compare(
         .collect()
 }
 
-fn quantile(prometheus: &Prometheus, sender: &str, own: f64, at: f64) -> Result<Row> {
+fn quantile(prometheus: &Prometheus, sender: &str, own: f64, at: f64) -> Result<QueryResult> {
     let buckets = format!(
         "sum by (le) (last_over_time(tag52_message_age_seconds_bucket{{sender=\"{sender}\"}}[30s]))"
     );
@@ -108,7 +108,7 @@ fn quantile(prometheus: &Prometheus, sender: &str, own: f64, at: f64) -> Result<
     bounds.sort_by(f64::total_cmp);
     let bucket = |age: f64| bounds.partition_point(|&bound| bound < age);
     let place = format!("{sender}: p99 {theirs:.4} s by buckets");
-    let mut row = Row::of(
+    let mut row = QueryResult::of(
         "(truth)",
         &place,
         &format!("the agent's own {own:.4} s"),
@@ -118,9 +118,9 @@ fn quantile(prometheus: &Prometheus, sender: &str, own: f64, at: f64) -> Result<
     row.samples = 1;
     row.range = Some((theirs, own));
     row.outcome = if bucket(theirs).abs_diff(bucket(own)) <= 1 {
-        Outcome::Ok
+        QueryOutcome::Ok
     } else {
-        Outcome::Error("more than a bucket apart".into())
+        QueryOutcome::Error("more than a bucket apart".into())
     };
     Ok(row)
 }

@@ -15,12 +15,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-pub use report::{Outcome, Report, Row};
+pub use report::{QueryOutcome, QueryReport, QueryResult};
 
 use super::{all, folder};
 use prometheus::Prometheus;
-use queries::View;
-use testbed::Scene;
+use queries::Selection;
+use testbed::Testbed;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -34,12 +34,12 @@ pub struct LiveOptions {
 }
 
 /// Runs it with the agent in `agent`.
-pub fn run(options: &LiveOptions, agent: &Path) -> Result<Report> {
+pub fn run(options: &LiveOptions, agent: &Path) -> Result<QueryReport> {
     let programs = tools::prometheus::ensure()?;
     let rules = folder().join("rules.yaml");
     let rules = std::fs::read_to_string(&rules)
         .with_context(|| format!("cannot read {}", rules.display()))?;
-    let mut scene = Scene::start(agent, options.seconds)?;
+    let mut scene = Testbed::start(agent, options.seconds)?;
     let prometheus = Prometheus::start(&programs, &scene.metrics, &rules)?;
     let begun = Instant::now();
     let from = now();
@@ -56,9 +56,13 @@ pub fn run(options: &LiveOptions, agent: &Path) -> Result<Report> {
     Ok(report.with(truth))
 }
 
-fn questions(options: &LiveOptions, prometheus: &Prometheus, range: (f64, f64)) -> Result<Report> {
-    let mut report = Report::new(prometheus.names()?, options.allow_missing);
-    let everything = View {
+fn questions(
+    options: &LiveOptions,
+    prometheus: &Prometheus,
+    range: (f64, f64),
+) -> Result<QueryReport> {
+    let mut report = QueryReport::new(prometheus.names()?, options.allow_missing);
+    let everything = Selection {
         range,
         chosen: BTreeMap::new(),
     };
@@ -89,8 +93,8 @@ fn questions(options: &LiveOptions, prometheus: &Prometheus, range: (f64, f64)) 
     Ok(report)
 }
 
-fn of(range: (f64, f64), sender: &str) -> View {
-    View {
+fn of(range: (f64, f64), sender: &str) -> Selection {
+    Selection {
         range,
         chosen: BTreeMap::from([("sender".to_owned(), sender.to_owned())]),
     }
@@ -106,7 +110,7 @@ fn dump(prometheus: &Prometheus, range: (f64, f64), folder: &Path) -> Result<()>
         let view = if name == "session.json" {
             of(range, testbed::STARVED)
         } else {
-            View {
+            Selection {
                 range,
                 chosen: BTreeMap::new(),
             }

@@ -28,7 +28,7 @@ pub(super) struct Prometheus {
 
 /// One series of an answer.
 #[derive(Clone, Debug)]
-pub(super) struct Series {
+pub(super) struct PrometheusSeries {
     pub(super) labels: BTreeMap<String, String>,
     /// Seconds since 1970, and the value.
     pub(super) samples: Vec<(f64, f64)>,
@@ -176,14 +176,14 @@ impl Drop for Prometheus {
 }
 
 /// The series of an answer to a query of either kind.
-pub(super) fn series(data: &Value) -> Result<Vec<Series>> {
+pub(super) fn series(data: &Value) -> Result<Vec<PrometheusSeries>> {
     let sample = |pair: &Value| -> Option<(f64, f64)> {
         Some((pair.get(0)?.as_f64()?, pair.get(1)?.as_str()?.parse().ok()?))
     };
     let result = &data["result"];
     if data["resultType"] == "scalar" {
         let samples = sample(result).into_iter().collect();
-        return Ok(vec![Series {
+        return Ok(vec![PrometheusSeries {
             labels: BTreeMap::new(),
             samples,
         }]);
@@ -195,7 +195,7 @@ pub(super) fn series(data: &Value) -> Result<Vec<Series>> {
                 Some(values) => values.iter().filter_map(sample).collect(),
                 None => row.get("value").and_then(sample).into_iter().collect(),
             };
-            Ok(Series {
+            Ok(PrometheusSeries {
                 labels: serde_json::from_value(row["metric"].clone())?,
                 samples,
             })

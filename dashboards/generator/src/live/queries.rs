@@ -12,7 +12,7 @@ const POINTS: u64 = 600;
 
 /// The values of the variables, and the range of time.
 #[derive(Clone, Debug)]
-pub(super) struct View {
+pub(super) struct Selection {
     /// Seconds since 1970.
     pub(super) range: (f64, f64),
     /// What a variable stands for; `.*` for those that are not named.
@@ -21,7 +21,7 @@ pub(super) struct View {
 
 /// Where an expression stands, and how it is asked.
 #[derive(Clone, Debug)]
-pub(super) struct Question {
+pub(super) struct PanelQuery {
     pub(super) dashboard: String,
     /// The panel, or what else it is.
     pub(super) place: String,
@@ -34,9 +34,9 @@ pub(super) struct Question {
 }
 
 /// The questions of a dashboard: panels, variables, annotations.
-pub(super) fn questions(dashboard: &Value) -> Result<Vec<Question>> {
+pub(super) fn questions(dashboard: &Value) -> Result<Vec<PanelQuery>> {
     let title = dashboard["title"].as_str().context("no title")?;
-    let of = |place: &str, name: &str, expr: &str| Question {
+    let of = |place: &str, name: &str, expr: &str| PanelQuery {
         dashboard: title.to_owned(),
         place: place.to_owned(),
         panel: 0,
@@ -61,7 +61,7 @@ pub(super) fn questions(dashboard: &Value) -> Result<Vec<Question>> {
             continue;
         }
         for target in list(&panel["targets"])? {
-            all.push(Question {
+            all.push(PanelQuery {
                 panel: panel["id"].as_u64().context("no id")?,
                 instant: target["instant"] == true,
                 points: panel["maxDataPoints"].as_u64().unwrap_or(POINTS),
@@ -84,15 +84,15 @@ fn text(value: &Value) -> Result<&str> {
     value.as_str().context("a text is missing")
 }
 
-impl Question {
+impl PanelQuery {
     /// Seconds between two points: whole steps, never finer than the scrapes.
-    pub(super) fn step_s(&self, view: &View) -> u64 {
+    pub(super) fn step_s(&self, view: &Selection) -> u64 {
         let range = (view.range.1 - view.range.0).max(1.0);
         ((range / self.points as f64).ceil() as u64).max(SCRAPE_S)
     }
 
     /// The expression with Grafana's variables put in.
-    pub(super) fn interpolated(&self, view: &View) -> String {
+    pub(super) fn interpolated(&self, view: &Selection) -> String {
         interpolated(&self.expr, view, self.step_s(view))
     }
 
@@ -101,7 +101,7 @@ impl Question {
     pub(super) fn ask_until_it_answers(
         &self,
         prometheus: &Prometheus,
-        view: &View,
+        view: &Selection,
     ) -> Result<Value> {
         let answer = self.ask(prometheus, view)?;
         let empty = answer["result"].as_array().is_some_and(Vec::is_empty);
@@ -112,7 +112,7 @@ impl Question {
     }
 
     /// The answer: `data` of Prometheus's API. Of a variable, its values as a vector.
-    pub(super) fn ask(&self, prometheus: &Prometheus, view: &View) -> Result<Value> {
+    pub(super) fn ask(&self, prometheus: &Prometheus, view: &Selection) -> Result<Value> {
         let expr = self.interpolated(view);
         if let Some(arguments) = inside(&expr, "label_values") {
             let (selector, label) = arguments.rsplit_once(',').context("label_values(X, Y)")?;
@@ -139,7 +139,7 @@ fn inside<'a>(text: &'a str, function: &str) -> Option<&'a str> {
 }
 
 /// `$__rate_interval` is Grafana's: four scrapes, or a step and a scrape.
-fn interpolated(expr: &str, view: &View, step_s: u64) -> String {
+fn interpolated(expr: &str, view: &Selection, step_s: u64) -> String {
     let rate = (step_s + SCRAPE_S).max(4 * SCRAPE_S);
     let range = (view.range.1 - view.range.0).max(1.0).round();
     let mut text = expr
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn variables_are_put_in_as_grafana_does() {
-        let view = View {
+        let view = Selection {
             range: (100.0, 160.0),
             chosen: BTreeMap::from([("pod".into(), "a".into())]),
         };

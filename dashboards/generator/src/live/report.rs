@@ -6,8 +6,8 @@ use std::fmt;
 use anyhow::Result;
 use serde_json::Value;
 
-use super::prometheus::{Series, series};
-use super::queries::Question;
+use super::prometheus::{PrometheusSeries, series};
+use super::queries::PanelQuery;
 
 /// Expressions that may have no answer here, by what is in them, and why.
 const MAY_BE_EMPTY: [(&str, &str); 6] = [
@@ -27,7 +27,7 @@ const MAY_BE_EMPTY: [(&str, &str); 6] = [
 
 /// How it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum QueryOutcome {
     /// It has data, or is what it should be.
     Ok,
     /// It has none, for this reason.
@@ -42,7 +42,7 @@ pub enum Outcome {
 
 /// One question and its answer.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct QueryResult {
     /// The dashboard, or the group of rules.
     pub dashboard: String,
     /// The panel, or the rule.
@@ -56,12 +56,17 @@ pub struct Row {
     /// The smallest and the largest of them.
     pub range: Option<(f64, f64)>,
     /// How it went.
-    pub outcome: Outcome,
+    pub outcome: QueryOutcome,
 }
 
-impl Row {
+impl QueryResult {
     /// With the figures of an answer.
-    pub(super) fn of(dashboard: &str, place: &str, expr: &str, answer: &[Series]) -> Self {
+    pub(super) fn of(
+        dashboard: &str,
+        place: &str,
+        expr: &str,
+        answer: &[PrometheusSeries],
+    ) -> Self {
         let numbers = || {
             let samples = answer.iter().flat_map(|s| &s.samples);
             samples.map(|&(_, v)| v).filter(|v| !v.is_nan())
@@ -80,9 +85,9 @@ impl Row {
             samples,
             range,
             outcome: if samples > 0 {
-                Outcome::Ok
+                QueryOutcome::Ok
             } else {
-                Outcome::Empty
+                QueryOutcome::Empty
             },
         }
     }
@@ -90,14 +95,14 @@ impl Row {
 
 /// The whole of it.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct QueryReport {
     /// One for each expression and comparison.
-    pub rows: Vec<Row>,
+    pub rows: Vec<QueryResult>,
     known: BTreeSet<String>,
     allow_missing: bool,
 }
 
-impl Report {
+impl QueryReport {
     pub(super) fn new(known: Vec<String>, allow_missing: bool) -> Self {
         Self {
             rows: Vec::new(),
@@ -106,7 +111,7 @@ impl Report {
         }
     }
 
-    pub(super) fn add(&mut self, question: &Question, answer: Result<Value>) {
+    pub(super) fn add(&mut self, question: &PanelQuery, answer: Result<Value>) {
         let (dashboard, place) = (&question.dashboard, &question.place);
         let place = format!("{place} {}", question.name);
         self.put(dashboard, &place, &question.expr, answer);
@@ -115,59 +120,61 @@ impl Report {
     /// Takes an answer of the API, and judges it.
     pub(super) fn put(&mut self, dashboard: &str, place: &str, expr: &str, answer: Result<Value>) {
         let row = match answer.and_then(|data| series(&data)) {
-            Err(error) => Row {
-                outcome: Outcome::Error(format!("{error:#}")),
-                ..Row::of(dashboard, place, expr, &[])
+            Err(error) => QueryResult {
+                outcome: QueryOutcome::Error(format!("{error:#}")),
+                ..QueryResult::of(dashboard, place, expr, &[])
             },
-            Ok(answer) => Row::of(dashboard, place, expr, &answer),
+            Ok(answer) => QueryResult::of(dashboard, place, expr, &answer),
         };
         self.rows.push(row);
         let row = self.rows.len() - 1;
-        if self.rows[row].outcome == Outcome::Empty {
+        if self.rows[row].outcome == QueryOutcome::Empty {
             self.rows[row].outcome = self.why_empty(expr);
         }
     }
 
-    pub(super) fn why_empty(&self, expr: &str) -> Outcome {
+    pub(super) fn why_empty(&self, expr: &str) -> QueryOutcome {
         let excuse = MAY_BE_EMPTY.iter().find(|(part, _)| expr.contains(part));
         if let Some((_, why)) = excuse {
-            return Outcome::Excused(why);
+            return QueryOutcome::Excused(why);
         }
         let missing = metrics(expr).find(|name| !self.known.contains(*name));
         match missing {
-            Some(name) if self.allow_missing => Outcome::Missing(name.to_owned()),
-            _ => Outcome::Empty,
+            Some(name) if self.allow_missing => QueryOutcome::Missing(name.to_owned()),
+            _ => QueryOutcome::Empty,
         }
     }
 
     pub(super) fn exemplars(&mut self, answer: Result<Value>) {
         let expr = "tag52_message_age_seconds_bucket";
-        let mut row = Row::of("(exemplars)", "MsgSeqNum and thread", expr, &[]);
+        let mut row = QueryResult::of("(exemplars)", "MsgSeqNum and thread", expr, &[]);
         row.outcome = match answer {
-            Err(error) => Outcome::Error(format!("{error:#}")),
+            Err(error) => QueryOutcome::Error(format!("{error:#}")),
             Ok(data) => {
                 let of = |series: &Value| series["exemplars"].as_array().map_or(0, Vec::len);
                 let all = data.as_array().map_or(&[][..], Vec::as_slice);
                 row.series = all.len();
                 row.samples = all.iter().map(of).sum();
                 match row.samples {
-                    0 if self.allow_missing => Outcome::Missing("exemplars".into()),
-                    0 => Outcome::Empty,
-                    _ => Outcome::Ok,
+                    0 if self.allow_missing => QueryOutcome::Missing("exemplars".into()),
+                    0 => QueryOutcome::Empty,
+                    _ => QueryOutcome::Ok,
                 }
             }
         };
         self.rows.push(row);
     }
 
-    pub(super) fn with(mut self, more: Vec<Row>) -> Self {
+    pub(super) fn with(mut self, more: Vec<QueryResult>) -> Self {
         self.rows.extend(more);
         self
     }
 
     /// The rows that must not be.
-    pub fn failures(&self) -> Vec<&Row> {
-        let bad = |row: &&Row| matches!(row.outcome, Outcome::Empty | Outcome::Error(_));
+    pub fn failures(&self) -> Vec<&QueryResult> {
+        let bad = |row: &&QueryResult| {
+            matches!(row.outcome, QueryOutcome::Empty | QueryOutcome::Error(_))
+        };
         self.rows.iter().filter(bad).collect()
     }
 }
@@ -179,7 +186,7 @@ fn metrics(expr: &str) -> impl Iterator<Item = &str> {
         .filter(|name| name.starts_with("tag52_") || name.starts_with("process_"))
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for QueryOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ok => write!(f, "ok"),
@@ -191,7 +198,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-impl fmt::Display for Row {
+impl fmt::Display for QueryResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let range = self.range.map_or(String::new(), |(low, high)| {
             format!("{}..{}", short(low), short(high))
@@ -209,7 +216,7 @@ impl fmt::Display for Row {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for QueryReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut last = "";
         for row in &self.rows {
@@ -220,7 +227,7 @@ impl fmt::Display for Report {
             writeln!(f, "{row}")?;
         }
         let failures = self.failures();
-        let ok = |row: &&Row| row.outcome == Outcome::Ok;
+        let ok = |row: &&QueryResult| row.outcome == QueryOutcome::Ok;
         let ok = self.rows.iter().filter(ok).count();
         write!(
             f,
@@ -261,30 +268,33 @@ fn short(value: f64) -> String {
 mod tests {
     use super::*;
 
-    fn report(allow_missing: bool) -> Report {
-        Report::new(vec!["tag52_a".into()], allow_missing)
+    fn report(allow_missing: bool) -> QueryReport {
+        QueryReport::new(vec!["tag52_a".into()], allow_missing)
     }
 
     #[test]
     fn no_data_is_a_failure_unless_there_is_a_reason() {
         let why = |expr, allow| report(allow).why_empty(expr);
-        assert_eq!(why("sum(tag52_a)", true), Outcome::Empty);
-        assert_eq!(why("sum(tag52_b)", false), Outcome::Empty);
+        assert_eq!(why("sum(tag52_a)", true), QueryOutcome::Empty);
+        assert_eq!(why("sum(tag52_b)", false), QueryOutcome::Empty);
         assert_eq!(
             why("tag52_a / tag52_b{}", true),
-            Outcome::Missing("tag52_b".into())
+            QueryOutcome::Missing("tag52_b".into())
         );
-        assert!(matches!(why("tag52_kube_up", false), Outcome::Excused(_)));
+        assert!(matches!(
+            why("tag52_kube_up", false),
+            QueryOutcome::Excused(_)
+        ));
     }
 
     #[test]
     fn numbers_that_are_none_are_no_data() {
-        let series = |value| Series {
+        let series = |value| PrometheusSeries {
             labels: std::collections::BTreeMap::new(),
             samples: vec![(0.0, value)],
         };
-        let row = |value| Row::of("", "", "", &[series(value)]);
-        assert_eq!(row(f64::NAN).outcome, Outcome::Empty);
-        assert_eq!(row(0.0).outcome, Outcome::Ok);
+        let row = |value| QueryResult::of("", "", "", &[series(value)]);
+        assert_eq!(row(f64::NAN).outcome, QueryOutcome::Empty);
+        assert_eq!(row(0.0).outcome, QueryOutcome::Ok);
     }
 }

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::prometheus::{Prometheus, series};
-use super::report::{Outcome, Report, Row};
+use super::report::{QueryOutcome, QueryReport, QueryResult};
 use super::testbed::{BLOCKED, LOCKED, THROTTLED};
 
 /// Alerts that have to fire here, and for which sender.
@@ -18,7 +18,11 @@ const FIRE: [(&str, &str); 6] = [
 ];
 
 /// Asks all of them.
-pub(super) fn ask(prometheus: &Prometheus, report: &mut Report, range: (f64, f64)) -> Result<()> {
+pub(super) fn ask(
+    prometheus: &Prometheus,
+    report: &mut QueryReport,
+    range: (f64, f64),
+) -> Result<()> {
     let at = range.1;
     let data = prometheus.get("rules", &[])?;
     let groups = data["groups"].as_array().context("no groups of rules")?;
@@ -28,8 +32,9 @@ pub(super) fn ask(prometheus: &Prometheus, report: &mut Report, range: (f64, f64
             let text = |key: &str| rule[key].as_str().unwrap_or_default();
             let (place, expr) = (text("name"), text("query"));
             if text("health") != "ok" {
-                let mut row = Row::of(&name, place, expr, &[]);
-                row.outcome = Outcome::Error(format!("{}: {}", text("health"), text("lastError")));
+                let mut row = QueryResult::of(&name, place, expr, &[]);
+                row.outcome =
+                    QueryOutcome::Error(format!("{}: {}", text("health"), text("lastError")));
                 report.rows.push(row);
                 continue;
             }
@@ -39,10 +44,10 @@ pub(super) fn ask(prometheus: &Prometheus, report: &mut Report, range: (f64, f64
                 continue;
             }
             let mut row = match answer.and_then(|data| series(&data)) {
-                Ok(answer) => Row::of(&name, place, expr, &answer),
+                Ok(answer) => QueryResult::of(&name, place, expr, &answer),
                 Err(error) => {
-                    let mut row = Row::of(&name, place, expr, &[]);
-                    row.outcome = Outcome::Error(format!("{error:#}"));
+                    let mut row = QueryResult::of(&name, place, expr, &[]);
+                    row.outcome = QueryOutcome::Error(format!("{error:#}"));
                     report.rows.push(row);
                     continue;
                 }
@@ -58,18 +63,18 @@ pub(super) fn ask(prometheus: &Prometheus, report: &mut Report, range: (f64, f64
 /// instant.
 fn judge(
     prometheus: &Prometheus,
-    report: &Report,
+    report: &QueryReport,
     rule: &Value,
     (from, to): (f64, f64),
-) -> Result<Outcome> {
+) -> Result<QueryOutcome> {
     let text = |key: &str| rule[key].as_str().unwrap_or_default();
     let name = text("name");
     let Some((_, sender)) = FIRE.iter().find(|(alert, _)| *alert == name) else {
         let quiet = rule["alerts"].as_array().is_none_or(Vec::is_empty);
         return Ok(if quiet {
-            Outcome::Excused("nothing to alert of")
+            QueryOutcome::Excused("nothing to alert of")
         } else {
-            Outcome::Ok
+            QueryOutcome::Ok
         });
     };
     let seconds = (to - from).round();
@@ -77,10 +82,10 @@ fn judge(
         "last_over_time(ALERTS{{alertname=\"{name}\",sender=\"{sender}\",alertstate=\"firing\"}}[{seconds}s])"
     );
     if !series(&prometheus.query(&fired, to)?)?.is_empty() {
-        return Ok(Outcome::Ok);
+        return Ok(QueryOutcome::Ok);
     }
     Ok(match report.why_empty(text("query")) {
-        Outcome::Empty => Outcome::Error(format!("does not fire for {sender}")),
+        QueryOutcome::Empty => QueryOutcome::Error(format!("does not fire for {sender}")),
         other => other,
     })
 }

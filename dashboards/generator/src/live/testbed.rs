@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
-use lab::agent::{Agent, AgentOutput, Launch};
+use lab::agent::{AgentLaunch, AgentOutput, AgentProcess};
 use lab::bench::Bench;
 use lab::cgroup::Cgroup;
 use lab::venue::{self, Extra, ExtraKind};
@@ -30,8 +30,8 @@ const SKEWED: &str = "XAMS";
 pub(super) const SENDERS: [&str; 5] = [STARVED, LOCKED, HEALTHY, THROTTLED, BLOCKED];
 
 /// The running sessions, and the agent. Everything ends when it is dropped.
-pub(super) struct Scene {
-    agent: Agent,
+pub(super) struct Testbed {
+    agent: AgentProcess,
     /// `ADDRESS:PORT` of its metrics.
     pub(super) metrics: String,
     _demo: Guarded,
@@ -40,7 +40,7 @@ pub(super) struct Scene {
     _folder: TempDir,
 }
 
-impl Scene {
+impl Testbed {
     /// Starts all of it, for so many seconds at the least.
     pub(super) fn start(agent: &Path, seconds: u64) -> Result<Self> {
         let cgroup = Cgroup::with_quota(Duration::from_millis(10), Duration::from_millis(100))?;
@@ -93,7 +93,7 @@ impl Scene {
             "--max-latency",
             "120s",
         ];
-        let mut agent = Agent::start(&Launch {
+        let mut agent = AgentProcess::start(&AgentLaunch {
             binary: agent,
             arguments: words.map(str::to_owned).to_vec(),
             sudo: false,
@@ -158,7 +158,7 @@ fn bench(sender: &str, rate: f64, ahead_ns: i64, victim: &[&str]) -> Result<Benc
 }
 
 /// Where it says that its metrics are.
-fn metrics_address(agent: &Agent) -> Result<String> {
+fn metrics_address(agent: &AgentProcess) -> Result<String> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let notes = agent.notes();

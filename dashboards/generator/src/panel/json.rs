@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Kind, Panel, Query, source};
+use super::{Panel, PanelKind, Query, source};
 use crate::style;
 
 impl Panel {
@@ -33,8 +33,8 @@ impl Panel {
     fn targets(&self, expand: &dyn Fn(&str) -> String) -> Vec<Value> {
         let instant = self.kind.is_instant();
         let format = match self.kind {
-            Kind::Heatmap => "heatmap",
-            Kind::Table => "table",
+            PanelKind::Heatmap => "heatmap",
+            PanelKind::Table => "table",
             _ => "time_series",
         };
         let target = |(query, name): (&Query, char)| {
@@ -55,7 +55,7 @@ impl Panel {
 
     fn defaults(&self) -> Value {
         let mode = match (&self.kind, &self.thresholds) {
-            (Kind::Lines | Kind::Stack, _) | (_, None) => "palette-classic",
+            (PanelKind::Lines | PanelKind::Stack, _) | (_, None) => "palette-classic",
             _ => "thresholds",
         };
         let plain = || style::thresholds(style::PLAIN, &[]);
@@ -82,7 +82,7 @@ impl Panel {
 
     fn all_mappings(&self) -> Value {
         let mut all = self.mappings.clone().unwrap_or_else(|| json!([]));
-        if let (Kind::Stat, Some(all)) = (&self.kind, all.as_array_mut()) {
+        if let (PanelKind::Stat, Some(all)) = (&self.kind, all.as_array_mut()) {
             all.push(style::none(self.no_value, style::NEUTRAL));
         }
         all
@@ -112,8 +112,8 @@ impl Panel {
     fn custom(&self) -> Value {
         let hidden = json!({ "legend": false, "tooltip": false, "viz": false });
         match self.kind {
-            Kind::Lines | Kind::Stack => {
-                let stacked = self.kind == Kind::Stack;
+            PanelKind::Lines | PanelKind::Stack => {
+                let stacked = self.kind == PanelKind::Stack;
                 let scale = if self.logarithmic {
                     json!({ "type": "log", "log": 10 })
                 } else {
@@ -145,13 +145,13 @@ impl Panel {
                 }
                 custom
             }
-            Kind::Heatmap => {
+            PanelKind::Heatmap => {
                 json!({ "hideFrom": hidden, "scaleDistribution": { "type": "linear" } })
             }
-            Kind::States => {
+            PanelKind::States => {
                 json!({ "fillOpacity": 90, "hideFrom": hidden, "lineWidth": 0 })
             }
-            Kind::Table => {
+            PanelKind::Table => {
                 json!({
                     "align": "auto",
                     "cellOptions": { "type": "auto" },
@@ -160,18 +160,18 @@ impl Panel {
                     "minWidth": 60,
                 })
             }
-            Kind::Stat | Kind::Bars => json!({}),
+            PanelKind::Stat | PanelKind::Bars => json!({}),
         }
     }
 
     fn options(&self) -> Value {
         let newest = json!({ "calcs": ["lastNotNull"], "fields": "", "values": false });
         match self.kind {
-            Kind::Lines | Kind::Stack => json!({
+            PanelKind::Lines | PanelKind::Stack => json!({
                 "legend": self.legend(),
                 "tooltip": { "hideZeros": false, "mode": "multi", "sort": "desc" },
             }),
-            Kind::Heatmap => json!({
+            PanelKind::Heatmap => json!({
                 "calculate": false,
                 "cellGap": 1,
                 "color": {
@@ -190,7 +190,7 @@ impl Panel {
                 "tooltip": { "mode": "single", "showColorScale": true, "yHistogram": false },
                 "yAxis": { "axisPlacement": "left", "reverse": false, "unit": self.unit },
             }),
-            Kind::States => json!({
+            PanelKind::States => json!({
                 "alignValue": "left",
                 "legend": list_legend(true),
                 "mergeValues": true,
@@ -198,7 +198,7 @@ impl Panel {
                 "showValue": "auto",
                 "tooltip": { "mode": "single", "sort": "none" },
             }),
-            Kind::Stat => json!({
+            PanelKind::Stat => json!({
                 "colorMode": if self.by_name { "background" } else { "value" },
                 "graphMode": "none",
                 "justifyMode": "auto",
@@ -209,7 +209,7 @@ impl Panel {
                 "textMode": if self.by_name { "name" } else { "auto" },
                 "wideLayout": true,
             }),
-            Kind::Bars => json!({
+            PanelKind::Bars => json!({
                 "displayMode": "basic",
                 "legend": list_legend(false),
                 "maxVizHeight": 40,
@@ -222,7 +222,7 @@ impl Panel {
                 "sizing": "auto",
                 "valueMode": "color",
             }),
-            Kind::Table => {
+            PanelKind::Table => {
                 let sort: Vec<Value> = self
                     .sort
                     .iter()

@@ -1,13 +1,13 @@
 //! The figures of a demo run, as text.
 
-use lab::gil_waits::Waits;
+use lab::gil_waits::WaitTotals;
 
-use super::{AgentSummary, Summary};
-use crate::join::{Joined, Quantiles};
+use super::{AgentSummary, DemoSummary};
+use crate::join::{JoinSummary, Quantiles};
 use crate::matrix_sum::{WAITING, spoken};
 use crate::progress::human;
 
-impl Summary {
+impl DemoSummary {
     /// The summary for people.
     pub fn text(&self) -> String {
         let mut lines = vec![
@@ -32,7 +32,7 @@ impl Summary {
 
 impl AgentSummary {
     /// `gil`: the application's own account of its waits for the GIL.
-    fn text(&self, lines: &mut Vec<String>, gil: Waits) {
+    fn text(&self, lines: &mut Vec<String>, gil: WaitTotals) {
         self.ages(lines);
         self.agreement(lines);
         self.parts(lines);
@@ -55,7 +55,7 @@ impl AgentSummary {
 
     /// The agent's ages beside the application's own, and whether all sums hold.
     fn agreement(&self, lines: &mut Vec<String>) {
-        let Joined {
+        let JoinSummary {
             joined,
             only_application,
             only_agent,
@@ -158,7 +158,7 @@ impl AgentSummary {
     }
 }
 
-fn application_waits(lines: &mut Vec<String>, gil: Waits) {
+fn application_waits(lines: &mut Vec<String>, gil: WaitTotals) {
     if gil.holds > 0 {
         lines.push(format!(
             "  by the application's own log: {} waits of {} in all, {} of them ({}) behind one call \

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 /// A line of `--json messages` of type `message`, as far as it is used here. Nanoseconds, instants
 /// UTC.
 #[derive(Clone, Debug, serde::Deserialize)]
-pub struct Message {
+pub struct MessageLine {
     /// Where it came in.
     #[serde(default)]
     pub session: MessageSession,
@@ -70,7 +70,7 @@ pub struct MessageSession {
     pub tid: i32,
 }
 
-impl Message {
+impl MessageLine {
     /// Sum of one stage.
     pub fn stage(&self, stage: &str) -> i64 {
         self.matrix
@@ -136,7 +136,7 @@ impl Message {
 }
 
 /// A message line, or `None` for a line of another type.
-pub fn parse_line(line: &str) -> Result<Option<Message>> {
+pub fn parse_line(line: &str) -> Result<Option<MessageLine>> {
     let value: serde_json::Value = serde_json::from_str(line)
         .with_context(|| format!("the agent's line is not JSON: {line}"))?;
     if value.get("type").and_then(|kind| kind.as_str()) != Some("message") {

@@ -4,7 +4,7 @@ use std::process::ExitStatus;
 
 use anyhow::{Context as _, Result};
 
-use super::message::{Message, parse_line};
+use super::message::{MessageLine, parse_line};
 use crate::blame::Blame;
 
 /// What an agent left behind.
@@ -13,7 +13,7 @@ pub struct AgentOutput {
     /// How it ended.
     pub status: ExitStatus,
     /// All message lines.
-    pub messages: Vec<Message>,
+    pub messages: Vec<MessageLine>,
     /// Lines of other types: intervals, the summary.
     pub others: Vec<String>,
     /// The line of type `summary`.
@@ -62,7 +62,7 @@ pub(super) struct Lines {
     /// Lines of standard output that are not parsed yet: while it measures, the lab only stores
     /// them.
     pub(super) unparsed: Vec<String>,
-    pub(super) messages: Vec<Message>,
+    pub(super) messages: Vec<MessageLine>,
     others: Vec<String>,
     errors: Vec<String>,
     pub(super) stderr: Vec<String>,

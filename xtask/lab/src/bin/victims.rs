@@ -8,11 +8,11 @@ use lab::{crowd, neighbour, spin, victim};
 #[derive(Debug, Parser)]
 struct Cli {
     #[command(subcommand)]
-    process: Process,
+    process: LabProcess,
 }
 
 #[derive(Debug, Subcommand)]
-enum Process {
+enum LabProcess {
     /// A small FIX receiver that waits for one known reason, and writes down when
     Victim(victim::VictimOptions),
     /// A receiver with many sessions on several threads
@@ -22,15 +22,15 @@ enum Process {
     /// Burns one CPU
     Spin(spin::SpinOptions),
     /// Reads standard input slowly: the process behind a full pipe
-    Drain(victim::Drain),
+    Drain(victim::DrainOptions),
 }
 
 fn main() -> Result<()> {
     match Cli::parse().process {
-        Process::Victim(options) => victim::run(&options),
-        Process::Crowd(options) => crowd::run(&options),
-        Process::Neighbour(options) => neighbour::run(&options),
-        Process::Spin(options) => spin::run(&options),
-        Process::Drain(options) => options.run(),
+        LabProcess::Victim(options) => victim::run(&options),
+        LabProcess::Crowd(options) => crowd::run(&options),
+        LabProcess::Neighbour(options) => neighbour::run(&options),
+        LabProcess::Spin(options) => spin::run(&options),
+        LabProcess::Drain(options) => options.run(),
     }
 }

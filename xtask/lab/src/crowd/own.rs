@@ -7,12 +7,12 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::session::Session;
-use super::worker::{Work, Worker};
-use super::{CrowdOptions, Readers};
+use super::session::ClientSession;
+use super::worker::{MessageWork, Worker};
+use super::{CrowdOptions, ReaderModel};
 
 /// Deals the sessions out to the threads, like cards.
-pub(super) fn run(options: &CrowdOptions, work: &Work) -> Result<()> {
+pub(super) fn run(options: &CrowdOptions, work: &MessageWork) -> Result<()> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..options.threads)
             .map(|thread| {
@@ -31,15 +31,15 @@ pub(super) fn run(options: &CrowdOptions, work: &Work) -> Result<()> {
 }
 
 /// One thread, from its first connection to the end of its last.
-fn follow(options: &CrowdOptions, venues: &[u16], work: &Work) -> Result<()> {
+fn follow(options: &CrowdOptions, venues: &[u16], work: &MessageWork) -> Result<()> {
     let mut worker = Worker::of_this_thread(work)?;
     let mut waiter = match options.readers {
-        Readers::Poll => Waiter::Poll,
+        ReaderModel::Poll => Waiter::Poll,
         _ => Waiter::Epoll(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?),
     };
     let mut sessions = Vec::new();
     for (slot, &venue) in venues.iter().enumerate() {
-        let session = Session::log_on(venue, 1)?;
+        let session = ClientSession::log_on(venue, 1)?;
         waiter.add(slot, &session)?;
         sessions.push(Some(session));
     }
@@ -55,7 +55,7 @@ fn follow(options: &CrowdOptions, venues: &[u16], work: &Work) -> Result<()> {
             // Closing takes it out of the epoll instance too.
             sessions[slot] = None;
             if connection < options.connections {
-                let session = Session::log_on(venue, connection + 1)?;
+                let session = ClientSession::log_on(venue, connection + 1)?;
                 waiter.add(slot, &session)?;
                 sessions[slot] = Some(session);
             }
@@ -70,7 +70,7 @@ enum Waiter {
 }
 
 impl Waiter {
-    fn add(&mut self, slot: usize, session: &Session) -> Result<()> {
+    fn add(&mut self, slot: usize, session: &ClientSession) -> Result<()> {
         if let Self::Epoll(epoll) = self {
             let event = EpollEvent::new(EpollFlags::EPOLLIN, slot as u64);
             epoll.add(&session.stream, event)?;
@@ -79,7 +79,7 @@ impl Waiter {
     }
 
     /// Waits until some of the sessions can be read.
-    fn ready(&self, sessions: &[Option<Session>]) -> Result<Vec<usize>> {
+    fn ready(&self, sessions: &[Option<ClientSession>]) -> Result<Vec<usize>> {
         match self {
             Self::Epoll(epoll) => {
                 let mut events = [EpollEvent::empty(); 64];

@@ -8,26 +8,26 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use super::CrowdOptions;
-use super::session::Session;
-use super::worker::{Work, Worker};
+use super::session::ClientSession;
+use super::worker::{MessageWork, Worker};
 
 /// How often a thread looks whether all is over, milliseconds.
 const LOOK_MS: u16 = 200;
 
 struct Pool {
     epoll: Epoll,
-    sessions: Vec<Mutex<Session>>,
+    sessions: Vec<Mutex<ClientSession>>,
     open: AtomicUsize,
 }
 
-pub(super) fn run(options: &CrowdOptions, work: &Work) -> Result<()> {
+pub(super) fn run(options: &CrowdOptions, work: &MessageWork) -> Result<()> {
     let pool = Pool {
         epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
         open: AtomicUsize::new(options.venues.len()),
         sessions: options
             .venues
             .iter()
-            .map(|&venue| Session::log_on(venue, 1).map(Mutex::new))
+            .map(|&venue| ClientSession::log_on(venue, 1).map(Mutex::new))
             .collect::<Result<_>>()?,
     };
     for (slot, session) in pool.sessions.iter().enumerate() {
@@ -55,7 +55,7 @@ fn armed(slot: usize) -> EpollEvent {
 }
 
 impl Pool {
-    fn follow(&self, work: &Work) -> Result<()> {
+    fn follow(&self, work: &MessageWork) -> Result<()> {
         let mut worker = Worker::of_this_thread(work)?;
         loop {
             // Left only through a wait: it ends what was read last.

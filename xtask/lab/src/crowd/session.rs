@@ -9,59 +9,59 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 
 use crate::clock::{self, Resolution};
-use crate::fix::{Cutter, Header, Writer};
+use crate::fix::{FixWriter, MessageFields, MessageFramer};
 
 /// One connection to a venue.
-pub(super) struct Session {
+pub(super) struct ClientSession {
     pub(super) venue: u16,
     pub(super) local: u16,
     /// How many connections to the venue there have been, this one included.
     pub(super) connection: u32,
     pub(super) stream: TcpStream,
-    cutter: Cutter,
+    cutter: MessageFramer,
 }
 
 /// What a receive call brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Brought {
+pub(super) enum ReceiveOutcome {
     Bytes,
     Nothing,
     End,
 }
 
-impl Session {
+impl ClientSession {
     /// Connects and logs on.
     pub(super) fn log_on(venue: u16, connection: u32) -> Result<Self> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, venue))
             .context("a crowd cannot reach its venue")?;
         stream.set_nodelay(true)?;
-        let mut writer = Writer::new("DROP", "VENUE", Resolution::Micros);
+        let mut writer = FixWriter::new("DROP", "VENUE", Resolution::Micros);
         (&stream).write_all(writer.message("A", clock::utc_ns(), "98=0\u{1}108=30\u{1}"))?;
         Ok(Self {
             venue,
             local: stream.local_addr()?.port(),
             connection,
             stream,
-            cutter: Cutter::default(),
+            cutter: MessageFramer::default(),
         })
     }
 
     /// One receive call, the first thing done here.
-    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Result<Brought> {
+    pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Result<ReceiveOutcome> {
         match recv(self.stream.as_raw_fd(), buffer, MsgFlags::empty()) {
             // The venue is gone with bytes of ours unread: the same as an orderly end here.
-            Ok(0) | Err(Errno::ECONNRESET) => Ok(Brought::End),
+            Ok(0) | Err(Errno::ECONNRESET) => Ok(ReceiveOutcome::End),
             Ok(length) => {
                 self.cutter.push(&buffer[..length]);
-                Ok(Brought::Bytes)
+                Ok(ReceiveOutcome::Bytes)
             }
-            Err(Errno::EINTR | Errno::EAGAIN) => Ok(Brought::Nothing),
+            Err(Errno::EINTR | Errno::EAGAIN) => Ok(ReceiveOutcome::Nothing),
             Err(error) => Err(error).context("the receive call failed"),
         }
     }
 
     /// The next whole message of what was received.
-    pub(super) fn next_message(&mut self) -> Option<Header> {
+    pub(super) fn next_message(&mut self) -> Option<MessageFields> {
         self.cutter.next_message()
     }
 }

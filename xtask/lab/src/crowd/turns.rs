@@ -5,25 +5,25 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use anyhow::{Result, anyhow};
 
 use super::CrowdOptions;
-use super::session::Session;
-use super::worker::{Work, Worker};
+use super::session::ClientSession;
+use super::worker::{MessageWork, Worker};
 
 /// The right to read, and what goes with it.
-struct Turn {
-    session: Session,
+struct ReadToken {
+    session: ClientSession,
     /// The venue has closed; threads that have not seen that yet.
     unaware: Option<usize>,
 }
 
 /// Every session gets threads of its own.
-pub(super) fn run(options: &CrowdOptions, work: &Work) -> Result<()> {
+pub(super) fn run(options: &CrowdOptions, work: &MessageWork) -> Result<()> {
     std::thread::scope(|scope| {
         let mut threads = Vec::new();
         for &venue in &options.venues {
             let (senders, receivers): (Vec<_>, Vec<_>) =
                 (0..options.threads).map(|_| channel()).unzip();
-            let first = Turn {
-                session: Session::log_on(venue, 1)?,
+            let first = ReadToken {
+                session: ClientSession::log_on(venue, 1)?,
                 unaware: None,
             };
             let _waits_here = senders.first().map(|sender| sender.send(first));
@@ -44,9 +44,9 @@ pub(super) fn run(options: &CrowdOptions, work: &Work) -> Result<()> {
 /// One thread: every turn it gets, until it has seen the end of the stream.
 fn follow(
     options: &CrowdOptions,
-    mine: &Receiver<Turn>,
-    next: &Sender<Turn>,
-    work: &Work,
+    mine: &Receiver<ReadToken>,
+    next: &Sender<ReadToken>,
+    work: &MessageWork,
 ) -> Result<()> {
     let mut worker = Worker::of_this_thread(work)?;
     while let Ok(mut turn) = worker.rest(|| mine.recv())? {

@@ -6,20 +6,22 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Result, anyhow};
 
-use super::session::{Brought, Session};
-use super::{CrowdOptions, Part};
+use super::session::{ClientSession, ReceiveOutcome};
+use super::{ConnectionLog, CrowdOptions};
 use crate::clock;
-use crate::victim::{Did, Marks, Record, Usage, VictimLog, tag52_victim_handed_off};
+use crate::victim::{
+    MarkKind, Marks, ThreadUsage, VictimLog, VictimRecord, tag52_victim_handed_off,
+};
 
 /// What is done for every message, by any thread.
 #[derive(Clone, Debug)]
-pub(super) struct Work {
+pub(super) struct MessageWork {
     cpu_ns: i64,
     lock: Option<Arc<Mutex<u64>>>,
     folder: PathBuf,
 }
 
-impl Work {
+impl MessageWork {
     pub(super) fn new(options: &CrowdOptions, lock: Option<Arc<Mutex<u64>>>) -> Self {
         Self {
             cpu_ns: (options.work_us * 1000).cast_signed(),
@@ -34,15 +36,15 @@ type Connection = (u16, u16);
 
 /// The calling thread.
 pub(super) struct Worker {
-    work: Work,
+    work: MessageWork,
     tid: i32,
     marks: Marks,
     buffer: Vec<u8>,
-    records: BTreeMap<Connection, Vec<Record>>,
+    records: BTreeMap<Connection, Vec<VictimRecord>>,
 }
 
 impl Worker {
-    pub(super) fn of_this_thread(work: &Work) -> Result<Self> {
+    pub(super) fn of_this_thread(work: &MessageWork) -> Result<Self> {
         Ok(Self {
             work: work.clone(),
             tid: nix::unistd::gettid().as_raw(),
@@ -55,10 +57,10 @@ impl Worker {
     /// Runs `wait`, which covers all sessions the thread has read: it is through with all their
     /// messages.
     pub(super) fn wait<T>(&mut self, wait: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.marks.mark(Did::Work)?;
+        self.marks.mark(MarkKind::Work)?;
         let now = (clock::monotonic_ns(), clock::utc_ns());
         let ready = wait();
-        self.marks.mark(Did::Receive)?;
+        self.marks.mark(MarkKind::Receive)?;
         for records in self.records.values_mut() {
             handed_off(records, now);
         }
@@ -67,26 +69,26 @@ impl Worker {
 
     /// Runs `wait`, in which the thread reads none of its sessions.
     pub(super) fn rest<T>(&mut self, wait: impl FnOnce() -> T) -> Result<T> {
-        self.marks.mark(Did::Work)?;
+        self.marks.mark(MarkKind::Work)?;
         let waited = wait();
-        self.marks.mark(Did::Lock)?;
+        self.marks.mark(MarkKind::Lock)?;
         Ok(waited)
     }
 
     /// One receive call and the work for what it brought; returns how many messages it completed,
     /// `None` at the end of the stream.
-    pub(super) fn read(&mut self, session: &mut Session) -> Result<Option<u64>> {
-        self.marks.mark(Did::Work)?;
+    pub(super) fn read(&mut self, session: &mut ClientSession) -> Result<Option<u64>> {
+        self.marks.mark(MarkKind::Work)?;
         let now = (clock::monotonic_ns(), clock::utc_ns());
         let brought = session.receive(&mut self.buffer)?;
         let received_ns = clock::monotonic_ns();
-        self.marks.mark(Did::Receive)?;
+        self.marks.mark(MarkKind::Receive)?;
         let records = self
             .records
             .entry((session.venue, session.local))
             .or_default();
         handed_off(records, now);
-        if brought == Brought::End {
+        if brought == ReceiveOutcome::End {
             return Ok(None);
         }
         let mut messages = 0;
@@ -94,14 +96,14 @@ impl Worker {
             self.marks.work(self.work.cpu_ns)?;
             let begin = clock::monotonic_ns();
             if let Some(lock) = &self.work.lock {
-                self.marks.mark(Did::Work)?;
+                self.marks.mark(MarkKind::Work)?;
                 let mut taken = lock.lock().map_err(|_| anyhow!("the rival panicked"))?;
                 *taken += 1;
                 drop(taken);
-                self.marks.mark(Did::Lock)?;
+                self.marks.mark(MarkKind::Lock)?;
             }
             let called_ns = clock::monotonic_ns();
-            records.push(Record {
+            records.push(VictimRecord {
                 seq: message.seq,
                 received_ns,
                 called_ns,
@@ -129,7 +131,7 @@ impl Worker {
                 records,
                 ..VictimLog::default()
             };
-            let part = Part {
+            let part = ConnectionLog {
                 venue,
                 local,
                 tid,
@@ -139,7 +141,7 @@ impl Worker {
         }
         let account = VictimLog {
             marks: marks.into_vec(),
-            usage: Usage::now(tid)?,
+            usage: ThreadUsage::now(tid)?,
             ..VictimLog::default()
         };
         account.write(&work.folder.join(tid.to_string()))
@@ -147,7 +149,7 @@ impl Worker {
 }
 
 /// Stamps the records without a hand-off; afterwards, so that nothing stands before the call.
-fn handed_off(records: &mut [Record], (monotonic, utc): (i64, i64)) {
+fn handed_off(records: &mut [VictimRecord], (monotonic, utc): (i64, i64)) {
     let waiting = records
         .iter_mut()
         .rev()

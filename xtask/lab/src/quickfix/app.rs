@@ -23,7 +23,7 @@ pub enum Processor {
 
 /// How the client is set up.
 #[derive(Clone, Copy, Debug)]
-pub struct Setup {
+pub struct ClientSetup {
     /// Where the processor runs.
     pub processor: Processor,
     /// Elements per list it turns into JSON.
@@ -36,7 +36,7 @@ pub struct Setup {
 
 /// One message as the application got it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Delivered {
+pub struct DeliveredMessage {
     /// MsgSeqNum.
     pub seq: u64,
     /// Tag 52, UTC nanoseconds.
@@ -49,7 +49,7 @@ pub struct Delivered {
     pub done_ns: i64,
 }
 
-impl Delivered {
+impl DeliveredMessage {
     /// The application's own figure for the age.
     pub fn age_ns(&self) -> i64 {
         self.utc_ns - self.sent_ns
@@ -63,17 +63,17 @@ impl Delivered {
 
 /// The running client; killed when dropped.
 #[derive(Debug)]
-pub struct App {
+pub struct EngineClient {
     engine: Guarded,
     processor: Option<Guarded>,
     log: PathBuf,
 }
 
-impl App {
+impl EngineClient {
     /// Starts it and waits for its logon at `venue`.
     pub fn start(
         engine: &Engine,
-        setup: Setup,
+        setup: ClientSetup,
         venue: &Venue,
         database: u16,
         folder: &Path,
@@ -145,7 +145,7 @@ impl App {
     }
 
     /// Ends the processor, lets the engine work off what has come, and reads the record.
-    pub fn stop(mut self) -> Result<Vec<Delivered>> {
+    pub fn stop(mut self) -> Result<Vec<DeliveredMessage>> {
         self.engine.signal(Signal::SIGTERM);
         drop(self.processor.take());
         let status = self.engine.wait(Duration::from_secs(30))?;
@@ -155,12 +155,12 @@ impl App {
     }
 }
 
-fn line(text: &str) -> Result<Delivered> {
+fn line(text: &str) -> Result<DeliveredMessage> {
     let fields: Vec<&str> = text.split(' ').collect();
     let [seq, stamp, begun, utc, done] = fields[..] else {
         bail!("odd line in the QuickFIX client's log: {text}")
     };
-    Ok(Delivered {
+    Ok(DeliveredMessage {
         seq: seq.parse()?,
         sent_ns: clock::parse_utc(stamp).with_context(|| format!("odd tag 52: {stamp}"))?,
         begun_ns: begun.parse()?,

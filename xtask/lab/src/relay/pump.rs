@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use nix::poll::{PollFd, PollFlags};
 
-use super::{Delay, Passed};
+use super::{Delay, RelayedPiece};
 use crate::clock;
 use crate::poll::{self, STOP_CHECK};
 
@@ -21,7 +21,7 @@ pub(super) fn run(
     venue: u16,
     delay: Delay,
     stop: &AtomicBool,
-) -> Result<Vec<Passed>> {
+) -> Result<Vec<RelayedPiece>> {
     let Some(victim) = poll::accept(listener, stop)? else {
         return Ok(Vec::new());
     };
@@ -32,8 +32,8 @@ pub(super) fn run(
         stream.set_nonblocking(true)?;
     }
     let mut pump = Pump {
-        venue: End::new(venue),
-        victim: End::new(victim),
+        venue: RelayEnd::new(venue),
+        victim: RelayEnd::new(victim),
         line: DelayLine::new(delay),
         buffer: vec![0; 1 << 16],
         log: Vec::new(),
@@ -45,13 +45,13 @@ pub(super) fn run(
 }
 
 /// One of the two connections.
-struct End {
+struct RelayEnd {
     stream: TcpStream,
     /// Its peer may still send.
     open: bool,
 }
 
-impl End {
+impl RelayEnd {
     fn new(stream: TcpStream) -> Self {
         Self { stream, open: true }
     }
@@ -59,11 +59,11 @@ impl End {
 
 /// The relay at work.
 struct Pump<'a> {
-    venue: End,
-    victim: End,
+    venue: RelayEnd,
+    victim: RelayEnd,
     line: DelayLine,
     buffer: Vec<u8>,
-    log: Vec<Passed>,
+    log: Vec<RelayedPiece>,
     closed_to_victim: bool,
     stop: &'a AtomicBool,
 }
@@ -131,7 +131,7 @@ impl Pump<'_> {
     fn pass_what_is_due(&mut self) -> Result<()> {
         while let Some(piece) = self.line.pop_due() {
             write(&mut self.victim.stream, &piece.bytes, self.stop)?;
-            self.log.push(Passed {
+            self.log.push(RelayedPiece {
                 out_ns: clock::monotonic_ns(),
                 ..piece.passed
             });
@@ -151,7 +151,7 @@ impl Pump<'_> {
 /// Bytes on their way.
 struct Piece {
     bytes: Vec<u8>,
-    passed: Passed,
+    passed: RelayedPiece,
 }
 
 /// The bytes of the venue that wait for their time, in order.
@@ -190,7 +190,7 @@ impl DelayLine {
         self.count += 1;
         self.pieces.push_back(Piece {
             bytes: bytes.to_vec(),
-            passed: Passed {
+            passed: RelayedPiece {
                 end: self.end,
                 in_ns,
                 due_ns: self.due_ns,

@@ -8,13 +8,13 @@ use std::time::Duration;
 use anyhow::Result;
 use nix::poll::PollFlags;
 
-use super::Heard;
-use super::session::Session;
+use super::ClientMessage;
+use super::session::VenueSession;
 use crate::clock;
 use crate::fix::SOH;
 use crate::poll::{self, STOP_CHECK};
 
-impl Session<'_> {
+impl VenueSession<'_> {
     /// Answers the client until the monotonic instant `until`.
     pub(super) fn listen_until(&mut self, until: i64) -> Result<()> {
         loop {
@@ -48,7 +48,7 @@ impl Session<'_> {
                 .heard
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .push(Heard {
+                .push(ClientMessage {
                     msg_type: message.msg_type.clone(),
                     sent_ns: clock::parse_utc(&message.sending_time),
                     ref_seq: message.ref_seq,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::Sent;
-use super::session::Session;
+use super::SentMessage;
+use super::session::VenueSession;
 use crate::fix::{SOH, execution_report};
 
 /// Something sent in one go between two ExecutionReports of the stream.
@@ -48,7 +48,7 @@ pub enum Resend {
     Bare,
 }
 
-impl Session<'_> {
+impl VenueSession<'_> {
     /// Sends what is due after the ExecutionReports sent so far.
     pub(super) fn extras(&mut self) -> Result<()> {
         let (options, reports) = (self.options, self.reports);
@@ -70,7 +70,7 @@ impl Session<'_> {
     }
 
     fn resend(&mut self, count: usize, older: Duration, bare: usize) -> Result<()> {
-        let fresh = |sent: &&Sent| sent.msg_type == "8" && sent.resend == Resend::No;
+        let fresh = |sent: &&SentMessage| sent.msg_type == "8" && sent.resend == Resend::No;
         let last = self.log.iter().rev().filter(fresh).take(count);
         let mut chosen: Vec<(u64, i64)> = last.map(|sent| (sent.seq, sent.sent_ns)).collect();
         chosen.reverse();

@@ -9,12 +9,12 @@ use anyhow::{Context as _, Result};
 use nix::poll::PollFlags;
 use nix::sys::socket::{setsockopt, sockopt};
 
-use super::{Resend, Sent, Shared, VenueOptions};
+use super::{Resend, SentMessage, VenueOptions, VenueState};
 use crate::clock::{self, SECOND};
 use crate::cpu;
-use crate::fix::{Cutter, Writer, execution_report};
+use crate::fix::{FixWriter, MessageFramer, execution_report};
 use crate::poll::{self, STOP_CHECK};
-use crate::send_buffer::Watch;
+use crate::send_buffer::SendBufferSampler;
 
 const STOP_CHECK_NS: i64 = STOP_CHECK.as_nanos() as i64;
 
@@ -22,9 +22,9 @@ const STOP_CHECK_NS: i64 = STOP_CHECK.as_nanos() as i64;
 pub(super) fn serve(
     listener: &TcpListener,
     options: &VenueOptions,
-    shared: &Shared,
+    shared: &VenueState,
     stop: &AtomicBool,
-) -> Result<Vec<Sent>> {
+) -> Result<Vec<SentMessage>> {
     cpu::precise_sleeps();
     if let Some(cpu) = options.cpu {
         cpu::pin(cpu)?;
@@ -38,7 +38,7 @@ pub(super) fn serve(
         let Some(stream) = poll::accept(listener, stop)? else {
             break;
         };
-        let mut session = Session::new(stream, options, shared, stop)?;
+        let mut session = VenueSession::new(stream, options, shared, stop)?;
         if !options.reset {
             session.writer.resume(next);
         }
@@ -50,20 +50,20 @@ pub(super) fn serve(
 }
 
 /// One connection with a client.
-pub(super) struct Session<'a> {
+pub(super) struct VenueSession<'a> {
     pub(super) stream: TcpStream,
     pub(super) options: &'a VenueOptions,
-    pub(super) shared: &'a Shared,
+    pub(super) shared: &'a VenueState,
     pub(super) stop: &'a AtomicBool,
-    pub(super) writer: Writer,
-    pub(super) cutter: Cutter,
-    pub(super) log: Vec<Sent>,
+    pub(super) writer: FixWriter,
+    pub(super) cutter: MessageFramer,
+    pub(super) log: Vec<SentMessage>,
     pub(super) fields: String,
     pub(super) reports: u64,
     pub(super) last_sent: i64,
     /// Bytes given to the socket.
     pub(super) written: u64,
-    pub(super) unsent: Option<Watch>,
+    pub(super) unsent: Option<SendBufferSampler>,
     /// The report that was not sent: its MsgSeqNum, its time in UTC nanoseconds, its fields.
     pub(super) lost: Option<(u64, i64, String)>,
     /// The client has logged out; it closes the connection.
@@ -71,11 +71,11 @@ pub(super) struct Session<'a> {
     pub(super) closed: bool,
 }
 
-impl<'a> Session<'a> {
+impl<'a> VenueSession<'a> {
     fn new(
         stream: TcpStream,
         options: &'a VenueOptions,
-        shared: &'a Shared,
+        shared: &'a VenueState,
         stop: &'a AtomicBool,
     ) -> Result<Self> {
         stream.set_nodelay(options.nodelay)?;
@@ -83,7 +83,9 @@ impl<'a> Session<'a> {
         if let Some(bytes) = options.send_buffer {
             setsockopt(&stream.as_fd(), sockopt::SndBuf, &bytes).context("SO_SNDBUF")?;
         }
-        let unsent = options.watch_unsent.then(|| Watch::start(&stream));
+        let unsent = options
+            .watch_unsent
+            .then(|| SendBufferSampler::start(&stream));
         Ok(Self {
             stream,
             options,
@@ -91,8 +93,8 @@ impl<'a> Session<'a> {
             stop,
             written: 0,
             unsent: unsent.transpose()?,
-            writer: Writer::new(options.sender.as_str(), "DROP", options.resolution),
-            cutter: Cutter::default(),
+            writer: FixWriter::new(options.sender.as_str(), "DROP", options.resolution),
+            cutter: MessageFramer::default(),
             log: Vec::new(),
             fields: String::new(),
             reports: 0,
@@ -236,7 +238,7 @@ impl<'a> Session<'a> {
         }
         self.shared.blocked.store(false, Ordering::Relaxed);
         self.last_sent = clock::monotonic_ns();
-        self.log.push(Sent {
+        self.log.push(SentMessage {
             seq,
             msg_type,
             resend: Resend::No,
@@ -252,7 +254,7 @@ impl<'a> Session<'a> {
     }
 
     /// The log, with the samples of the send buffer.
-    fn into_log(mut self) -> Result<Vec<Sent>> {
+    fn into_log(mut self) -> Result<Vec<SentMessage>> {
         if let Some(watch) = self.unsent {
             let samples = watch.stop()?;
             for sent in &mut self.log {

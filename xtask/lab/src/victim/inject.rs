@@ -14,7 +14,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::VictimOptions;
-use super::marks::Did;
+use super::marks::MarkKind;
 use crate::{clock, cpu};
 use workspace::child::{self, Guarded};
 
@@ -138,11 +138,11 @@ impl Injection {
     }
 
     /// What a stretch of waiting for it is, if it can take any time.
-    pub(super) fn kind(&self) -> Option<Did> {
+    pub(super) fn kind(&self) -> Option<MarkKind> {
         match self {
             Self::None => None,
-            Self::Mutex(_) => Some(Did::Lock),
-            _ => Some(Did::Block),
+            Self::Mutex(_) => Some(MarkKind::Lock),
+            _ => Some(MarkKind::Block),
         }
     }
 
@@ -191,13 +191,13 @@ impl Injection {
 
 /// VictimOptions of the hidden subcommand `drain`: the process behind a full pipe.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Drain {
+pub struct DrainOptions {
     /// How long it takes per message, microseconds.
     #[arg(long)]
     pub hold_us: u64,
 }
 
-impl Drain {
+impl DrainOptions {
     /// Reads standard input to its end.
     pub fn run(&self) -> Result<()> {
         child::die_with_parent();

@@ -6,12 +6,12 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use nix::sys::resource::{UsageWho, getrusage};
 
-use super::marks::{Did, Mark};
+use super::marks::{Mark, MarkKind};
 use crate::sched::Schedstat;
 
 /// One message. All instants are nanoseconds, on the monotonic clock unless said otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct VictimRecord {
     /// MsgSeqNum.
     pub seq: u64,
     /// The return of the receive call that completed the message.
@@ -28,14 +28,14 @@ pub struct Record {
 
 /// What the reading thread cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct ThreadUsage {
     /// The kernel's own account of the reading thread.
     pub schedstat: Schedstat,
     /// Voluntary and involuntary context switches of the thread.
     pub switches: (i64, i64),
 }
 
-impl Usage {
+impl ThreadUsage {
     /// The calling thread's account; `tid` is its id.
     pub fn now(tid: i32) -> Result<Self> {
         let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
@@ -53,18 +53,18 @@ impl Usage {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VictimLog {
     /// One entry per message.
-    pub records: Vec<Record>,
+    pub records: Vec<VictimRecord>,
     /// The account of the reading thread, if it was asked for.
     pub marks: Vec<Mark>,
     /// The thread's account at the end.
-    pub usage: Usage,
+    pub usage: ThreadUsage,
 }
 
 impl VictimLog {
     /// Writes the file.
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut text = String::new();
-        for Record {
+        for VictimRecord {
             seq,
             received_ns,
             called_ns,
@@ -89,7 +89,7 @@ impl VictimLog {
             let did = did.letter();
             let _ = writeln!(text, "{did} {at_ns} {cpu_ns} {delay_ns} {throttled_ns}");
         }
-        let Usage {
+        let ThreadUsage {
             schedstat,
             switches,
         } = self.usage;
@@ -109,7 +109,7 @@ impl VictimLog {
         for line in text.lines() {
             let (did, figures) = match line.split_once(' ') {
                 Some((letter, rest)) if letter.parse::<u64>().is_err() => {
-                    (Did::from_letter(letter), rest)
+                    (MarkKind::from_letter(letter), rest)
                 }
                 _ => (None, line),
             };
@@ -135,7 +135,7 @@ impl VictimLog {
                     handed_off_utc_ns,
                 ] => {
                     let seq = seq.cast_unsigned();
-                    log.records.push(Record {
+                    log.records.push(VictimRecord {
                         seq,
                         received_ns,
                         called_ns,
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn reads_what_it_wrote() {
-        let record = Record {
+        let record = VictimRecord {
             seq: 7,
             received_ns: 1,
             called_ns: 2,
@@ -185,11 +185,17 @@ mod tests {
             delay_ns: 15,
             throttled_ns: 16,
         };
-        let all = [Did::Receive, Did::Work, Did::Gap, Did::Lock, Did::Block];
+        let all = [
+            MarkKind::Receive,
+            MarkKind::Work,
+            MarkKind::Gap,
+            MarkKind::Lock,
+            MarkKind::Block,
+        ];
         let log = VictimLog {
             records: vec![record; 3],
             marks: all.map(mark).to_vec(),
-            usage: Usage {
+            usage: ThreadUsage {
                 schedstat,
                 switches: (11, 12),
             },

@@ -16,7 +16,7 @@ use crate::clock;
 
 /// What the thread was doing up to a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Did {
+pub enum MarkKind {
     /// In a receive call, or a wait for one: it may have slept for want of bytes.
     Receive,
     /// Computing: it did not sleep.
@@ -29,7 +29,7 @@ pub enum Did {
     Block,
 }
 
-impl Did {
+impl MarkKind {
     /// The letter in the log.
     pub(super) fn letter(self) -> char {
         match self {
@@ -58,7 +58,7 @@ impl Did {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// What the thread did since the mark before.
-    pub did: Did,
+    pub did: MarkKind,
     /// `CLOCK_MONOTONIC`.
     pub at_ns: i64,
     /// `CLOCK_THREAD_CPUTIME_ID`.
@@ -92,12 +92,12 @@ impl Marks {
             cpu_stat: cpu_stat.map(open).transpose()?,
             marks: Vec::new(),
         };
-        marks.mark(Did::Work)?;
+        marks.mark(MarkKind::Work)?;
         Ok(marks)
     }
 
     /// The thread has done this until now.
-    pub(crate) fn mark(&mut self, did: Did) -> Result<()> {
+    pub(crate) fn mark(&mut self, did: MarkKind) -> Result<()> {
         let Some(schedstat) = &self.schedstat else {
             return Ok(());
         };
@@ -125,7 +125,7 @@ impl Marks {
         }
         let begin = clock::thread_cpu_ns();
         let (mut last, mut last_cpu) = (clock::monotonic_ns(), begin);
-        self.mark(Did::Work)?;
+        self.mark(MarkKind::Work)?;
         while last_cpu - begin < ns {
             // From the newest mark on, so that nothing between it and the loop goes unseen.
             if let Some(mark) = self.marks.last()
@@ -139,13 +139,13 @@ impl Marks {
             {
                 // Up to the gap the delays are as they were: they only grow in gaps.
                 let before = Mark {
-                    did: Did::Work,
+                    did: MarkKind::Work,
                     at_ns: last,
                     cpu_ns: last_cpu,
                     ..*before
                 };
                 self.marks.push(before);
-                self.mark(Did::Gap)?;
+                self.mark(MarkKind::Gap)?;
             }
             (last, last_cpu) = (now, cpu);
         }

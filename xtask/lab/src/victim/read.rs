@@ -40,7 +40,7 @@ pub enum ReadCall {
 const SLOTS: usize = 4;
 
 /// Reads one socket, always the same way.
-pub(super) struct Receiver<'a> {
+pub(super) struct SocketReceiver<'a> {
     call: ReadCall,
     stream: &'a TcpStream,
     buffer: Vec<u8>,
@@ -48,7 +48,7 @@ pub(super) struct Receiver<'a> {
     epoll: Option<Epoll>,
 }
 
-impl<'a> Receiver<'a> {
+impl<'a> SocketReceiver<'a> {
     pub(super) fn new(call: ReadCall, stream: &'a TcpStream, size: usize) -> Result<Self> {
         let epoll = if call == ReadCall::EpollRecv {
             let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;

@@ -3,7 +3,7 @@
 //! in the right proportion. The real bars are those of `cargo xtask verify`.
 
 use live::{agent_binary, observes_calls_under_way, one_at_a_time};
-use verify::{self, BLAME, Check, MISSED, Row};
+use verify::{self, BLAME, BarCheck, MISSED, ResultRow};
 
 fn quick(experiment: &str) {
     let _guard = one_at_a_time();
@@ -20,10 +20,10 @@ fn quick(experiment: &str) {
     }
 }
 
-fn check(row: &Row, text: &str) {
+fn check(row: &ResultRow, text: &str) {
     assert!(row.messages > 0, "{text}");
     // Of the first messages nothing is seen on a kernel that hooks only calls that begin later.
-    let excused = |check: &Check| check.name == MISSED && !observes_calls_under_way();
+    let excused = |check: &BarCheck| check.name == MISSED && !observes_calls_under_way();
     let counts = (row.checks.iter()).filter(|check| check.unit.is_empty() && !excused(check));
     for check in counts {
         assert!(check.passes(), "{}: {}\n{text}", check.name, check.figure);
@@ -34,12 +34,12 @@ fn check(row: &Row, text: &str) {
         // rivals as well, which part a message's beginning cuts off: of some thirty such waits a
         // few decide.
         let mixed = row.experiment == "everything" && row.quantity == "blame: run_queue";
-        let room = |check: &Check| match check.unit {
+        let room = |check: &BarCheck| match check.unit {
             "points" => 2.0,
             _ if mixed => 2.0,
             _ => 1.0,
         };
-        let within = |check: &Check| check.figure <= room(check) * check.at_most;
+        let within = |check: &BarCheck| check.figure <= room(check) * check.at_most;
         assert!(row.checks.iter().all(|c| excused(c) || within(c)), "{text}");
         return;
     }
@@ -63,8 +63,8 @@ fn the_gil_handed_off_and_held() {
     };
     let report = verify::run(&options, &agent_binary(), |_| {}).expect("the experiment is known");
     assert_eq!(report.failed, Vec::new());
-    let blamed = |row: &&Row| row.quantity.starts_with(BLAME);
-    let rows: Vec<&Row> = report.rows.iter().filter(blamed).collect();
+    let blamed = |row: &&ResultRow| row.quantity.starts_with(BLAME);
+    let rows: Vec<&ResultRow> = report.rows.iter().filter(blamed).collect();
     assert_eq!(rows.len(), 3);
     for row in rows {
         check(row, &report.text());

@@ -1,15 +1,15 @@
 //! The demo: the incident and its cure.
 
-use demo::Mode;
-use lab::blame::Blamed;
+use demo::DemoMode;
+use lab::blame::BlameEntry;
 use lab::cpu;
-use lab::gil_waits::Waits;
-use lab::rivals::Runners;
+use lab::gil_waits::WaitTotals;
+use lab::rivals::Rivals;
 use live::{agent_binary, one_at_a_time, rival, waker};
 use tag52::verdict::HEALTHY_NS;
 use workspace::child::Guarded;
 
-fn demonstrate(mode: Mode, seconds: u64) -> (demo::Summary, demo::AgentSummary) {
+fn demonstrate(mode: DemoMode, seconds: u64) -> (demo::DemoSummary, demo::AgentSummary) {
     let options = demo::DemoOptions {
         mode,
         seconds,
@@ -21,7 +21,7 @@ fn demonstrate(mode: Mode, seconds: u64) -> (demo::Summary, demo::AgentSummary) 
     (summary, agent)
 }
 
-fn is_processor(row: &&Blamed) -> bool {
+fn is_processor(row: &&BlameEntry) -> bool {
     row.comm.as_deref() == Some("processor")
 }
 
@@ -34,8 +34,11 @@ fn processor_is_blamed(incident: &demo::AgentSummary) {
 
 /// Of the ingest thread's waits those that outlasted a request to yield are as many as by the
 /// application's own log.
-fn holds_are_distinguished_from_hand_overs(summary: &demo::Summary, incident: &demo::AgentSummary) {
-    let found = Waits::of(incident.charges.rows("lock_wait").filter(is_processor));
+fn holds_are_distinguished_from_hand_overs(
+    summary: &demo::DemoSummary,
+    incident: &demo::AgentSummary,
+) {
+    let found = WaitTotals::of(incident.charges.rows("lock_wait").filter(is_processor));
     let truth = &summary.account.gil;
     for share in truth.beside(&found) {
         assert!(share.holds(), "{share:?}: {found:?} beside {truth:?}");
@@ -53,12 +56,12 @@ fn bystanders_are_blamed_for_no_lock() {
     };
     let (cpu, other) = cpu::pair().expect("two CPUs");
     let (near, far) = (crowd(cpu), crowd(other));
-    let runners = Runners::of(&near, &[cpu]).expect("their accounts");
-    let distant = Runners::of(&far, &[other]).expect("their accounts");
-    let (summary, incident) = demonstrate(Mode::Thread, 8);
+    let runners = Rivals::of(&near, &[cpu]).expect("their accounts");
+    let distant = Rivals::of(&far, &[other]).expect("their accounts");
+    let (summary, incident) = demonstrate(DemoMode::Thread, 8);
     processor_is_blamed(&incident);
     let blame = &incident.charges;
-    let of_all = |row: &Blamed| runners.are(row) || distant.are(row);
+    let of_all = |row: &BlameEntry| runners.are(row) || distant.are(row);
     assert_eq!(blame.charged("lock_wait", of_all), 0, "{blame:?}");
     // For its CPU, which they had, they are.
     let ingest = summary.account.schedstat;
@@ -85,7 +88,7 @@ fn bystanders_are_blamed_for_no_lock() {
 #[test]
 fn the_demo_distinguishes_the_incident_from_the_cure() {
     let _guard = one_at_a_time();
-    let (summary, incident) = demonstrate(Mode::Thread, 12);
+    let (summary, incident) = demonstrate(DemoMode::Thread, 12);
     assert_eq!(incident.dominant.as_deref(), Some("lock_wait"));
     // What other load on the machine does to the two threads is run queue.
     let share = |part| incident.parts[part].share;
@@ -119,7 +122,7 @@ fn the_demo_distinguishes_the_incident_from_the_cure() {
         "{difference:?}, lag {age} ns"
     );
 
-    let (summary, cure) = demonstrate(Mode::Process, 6);
+    let (summary, cure) = demonstrate(DemoMode::Process, 6);
     assert!(cure.parts["lock_wait"].share < 0.05, "{:?}", cure.parts);
     let verdict = cure.verdict.as_ref().expect("a verdict");
     assert_ne!(verdict.causes[0], "starved_by_lock", "{verdict:?}");

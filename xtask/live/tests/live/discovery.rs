@@ -7,17 +7,17 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use lab::agent::{Agent, AgentOutput, Message};
+use lab::agent::{AgentOutput, AgentProcess, MessageLine};
 use lab::clock::{self, Resolution};
-use lab::fix::{Writer, execution_report};
-use live::{Bench, END_LIMIT, Truth, attached, first_observed, one_at_a_time};
+use lab::fix::{FixWriter, execution_report};
+use live::{Bench, BenchTruth, END_LIMIT, attached, first_observed, one_at_a_time};
 
-fn start(more: &[&str]) -> Agent {
+fn start(more: &[&str]) -> AgentProcess {
     attached([&["--all", "--json", "messages"], more].concat())
 }
 
 /// Lets it look at what was read last, and ends it.
-fn end(agent: Agent) -> AgentOutput {
+fn end(agent: AgentProcess) -> AgentOutput {
     std::thread::sleep(Duration::from_millis(300));
     agent.interrupt();
     let outcome = agent.finish(END_LIMIT).expect("it ends when asked");
@@ -37,7 +37,7 @@ fn found(outcome: &AgentOutput, counted: &str) -> u64 {
 }
 
 /// The ExecutionReports that a process read, all exact.
-fn reports(outcome: &AgentOutput, pid: i32) -> Vec<&Message> {
+fn reports(outcome: &AgentOutput, pid: i32) -> Vec<&MessageLine> {
     let its = outcome.messages.iter().filter(|m| m.session.pid == pid);
     let its: Vec<_> = its.filter(|m| m.msg_type == "8").collect();
     for message in &its {
@@ -48,7 +48,7 @@ fn reports(outcome: &AgentOutput, pid: i32) -> Vec<&Message> {
 
 /// All reports that could be seen were, of a victim that read from MsgSeqNum `first` on before the
 /// agent's eyes.
-fn complete(outcome: &AgentOutput, pid: i32, truth: &Truth, first: u64) {
+fn complete(outcome: &AgentOutput, pid: i32, truth: &BenchTruth, first: u64) {
     let read = reports(outcome, pid);
     let read: BTreeSet<u64> = read.iter().map(|m| m.seq).filter(|s| *s >= first).collect();
     let sent = truth.sent.iter().map(|m| m.seq).filter(|s| *s >= first);
@@ -96,7 +96,7 @@ fn sessions_are_found_before_and_after_the_start_and_nothing_else() {
         }
     });
     let drips = pair(1, |mut stream| {
-        let mut writer = Writer::new("DRIP", "DROP", Resolution::Micros);
+        let mut writer = FixWriter::new("DRIP", "DROP", Resolution::Micros);
         let mut fields = String::new();
         for number in 0..5 {
             execution_report(number, 120, &mut fields);
@@ -123,7 +123,7 @@ fn sessions_are_found_before_and_after_the_start_and_nothing_else() {
     let dripped = reports(&outcome, own);
     assert_eq!(dripped.len(), 5);
     assert!(dripped.iter().all(|m| m.session.sender == "DRIP"));
-    let foreign = |m: &&Message| m.session.sender == "VENUE" && !pids.contains(&m.session.pid);
+    let foreign = |m: &&MessageLine| m.session.sender == "VENUE" && !pids.contains(&m.session.pid);
     assert_eq!(outcome.messages.iter().filter(foreign).count(), 0);
     assert!(found(&outcome, "fix") >= 3 && found(&outcome, "other") >= 1);
     assert_eq!(found(&outcome, "not_selected"), 0);

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use lab::agent::Agent;
+use lab::agent::AgentProcess;
 use lab::bench::Bench;
 use lab::blame::Blame;
 use lab::cgroup::Cgroup;
@@ -63,7 +63,7 @@ fn kubeconfig(folder: &Path, server: &ApiServer) -> String {
 }
 
 /// An agent that asks the API, and is attached.
-fn start(config: &str, words: &[&str]) -> Agent {
+fn start(config: &str, words: &[&str]) -> AgentProcess {
     let api = ["--kube", "on", "--kubeconfig", config, "--node-name", NODE];
     attached([words, &api].concat())
 }
@@ -191,7 +191,7 @@ fn a_pod_s_own_files_are_enough_and_a_new_token_is_taken_up() {
         .arg(format!("NODE_NAME={NODE}"))
         .arg(agent_binary())
         .args(["run", "--json", "intervals", "--pid", &pid.to_string()]);
-    let mut agent = Agent::of(command).expect("the agent starts");
+    let mut agent = AgentProcess::of(command).expect("the agent starts");
     agent
         .wait_watching(Duration::from_secs(20))
         .expect("the agent attaches");

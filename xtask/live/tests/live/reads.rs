@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use lab::clock::{self, Resolution};
-use lab::fix::{Writer, execution_report};
+use lab::fix::{FixWriter, execution_report};
 use live::{Bench, END_LIMIT, exact, median, observe_from, one_at_a_time, watch};
 
 /// A plain victim that reads in one way: everything is joined and the hand-off is the victim's own.
@@ -96,7 +96,7 @@ fn two_sessions_of_one_thread_are_not_mixed() {
     let mut senders = Vec::new();
     let mut receivers = Vec::new();
     for (sender, (mut venue, application)) in pairs {
-        let mut writer = Writer::new(sender, "DROP", Resolution::Micros);
+        let mut writer = FixWriter::new(sender, "DROP", Resolution::Micros);
         for number in 1..=EACH {
             let mut fields = String::new();
             execution_report(number, 120, &mut fields);

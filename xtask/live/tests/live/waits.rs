@@ -5,7 +5,7 @@ use std::time::Duration;
 use lab::cgroup::Cgroup;
 use lab::cpu;
 use lab::database::Database;
-use lab::rivals::Runners;
+use lab::rivals::Rivals;
 use live::{Bench, median, observe, observe_from, one_at_a_time, rival};
 
 #[test]
@@ -125,7 +125,7 @@ fn rivals_on_the_cpu_are_run_queue_and_not_throttle() {
     let _guard = one_at_a_time();
     let cpu = cpu::allowed()[0];
     let rivals = [rival(cpu), rival(cpu), rival(cpu)];
-    let runners = Runners::of(&rivals, &[cpu]).expect("their accounts");
+    let runners = Rivals::of(&rivals, &[cpu]).expect("their accounts");
     let bench = Bench::start(
         300.0,
         700,

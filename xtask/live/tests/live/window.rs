@@ -1,6 +1,6 @@
 //! What the sender waits for: a closed window, an acknowledgement.
 
-use lab::blame::{Blame, Blamed};
+use lab::blame::{Blame, BlameEntry};
 use lab::venue;
 use live::{Bench, observe, observe_from, one_at_a_time};
 
@@ -31,7 +31,7 @@ fn a_closed_window_is_held_back_and_not_network() {
     );
     // While the window was closed the victim slept.
     run.dominated_by("blocked");
-    let slept = |row: &Blamed| row.ends("nanosleep");
+    let slept = |row: &BlameEntry| row.ends("nanosleep");
     assert!(run.blamed("blocked", slept) > 0.9, "{}", run.summary);
     let blame = Blame::of(&run.summary).expect("a summary");
     let of_rows: i64 = blame

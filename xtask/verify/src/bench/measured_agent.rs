@@ -23,14 +23,14 @@ const STEP: Duration = Duration::from_micros(500);
 const RECORDING: &str = "recording";
 
 /// A running agent, and a process that does nothing, so that the agent outlives its victim.
-pub(super) struct Watch {
+pub(super) struct MeasuredAgent {
     agent: LoggedAgent,
     _idle: Guarded,
 }
 
 /// CPU time, nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cpu {
+pub(super) struct CpuTime {
     /// Of the thread that takes in messages.
     pub(super) ingest_ns: u64,
     /// Of the whole agent.
@@ -48,7 +48,7 @@ pub(super) struct AgentTotals {
     pub(super) recorded: u64,
 }
 
-impl Watch {
+impl MeasuredAgent {
     /// Starts `tag52 run`, or `tag52 record`, on `pid` and waits until its probes are attached.
     pub(super) fn start(binary: &Path, pid: i32, recording: bool) -> Result<Self> {
         let folder = tempfile::tempdir()?;
@@ -84,14 +84,14 @@ impl Watch {
     }
 
     /// What it has used so far.
-    pub(super) fn cpu(&self) -> Result<Cpu> {
+    pub(super) fn cpu(&self) -> Result<CpuTime> {
         let pid = self.agent.process.pid();
         let used: HashMap<i32, u64> = self
             .threads()?
             .into_iter()
             .map(|tid| Ok((tid, Schedstat::of(pid, tid)?.on_cpu_ns)))
             .collect::<Result<_>>()?;
-        Ok(Cpu {
+        Ok(CpuTime {
             // Its first thread.
             ingest_ns: used.get(&pid).copied().unwrap_or(0),
             all_ns: used.values().sum(),

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 
 use lab::agent::LoggedAgent;
 use lab::clock::{self, Resolution};
-use lab::fix::{Writer, execution_report};
+use lab::fix::{FixWriter, execution_report};
 use lab::neighbour::GREETING;
 use lab::victims;
 use workspace::child::Guarded;
@@ -69,7 +69,7 @@ fn talk(mut stream: TcpStream, number: usize, gap: Duration) -> std::io::Result<
     stream.read_exact(&mut greeting)?;
     let fix = greeting.starts_with(b"8=FIX");
     let sender = format!("VENUE{}", number % 16);
-    let mut writer = Writer::new(&sender, "NODE", Resolution::Micros);
+    let mut writer = FixWriter::new(&sender, "NODE", Resolution::Micros);
     let mut fields = String::new();
     for report in 0.. {
         if fix {
@@ -84,14 +84,14 @@ fn talk(mut stream: TcpStream, number: usize, gap: Duration) -> std::io::Result<
 }
 
 /// The processes of the node, each replaced when it ends.
-struct Node<'a> {
+struct NodeProcesses<'a> {
     options: &'a NodeOptions,
     port: u16,
     slots: Vec<Guarded>,
     started: usize,
 }
 
-impl<'a> Node<'a> {
+impl<'a> NodeProcesses<'a> {
     fn start(options: &'a NodeOptions) -> Result<Self> {
         let mut node = Self {
             options,
@@ -139,7 +139,7 @@ impl<'a> Node<'a> {
 
 /// One sample of the agent.
 #[derive(Clone, Copy, Debug)]
-struct Sample {
+struct AgentSample {
     at: Duration,
     rss_kib: u64,
     descriptors: usize,
@@ -178,7 +178,7 @@ impl NodeAgent {
         Ok(text)
     }
 
-    fn sample(&self, at: Duration) -> Result<Sample> {
+    fn sample(&self, at: Duration) -> Result<AgentSample> {
         let begin = Instant::now();
         let text = self.scrape()?;
         let scrape = begin.elapsed();
@@ -210,7 +210,7 @@ impl NodeAgent {
             .take(2)
             .filter_map(|n| n.parse::<u64>().ok())
             .sum();
-        Ok(Sample {
+        Ok(AgentSample {
             at,
             rss_kib: rss.context("an odd status")?,
             descriptors: fs::read_dir(format!("/proc/{pid}/fd"))?.count(),
@@ -230,7 +230,7 @@ pub(super) fn run(options: &NodeOptions, binary: &Path) -> Result<String> {
         options.sessions <= options.processes,
         "more sessions than processes"
     );
-    let mut node = Node::start(options)?;
+    let mut node = NodeProcesses::start(options)?;
     let mut agent = NodeAgent::start(binary)?;
     let begin = Instant::now();
     let length = Duration::from_secs_f64(options.minutes * 60.0);
@@ -270,7 +270,7 @@ pub(super) fn run(options: &NodeOptions, binary: &Path) -> Result<String> {
 
 const HEAD: &str = "   at s   RSS MiB  fds  CPU s  series  scrape ms  sessions  messages  lost";
 
-fn line(sample: &Sample) -> String {
+fn line(sample: &AgentSample) -> String {
     format!(
         "{:7.0} {:9.1} {:4} {:6.1} {:7} {:10.1} {:9} {:9} {:5}",
         sample.at.as_secs_f64(),

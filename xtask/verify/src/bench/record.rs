@@ -19,11 +19,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 
-use self::table::{Pair, Reader, table};
-use super::measured_agent::{AgentTotals, Cpu, Watch};
+use self::table::{ReaderRates, SideBySide, table};
+use super::measured_agent::{AgentTotals, CpuTime, MeasuredAgent};
 use lab::bench::Bench;
 use lab::venue;
-use lab::victim::Record;
+use lab::victim::VictimRecord;
 
 /// Messages of a burst: as many as two agents' rings hold.
 const BURST: u64 = 20_000;
@@ -52,7 +52,7 @@ pub struct RecordOptions {
 
 /// What one agent did with what was waiting for it.
 #[derive(Clone, Copy, Debug)]
-struct CaughtUp {
+struct CatchUp {
     /// Messages a second.
     rate: f64,
     /// CPU time a message of its first thread, ns.
@@ -63,7 +63,7 @@ struct CaughtUp {
 
 /// How a victim reads.
 #[derive(Clone, Copy, Debug)]
-struct Case {
+struct ReadCase {
     name: &'static str,
     /// All messages are in the socket before it reads.
     backlog: bool,
@@ -72,20 +72,20 @@ struct Case {
     messages: u64,
 }
 
-const CASES: [Case; 3] = [
-    Case {
+const CASES: [ReadCase; 3] = [
+    ReadCase {
         name: "live, 20,000/s",
         backlog: false,
         live: true,
         messages: 60_000,
     },
-    Case {
+    ReadCase {
         name: "a message a read",
         backlog: false,
         live: false,
         messages: 20_000,
     },
-    Case {
+    ReadCase {
         name: "reads of 4 KiB",
         backlog: true,
         live: false,
@@ -93,23 +93,23 @@ const CASES: [Case; 3] = [
     },
 ];
 
-struct Lab<'a> {
+struct RecordBench<'a> {
     options: &'a RecordOptions,
     binary: &'a Path,
 }
 
 pub(super) fn run(options: &RecordOptions, binary: &Path) -> Result<String> {
-    let lab = Lab { options, binary };
+    let lab = RecordBench { options, binary };
     let mut readers = Vec::new();
     for work_us in WORK_US {
         let [alone, watched, recorded] = lab.reader(work_us)?;
-        readers.push(Reader {
+        readers.push(ReaderRates {
             work_us,
             alone,
             pairs: watched.into_iter().zip(recorded).collect(),
         });
     }
-    let mut agents: [Vec<Pair<CaughtUp>>; CASES.len()] = Default::default();
+    let mut agents: [Vec<SideBySide<CatchUp>>; CASES.len()] = Default::default();
     for round in 0..options.rounds {
         let swap = round % 2 == 1;
         for (case, pairs) in CASES.iter().zip(&mut agents) {
@@ -131,7 +131,7 @@ pub(super) fn run(options: &RecordOptions, binary: &Path) -> Result<String> {
 }
 
 /// Without recording and with it, or the other way round.
-fn in_turn<T>(swap: bool, mut measure: impl FnMut(bool) -> Result<T>) -> Result<Pair<T>> {
+fn in_turn<T>(swap: bool, mut measure: impl FnMut(bool) -> Result<T>) -> Result<SideBySide<T>> {
     if swap {
         let with = measure(true)?;
         return Ok((measure(false)?, with));
@@ -139,7 +139,7 @@ fn in_turn<T>(swap: bool, mut measure: impl FnMut(bool) -> Result<T>) -> Result<
     Ok((measure(false)?, measure(true)?))
 }
 
-impl Lab<'_> {
+impl RecordBench<'_> {
     /// Messages a second of a reader that has a burst of them in its socket when it goes on, and of
     /// whoever is awake meanwhile: the agent that does not record, or the one that does. The other
     /// one is stopped and catches up afterwards. Of each burst `None` comes first: both are
@@ -156,8 +156,8 @@ impl Lab<'_> {
         let pause = PAUSE + Duration::from_micros(2 * work_us * BURST);
         let bench = Bench::start(options, &victim)?;
         let pid = bench.victim.pid();
-        let run = Watch::start(self.binary, pid, false)?;
-        let record = Watch::start(self.binary, pid, true)?;
+        let run = MeasuredAgent::start(self.binary, pid, false)?;
+        let record = MeasuredAgent::start(self.binary, pid, true)?;
         let awake = |n: u64| [None, Some(&run), Some(&record)][(n + n / 3) as usize % 3];
         bench.venue.open_gate();
         for n in 0..bursts {
@@ -185,7 +185,7 @@ impl Lab<'_> {
 
     /// Two agents on one victim, one of which records. Both are stopped until it has read
     /// everything; then one goes on alone, and after it the other.
-    fn twins(&self, case: Case, swap: bool) -> Result<Pair<CaughtUp>> {
+    fn twins(&self, case: ReadCase, swap: bool) -> Result<SideBySide<CatchUp>> {
         let count = case.messages;
         let bench = if case.backlog {
             self.backlog(count)?
@@ -193,7 +193,9 @@ impl Lab<'_> {
             Bench::start(venue::VenueOptions::of(20_000.0, count), &[])?
         };
         let pid = bench.victim.pid();
-        let (run, record) = in_turn(swap, |recording| Watch::start(self.binary, pid, recording))?;
+        let (run, record) = in_turn(swap, |recording| {
+            MeasuredAgent::start(self.binary, pid, recording)
+        })?;
         let before = (run.cpu()?, record.cpu()?);
         for watch in [&run, &record] {
             if !case.live {
@@ -214,15 +216,16 @@ impl Lab<'_> {
             let took = watch.wait_idle(LIMIT)? - from;
             Ok((took, watch.cpu()?))
         })?;
-        let figures = |watch: Watch, before: Cpu, (took, after): (Duration, Cpu)| {
-            whole(watch.finish()?, count)?;
-            let each = |ns: u64| ns as f64 / count as f64;
-            Ok::<_, anyhow::Error>(CaughtUp {
-                rate: count as f64 / took.as_secs_f64(),
-                ingest_ns: each(after.ingest_ns - before.ingest_ns),
-                all_ns: each(after.all_ns - before.all_ns),
-            })
-        };
+        let figures =
+            |watch: MeasuredAgent, before: CpuTime, (took, after): (Duration, CpuTime)| {
+                whole(watch.finish()?, count)?;
+                let each = |ns: u64| ns as f64 / count as f64;
+                Ok::<_, anyhow::Error>(CatchUp {
+                    rate: count as f64 / took.as_secs_f64(),
+                    ingest_ns: each(after.ingest_ns - before.ingest_ns),
+                    all_ns: each(after.all_ns - before.all_ns),
+                })
+            };
         Ok((
             figures(run, before.0, took.0)?,
             figures(record, before.1, took.1)?,
@@ -234,7 +237,7 @@ impl Lab<'_> {
     fn size(&self, rate: u64) -> Result<f64> {
         let count = SECONDS * rate;
         let bench = Bench::start(venue::VenueOptions::of(rate as f64, count), &[])?;
-        let watch = Watch::start(self.binary, bench.victim.pid(), true)?;
+        let watch = MeasuredAgent::start(self.binary, bench.victim.pid(), true)?;
         bench.finish(LIMIT)?;
         let account = watch.finish()?;
         whole(account, count)?;
@@ -274,7 +277,7 @@ fn wait_sent(bench: &Bench, messages: u64) -> Result<()> {
 }
 
 /// Messages a second, burst by burst, by who was awake: nobody, one agent, the other.
-fn rates(records: &[Record]) -> [Vec<f64>; 3] {
+fn rates(records: &[VictimRecord]) -> [Vec<f64>; 3] {
     let mut rates: [Vec<f64>; 3] = Default::default();
     for (n, records) in records.chunks(BURST as usize).enumerate() {
         // Some of its first messages may have been read before it was stopped.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::observe::Run;
+use crate::observe::ObservedRun;
 use crate::wired::wired;
-use crate::{Check, Context, Errors, Experiment, Row, blame};
-use lab::tun::Log;
+use crate::{BarCheck, Context, ErrorQuantiles, Experiment, ResultRow, blame};
+use lab::tun::WireLog;
 use lab::venue;
 
 pub(super) const ACKS: Experiment = Experiment {
@@ -21,7 +21,7 @@ pub(super) const ACKS: Experiment = Experiment {
 const RATE: f64 = 300.0;
 const SECONDS: f64 = 4.0;
 
-fn run(context: &Context<'_>) -> Result<Vec<Row>> {
+fn run(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let pauses = [
         "--inject",
         "rcvbuf",
@@ -46,8 +46,8 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     cases.into_iter().map(run).collect()
 }
 
-fn row(case: &str, run: &Run, log: &Log) -> Row {
-    let pending = Pending::of(log);
+fn row(case: &str, run: &ObservedRun, log: &WireLog) -> ResultRow {
+    let pending = PendingAcks::of(log);
     let joined = run.joined();
     let (mut found_ns, mut truth_ns, mut network_ns) = (0, 0, 0);
     let (mut differences, mut beyond) = (Vec::with_capacity(joined.len()), 0);
@@ -61,8 +61,8 @@ fn row(case: &str, run: &Run, log: &Log) -> Row {
         differences.push(found - truth);
     }
     let per_cent = |ns: i64| 100.0 * ns as f64 / network_ns as f64;
-    let errors = Errors::of(differences);
-    Row {
+    let errors = ErrorQuantiles::of(differences);
+    ResultRow {
         experiment: ACKS.name,
         case: case.to_owned(),
         truth: "the wire's log: from a message's coming out until the acknowledgement of it came \
@@ -74,17 +74,17 @@ fn row(case: &str, run: &Run, log: &Log) -> Row {
         leak: None,
         unknown: run.unknown(),
         checks: vec![
-            Check::none("sums that do not hold", run.inexact()),
+            BarCheck::none("sums that do not hold", run.inexact()),
             blame::sums(&run.blame),
-            Check::none("messages with unknown time", run.unknown()),
-            Check::none("messages with more than their time in flight", beyond),
-            Check::at_most(
+            BarCheck::none("messages with unknown time", run.unknown()),
+            BarCheck::none("messages with more than their time in flight", beyond),
+            BarCheck::at_most(
                 "of the network too much",
                 per_cent(found_ns - truth_ns),
                 2.0,
                 "%",
             ),
-            Check::at_most(
+            BarCheck::at_most(
                 "of the network too little",
                 per_cent(truth_ns - found_ns),
                 5.0,
@@ -94,7 +94,7 @@ fn row(case: &str, run: &Run, log: &Log) -> Row {
                 "a lower bound: of several segments between two events only the last has an \
                  instant",
             ),
-            Check::at_most("median error", errors.p50_ns as f64 / 1e3, 200.0, "us"),
+            BarCheck::at_most("median error", errors.p50_ns as f64 / 1e3, 200.0, "us"),
         ],
         errors,
         remarks: vec![format!(
@@ -107,10 +107,10 @@ fn row(case: &str, run: &Run, log: &Log) -> Row {
 }
 
 /// The stretches in which what had come out was not acknowledged, monotonic, nanoseconds.
-struct Pending(Vec<(i64, i64)>);
+struct PendingAcks(Vec<(i64, i64)>);
 
-impl Pending {
-    fn of(log: &Log) -> Self {
+impl PendingAcks {
+    fn of(log: &WireLog) -> Self {
         let mut acknowledged = log.acknowledged().into_iter().peekable();
         let mut stretches: Vec<(i64, i64)> = Vec::new();
         for (end, from) in log.delivered() {
@@ -139,11 +139,11 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lab::tun::Packet;
+    use lab::tun::WirePacket;
 
     #[test]
     fn stretches_join_where_one_acknowledgement_covers_several() {
-        let packet = |to_victim, position: u32, at| Packet {
+        let packet = |to_victim, position: u32, at| WirePacket {
             to_victim,
             seq: if to_victim { position - 10 } else { 1 },
             ack: Some(if to_victim { 1 } else { position }),
@@ -152,7 +152,7 @@ mod tests {
             in_ns: at,
             out_ns: at,
         };
-        let log = Log {
+        let log = WireLog {
             packets: vec![
                 packet(true, 10, 100),
                 packet(true, 20, 150),
@@ -162,7 +162,7 @@ mod tests {
                 packet(true, 40, 900),
             ],
         };
-        let pending = Pending::of(&log);
+        let pending = PendingAcks::of(&log);
         assert_eq!(pending.0, [(100, 300), (500, 510)]);
         assert_eq!(pending.between(0, 1000), 210);
         assert_eq!(pending.between(200, 505), 105);

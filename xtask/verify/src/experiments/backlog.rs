@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 
-use crate::observe::{self, Run, attach};
+use crate::observe::{self, ObservedRun, attach};
 use crate::row::counts;
-use crate::{Context, Errors, Experiment, Row, compare};
+use crate::{Context, ErrorQuantiles, Experiment, ResultRow, compare};
 use lab::bench::Bench;
 use lab::venue;
 
@@ -19,14 +19,14 @@ pub(super) const BACKLOG: Experiment = Experiment {
 
 const MESSAGES: u64 = 100_000;
 
-fn backlog(context: &Context<'_>) -> Result<Vec<Row>> {
+fn backlog(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     context
         .cases([("64 B", "64"), ("4 KiB", "4096"), ("64 KiB", "65536")])
         .map(|(case, size)| Ok(row(case, &run(context, size)?)))
         .collect()
 }
 
-fn run(context: &Context<'_>, size: &str) -> Result<Run> {
+fn run(context: &Context<'_>, size: &str) -> Result<ObservedRun> {
     let venue = venue::VenueOptions::of(1e6, MESSAGES);
     let options = [
         "--read-size",
@@ -50,11 +50,11 @@ fn run(context: &Context<'_>, size: &str) -> Result<Run> {
     observe::conclude(agent, bench)
 }
 
-fn row(case: &str, run: &Run) -> Row {
+fn row(case: &str, run: &ObservedRun) -> ResultRow {
     let joined = run.joined();
-    let truth = |m: &observe::Joined<'_>| m.record.handed_off_utc_ns - m.sent.sent_ns;
+    let truth = |m: &observe::JoinedMessage<'_>| m.record.handed_off_utc_ns - m.sent.sent_ns;
     let missing = run.truth.sent.len().saturating_sub(joined.len());
-    let mut row = Row {
+    let mut row = ResultRow {
         experiment: BACKLOG.name,
         case: case.to_owned(),
         truth: "the victim's hand-off less the venue's stamp, both by the machine's UTC clock",
@@ -62,7 +62,7 @@ fn row(case: &str, run: &Run) -> Row {
         messages: joined.len(),
         truth_ns: joined.iter().map(truth).sum(),
         found_ns: joined.iter().map(|m| m.found.age_ns).sum(),
-        errors: Errors::of(joined.iter().map(|m| m.found.age_ns - truth(m))),
+        errors: ErrorQuantiles::of(joined.iter().map(|m| m.found.age_ns - truth(m))),
         leak: None,
         unknown: run.unknown(),
         checks: counts(run, missing),

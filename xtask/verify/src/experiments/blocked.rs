@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::compare::{self, Case};
+use crate::compare::{self, ComparedCase};
 use crate::observe::{bench, observe};
-use crate::{Context, Experiment, Row};
+use crate::{Context, Experiment, ResultRow};
 use lab::bench::Bench;
 use lab::database::Database;
 use lab::process;
@@ -29,14 +29,14 @@ const SHORT: &str = "less than a millisecond a call in several sleeps, each ende
                      on an idle CPU, whose rest the agent counts as waiting for the CPU and the \
                      truth as asleep";
 
-fn blocked(context: &Context<'_>) -> Result<Vec<Row>> {
+fn blocked(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let database = Database::start(Duration::from_millis(2))?;
     let port = database.port().to_string();
     let run = |(case, rate, options): (&str, f64, &[&str])| {
         let bench = bench(context, rate, 3.0, options)?;
         let call = expected(case, &bench, &port)?;
         let run = observe(context, bench, &[])?;
-        let of = |truth| Case {
+        let of = |truth| ComparedCase {
             experiment: BLOCKED.name,
             case,
             truth,

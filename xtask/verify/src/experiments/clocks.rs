@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::observe::{self, Joined, Run, attach};
-use crate::{Check, Context, Errors, Experiment, MISSED, Row, blame};
-use lab::agent::Agent;
+use crate::observe::{self, JoinedMessage, ObservedRun, attach};
+use crate::{BarCheck, Context, ErrorQuantiles, Experiment, MISSED, ResultRow, blame};
+use lab::agent::AgentProcess;
 use lab::bench::Bench;
 use lab::clock::{Resolution, SECOND};
 use lab::venue;
@@ -41,7 +41,7 @@ const AROUND_STEP_NS: i64 = 30_000_000;
 const LATE_HAND_OFFS: f64 = 1.0;
 
 #[derive(Clone, Copy, Debug)]
-struct Case {
+struct ClockCase {
     name: &'static str,
     seconds: f64,
     resolution: Resolution,
@@ -53,12 +53,12 @@ struct Case {
     step: Option<i64>,
 }
 
-const fn case(name: &'static str, resolution: Resolution, ahead: i64) -> Case {
+const fn case(name: &'static str, resolution: Resolution, ahead: i64) -> ClockCase {
     let seconds = match resolution {
         Resolution::Seconds => 13.0,
         _ => 4.0,
     };
-    Case {
+    ClockCase {
         name,
         seconds,
         resolution,
@@ -68,8 +68,8 @@ const fn case(name: &'static str, resolution: Resolution, ahead: i64) -> Case {
     }
 }
 
-const fn step(name: &'static str, by: i64) -> Case {
-    Case {
+const fn step(name: &'static str, by: i64) -> ClockCase {
+    ClockCase {
         seconds: 6.0,
         step: Some(by),
         ..case(name, Resolution::Micros, 0)
@@ -78,11 +78,11 @@ const fn step(name: &'static str, by: i64) -> Case {
 
 const QUARTER: i64 = SECOND / 4;
 
-const CASES: [Case; 12] = [
+const CASES: [ClockCase; 12] = [
     case("tag 52 in s", Resolution::Seconds, 0),
     case("s, venue 250 ms ahead", Resolution::Seconds, QUARTER),
     case("s, venue 250 ms behind", Resolution::Seconds, -QUARTER),
-    Case {
+    ClockCase {
         burst: 10,
         ..case("s, bursts of 10", Resolution::Seconds, 0)
     },
@@ -100,8 +100,8 @@ const CASES: [Case; 12] = [
 /// that too.
 const QUICK: [&str; 2] = ["us, venue 250 ms behind", "wall clock steps 2 s back"];
 
-fn clocks(context: &Context<'_>) -> Result<Vec<Row>> {
-    let cases: Vec<Case> = CASES
+fn clocks(context: &Context<'_>) -> Result<Vec<ResultRow>> {
+    let cases: Vec<ClockCase> = CASES
         .into_iter()
         .filter(|case| !context.quick || QUICK.contains(&case.name))
         .collect();
@@ -110,7 +110,7 @@ fn clocks(context: &Context<'_>) -> Result<Vec<Row>> {
     let (quiet, ready) = (Barrier::new(cases.len()), Barrier::new(cases.len()));
     std::thread::scope(|scope| {
         let (quiet, ready) = (&quiet, &ready);
-        let run = move |case: Case| {
+        let run = move |case: ClockCase| {
             let mut started = Err(anyhow::anyhow!("not started"));
             if case.step.is_none() {
                 started = start(context, case);
@@ -139,7 +139,7 @@ fn clocks(context: &Context<'_>) -> Result<Vec<Row>> {
 }
 
 /// The agent watches a victim that waits for its first message.
-fn start(context: &Context<'_>, case: Case) -> Result<(Agent, Bench)> {
+fn start(context: &Context<'_>, case: ClockCase) -> Result<(AgentProcess, Bench)> {
     let seconds = match case.resolution {
         Resolution::Seconds => context.seconds(case.seconds).max(case.seconds),
         _ if case.step.is_some() => case.seconds,
@@ -162,7 +162,7 @@ fn start(context: &Context<'_>, case: Case) -> Result<(Agent, Bench)> {
 }
 
 /// The monotonic instant at which the agent's clock steps, as it reported.
-fn told_step(agent: &Agent) -> Result<i64> {
+fn told_step(agent: &AgentProcess) -> Result<i64> {
     let notes = agent.notes();
     let words = notes
         .iter()
@@ -173,7 +173,7 @@ fn told_step(agent: &Agent) -> Result<i64> {
     at.parse().with_context(|| format!("odd instant {at}"))
 }
 
-fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
+fn row(case: ClockCase, agent: AgentProcess, bench: Bench) -> Result<ResultRow> {
     let step = match case.step {
         Some(by) => Some((told_step(&agent)?, by)),
         None => None,
@@ -183,11 +183,11 @@ fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
     }
     let truth = bench.finish(Duration::from_secs(60))?;
     let outcome = observe::outcome(agent)?;
-    let run = Run::new(outcome, truth)?;
-    let aged: Vec<Aged<'_>> = run
+    let run = ObservedRun::new(outcome, truth)?;
+    let aged: Vec<AgedMessage<'_>> = run
         .joined()
         .into_iter()
-        .map(|m| Aged::new(m, step))
+        .map(|m| AgedMessage::new(m, step))
         .collect();
     ensure!(!aged.is_empty(), "no message was joined");
     // Of whole seconds those that come after the time it takes to narrow them.
@@ -197,9 +197,9 @@ fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
         0
     };
     let begin = aged[0].message.sent.sent_monotonic_ns;
-    let settled = |m: &&Aged<'_>| m.message.sent.sent_monotonic_ns - begin >= settles;
-    let compared: Vec<&Aged<'_>> = aged.iter().filter(settled).collect();
-    let mut row = Row {
+    let settled = |m: &&AgedMessage<'_>| m.message.sent.sent_monotonic_ns - begin >= settles;
+    let compared: Vec<&AgedMessage<'_>> = aged.iter().filter(settled).collect();
+    let mut row = ResultRow {
         experiment: CLOCKS.name,
         case: case.name.to_owned(),
         truth: "the victim's clock at the hand-off, the venue's at the stamp before it was cut",
@@ -207,13 +207,13 @@ fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
         messages: compared.len(),
         truth_ns: compared.iter().map(|m| m.truth).sum(),
         found_ns: compared.iter().map(|m| m.found()).sum(),
-        errors: Errors::of(compared.iter().map(|m| m.found() - m.truth)),
+        errors: ErrorQuantiles::of(compared.iter().map(|m| m.found() - m.truth)),
         leak: None,
         unknown: run.unknown(),
         checks: vec![
-            Check::none("sums that do not hold", run.inexact()),
+            BarCheck::none("sums that do not hold", run.inexact()),
             blame::sums(&run.blame),
-            Check::none(MISSED, run.truth.sent.len().saturating_sub(aged.len())),
+            BarCheck::none(MISSED, run.truth.sent.len().saturating_sub(aged.len())),
         ],
         remarks: vec![hand_offs(&aged, step)],
     };
@@ -225,7 +225,7 @@ fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
     if let Some((at, by)) = step {
         let steps = run.summary["health"]["anomalies"]["clock_steps"].as_u64();
         stepped(&mut row, &aged, at, by);
-        let unreported = Check::none(
+        let unreported = BarCheck::none(
             "steps of the clock that are not reported",
             usize::from(steps != Some(1)),
         );
@@ -236,14 +236,14 @@ fn row(case: Case, agent: Agent, bench: Bench) -> Result<Row> {
 
 /// A message and its true age.
 #[derive(Clone, Copy, Debug)]
-struct Aged<'a> {
-    message: Joined<'a>,
+struct AgedMessage<'a> {
+    message: JoinedMessage<'a>,
     truth: i64,
 }
 
-impl<'a> Aged<'a> {
-    fn new(message: Joined<'a>, step: Option<(i64, i64)>) -> Self {
-        let Joined { sent, record, .. } = message;
+impl<'a> AgedMessage<'a> {
+    fn new(message: JoinedMessage<'a>, step: Option<(i64, i64)>) -> Self {
+        let JoinedMessage { sent, record, .. } = message;
         // Both clocks step together; the victim's log is by the machine's clock, which does not.
         let stepped = match step {
             Some((at, by)) if sent.sent_monotonic_ns >= at => by,
@@ -282,9 +282,9 @@ fn per_cent(part: usize, whole: usize) -> f64 {
 }
 
 /// How far the hand-offs of agent and victim are apart: that is no matter of stamps.
-fn hand_offs(aged: &[Aged<'_>], step: Option<(i64, i64)>) -> String {
+fn hand_offs(aged: &[AgedMessage<'_>], step: Option<(i64, i64)>) -> String {
     let by = step.map_or(0, |(_, by)| by);
-    let errors = Errors::of(aged.iter().map(|m| {
+    let errors = ErrorQuantiles::of(aged.iter().map(|m| {
         let late = m.message.found.handed_off_ns - m.message.record.handed_off_utc_ns;
         // With a step there are two clocks.
         if late.abs() < (late - by).abs() {
@@ -302,8 +302,13 @@ fn hand_offs(aged: &[Aged<'_>], step: Option<(i64, i64)>) -> String {
 
 /// Stamps in whole seconds: rigorous bounds and narrowed ones, whose width counts of `settled`
 /// messages.
-fn coarse(row: &mut Row, aged: &[Aged<'_>], settled: &[&Aged<'_>], case: Case) {
-    let rigorous = |m: &&Aged<'_>| {
+fn coarse(
+    row: &mut ResultRow,
+    aged: &[AgedMessage<'_>],
+    settled: &[&AgedMessage<'_>],
+    case: ClockCase,
+) {
+    let rigorous = |m: &&AgedMessage<'_>| {
         let found = m.message.found;
         !m.within((found.age_ns - found.sent_resolution_ns, found.age_ns))
     };
@@ -312,14 +317,14 @@ fn coarse(row: &mut Row, aged: &[Aged<'_>], settled: &[&Aged<'_>], case: Case) {
         .filter(|m| m.message.found.age_narrowed_ns.is_some())
         .collect();
     let wrong = narrowed.iter().filter(|m| !m.within(m.bounds())).count();
-    let widths = Errors::of(settled.iter().map(|m| m.bounds().1 - m.bounds().0));
+    let widths = ErrorQuantiles::of(settled.iter().map(|m| m.bounds().1 - m.bounds().0));
     let ms = |ns: i64| ns as f64 / 1e6;
     row.checks.extend([
-        Check::none(
+        BarCheck::none(
             "messages outside of their rigorous bounds",
             aged.iter().filter(rigorous).count(),
         ),
-        Check::at_most(
+        BarCheck::at_most(
             "messages outside of their narrowed bounds",
             per_cent(wrong, narrowed.len()),
             0.1,
@@ -328,8 +333,8 @@ fn coarse(row: &mut Row, aged: &[Aged<'_>], settled: &[&Aged<'_>], case: Case) {
     ]);
     if case.burst == 1 {
         row.checks.extend([
-            Check::at_most("median width after 10 s", ms(widths.p50_ns), WIDTH_MS, "ms"),
-            Check::at_most("p99 width after 10 s", ms(widths.p99_ns), WIDTH_MS, "ms"),
+            BarCheck::at_most("median width after 10 s", ms(widths.p50_ns), WIDTH_MS, "ms"),
+            BarCheck::at_most("p99 width after 10 s", ms(widths.p99_ns), WIDTH_MS, "ms"),
         ]);
     }
     row.remarks.push(format!(
@@ -343,18 +348,18 @@ fn coarse(row: &mut Row, aged: &[Aged<'_>], settled: &[&Aged<'_>], case: Case) {
 }
 
 /// Finer stamps: the age is the true one and at most a step of tag 52 more.
-fn fine(row: &mut Row, aged: &[Aged<'_>], step: Option<(i64, i64)>) {
-    let aside = |m: &&Aged<'_>| step.is_none_or(|(_, by)| !misjudged(m, by));
-    let error = |m: &Aged<'_>| m.message.found.age_ns - m.truth;
-    let early = |m: &&Aged<'_>| error(m) < -SLACK_NS;
-    let late = |m: &&Aged<'_>| error(m) > m.message.found.sent_resolution_ns + SLACK_NS;
+fn fine(row: &mut ResultRow, aged: &[AgedMessage<'_>], step: Option<(i64, i64)>) {
+    let aside = |m: &&AgedMessage<'_>| step.is_none_or(|(_, by)| !misjudged(m, by));
+    let error = |m: &AgedMessage<'_>| m.message.found.age_ns - m.truth;
+    let early = |m: &&AgedMessage<'_>| error(m) < -SLACK_NS;
+    let late = |m: &&AgedMessage<'_>| error(m) > m.message.found.sent_resolution_ns + SLACK_NS;
     let late = aged.iter().filter(aside).filter(late).count();
     row.checks.extend([
-        Check::none(
+        BarCheck::none(
             "ages that are too small",
             aged.iter().filter(aside).filter(early).count(),
         ),
-        Check::at_most(
+        BarCheck::at_most(
             "ages that are too large by more than a step of tag 52",
             per_cent(late, aged.len()),
             LATE_HAND_OFFS,
@@ -364,26 +369,27 @@ fn fine(row: &mut Row, aged: &[Aged<'_>], step: Option<(i64, i64)>) {
 }
 
 /// Off by the step, or near.
-fn misjudged(m: &Aged<'_>, by: i64) -> bool {
+fn misjudged(m: &AgedMessage<'_>, by: i64) -> bool {
     (m.message.found.age_ns - m.truth).abs() > by.abs() / 2
 }
 
 /// A step: only what was on its way may be off by it.
-fn stepped(row: &mut Row, aged: &[Aged<'_>], at: i64, by: i64) {
+fn stepped(row: &mut ResultRow, aged: &[AgedMessage<'_>], at: i64, by: i64) {
     let off: Vec<_> = aged.iter().filter(|m| misjudged(m, by)).collect();
-    let far = |m: &&&Aged<'_>| (m.message.sent.sent_monotonic_ns - at).abs() > AROUND_STEP_NS;
-    let before = |m: &&Aged<'_>| m.message.sent.sent_monotonic_ns < at;
+    let far =
+        |m: &&&AgedMessage<'_>| (m.message.sent.sent_monotonic_ns - at).abs() > AROUND_STEP_NS;
+    let before = |m: &&AgedMessage<'_>| m.message.sent.sent_monotonic_ns < at;
     let (earlier, later) = (
         aged.iter().filter(before).count(),
         aged.iter().filter(|m| !before(m)).count(),
     );
     row.checks.extend([
-        Check::none(
+        BarCheck::none(
             "messages off by the step that were not on their way",
             off.iter().filter(far).count(),
         ),
-        Check::at_most("messages off by the step", off.len() as f64, AMBIGUOUS, ""),
-        Check::none(
+        BarCheck::at_most("messages off by the step", off.len() as f64, AMBIGUOUS, ""),
+        BarCheck::none(
             "sides of the step without messages",
             usize::from(earlier == 0) + usize::from(later == 0),
         ),

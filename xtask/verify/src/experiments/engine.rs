@@ -17,8 +17,8 @@ use anyhow::{Context as _, Result, ensure};
 use self::join::{
     SLACK_NS, before, begun_utc_ns, below_1_ms, blamed, by_call, lateness, ms, of_calls, pairs, row,
 };
-use self::observe::{Case, Run, observe};
-use crate::{Check, Context, Errors, Experiment, Row};
+use self::observe::{EngineCase, EngineRun, observe};
+use crate::{BarCheck, Context, ErrorQuantiles, Experiment, ResultRow};
 use lab::quickfix::{self, Processor};
 
 /// See the module.
@@ -53,38 +53,38 @@ const FROM_APP_ENTRY: &str = "SwigDirector_Application::fromApp@entry";
 /// message of a read, those that are rejected included.
 const NEXT_ENTRY: &str = "_ZN3FIX7Session4nextERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEERKNS_12UtcTimeStampEb@entry";
 
-fn run(context: &Context<'_>) -> Result<Vec<Row>> {
+fn run(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     use Processor::{Process, Thread};
     let returned = Some(FROM_APP);
     let entered = Some(FROM_APP_ENTRY);
     let mut rows = Vec::new();
-    let mut add = |case: Case, row: fn(&Run) -> Row| -> Result<()> {
+    let mut add = |case: EngineCase, row: fn(&EngineRun) -> ResultRow| -> Result<()> {
         let run = observed(context, case)?;
         rows.push(row(&run));
         rows.extend(blamed(&run));
         Ok(())
     };
     add(
-        Case::new("thread, --handoff fromApp", Thread, 8.0, returned),
+        EngineCase::new("thread, --handoff fromApp", Thread, 8.0, returned),
         by_function,
     )?;
-    add(Case::new("thread", Thread, 8.0, None), by_read)?;
+    add(EngineCase::new("thread", Thread, 8.0, None), by_read)?;
     add(
-        Case::new("process, --handoff fromApp", Process, 4.0, returned),
+        EngineCase::new("process, --handoff fromApp", Process, 4.0, returned),
         by_function,
     )?;
-    add(Case::new("process", Process, 4.0, None), by_read)?;
+    add(EngineCase::new("process", Process, 4.0, None), by_read)?;
     add(
-        Case::new("process, --handoff fromApp@entry", Process, 4.0, entered),
+        EngineCase::new("process, --handoff fromApp@entry", Process, 4.0, entered),
         at_entry,
     )?;
     Ok(rows)
 }
 
-fn run_gap(context: &Context<'_>) -> Result<Vec<Row>> {
-    let case = Case {
+fn run_gap(context: &Context<'_>) -> Result<Vec<ResultRow>> {
+    let case = EngineCase {
         loses: true,
-        ..Case::new(
+        ..EngineCase::new(
             "thread, --handoff fromApp",
             Processor::Thread,
             4.0,
@@ -95,15 +95,15 @@ fn run_gap(context: &Context<'_>) -> Result<Vec<Row>> {
     Ok([gap(&run)?].into_iter().chain(blamed(&run)).collect())
 }
 
-fn run_rejects(context: &Context<'_>) -> Result<Vec<Row>> {
-    let case = Case {
+fn run_rejects(context: &Context<'_>) -> Result<Vec<ResultRow>> {
+    let case = EngineCase {
         max_latency: Some(rejects::MAX_LATENCY),
         // The ages must climb, whatever else runs here: CPython lets a waiting thread in after 5
         // ms, so long holds leave the engine no time for so many messages.
         rate: 1200.0,
         elements: 1_000_000,
         // The engine's logout ends it before.
-        ..Case::new(
+        ..EngineCase::new(
             "thread, --handoff next@entry",
             Processor::Thread,
             25.0,
@@ -117,33 +117,33 @@ fn run_rejects(context: &Context<'_>) -> Result<Vec<Row>> {
         .collect())
 }
 
-fn observed(context: &Context<'_>, case: Case) -> Result<Run> {
+fn observed(context: &Context<'_>, case: EngineCase) -> Result<EngineRun> {
     let engine = quickfix::engine(Path::new("python3"))?;
     observe(context, &engine, case).context(case.name)
 }
 
 /// The hand-off is the return of `fromApp`.
-fn by_function(run: &Run) -> Row {
+fn by_function(run: &EngineRun) -> ResultRow {
     let pairs = pairs(run);
     let mut row = of_calls(run, &pairs);
     let other = pairs.iter().filter(|(_, m)| !by_call(m)).count();
     row.checks
-        .push(Check::none("application messages without a call", other));
+        .push(BarCheck::none("application messages without a call", other));
     row
 }
 
 /// The hand-off is the end of the read: late for all but its last message, early for none.
-fn by_read(run: &Run) -> Row {
+fn by_read(run: &EngineRun) -> ResultRow {
     let pairs = pairs(run);
     let late = lateness(&pairs);
-    let mut row = row(run, &pairs, Errors::of(late.iter().copied()));
+    let mut row = row(run, &pairs, ErrorQuantiles::of(late.iter().copied()));
     // The last message of each read.
     let mut last: BTreeMap<i64, i64> = BTreeMap::new();
     for (delivered, message) in &pairs {
         let end = last.entry(message.received_ns).or_default();
         *end = delivered.utc_ns.max(*end);
     }
-    let from_last = Errors::of(
+    let from_last = ErrorQuantiles::of(
         pairs
             .iter()
             .map(|(_, m)| m.handed_off_ns - last[&m.received_ns]),
@@ -161,18 +161,18 @@ fn by_read(run: &Run) -> Row {
 }
 
 /// The hand-off is the entry of `fromApp`, and nothing keeps the GIL from it.
-fn at_entry(run: &Run) -> Row {
+fn at_entry(run: &EngineRun) -> ResultRow {
     let pairs = pairs(run);
     let early: Vec<i64> = pairs
         .iter()
         .map(|(d, m)| begun_utc_ns(d) - m.handed_off_ns)
         .collect();
-    let mut row = row(run, &pairs, Errors::of(early.iter().copied()));
+    let mut row = row(run, &pairs, ErrorQuantiles::of(early.iter().copied()));
     row.truth = "clock read as fromApp begins";
     row.truth_ns = pairs.iter().map(|(d, _)| d.age_at_begin_ns()).sum();
     row.checks.extend([
         below_1_ms(row.errors),
-        Check::none(
+        BarCheck::none(
             "entries after the truth",
             early.iter().filter(|&&ns| ns < -SLACK_NS).count(),
         ),
@@ -180,7 +180,7 @@ fn at_entry(run: &Run) -> Row {
     row
 }
 
-fn gap(run: &Run) -> Result<Row> {
+fn gap(run: &EngineRun) -> Result<ResultRow> {
     ensure!(
         run.heard.iter().any(|heard| heard.msg_type == "2"),
         "the engine asked for no resend"

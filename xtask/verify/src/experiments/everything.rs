@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::compare::{self, Case};
+use crate::compare::{self, ComparedCase};
 use crate::observe::observe;
-use crate::{Context, Experiment, Row, blame};
+use crate::{Context, Experiment, ResultRow, blame};
 use lab::bench::{Bench, rival};
-use lab::blame::Blamed;
+use lab::blame::BlameEntry;
 use lab::cgroup::Cgroup;
 use lab::database::Database;
-use lab::rivals::Runners;
+use lab::rivals::Rivals;
 use lab::{cpu, process, venue};
 
 pub(super) const EVERYTHING: Experiment = Experiment {
@@ -27,7 +27,7 @@ const RATE: f64 = 60.0;
 const SEEN_NS: u64 = 20_000_000;
 const PARTS: [&str; 4] = ["lock_wait", "blocked", compare::RUNNABLE, "on_cpu"];
 
-fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
+fn everything(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let cpu = *cpu::allowed().first().context("no CPU to run on")?;
     let database = Database::start(Duration::from_millis(2))?;
     let (pin, port) = (cpu.to_string(), database.port().to_string());
@@ -56,7 +56,7 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
     let bench = Bench::start(venue, &options)?;
     let pid = bench.victim.pid();
     group.add(pid)?;
-    let runners = Runners::of(&rivals, &[cpu])?;
+    let runners = Rivals::of(&rivals, &[cpu])?;
     let holder = process::thread(pid, "rival")?;
     let pipe = process::pipes(pid)?;
     let pipe = pipe.first().context("the victim has no pipe")?;
@@ -69,7 +69,7 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
     ];
     let run = observe(context, bench, &[])?;
     let row = |part| {
-        let case = Case {
+        let case = ComparedCase {
             experiment: EVERYTHING.name,
             case: "in turn",
             truth: "the victim's own account",
@@ -88,13 +88,13 @@ fn everything(context: &Context<'_>) -> Result<Vec<Row>> {
             row
         }
     };
-    let case = |part| Case {
+    let case = |part| ComparedCase {
         experiment: EVERYTHING.name,
         case: "in turn",
         truth: "the thread, the calls, the rivals and the cgroup, by /proc",
         part,
     };
-    let blamed = |part, is: &dyn Fn(&Blamed) -> bool| run.blamed(case(part), is);
+    let blamed = |part, is: &dyn Fn(&BlameEntry) -> bool| run.blamed(case(part), is);
     let mut rows = PARTS.map(row).to_vec();
     // In a second's run the quota may suffice; by cpu.stat, not by the agent.
     if group.stat()?.throttled_ns >= SEEN_NS {

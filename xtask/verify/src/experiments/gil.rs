@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 
-use crate::compare::{self, Case, TOTAL};
+use crate::compare::{self, ComparedCase, TOTAL};
 use crate::observe::observe;
-use crate::{Check, Context, Experiment, Row};
-use lab::blame::Blamed;
-use lab::gil::{self, Rival, Set};
-use lab::gil_waits::{Hold, Truth, Waits};
+use crate::{BarCheck, Context, Experiment, ResultRow};
+use lab::blame::BlameEntry;
+use lab::gil::{self, GilSetup, Rival};
+use lab::gil_waits::{GilHold, GilTruth, WaitTotals};
 use lab::{cpu, process, venue};
 
 pub(super) const GIL: Experiment = Experiment {
@@ -32,8 +32,8 @@ const HAND_OFF: f64 = 50.0;
 /// With a tenth of the switch interval no more than this may be left of the lock-wait, per cent.
 const LEFT: f64 = 30.0;
 
-fn gil(context: &Context<'_>) -> Result<Vec<Row>> {
-    let set = Set::prepare(context.python)?;
+fn gil(context: &Context<'_>) -> Result<Vec<ResultRow>> {
+    let set = GilSetup::prepare(context.python)?;
     let calls = Rival::Calls {
         hold_us: 25_000,
         gap_us: 5_000,
@@ -55,15 +55,15 @@ fn gil(context: &Context<'_>) -> Result<Vec<Row>> {
 }
 
 /// Waits that are no long holds take about a switch interval: the request, then the next bytecode.
-fn hand_offs(found: Waits, truth: Truth) -> Check {
+fn hand_offs(found: WaitTotals, truth: GilTruth) -> BarCheck {
     let (time, number) = (found.waits_ns - found.holds_ns, found.waits - found.holds);
     let mean = time as f64 / number as f64;
     let off = 100.0 * (mean / truth.interval_ns as f64 - 1.0).abs();
-    Check::at_most("a hand-off, of the switch interval", off, HAND_OFF, "%")
+    BarCheck::at_most("a hand-off, of the switch interval", off, HAND_OFF, "%")
 }
 
 /// What is left with a tenth of the interval is short.
-fn bars(row: Row) -> Row {
+fn bars(row: ResultRow) -> ResultRow {
     const SHORT: &str = "2 ms of waiting a message in three waits, and to each wait the victim's \
                          clock counts some 20 us of its own way into the lock and out of it";
     if row.truth_ns > row.messages as i64 * 4_000_000 {
@@ -75,11 +75,11 @@ fn bars(row: Row) -> Row {
 
 fn case(
     context: &Context<'_>,
-    set: &Set,
+    set: &GilSetup,
     name: &str,
     rival: Rival,
     switch_us: u32,
-) -> Result<[Row; 2]> {
+) -> Result<[ResultRow; 2]> {
     let options = venue::VenueOptions {
         // On the rival's CPU a message could be sent and have to wait for its softirq until the
         // rival makes room.
@@ -89,31 +89,31 @@ fn case(
     let bench = set.bench(options, rival, switch_us)?;
     let holder = process::thread(bench.victim.pid(), "rival")?;
     let mut run = observe(context, bench, &[])?;
-    let case = |truth| Case {
+    let case = |truth| ComparedCase {
         experiment: GIL.name,
         case: name,
         truth,
         part: "lock_wait",
     };
-    let is = |row: &Blamed| row.tid == Some(holder) && row.begins("the GIL, held by ");
+    let is = |row: &BlameEntry| row.tid == Some(holder) && row.begins("the GIL, held by ");
     let mut blamed = run.blamed(
         case("the rival thread, by /proc; its log of the calls that do not yield"),
         is,
     );
     let interval_ns = i64::from(switch_us) * 1_000;
     let truth = set.truth(&run.truth.victim.marks, rival, switch_us)?;
-    let found = Waits::of(run.blame.rows("lock_wait").filter(|row| is(row)));
+    let found = WaitTotals::of(run.blame.rows("lock_wait").filter(|row| is(row)));
     // Of a wake-up that was not seen it is not known whether it was a release.
     let silent = run.silent();
     let excused = 100.0 * (silent.rebuilt + silent.unseen) as f64 / found.waits as f64;
-    let shares = truth
-        .beside(&found)
-        .map(|share| Check::at_most(share.what, share.points, share.at_most + excused, "points"));
+    let shares = truth.beside(&found).map(|share| {
+        BarCheck::at_most(share.what, share.points, share.at_most + excused, "points")
+    });
     blamed.checks.extend(shares);
     if rival == Rival::Bytecode {
         blamed.checks.push(hand_offs(found, truth));
     }
-    let said = |of: Waits| {
+    let said = |of: WaitTotals| {
         let (held, all) = (of.holds_ns as f64 / 1e9, of.waits_ns as f64 / 1e9);
         format!("{} of {}, {held:.3} s of {all:.3} s", of.holds, of.waits)
     };
@@ -135,13 +135,13 @@ fn case(
 }
 
 /// How much is left of the lock-wait of a message, and whether that is what is truly left.
-fn fallen(slow: &Row, fast: &Row) -> [Check; 2] {
-    let a_message = |ns: i64, row: &Row| ns as f64 / row.messages as f64;
+fn fallen(slow: &ResultRow, fast: &ResultRow) -> [BarCheck; 2] {
+    let a_message = |ns: i64, row: &ResultRow| ns as f64 / row.messages as f64;
     let found = a_message(fast.found_ns, fast) / a_message(slow.found_ns, slow);
     let truth = a_message(fast.truth_ns, fast) / a_message(slow.truth_ns, slow);
     [
-        Check::at_most("lock-wait left", 100.0 * found, LEFT, "%"),
-        Check::at_most(
+        BarCheck::at_most("lock-wait left", 100.0 * found, LEFT, "%"),
+        BarCheck::at_most(
             "error of what is left",
             100.0 * (found / truth - 1.0).abs(),
             // Both totals may be off by their bar.
@@ -151,7 +151,7 @@ fn fallen(slow: &Row, fast: &Row) -> [Check; 2] {
     ]
 }
 
-fn call_lengths(holds: &[Hold]) -> String {
+fn call_lengths(holds: &[GilHold]) -> String {
     let mut lengths: Vec<i64> = holds.iter().map(|hold| hold.to_ns - hold.from_ns).collect();
     lengths.sort_unstable();
     let millis = |index: usize| lengths.get(index).map_or(0.0, |&ns| ns as f64 / 1e6);

@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 
-use crate::compare::Case;
-use crate::observe::{Run, observe};
+use crate::compare::ComparedCase;
+use crate::observe::{ObservedRun, observe};
 use crate::row::counts;
-use crate::{Check, Context, Errors, Experiment, Row, compare};
+use crate::{BarCheck, Context, ErrorQuantiles, Experiment, ResultRow, compare};
 use lab::bench::Bench;
 use lab::venue;
 
@@ -16,7 +16,7 @@ pub(super) const HELD_BACK: Experiment = Experiment {
     run: held_back,
 };
 
-fn held_back(context: &Context<'_>) -> Result<Vec<Row>> {
+fn held_back(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let run = |(case, rate, seconds, options): (&str, f64, f64, &[&str])| {
         let venue = venue::VenueOptions {
             watch_unsent: true,
@@ -24,7 +24,7 @@ fn held_back(context: &Context<'_>) -> Result<Vec<Row>> {
         };
         let bench = Bench::start(venue, options)?;
         let run = observe(context, bench, &[])?;
-        let slept = Case {
+        let slept = ComparedCase {
             experiment: HELD_BACK.name,
             case,
             truth: "what the victim was asked to do",
@@ -62,7 +62,7 @@ fn held_back(context: &Context<'_>) -> Result<Vec<Row>> {
     Ok(rows.concat())
 }
 
-fn row(case: &str, run: &Run) -> Row {
+fn row(case: &str, run: &ObservedRun) -> ResultRow {
     let joined = run.joined();
     let (mut found_ns, mut truth_ns, mut network) = (0, 0, 0);
     let mut differences = Vec::with_capacity(joined.len());
@@ -74,7 +74,7 @@ fn row(case: &str, run: &Run) -> Row {
         network += message.found.stage("in_flight");
         differences.push(found - truth);
     }
-    let mut row = Row {
+    let mut row = ResultRow {
         experiment: HELD_BACK.name,
         case: case.to_owned(),
         truth: "TCP_INFO of the venue's socket (tcpi_rwnd_limited, tcpi_notsent_bytes), every 200 \
@@ -83,7 +83,7 @@ fn row(case: &str, run: &Run) -> Row {
         messages: joined.len(),
         truth_ns,
         found_ns,
-        errors: Errors::of(differences),
+        errors: ErrorQuantiles::of(differences),
         leak: Some(("in_flight", network)),
         unknown: run.unknown(),
         checks: counts(run, run.truth.sent.len().saturating_sub(joined.len())),
@@ -91,7 +91,7 @@ fn row(case: &str, run: &Run) -> Row {
     };
     let bars = compare::bars(&row).into_iter().map(|bar| match bar.unit {
         // At 250 Hz (a common choice) 4 ms, at 100 Hz 10.
-        "us" => Check {
+        "us" => BarCheck {
             at_most: 10_000.0,
             ..bar
         }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::compare::Case;
-use crate::observe::{self, Joined, Run, attach};
+use crate::compare::ComparedCase;
+use crate::observe::{self, JoinedMessage, ObservedRun, attach};
 use crate::truth::Timeline;
-use crate::{Check, Context, Errors, Experiment, Row, blame};
+use crate::{BarCheck, Context, ErrorQuantiles, Experiment, ResultRow, blame};
 use lab::bench::Bench;
 use lab::{clock, venue};
 
@@ -20,7 +20,7 @@ pub(super) const LATE: Experiment = Experiment {
 /// A part may be above the truth by two readings of clocks and the last receive call.
 const SLACK_NS: i64 = 200_000;
 
-fn late(context: &Context<'_>) -> Result<Vec<Row>> {
+fn late(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     const RATE: f64 = 400.0;
     // 4 ms of every message: four times as much as there is time for, then the backlog is worked
     // off.
@@ -43,7 +43,7 @@ fn late(context: &Context<'_>) -> Result<Vec<Row>> {
     let agent = attach(context, bench.victim.pid(), &[])?;
     let attached = clock::monotonic_ns();
     let run = observe::conclude(agent, bench)?;
-    let slept = Case {
+    let slept = ComparedCase {
         experiment: LATE.name,
         case: "in a backlog",
         truth: "what the victim was asked to do",
@@ -53,7 +53,7 @@ fn late(context: &Context<'_>) -> Result<Vec<Row>> {
     Ok(vec![row(&run, attaching, attached), blamed])
 }
 
-fn row(run: &Run, attaching: i64, attached: i64) -> Row {
+fn row(run: &ObservedRun, attaching: i64, attached: i64) -> ResultRow {
     let timeline = Timeline::of(&run.truth.victim.marks);
     let joined = run.joined();
     // Who reads the socket is known from the first receive call on.
@@ -64,11 +64,12 @@ fn row(run: &Run, attaching: i64, attached: i64) -> Row {
         .iter()
         .map(|record| record.received_ns);
     let known = reads.filter(|&at| at > attached).min().unwrap_or(attached);
-    let unknown = |m: &Joined<'_>| m.found.part("unknown");
-    let early = |m: &&Joined<'_>| m.sent.sent_monotonic_ns < known;
-    let (before, after): (Vec<&Joined<'_>>, Vec<&Joined<'_>>) = joined.iter().partition(early);
+    let unknown = |m: &JoinedMessage<'_>| m.found.part("unknown");
+    let early = |m: &&JoinedMessage<'_>| m.sent.sent_monotonic_ns < known;
+    let (before, after): (Vec<&JoinedMessage<'_>>, Vec<&JoinedMessage<'_>>) =
+        joined.iter().partition(early);
     // Of a part no more may be found than there was.
-    let excess = |m: &Joined<'_>| {
+    let excess = |m: &JoinedMessage<'_>| {
         let truth = timeline.between(m.sent.sent_monotonic_ns, m.record.handed_off_ns);
         let parts = [
             ("blocked", truth.asleep),
@@ -83,14 +84,15 @@ fn row(run: &Run, attaching: i64, attached: i64) -> Row {
             .max()
             .unwrap_or(0)
     };
-    let wrong = |m: &&Joined<'_>| excess(m) > SLACK_NS + m.found.age_ns / 50;
-    let known_before = |m: &&Joined<'_>| m.sent.sent_monotonic_ns < attaching && unknown(m) == 0;
-    let seen = |m: &&&Joined<'_>| {
+    let wrong = |m: &&JoinedMessage<'_>| excess(m) > SLACK_NS + m.found.age_ns / 50;
+    let known_before =
+        |m: &&JoinedMessage<'_>| m.sent.sent_monotonic_ns < attaching && unknown(m) == 0;
+    let seen = |m: &&&JoinedMessage<'_>| {
         let offset = m.record.handed_off_utc_ns - m.record.handed_off_ns;
         let arrived = m.found.arrived_ns.map(|utc| utc - offset);
         arrived.is_some_and(|at| at < attaching - SLACK_NS)
     };
-    Row {
+    ResultRow {
         experiment: LATE.name,
         case: "in a backlog".to_owned(),
         truth: "the instant of the attachment, and the victim's own account",
@@ -98,25 +100,25 @@ fn row(run: &Run, attaching: i64, attached: i64) -> Row {
         messages: joined.len(),
         truth_ns: before.iter().map(|m| unknown(m)).sum(),
         found_ns: joined.iter().map(unknown).sum(),
-        errors: Errors::of(joined.iter().map(|m| excess(m).max(0))),
+        errors: ErrorQuantiles::of(joined.iter().map(|m| excess(m).max(0))),
         leak: None,
         unknown: after.iter().filter(|m| unknown(m) > 0).count(),
         checks: vec![
-            Check::none("sums that do not hold", run.inexact()),
+            BarCheck::none("sums that do not hold", run.inexact()),
             blame::sums(&run.blame),
-            Check::none(
+            BarCheck::none(
                 "messages with a part larger than the truth",
                 joined.iter().filter(wrong).count(),
             ),
-            Check::none(
+            BarCheck::none(
                 "arrivals seen before there was an agent",
                 before.iter().filter(seen).count(),
             ),
-            Check::none(
+            BarCheck::none(
                 "messages with unknown time though all of them was seen",
                 after.iter().filter(|m| unknown(m) > 0).count(),
             ),
-            Check::none(
+            BarCheck::none(
                 "messages sent before the attachment began without unknown time",
                 joined.iter().filter(known_before).count(),
             ),

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use crate::compare::{self, Case};
+use crate::compare::{self, ComparedCase};
 use crate::observe::{bench, observe};
-use crate::{Context, Experiment, Row};
+use crate::{Context, Experiment, ResultRow};
 use lab::process;
 
 pub(super) const MUTEX: Experiment = Experiment {
@@ -13,13 +13,13 @@ pub(super) const MUTEX: Experiment = Experiment {
     run: mutex,
 };
 
-fn mutex(context: &Context<'_>) -> Result<Vec<Row>> {
+fn mutex(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let run = |(case, rate, hold, gap): (&str, f64, &str, &str)| {
         let options = ["--inject", "mutex", "--hold-us", hold, "--gap-us", gap];
         let bench = bench(context, rate, 4.0, &options)?;
         let rival = process::thread(bench.victim.pid(), "rival")?;
         let run = observe(context, bench, &[])?;
-        let case = |truth| Case {
+        let case = |truth| ComparedCase {
             experiment: MUTEX.name,
             case,
             truth,

@@ -9,9 +9,9 @@ use anyhow::Result;
 use crate::compare;
 use crate::observe::{attach, outcome};
 use crate::truth::Timeline;
-use crate::{Check, Context, Errors, Experiment, MISSED, Row, blame};
-use lab::agent::{AgentOutput, Message};
-use lab::crowds::{Crowds, Shape, True, Truth};
+use crate::{BarCheck, Context, ErrorQuantiles, Experiment, MISSED, ResultRow, blame};
+use lab::agent::{AgentOutput, MessageLine};
+use lab::crowds::{CrowdShape, CrowdTruth, Crowds, TrueMessage};
 use lab::{process, venue};
 
 pub(super) const MANY: Experiment = Experiment {
@@ -32,14 +32,14 @@ const UNKNOWN: f64 = 2.0;
 const SHORT_AGES: f64 = 5.0;
 
 /// A case: what it is called, and what is started for it.
-struct Case<'a> {
+struct CrowdCase<'a> {
     name: &'static str,
-    shape: Shape<'a>,
+    shape: CrowdShape<'a>,
 }
 
-fn run(context: &Context<'_>) -> Result<Vec<Row>> {
+fn run(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let stream = |rate, usual| venue::VenueOptions::of(rate, context.messages(rate, usual));
-    let one = |sessions, venue, crowd| Shape {
+    let one = |sessions, venue, crowd| CrowdShape {
         processes: 1,
         sessions,
         venue,
@@ -51,9 +51,9 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
         ..stream(200.0, 0.4)
     };
     let cases = [
-        Case {
+        CrowdCase {
             name: "64 sessions, 16 threads, 4 processes",
-            shape: Shape {
+            shape: CrowdShape {
                 processes: 4,
                 sessions: 16,
                 venue: stream(30.0, 6.0),
@@ -65,7 +65,7 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
                 ],
             },
         },
-        Case {
+        CrowdCase {
             name: "two sessions a thread, poll",
             shape: one(
                 4,
@@ -73,7 +73,7 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
                 &["--threads=2", "--readers=poll", "--work-us=600"],
             ),
         },
-        Case {
+        CrowdCase {
             name: "handed from thread to thread",
             shape: one(
                 1,
@@ -81,7 +81,7 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
                 &["--threads=3", "--readers=turns", "--work-us=200"],
             ),
         },
-        Case {
+        CrowdCase {
             name: "a pool of threads",
             shape: one(
                 4,
@@ -89,11 +89,11 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
                 &["--threads=3", "--readers=pool", "--work-us=200"],
             ),
         },
-        Case {
+        CrowdCase {
             name: "5 reconnects, MsgSeqNum goes on",
             shape: one(4, again(false), &["--threads=2", "--work-us=100"]),
         },
-        Case {
+        CrowdCase {
             name: "5 reconnects, MsgSeqNum from 1",
             shape: one(4, again(true), &["--threads=2", "--work-us=100"]),
         },
@@ -104,7 +104,7 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     Ok(rows.concat())
 }
 
-fn observe(context: &Context<'_>, case: &Case<'_>) -> Result<Vec<Row>> {
+fn observe(context: &Context<'_>, case: &CrowdCase<'_>) -> Result<Vec<ResultRow>> {
     let crowds = Crowds::start(&case.shape)?;
     let pids: Vec<String> = crowds.pids().skip(1).map(|pid| pid.to_string()).collect();
     let more: Vec<&str> = (pids.iter())
@@ -123,7 +123,7 @@ fn observe(context: &Context<'_>, case: &Case<'_>) -> Result<Vec<Row>> {
     let mut rows = vec![row(case, &truth, &outcome)];
     rows[0].checks.push(blame::sums(&blame));
     if locked {
-        let case = compare::Case {
+        let case = compare::ComparedCase {
             experiment: MANY.name,
             case: case.name,
             truth: "the threads that share a process's mutex, by /proc",
@@ -139,40 +139,40 @@ fn observe(context: &Context<'_>, case: &Case<'_>) -> Result<Vec<Row>> {
 /// Where a message was read: sender, our port, process, thread; and which it is.
 type Key<'a> = (&'a str, String, i32, i32, u64);
 
-fn key_of(message: &Message) -> Key<'_> {
+fn key_of(message: &MessageLine) -> Key<'_> {
     let session = &message.session;
     let port = session.local.rsplit(':').next().unwrap_or_default();
     let (pid, tid) = (session.pid, session.tid);
     (&session.sender, port.to_owned(), pid, tid, message.seq)
 }
 
-fn key_in_truth(message: &True) -> Key<'_> {
+fn key_in_truth(message: &TrueMessage) -> Key<'_> {
     let seq = message.sent.seq;
     let port = message.local.to_string();
     (&message.sender, port, message.pid, message.tid, seq)
 }
 
-fn true_age(message: &True) -> i64 {
+fn true_age(message: &TrueMessage) -> i64 {
     message.record.handed_off_utc_ns - message.sent.sent_ns
 }
 
-fn row(case: &Case<'_>, truth: &Truth, outcome: &AgentOutput) -> Row {
-    let mut found: HashMap<Key<'_>, &Message> = HashMap::new();
+fn row(case: &CrowdCase<'_>, truth: &CrowdTruth, outcome: &AgentOutput) -> ResultRow {
+    let mut found: HashMap<Key<'_>, &MessageLine> = HashMap::new();
     let mut twice = 0;
     for message in &outcome.messages {
         twice += usize::from(found.insert(key_of(message), message).is_some());
     }
-    let pairs: Vec<(&True, &Message)> = (truth.messages.iter())
+    let pairs: Vec<(&TrueMessage, &MessageLine)> = (truth.messages.iter())
         .filter_map(|message| Some((message, *found.get(&key_in_truth(message))?)))
         .collect();
-    let count = |is: fn(&Message) -> bool| pairs.iter().filter(|(_, m)| is(m)).count();
+    let count = |is: fn(&MessageLine) -> bool| pairs.iter().filter(|(_, m)| is(m)).count();
     let inexact = count(|message| message.inexact().is_some());
     let unknown = count(|message| message.part("unknown") > 0);
     let unknown_ns: i64 = pairs.iter().map(|(_, m)| m.part("unknown")).sum();
     let (sessions, worst) = worst_session(&pairs);
     let found_ns = pairs.iter().map(|(_, message)| message.age_ns).sum();
     let lost = outcome.lost().map_or(f64::NAN, |events| events as f64);
-    Row {
+    ResultRow {
         experiment: MANY.name,
         case: case.name.to_owned(),
         truth: "the venue's and the reading threads' own clocks",
@@ -180,27 +180,27 @@ fn row(case: &Case<'_>, truth: &Truth, outcome: &AgentOutput) -> Row {
         messages: pairs.len(),
         truth_ns: pairs.iter().map(|(message, _)| true_age(message)).sum(),
         found_ns,
-        errors: Errors::of(pairs.iter().map(|(t, m)| m.age_ns - true_age(t))),
+        errors: ErrorQuantiles::of(pairs.iter().map(|(t, m)| m.age_ns - true_age(t))),
         leak: worst_part(truth, &pairs),
         unknown,
         checks: vec![
-            Check::none("sums that do not hold", inexact),
-            Check::none(
+            BarCheck::none("sums that do not hold", inexact),
+            BarCheck::none(
                 "messages under another sender, port, process or thread, or twice",
                 outcome.messages.len() - pairs.len() + twice,
             ),
-            Check::none(MISSED, truth.messages.len() - pairs.len()),
-            Check::at_most("total of the worst session", worst, SHORT_AGES, "%").because(
+            BarCheck::none(MISSED, truth.messages.len() - pairs.len()),
+            BarCheck::at_most("total of the worst session", worst, SHORT_AGES, "%").because(
                 "ages of 0.1 ms and more, and a message is handed off one or two microseconds \
                  after the thread's own clock reading",
             ),
-            Check::at_most(
+            BarCheck::at_most(
                 "messages with unknown time",
                 per_cent(unknown as i64, pairs.len() as i64),
                 UNKNOWN,
                 "%",
             ),
-            Check::at_most("lost events", lost, 0.0, ""),
+            BarCheck::at_most("lost events", lost, 0.0, ""),
         ],
         remarks: vec![format!(
             "{sessions} connections; unknown {:.3} ms of {:.1} ms",
@@ -212,7 +212,7 @@ fn row(case: &Case<'_>, truth: &Truth, outcome: &AgentOutput) -> Row {
 
 /// How many sessions and connections there were, and how far the total age of the worst is off, per
 /// cent. Left out are messages whose hand-off the agent says it has not seen.
-fn worst_session(pairs: &[(&True, &Message)]) -> (usize, f64) {
+fn worst_session(pairs: &[(&TrueMessage, &MessageLine)]) -> (usize, f64) {
     let mut sessions: BTreeMap<(&str, u16), (i64, i64)> = BTreeMap::new();
     for &(message, found) in pairs {
         let session = sessions
@@ -237,7 +237,10 @@ fn per_cent(ns: i64, of: i64) -> f64 {
 /// Of running and waiting for a CPU only the sum is compared: the time an idle virtual CPU needs to
 /// wake up counts as CPU time of the thread that it wakes up for in the kernel's account, for the
 /// thread has been given that CPU.
-fn worst_part(truth: &Truth, pairs: &[(&True, &Message)]) -> Option<(&'static str, i64)> {
+fn worst_part(
+    truth: &CrowdTruth,
+    pairs: &[(&TrueMessage, &MessageLine)],
+) -> Option<(&'static str, i64)> {
     let lines: HashMap<i32, Timeline> = (truth.threads.iter())
         .map(|(&tid, marks)| (tid, Timeline::of(marks)))
         .collect();

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::compare::{self, Case};
-use crate::observe::{Run, observe};
+use crate::compare::{self, ComparedCase};
+use crate::observe::{ObservedRun, observe};
 use crate::wired::wired;
-use crate::{Context, Errors, Experiment, Row, blame};
+use crate::{Context, ErrorQuantiles, Experiment, ResultRow, blame};
 use lab::bench::Bench;
 use lab::relay::{Delay, Relay, passed_on};
 use lab::venue::{self, Venue};
@@ -24,7 +24,7 @@ pub(super) const NETWORK: Experiment = Experiment {
 const RATE: f64 = 300.0;
 const SECONDS: f64 = 4.0;
 
-fn run(context: &Context<'_>) -> Result<Vec<Row>> {
+fn run(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let ms = Duration::from_millis;
     let half = Duration::from_secs_f64(context.seconds(SECONDS) / 2.0);
     let changing = Delay::Changing {
@@ -44,7 +44,7 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     Ok(rows.concat())
 }
 
-fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<[Row; 2]> {
+fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<[ResultRow; 2]> {
     let options = venue::VenueOptions::of(RATE, context.messages(RATE, SECONDS));
     let venue = Venue::start(options)?;
     let relay = Relay::start(venue.port(), delay)?;
@@ -62,7 +62,7 @@ fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<[Row; 2]> 
         "the relay's log: when a message's last byte was passed on, less the venue's clock before \
          its send",
     );
-    let late = Errors::of(log.iter().map(|passed| passed.out_ns - passed.due_ns));
+    let late = ErrorQuantiles::of(log.iter().map(|passed| passed.out_ns - passed.due_ns));
     rows[0].remarks.push(format!(
         "the relay was late by {} us at the median, {} us at the 99th percentile",
         late.p50_ns / 1000,
@@ -72,7 +72,7 @@ fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<[Row; 2]> 
 }
 
 /// Real TCP over a wire that carries every packet for `delay`, each way.
-fn wired_row(context: &Context<'_>, case: &str, delay: Duration) -> Result<[Row; 2]> {
+fn wired_row(context: &Context<'_>, case: &str, delay: Duration) -> Result<[ResultRow; 2]> {
     let options = venue::VenueOptions::of(RATE, context.messages(RATE, SECONDS));
     let (run, log) = wired(context, delay, options, &["--marks"])?;
     let truth = "the wire's log: when a message's last byte came out, less the venue's clock \
@@ -82,7 +82,7 @@ fn wired_row(context: &Context<'_>, case: &str, delay: Duration) -> Result<[Row;
         .packets
         .iter()
         .filter(|packet| packet.to_victim && packet.payload > 0);
-    let carried = Errors::of(data.map(|packet| packet.out_ns - packet.in_ns));
+    let carried = ErrorQuantiles::of(data.map(|packet| packet.out_ns - packet.in_ns));
     rows[0].remarks.push(format!(
         "the wire carried packets for {} us at the median, {} us at the 99th percentile",
         carried.p50_ns / 1000,
@@ -91,8 +91,8 @@ fn wired_row(context: &Context<'_>, case: &str, delay: Duration) -> Result<[Row;
     Ok(rows)
 }
 
-fn rows(run: &Run, case: &str, truth: &'static str) -> [Row; 2] {
-    let case = Case {
+fn rows(run: &ObservedRun, case: &str, truth: &'static str) -> [ResultRow; 2] {
+    let case = ComparedCase {
         experiment: NETWORK.name,
         case,
         truth,

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 
-use crate::compare::{self, Case};
+use crate::compare::{self, ComparedCase};
 use crate::observe::victim;
-use crate::{Context, Experiment, Row, blame};
+use crate::{Context, Experiment, ResultRow, blame};
 
 pub(super) const WORK: Experiment = Experiment {
     name: "work",
@@ -12,9 +12,9 @@ pub(super) const WORK: Experiment = Experiment {
     run: work,
 };
 
-fn work(context: &Context<'_>) -> Result<Vec<Row>> {
+fn work(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let run = victim(context, 200.0, 4.0, &["--work-us", "2500"])?;
-    let case = Case {
+    let case = ComparedCase {
         experiment: WORK.name,
         case: "2.5 ms",
         truth: "CLOCK_THREAD_CPUTIME_ID",

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::compare::bars;
 use crate::observe::{self, STREAM};
-use crate::{Check, Context, Errors, Experiment, MISSED, Row, blame};
-use lab::agent::{Agent, Launch, Message};
-use lab::bench::{Bench, Truth};
+use crate::{BarCheck, Context, ErrorQuantiles, Experiment, MISSED, ResultRow, blame};
+use lab::agent::{AgentLaunch, AgentProcess, MessageLine};
+use lab::bench::{Bench, BenchTruth};
 use lab::blame::Blame;
-use lab::venue::{self, Extra, ExtraKind, Resend, Sent};
-use lab::victim::Record;
+use lab::venue::{self, Extra, ExtraKind, Resend, SentMessage};
+use lab::victim::VictimRecord;
 
 pub(super) const RESENDS: Experiment = Experiment {
     name: "resends",
@@ -45,13 +45,13 @@ fn extras(count: u64) -> Vec<Extra> {
 }
 
 /// One message by all three.
-struct Joined<'a> {
-    sent: &'a Sent,
-    record: &'a Record,
-    found: &'a Message,
+struct JoinedMessage<'a> {
+    sent: &'a SentMessage,
+    record: &'a VictimRecord,
+    found: &'a MessageLine,
 }
 
-fn run(context: &Context<'_>) -> Result<Vec<Row>> {
+fn run(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let count = context.messages(RATE, SECONDS);
     let options = venue::VenueOptions {
         extras: extras(count),
@@ -67,7 +67,7 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
     let truth = bench.conclude_all(STREAM)?;
     let by_message = observe::outcome(by_message)?;
     let by_interval = observe::outcome(by_interval)?;
-    let totals = Totals::of(&by_message.others, &by_interval.others)?;
+    let totals = ReportedTotals::of(&by_message.others, &by_interval.others)?;
     let mut rows = rows(&truth, &by_message.messages, &totals)?;
     for outcome in [&by_message, &by_interval] {
         rows[0].checks.push(blame::sums(&outcome.blame()?));
@@ -77,7 +77,7 @@ fn run(context: &Context<'_>) -> Result<Vec<Row>> {
 }
 
 /// A second agent on the same process: its figures must be those of the first.
-fn intervals(context: &Context<'_>, pid: i32) -> Result<Agent> {
+fn intervals(context: &Context<'_>, pid: i32) -> Result<AgentProcess> {
     let words = [
         "--pid",
         &pid.to_string(),
@@ -86,7 +86,7 @@ fn intervals(context: &Context<'_>, pid: i32) -> Result<Agent> {
         "--interval",
         "500ms",
     ];
-    let mut agent = Agent::start(&Launch {
+    let mut agent = AgentProcess::start(&AgentLaunch {
         binary: context.agent,
         arguments: words.map(str::to_owned).to_vec(),
         sudo: false,
@@ -98,7 +98,7 @@ fn intervals(context: &Context<'_>, pid: i32) -> Result<Agent> {
 
 /// The agent's figures of the only session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Figures {
+struct SessionCounts {
     fresh: u64,
     resends: u64,
     without_time: u64,
@@ -106,7 +106,7 @@ struct Figures {
     largest_resend_age_ns: i64,
 }
 
-impl Figures {
+impl SessionCounts {
     fn of(session: &Value) -> Self {
         let count = |pointer| {
             session
@@ -142,17 +142,17 @@ impl Figures {
 }
 
 /// ExtraKind the agents said besides the lines of messages.
-struct Totals {
+struct ReportedTotals {
     /// The summary of the one that wrote each message.
-    summary: Figures,
+    summary: SessionCounts,
     /// The intervals of the other, added up, and its summary.
-    intervals: Figures,
-    intervals_summary: Figures,
+    intervals: SessionCounts,
+    intervals_summary: SessionCounts,
     /// Intervals with a part that its blame does not sum to.
-    unsummed: Check,
+    unsummed: BarCheck,
 }
 
-impl Totals {
+impl ReportedTotals {
     fn of(by_message: &[String], by_interval: &[String]) -> Result<Self> {
         let parse = |lines: &[String]| -> Result<Vec<Value>> {
             let values = lines.iter().map(|line| serde_json::from_str(line));
@@ -160,7 +160,7 @@ impl Totals {
                 .collect::<Result<_, _>>()
                 .context("the agent's lines")
         };
-        let summary = |lines: &[Value]| -> Result<Figures> {
+        let summary = |lines: &[Value]| -> Result<SessionCounts> {
             let summary = lines
                 .iter()
                 .find(|line| line["type"] == "summary")
@@ -171,7 +171,7 @@ impl Totals {
                 "{} sessions instead of one",
                 sessions.len()
             );
-            Ok(Figures::of(&sessions[0]))
+            Ok(SessionCounts::of(&sessions[0]))
         };
         let (by_message, by_interval) = (parse(by_message)?, parse(by_interval)?);
         let intervals = by_interval.iter().filter(|line| line["type"] == "interval");
@@ -181,17 +181,21 @@ impl Totals {
             unsummed += usize::from(!blame.inexact().is_empty());
         }
         Ok(Self {
-            unsummed: Check::none("intervals that their blame does not sum to", unsummed),
+            unsummed: BarCheck::none("intervals that their blame does not sum to", unsummed),
             summary: summary(&by_message)?,
             intervals: intervals
-                .map(Figures::of)
-                .fold(Figures::default(), Figures::and),
+                .map(SessionCounts::of)
+                .fold(SessionCounts::default(), SessionCounts::and),
             intervals_summary: summary(&by_interval)?,
         })
     }
 }
 
-fn rows(truth: &Truth, messages: &[Message], totals: &Totals) -> Result<Vec<Row>> {
+fn rows(
+    truth: &BenchTruth,
+    messages: &[MessageLine],
+    totals: &ReportedTotals,
+) -> Result<Vec<ResultRow>> {
     let received = &truth.victim.records;
     ensure!(
         received.len() <= truth.sent.len(),
@@ -200,7 +204,7 @@ fn rows(truth: &Truth, messages: &[Message], totals: &Totals) -> Result<Vec<Row>
         truth.sent.len()
     );
     // Copies and reset numbers: MsgSeqNum alone does not name a message.
-    let found: HashMap<(u64, i64), &Message> = messages
+    let found: HashMap<(u64, i64), &MessageLine> = messages
         .iter()
         .map(|message| ((message.seq, message.sent_ns), message))
         .collect();
@@ -221,7 +225,7 @@ fn rows(truth: &Truth, messages: &[Message], totals: &Totals) -> Result<Vec<Row>
             }
         };
         match found.get(&(sent.seq, time)) {
-            Some(found) => list.push(Joined {
+            Some(found) => list.push(JoinedMessage {
                 sent,
                 record,
                 found,
@@ -229,8 +233,9 @@ fn rows(truth: &Truth, messages: &[Message], totals: &Totals) -> Result<Vec<Row>
             None => missed += 1,
         }
     }
-    let largest = |joined: &[Joined<'_>]| joined.iter().map(|j| j.found.age_ns).max().unwrap_or(0);
-    let expected = Figures {
+    let largest =
+        |joined: &[JoinedMessage<'_>]| joined.iter().map(|j| j.found.age_ns).max().unwrap_or(0);
+    let expected = SessionCounts {
         fresh: fresh.len() as u64,
         resends: resent.len() as u64,
         without_time: bare,
@@ -239,29 +244,29 @@ fn rows(truth: &Truth, messages: &[Message], totals: &Totals) -> Result<Vec<Row>
     };
     let mut first = row("fresh messages between bursts", &fresh, false);
     let strangers = messages.len().saturating_sub(fresh.len() + resent.len());
-    let off = |figures: Figures| usize::from(figures != expected);
+    let off = |figures: SessionCounts| usize::from(figures != expected);
     // The two agents handed off at instants of their own; to the interval's figures only the counts
     // are common.
-    let counts = |figures: Figures| {
-        let of = |f: Figures| (f.fresh, f.resends, f.without_time);
+    let counts = |figures: SessionCounts| {
+        let of = |f: SessionCounts| (f.fresh, f.resends, f.without_time);
         usize::from(of(figures) != of(expected))
     };
     first.checks.extend([
-        Check::none(MISSED, missed),
-        Check::none("lines of messages nobody sent", strangers),
-        Check::none(
+        BarCheck::none(MISSED, missed),
+        BarCheck::none("lines of messages nobody sent", strangers),
+        BarCheck::none(
             "summary with other counts or largest ages",
             off(totals.summary),
         ),
-        Check::none(
+        BarCheck::none(
             "summary of intervals with other counts",
             counts(totals.intervals_summary),
         ),
-        Check::none(
+        BarCheck::none(
             "intervals that do not sum to their summary",
             usize::from(totals.intervals != totals.intervals_summary),
         ),
-        Check::at_most("largest fresh age", largest_error(&fresh), 2.0, "ms"),
+        BarCheck::at_most("largest fresh age", largest_error(&fresh), 2.0, "ms"),
     ]);
     first.remarks.push(format!(
         "{} resends with tag 122, {bare} without; largest age of a fresh message {:.1} ms, of a \
@@ -280,13 +285,13 @@ fn rows(truth: &Truth, messages: &[Message], totals: &Totals) -> Result<Vec<Row>
 }
 
 /// How far the largest age is from the true largest, milliseconds.
-fn largest_error(joined: &[Joined<'_>]) -> f64 {
+fn largest_error(joined: &[JoinedMessage<'_>]) -> f64 {
     let found = joined.iter().map(|j| j.found.age_ns).max().unwrap_or(0);
     let truth = joined.iter().map(true_age_ns).max().unwrap_or(0);
     (found - truth).abs() as f64 / 1e6
 }
 
-fn true_age_ns(joined: &Joined<'_>) -> i64 {
+fn true_age_ns(joined: &JoinedMessage<'_>) -> i64 {
     let since = match joined.sent.resend {
         Resend::Since(first) => first,
         Resend::No | Resend::Bare => joined.sent.sent_ns,
@@ -294,13 +299,13 @@ fn true_age_ns(joined: &Joined<'_>) -> i64 {
     joined.record.handed_off_utc_ns - since
 }
 
-fn row(case: &str, joined: &[Joined<'_>], resent: bool) -> Row {
+fn row(case: &str, joined: &[JoinedMessage<'_>], resent: bool) -> ResultRow {
     let wrongly = joined.iter().filter(|j| j.found.poss_dup != resent).count();
     let broken = joined
         .iter()
         .filter(|j| j.found.inexact().is_some())
         .count();
-    let mut row = Row {
+    let mut row = ResultRow {
         experiment: RESENDS.name,
         case: case.to_owned(),
         truth: "the victim's clock at each hand-off, less tag 52 (of a resend: 122) as the venue \
@@ -309,16 +314,16 @@ fn row(case: &str, joined: &[Joined<'_>], resent: bool) -> Row {
         messages: joined.len(),
         truth_ns: joined.iter().map(true_age_ns).sum(),
         found_ns: joined.iter().map(|j| j.found.age_ns).sum(),
-        errors: Errors::of(joined.iter().map(|j| j.found.age_ns - true_age_ns(j))),
+        errors: ErrorQuantiles::of(joined.iter().map(|j| j.found.age_ns - true_age_ns(j))),
         leak: None,
         unknown: joined
             .iter()
             .filter(|j| j.found.part("unknown") > 0)
             .count(),
         checks: vec![
-            Check::none("sums that do not hold", broken),
-            Check::none("messages on the wrong side of 43=Y", wrongly),
-            Check::at_most(
+            BarCheck::none("sums that do not hold", broken),
+            BarCheck::none("messages on the wrong side of 43=Y", wrongly),
+            BarCheck::at_most(
                 "no message at all",
                 f64::from(u8::from(joined.is_empty())),
                 0.0,

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::compare::{self, Case};
+use crate::compare::{self, ComparedCase};
 use crate::observe::{bench, observe};
-use crate::{Context, Experiment, Row, blame};
+use crate::{Context, Experiment, ResultRow, blame};
 use lab::bench::rival;
 use lab::cpu::{self, Mover};
-use lab::rivals::Runners;
+use lab::rivals::Rivals;
 
 pub(super) const RIVALS: Experiment = Experiment {
     name: "rivals",
@@ -20,7 +20,7 @@ pub(super) const RIVALS: Experiment = Experiment {
 /// A turn of the scheduler's: of the waits, many are moved.
 const TURN: Duration = Duration::from_millis(4);
 
-fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
+fn rivals(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let allowed = cpu::allowed();
     let one = allowed.get(..1).context("no CPU to run on")?;
     let run = |(case, rate, count, nice, cpus): (&str, f64, usize, i32, &[usize])| {
@@ -29,14 +29,14 @@ fn rivals(context: &Context<'_>) -> Result<Vec<Row>> {
             .flat_map(|&cpu| (0..count).map(move |_| rival(cpu, nice)))
             .collect::<Result<_>>()?;
         let options = ["--work-us", "1000", "--cpu", &cpus[0].to_string()];
-        let runners = Runners::of(&rivals, cpus)?;
+        let runners = Rivals::of(&rivals, cpus)?;
         let bench = bench(context, rate, 4.0, &options)?;
         let moved = cpus.len() > 1;
         let _mover = moved
             .then(|| Mover::of(bench.victim.pid(), cpus, TURN))
             .transpose()?;
         let run = observe(context, bench, &[])?;
-        let case = |truth| Case {
+        let case = |truth| ComparedCase {
             experiment: RIVALS.name,
             case,
             truth,

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::compare::{self, Case};
-use crate::observe::{Run, observe};
-use crate::{Check, Context, Errors, Experiment, Row, blame};
+use crate::compare::{self, ComparedCase};
+use crate::observe::{ObservedRun, observe};
+use crate::{BarCheck, Context, ErrorQuantiles, Experiment, ResultRow, blame};
 use lab::bench::{Bench, rival};
 use lab::cgroup::Cgroup;
-use lab::rivals::Runners;
+use lab::rivals::Rivals;
 use lab::{cpu, venue};
 
 pub(super) const QUOTA: Experiment = Experiment {
@@ -25,7 +25,7 @@ const ORDER: &str = "a message that arrives while the thread is off the CPU: the
                      say how much of the gap was throttling, not which of it came first";
 const PERIOD: Duration = Duration::from_millis(100);
 
-fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
+fn quota(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let (cpu, other) = cpu::pair().context("needs two CPUs")?;
     let (pin, other) = (cpu.to_string(), other.to_string());
     // All of the backlog in the receive queue: what is held back is split less exactly.
@@ -38,10 +38,10 @@ fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
         "8000000",
     ];
     let shared = [&alone[..], &["--burner-cpu", &other]].concat();
-    let row = |name, part, of: &Throttled| {
+    let row = |name, part, of: &QuotaRun| {
         let row = compare::row(
             &of.run,
-            Case {
+            ComparedCase {
                 experiment: QUOTA.name,
                 case: name,
                 truth: "run_delay of the thread's schedstat, and throttled time of the cgroup's \
@@ -67,9 +67,9 @@ fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
     let parent = run(context, 20, true, &alone)?;
     let threads = run(context, 50, false, &shared)?;
     let rivals = [rival(cpu, 0)?, rival(cpu, 0)?];
-    let runners = Runners::of(&rivals, &[cpu])?;
+    let runners = Rivals::of(&rivals, &[cpu])?;
     let both = run(context, 20, false, &alone)?;
-    let pressed = Case {
+    let pressed = ComparedCase {
         experiment: QUOTA.name,
         case: "and 2 rivals",
         truth: "the rivals' pids, their schedstat, /proc/stat",
@@ -97,8 +97,8 @@ fn quota(context: &Context<'_>) -> Result<Vec<Row>> {
 }
 
 /// A run, and what is known of the cgroup with the quota.
-struct Throttled {
-    run: Run,
+struct QuotaRun {
+    run: ObservedRun,
     /// How long it was throttled, nanoseconds.
     throttled_ns: i64,
     /// Its path below the mount.
@@ -107,7 +107,7 @@ struct Throttled {
     cores: f64,
 }
 
-fn run(context: &Context<'_>, quota_ms: u64, above: bool, options: &[&str]) -> Result<Throttled> {
+fn run(context: &Context<'_>, quota_ms: u64, above: bool, options: &[&str]) -> Result<QuotaRun> {
     const RATE: f64 = 220.0;
     let group = Cgroup::with_quota(Duration::from_millis(quota_ms), PERIOD)?;
     let child = above.then(|| group.child("pod")).transpose()?;
@@ -118,7 +118,7 @@ fn run(context: &Context<'_>, quota_ms: u64, above: bool, options: &[&str]) -> R
     let bench = Bench::start(venue, &options)?;
     child.as_ref().unwrap_or(&group).add(bench.victim.pid())?;
     let run = observe(context, bench, &[])?;
-    Ok(Throttled {
+    Ok(QuotaRun {
         run,
         throttled_ns: group.stat()?.throttled_ns.cast_signed(),
         path: group.below(),
@@ -127,9 +127,9 @@ fn run(context: &Context<'_>, quota_ms: u64, above: bool, options: &[&str]) -> R
 }
 
 /// The level with the quota is blamed, and the verdict knows how much it allows.
-fn blamed(case: &str, of: &Throttled) -> Row {
+fn blamed(case: &str, of: &QuotaRun) -> ResultRow {
     let named = |text: &str| text.ends_with(&of.path);
-    let case = Case {
+    let case = ComparedCase {
         experiment: QUOTA.name,
         case,
         truth: "the cgroup with the quota",
@@ -150,7 +150,7 @@ fn blamed(case: &str, of: &Throttled) -> Row {
             && limit["period_ns"].as_f64() == Some(period)
             && quota.is_some_and(|quota| (quota - of.cores * period).abs() < 1.0)
     });
-    row.checks.push(Check::none(
+    row.checks.push(BarCheck::none(
         "verdicts without the quota",
         usize::from(!reported),
     ));
@@ -159,8 +159,8 @@ fn blamed(case: &str, of: &Throttled) -> Row {
 
 /// The thread's throttled time, by the agent and by the cgroup. The victim is behind all the time,
 /// so what it does between its reads is in one of them and nothing is in two.
-fn of_cgroup(case: &str, of: &Throttled) -> Row {
-    let Throttled {
+fn of_cgroup(case: &str, of: &QuotaRun) -> ResultRow {
+    let QuotaRun {
         run, throttled_ns, ..
     } = of;
     let reads: BTreeMap<i64, i64> = run
@@ -169,7 +169,7 @@ fn of_cgroup(case: &str, of: &Throttled) -> Row {
         .map(|m| (m.record.received_ns, m.found.cell("in_app", "throttle")))
         .collect();
     let found_ns = reads.values().sum();
-    let mut row = Row {
+    let mut row = ResultRow {
         experiment: QUOTA.name,
         case: format!("{case}, the thread"),
         truth: "throttled time of the cgroup's cpu.stat",
@@ -177,7 +177,7 @@ fn of_cgroup(case: &str, of: &Throttled) -> Row {
         messages: run.messages.len(),
         truth_ns: *throttled_ns,
         found_ns,
-        errors: Errors::default(),
+        errors: ErrorQuantiles::default(),
         leak: None,
         unknown: run.unknown(),
         checks: Vec::new(),
@@ -185,6 +185,6 @@ fn of_cgroup(case: &str, of: &Throttled) -> Row {
     };
     let off = 100.0 * (found_ns - throttled_ns).abs() as f64 / *throttled_ns as f64;
     row.checks
-        .push(Check::at_most("total", off, compare::TOTAL, "%"));
+        .push(BarCheck::at_most("total", off, compare::TOTAL, "%"));
     row
 }

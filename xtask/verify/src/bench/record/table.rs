@@ -2,26 +2,29 @@
 
 use std::fmt::Write as _;
 
-use super::{CASES, CaughtUp};
+use super::{CASES, CatchUp};
 
 /// Two values of one quantity that were measured side by side: without recording and with it.
-pub(super) type Pair<T> = (T, T);
+pub(super) type SideBySide<T> = (T, T);
 
 /// Messages a second of a reader, burst by burst.
-pub(super) struct Reader {
+pub(super) struct ReaderRates {
     pub(super) work_us: u64,
     /// Both agents stopped.
     pub(super) alone: Vec<f64>,
-    pub(super) pairs: Vec<Pair<f64>>,
+    pub(super) pairs: Vec<SideBySide<f64>>,
 }
 
 /// One row for each quantity: the medians, and the change that recording makes.
-pub(super) fn table(readers: &[Reader], agents: &[Vec<Pair<CaughtUp>>; CASES.len()]) -> String {
+pub(super) fn table(
+    readers: &[ReaderRates],
+    agents: &[Vec<SideBySide<CatchUp>>; CASES.len()],
+) -> String {
     let mut text = String::from(
         "| | both stopped | `tag52 run` | `tag52 record` | recording, in pairs: median (quartiles) \
          |\n|---|--:|--:|--:|--:|\n",
     );
-    let mut row = |name: &str, alone: &str, pairs: Vec<Pair<f64>>| {
+    let mut row = |name: &str, alone: &str, pairs: Vec<SideBySide<f64>>| {
         let median = |values: Vec<f64>| quartiles(values).1;
         let (without, with) = pairs.iter().copied().unzip();
         let change = pairs.iter().map(|(a, b)| (b / a - 1.0) * 100.0).collect();
@@ -41,7 +44,7 @@ pub(super) fn table(readers: &[Reader], agents: &[Vec<Pair<CaughtUp>>; CASES.len
         );
         row(&name, &alone, reader.pairs.clone());
     }
-    type Quantity = (&'static str, fn(&CaughtUp) -> f64);
+    type Quantity = (&'static str, fn(&CatchUp) -> f64);
     let quantities: [Quantity; 3] = [
         ("agent, messages/s", |c| c.rate),
         ("agent's ingest thread, CPU ns a message", |c| c.ingest_ns),

@@ -3,19 +3,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::observe::{Case, Run};
+use super::observe::{EngineCase, EngineRun};
 use super::{ENGINE, GAP, REJECTS};
-use crate::{Check, Errors, Row, blame, compare};
-use lab::agent::Message;
-use lab::quickfix::Delivered;
+use crate::{BarCheck, ErrorQuantiles, ResultRow, blame, compare};
+use lab::agent::MessageLine;
+use lab::quickfix::DeliveredMessage;
 
 /// Readings of a clock on two CPUs, and of two clocks one after the other, may differ by so much.
 pub(super) const SLACK_NS: i64 = 100_000;
 
 /// Messages whose hand-off is a call.
-pub(super) fn of_calls(run: &Run, pairs: &[Pair<'_>]) -> Row {
+pub(super) fn of_calls(run: &EngineRun, pairs: &[DeliveredPair<'_>]) -> ResultRow {
     let late = lateness(pairs);
-    let mut row = row(run, pairs, Errors::of(late.iter().copied()));
+    let mut row = row(run, pairs, ErrorQuantiles::of(late.iter().copied()));
     // `fromApp` has returned before it begins with the next message.
     let next: HashMap<u64, i64> = run
         .delivered
@@ -31,36 +31,36 @@ pub(super) fn of_calls(run: &Run, pairs: &[Pair<'_>]) -> Row {
         below_1_ms(row.errors),
         before(&late),
         // Some microseconds lie between the two, and the clocks are as exact as that.
-        Check::at_most("calls of a later message", strange, 1.0, "%"),
+        BarCheck::at_most("calls of a later message", strange, 1.0, "%"),
     ]);
     row
 }
 
-pub(super) type Pair<'a> = (&'a Delivered, &'a Message);
+pub(super) type DeliveredPair<'a> = (&'a DeliveredMessage, &'a MessageLine);
 
 /// By how much each hand-off is later than the end of `fromApp`, nanoseconds.
-pub(super) fn lateness(pairs: &[Pair<'_>]) -> Vec<i64> {
-    let late = |(d, m): &Pair<'_>| m.handed_off_ns - d.utc_ns;
+pub(super) fn lateness(pairs: &[DeliveredPair<'_>]) -> Vec<i64> {
+    let late = |(d, m): &DeliveredPair<'_>| m.handed_off_ns - d.utc_ns;
     pairs.iter().map(late).collect()
 }
 
 /// When `fromApp` began to run, UTC.
-pub(super) fn begun_utc_ns(delivered: &Delivered) -> i64 {
+pub(super) fn begun_utc_ns(delivered: &DeliveredMessage) -> i64 {
     delivered.utc_ns - (delivered.done_ns - delivered.begun_ns)
 }
 
-pub(super) fn by_call(message: &Message) -> bool {
+pub(super) fn by_call(message: &MessageLine) -> bool {
     message.hand_off == "function"
 }
 
 /// ExecutionReports.
-fn reports(messages: &[Message]) -> impl Iterator<Item = &Message> {
+fn reports(messages: &[MessageLine]) -> impl Iterator<Item = &MessageLine> {
     messages.iter().filter(|message| message.msg_type == "8")
 }
 
 /// Joined by MsgSeqNum.
-pub(super) fn pairs(run: &Run) -> Vec<Pair<'_>> {
-    let by_seq: HashMap<u64, &Message> = reports(&run.messages).map(|m| (m.seq, m)).collect();
+pub(super) fn pairs(run: &EngineRun) -> Vec<DeliveredPair<'_>> {
+    let by_seq: HashMap<u64, &MessageLine> = reports(&run.messages).map(|m| (m.seq, m)).collect();
     run.delivered
         .iter()
         .filter_map(|delivered| Some((delivered, *by_seq.get(&delivered.seq)?)))
@@ -68,7 +68,11 @@ pub(super) fn pairs(run: &Run) -> Vec<Pair<'_>> {
 }
 
 /// What all rows of ages have in common.
-pub(super) fn row(run: &Run, pairs: &[Pair<'_>], errors: Errors) -> Row {
+pub(super) fn row(
+    run: &EngineRun,
+    pairs: &[DeliveredPair<'_>],
+    errors: ErrorQuantiles,
+) -> ResultRow {
     let lines: HashSet<u64> = reports(&run.messages).map(|m| m.seq).collect();
     let delivered: HashSet<u64> = run.delivered.iter().map(|d| d.seq).collect();
     let sent: HashSet<u64> = run
@@ -85,7 +89,7 @@ pub(super) fn row(run: &Run, pairs: &[Pair<'_>], errors: Errors) -> Row {
     for message in &run.messages {
         *reads.entry(message.received_ns).or_default() += 1;
     }
-    Row {
+    ResultRow {
         experiment: experiment(run),
         case: run.case.name.to_owned(),
         truth: "clocks read as fromApp ends",
@@ -97,12 +101,12 @@ pub(super) fn row(run: &Run, pairs: &[Pair<'_>], errors: Errors) -> Row {
         leak: None,
         unknown: unknown(&run.messages),
         checks: vec![
-            Check::none("messages without a line", missing(&lines)),
-            Check::none(
+            BarCheck::none("messages without a line", missing(&lines)),
+            BarCheck::none(
                 "messages that did not reach the application",
                 missing(&delivered),
             ),
-            Check::none("messages with unknown time", unknown(&run.messages)),
+            BarCheck::none("messages with unknown time", unknown(&run.messages)),
             inexact(&run.messages),
             blame::sums(&run.blame),
         ],
@@ -115,21 +119,21 @@ pub(super) fn row(run: &Run, pairs: &[Pair<'_>], errors: Errors) -> Row {
     }
 }
 
-fn experiment(run: &Run) -> &'static str {
+fn experiment(run: &EngineRun) -> &'static str {
     match run.case {
-        Case {
+        EngineCase {
             max_latency: Some(_),
             ..
         } => REJECTS.name,
-        Case { loses: true, .. } => GAP.name,
+        EngineCase { loses: true, .. } => GAP.name,
         _ => ENGINE.name,
     }
 }
 
 /// Whom the agent blames for the lock-wait; `None` where nobody shares the engine's lock.
-pub(super) fn blamed(run: &Run) -> Option<Row> {
+pub(super) fn blamed(run: &EngineRun) -> Option<ResultRow> {
     let holder = run.holder?;
-    let case = compare::Case {
+    let case = compare::ComparedCase {
         experiment: experiment(run),
         case: run.case.name,
         truth: "the processor's thread, by /proc",
@@ -142,9 +146,9 @@ pub(super) fn blamed(run: &Run) -> Option<Row> {
 
 /// Messages with unknown time, of those that came after the first receive call (from that on it is
 /// known who reads) and whose read came to its end.
-pub(super) fn unknown(messages: &[Message]) -> usize {
+pub(super) fn unknown(messages: &[MessageLine]) -> usize {
     let first = messages.iter().map(|m| m.received_ns).min().unwrap_or(0);
-    let late = |m: &&Message| m.arrived_ns.is_none_or(|arrived| arrived > first);
+    let late = |m: &&MessageLine| m.arrived_ns.is_none_or(|arrived| arrived > first);
     messages
         .iter()
         .filter(late)
@@ -152,21 +156,21 @@ pub(super) fn unknown(messages: &[Message]) -> usize {
         .count()
 }
 
-pub(super) fn inexact(messages: &[Message]) -> Check {
-    let exact = |m: &&Message| m.total() == m.age_ns && m.handed_off_ns - m.sent_ns == m.age_ns;
-    Check::none(
+pub(super) fn inexact(messages: &[MessageLine]) -> BarCheck {
+    let exact = |m: &&MessageLine| m.total() == m.age_ns && m.handed_off_ns - m.sent_ns == m.age_ns;
+    BarCheck::none(
         "sums that are not exact",
         messages.iter().filter(|m| !exact(m)).count(),
     )
 }
 
-pub(super) fn below_1_ms(errors: Errors) -> Check {
-    Check::at_most("error at p99", errors.p99_ns as f64 / 1e6, 1.0, "ms")
+pub(super) fn below_1_ms(errors: ErrorQuantiles) -> BarCheck {
+    BarCheck::at_most("error at p99", errors.p99_ns as f64 / 1e6, 1.0, "ms")
 }
 
 /// `late` has by how much each hand-off is later than the truth.
-pub(super) fn before(late: &[i64]) -> Check {
-    Check::none(
+pub(super) fn before(late: &[i64]) -> BarCheck {
+    BarCheck::none(
         "hand-offs before the truth",
         late.iter().filter(|&&ns| ns < -SLACK_NS).count(),
     )

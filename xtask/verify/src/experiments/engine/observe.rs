@@ -6,20 +6,20 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::Context;
 use crate::observe::outcome as orderly;
-use lab::agent::{Agent, Launch, Message};
+use lab::agent::{AgentLaunch, AgentProcess, MessageLine};
 use lab::blame::Blame;
 use lab::cpu;
 use lab::database::Database;
 use lab::process;
-use lab::quickfix::{App, Delivered, Engine, Processor, Setup};
-use lab::venue::{self, Heard, Sent, Venue};
+use lab::quickfix::{ClientSetup, DeliveredMessage, Engine, EngineClient, Processor};
+use lab::venue::{self, ClientMessage, SentMessage, Venue};
 
 /// Messages of the session layer come in between, so often.
 const BEAT_EVERY: u64 = 50;
 
 /// What is run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Case {
+pub(super) struct EngineCase {
     /// For the table.
     pub(super) name: &'static str,
     /// Where the processor runs.
@@ -38,7 +38,7 @@ pub(super) struct Case {
     pub(super) loses: bool,
 }
 
-impl Case {
+impl EngineCase {
     /// A stream of so many seconds with nothing special.
     pub(super) const fn new(
         name: &'static str,
@@ -61,17 +61,17 @@ impl Case {
 
 /// What all sides said.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct EngineRun {
     /// What was run.
-    pub(super) case: Case,
+    pub(super) case: EngineCase,
     /// The venue's messages, logon answer included.
-    pub(super) sent: Vec<Sent>,
+    pub(super) sent: Vec<SentMessage>,
     /// The engine's messages.
-    pub(super) heard: Vec<Heard>,
+    pub(super) heard: Vec<ClientMessage>,
     /// What reached the application.
-    pub(super) delivered: Vec<Delivered>,
+    pub(super) delivered: Vec<DeliveredMessage>,
     /// What the agent says.
-    pub(super) messages: Vec<Message>,
+    pub(super) messages: Vec<MessageLine>,
     /// Whom it blames.
     pub(super) blame: Blame,
     /// The processor's thread, if it is one of the engine's process.
@@ -79,7 +79,11 @@ pub(super) struct Run {
 }
 
 /// Runs one case.
-pub(super) fn observe(context: &Context<'_>, engine: &Engine, case: Case) -> Result<Run> {
+pub(super) fn observe(
+    context: &Context<'_>,
+    engine: &Engine,
+    case: EngineCase,
+) -> Result<EngineRun> {
     let until_logout = case.max_latency.is_some();
     let count = if until_logout {
         (case.rate * case.seconds) as u64
@@ -95,19 +99,19 @@ pub(super) fn observe(context: &Context<'_>, engine: &Engine, case: Case) -> Res
         ..venue::VenueOptions::default()
     })?;
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
-    let setup = Setup {
+    let setup = ClientSetup {
         processor: case.processor,
         elements: case.elements,
         max_latency: case.max_latency,
         cpus: cpu::pair(),
     };
-    let mut app = App::start(engine, setup, &venue, database.port(), folder.path())?;
+    let mut app = EngineClient::start(engine, setup, &venue, database.port(), folder.path())?;
     let mut arguments: Vec<String> = vec!["--pid".into(), app.pid().to_string()];
     arguments.extend(["--json".into(), "messages".into()]);
     if let Some(function) = case.handoff {
         arguments.extend(["--handoff".into(), function.into()]);
     }
-    let mut agent = Agent::start(&Launch {
+    let mut agent = AgentProcess::start(&AgentLaunch {
         binary: context.agent,
         arguments,
         sudo: false,
@@ -134,7 +138,7 @@ pub(super) fn observe(context: &Context<'_>, engine: &Engine, case: Case) -> Res
     let outcome = orderly(agent)?;
     let heard = venue.heard();
     let sent = venue.stop()?;
-    Ok(Run {
+    Ok(EngineRun {
         case,
         sent,
         heard,

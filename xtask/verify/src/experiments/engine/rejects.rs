@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::REJECTS;
 use super::join::{SLACK_NS, below_1_ms, by_call, inexact, s, unknown};
-use super::observe::Run;
-use crate::{Check, Errors, Row, blame};
+use super::observe::EngineRun;
+use crate::{BarCheck, ErrorQuantiles, ResultRow, blame};
 use lab::clock::SECOND;
 
 /// Seconds.
@@ -18,7 +18,7 @@ const TURN_NS: i64 = 1_000_000;
 
 /// The engine rejects what is older than MaxLatency when it begins with it, in whole seconds: it
 /// subtracts the seconds of tag 52 from the seconds of its clock.
-pub(super) fn row(run: &Run) -> Result<Row> {
+pub(super) fn row(run: &EngineRun) -> Result<ResultRow> {
     let rejected: HashMap<u64, i64> = run
         .heard
         .iter()
@@ -59,8 +59,8 @@ pub(super) fn row(run: &Run) -> Result<Row> {
         .count()
         .saturating_sub(of_rejected.len());
     let logout = run.heard.iter().any(|heard| heard.msg_type == "5");
-    let errors = Errors::of(errors);
-    Ok(Row {
+    let errors = ErrorQuantiles::of(errors);
+    Ok(ResultRow {
         experiment: REJECTS.name,
         case: run.case.name.to_owned(),
         truth: "tag 52 of the engine's rejects",
@@ -73,10 +73,10 @@ pub(super) fn row(run: &Run) -> Result<Row> {
         unknown: unknown(&run.messages),
         checks: vec![
             below_1_ms(errors),
-            Check::none("rejects without a call", without_call),
-            Check::none("verdicts that the agent's age would not give", differ),
-            Check::none("rejected below MaxLatency", too_young),
-            Check::none("messages with unknown time", unknown(&run.messages)),
+            BarCheck::none("rejects without a call", without_call),
+            BarCheck::none("verdicts that the agent's age would not give", differ),
+            BarCheck::none("rejected below MaxLatency", too_young),
+            BarCheck::none("messages with unknown time", unknown(&run.messages)),
             inexact(&run.messages),
             blame::sums(&run.blame),
         ],
