@@ -6,14 +6,14 @@ use crate::verdict::{CpuLimit, CpuUse, Evidence, Flow};
 use crate::{
     domain::{CgroupLevel, CgroupUse, Moment},
     model::figures::SessionFigures,
-    what_if::Service,
+    what_if::ReaderTime,
 };
 
 /// What the model keeps of a session for its verdict, besides the figures.
 pub(crate) struct Gathered {
     pub(crate) length: Duration,
     pub(crate) flow: Flow,
-    pub(crate) spent: Service,
+    pub(crate) reader_time: ReaderTime,
     pub(crate) cpu: Option<CpuUse>,
     pub(crate) stalled: bool,
 }
@@ -24,7 +24,7 @@ pub(crate) fn gather(session: &SessionFigures, gathered: Gathered) -> Evidence {
         length: gathered.length,
         figures: session.figures.clone(),
         flow: gathered.flow,
-        spent: gathered.spent,
+        reader_time: gathered.reader_time,
         blame: session.blame.clone(),
         what_if: session.what_if.clone(),
         cpu: gathered.cpu,

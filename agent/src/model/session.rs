@@ -14,8 +14,8 @@ use crate::{
         Wait, WindowClosures,
     },
     stats::{BlameRow, BlameTable, CulpritNames, Figures, Histograms, Tally},
-    verdict::{CpuUse, FlowTally, HEALTHY_NS, Line, Trend, Verdict, diagnose},
-    what_if::{Replay, Service, WhatIf},
+    verdict::{AgeLine, AgeTrend, CpuUse, FlowTally, HEALTHY_NS, Verdict, diagnose},
+    what_if::{ReaderTime, Replay, WhatIf},
 };
 
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub(crate) struct Session {
     interval_blame: BlameTable,
     flow: FlowTally,
     flow_total: FlowTally,
-    trend: Trend,
+    trend: AgeTrend,
     /// Only of a session by itself: messages of several are not one queue.
     replay: Option<Box<Replay>>,
     /// Of the latest interval.
@@ -92,7 +92,7 @@ impl Session {
             interval_blame: BlameTable::default(),
             flow: FlowTally::default(),
             flow_total: FlowTally::default(),
-            trend: Trend::default(),
+            trend: AgeTrend::default(),
             replay: alone.then(Box::default),
             verdict: None,
             what_if: None,
@@ -125,8 +125,8 @@ impl Session {
             self.tid = Some(message.tid);
             if !message.poss_dup {
                 self.last_seq = Some(message.seq);
-                self.flow.message(message);
-                self.flow_total.message(message);
+                self.flow.add(message);
+                self.flow_total.add(message);
                 let in_flight = message.split.matrix().stage(Stage::InFlight);
                 self.was_behind = message.split.age_ns() - in_flight >= HEALTHY_NS;
             }
@@ -228,8 +228,8 @@ impl Session {
     fn judge(
         &self,
         figures: &mut SessionFigures,
-        (flow, line): (&FlowTally, Line),
-        (what_if, spent): (Option<WhatIf>, Service),
+        (flow, line): (&FlowTally, AgeLine),
+        (what_if, spent): (Option<WhatIf>, ReaderTime),
         around: Surroundings<'_>,
     ) {
         figures.what_if = what_if;
@@ -241,7 +241,7 @@ impl Session {
         let gathered = Gathered {
             length: around.length,
             flow: flow.flow(around.length, &line, around.max_latency),
-            spent,
+            reader_time: spent,
             cpu: around.cpu,
             stalled,
         };

@@ -20,7 +20,7 @@ use crate::domain::{ExclusionReason, LockWaitTotals, Message, SessionId, TapCoun
 use crate::{
     domain::{CgroupUse, Culprit, Health, Moment, Part, ProcessInfo, ThreadUse, Update},
     stats::CulpritNames,
-    verdict::{CpuUse, MAX_LATENCY},
+    verdict::{CpuUse, DEFAULT_MAX_LATENCY},
 };
 
 /// What has been measured since the start, per session, and the agent's account of itself.
@@ -61,7 +61,7 @@ impl Model {
             reported: ReportedCounts::default(),
             names: CulpritNames::default(),
             cpus: BTreeMap::new(),
-            max_latency: MAX_LATENCY,
+            max_latency: DEFAULT_MAX_LATENCY,
             threads: Threads::default(),
             folds_ended: false,
         }

@@ -1,27 +1,27 @@
-//! What can be the matter.
+//! The causes.
 
 /// Why the messages of a session are old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
-    /// They are not.
+    /// They are not old.
     Healthy,
-    /// They arrive old: the network, or a venue that sends late.
+    /// They arrive old: the network is slow or the venue sends late.
     NetworkOrVenueLate,
     /// The venue's clock is ahead of ours.
     ClockSkew,
-    /// The ingest thread waits for a lock.
+    /// The reader waits for a lock.
     StarvedByLock,
-    /// Its cgroup's CPU quota is used up.
+    /// The CPU quota of the reader's cgroup is used up.
     Throttled,
-    /// Others have its CPU.
+    /// Other threads run on the CPU that the reader waits for.
     RunQueuePressure,
-    /// It sleeps in a system call.
+    /// The reader sleeps in a system call.
     SlowSink,
-    /// The work on a message takes long, and the thread keeps up.
+    /// The work on a message takes long, and the reader keeps up.
     SlowHandler,
-    /// More comes in than the thread can work off, though it does nothing else.
+    /// Messages arrive faster than the reader can process them, though it runs all the time.
     Overloaded,
-    /// Too much was not observed, or nothing stands out.
+    /// Too much was not observed, or no cause dominates.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! What the rules look at.
+//! The input of the rules.
 
 use std::time::Duration;
 
@@ -6,75 +6,73 @@ use super::flow::Flow;
 use crate::{
     domain::Part,
     stats::{BlameRow, Figures},
-    what_if::{Scenario, Service, WhatIf},
+    what_if::{ReaderTime, Scenario, WhatIf},
 };
 
-/// Everything a diagnosis of one session rests on, of an interval or since the start.
+/// The figures that the verdict on one session rests on, of an interval or since the start.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// How long it was looked at.
+    /// Length of the interval, or the time since the start.
     pub length: Duration,
-    /// The messages and where their ages went.
+    /// The figures of its messages.
     pub figures: Figures,
-    /// What came in and what was drained.
+    /// Rates, backlog and growth of the age.
     pub flow: Flow,
-    /// What the ingest thread spent, by part, from the arrival of a message to the hand-off.
-    pub spent: Service,
-    /// Who or what made it wait, the worst first within each part; empty when not known.
+    /// How the reader spent its time between the arrival of a message and its hand-off.
+    pub reader_time: ReaderTime,
+    /// The charges, the largest first within each part; empty when not known.
     pub blame: Vec<BlameRow>,
-    /// What the ages would be with one cause taken out; `None` when not known.
+    /// The ages with one cause of waiting removed; `None` when not known.
     pub what_if: Option<WhatIf>,
-    /// The CPU of its process; `None` when not known.
+    /// CPU use of its process; `None` when not known.
     pub cpu: Option<CpuUse>,
-    /// Nothing was handed off, and what was handed off before was old.
+    /// Nothing was handed off, and the last message before was old.
     pub stalled: bool,
 }
 
 impl Evidence {
-    /// The worst culprit of a part; `None` when nobody is known for any of it.
-    #[must_use]
-    pub fn worst(&self, part: Part) -> Option<&BlameRow> {
+    /// The culprit with the largest charge of a part; `None` when none is known.
+    pub(super) fn worst(&self, part: Part) -> Option<&BlameRow> {
         self.blame
             .iter()
             .find(|row| row.part == part && row.is_attributed())
     }
 
-    /// Whether the ages would be less with more CPU; `None` when not known.
-    #[must_use]
-    pub fn more_cpu_helps(&self) -> Option<bool> {
+    /// Whether more CPU would make the ages smaller; `None` when not known.
+    pub(super) fn more_cpu_helps(&self) -> Option<bool> {
         Some(self.what_if.as_ref()?.helps(Scenario::MoreCpu))
     }
 }
 
-/// The CPU time of a process's cgroups.
+/// CPU use of a process, from the counters of its cgroups.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CpuUse {
-    /// The path of its own below the cgroup mount; `/` is the whole machine, or what is visible of
-    /// it.
+    /// Path of its own cgroup below the cgroup mount; `/` is the whole machine, or the visible part
+    /// of it.
     pub path: String,
-    /// CPUs' worth of time that one used; `None` when not counted.
+    /// Use of that cgroup in CPUs (CPU seconds per second); `None` when not counted.
     pub cores: Option<f64>,
-    /// The limit that is the tightest; `None` when there is none.
+    /// The tightest limit among its ancestors; `None` without any.
     pub limit: Option<CpuLimit>,
-    /// CPUs' worth of time that its container asked for; `None`: nothing, or not known.
+    /// CPU request of its container in CPUs; `None` without one, or when not known.
     pub request: Option<f64>,
 }
 
 /// A cgroup with a CPU quota.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CpuLimit {
-    /// Its path below the cgroup mount.
+    /// Path below the cgroup mount.
     pub path: String,
-    /// CPU time allowed in a period, ns.
+    /// CPU time allowed per period, nanoseconds.
     pub quota_ns: u64,
-    /// The period, ns.
+    /// Length of a period, nanoseconds.
     pub period_ns: u64,
-    /// CPUs' worth of time it may use: the one by the other.
+    /// The limit in CPUs: quota by period.
     pub cores: f64,
-    /// CPUs' worth of time it used; `None` when not counted.
+    /// Use in CPUs; `None` when not counted.
     pub used: Option<f64>,
     /// Periods in which it was runnable.
     pub periods: u64,
-    /// Of these, how many used up the quota.
+    /// Periods in which it used up the quota, at most `periods`.
     pub throttled_periods: u64,
 }

@@ -1,56 +1,57 @@
-//! What comes in, what is drained, and where that leads.
+//! Rates of arrivals and of draining, the backlog, and the time until MaxLatency.
 
 use std::time::Duration;
 
-use super::trend::Line;
+use super::{thresholds::MIN_GROWTH, trend::AgeLine};
 use crate::domain::{Message, Part};
 
-/// Rates, backlog and trend of one session.
+/// Rates, backlog and growth of the age of one session.
 ///
-/// The agent sees a message once it is read, so the rate of arrivals is that of the sends of the
+/// A message is observed once it is read, so the rate of arrivals is that of the send times of the
 /// messages read: with a backlog it is as old as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Flow {
-    /// Messages sent per second, by the stamps of those read; `None` when they do not tell.
+    /// Messages sent per second, by the stamps of those read; `None` when the stamps do not allow
+    /// it.
     pub arrivals_per_s: Option<f64>,
     /// Messages handed off per second.
     pub drained_per_s: f64,
-    /// Messages sent and not handed off, about: the latest one's age outside the network at the
-    /// rate of arrivals.
+    /// Estimated number of messages sent and not handed off: the rate of arrivals times the age of
+    /// the latest message outside of the network.
     pub backlog_messages: Option<u64>,
-    /// The same in bytes, by the mean length of the messages read.
+    /// The backlog in bytes, by the mean length of the messages read.
     pub backlog_bytes: Option<u64>,
     /// Age of the latest message, nanoseconds.
     pub age_ns: Option<i64>,
-    /// By how many seconds the age grows in a second, over the latest ten seconds at the least;
-    /// `None` with too few messages.
+    /// Growth of the age, seconds per second, over ten seconds or more; `None` with too few messages.
     pub age_slope: Option<f64>,
-    /// Until the age reaches MaxLatency: zero when it has, `None` when it does not grow.
+    /// Time until the age reaches MaxLatency: zero when it has, `None` when it does not grow.
     pub until_max_latency: Option<Duration>,
 }
 
-/// Stamps at least this far apart say nothing of the rate within seconds.
+/// Stamps of this resolution or coarser do not show rates within seconds.
 const COARSE_NS: i64 = 1_000_000_000;
 
-/// Adds up what [`Flow`] is made of.
+/// The accumulator behind [`Flow`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FlowTally {
     messages: u64,
     bytes: u64,
-    /// The last send before the first of these messages.
+    /// Latest send time before the first of these messages.
     sent_before: Option<i64>,
     sent_first: Option<i64>,
     sent_last: Option<i64>,
     age_ns: Option<i64>,
-    outside_ns: i64,
-    /// When the first message of all was handed off: where the line counts from.
+    /// Age of the latest message outside of the network, nanoseconds.
+    outside_network_ns: i64,
+    /// The first hand-off of all: the origin of the line.
     origin_ns: Option<i64>,
-    line: Line,
+    line: AgeLine,
 }
 
 impl FlowTally {
-    /// A fresh message.
-    pub(crate) fn message(&mut self, message: &Message) {
+    /// Adds a fresh message.
+    pub(crate) fn add(&mut self, message: &Message) {
         let sent = if message.sent.resolution_ns >= COARSE_NS {
             message.arrived_ns.unwrap_or(message.received_ns)
         } else {
@@ -64,18 +65,18 @@ impl FlowTally {
         self.bytes += u64::from(message.bytes);
         self.sent_last = self.sent_last.max(Some(sent));
         self.age_ns = Some(age);
-        self.outside_ns = age - message.split.matrix().part(Part::Network);
+        self.outside_network_ns = age - message.split.matrix().part(Part::Network);
         let origin = *self.origin_ns.get_or_insert(message.handed_off_ns);
         let at = (message.handed_off_ns - origin) as f64 / 1e9;
-        self.line.point(at, age as f64 / 1e9);
+        self.line.add(at, age as f64 / 1e9);
     }
 
     /// The line through the ages.
-    pub(crate) const fn line(&self) -> Line {
+    pub(crate) const fn line(&self) -> AgeLine {
         self.line
     }
 
-    /// Begins anew.
+    /// Begins a new interval.
     pub(crate) fn reset(&mut self) {
         *self = Self {
             sent_before: self.sent_last.or(self.sent_before),
@@ -84,10 +85,11 @@ impl FlowTally {
         };
     }
 
-    /// What it comes to over `length`, where the ages follow `line`.
-    pub(crate) fn flow(&self, length: Duration, line: &Line, max_latency: Duration) -> Flow {
+    /// The flow over an interval of `length`, with ages that follow `line`.
+    pub(crate) fn flow(&self, length: Duration, line: &AgeLine, max_latency: Duration) -> Flow {
         let arrivals_per_s = self.arrivals_per_s();
-        let backlog = |rate: f64| (rate * self.outside_ns.max(0) as f64 / 1e9).round() as u64;
+        let backlog =
+            |rate: f64| (rate * self.outside_network_ns.max(0) as f64 / 1e9).round() as u64;
         let seconds = length.as_secs_f64();
         let age_slope = line.slope();
         Flow {
@@ -104,7 +106,7 @@ impl FlowTally {
             }),
             age_ns: self.age_ns,
             age_slope,
-            until_max_latency: left(self.age_ns, age_slope, max_latency),
+            until_max_latency: until_max_latency(self.age_ns, age_slope, max_latency),
         }
     }
 
@@ -118,13 +120,17 @@ impl FlowTally {
     }
 }
 
-/// The time left until the age reaches MaxLatency. Slopes too small for a trend count as none.
-fn left(age_ns: Option<i64>, slope: Option<f64>, max_latency: Duration) -> Option<Duration> {
-    let most = i64::try_from(max_latency.as_nanos()).unwrap_or(i64::MAX);
-    let missing = most - age_ns?;
-    if missing <= 0 {
+/// The time until the age reaches MaxLatency. A growth below [`MIN_GROWTH`] counts as none.
+fn until_max_latency(
+    age_ns: Option<i64>,
+    slope: Option<f64>,
+    max_latency: Duration,
+) -> Option<Duration> {
+    let max_ns = i64::try_from(max_latency.as_nanos()).unwrap_or(i64::MAX);
+    let remaining_ns = max_ns - age_ns?;
+    if remaining_ns <= 0 {
         return Some(Duration::ZERO);
     }
-    let slope = slope.filter(|&slope| slope >= super::GROWING)?;
-    Duration::try_from_secs_f64(missing as f64 / 1e9 / slope).ok()
+    let slope = slope.filter(|&slope| slope >= MIN_GROWTH)?;
+    Duration::try_from_secs_f64(remaining_ns as f64 / 1e9 / slope).ok()
 }

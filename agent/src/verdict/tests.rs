@@ -1,4 +1,4 @@
-//! Every cause with its evidence.
+//! Every cause with its evidence and its words.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     },
     model::Model,
     stats::{BlameRow, HolderSamples, WaitStats},
-    what_if::Service,
+    what_if::ReaderTime,
 };
 
 const MS: i64 = 1_000_000;
@@ -143,7 +143,7 @@ fn young_messages_are_healthy_whatever_they_waited_for() {
 }
 
 #[test]
-fn a_lock_is_told_by_its_holder_and_by_how_it_is_held() {
+fn a_lock_is_named_with_its_holder_and_the_kinds_of_holds() {
     let mut e = evidence(
         &[
             (Stage::Queued, Part::LockWait, 900 * MS),
@@ -160,9 +160,9 @@ fn a_lock_is_told_by_its_holder_and_by_how_it_is_held() {
     e.blame = blamed(&e, Part::LockWait, holder(Lock::Futex { address: 64 }));
     let words = [
         "lock 0x40",
-        "held for 50.0% of that by json-worker/77",
+        "held for 50.0% of that time by json-worker/77",
         "100 waits",
-        "Hold the lock for less",
+        "Hold the lock for a shorter time",
         "More CPU will not help: the pod uses 0.4 of 2.5 cores.",
     ];
     says(&e, &[Cause::StarvedByLock], &words);
@@ -170,14 +170,14 @@ fn a_lock_is_told_by_its_holder_and_by_how_it_is_held() {
     says(
         &e,
         &[Cause::StarvedByLock],
-        &["the GIL", "0 long holds", "setswitchinterval"],
+        &["the GIL", "0 uninterruptible holds", "setswitchinterval"],
     );
     e.blame[0].waits.uninterruptible = 2;
     e.blame[0].waits.uninterruptible_ns = 300_000_000;
     says(
         &e,
         &[Cause::StarvedByLock],
-        &["2 long holds, 98 hand-offs", "Split the calls"],
+        &["2 uninterruptible holds, 98 hand-overs", "Split the calls"],
     );
     let activity = ThreadActivity {
         state: Part::OnCpu,
@@ -200,26 +200,30 @@ fn a_lock_is_told_by_its_holder_and_by_how_it_is_held() {
 }
 
 #[test]
-fn throttling_tells_the_limit_and_what_would_do() {
+fn throttling_is_explained_by_the_limit_and_advises_a_higher_one() {
     let mut e = evidence(&[(Stage::Queued, Part::Throttle, 500 * MS)], 0.5);
     says(&e, &[Cause::Throttled], &["Raise the limit of its cgroup"]);
     e.cpu = Some(pod(0.2, 0.2, 10));
-    e.spent = Service::of(&[(Part::OnCpu, 50 * MS)]);
-    // Two come in for each that is drained, and a quarter more: 0.2 x 2 x 1.25.
+    e.reader_time = ReaderTime::of(&[(Part::OnCpu, 50 * MS)]);
+    // Two arrive for each one handed off, and a quarter more: 0.2 x 2 x 1.25.
     let words = [
         "/podX allows 0.20 cores",
         "20.0ms in 100ms",
         "10 of 10 periods",
-        "of 0.20 cores used the ingest thread had 0.05",
-        "about 0.50 cores would do",
+        "0.20 cores were used, 0.05 of them by the ingest thread",
+        "about 0.50 cores would be enough",
     ];
     says(&e, &[Cause::Throttled], &words);
 }
 
 #[test]
-fn others_on_the_cpu_are_named() {
+fn threads_that_ran_on_the_cpu_are_named() {
     let mut e = evidence(&[(Stage::InApp, Part::RunQueue, 50 * MS)], 0.0);
-    says(&e, &[Cause::RunQueuePressure], &["who is not known"]);
+    says(
+        &e,
+        &[Cause::RunQueuePressure],
+        &["which threads ran meanwhile is not known"],
+    );
     let runner = Culprit::Runner {
         thread: thread("spin"),
         cgroup: "/podY".to_owned(),
@@ -229,26 +233,26 @@ fn others_on_the_cpu_are_named() {
     says(
         &e,
         &[Cause::RunQueuePressure],
-        &["spin/77 has the CPU for 50.0% of that, a neighbour"],
+        &["spin/77 ran on it for 50.0% of that time, of another cgroup"],
     );
-    // Above its request it has the CPU only while nobody else wants it.
+    // Above its request it has the CPU only while no other container wants it.
     let mut cpu = pod(4.0, 0.9, 0);
     cpu.request = Some(0.25);
     e.cpu = Some(cpu.clone());
     says(
         &e,
         &[Cause::RunQueuePressure],
-        &["asked for 0.25 CPUs (requests.cpu) and uses 0.90"],
+        &["requests 0.25 CPUs (requests.cpu) and uses 0.90"],
     );
     cpu.request = Some(1.0);
     e.cpu = Some(cpu);
-    assert!(!diagnose(&e).advice.contains("asked for"));
+    assert!(!diagnose(&e).advice.contains("requests.cpu"));
 }
 
 #[test]
 fn a_sink_is_named_by_call_and_object() {
     let mut e = evidence(&[(Stage::InApp, Part::Blocked, 50 * MS)], 0.0);
-    says(&e, &[Cause::SlowSink], &["which is not known"]);
+    says(&e, &[Cause::SlowSink], &["which one is not known"]);
     let object = CallObject::Pipe {
         inode: 17,
         others: vec!["drain/9".to_owned()],
@@ -258,7 +262,7 @@ fn a_sink_is_named_by_call_and_object() {
         object,
     };
     e.blame = blamed(&e, Part::Blocked, call);
-    let words = ["50.0% of that: write on a pipe to drain/9"];
+    let words = ["for 50.0% of that time in write on a pipe to drain/9"];
     says(&e, &[Cause::SlowSink], &words);
 }
 
@@ -270,12 +274,12 @@ fn work_is_slow_while_it_keeps_up_and_too_much_when_it_does_not() {
     says(
         &e,
         &[Cause::Overloaded],
-        &["1.25 messages come in for each"],
+        &["1.25 messages arrive for each one handed off"],
     );
 }
 
 #[test]
-fn the_network_and_its_clock_are_told_from_us() {
+fn the_network_and_the_venues_clock_are_distinguished_from_the_reader() {
     let mut e = evidence(&[(Stage::InFlight, Part::Network, 40 * MS)], 0.0);
     says(&e, &[Cause::NetworkOrVenueLate], &["40.0ms old on average"]);
     e.figures.ack_pending_ns = 3_900 * MS as u128;
@@ -302,7 +306,7 @@ fn whole_second_stamps_are_no_late_venue() {
 }
 
 #[test]
-fn ties_are_named_and_crowds_are_not() {
+fn ties_are_named_and_many_small_causes_are_not() {
     let lock = (Stage::Queued, Part::LockWait, 100 * MS);
     let e = evidence(&[lock, (Stage::Queued, Part::Throttle, 92 * MS)], 0.0);
     says(
@@ -428,7 +432,7 @@ fn the_cgroup_that_ran_out_is_the_limit() {
     assert!(
         verdict
             .sentence
-            .contains("/pod allows 0.20 cores (20.0ms in 100ms) and was out of quota in 7 of"),
+            .contains("/pod allows 0.20 cores (20.0ms in 100ms) and ran out of quota in 7 of"),
         "{}",
         verdict.sentence
     );

@@ -1,23 +1,23 @@
-//! Where the ages are going.
+//! The growth of the ages.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What a trend looks back on at the least: readers that take many messages at once make saw teeth
-/// of the ages, and within a second a tooth passes for a trend.
-const LOOKS_BACK: Duration = Duration::from_secs(10);
+/// The least time that a trend covers. Readers that take many messages at once make saw teeth of the
+/// ages, and within one second a tooth looks like a trend.
+const MIN_COVERED: Duration = Duration::from_secs(10);
 
-/// Intervals shorter than this are put together.
-const GRAIN: Duration = Duration::from_secs(1);
+/// Intervals shorter than this are merged.
+const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Messages a trend is taken from at the least.
-const FOR_A_TREND: u64 = 8;
+/// The least number of messages for a slope.
+const MIN_MESSAGES: u64 = 8;
 
-/// The line of least squares through ages, in one pass: sums about the means, which can be put
-/// together (Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing
-/// sample variances", 1979).
+/// The least-squares line through ages over time. It is computed in one pass from sums about the
+/// means, and lines can be merged (Chan, Golub and LeVeque, "Updating formulae and a pairwise
+/// algorithm for computing sample variances", 1979).
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Line {
+pub(crate) struct AgeLine {
     count: u64,
     mean_x: f64,
     mean_y: f64,
@@ -25,9 +25,9 @@ pub(crate) struct Line {
     xy: f64,
 }
 
-impl Line {
-    /// A message handed off at `x`, of the age `y`, seconds.
-    pub(crate) fn point(&mut self, x: f64, y: f64) {
+impl AgeLine {
+    /// Adds a message handed off at `x` with an age of `y`, both in seconds.
+    pub(super) fn add(&mut self, x: f64, y: f64) {
         self.merge(&Self {
             count: 1,
             mean_x: x,
@@ -37,7 +37,7 @@ impl Line {
         });
     }
 
-    /// Takes in the points of another; both count from the same origin.
+    /// Adds the points of another line; both have the same origin of time.
     fn merge(&mut self, other: &Self) {
         let count = self.count + other.count;
         if count == 0 {
@@ -53,24 +53,24 @@ impl Line {
         self.count = count;
     }
 
-    /// By how much the age grows in a second; `None` with too few messages.
-    pub(crate) fn slope(&self) -> Option<f64> {
+    /// The growth of the age, seconds per second; `None` with too few messages.
+    pub(super) fn slope(&self) -> Option<f64> {
         let spread = self.xx * self.count as f64;
-        (self.count >= FOR_A_TREND && spread > 1e-9).then(|| self.xy / self.xx)
+        (self.count >= MIN_MESSAGES && spread > 1e-9).then(|| self.xy / self.xx)
     }
 }
 
-/// The lines of the latest intervals.
+/// The lines of the latest intervals, over ten seconds or more.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trend {
-    lines: VecDeque<(Duration, Line)>,
+pub(crate) struct AgeTrend {
+    lines: VecDeque<(Duration, AgeLine)>,
 }
 
-impl Trend {
-    /// Takes the line of an interval, and gives that of all the intervals it looks back on.
-    pub(crate) fn interval(&mut self, length: Duration, line: &Line) -> Line {
+impl AgeTrend {
+    /// Adds the line of an interval; returns the line over all intervals that are covered.
+    pub(crate) fn interval(&mut self, length: Duration, line: &AgeLine) -> AgeLine {
         match self.lines.back_mut() {
-            Some((covered, last)) if *covered < GRAIN => {
+            Some((covered, last)) if *covered < MIN_INTERVAL => {
                 *covered += length;
                 last.merge(line);
             }
@@ -78,12 +78,12 @@ impl Trend {
         }
         let mut covered: Duration = self.lines.iter().map(|(length, _)| *length).sum();
         while let Some(&(length, _)) = self.lines.front()
-            && covered - length >= LOOKS_BACK
+            && covered - length >= MIN_COVERED
         {
             covered -= length;
             self.lines.pop_front();
         }
-        let mut whole = Line::default();
+        let mut whole = AgeLine::default();
         for (_, line) in &self.lines {
             whole.merge(line);
         }
@@ -92,7 +92,7 @@ impl Trend {
 
     #[cfg(test)]
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.lines.capacity() * size_of::<(Duration, Line)>()
+        self.lines.capacity() * size_of::<(Duration, AgeLine)>()
     }
 }
 
@@ -103,12 +103,12 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// Messages every 10 ms from `from` to `to` seconds.
-    fn line(from: u32, to: u32, age: impl Fn(f64) -> f64) -> Line {
-        let mut line = Line::default();
+    fn line(from: u32, to: u32, age: impl Fn(f64) -> f64) -> AgeLine {
+        let mut line = AgeLine::default();
         for n in from * 100..to * 100 {
             // Far from zero, as instants are.
             let x = f64::from(n) / 100.0;
-            line.point(x + 86_400.0, age(x));
+            line.add(x + 86_400.0, age(x));
         }
         line
     }
@@ -118,26 +118,26 @@ mod tests {
     }
 
     #[test]
-    fn lines_put_together_are_the_line_of_all_points() {
+    fn merged_lines_are_the_line_of_all_points() {
         let age = |x: f64| x.sin() + 0.25 * x;
         let whole = line(0, 10, age).slope().expect("a slope");
         let mut parts = line(0, 3, age);
-        parts.merge(&Line::default());
+        parts.merge(&AgeLine::default());
         parts.merge(&line(3, 10, age));
         assert!(close(parts.slope(), whole));
-        let mut none = Line::default();
-        none.merge(&Line::default());
+        let mut none = AgeLine::default();
+        none.merge(&AgeLine::default());
         assert_eq!(none.slope(), None);
         none.merge(&parts);
         assert!(close(none.slope(), whole));
     }
 
     #[test]
-    fn saw_teeth_are_no_trend_and_do_not_hide_one() {
-        // Every 2 s a read takes all there is: in between the age of each message is less than the
-        // last one's.
+    fn saw_teeth_neither_make_nor_hide_a_trend() {
+        // Every 2 s one call reads everything: in between, each message is younger than the one
+        // before.
         let tooth = |x: f64| 2.0 - x % 2.0;
-        let mut trend = Trend::default();
+        let mut trend = AgeTrend::default();
         let mut slopes = Vec::new();
         for second in 0..30 {
             let one = line(second, second + 1, |x| 0.4 * x + tooth(x));
@@ -151,8 +151,8 @@ mod tests {
     }
 
     #[test]
-    fn it_forgets() {
-        let mut trend = Trend::default();
+    fn old_intervals_are_forgotten() {
+        let mut trend = AgeTrend::default();
         for second in 0..20 {
             trend.interval(SECOND, &line(second, second + 1, |x| x));
         }
@@ -165,12 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn long_intervals_count_alone_and_short_ones_are_put_together() {
-        let mut trend = Trend::default();
+    fn long_intervals_stand_alone_and_short_ones_are_merged() {
+        let mut trend = AgeTrend::default();
         trend.interval(60 * SECOND, &line(0, 60, |x| x));
         let last = trend.interval(60 * SECOND, &line(60, 120, |_| 60.0));
         assert!(close(last.slope(), 0.0), "{last:?}");
-        let mut trend = Trend::default();
+        let mut trend = AgeTrend::default();
         for second in 0..100 {
             for _ in 0..10 {
                 trend.interval(SECOND / 10, &line(second, second + 1, |x| x));

@@ -1,32 +1,32 @@
-//! What if: the queue of one session replayed with one cause of waiting taken out.
+//! What-if: the queue of one session, replayed with one cause of waiting removed.
 //!
-//! One module per concept: [`service`] (what the reader spent), [`scenario`] (what is taken out of
-//! that), [`batch`] (the messages of one receive call), [`transit`] (how long a message is under
-//! way when nothing holds it back), [`queue`] (one reader and its queue), [`replay`] (all scenarios
-//! of a session), [`sentence`] (what came out, in words).
+//! One module per concept: [`reader_time`] (how the reader spent its time), [`scenario`] (what is
+//! removed from that), [`read_batch`] (the messages of one receive call), [`transit`] (the usual time
+//! in flight), [`queue`] (one reader and its queue), [`replay`] (all scenarios of a session), [`ages`]
+//! (the result) and [`sentence`] (the result in words).
 
-mod batch;
-mod outcome;
+mod ages;
 mod queue;
+mod read_batch;
+mod reader_time;
 mod replay;
 mod scenario;
 mod sentence;
-mod service;
 #[cfg(test)]
 mod tests;
 mod transit;
 
-pub use outcome::{Outcome, WhatIf};
+pub use ages::{ScenarioAges, WhatIf};
+pub use reader_time::ReaderTime;
 pub use scenario::Scenario;
 pub use sentence::sentence;
-pub use service::Service;
 
 pub(crate) use replay::Replay;
 
-/// What the replay rests on; shown wherever its figures are.
-pub const ASSUMPTIONS: &str = "What-if replays the queue of the messages read: the same arrivals (what was held back, or \
-     waited for an acknowledgement of a reader that was behind, counts as arriving when the uncongested network would \
-     have delivered it), one reader, the work of every \
-     message as measured, and nothing but the named wait taken out. It does not know what the change itself does: \
-     a lock that is gone may cost CPU elsewhere, a faster reader may wait for something new. Quantiles are at most \
-     1 % too high.";
+/// The assumptions of the replay. They are shown wherever its figures are.
+pub const ASSUMPTIONS: &str = "What-if replays the queue of the messages that were read: the same \
+     arrivals, one reader, the work on every message as measured, and only the named wait removed. \
+     A message that was held back, or that waited for an acknowledgement of a reader that was \
+     behind, counts as arriving when the uncongested network would have delivered it. The replay \
+     does not know the side effects of a change: without a lock, something may cost CPU elsewhere, \
+     and a faster reader may wait for something new. Quantiles are at most 1 % too high.";

@@ -1,11 +1,11 @@
 //! All scenarios of one session.
 
 use super::{
-    batch::{Batch, MOST, Waiting},
-    outcome::{Outcome, WhatIf},
-    queue::Queue,
+    ages::{ScenarioAges, WhatIf},
+    queue::ReplayQueue,
+    read_batch::{MAX_MESSAGES, QueuedMessage, ReadBatch},
+    reader_time::ReaderTime,
     scenario::Scenario,
-    service::Service,
     transit::Transit,
 };
 use crate::{
@@ -13,93 +13,119 @@ use crate::{
     stats::Quantiles,
 };
 
-/// Replays a session as its messages come. Memory is bounded: a queue per scenario, and only for
-/// those in which something is different, and the messages of one receive call.
+/// Replays a session as its messages come. Memory is bounded: one queue per scenario, and only for
+/// scenarios that differ from what was measured, and the messages of one receive call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replay {
-    as_it_was: Queue,
-    /// The scenarios after the first; `None` as long as nothing is different in them.
-    changed: [Option<Queue>; Scenario::ALL.len() - 1],
+    as_it_was: ReplayQueue,
+    /// The scenarios after the first; `None` as long as they do not differ from it.
+    changed: [Option<ReplayQueue>; Scenario::ALL.len() - 1],
     transit: Transit,
-    pending: Option<Batch>,
+    pending: Option<ReadBatch>,
     /// The hand-off of the message before.
-    latest_end: Option<i64>,
-    /// The last hand-off.
-    through: Option<i64>,
-    /// The receive call of the last batch, and what the reader spent on it after its return.
-    last: Option<(i64, Service)>,
-    spent_total: Service,
-    spent_interval: Service,
+    previous_end: Option<i64>,
+    /// The last hand-off of the batch before.
+    batch_end: Option<i64>,
+    /// The receive call of the batch before, and what the reader did for it after its return.
+    previous_call: Option<(i64, ReaderTime)>,
+    spent_total: ReaderTime,
+    spent_interval: ReaderTime,
+}
+
+/// The moments of a message, `CLOCK_MONOTONIC` nanoseconds.
+struct MonotonicMoments {
+    sent: i64,
+    /// At the latest when it was received, if its arrival was not observed.
+    arrived: i64,
+    received: i64,
+    handed_off: i64,
+}
+
+impl MonotonicMoments {
+    fn of(message: &Message) -> Self {
+        let matrix = message.split.matrix();
+        let handed_off = message.handed_off_at.cast_signed();
+        let received = handed_off - matrix.stage(Stage::InApp);
+        Self {
+            sent: handed_off - message.split.age_ns(),
+            arrived: received - matrix.stage(Stage::Queued),
+            received,
+            handed_off,
+        }
+    }
 }
 
 impl Replay {
-    /// The next message in the order read.
+    /// Adds the next message in the order read.
     pub(crate) fn message(&mut self, message: &Message) {
         if message.hand_off == HandOff::Unobserved {
-            // What the reader spent on it is not known.
+            // What the reader did for it is not known.
             return;
         }
         let matrix = message.split.matrix();
-        let in_flight = matrix.stage(Stage::InFlight);
-        let held_back = matrix.stage(Stage::HeldBack);
-        let handed_off = message.handed_off_at.cast_signed();
-        let received = handed_off - matrix.stage(Stage::InApp);
-        // One whose arrival was not seen was there at the latest when it was received.
-        let arrived = received - matrix.stage(Stage::Queued);
-        let sent = handed_off - message.split.age_ns();
-        let behind = self.latest_end.is_some_and(|end| arrived < end);
-        self.latest_end = Some(handed_off);
-        let there = if held_back > 0 {
-            arrived.min(sent + self.transit.median_ns().unwrap_or(in_flight))
-        } else if behind {
-            // Who does not read does not acknowledge, and the sender may wait for that.
-            let ours = i64::try_from(message.ack_pending_ns).unwrap_or(i64::MAX);
-            let usual = sent + self.transit.median_ns().unwrap_or(in_flight);
-            arrived.min(usual.max(arrived - ours))
-        } else {
-            if message.arrived_ns.is_some() && !message.poss_dup {
-                self.transit.seen(in_flight);
-            }
-            arrived
+        let moments = MonotonicMoments::of(message);
+        // Of a message that waited mostly unobserved, no other age can be derived.
+        let age_ns = message.split.age_ns();
+        let observed_ns = age_ns - matrix.part(Part::Unknown);
+        let queued = QueuedMessage {
+            sent: moments.sent,
+            readable: self.readable(message, &moments),
+            counts: !message.poss_dup && observed_ns * 2 > age_ns,
+            handed_off: moments.handed_off,
+            in_app: ReaderTime::of_stage(matrix, Stage::InApp, &message.aftermath.in_app),
         };
-        // Of one that waited mostly unseen there is no saying what it would have done without.
-        let seen = message.split.age_ns() - matrix.part(Part::Unknown);
-        let waiting = Waiting {
-            sent,
-            there,
-            counts: !message.poss_dup && seen * 2 > message.split.age_ns(),
-            handed_off,
-            in_app: Service::of_stage(matrix, Stage::InApp, &message.aftermath.in_app),
+        self.previous_end = Some(moments.handed_off);
+        let goes_on = |batch: &ReadBatch| {
+            batch.received == moments.received && batch.messages.len() < MAX_MESSAGES
         };
-        let goes_on = |batch: &Batch| batch.received == received && batch.messages.len() < MOST;
         if !self.pending.as_ref().is_some_and(goes_on) {
             self.flush();
         }
-        let batch = self.pending.get_or_insert_with(|| Batch {
-            received,
-            first_arrived: arrived,
-            queued: Service::of_stage(matrix, Stage::Queued, &message.aftermath.queued),
+        let batch = self.pending.get_or_insert_with(|| ReadBatch {
+            received: moments.received,
+            first_arrived: moments.arrived,
+            queued: ReaderTime::of_stage(matrix, Stage::Queued, &message.aftermath.queued),
             messages: Vec::new(),
         });
-        batch.messages.push(waiting);
+        batch.messages.push(queued);
     }
 
-    /// The receive call has no more messages.
+    /// When the message would have been readable with a reader that is never behind.
+    fn readable(&mut self, message: &Message, moments: &MonotonicMoments) -> i64 {
+        let matrix = message.split.matrix();
+        let in_flight = matrix.stage(Stage::InFlight);
+        let &MonotonicMoments { sent, arrived, .. } = moments;
+        if matrix.stage(Stage::HeldBack) > 0 {
+            return arrived.min(sent + self.transit.median_ns().unwrap_or(in_flight));
+        }
+        if self.previous_end.is_some_and(|end| arrived < end) {
+            // A reader that is behind does not acknowledge, and the sender may wait for that.
+            let pending = i64::try_from(message.ack_pending_ns).unwrap_or(i64::MAX);
+            let usual = sent + self.transit.median_ns().unwrap_or(in_flight);
+            return arrived.min(usual.max(arrived - pending));
+        }
+        if message.arrived_ns.is_some() && !message.poss_dup {
+            self.transit.record(in_flight);
+        }
+        arrived
+    }
+
+    /// Serves the pending batch: its receive call has no more messages.
     fn flush(&mut self) {
         let Some(mut batch) = self.pending.take() else {
             return;
         };
-        let before = match &self.last {
+        let before = match &self.previous_call {
             Some((received, spent)) if *received == batch.received => *spent,
-            _ => Service::default(),
+            _ => ReaderTime::default(),
         };
         let mut after = before;
-        batch.groups(self.through, &before, |group| {
+        batch.groups(self.batch_end, &before, |group| {
             for (scenario, queue) in Scenario::ALL[1..].iter().zip(&mut self.changed) {
-                let different = [&group.stall, &group.work]
+                let differs = [&group.stall, &group.work]
                     .into_iter()
-                    .any(|service| scenario.left_of(service) != service.total());
-                if queue.is_none() && different {
+                    .any(|time| scenario.remaining_ns(time) != time.total());
+                if queue.is_none() && differs {
                     *queue = Some(self.as_it_was.clone());
                 }
                 if let Some(queue) = queue {
@@ -113,45 +139,48 @@ impl Replay {
                 spent.add(&group.work);
             }
         });
-        self.last = Some((batch.received, after));
-        self.through = batch.messages.last().map(|m| m.handed_off);
+        self.previous_call = Some((batch.received, after));
+        self.batch_end = batch.messages.last().map(|m| m.handed_off);
     }
 
     fn what_if(
         &mut self,
         measured: Quantiles,
-        mut spread: impl FnMut(&mut Queue) -> Option<Quantiles>,
+        mut quantiles: impl FnMut(&mut ReplayQueue) -> Option<Quantiles>,
     ) -> Option<WhatIf> {
-        let as_it_was = spread(&mut self.as_it_was);
-        let mut outcomes = Vec::with_capacity(Scenario::ALL.len());
-        outcomes.extend(as_it_was.map(|age| Outcome {
+        let as_it_was = quantiles(&mut self.as_it_was);
+        let mut scenarios = Vec::with_capacity(Scenario::ALL.len());
+        scenarios.extend(as_it_was.map(|age| ScenarioAges {
             scenario: Scenario::AsItWas,
             age,
         }));
         for (&scenario, queue) in Scenario::ALL[1..].iter().zip(&mut self.changed) {
-            let age = queue.as_mut().map_or(as_it_was, &mut spread);
-            outcomes.extend(age.map(|age| Outcome { scenario, age }));
+            let age = queue.as_mut().map_or(as_it_was, &mut quantiles);
+            scenarios.extend(age.map(|age| ScenarioAges { scenario, age }));
         }
-        (outcomes.len() == Scenario::ALL.len()).then_some(WhatIf { measured, outcomes })
+        (scenarios.len() == Scenario::ALL.len()).then_some(WhatIf {
+            measured,
+            scenarios,
+        })
     }
 
-    /// What came out since the start.
-    pub(crate) fn total(&self, measured: Option<Quantiles>) -> (Option<WhatIf>, Service) {
-        // What is pending belongs to it, and has to stay pending.
+    /// The result since the start, and the time of the reader.
+    pub(crate) fn total(&self, measured: Option<Quantiles>) -> (Option<WhatIf>, ReaderTime) {
+        // The pending batch is part of it, and has to remain pending.
         let mut all = self.clone();
         all.flush();
         let what_if = measured.and_then(|m| all.what_if(m, |queue| queue.quantiles()));
         (what_if, all.spent_total)
     }
 
-    /// What came out since the last call, and what the reader spent.
+    /// The result since the last call, and the time of the reader.
     pub(crate) fn take_interval(
         &mut self,
         measured: Option<Quantiles>,
-    ) -> (Option<WhatIf>, Service) {
+    ) -> (Option<WhatIf>, ReaderTime) {
         self.flush();
         let what_if = match measured {
-            Some(measured) => self.what_if(measured, Queue::take_interval),
+            Some(measured) => self.what_if(measured, ReplayQueue::take_interval),
             None => {
                 let queues = self.changed.iter_mut().flatten();
                 for queue in queues.chain([&mut self.as_it_was]) {
@@ -163,7 +192,7 @@ impl Replay {
         (what_if, std::mem::take(&mut self.spent_interval))
     }
 
-    /// Takes over what an ended connection had added up.
+    /// Adds the ages of a connection that has ended.
     pub(crate) fn absorb(&mut self, other: &Self) {
         self.flush();
         let mut other = other.clone();
@@ -184,6 +213,6 @@ impl Replay {
     #[cfg(test)]
     pub(crate) fn heap_bytes(&self) -> usize {
         let queues = self.changed.iter().flatten().chain([&self.as_it_was]);
-        queues.map(Queue::heap_bytes).sum()
+        queues.map(ReplayQueue::heap_bytes).sum()
     }
 }

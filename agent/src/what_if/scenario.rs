@@ -1,29 +1,29 @@
-//! What is taken out of the reader's time.
+//! The scenarios: what is removed from the time of the reader.
 
-use super::service::Service;
+use super::reader_time::ReaderTime;
 use crate::domain::Part;
 
-/// One thing that is different in a replay.
+/// The one difference between a replay and what was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scenario {
-    /// Nothing: how well the replay does.
+    /// No difference: shows how exact the replay is.
     AsItWas,
-    /// No lock-wait.
+    /// Without lock-wait.
     WithoutLock,
-    /// No throttling.
+    /// Without throttling.
     WithoutThrottle,
-    /// No waiting behind others on the run queue.
+    /// Without waiting on the run queue.
     WithoutRunQueue,
-    /// No sleeping in system calls other than futex(2).
+    /// Without sleeping in system calls other than futex(2).
     WithoutBlocked,
-    /// Half the time on the CPU.
+    /// With half the time on the CPU.
     FasterHandler,
-    /// Neither throttling nor run queue.
+    /// Without throttling and run queue.
     MoreCpu,
 }
 
 impl Scenario {
-    /// Every scenario, the one that changes nothing first.
+    /// Every scenario, [`Self::AsItWas`] first.
     pub const ALL: [Self; 7] = [
         Self::AsItWas,
         Self::WithoutLock,
@@ -48,8 +48,8 @@ impl Scenario {
         }
     }
 
-    /// How the reader's time is spoken of in this scenario.
-    pub(crate) const fn phrase(self) -> &'static str {
+    /// The scenario in the sentences of verdicts.
+    pub(super) const fn phrase(self) -> &'static str {
         match self {
             Self::AsItWas => "as it was",
             Self::WithoutLock => "without the lock wait",
@@ -61,20 +61,19 @@ impl Scenario {
         }
     }
 
-    /// How much of `service` is left, nanoseconds.
-    pub(crate) fn left_of(self, service: &Service) -> i64 {
-        // Who does not wait keeps the CPU and does not ask again: what the wait left behind goes
-        // with it.
-        let waits = |part| service.part(part) + service.left_behind(part);
-        let gone = match self {
+    /// How much of `time` remains in this scenario, nanoseconds.
+    pub(super) fn remaining_ns(self, time: &ReaderTime) -> i64 {
+        // A thread that does not wait keeps its CPU and does not retry: the aftermath goes as well.
+        let waits = |part| time.part(part) + time.aftermath(part);
+        let removed = match self {
             Self::AsItWas => 0,
             Self::WithoutLock => waits(Part::LockWait),
             Self::WithoutThrottle => waits(Part::Throttle),
-            Self::WithoutRunQueue => service.part(Part::RunQueue),
+            Self::WithoutRunQueue => time.part(Part::RunQueue),
             Self::WithoutBlocked => waits(Part::Blocked),
-            Self::FasterHandler => service.part(Part::OnCpu) / 2,
-            Self::MoreCpu => service.part(Part::Throttle) + service.part(Part::RunQueue),
+            Self::FasterHandler => time.part(Part::OnCpu) / 2,
+            Self::MoreCpu => time.part(Part::Throttle) + time.part(Part::RunQueue),
         };
-        service.total() - gone
+        time.total() - removed
     }
 }

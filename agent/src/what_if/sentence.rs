@@ -1,16 +1,16 @@
-//! What came out, in words.
+//! The result in a sentence.
 
-use super::{outcome::WhatIf, scenario::Scenario};
+use super::{ages::WhatIf, scenario::Scenario};
 use crate::domain::units::HumanDuration;
 
-/// A replay within this of what was measured, by ratio, is a faithful one.
-const FAITHFUL: f64 = 0.9;
+/// A replay without any difference is faithful within this ratio of the measured age.
+const FAITHFUL_RATIO: f64 = 0.9;
 
-/// Scenarios told of at most, those that help most.
-const TOLD: usize = 2;
+/// Scenarios mentioned: those that help most.
+const MAX_SCENARIOS: usize = 2;
 
-/// `without the GIL wait p99 0.4 ms instead of 14 s; with more CPU no change`. `gil` says that the
-/// lock is CPython's.
+/// What would help most, such as `without the GIL wait p99 0.4 ms instead of 14 s; with more CPU no
+/// change`. `gil` says that the lock is CPython's.
 #[must_use]
 pub fn sentence(what_if: &WhatIf, gil: bool) -> String {
     let Some(as_it_was) = what_if.of(Scenario::AsItWas) else {
@@ -20,38 +20,38 @@ pub fn sentence(what_if: &WhatIf, gil: bool) -> String {
         Scenario::WithoutLock if gil => "without the GIL wait",
         other => other.phrase(),
     };
-    let mut better: Vec<_> = what_if.outcomes[1..]
+    let mut better: Vec<_> = what_if.scenarios[1..]
         .iter()
-        .filter(|outcome| what_if.helps(outcome.scenario))
+        .filter(|ages| what_if.helps(ages.scenario))
         .collect();
-    better.sort_by_key(|outcome| outcome.age.p99_ns);
-    let mut said: Vec<String> = Vec::new();
-    for outcome in better.iter().take(TOLD) {
+    better.sort_by_key(|ages| ages.age.p99_ns);
+    let mut clauses: Vec<String> = Vec::new();
+    for ages in better.iter().take(MAX_SCENARIOS) {
         let mut text = format!(
             "{} p99 {}",
-            phrase(outcome.scenario),
-            HumanDuration::from(outcome.age.p99_ns)
+            phrase(ages.scenario),
+            HumanDuration::from(ages.age.p99_ns)
         );
-        if said.is_empty() {
+        if clauses.is_empty() {
             text.push_str(&format!(
                 " instead of {}",
                 HumanDuration::from(what_if.measured.p99_ns)
             ));
         }
-        said.push(text);
+        clauses.push(text);
     }
-    if said.is_empty() {
-        return "none of the waits taken out alone changes the p99".to_owned();
+    if clauses.is_empty() {
+        return "no single wait is worth removing: without it the p99 stays the same".to_owned();
     }
     if !what_if.helps(Scenario::MoreCpu) {
-        said.push(format!("{} no change", phrase(Scenario::MoreCpu)));
+        clauses.push(format!("{} no change", phrase(Scenario::MoreCpu)));
     }
     let (replayed, measured) = (as_it_was.p99_ns as f64, what_if.measured.p99_ns as f64);
-    if replayed < FAITHFUL * measured || replayed * FAITHFUL > measured {
-        said.push(format!(
-            "the replay is off: with nothing taken out it gives {}",
+    if replayed < FAITHFUL_RATIO * measured || replayed * FAITHFUL_RATIO > measured {
+        clauses.push(format!(
+            "the replay is inaccurate here: with no difference at all it gives p99 {}",
             HumanDuration::from(as_it_was.p99_ns)
         ));
     }
-    said.join("; ")
+    clauses.join("; ")
 }

@@ -1,10 +1,10 @@
-//! Made-up queues with known answers.
+//! Queues with known answers.
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Scenario, Service, WhatIf, replay::Replay, sentence};
+use super::{ReaderTime, Scenario, WhatIf, replay::Replay, sentence};
 use crate::{
     domain::{HandOff, Matrix, Message, Part, SessionId, Split, Stage, fixtures},
     stats::{Ages, Quantiles},
@@ -16,7 +16,7 @@ const SECOND: i64 = 1_000_000_000;
 const BASE: i64 = 1_700_000_000_000_000_000;
 const UPTIME: i64 = 4_000_000_000_000;
 
-/// A message before it is read: when it arrives, and what the reader will spend on it.
+/// A message before it is read: its arrival, and what the reader will do for it.
 #[derive(Clone, Debug)]
 struct Load {
     arrives: i64,
@@ -24,13 +24,13 @@ struct Load {
     work: Vec<(Part, i64)>,
 }
 
-/// A reader that takes up to `most` messages with a call, after it woke up for `wake`.
+/// A reader that takes up to `most` messages per call, after `wake`.
 struct Reader {
     wake: Vec<(Part, i64)>,
     most: usize,
-    /// The messages of a call are handed off one by one.
+    /// The messages of a call are handed off one by one, as with --handoff.
     by_function: bool,
-    /// What it did when: from, to, part.
+    /// Its history: from, to, part.
     did: Vec<(i64, i64, Part)>,
     now: i64,
 }
@@ -62,7 +62,7 @@ impl Reader {
         }
     }
 
-    /// Reads everything, as the join would tell it.
+    /// Reads everything, as the join would join it.
     fn read(mut self, loads: &[Load]) -> Vec<Message> {
         const TRANSIT: i64 = 50 * US;
         let session = fixtures::session(0);
@@ -91,7 +91,7 @@ impl Reader {
                 matrix.add(Stage::HeldBack, Part::LockWait, load.held_back);
                 self.charge(&mut matrix, Stage::Queued, load.arrives, received);
                 self.charge(&mut matrix, Stage::InApp, received, end);
-                messages.push(told(
+                messages.push(joined(
                     &session,
                     messages.len() as u64,
                     load.arrives - TRANSIT - load.held_back,
@@ -105,7 +105,7 @@ impl Reader {
     }
 }
 
-fn told(
+fn joined(
     session: &Arc<SessionId>,
     seq: u64,
     sent: i64,
@@ -162,7 +162,7 @@ fn near(a: i64, b: i64, of: f64) -> bool {
 }
 
 #[test]
-fn a_lock_taken_out_of_a_runaway_leaves_the_work() {
+fn an_overload_without_its_lock_leaves_the_work() {
     // 1.4 ms of service each millisecond: after 1000 messages 400 ms behind.
     let loads = evenly(1000, MS, &[(Part::LockWait, MS), (Part::OnCpu, 400 * US)]);
     let what_if = replayed(&Reader::new(&[], 1).read(&loads));
@@ -186,7 +186,7 @@ fn a_lock_taken_out_of_a_runaway_leaves_the_work() {
 }
 
 #[test]
-fn a_stall_before_the_read_is_borne_once() {
+fn a_stall_before_the_read_counts_once() {
     // Each read is throttled for 80 ms, in which 80 messages come: their number is not what costs.
     let loads = evenly(2000, MS, &[(Part::OnCpu, 10 * US)]);
     let wake = [(Part::Throttle, 80 * MS), (Part::OnCpu, 5 * US)];
@@ -204,7 +204,7 @@ fn a_stall_before_the_read_is_borne_once() {
 }
 
 #[test]
-fn what_was_held_back_comes_as_the_network_would_have_brought_it() {
+fn held_back_messages_arrive_as_the_network_would_have_delivered_them() {
     // From message 10 on a closed window keeps each 20 ms longer, and the reader sleeps meanwhile.
     let mut loads = evenly(
         500,
@@ -221,7 +221,7 @@ fn what_was_held_back_comes_as_the_network_would_have_brought_it() {
 }
 
 #[test]
-fn what_waited_for_an_acknowledgement_of_ours_comes_earlier_only_if_we_were_behind() {
+fn a_message_that_waited_for_our_ack_arrives_earlier_only_if_the_reader_was_behind() {
     // In bursts of two, the second 300 us longer under way for want of an acknowledgement.
     let run = |lock: i64| {
         let mut loads = evenly(
@@ -249,7 +249,7 @@ fn what_waited_for_an_acknowledgement_of_ours_comes_earlier_only_if_we_were_behi
 }
 
 #[test]
-fn what_utc_does_meanwhile_is_no_matter() {
+fn changes_of_utc_have_no_effect() {
     // Slewed between the arrivals of one call's messages, and set back once.
     let loads = evenly(100, MS / 10, &[(Part::OnCpu, 200 * US)]);
     let messages = Reader::new(&[], 40).read(&loads);
@@ -266,7 +266,7 @@ fn what_utc_does_meanwhile_is_no_matter() {
 }
 
 #[test]
-fn what_a_wait_leaves_behind_on_the_run_queue_goes_with_it() {
+fn the_aftermath_of_a_wait_is_removed_with_it() {
     let work = [
         (Part::LockWait, 400 * US),
         (Part::RunQueue, 800 * US),
@@ -284,21 +284,21 @@ fn what_a_wait_leaves_behind_on_the_run_queue_goes_with_it() {
     assert!(near(age(Scenario::WithoutLock).max_ns, 350 * US, 0.02));
     assert!(near(age(Scenario::WithoutRunQueue).max_ns, 550 * US, 0.02));
     assert_eq!(age(Scenario::WithoutBlocked), age(Scenario::AsItWas));
-    // More than there is of it is not believed.
+    // More aftermath than there is of the part is cut.
     let mut aftermath = messages[0].aftermath.in_app;
     aftermath.blocked_ns = u64::MAX;
-    let service = Service::of_stage(messages[0].split.matrix(), Stage::InApp, &aftermath);
+    let service = ReaderTime::of_stage(messages[0].split.matrix(), Stage::InApp, &aftermath);
     assert_eq!(service.part(Part::RunQueue), 800 * US);
     assert_eq!(service.total(), 1300 * US);
-    // Between its sleeps it asked again.
+    // Between its sleeps it tried again.
     aftermath.lock_retry_ns = 60 * US as u64;
-    let service = Service::of_stage(messages[0].split.matrix(), Stage::InApp, &aftermath);
+    let service = ReaderTime::of_stage(messages[0].split.matrix(), Stage::InApp, &aftermath);
     assert_eq!(service.part(Part::OnCpu), 100 * US);
-    assert_eq!(service.left_behind(Part::LockWait), 660 * US);
+    assert_eq!(service.aftermath(Part::LockWait), 660 * US);
 }
 
 #[test]
-fn messages_whose_end_was_not_seen_say_nothing_of_the_reader() {
+fn messages_without_an_observed_hand_off_are_ignored() {
     let work = [(Part::LockWait, 800 * US), (Part::OnCpu, 100 * US)];
     let mut messages = Reader::new(&[], 1).read(&evenly(100, MS, &work));
     let expected = replayed(&messages);
@@ -313,7 +313,7 @@ fn messages_whose_end_was_not_seen_say_nothing_of_the_reader() {
 }
 
 #[test]
-fn a_backlog_from_before_the_watch_is_nobody_s_work() {
+fn a_backlog_from_before_attach_is_nobodys_work() {
     let work = [(Part::LockWait, 100 * US), (Part::OnCpu, 100 * US)];
     let mut messages = Reader::new(&[], 1).read(&evenly(100, MS, &work));
     // The first ones had waited for two seconds already.
@@ -323,13 +323,13 @@ fn a_backlog_from_before_the_watch_is_nobody_s_work() {
         message.split = Split::new(matrix.total(), matrix).expect("it is the sum");
     }
     let what_if = replayed(&messages);
-    for outcome in &what_if.outcomes {
-        assert!(outcome.age.max_ns < MS, "{outcome:?}");
+    for ages in &what_if.scenarios {
+        assert!(ages.age.max_ns < MS, "{ages:?}");
     }
 }
 
 #[test]
-fn resends_cost_and_do_not_count() {
+fn resends_take_time_and_do_not_count() {
     let loads = evenly(
         100,
         MS,
@@ -356,21 +356,21 @@ fn resends_cost_and_do_not_count() {
 
 #[test]
 fn scaling_is_exact() {
-    let service = Service::of(&[(Part::OnCpu, 1), (Part::LockWait, 2)]);
+    let service = ReaderTime::of(&[(Part::OnCpu, 1), (Part::LockWait, 2)]);
     let scaled = service.scaled_to(100);
     assert_eq!((scaled.total(), scaled.part(Part::OnCpu)), (100, 33));
-    assert_eq!(Service::default().scaled_to(7).part(Part::Unknown), 7);
-    assert_eq!(service.scaled_to(0), Service::default());
+    assert_eq!(ReaderTime::default().scaled_to(7).part(Part::Unknown), 7);
+    assert_eq!(service.scaled_to(0), ReaderTime::default());
 }
 
 fn waits() -> impl Strategy<Value = Vec<(Part, i64)>> {
-    // What is not seen counts for nothing (see above).
-    let seen: Vec<_> = Part::ALL[1..]
+    // Unknown time is not replayed (see above).
+    let observed: Vec<_> = Part::ALL[1..]
         .iter()
         .copied()
         .filter(|&part| part != Part::Unknown)
         .collect();
-    let part = prop::sample::select(seen);
+    let part = prop::sample::select(observed);
     let ns = prop_oneof![Just(0), 0_i64..100 * US, 0_i64..5 * MS];
     prop::collection::vec((part, ns), 1..4)
 }
@@ -391,7 +391,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn nothing_taken_out_is_as_measured(
+    fn without_a_difference_the_replay_is_as_measured(
         loads in any_loads(),
         wake in waits(),
         most in 1_usize..40,
@@ -408,13 +408,13 @@ proptest! {
         ] {
             prop_assert!(near(got, want, 0.012), "{} for {}", got, want);
         }
-        // By function what follows the last message's hand-off is not the reader's time.
+        // With --handoff, what follows the last hand-off is not counted as the reader's time.
         prop_assert_eq!(as_it_was.max_ns, what_if.measured.max_ns);
         prop_assert_eq!(as_it_was.min_ns, what_if.measured.min_ns);
     }
 
     #[test]
-    fn taking_out_never_ages_and_nothing_changes_nothing(
+    fn a_removed_wait_never_makes_messages_older(
         loads in any_loads(),
         wake in waits(),
         most in 1_usize..40,
@@ -442,7 +442,7 @@ proptest! {
         prop_assert!(more.p99_ns <= as_it_was.p99_ns && more.max_ns <= as_it_was.max_ns);
     }
 
-    /// The reader of the same messages that never waits for the lock.
+    /// Beside a reader of the same messages that never waits for the lock.
     #[test]
     fn without_the_lock_is_what_a_reader_without_a_lock_measures(
         loads in any_loads(),

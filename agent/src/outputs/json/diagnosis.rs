@@ -102,7 +102,7 @@ impl JsonLine {
         self.key("what_if");
         self.open(b'{');
         self.spread("measured", Some(&what_if.measured));
-        for outcome in &what_if.outcomes {
+        for outcome in &what_if.scenarios {
             self.spread(outcome.scenario.name(), Some(&outcome.age));
         }
         self.texts("lines", lines.iter().map(String::as_str));

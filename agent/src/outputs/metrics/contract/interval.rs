@@ -108,7 +108,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
         "99th percentile of the ages in the latest interval if one part of the waiting were gone, \
          from a replay of the queue",
         Source::Session(|g, points| {
-            for outcome in g.what_if.iter().flat_map(|w| &w.outcomes) {
+            for outcome in g.what_if.iter().flat_map(|w| &w.scenarios) {
                 let scenario = [("scenario", scenario_name(outcome.scenario))];
                 points.put_by(&scenario, outcome.age.p99_ns as f64 / 1e9);
             }

@@ -1,72 +1,74 @@
-//! What a verdict rests on, in words.
+//! The evidence in words.
 
 use super::{
     evidence::{CpuUse, Evidence},
-    words::{charged, share},
+    measures::{share_of_age, share_of_part},
 };
 use crate::domain::{
     Part, Stage,
     units::{HumanDuration, HumanPercent, human_name, sanitize},
 };
 
-/// One fact each.
-pub(crate) fn facts(e: &Evidence) -> Vec<String> {
-    let mut facts = Vec::new();
-    let f = &e.figures;
-    if let Some(age) = &f.age {
-        facts.push(format!(
+/// Shares below this are not mentioned.
+const MIN_SHARE: f64 = 0.01;
+
+/// One figure per line.
+pub(super) fn evidence_lines(e: &Evidence) -> Vec<String> {
+    let mut lines = Vec::new();
+    let figures = &e.figures;
+    if let Some(age) = &figures.age {
+        lines.push(format!(
             "age p50 {} p99 {}",
             HumanDuration::from(age.p50_ns),
             HumanDuration::from(age.p99_ns)
         ));
     }
     for part in Part::ALL {
-        let share = share(e, part);
-        if share.ratio() >= 0.01 {
-            facts.push(format!("{} {share}", human_name(part.name())));
+        let share = share_of_age(e, part);
+        if share.ratio() >= MIN_SHARE {
+            lines.push(format!("{} {share}", human_name(part.name())));
         }
     }
-    let sums = f.sums_without_skew();
+    let sums = figures.sums_without_skew();
     let held_back = HumanPercent {
         part: sums.stage(Stage::HeldBack),
         whole: sums.total(),
     };
-    if held_back.ratio() >= 0.01 {
-        facts.push(format!(
-            "held back at the sender, because we did not read: {held_back}"
+    if held_back.ratio() >= MIN_SHARE {
+        lines.push(format!(
+            "held back at the sender, because this process did not read: {held_back}"
         ));
     }
-    if f.skew.messages > 0 {
-        facts.push(format!(
+    if figures.skew.messages > 0 {
+        lines.push(format!(
             "stamped ahead of our clock: {} of {} messages, by {} at most",
-            f.skew.messages,
-            f.messages,
-            HumanDuration::from(f.skew.largest_ns)
+            figures.skew.messages,
+            figures.messages,
+            HumanDuration::from(figures.skew.largest_ns)
         ));
     }
     if let Some(slope) = e.flow.age_slope {
-        facts.push(format!("the age grows by {slope:.2} s/s"));
+        lines.push(format!("the age grows by {slope:.2} s/s"));
     }
-    if let Some(cpu) = &e.cpu {
-        facts.push(used(cpu));
-    }
+    lines.extend(e.cpu.as_ref().map(cpu_line));
     for row in &e.blame {
         if let Some(culprit) = &row.culprit {
-            facts.push(format!(
+            lines.push(format!(
                 "{}: {} {}",
                 human_name(row.part.name()),
                 sanitize(&culprit.to_string()),
-                charged(e, row)
+                share_of_part(e, row)
             ));
         }
     }
-    facts
+    lines
 }
 
-/// What is used of the CPU, and of the limit.
-fn used(cpu: &CpuUse) -> String {
-    let cores =
-        |used: Option<f64>| used.map_or("not counted".to_owned(), |used| format!("{used:.2}"));
+/// CPU use and limit.
+fn cpu_line(cpu: &CpuUse) -> String {
+    let cores = |used: Option<f64>| {
+        used.map_or_else(|| "unknown use".to_owned(), |used| format!("{used:.2}"))
+    };
     match &cpu.limit {
         None if cpu.path == "/" => "CPU: no limit".to_owned(),
         None => format!(
