@@ -1,4 +1,4 @@
-//! What the model hands to the outputs.
+//! The figures that outputs read.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,14 +10,14 @@ use crate::{
     what_if::{WhatIf, sentence},
 };
 
-/// Whose figures they are.
+/// The session or the group that figures are of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SessionName {
     /// One session on one connection.
     One(Arc<SessionId>),
-    /// All sessions that are open beyond the limit, together.
+    /// All open sessions beyond the limit, together.
     Other,
-    /// Sessions that ended and made room for new ones, together.
+    /// Ended sessions that made room for new ones, together.
     Earlier,
 }
 
@@ -56,53 +56,53 @@ impl SessionName {
 pub struct SessionFigures {
     /// The session.
     pub name: SessionName,
-    /// The thread that received its latest message; `None` for groups.
+    /// Thread id of the reader of its latest message; `None` for groups.
     pub tid: Option<u32>,
     /// MsgSeqNum of its latest fresh message; `None` for groups.
     pub last_seq: Option<u64>,
-    /// Connections taken together: more than 1 once ended ones had to make room.
+    /// Number of connections: more than 1 once ended ones have been merged into it.
     pub connections: u64,
-    /// The process that reads it; `None` for groups, and before it has been looked at.
+    /// The process that reads it; `None` for groups, and before it is resolved.
     pub process: Option<Arc<ProcessInfo>>,
-    /// Its socket was closed.
+    /// Whether its socket was closed.
     pub ended: bool,
-    /// Lock waits of its ingest thread, timed-out ones joined.
+    /// Lock waits of its reader; consecutive timed-out waits count as one.
     pub lock_waits: u64,
-    /// The longest of them since the start, in nanoseconds.
+    /// The longest lock wait since the start, nanoseconds.
     pub longest_lock_wait_ns: u64,
-    /// How often our receive window was closed.
+    /// The closures of our receive window.
     pub window: WindowClosures,
-    /// What its messages add up to.
+    /// The figures of its messages.
     pub figures: Figures,
-    /// Who is charged with it, by part.
+    /// Its charges by part.
     pub blame: Vec<BlameRow>,
     /// Why its messages are as old as they are; `None` for groups, and without messages.
     pub verdict: Option<Verdict>,
-    /// What its ages would be with one cause taken out; `None` for groups, and without messages.
+    /// Its ages with one cause of waiting removed; `None` for groups, and without messages.
     pub what_if: Option<WhatIf>,
 }
 
 impl SessionFigures {
-    /// What the what-if replay came to, for people; empty when there is nothing to say.
+    /// The what-if in words; empty when there is nothing to say.
     #[must_use]
     pub fn what_if_lines(&self) -> Vec<String> {
         let gil = self.blame.iter().find(|row| row.part == Part::LockWait);
         let gil = gil.is_some_and(BlameRow::is_gil);
-        let said = self.what_if.as_ref().map(|w| sentence(w, gil));
-        said.into_iter().filter(|text| !text.is_empty()).collect()
+        let text = self.what_if.as_ref().map(|w| sentence(w, gil));
+        text.into_iter().filter(|text| !text.is_empty()).collect()
     }
 }
 
-/// Everything since the interval before.
+/// The figures of an interval.
 #[derive(Clone, Debug)]
 pub struct Interval {
     /// Its end, nanoseconds since 1970 UTC.
     pub until_ns: i64,
     /// Its length.
     pub length: Duration,
-    /// Sessions that are open, or had something to tell, in the order of first sight.
+    /// The sessions that are open or have any figures, in the order of first observation.
     pub sessions: Vec<SessionFigures>,
-    /// Sessions ever seen; 0 while the agent waits for the first.
+    /// Number of sessions so far; 0 while the agent waits for the first one.
     pub sessions_observed: u64,
     /// Events lost in the interval, by kind; only kinds with any.
     pub lost: Vec<(&'static str, u64)>,
@@ -110,19 +110,20 @@ pub struct Interval {
     pub anomalies: Vec<(&'static str, u64)>,
 }
 
-/// Everything since the start.
+/// The figures since the start.
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// When the model was made, nanoseconds since 1970 UTC.
     pub since_ns: i64,
     /// When the summary was made, nanoseconds since 1970 UTC.
     pub until_ns: i64,
-    /// The time between the two, by a clock that is never set.
+    /// The time between the two by the monotonic clock.
     pub length: Duration,
-    /// Every session in the order of first sight, then the groups.
+    /// Every session in the order of first observation, then the groups.
     pub sessions: Vec<SessionFigures>,
-    /// Sessions ever seen. Those that share [`SessionName::Other`] are told apart up to 4096.
+    /// Number of sessions so far. Those that share [`SessionName::Other`] are distinguished up to
+    /// 4096.
     pub sessions_observed: u64,
-    /// The agent's own losses and costs.
+    /// The agent's health.
     pub health: Health,
 }

@@ -1,4 +1,4 @@
-//! How a session came to where it is: a point per interval, for outputs that show a course.
+//! The history of a session: one point per interval, for outputs that draw it.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -9,34 +9,34 @@ use crate::{
     verdict::{CpuUse, Verdict},
 };
 
-/// Points kept of a session: five minutes of intervals of one second, 30 KiB.
-const MOST: usize = 300;
+/// Points retained per session: five minutes of intervals of one second, 30 KiB.
+const MAX_POINTS: usize = 300;
 
-/// One interval of a session. Shares are of the summed age with clock skew put back, 0 to 1.
+/// One interval of a session. Shares are of the summed age without clock skew, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IntervalPoint {
     /// The interval's end, nanoseconds since 1970 UTC.
     pub until_ns: i64,
     /// Its length.
     pub length: Duration,
-    /// Fresh messages that were handed off in it.
+    /// Number of fresh messages handed off.
     pub messages: u64,
-    /// Their median age, nanoseconds; this and what follows is 0 without messages.
+    /// Their median age, nanoseconds. This and the following are 0 without messages.
     pub p50_ns: i64,
-    /// The age that 99 in a hundred did not exceed, nanoseconds.
+    /// 99th percentile of their ages, nanoseconds.
     pub p99_ns: i64,
-    /// The oldest, nanoseconds.
+    /// The largest age, nanoseconds.
     pub max_ns: i64,
-    /// Their mean age, skew put back, nanoseconds: what the shares divide.
+    /// Mean age without skew, nanoseconds: the whole of the shares.
     pub mean_ns: i64,
-    /// The parts' shares, in the order of [`Part::ALL`].
+    /// Shares of the parts, in the order of [`Part::ALL`].
     pub parts: [f32; Part::ALL.len()],
-    /// The share of the stage held back.
+    /// Share of the stage held back.
     pub held_back: f32,
-    /// CPUs' worth of time used by the cgroup that has the tightest limit, or by the process's own
-    /// where there is none; `None` when not known.
+    /// CPU use of the cgroup with the tightest limit, or of the process's own where there is none,
+    /// in CPUs; `None` when not known.
     pub cores: Option<f32>,
-    /// That limit, in CPUs; `None`: there is none.
+    /// That limit in CPUs; `None` without one.
     pub limit: Option<f32>,
 }
 
@@ -73,7 +73,7 @@ impl IntervalPoint {
         }
     }
 
-    /// Fresh messages per second; 0 of an interval without length.
+    /// Fresh messages per second; 0 for an interval without length.
     #[must_use]
     pub fn rate(&self) -> f64 {
         let seconds = self.length.as_secs_f64();
@@ -85,14 +85,14 @@ impl IntervalPoint {
     }
 }
 
-/// What is kept of a session's intervals.
+/// The latest intervals of a session.
 #[derive(Clone, Debug, Default)]
-pub(super) struct History {
+pub(super) struct PointHistory {
     points: VecDeque<IntervalPoint>,
     latest: Option<Box<SessionFigures>>,
 }
 
-impl History {
+impl PointHistory {
     pub(super) fn push(
         &mut self,
         until_ns: i64,
@@ -100,7 +100,7 @@ impl History {
         figures: &SessionFigures,
         cpu: Option<&CpuUse>,
     ) {
-        if self.points.len() == MOST {
+        if self.points.len() == MAX_POINTS {
             self.points.pop_front();
         }
         let point = IntervalPoint::new(until_ns, length, &figures.figures, cpu);
@@ -124,16 +124,16 @@ impl History {
     }
 }
 
-/// The course of one session, as told by [`super::Model::session_histories`].
+/// The history of one session, from [`super::Model::session_histories`].
 #[derive(Clone, Copy, Debug)]
 pub struct SessionHistory<'a> {
     /// The session.
     pub name: &'a SessionName,
-    /// The thread that received its latest message; `None` for groups.
+    /// Thread id of the reader of its latest message; `None` for groups.
     pub tid: Option<u32>,
-    /// Its socket was closed.
+    /// Whether its socket was closed.
     pub ended: bool,
-    /// Its intervals, at most 300, the oldest first.
+    /// Its latest intervals, at most 300, the oldest first.
     pub points: &'a VecDeque<IntervalPoint>,
     /// The figures of its latest interval with fresh messages.
     pub latest: Option<&'a SessionFigures>,
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn each_interval_is_a_point_and_the_oldest_go() {
+    fn each_interval_is_a_point_and_the_oldest_are_dropped() {
         let mut model = Model::at_zero();
         let s = session(0);
         for second in 1..=305_u64 {

@@ -1,19 +1,28 @@
-//! What has been measured, in one place: every output reads this and nothing else.
+//! The model: what has been measured, in one place. Every output reads it and nothing else.
+//!
+//! [`store`] applies the updates, [`roster`] decides which sessions are counted apart, [`session`]
+//! holds one of them, [`figures`] and [`history`] are what outputs read.
 
+mod counts;
 mod cpu;
-mod evidence;
+mod diagnosis;
 mod figures;
+#[cfg(test)]
+mod fixtures;
 mod history;
-mod recent;
+mod processes;
+mod readings;
 mod reported;
 mod roster;
 mod series;
 mod session;
 mod store;
+mod tallies;
+mod threads;
 
 pub use figures::{Interval, SessionFigures, SessionName, Summary};
 pub use history::{IntervalPoint, SessionHistory};
-pub use recent::LatestPair;
+pub use readings::LatestPair;
 pub use store::Model;
 
 pub(crate) use session::Session;

@@ -1,4 +1,4 @@
-//! Which losses and anomalies an interval is the first to report.
+//! The losses and anomalies that an interval is the first to report.
 
 use std::collections::BTreeMap;
 

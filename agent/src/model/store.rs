@@ -1,51 +1,48 @@
 //! The one store of everything measured.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::{
-    cpu::Cpu,
-    figures::{Interval, SessionName, Summary},
+    cpu::CpuTable,
+    figures::{Interval, SessionFigures, SessionName, Summary},
     history::SessionHistory,
-    recent::{LatestPair, Threads},
+    processes::{MAX_PROCESSES, ProcessTable},
+    readings::LatestPair,
     reported::ReportedCounts,
-    roster::{MAX_PROCESSES, Roster},
-    session::{Session, Surroundings},
+    roster::Roster,
+    session::{FiguresContext, Session},
+    threads::ThreadTable,
 };
-#[cfg(test)]
-use crate::domain::{ExclusionReason, LockWaitTotals, Message, SessionId, TapCounts};
 use crate::{
     domain::{CgroupUse, Culprit, Health, Moment, Part, ProcessInfo, ThreadUse, Update},
     stats::CulpritNames,
     verdict::{CpuUse, DEFAULT_MAX_LATENCY},
 };
 
-/// What has been measured since the start, per session, and the agent's account of itself.
+/// What has been measured since the start, per session, and the agent's health.
 ///
-/// Memory is bounded: 256 sessions are kept apart, each with at most about half a MiB (for ages up
-/// to a minute about 400 KiB), allocated as ages grow. A session beyond these takes the place of
-/// the one that ended first, which then counts under a session of the same labels, or under
+/// Memory is bounded: 256 sessions are counted apart, each with about half a MiB at most (400 KiB
+/// with ages up to a minute), allocated as ages grow. A session beyond these takes the slot of the
+/// one that ended first, which is merged into a session with the same labels or into
 /// [`SessionName::Earlier`]; when none has ended, it counts under [`SessionName::Other`].
 ///
 /// The run loop owns it and shares it with the metrics endpoint as `Arc<Mutex<Model>>`.
 #[derive(Debug)]
 pub struct Model {
     started: Moment,
-    /// The moment of the latest update.
-    now: Moment,
-    sessions: Roster,
-    interval_from: Moment,
-    health: Health,
-    reported: ReportedCounts,
+    /// The moment of the latest update or interval.
+    pub(super) now: Moment,
+    pub(super) sessions: Roster,
+    processes: ProcessTable,
+    cpus: CpuTable,
+    threads: ThreadTable,
     names: CulpritNames,
-    /// The CPU of each watched process.
-    cpus: BTreeMap<u32, Cpu>,
+    pub(super) health: Health,
+    reported: ReportedCounts,
+    interval_from: Moment,
     max_latency: Duration,
-    threads: Threads,
-    folds_ended: bool,
+    /// Whether ended sessions are merged once their metrics have disappeared.
+    merges_ended: bool,
 }
 
 impl Model {
@@ -56,184 +53,105 @@ impl Model {
             started: now,
             now,
             sessions: Roster::new(now),
-            interval_from: now,
+            processes: ProcessTable::default(),
+            cpus: CpuTable::default(),
+            threads: ThreadTable::default(),
+            names: CulpritNames::default(),
             health: Health::default(),
             reported: ReportedCounts::default(),
-            names: CulpritNames::default(),
-            cpus: BTreeMap::new(),
+            interval_from: now,
             max_latency: DEFAULT_MAX_LATENCY,
-            threads: Threads::default(),
-            folds_ended: false,
+            merges_ended: false,
         }
     }
 
-    /// Sessions that have ended are not kept apart for longer than their metrics: for a watch
-    /// without end. The summary then has them in one, [`SessionName::Earlier`].
+    /// Merges ended sessions once their metrics have disappeared, for runs without end. The summary
+    /// then has them together as [`SessionName::Earlier`].
     pub const fn merge_ended_sessions(&mut self) {
-        self.folds_ended = true;
+        self.merges_ended = true;
+    }
+
+    /// Sets the largest number of sessions with series of their own in the metrics. A session that
+    /// comes while there is no room counts under [`SessionName::Other`] there, for good.
+    pub const fn set_max_series(&mut self, sessions: usize) {
+        self.sessions.set_max_series(sessions);
+    }
+
+    /// Sets the age at which counterparties begin to reject messages.
+    pub const fn set_max_latency(&mut self, max_latency: Duration) {
+        self.max_latency = max_latency;
     }
 
     /// Applies an update that was made at `now`.
     pub fn apply(&mut self, now: Moment, update: &Update) {
         self.now = now;
-        self.sessions.at(now);
+        self.sessions.set_now(now);
         match update {
             Update::Message(message) => {
+                let id = &message.session;
                 self.sessions
-                    .tell(&message.session, |session| session.message(message));
+                    .update(id, &self.processes, |session| session.message(message));
             }
-            Update::Excluded(session, why) => self.sessions.tell(session, |session| {
-                session.total.exclude(*why);
-                session.interval.exclude(*why);
-            }),
-            Update::Tap(session, delta) => self.sessions.tell(session, |session| {
-                session.total.tap.absorb(delta);
-                session.interval.tap.absorb(delta);
-            }),
-            Update::LockWaits(session, facts) => {
-                let session = self.sessions.session(session);
-                // Not kept for sessions beyond the limit.
+            Update::Excluded(id, why) => {
+                self.sessions
+                    .update(id, &self.processes, |session| session.exclude(*why));
+            }
+            Update::Tap(id, counts) => {
+                self.sessions
+                    .update(id, &self.processes, |session| session.add_tap(counts));
+            }
+            Update::LockWaits(id, totals) => {
+                let session = self.sessions.session(id, &self.processes);
+                // Cumulative counts of several sessions cannot be distinguished in a group.
                 if session.id().is_some() {
-                    session.threads = *facts;
+                    session.set_lock_waits(*totals);
                 }
             }
-            Update::Window(session, facts) => {
-                let session = self.sessions.session(session);
-                // Not kept for sessions beyond the limit.
+            Update::Window(id, closures) => {
+                let session = self.sessions.session(id, &self.processes);
                 if session.id().is_some() {
-                    session.window(facts);
+                    session.set_window(closures);
                 }
             }
-            Update::SessionEnded(session) => self.sessions.end(session),
+            Update::SessionEnded(id) => self.sessions.end(id),
             Update::Health(health) => self.health.clone_from(health),
             Update::Culprit(id, culprit) => self.names.register(*id, culprit),
             Update::CulpritRetired(id) => self.names.retire(*id),
             Update::Wait(wait) => {
-                for session in self.sessions.apart() {
-                    session.waited(wait);
+                for session in self.sessions.single_sessions_mut() {
+                    session.add_wait(wait);
                 }
             }
-            Update::Cgroup(read) => self.cgroup(now, read),
-            Update::Process(facts) => self.sessions.process_is(facts),
-            Update::ProcessEnded(pid) => self.process_ended(*pid),
-            Update::ThreadUse(read) => self.threads.read(now, read),
             Update::HolderSample(sample) => {
-                for session in self.sessions.apart() {
-                    session.sampled(sample);
+                for session in self.sessions.single_sessions_mut() {
+                    session.add_sample(sample);
                 }
             }
+            Update::Cgroup(reading) => self.cpus.add(now, reading, MAX_PROCESSES),
+            Update::Process(process) => {
+                if let Some(process) = self.processes.insert(process) {
+                    self.sessions.set_process(process);
+                }
+            }
+            Update::ProcessEnded(pid) => {
+                self.processes.remove(*pid);
+                self.cpus.process_ended(*pid);
+            }
+            Update::ThreadUse(reading) => self.threads.add(now, reading),
             // Whoever takes the interval ends it: see `take_interval`.
             Update::IntervalEnded => {}
         }
     }
 
-    /// How many sessions have series of their own in the metrics, at the most: those that come
-    /// while there is no room count under [`SessionName::Other`] there, for good.
-    pub const fn set_max_series(&mut self, sessions: usize) {
-        self.sessions.set_max_series(sessions);
-    }
-
-    /// Sessions that count under [`SessionName::Other`] in the metrics, ever; those beyond the 256
-    /// that are kept apart are told from each other up to 4096.
-    pub(crate) fn sessions_without_series(&self) -> u64 {
-        self.sessions.folded_count()
-    }
-
-    /// The age at which counterparties begin to refuse messages.
-    pub const fn set_max_latency(&mut self, max_latency: Duration) {
-        self.max_latency = max_latency;
-    }
-
-    fn cgroup(&mut self, now: Moment, read: &CgroupUse) {
-        if let Some(cpu) = self.cpus.get_mut(&read.pid)
-            && !cpu.ended
-        {
-            cpu.read(now, read);
-            return;
-        }
-        if self.cpus.len() >= MAX_PROCESSES {
-            let ended = self.cpus.iter().find(|(_, cpu)| cpu.ended);
-            let Some((&gone, _)) = ended else {
-                return;
-            };
-            self.cpus.remove(&gone);
-        }
-        self.cpus.insert(read.pid, Cpu::first(now, read));
-    }
-
-    fn process_ended(&mut self, pid: u32) {
-        self.sessions.process_ended(pid);
-        if let Some(cpu) = self.cpus.get_mut(&pid) {
-            cpu.ended = true;
-        }
-    }
-
-    /// What is known of a process that reads sessions and has not ended.
-    #[must_use]
-    pub fn process(&self, pid: u32) -> Option<&ProcessInfo> {
-        self.sessions.process(pid).map(|facts| &**facts)
-    }
-
-    /// All of these, by pid.
-    pub fn processes(&self) -> impl Iterator<Item = &ProcessInfo> {
-        self.sessions.processes()
-    }
-
-    pub(crate) const fn health(&self) -> &Health {
-        &self.health
-    }
-
-    /// When the model was made, nanoseconds since 1970 UTC.
-    pub(crate) const fn started_utc_ns(&self) -> i64 {
-        self.started.utc_ns
-    }
-
     /// Takes the figures since the last call, or since the start.
     pub fn take_interval(&mut self, now: Moment) -> Interval {
         self.now = now;
-        self.sessions.at(now);
-        let sessions_observed = self.sessions.seen();
+        self.sessions.set_now(now);
+        let sessions_observed = self.sessions.observed();
         let length = now.since(self.interval_from);
-        let max_latency = self.max_latency;
-        let cpus: HashMap<u32, CpuUse> = self
-            .cpus
-            .iter_mut()
-            .filter_map(|(&pid, cpu)| Some((pid, cpu.take_interval()?)))
-            .map(|(pid, cpu)| (pid, asked(cpu, self.sessions.process(pid))))
-            .collect();
-        let names = std::mem::take(&mut self.names);
-        let sessions = self
-            .sessions
-            .all_mut()
-            .into_iter()
-            .map(|session| {
-                let cpu = session.id().and_then(|id| cpus.get(&id.pid).cloned());
-                session.take_interval(Surroundings {
-                    names: &names,
-                    length,
-                    until_ns: now.utc_ns,
-                    max_latency,
-                    cpu,
-                })
-            })
-            .filter(|s| {
-                let open = !s.ended && s.name != SessionName::Earlier;
-                open || !s.figures.is_empty()
-            })
-            .collect();
-        if let Some(folded) = self.sessions.folded_mut() {
-            // Told already, session by session.
-            let _told = folded.take_interval(Surroundings {
-                names: &names,
-                length,
-                until_ns: now.utc_ns,
-                max_latency,
-                cpu: None,
-            });
-        }
-        self.names = names;
-        if self.folds_ended {
-            self.sessions.fold_ended();
+        let sessions = self.take_session_figures(length);
+        if self.merges_ended {
+            self.sessions.merge_ended();
         }
         self.forget_culprits();
         let (lost, anomalies) = self.reported.since(&self.health);
@@ -249,168 +167,163 @@ impl Model {
         }
     }
 
-    fn forget_culprits(&mut self) {
-        let mut names = std::mem::take(&mut self.names);
-        let mut sessions = self.sessions.all();
-        sessions.extend(self.sessions.folded());
-        names.forget_unused(|id| sessions.iter().any(|session| session.mentions(id)));
-        self.names = names;
+    /// Takes the figures of the sessions that are open or have any.
+    fn take_session_figures(&mut self, length: Duration) -> Vec<SessionFigures> {
+        let mut cpus = self.cpus.take_interval();
+        for (&pid, cpu) in &mut cpus {
+            cpu.request = cpu_request(self.processes.get(pid).map(|process| &**process));
+        }
+        let context = |cpu: Option<CpuUse>| FiguresContext {
+            names: &self.names,
+            length,
+            until_ns: self.now.utc_ns,
+            max_latency: self.max_latency,
+            cpu,
+        };
+        let mut figures = Vec::new();
+        for session in self.sessions.all_mut() {
+            let cpu = session.id().and_then(|id| cpus.get(&id.pid).cloned());
+            let taken = session.take_interval(&context(cpu));
+            let is_open = !taken.ended && taken.name != SessionName::Earlier;
+            if is_open || !taken.figures.is_empty() {
+                figures.push(taken);
+            }
+        }
+        if let Some(aggregated) = self.sessions.aggregated_mut() {
+            // Its sessions have been reported one by one.
+            let _figures = aggregated.take_interval(&context(None));
+        }
+        figures
     }
 
-    /// Everything since the start.
+    fn forget_culprits(&mut self) {
+        let mut sessions = self.sessions.all();
+        sessions.extend(self.sessions.aggregated());
+        self.names
+            .forget_unused(|id| sessions.iter().any(|session| session.contains(id)));
+    }
+
+    /// The figures since the start.
     #[must_use]
     pub fn summary(&self, now: Moment) -> Summary {
         let length = now.since(self.started);
+        let figures = |session: &Session| {
+            let cpu = session.id().and_then(|id| self.cpus.total(id.pid));
+            session.summary(&FiguresContext {
+                names: &self.names,
+                length,
+                until_ns: now.utc_ns,
+                max_latency: self.max_latency,
+                cpu: cpu.map(|cpu| CpuUse {
+                    request: cpu_request(session.process.as_deref()),
+                    ..cpu
+                }),
+            })
+        };
         Summary {
             since_ns: self.started.utc_ns,
             until_ns: now.utc_ns,
             length,
-            sessions: self
-                .sessions
-                .all()
-                .into_iter()
-                .map(|session| {
-                    let cpu = session.id().and_then(|id| self.cpus.get(&id.pid));
-                    let cpu = cpu.and_then(Cpu::total);
-                    session.summary(Surroundings {
-                        names: &self.names,
-                        length,
-                        until_ns: now.utc_ns,
-                        max_latency: self.max_latency,
-                        cpu: cpu.map(|cpu| asked(cpu, session.process.as_ref())),
-                    })
-                })
-                .collect(),
-            sessions_observed: self.sessions.seen(),
+            sessions: self.sessions.all().into_iter().map(figures).collect(),
+            sessions_observed: self.sessions.observed(),
             health: self.health.clone(),
         }
     }
 
-    /// The courses of all sessions, in the order of first sight, then of the groups.
+    /// The histories of all sessions in the order of first observation, then of the groups.
     pub fn session_histories(&self) -> impl Iterator<Item = SessionHistory<'_>> {
-        self.sessions.all().into_iter().map(Session::course)
+        self.sessions.all().into_iter().map(Session::history)
     }
 
-    /// The latest two accounts of every thread of the watched processes (1024 at the most), by
-    /// process and thread.
+    /// The latest two readings of every thread of the target processes, at most 1024, by process and
+    /// thread.
     pub fn threads(&self) -> impl Iterator<Item = LatestPair<'_, ThreadUse>> {
-        self.threads.recent()
+        self.threads.latest_pairs()
     }
 
-    /// The latest two accounts of every watched process's cgroups, by process.
+    /// The latest two readings of the cgroups of every target process, by pid.
     pub fn cgroups(&self) -> impl Iterator<Item = LatestPair<'_, CgroupUse>> {
-        self.cpus.values().map(Cpu::recent)
+        self.cpus.latest_pairs()
     }
 
-    /// The age at which counterparties begin to refuse messages.
+    /// A process that reads sessions and has not ended.
+    #[must_use]
+    pub fn process(&self, pid: u32) -> Option<&ProcessInfo> {
+        self.processes.get(pid).map(|process| &**process)
+    }
+
+    /// The processes that read sessions and have not ended, by pid.
+    pub fn processes(&self) -> impl Iterator<Item = &ProcessInfo> {
+        self.processes.iter()
+    }
+
+    /// The age at which counterparties begin to reject messages.
     #[must_use]
     pub const fn max_latency(&self) -> Duration {
         self.max_latency
     }
 
-    /// When it was last told or asked something.
+    /// The moment of the latest update or interval.
     #[must_use]
     pub const fn now(&self) -> Moment {
         self.now
     }
 
-    /// From when it was made to when it was last told or asked something.
+    /// The time from the start to the latest update or interval.
     #[must_use]
     pub const fn age(&self) -> Duration {
         self.now.since(self.started)
     }
 
-    /// The thread's name, where it was told.
+    pub(crate) const fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// When the model was made, nanoseconds since 1970 UTC.
+    pub(crate) const fn started_utc_ns(&self) -> i64 {
+        self.started.utc_ns
+    }
+
+    /// The name of a thread of a target process.
     pub(crate) fn thread_name(&self, pid: u32, tid: u32) -> Option<&str> {
         self.threads.name(pid, tid)
     }
 
-    /// Who is charged with how much of a part of a session since they were first worth a series;
-    /// what is missing of the part is other.
+    /// The culprits of a part of a session that have series of their own, and their charges since
+    /// they were promoted, nanoseconds. What these lack of the part is other.
     pub(crate) fn blame_series(
         &self,
         session: &Session,
         part: Part,
     ) -> impl Iterator<Item = (&Culprit, u64)> {
-        let named = session.blame.series(part);
-        named.filter_map(|(id, ns)| Some((&**self.names.get(id)?, ns)))
+        let series = session.blame_series(part);
+        series.filter_map(|(id, ns)| Some((&**self.names.get(id)?, ns)))
     }
 
-    /// Time of a part of a session for which somebody was charged under a series that has ended,
-    /// nanoseconds.
-    pub(crate) fn blame_retired(session: &Session, part: Part) -> u64 {
-        session.blame.ended_series_ns(part)
-    }
-
-    /// The sessions with metrics: see [`Roster::with_metrics`].
+    /// The sessions in the metrics, groups last.
     pub(crate) fn sessions_with_metrics(&self) -> Vec<&Session> {
         self.sessions.with_metrics()
     }
 
-    /// How many processes and threads read open sessions, of those kept apart.
+    /// The number of sessions so far that count under [`SessionName::Other`] in the metrics. Those
+    /// beyond the 256 that are counted apart are distinguished up to 4096.
+    pub(crate) fn sessions_without_series(&self) -> u64 {
+        self.sessions.sessions_without_series()
+    }
+
+    /// The number of processes and of threads that read open sessions, of those counted apart.
     pub(crate) fn readers(&self) -> (usize, usize) {
         self.sessions.readers()
     }
 
-    /// Sessions that are open, those beyond the limit as one.
+    /// The number of open sessions; those beyond the limit count as one.
     pub(crate) fn open_sessions(&self) -> usize {
         self.sessions.open()
     }
 }
 
-/// With what its container asked for, where that is known.
-fn asked(mut cpu: CpuUse, process: Option<&Arc<ProcessInfo>>) -> CpuUse {
-    let millis = process.and_then(|process| process.cpu_request_millis);
-    cpu.request = millis.map(|millis| millis as f64 / 1000.0);
-    cpu
-}
-
-#[cfg(test)]
-impl Model {
-    /// Time stands still in it unless it is told otherwise.
-    pub(crate) fn at_zero() -> Self {
-        Self::new(Moment::default())
-    }
-
-    pub(crate) fn observe(&mut self, message: &Message) {
-        self.apply(self.now, &Update::Message(Box::new(message.clone())));
-    }
-
-    pub(crate) fn exclude(&mut self, session: &Arc<SessionId>, why: ExclusionReason) {
-        self.apply(self.now, &Update::Excluded(Arc::clone(session), why));
-    }
-
-    pub(crate) fn tap(&mut self, session: &Arc<SessionId>, delta: TapCounts) {
-        self.apply(self.now, &Update::Tap(Arc::clone(session), delta));
-    }
-
-    pub(crate) fn end_session(&mut self, session: &Arc<SessionId>) {
-        self.apply(self.now, &Update::SessionEnded(Arc::clone(session)));
-    }
-
-    pub(crate) fn set_threads(&mut self, session: &Arc<SessionId>, facts: LockWaitTotals) {
-        self.apply(self.now, &Update::LockWaits(Arc::clone(session), facts));
-    }
-
-    pub(crate) fn interval_now(&mut self) -> Interval {
-        self.take_interval(self.now)
-    }
-
-    pub(crate) fn summary_now(&self) -> Summary {
-        self.summary(self.now)
-    }
-
-    pub(crate) const fn health_mut(&mut self) -> &mut Health {
-        &mut self.health
-    }
-
-    pub(crate) const fn set_now(&mut self, now: Moment) {
-        self.now = now;
-        self.sessions.at(now);
-    }
-
-    /// Bytes held for all sessions.
-    pub(super) fn session_bytes(&self) -> usize {
-        self.sessions.bytes()
-    }
+/// The CPU request of a process's container in CPUs.
+fn cpu_request(process: Option<&ProcessInfo>) -> Option<f64> {
+    let millis = process?.cpu_request_millis?;
+    Some(millis as f64 / 1000.0)
 }

@@ -105,7 +105,7 @@ fn ended_sessions_make_room_and_nothing_is_lost() {
     for n in 0..1000 {
         let s = session(n);
         model.observe(&message(&s, 1, &[LOCK]));
-        model.set_threads(
+        model.set_lock_waits(
             &s,
             LockWaitTotals {
                 lock_waits: 2,
@@ -115,9 +115,9 @@ fn ended_sessions_make_room_and_nothing_is_lost() {
         model.end_session(&s);
     }
     let interval = model.interval_now();
-    let told: u64 = interval.sessions.iter().map(|s| s.figures.messages).sum();
+    let taken: u64 = interval.sessions.iter().map(|s| s.figures.messages).sum();
     let waits: u64 = interval.sessions.iter().map(|s| s.lock_waits).sum();
-    assert_eq!((told, waits), (1000, 2000));
+    assert_eq!((taken, waits), (1000, 2000));
     let summary = model.summary_now();
     assert_eq!(summary.sessions.len(), 257);
     assert_eq!(summary.sessions[256].name, SessionName::Earlier);
@@ -147,7 +147,10 @@ fn a_session_that_reconnects_inherits_under_its_labels() {
     assert_eq!(summary.sessions.len(), 256);
     assert_eq!(messages(&summary), 1000);
     let shown = model.sessions_with_metrics();
-    assert_eq!(shown.iter().map(|s| s.total.messages()).sum::<u64>(), 1000);
+    assert_eq!(
+        shown.iter().map(|s| s.total().messages()).sum::<u64>(),
+        1000
+    );
 }
 
 #[test]
@@ -179,12 +182,12 @@ fn an_interval_is_taken_once() {
         lock_waits: 5,
         longest_lock_wait_ns: 100,
     };
-    model.set_threads(&s, facts);
+    model.set_lock_waits(&s, facts);
     let first = &model.interval_now().sessions[0];
     assert_eq!((first.figures.messages, first.lock_waits), (1, 5));
     assert_eq!(first.figures.excluded.total(), 1);
     facts.lock_waits = 8;
-    model.set_threads(&s, facts);
+    model.set_lock_waits(&s, facts);
     let second = &model.interval_now().sessions[0];
     assert!(second.figures.is_empty());
     assert_eq!((second.figures.age, second.lock_waits), (None, 3));
@@ -210,7 +213,7 @@ fn memory_per_session_is_bounded() {
 }
 
 #[test]
-fn a_watch_without_end_keeps_no_connection_for_ever() {
+fn a_run_without_end_retains_no_connection_for_ever() {
     const CONNECTIONS: u16 = 600;
     let mut model = Model::at_zero();
     model.merge_ended_sessions();
@@ -231,7 +234,7 @@ fn a_watch_without_end_keeps_no_connection_for_ever() {
     let summary = model.summary_now();
     assert_eq!(messages(&summary), u64::from(CONNECTIONS) + 1);
     assert_eq!(summary.sessions_observed, u64::from(CONNECTIONS) + 1);
-    // It is found under its place, wherever that is now.
+    // It is registered under its slot, wherever that is now.
     model.observe(&message(&open, 2, &[LOCK]));
     let of = |s: &&SessionFigures| s.name.id() == Some(&*open);
     let summary = model.summary_now();

@@ -67,14 +67,14 @@ impl SessionGroup {
             for (culprit, ns) in model.blame_series(session, part) {
                 *self.blame.entry((part, culprit.to_string())).or_default() += ns;
             }
-            let retired = Model::blame_retired(session, part);
+            let retired = session.ended_series_ns(part);
             if retired > 0 {
                 *self.retired.entry(part).or_default() += retired;
             }
         }
-        let total = &session.total;
+        let total = session.total();
         self.since_ns = self.since_ns.min(session.series.since_ns);
-        self.histograms.absorb(&session.histograms);
+        self.histograms.absorb(session.histograms());
         self.sums
             .absorb(&total.sums.with_skew_put_back(total.skew.sum_ns));
         self.negative_ns += total.skew.sum_ns;
@@ -86,7 +86,7 @@ impl SessionGroup {
         self.excluded.absorb(&total.excluded);
         self.tap.absorb(&total.tap);
         self.window.absorb(&session.windows());
-        let threads = session.threads();
+        let threads = session.lock_waits();
         self.threads.lock_waits += threads.lock_waits;
         self.threads.longest_lock_wait_ns = self
             .threads
@@ -100,8 +100,8 @@ impl SessionGroup {
             self.labels = labels(session);
             self.process.clone_from(&session.process);
             self.skew_latest_ns = total.skew.latest_ns;
-            self.verdict.clone_from(&session.verdict);
-            self.what_if.clone_from(&session.what_if);
+            self.verdict = session.verdict().cloned();
+            self.what_if = session.what_if().cloned();
         }
     }
 

@@ -101,7 +101,11 @@ fn the_demo_distinguishes_the_incident_from_the_cure() {
     holds_are_distinguished_from_hand_overs(&summary, &incident);
     let verdict = incident.verdict.as_ref().expect("a verdict");
     assert_eq!(verdict.causes[0], "starved_by_lock", "{verdict:?}");
-    for words in ["the GIL", "of that time by processor/", "uninterruptible holds"] {
+    for words in [
+        "the GIL",
+        "of that time by processor/",
+        "uninterruptible holds",
+    ] {
         assert!(verdict.sentence.contains(words), "{words}: {verdict:?}");
     }
     let share = verdict.sentence.split("held for ").nth(1);

@@ -80,7 +80,7 @@ fn the_summary_names_the_part() {
     assert!(text.contains("lost events: ring-full 2"));
     assert!(text.contains("\n  Verdict: network-or-venue-late: messages arrive 900ms old"));
     assert!(text.contains("\n  What if: "), "{text}");
-    assert!(text.contains("\nWhat-if replays the queue of the messages read"));
+    assert!(text.contains("\nWhat-if replays the queue of the messages that were read"));
     assert!(text.contains("90ns each"));
     assert!(
         text.lines()
