@@ -1,5 +1,5 @@
-//! When the wall clock is set, at once: a step must be placed between the messages before and after
-//! it.
+//! Steps of the wall clock, noticed at once: a step must be placed between the messages before and
+//! after it.
 
 use std::{
     io,
@@ -9,16 +9,15 @@ use std::{
 
 use tokio::io::unix::AsyncFd;
 
-use crate::clock::RunClocks;
-use crate::readiness::readiness;
+use crate::{clock::RunClocks, readiness::readiness};
 
-/// Tells that the wall clock was set.
+/// Notices that the wall clock was set.
 #[derive(Debug)]
-pub(super) struct ClockSet {
+pub(super) struct ClockWatch {
     timer: AsyncFd<OwnedFd>,
 }
 
-impl ClockSet {
+impl ClockWatch {
     /// For the clock of `source`: the kernel ends a timer on the wall clock early when that is set;
     /// a simulated step has a timer of its own.
     pub(super) fn new(source: &RunClocks) -> io::Result<Self> {
@@ -109,7 +108,7 @@ mod tests {
                 step_at_ns: at,
                 step_by_ns: 1,
             });
-            let clock_set = ClockSet::new(&step).expect("a timer");
+            let clock_set = ClockWatch::new(&step).expect("a timer");
             clock_set.set().await;
             assert!(SystemClocks.monotonic() >= at);
             let again = tokio::time::timeout(Duration::from_millis(50), clock_set.set()).await;
@@ -120,7 +119,7 @@ mod tests {
     #[test]
     fn a_clock_that_is_not_set_is_silent() {
         run(async {
-            let clock_set = ClockSet::new(&RunClocks::System(SystemClocks)).expect("a timer");
+            let clock_set = ClockWatch::new(&RunClocks::System(SystemClocks)).expect("a timer");
             let set = tokio::time::timeout(Duration::from_millis(50), clock_set.set()).await;
             assert!(set.is_err());
         });

@@ -140,6 +140,11 @@ impl Config {
         }
     }
 
+    /// Whether what all threads do with their time is shown: in the live view and in a recording.
+    pub(super) const fn shows_threads(&self) -> bool {
+        matches!(self.display, Display::LiveView { .. }) || self.recording.is_some()
+    }
+
     /// Whether metrics go anywhere.
     #[must_use]
     pub const fn publishes_metrics(&self) -> bool {

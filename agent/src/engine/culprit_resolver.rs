@@ -1,6 +1,4 @@
-//! What culprits are called.
-
-use std::{io, num::NonZeroU32};
+//! Culprits get their names from this machine.
 
 use crate::{
     attribution::{CulpritKey, CulpritResolver},
@@ -8,21 +6,8 @@ use crate::{
     host::Host,
 };
 
-/// Asks the machine when a culprit is seen for the first time.
-pub(super) struct Names(pub(super) Host);
-
-impl Names {
-    /// The files of these processes are looked through now: later, messages would wait for it.
-    pub(super) fn new(pids: &[NonZeroU32]) -> io::Result<Self> {
-        let mut host = Host::new()?;
-        for pid in pids {
-            host.find_runtime(pid.get());
-        }
-        Ok(Self(host))
-    }
-}
-
-impl CulpritResolver for Names {
+/// Asks the machine when a culprit appears for the first time.
+impl CulpritResolver for Host {
     fn resolve(&mut self, key: &CulpritKey) -> Culprit {
         match *key {
             CulpritKey::Holder {
@@ -31,7 +16,7 @@ impl CulpritResolver for Names {
                 tid: 0,
                 ..
             } => Culprit::Holder {
-                lock: if self.0.is_gil(pid, address) {
+                lock: if self.is_gil(pid, address) {
                     Lock::Gil
                 } else {
                     Lock::Futex { address }
@@ -44,8 +29,8 @@ impl CulpritResolver for Names {
             },
             CulpritKey::Holder {
                 pid, address, tid, ..
-            } => self.0.holder(pid, address, tid),
-            CulpritKey::Runner { pid, tid, .. } => self.0.runner(tid, pid),
+            } => self.holder(pid, address, tid),
+            CulpritKey::Runner { pid, tid, .. } => self.runner(tid, pid),
             CulpritKey::Quota(ref cgroup) => Culprit::Quota {
                 cgroup: cgroup.clone(),
             },
@@ -53,7 +38,7 @@ impl CulpritResolver for Names {
                 pid,
                 number,
                 argument,
-            } => self.0.call(pid, number, argument),
+            } => self.call(pid, number, argument),
         }
     }
 }

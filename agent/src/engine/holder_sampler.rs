@@ -1,12 +1,12 @@
-//! What the holder of a lock is doing, looked at while a watched thread waits for it.
+//! What the holder of a lock does, sampled while a tracked thread waits for it.
 //!
-//! Nobody is stopped for it: a thread's state is what the probes know of it, its function is read
-//! from its memory while it runs. Who does hold the lock is known when it is released ([`Attribution`]
-//! settles it then); until then those are looked at who may.
+//! Nobody is stopped for it: a thread's state is read from the probes' map, its function from its
+//! memory while it runs. Who really holds the lock is certain only when it is released
+//! ([`Attribution`] settles the samples then); until then every likely holder is sampled.
 //!
-//! The probes tell of lock waits when they are over, so a wait under way is found by looking at the
-//! waiter. That is done often only while somebody waits: a thread that has waited is *warm* for a
-//! second.
+//! The probes report a lock wait when it is over, so a wait under way is found by reading the
+//! waiter's counters. That is done often only while somebody waits: a thread that has waited is
+//! *warm* for a second.
 
 use std::collections::HashMap;
 
@@ -19,121 +19,122 @@ use crate::{
     kernel::Probes,
 };
 
-/// Waits are looked at from this length on, ns: shorter ones are over before anything could be
-/// read.
-const LONG: u64 = 500_000;
+/// The shortest wait that is sampled, ns: a shorter one is over before anything could be read.
+const LONG_WAIT_NS: u64 = 500_000;
 
-/// So long a thread is looked at often after it was last seen in a wait, ns.
-const WARM: u64 = 1_000_000_000;
+/// How long a thread stays warm after its last wait, ns.
+const WARM_NS: u64 = 1_000_000_000;
 
-/// Threads that are looked at often, at the most.
-const MOST_WARM: usize = 64;
+/// Warm threads at the most.
+const MAX_WARM_THREADS: usize = 64;
 
-/// Threads that may hold a lock which are looked at in one go, at the most.
-const LOOKS: usize = 16;
+/// Likely holders that are sampled at a time, at the most.
+const MAX_CANDIDATES: usize = 16;
 
-/// Watched threads that are looked at to find waits, in one go, at the most.
-const SWEEP: usize = 64;
+/// Readers whose counters are read at a time to find waits, at the most.
+const MAX_SWEPT_THREADS: usize = 64;
 
-/// What could not be looked at.
+/// Samples that could not be taken, or were of no use.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Missed {
-    /// Nobody was ever seen to release the lock.
+pub(super) struct MissedHolderSamples {
+    /// Nobody was ever observed to release the lock.
     pub(super) unknown: u64,
-    /// The wait was over before it was known what the holder did.
+    /// The wait was over before the holder was sampled.
     pub(super) late: u64,
-    /// More threads to look at than are in one go.
-    pub(super) crowded: u64,
+    /// More likely holders than are sampled at a time.
+    pub(super) dropped: u64,
 }
 
-/// Finds waits under way and looks at who may hold the locks.
+/// Finds waits under way and samples who may hold the locks.
 #[derive(Debug, Default)]
-pub(super) struct Holders {
-    /// Threads that have waited for a lock a short while ago, and until when they are looked at.
+pub(super) struct HolderSampler {
+    /// Threads that have waited for a lock lately, and until when they are warm.
     warm: HashMap<u32, u64>,
     /// Where the next sweep begins.
     swept: usize,
-    pub(super) missed: Missed,
+    pub(super) missed: MissedHolderSamples,
 }
 
-/// Whether the thread is in a lock wait worth a look.
-fn waits_long(thread: &TrackedThread, now: u64) -> bool {
+/// Whether the thread is in a lock wait long enough to be sampled.
+fn is_long_wait(thread: &TrackedThread, now: u64) -> bool {
     thread.is_holder == 0
         && thread.state == ThreadState::LockWait as u32
         && thread.lock_wait_open != 0
-        && now.saturating_sub(thread.lock_wait_from_ns) >= LONG
+        && now.saturating_sub(thread.lock_wait_from_ns) >= LONG_WAIT_NS
 }
 
-impl Holders {
-    /// A sleep of a thread in futex(2) was told.
-    pub(super) fn slept(&mut self, tid: u32, from: u64, to: u64) {
-        if to.saturating_sub(from) >= LONG {
+impl HolderSampler {
+    /// A sleep of a thread in futex(2) has ended.
+    pub(super) fn sleep_ended(&mut self, tid: u32, from: u64, to: u64) {
+        if to.saturating_sub(from) >= LONG_WAIT_NS {
             self.warm_up(tid, to);
         }
     }
 
     fn warm_up(&mut self, tid: u32, now: u64) {
-        if self.warm.len() < MOST_WARM || self.warm.contains_key(&tid) {
-            self.warm.insert(tid, now + WARM);
+        if self.warm.len() < MAX_WARM_THREADS || self.warm.contains_key(&tid) {
+            self.warm.insert(tid, now + WARM_NS);
         }
     }
 
-    /// Whether there is anything to look at often.
-    pub(super) fn are_worth_a_look(&self) -> bool {
+    /// Whether somebody has waited lately: then samples are taken often.
+    pub(super) fn has_warm_threads(&self) -> bool {
         !self.warm.is_empty()
     }
 
-    /// Looks for threads in waits too long to have been told of yet.
+    /// Finds threads in long waits that the probes have not reported yet.
     pub(super) fn sweep(&mut self, readers: &[u32], probes: &Probes, now: u64) {
         let begin = if self.swept < readers.len() {
             self.swept
         } else {
             0
         };
-        let some = &readers[begin..readers.len().min(begin + SWEEP)];
+        let some = &readers[begin..readers.len().min(begin + MAX_SWEPT_THREADS)];
         self.swept = begin + some.len();
         for &tid in some {
             if !self.warm.contains_key(&tid)
-                && probes.thread(tid).is_some_and(|t| waits_long(&t, now))
+                && probes.thread(tid).is_some_and(|t| is_long_wait(&t, now))
             {
                 self.warm_up(tid, now);
             }
         }
     }
 
-    /// Looks at those who may hold what the warm threads wait for.
-    pub(super) fn look(
+    /// Samples those who may hold what the warm threads wait for.
+    pub(super) fn sample(
         &mut self,
         probes: &Probes,
-        blame: &mut Attribution,
+        attribution: &mut Attribution,
         host: &mut Host,
         now: u64,
     ) {
         self.warm.retain(|_, until| *until > now);
-        let mut seen: Vec<(u32, ThreadActivity)> = Vec::new();
+        let mut sampled: Vec<(u32, ThreadActivity)> = Vec::new();
         let mut waiting = Vec::new();
         for &tid in self.warm.keys() {
-            let Some(thread) = probes.thread(tid).filter(|t| waits_long(t, now)) else {
+            let Some(thread) = probes.thread(tid).filter(|t| is_long_wait(t, now)) else {
                 continue;
             };
             let (pid, address) = (thread.tgid, thread.lock_address);
-            let holders: Vec<_> = blame.likely_holders(pid, address, tid).collect();
+            let holders: Vec<_> = attribution.likely_holders(pid, address, tid).collect();
             self.missed.unknown += u64::from(holders.is_empty());
             for (holder, holder_pid) in holders {
-                if !seen.iter().any(|(known, _)| *known == holder) {
-                    if seen.len() >= LOOKS {
-                        self.missed.crowded += 1;
+                if !sampled.iter().any(|(candidate, _)| *candidate == holder) {
+                    if sampled.len() >= MAX_CANDIDATES {
+                        self.missed.dropped += 1;
                         continue;
                     }
                     if let Some(activity) = activity(probes, host, holder, holder_pid) {
-                        seen.push((holder, activity));
+                        sampled.push((holder, activity));
                     }
                 }
-                if let Some((_, activity)) = seen.iter().find(|(known, _)| *known == holder) {
-                    // It was the holder's doing only if the wait went on until it was known.
+                if let Some((_, activity)) =
+                    sampled.iter().find(|(candidate, _)| *candidate == holder)
+                {
+                    // It counts only if the wait went on until the sample was taken.
                     let after = probes.thread(tid);
                     if after.is_some_and(|t| still_waits(&t, &thread)) {
-                        blame.candidate_sampled(CandidateSample {
+                        attribution.candidate_sampled(CandidateSample {
                             at_ns: now,
                             waiter: tid,
                             candidate: holder,
@@ -152,7 +153,7 @@ impl Holders {
     }
 
     /// The thread has ended.
-    pub(super) fn forget(&mut self, tid: u32) {
+    pub(super) fn thread_ended(&mut self, tid: u32) {
         self.warm.remove(&tid);
     }
 }
@@ -164,10 +165,10 @@ fn still_waits(after: &TrackedThread, before: &TrackedThread) -> bool {
             == (before.lock_wait_from_ns, before.lock_address)
 }
 
-/// What a thread is doing; `None` when it is not there any more.
+/// What a thread does; `None` when it has ended.
 fn activity(probes: &Probes, host: &mut Host, tid: u32, pid: u32) -> Option<ThreadActivity> {
     let Some(thread) = probes.thread(tid).filter(|t| t.tgid == pid) else {
-        // It was not seen to release anything since it is looked for, or there was no room for it.
+        // It is not tracked: it has released nothing yet, or there was no room for it.
         return host.activity(pid, tid);
     };
     let state = state(&thread, std::process::id());
@@ -179,11 +180,11 @@ fn activity(probes: &Probes, host: &mut Host, tid: u32, pid: u32) -> Option<Thre
     })
 }
 
-/// `own_pid` is the agent's: its looks take a CPU, on a small machine often the holder's.
+/// `own_pid` is the agent's: sampling takes a CPU, on a small machine often the holder's.
 fn state(thread: &TrackedThread, own_pid: u32) -> Part {
     match thread.state {
         s if s == ThreadState::OnCpu as u32 => Part::OnCpu,
-        // It would run if it were not looked at.
+        // It would run if it were not sampled.
         s if s == ThreadState::RunQueue as u32 && thread.preempted_by == own_pid => Part::OnCpu,
         s if s == ThreadState::RunQueue as u32 => Part::RunQueue,
         s if s == ThreadState::LockWait as u32 => Part::LockWait,
@@ -207,23 +208,23 @@ mod tests {
     }
 
     #[test]
-    fn only_long_waits_are_worth_a_look() {
-        assert!(waits_long(&waiting(1_000), 1_000 + LONG));
-        assert!(!waits_long(&waiting(1_000), 999 + LONG));
+    fn only_long_waits_has_warm_threads() {
+        assert!(is_long_wait(&waiting(1_000), 1_000 + LONG_WAIT_NS));
+        assert!(!is_long_wait(&waiting(1_000), 999 + LONG_WAIT_NS));
         let mut thread = waiting(0);
         thread.state = ThreadState::OnCpu as u32;
-        assert!(!waits_long(&thread, LONG));
+        assert!(!is_long_wait(&thread, LONG_WAIT_NS));
         thread = waiting(0);
         thread.lock_wait_open = 0;
-        assert!(!waits_long(&thread, LONG));
+        assert!(!is_long_wait(&thread, LONG_WAIT_NS));
         // A holder that waits for another lock is not a reader.
         thread = waiting(0);
         thread.is_holder = 1;
-        assert!(!waits_long(&thread, LONG));
+        assert!(!is_long_wait(&thread, LONG_WAIT_NS));
     }
 
     #[test]
-    fn who_is_off_the_cpu_because_he_is_looked_at_is_on_it() {
+    fn a_holder_preempted_by_its_sampling_is_on_the_cpu() {
         let mut thread = TrackedThread {
             state: ThreadState::RunQueue as u32,
             preempted_by: 9,
@@ -250,16 +251,16 @@ mod tests {
 
     #[test]
     fn threads_are_warm_for_a_while_after_a_long_sleep() {
-        let mut holders = Holders::default();
-        holders.slept(1, 0, LONG - 1);
-        assert!(!holders.are_worth_a_look());
-        holders.slept(1, 0, LONG);
-        assert!(holders.are_worth_a_look());
+        let mut holders = HolderSampler::default();
+        holders.sleep_ended(1, 0, LONG_WAIT_NS - 1);
+        assert!(!holders.has_warm_threads());
+        holders.sleep_ended(1, 0, LONG_WAIT_NS);
+        assert!(holders.has_warm_threads());
         for tid in 0..10_000 {
-            holders.slept(tid, 0, LONG);
+            holders.sleep_ended(tid, 0, LONG_WAIT_NS);
         }
-        assert_eq!(holders.warm.len(), MOST_WARM);
-        holders.forget(1);
-        assert_eq!(holders.warm.len(), MOST_WARM - 1);
+        assert_eq!(holders.warm.len(), MAX_WARM_THREADS);
+        holders.thread_ended(1);
+        assert_eq!(holders.warm.len(), MAX_WARM_THREADS - 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Lock waits per session, from counters that are per thread.
+//! Lock waits of each session, from counters of each thread.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,47 +7,48 @@ use agent_common::TrackedThread;
 use crate::domain::{LockWaitTotals, SessionId, Update};
 
 #[derive(Clone, Copy, Debug)]
-struct Account {
+struct ReaderCount {
     tid: u32,
-    /// The thread's count when it was last looked at.
-    told: u64,
-    facts: LockWaitTotals,
+    /// The thread's lock waits at the last sample.
+    counted: u64,
+    totals: LockWaitTotals,
 }
 
-/// What has been counted per session.
+/// The lock waits of each session's reader, whichever threads that was.
 #[derive(Debug, Default)]
-pub(super) struct LockWaits {
-    sessions: HashMap<Arc<SessionId>, Account>,
+pub(super) struct LockWaitCounter {
+    sessions: HashMap<Arc<SessionId>, ReaderCount>,
 }
 
-impl LockWaits {
-    /// The session's reader was looked at: its facts since the session was first seen.
-    pub(super) fn look(
+impl LockWaitCounter {
+    /// Adds the lock waits of a session's reader since the last sample; returns those since the session
+    /// was first observed.
+    pub(super) fn sample(
         &mut self,
         session: &Arc<SessionId>,
         tid: u32,
         thread: &TrackedThread,
     ) -> LockWaitTotals {
-        let account = self
+        let count = self
             .sessions
             .entry(Arc::clone(session))
-            .or_insert_with(|| Account {
+            .or_insert_with(|| ReaderCount {
                 tid,
-                told: 0,
-                facts: LockWaitTotals::default(),
+                counted: 0,
+                totals: LockWaitTotals::default(),
             });
-        if account.tid != tid {
-            account.tid = tid;
-            account.told = thread.lock_waits;
+        if count.tid != tid {
+            count.tid = tid;
+            count.counted = thread.lock_waits;
         }
-        account.facts.lock_waits += thread.lock_waits.saturating_sub(account.told);
-        account.told = thread.lock_waits;
-        let longest = &mut account.facts.longest_lock_wait_ns;
+        count.totals.lock_waits += thread.lock_waits.saturating_sub(count.counted);
+        count.counted = thread.lock_waits;
+        let longest = &mut count.totals.longest_lock_wait_ns;
         *longest = (*longest).max(thread.lock_wait_longest_ns);
-        account.facts
+        count.totals
     }
 
-    /// The session has ended.
+    /// Forgets the session of an update that ends it.
     pub(super) fn forget_ended(&mut self, update: &Update) {
         if let Update::SessionEnded(session) = update {
             self.sessions.remove(session);
@@ -63,19 +64,19 @@ mod tests {
     #[test]
     fn a_session_that_moves_to_another_thread_counts_on() {
         let session = session(0);
-        let mut waits = LockWaits::default();
+        let mut waits = LockWaitCounter::default();
         let mut thread = TrackedThread {
             lock_waits: 5,
             lock_wait_longest_ns: 70,
             ..TrackedThread::default()
         };
-        assert_eq!(waits.look(&session, 1, &thread).lock_waits, 5);
+        assert_eq!(waits.sample(&session, 1, &thread).lock_waits, 5);
         thread.lock_waits = 9;
-        assert_eq!(waits.look(&session, 1, &thread).lock_waits, 9);
+        assert_eq!(waits.sample(&session, 1, &thread).lock_waits, 9);
         thread.lock_waits = 100;
-        assert_eq!(waits.look(&session, 2, &thread).lock_waits, 9);
+        assert_eq!(waits.sample(&session, 2, &thread).lock_waits, 9);
         thread.lock_waits = 101;
-        let facts = waits.look(&session, 2, &thread);
-        assert_eq!((facts.lock_waits, facts.longest_lock_wait_ns), (10, 70));
+        let totals = waits.sample(&session, 2, &thread);
+        assert_eq!((totals.lock_waits, totals.longest_lock_wait_ns), (10, 70));
     }
 }

@@ -14,40 +14,40 @@ use crate::{
     },
 };
 
-/// What goes on until the run is over.
-pub(super) struct Telemeter {
+/// Serves and exports the metrics until the run is over.
+pub(super) struct MetricsService {
     server: Option<MetricsServer>,
     exporter: Option<Exporter>,
 }
 
-/// Where to export, as asked for.
-pub(super) fn config(asked: &TelemetryConfig) -> Result<Option<OtlpConfig>, RunError> {
-    let Some(OtlpTarget { url, interval }) = &asked.otlp else {
+/// Where metrics are exported to; `None`: nowhere.
+pub(super) fn otlp_config(config: &TelemetryConfig) -> Result<Option<OtlpConfig>, RunError> {
+    let Some(OtlpTarget { url, interval }) = &config.otlp else {
         return Ok(None);
     };
     let names = [
         ("host.name", host_name()),
         ("k8s.node.name", kubernetes_node()),
     ];
-    let known = names
+    let attributes = names
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), value?)));
     let environment = |name: &str| std::env::var(name).ok();
-    let config = OtlpConfig::new(url, *interval, known.collect(), &environment)?;
-    Ok(Some(config))
+    let otlp = OtlpConfig::new(url, *interval, attributes.collect(), &environment)?;
+    Ok(Some(otlp))
 }
 
-impl Telemeter {
+impl MetricsService {
     /// Begins to serve and to export, where either was asked for.
     pub(super) fn start(
-        asked: &TelemetryConfig,
+        config: &TelemetryConfig,
         endpoint: Option<Endpoint>,
         otlp: Option<OtlpConfig>,
         model: &Arc<Mutex<Model>>,
         heartbeat: &Arc<Heartbeat>,
     ) -> Result<Self, RunError> {
-        let status = OutputStatus::new(asked.max_series, node_name());
-        let exporter = otlp.map(|config| Exporter::start(config, model, status.clone()));
+        let status = OutputStatus::new(config.max_series, node_name());
+        let exporter = otlp.map(|otlp| Exporter::start(otlp, model, status.clone()));
         let server = endpoint.map(|endpoint| {
             let exposition = Exposition::new(Arc::clone(model), status.clone());
             MetricsServer::start(endpoint, exposition, heartbeat)
@@ -74,8 +74,8 @@ impl Telemeter {
     }
 }
 
-/// How many sessions have room for series of their own.
-pub(super) fn room(asked: &TelemetryConfig) -> usize {
+/// How many sessions have series of their own at the most.
+pub(super) fn max_sessions(config: &TelemetryConfig) -> usize {
     // Checked when the command line was read.
-    sessions_within(asked.max_series).unwrap_or(1)
+    sessions_within(config.max_series).unwrap_or(1)
 }

@@ -1,20 +1,20 @@
-//! Who the processes are that read sessions: told once from /proc, and again when the API knows
-//! more.
+//! Who the processes are that read sessions: from /proc at first, and again whenever the Kubernetes
+//! API knows more.
 
 use std::collections::HashMap;
 
 use crate::{domain::ProcessInfo, host::Host, kube::PodDirectory};
 
-/// What the model has been told of them.
+/// What was published about each process.
 #[derive(Debug, Default)]
-pub(super) struct Processes {
+pub(super) struct ProcessInfos {
     kube: Option<PodDirectory>,
-    told: HashMap<u32, ProcessInfo>,
-    /// Of the API's names, when they were looked at last.
+    published: HashMap<u32, ProcessInfo>,
+    /// The generation of the API's names that was used last.
     generation: u64,
 }
 
-impl Processes {
+impl ProcessInfos {
     pub(super) fn new(kube: PodDirectory) -> Self {
         Self {
             kube: Some(kube),
@@ -27,24 +27,24 @@ impl Processes {
         self.kube.as_ref()
     }
 
-    /// Processes that have just begun to read: all that is known now. One that has ended is left
-    /// out.
-    pub(super) fn introduce(&mut self, pids: &[u32], host: &Host) -> Vec<ProcessInfo> {
-        let facts = pids.iter().filter_map(|&pid| host.process(pid));
-        let facts: Vec<_> = facts
-            .map(|mut facts| {
+    /// What /proc and the API say of processes that have just begun to read; nothing of one that has
+    /// ended.
+    pub(super) fn add(&mut self, pids: &[u32], host: &Host) -> Vec<ProcessInfo> {
+        let infos = pids.iter().filter_map(|&pid| host.process(pid));
+        let infos: Vec<_> = infos
+            .map(|mut info| {
                 if let Some(kube) = &self.kube {
-                    kube.add_names(&mut facts);
+                    kube.add_names(&mut info);
                 }
-                facts
+                info
             })
             .collect();
-        self.told
-            .extend(facts.iter().map(|facts| (facts.pid, facts.clone())));
-        facts
+        self.published
+            .extend(infos.iter().map(|info| (info.pid, info.clone())));
+        infos
     }
 
-    /// Those of which the API knows something else than it did.
+    /// The processes about which the API says something new since the last call.
     pub(super) fn renamed(&mut self) -> Vec<ProcessInfo> {
         let Some(kube) = &self.kube else {
             return Vec::new();
@@ -55,19 +55,19 @@ impl Processes {
         }
         self.generation = generation;
         let mut renamed = Vec::new();
-        for told in self.told.values_mut() {
-            let mut facts = told.clone();
-            kube.add_names(&mut facts);
-            if facts != *told {
-                told.clone_from(&facts);
-                renamed.push(facts);
+        for published in self.published.values_mut() {
+            let mut info = published.clone();
+            kube.add_names(&mut info);
+            if info != *published {
+                published.clone_from(&info);
+                renamed.push(info);
             }
         }
         renamed
     }
 
-    /// The process has ended: its number may pass on.
+    /// The process has ended: its pid may pass on.
     pub(super) fn forget(&mut self, pid: u32) {
-        self.told.remove(&pid);
+        self.published.remove(&pid);
     }
 }

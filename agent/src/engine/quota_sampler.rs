@@ -1,10 +1,11 @@
-//! Which cgroup's quota ran out, looked at once an interval.
+//! The cgroups of the processes, sampled once an interval: which quota ran out.
 
 use std::collections::HashMap;
 
-use crate::{domain::CgroupUse, host};
-
-use super::names::Names;
+use crate::{
+    domain::CgroupUse,
+    host::{self, Host},
+};
 
 /// Where there is one limit only, it is the one that runs out, whenever that is.
 fn only_limit(cgroups: &CgroupUse) -> Option<String> {
@@ -13,29 +14,29 @@ fn only_limit(cgroups: &CgroupUse) -> Option<String> {
     limited.next().is_none().then(|| first.path.clone())
 }
 
-/// The latest reading, by process.
+/// The latest sample of each process.
 #[derive(Debug, Default)]
-pub(super) struct Quotas(HashMap<u32, CgroupUse>);
+pub(super) struct QuotaSampler(HashMap<u32, CgroupUse>);
 
-impl Quotas {
-    /// Reads the cgroups of a process: what there is to tell, and the level whose threads were kept
-    /// from running longest since the reading before.
-    pub(super) fn look(&mut self, pid: u32, names: &Names) -> Option<(CgroupUse, Option<String>)> {
+impl QuotaSampler {
+    /// Samples the cgroups of a process. Also returns the level whose quota kept threads from running
+    /// longest since the sample before.
+    pub(super) fn sample(&mut self, pid: u32, host: &Host) -> Option<(CgroupUse, Option<String>)> {
         // A process that has just ended has none.
-        let now = names.0.cgroup_use(pid).ok()?;
+        let now = host.cgroup_use(pid).ok()?;
         let before = self.0.insert(pid, now.clone());
-        let ran_out = match before {
+        let exhausted = match before {
             Some(before) => host::throttled_levels(&before, &now)
                 .into_iter()
                 .max_by_key(|&(_, ns)| ns)
                 .map(|(path, _)| path),
             None => only_limit(&now),
         };
-        Some((now, ran_out))
+        Some((now, exhausted))
     }
 
-    /// Forgets processes that are read no longer.
-    pub(super) fn keep(&mut self, pids: &[u32]) {
+    /// Forgets all other processes.
+    pub(super) fn retain(&mut self, pids: &[u32]) {
         self.0.retain(|pid, _| pids.contains(pid));
     }
 }

@@ -7,8 +7,8 @@ use procfs::process::{Process, Schedstat, Task};
 
 use crate::domain::{Part, ThreadName, ThreadUse};
 
-/// Threads looked at per process; more are not shown.
-const MOST_THREADS: usize = 256;
+/// Threads sampled per process; more are not shown.
+const MAX_THREADS: usize = 256;
 
 /// The threads of a process; none when it has ended.
 pub(super) fn tasks(pid: NonZeroU32) -> Vec<Task> {
@@ -16,11 +16,11 @@ pub(super) fn tasks(pid: NonZeroU32) -> Vec<Task> {
     let tasks = Process::new(pid).and_then(|process| process.tasks());
     tasks.map_or_else(
         |_| Vec::new(),
-        |all| all.flatten().take(MOST_THREADS).collect(),
+        |all| all.flatten().take(MAX_THREADS).collect(),
     )
 }
 
-/// The account of one thread as of `now` (`CLOCK_MONOTONIC`, read before the counters, which are
+/// What one thread did with its time, as of `now` (`CLOCK_MONOTONIC`, read before the counters, which are
 /// those of a tracked thread); `None` when it has ended.
 pub(super) fn of(
     mut name: ThreadName,
@@ -28,7 +28,7 @@ pub(super) fn of(
     counters: Option<&TrackedThread>,
     now: u64,
 ) -> Option<ThreadUse> {
-    // Of one that has just ended nothing is known but where it was found.
+    // A thread that has just ended has no name; the ids are those it was found under.
     name.pid = task.pid.unsigned_abs();
     name.tid = task.tid.unsigned_abs();
     let ns = match counters {
@@ -42,7 +42,7 @@ pub(super) fn of(
     })
 }
 
-/// The account of a thread that reads a session, as of `now`.
+/// What a thread that reads a session did with its time, as of `now`.
 pub(super) fn of_reader(
     mut name: ThreadName,
     pid: u32,
