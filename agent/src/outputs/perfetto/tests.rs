@@ -1,4 +1,4 @@
-//! Tests of whole traces. `tests/perfetto.rs` has Perfetto's own trace processor read them.
+//! Tests of whole traces. `tests/perfetto` has Perfetto's own trace processor read them.
 
 use proptest::prelude::*;
 use prost::Message as _;
