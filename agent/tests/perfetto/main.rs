@@ -5,182 +5,19 @@
 //! release of the Perfetto UI (`engine_bundle.js`, `trace_processor.wasm`; `cargo xtask test`
 //! fetches them). Without these they fail where `CI` is `true`, and are skipped elsewhere.
 
-use std::{
-    collections::HashMap, env, fs::File, num::NonZeroU64, path::Path, process::Command, sync::Arc,
-    time::Duration,
-};
+mod trace_processor;
+mod updates;
+
+use std::{collections::HashMap, fs::File, num::NonZeroU64, path::Path, time::Duration};
 
 use tag52::{
-    domain::{
-        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Function, HandOff, HolderSample, Lock,
-        Matrix, Message, MessageAftermath, Moment, MsgType, Part, RunnerRelation, SentTime,
-        SessionId, Split, Stage, ThreadActivity, ThreadName, Update, Wait,
-    },
+    domain::{Moment, Update},
     outputs::perfetto::{ExportCounts, Trace, TraceFilter},
     pipeline::Sink as _,
 };
 
-const UTC: i64 = 1_700_000_000_000_000_000;
-const MS: i64 = 1_000_000;
-const MINUTE: i64 = 60_000 * MS;
-const GIL: CulpritId = CulpritId(1);
-const NEIGHBOUR: CulpritId = CulpritId(2);
-const CALL: CulpritId = CulpritId(3);
-
-fn at(monotonic_ns: i64) -> Moment {
-    Moment {
-        monotonic_ns: monotonic_ns.unsigned_abs(),
-        utc_ns: UTC + monotonic_ns,
-    }
-}
-
-fn session(n: u16) -> Arc<SessionId> {
-    Arc::new(SessionId {
-        sender: "VENUE".into(),
-        target: "DROP".into(),
-        local: ([127, 0, 0, 1], 5002 + n).into(),
-        remote: ([127, 0, 0, 1], 40112).into(),
-        pid: 411,
-    })
-}
-
-fn thread(tid: u32, comm: &str) -> ThreadName {
-    ThreadName {
-        tid,
-        pid: 411,
-        comm: comm.into(),
-    }
-}
-
-fn message(
-    session: &Arc<SessionId>,
-    seq: u64,
-    handed_off: i64,
-    network: i64,
-    lock: i64,
-) -> Message {
-    let mut matrix = Matrix::default();
-    matrix.add(Stage::InFlight, Part::Network, network);
-    matrix.add(Stage::HeldBack, Part::LockWait, lock / 2);
-    matrix.add(Stage::Queued, Part::LockWait, lock / 3);
-    matrix.add(Stage::Queued, Part::RunQueue, 7);
-    matrix.add(Stage::InApp, Part::OnCpu, 25_001);
-    let age = matrix.total();
-    Message {
-        session: Arc::clone(session),
-        tid: 412 + u32::from(session.local.port() - 5002),
-        seq,
-        msg_type: MsgType::new(b"8").expect("a type"),
-        bytes: 250,
-        poss_dup: false,
-        sent: SentTime {
-            utc_ns: UTC + handed_off - age,
-            resolution_ns: 1_000,
-        },
-        sent_between: None,
-        arrived_ns: None,
-        received_ns: UTC + handed_off - 25_001,
-        handed_off_ns: UTC + handed_off,
-        handed_off_at: 0,
-        held_back_from: 0,
-        hand_off: HandOff::Wait,
-        ack_pending_ns: 0,
-        split: Split::new(age, matrix).expect("the age is the sum"),
-        charges: vec![Charge {
-            part: Part::LockWait,
-            culprit: GIL,
-            ns: (lock / 3).unsigned_abs(),
-            held_back_ns: 0,
-        }],
-        aftermath: MessageAftermath::default(),
-    }
-}
-
-/// Two sessions: a backlog that builds up and is drained, with a venue's clock ahead at times.
-fn updates(messages: u64) -> Vec<(Moment, Update)> {
-    let culprits = [
-        (
-            GIL,
-            Culprit::Holder {
-                lock: Lock::Gil,
-                thread: thread(499, "json"),
-            },
-        ),
-        (
-            NEIGHBOUR,
-            Culprit::Runner {
-                thread: thread(900, "batch"),
-                cgroup: "/batch".into(),
-                relation: RunnerRelation::OtherCgroup,
-            },
-        ),
-        (
-            CALL,
-            Culprit::Call {
-                name: "write".into(),
-                object: tag52::domain::CallObject::None,
-            },
-        ),
-    ];
-    let mut all: Vec<_> = culprits
-        .into_iter()
-        .map(|(id, culprit)| (at(MINUTE), Update::Culprit(id, Arc::new(culprit))))
-        .collect();
-    let sessions = [session(0), session(1)];
-    for i in 0..messages {
-        let now = MINUTE + 10 * MS * i.cast_signed();
-        // Grows by 3 ms with every message 10 ms apart, up to 3 s.
-        let lock = 3 * MS * (i % 1000).cast_signed() + 11;
-        let network = if i % 50 == 49 { -5 * MS } else { 40_003 };
-        let m = message(&sessions[usize::from(i % 3 == 0)], i, now, network, lock);
-        let moment = at(now + MS);
-        all.push((moment, Update::Message(Box::new(m))));
-        let wait = |part, culprit, from: i64, to: i64, ns: i64| {
-            Update::Wait(Wait {
-                tid: 412,
-                part,
-                culprit,
-                from_ns: from.unsigned_abs(),
-                to_ns: to.unsigned_abs(),
-                ns: ns.unsigned_abs(),
-                timeouts: 1,
-            })
-        };
-        let (a, b, c) = (now - 9 * MS, now - 4 * MS, now - 2 * MS);
-        all.push((moment, wait(Part::LockWait, GIL, a, b, 5 * MS)));
-        all.push((moment, wait(Part::RunQueue, NEIGHBOUR, b, c, MS)));
-        all.push((moment, wait(Part::RunQueue, CulpritId::OTHER, b, c, MS)));
-        all.push((moment, wait(Part::Blocked, CALL, c, now, 2 * MS)));
-        if i % 10 == 0 {
-            let sample = HolderSample {
-                at_ns: (a + MS) as u64,
-                waiter: 412,
-                culprit: GIL,
-                activity: ThreadActivity {
-                    state: Part::OnCpu,
-                    call: None,
-                    function: Some(Function {
-                        name: "iterencode".into(),
-                        location: "json/encoder.py:205".into(),
-                    }),
-                },
-            };
-            all.push((moment, Update::HolderSample(Box::new(sample))));
-            let level = CgroupLevel {
-                path: "/pod".into(),
-                quota_ns: Some(20_000_000),
-                period_ns: 100_000_000,
-                usage_ns: Some(i * 1_500_000),
-                throttled_ns: i * 1_000_000,
-                ..CgroupLevel::default()
-            };
-            let levels = vec![level];
-            let cgroup = CgroupUse { pid: 411, levels };
-            all.push((moment, Update::Cgroup(Box::new(cgroup))));
-        }
-    }
-    all
-}
+use trace_processor::{Rows, int, query};
+use updates::{MS, UTC, updates};
 
 fn export(path: &Path, filter: TraceFilter, updates: &[(Moment, Update)]) -> ExportCounts {
     let file = File::create(path).expect("a file");
@@ -189,53 +26,6 @@ fn export(path: &Path, filter: TraceFilter, updates: &[(Moment, Update)]) -> Exp
         trace.publish(*at, update.clone());
     }
     trace.finish().expect("written")
-}
-
-type Rows = Vec<Vec<serde_json::Value>>;
-
-/// The rows of each query; `None` where the trace processor is missing. One that fails fails the
-/// test.
-fn query(trace: &Path, queries: &[&str]) -> Option<Vec<Rows>> {
-    let Some(folder) = env::var_os("TAG52_PERFETTO").filter(|folder| !folder.is_empty()) else {
-        skip("TAG52_PERFETTO names no folder with Perfetto's trace processor");
-        return None;
-    };
-    if Command::new("node").arg("--version").output().is_err() {
-        skip("Perfetto's trace processor runs in Node.js, and there is no `node`");
-        return None;
-    }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/perfetto/query.mjs");
-    let mut node = Command::new("node");
-    let output = node
-        .arg(script)
-        .arg(folder)
-        .arg(trace)
-        .args(queries)
-        .output();
-    let output = output.expect("node runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
-    let rows = |line| serde_json::from_str(line).expect("JSON");
-    let answers: Vec<Rows> = text.lines().map(rows).collect();
-    assert_eq!(answers.len(), queries.len());
-    Some(answers)
-}
-
-/// Skips a test without its oracle, and fails it where `CI` is `true`.
-fn skip(reason: &str) {
-    let ci = env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(!ci, "CI=true, and {reason}");
-    eprintln!("skipped: {reason}");
-}
-
-fn int(value: &serde_json::Value) -> i64 {
-    value
-        .as_i64()
-        .unwrap_or_else(|| panic!("{value} is no integer"))
 }
 
 const ERRORS: &str =

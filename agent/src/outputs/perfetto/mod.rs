@@ -49,7 +49,7 @@ use cgroups::CgroupTracks;
 use offsets::UtcOffsets;
 use output::TraceOutput;
 use proto::{TraceAttribute, TraceAttributes, TracePacket, TrackDescriptor, TrackEvent};
-use sessions::{MessageSpan, SessionTracks};
+use sessions::{SessionTracks, TraceSpan};
 use waits::WaitTracks;
 
 /// The size of the write buffer: about a thousand packets per system call.
@@ -140,7 +140,7 @@ impl<W: Write> Trace<W> {
             let ns = i128::from(utc_ns) - offset;
             i64::try_from(ns).unwrap_or(if ns < 0 { i64::MIN } else { i64::MAX })
         };
-        let span = MessageSpan {
+        let span = TraceSpan {
             sent_ns: monotonic(message.sent.utc_ns),
             handed_off_ns: monotonic(message.handed_off_ns),
         };

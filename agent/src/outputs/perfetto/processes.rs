@@ -14,10 +14,22 @@ use super::{
 /// The declared tracks of processes and threads, by pid and tid.
 #[derive(Debug, Default)]
 pub(super) struct ProcessTracks {
-    /// Each with the track below it that holds all but the threads: Perfetto shows threads first,
-    /// and orders what is right below a process by rules of its own.
-    processes: HashMap<u32, (TrackId, TrackId)>,
-    threads: HashMap<u32, (TrackId, u32)>,
+    processes: HashMap<u32, ProcessTrack>,
+    threads: HashMap<u32, ThreadTrack>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ProcessTrack {
+    process: TrackId,
+    /// Below the process, it holds all but the threads: Perfetto shows threads first, and orders
+    /// what is right below a process by rules of its own.
+    ordered: TrackId,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ThreadTrack {
+    track: TrackId,
+    pid: u32,
 }
 
 /// A pid as Perfetto has it; those of Linux are smaller than 2^22 (`PID_MAX_LIMIT`).
@@ -26,11 +38,7 @@ fn signed(id: u32) -> i32 {
 }
 
 impl ProcessTracks {
-    fn of<W: Write>(
-        &mut self,
-        pid: u32,
-        out: &mut PacketWriter<W>,
-    ) -> io::Result<(TrackId, TrackId)> {
+    fn of<W: Write>(&mut self, pid: u32, out: &mut PacketWriter<W>) -> io::Result<ProcessTrack> {
         match self.processes.entry(pid) {
             Entry::Occupied(declared) => Ok(*declared.get()),
             Entry::Vacant(entry) => {
@@ -48,7 +56,8 @@ impl ProcessTracks {
                     child_ordering: Some(BY_RANK),
                     ..TrackDescriptor::default()
                 };
-                Ok(*entry.insert((process, out.track(Some(process), ranked)?)))
+                let ordered = out.track(Some(process), ranked)?;
+                Ok(*entry.insert(ProcessTrack { process, ordered }))
             }
         }
     }
@@ -60,12 +69,12 @@ impl ProcessTracks {
         pid: u32,
         out: &mut PacketWriter<W>,
     ) -> io::Result<TrackId> {
-        Ok(self.of(pid, out)?.1)
+        Ok(self.of(pid, out)?.ordered)
     }
 
     /// The process of a thread that has a track.
     pub(super) fn process_of(&self, tid: u32) -> Option<u32> {
-        self.threads.get(&tid).map(|thread| thread.1)
+        self.threads.get(&tid).map(|thread| thread.pid)
     }
 
     /// The track of a thread, below its process.
@@ -76,10 +85,10 @@ impl ProcessTracks {
         comm: &str,
         out: &mut PacketWriter<W>,
     ) -> io::Result<TrackId> {
-        if let Some(&(track, _)) = self.threads.get(&tid) {
-            return Ok(track);
+        if let Some(thread) = self.threads.get(&tid) {
+            return Ok(thread.track);
         }
-        let (parent, _) = self.of(pid, out)?;
+        let parent = self.of(pid, out)?.process;
         let thread = ThreadDescriptor {
             pid: Some(signed(pid)),
             tid: Some(i64::from(tid)),
@@ -90,7 +99,7 @@ impl ProcessTracks {
             ..TrackDescriptor::default()
         };
         let track = out.track(Some(parent), descriptor)?;
-        self.threads.insert(tid, (track, pid));
+        self.threads.insert(tid, ThreadTrack { track, pid });
         Ok(track)
     }
 }

@@ -24,9 +24,10 @@ const WINDOW_NS: u64 = 100_000_000;
 /// The largest age in the quantile, a day, as in all outputs; older messages count as so old.
 const MAX_AGE_NS: u64 = 86_400_000_000_000;
 
-/// The instants of a message on the monotonic clock, nanoseconds; negative before its beginning.
+/// When a message was sent and handed off on the clock of the trace, nanoseconds; negative before
+/// the clock began.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct MessageSpan {
+pub(super) struct TraceSpan {
     pub(super) sent_ns: i64,
     pub(super) handed_off_ns: i64,
 }
@@ -93,7 +94,7 @@ impl SessionTrack {
     fn count<W: Write>(
         &mut self,
         message: &Message,
-        span: MessageSpan,
+        span: TraceSpan,
         out: &mut PacketWriter<W>,
     ) -> io::Result<()> {
         if message.poss_dup {
@@ -149,7 +150,7 @@ impl SessionTracks {
     pub(super) fn message<W: Write>(
         &mut self,
         message: &Message,
-        span: MessageSpan,
+        span: TraceSpan,
         filter: &TraceFilter,
         trace: &mut TraceOutput<W>,
     ) -> io::Result<()> {
