@@ -31,26 +31,46 @@ pub(super) struct SessionGroup {
     pub(super) exemplars: Vec<Option<LabeledExemplar>>,
     /// The summed matrices, with the time that clock skew removed put back.
     pub(super) sums: Sums,
-    pub(super) negative_ns: i128,
+    pub(super) totals: GroupTotals,
+    pub(super) charges: GroupCharges,
+    pub(super) latest: LatestConnection,
+}
+
+/// The counts of the sessions of a group since they began.
+#[derive(Debug, Default)]
+pub(super) struct GroupTotals {
     pub(super) messages: u64,
     pub(super) resends: u64,
-    pub(super) unknown: u64,
-    pub(super) ack_pending_ns: u128,
-    pub(super) skewed: u64,
-    pub(super) skew_latest_ns: i64,
     pub(super) excluded: Exclusions,
+    /// Messages with unknown time.
+    pub(super) unknown: u64,
+    /// Messages stamped ahead of our clock, and their time in flight below zero, nanoseconds.
+    pub(super) skewed: u64,
+    pub(super) negative_ns: i128,
+    pub(super) ack_pending_ns: u128,
     pub(super) tap: TapCounts,
-    pub(super) threads: LockWaitTotals,
+    pub(super) lock_waits: LockWaitTotals,
     pub(super) window: WindowClosures,
-    /// The verdict of the latest connection on its latest interval.
-    pub(super) verdict: Option<Verdict>,
-    /// The what-if of the latest connection for its latest interval.
-    pub(super) what_if: Option<WhatIf>,
-    latest_is_open: bool,
-    /// The charges of culprits with a series, nanoseconds.
-    pub(super) blame: BTreeMap<(Part, String), u64>,
-    /// The charges of culprits that had a series, nanoseconds.
+}
+
+/// What the culprits of a group are charged with, nanoseconds.
+#[derive(Debug, Default)]
+pub(super) struct GroupCharges {
+    /// The culprits with a series.
+    pub(super) by_culprit: BTreeMap<(Part, String), u64>,
+    /// The culprits that had a series, together.
     pub(super) retired: BTreeMap<Part, u64>,
+}
+
+/// What only the latest connection of a group has.
+#[derive(Debug, Default)]
+pub(super) struct LatestConnection {
+    is_open: bool,
+    pub(super) skew_ns: i64,
+    /// The verdict on the latest interval.
+    pub(super) verdict: Option<Verdict>,
+    /// The what-if for the latest interval.
+    pub(super) what_if: Option<WhatIf>,
 }
 
 /// The parts that culprits are charged with.
@@ -63,45 +83,25 @@ pub(super) const CHARGED: [Part; 4] = [
 
 impl SessionGroup {
     fn add(&mut self, session: &Session, model: &Model) {
-        for part in CHARGED {
-            for (culprit, ns) in model.blame_series(session, part) {
-                *self.blame.entry((part, culprit.to_string())).or_default() += ns;
-            }
-            let retired = session.ended_series_ns(part);
-            if retired > 0 {
-                *self.retired.entry(part).or_default() += retired;
-            }
-        }
+        self.charges.add(session, model);
+        self.totals.add(session);
         let total = session.total();
         self.since_ns = self.since_ns.min(session.series.since_ns);
         self.histograms.absorb(session.histograms());
         self.sums
             .absorb(&total.sums.with_skew_put_back(total.skew.sum_ns));
-        self.negative_ns += total.skew.sum_ns;
-        self.messages += total.messages();
-        self.resends += total.resends();
-        self.unknown += total.unknown_messages;
-        self.ack_pending_ns += total.ack_pending_ns;
-        self.skewed += total.skew.messages;
-        self.excluded.absorb(&total.excluded);
-        self.tap.absorb(&total.tap);
-        self.window.absorb(&session.windows());
-        let threads = session.lock_waits();
-        self.threads.lock_waits += threads.lock_waits;
-        self.threads.longest_lock_wait_ns = self
-            .threads
-            .longest_lock_wait_ns
-            .max(threads.longest_lock_wait_ns);
         // Sessions come in the order in which they began. The latest connection gives the values;
         // an open one goes before one that has ended.
-        let open = session.ended.is_none();
-        if open || !self.latest_is_open {
-            self.latest_is_open = open;
+        let is_open = session.ended.is_none();
+        if is_open || !self.latest.is_open {
             self.labels = labels(session);
             self.process.clone_from(&session.process);
-            self.skew_latest_ns = total.skew.latest_ns;
-            self.verdict = session.verdict().cloned();
-            self.what_if = session.what_if().cloned();
+            self.latest = LatestConnection {
+                is_open,
+                skew_ns: total.skew.latest_ns,
+                verdict: session.verdict().cloned(),
+                what_if: session.what_if().cloned(),
+            };
         }
     }
 
@@ -129,6 +129,40 @@ impl SessionGroup {
 
     pub(super) fn part(&self, part: Part) -> HistogramPoint<'_> {
         plain(&self.histograms.parts[part as usize], self.sums.part(part))
+    }
+}
+
+impl GroupTotals {
+    fn add(&mut self, session: &Session) {
+        let total = session.total();
+        self.messages += total.messages();
+        self.resends += total.resends();
+        self.excluded.absorb(&total.excluded);
+        self.unknown += total.unknown_messages;
+        self.skewed += total.skew.messages;
+        self.negative_ns += total.skew.sum_ns;
+        self.ack_pending_ns += total.ack_pending_ns;
+        self.tap.absorb(&total.tap);
+        self.window.absorb(&session.windows());
+        let waits = session.lock_waits();
+        let longest = &mut self.lock_waits.longest_lock_wait_ns;
+        *longest = waits.longest_lock_wait_ns.max(*longest);
+        self.lock_waits.lock_waits += waits.lock_waits;
+    }
+}
+
+impl GroupCharges {
+    fn add(&mut self, session: &Session, model: &Model) {
+        for part in CHARGED {
+            for (culprit, ns) in model.blame_series(session, part) {
+                let culprit = (part, culprit.to_string());
+                *self.by_culprit.entry(culprit).or_default() += ns;
+            }
+            let retired = session.ended_series_ns(part);
+            if retired > 0 {
+                *self.retired.entry(part).or_default() += retired;
+            }
+        }
     }
 }
 

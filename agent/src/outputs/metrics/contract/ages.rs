@@ -36,7 +36,7 @@ pub(super) static ENTRIES: [Entry; 6] = [
         &AGE_BOUNDS_NS,
         "Age of resends (43=Y), from OrigSendingTime (122) to hand-off; a negative age counts as 0",
         Source::Session(|g, points| {
-            if g.resends > 0 {
+            if g.totals.resends > 0 {
                 points.put(g.resend_age());
             }
         }),
@@ -85,12 +85,17 @@ pub(super) static ENTRIES: [Entry; 6] = [
         Source::Session(|g, points| {
             for part in CHARGED {
                 let mut other = g.sums.part(part);
-                for ((_, culprit), &ns) in g.blame.iter().filter(|((of, _), _)| *of == part) {
+                for ((_, culprit), &ns) in g
+                    .charges
+                    .by_culprit
+                    .iter()
+                    .filter(|((of, _), _)| *of == part)
+                {
                     other -= i128::from(ns);
                     let labels = [("part", part.name()), ("culprit", culprit.as_str())];
                     points.put_by(&labels, seconds(ns.into()));
                 }
-                if let Some(&ns) = g.retired.get(&part) {
+                if let Some(&ns) = g.charges.retired.get(&part) {
                     other -= i128::from(ns);
                     let labels = [("part", part.name()), ("culprit", "earlier")];
                     points.put_by(&labels, seconds(ns.into()));

@@ -14,7 +14,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
         "tag52_verdict",
         "Whether this cause is part of the verdict on the latest interval (1 or 0)",
         Source::Session(|g, points| {
-            if let Some(verdict) = &g.verdict {
+            if let Some(verdict) = &g.latest.verdict {
                 for cause in Cause::ALL {
                     let named = u64::from(verdict.causes.contains(&cause));
                     points.put_by(&[("cause", cause.name())], named);
@@ -36,7 +36,12 @@ pub(super) static ENTRIES: [Entry; 9] = [
         "Time until the age reaches MaxLatency if it keeps growing as in the latest ten seconds; \
          0 once it has reached it",
         Source::Session(|g, points| {
-            if let Some(left) = g.verdict.as_ref().and_then(|v| v.flow.until_max_latency) {
+            if let Some(left) = g
+                .latest
+                .verdict
+                .as_ref()
+                .and_then(|v| v.flow.until_max_latency)
+            {
                 points.put(left.as_secs_f64());
             }
         }),
@@ -48,7 +53,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
         "Growth of the age in seconds per second over the latest ten seconds (or the interval, if \
          longer); negative when it shrinks",
         Source::Session(|g, points| {
-            if let Some(slope) = g.verdict.as_ref().and_then(|v| v.flow.age_slope) {
+            if let Some(slope) = g.latest.verdict.as_ref().and_then(|v| v.flow.age_slope) {
                 points.put(slope);
             }
         }),
@@ -63,7 +68,12 @@ pub(super) static ENTRIES: [Entry; 9] = [
         "Messages sent per second, from the stamps of the messages read in the latest interval; \
          with a backlog, the rate at the time they were sent",
         Source::Session(|g, points| {
-            if let Some(rate) = g.verdict.as_ref().and_then(|v| v.flow.arrivals_per_s) {
+            if let Some(rate) = g
+                .latest
+                .verdict
+                .as_ref()
+                .and_then(|v| v.flow.arrivals_per_s)
+            {
                 points.put(rate);
             }
         }),
@@ -73,7 +83,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
         "tag52_drain_messages_per_second",
         "Messages handed off per second in the latest interval",
         Source::Session(|g, points| {
-            if let Some(verdict) = &g.verdict {
+            if let Some(verdict) = &g.latest.verdict {
                 points.put(verdict.flow.drained_per_s);
             }
         }),
@@ -83,7 +93,12 @@ pub(super) static ENTRIES: [Entry; 9] = [
         "tag52_backlog_messages",
         "Estimated messages sent and not handed off at the end of the latest interval",
         Source::Session(|g, points| {
-            if let Some(messages) = g.verdict.as_ref().and_then(|v| v.flow.backlog_messages) {
+            if let Some(messages) = g
+                .latest
+                .verdict
+                .as_ref()
+                .and_then(|v| v.flow.backlog_messages)
+            {
                 points.put(messages);
             }
         }),
@@ -96,7 +111,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
         "tag52_backlog_bytes",
         "Estimated bytes of that backlog, from the mean length of the messages read",
         Source::Session(|g, points| {
-            if let Some(bytes) = g.verdict.as_ref().and_then(|v| v.flow.backlog_bytes) {
+            if let Some(bytes) = g.latest.verdict.as_ref().and_then(|v| v.flow.backlog_bytes) {
                 points.put(bytes);
             }
         }),
@@ -108,7 +123,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
         "99th percentile of the ages in the latest interval if one part of the waiting were gone, \
          from a replay of the queue",
         Source::Session(|g, points| {
-            for outcome in g.what_if.iter().flat_map(|w| &w.scenarios) {
+            for outcome in g.latest.what_if.iter().flat_map(|w| &w.scenarios) {
                 let scenario = [("scenario", scenario_name(outcome.scenario))];
                 points.put_by(&scenario, outcome.age.p99_ns as f64 / 1e9);
             }

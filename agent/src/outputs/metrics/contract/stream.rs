@@ -14,8 +14,8 @@ pub(super) static ENTRIES: [Entry; 15] = [
         "tag52_messages_total",
         "Messages with an age, by kind",
         Source::Session(|g, points| {
-            points.put_by(&[("kind", "fresh")], g.messages);
-            points.put_by(&[("kind", "resend")], g.resends);
+            points.put_by(&[("kind", "fresh")], g.totals.messages);
+            points.put_by(&[("kind", "resend")], g.totals.resends);
         }),
     )
     .by(&[label("kind", "`fresh`, `resend` (43=Y)")], 2),
@@ -23,7 +23,7 @@ pub(super) static ENTRIES: [Entry; 15] = [
         "tag52_messages_excluded_total",
         "Messages without an age, by reason",
         Source::Session(|g, points| {
-            for (reason, count) in g.excluded.iter() {
+            for (reason, count) in g.totals.excluded.iter() {
                 points.put_by(&[("reason", reason.name())], count);
             }
         }),
@@ -39,77 +39,77 @@ pub(super) static ENTRIES: [Entry; 15] = [
     Entry::counter(
         "tag52_messages_unknown_total",
         "Fresh messages with any unknown time",
-        Source::Session(|g, points| points.put(g.unknown)),
+        Source::Session(|g, points| points.put(g.totals.unknown)),
     ),
     Entry::counter(
         "tag52_messages_skewed_total",
         "Fresh messages stamped ahead of our clock",
-        Source::Session(|g, points| points.put(g.skewed)),
+        Source::Session(|g, points| points.put(g.totals.skewed)),
     ),
     Entry::counter(
         "tag52_ack_pending_seconds_total",
         "Time in flight of fresh messages during which an acknowledgement of ours was pending",
-        Source::Session(|g, points| points.put(seconds(g.ack_pending_ns as i128))),
+        Source::Session(|g, points| points.put(seconds(g.totals.ack_pending_ns as i128))),
     )
     .unit(Unit::Seconds),
     Entry::counter(
         "tag52_negative_in_flight_seconds_total",
         "Time in flight below zero (clock skew): subtract it from tag52_age_seconds_total for the \
          summed age",
-        Source::Session(|g, points| points.put(seconds(g.negative_ns))),
+        Source::Session(|g, points| points.put(seconds(g.totals.negative_ns))),
     )
     .unit(Unit::Seconds),
     Entry::gauge(
         "tag52_clock_skew_seconds",
         "How far the venue's clock was ahead of ours in the latest message; 0 when it was not \
          ahead",
-        Source::Session(|g, points| points.put(seconds(g.skew_latest_ns.into()))),
+        Source::Session(|g, points| points.put(seconds(g.latest.skew_ns.into()))),
     )
     .unit(Unit::Seconds),
     Entry::counter(
         "tag52_window_closures_total",
         "How often our receive window closed because the application did not read",
-        Source::Session(|g, points| points.put(g.window.closed)),
+        Source::Session(|g, points| points.put(g.totals.window.closed)),
     ),
     Entry::counter(
         "tag52_window_closed_seconds_total",
         "Time that our receive window was closed, a closure that still lasts included",
-        Source::Session(|g, points| points.put(seconds(g.window.closed_ns().into()))),
+        Source::Session(|g, points| points.put(seconds(g.totals.window.closed_ns().into()))),
     )
     .unit(Unit::Seconds),
     Entry::counter(
         "tag52_lock_waits_total",
         "Lock waits of the ingest thread; a wait with timeouts counts once",
-        Source::Session(|g, points| points.put(g.threads.lock_waits)),
+        Source::Session(|g, points| points.put(g.totals.lock_waits.lock_waits)),
     ),
     Entry::gauge(
         "tag52_lock_wait_longest_seconds",
         "Longest lock wait of the ingest thread since the session began",
         Source::Session(|g, points| {
-            points.put(seconds(g.threads.longest_lock_wait_ns.into()));
+            points.put(seconds(g.totals.lock_waits.longest_lock_wait_ns.into()));
         }),
     )
     .unit(Unit::Seconds),
     Entry::counter(
         "tag52_tap_skipped_bytes_total",
         "Bytes skipped in the stream to find the next message",
-        Source::Session(|g, points| points.put(g.tap.skipped_bytes)),
+        Source::Session(|g, points| points.put(g.totals.tap.skipped_bytes)),
     )
     .unit(Unit::Bytes),
     Entry::counter(
         "tag52_tap_lost_bytes_total",
         "Bytes of the stream that did not reach the agent",
-        Source::Session(|g, points| points.put(g.tap.lost_bytes)),
+        Source::Session(|g, points| points.put(g.totals.tap.lost_bytes)),
     )
     .unit(Unit::Bytes),
     Entry::counter(
         "tag52_tap_garbled_total",
         "Messages with wrong framing",
-        Source::Session(|g, points| points.put(g.tap.garbled)),
+        Source::Session(|g, points| points.put(g.totals.tap.garbled)),
     ),
     Entry::counter(
         "tag52_tap_incomplete_headers_total",
         "Messages whose header was too long or lacked a field",
-        Source::Session(|g, points| points.put(g.tap.incomplete_headers)),
+        Source::Session(|g, points| points.put(g.totals.tap.incomplete_headers)),
     ),
 ];
