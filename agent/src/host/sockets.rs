@@ -65,13 +65,13 @@ impl SocketPeers {
 
     fn search(&mut self, pid: u32, inode: u64, begun: Instant) -> Option<String> {
         let number = inode.to_string();
-        // The tables of the process's network namespace, with the column of the inode and the parser
-        // of a line.
+        // The tables of the process's network namespace, with the column of the inode and the
+        // parser of a line.
         type ParseLine = fn(&str) -> Option<String>;
         let tables: [(&str, usize, ParseLine); 5] = [
             ("tcp", 9, inet_peer),
             ("tcp6", 9, inet_peer),
-            ("unix", 6, unix_path),
+            ("unix", 6, unix_name),
             ("udp", 9, inet_peer),
             ("udp6", 9, inet_peer),
         ];
@@ -112,8 +112,9 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// The path that the socket in a line of `unix` is bound to: the kernel does not name the peer.
-fn unix_path(line: &str) -> Option<String> {
+/// `unix`, with the path that the socket in a line of `unix` is bound to, if it is: the kernel does
+/// not name the peer.
+fn unix_name(line: &str) -> Option<String> {
     let mut peer = "unix".to_owned();
     if let Some(path) = line.split_ascii_whitespace().nth(7) {
         let _ = write!(peer, ":{path}");

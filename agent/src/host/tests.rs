@@ -11,8 +11,8 @@ use std::{
 
 use super::*;
 
-/// Its second thread holds the GIL in `Books.add`, its third one waits in `Feed.pause`; the first one
-/// waits, too.
+/// Its second thread holds the GIL in `Books.add`, its third one waits in `Feed.pause`; the first
+/// one waits, too.
 const SCRIPT: &str = r#"
 import sys, threading, time
 

@@ -37,7 +37,7 @@ struct ThreadEntry {
     is_kernel: bool,
     /// The path of its cgroup below the mount.
     cgroup: String,
-    /// When it was looked up in /proc last.
+    /// When it was read from /proc last.
     checked: Instant,
     /// When it existed last.
     alive: Instant,
@@ -83,7 +83,7 @@ impl ThreadTable {
             .unwrap_or_default()
     }
 
-    /// How a thread relates to the process `reader_pid`. An unknown thread is taken for one of another
+    /// How a thread relates to the process `reader_pid`. An unknown thread counts as one of another
     /// cgroup.
     pub(super) fn relation(&mut self, tid: u32, reader_pid: u32) -> RunnerRelation {
         self.relation_at(tid, reader_pid, Instant::now())

@@ -144,8 +144,8 @@ impl ApiPod {
         &self.metadata.resource_version
     }
 
-    /// Whether none of its containers runs any more. The pods of finished jobs stay in the API until
-    /// somebody deletes them.
+    /// Whether none of its containers runs any more. The pods of finished jobs stay in the API
+    /// until they are deleted.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.status.phase.as_deref(), Some("Succeeded" | "Failed"))
     }

@@ -61,11 +61,11 @@ impl FailureKind {
     const fn advice(self) -> Option<(&'static str, &'static str)> {
         Some(match self {
             Self::Forbidden => (
-                "its account may not read pods",
-                "grant the service account get, list and watch on pods (a ClusterRole)",
+                "tag52's account may not read pods",
+                "grant its service account get, list and watch on pods (a ClusterRole)",
             ),
             Self::Unauthorized => (
-                "the API server does not accept its credentials",
+                "the API server does not accept tag52's credentials",
                 "check the service account's token, or the user in the kubeconfig",
             ),
             Self::Gone => return None,

@@ -1,9 +1,9 @@
 //! Follows the pods: lists them once, then watches them, and starts over after failures.
 //!
 //! The client library has a watcher of its own. This one differs where it matters here: it lists
-//! again after a `410 Gone` as an answer (the library's would ask for ever), it gives up on a server
-//! that accepts the connection and stays silent, and every answer says whether the API can be
-//! reached at the moment.
+//! again after a `410 Gone` as an answer (the library's would ask for ever), it gives up on a
+//! server that accepts the connection and stays silent, and every answer says whether the API can
+//! be reached at the moment.
 
 use std::{
     collections::HashSet,

@@ -245,7 +245,9 @@ mod tests {
         }
 
         #[test]
-        fn a_displayed_selector_parses_to_itself(text in "[a-c](=|!=|==)[a-c](,!?[a-c]( (not)?in \\([a-c](,[a-c])?\\))?){0,3}") {
+        fn a_displayed_selector_parses_to_itself(
+            text in "[a-c](=|!=|==)[a-c](,!?[a-c]( (not)?in \\([a-c](,[a-c])?\\))?){0,3}",
+        ) {
             // Some of these, such as `!a in (b)`, are not selectors.
             if let Ok(selector) = text.parse::<LabelSelector>() {
                 prop_assert_eq!(selector.to_string().parse::<LabelSelector>(), Ok(selector));

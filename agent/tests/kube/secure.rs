@@ -44,7 +44,8 @@ impl ServiceAccountFiles {
         // `ca.crt` is relative to the kubeconfig.
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
-             clusters: [{{name: c, cluster: {{server: 'https://{address}', certificate-authority: ca.crt}}}}]\n\
+             clusters: [{{name: c, cluster: \
+             {{server: 'https://{address}', certificate-authority: ca.crt}}}}]\n\
              contexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
              users: [{{name: u, user: {{tokenFile: '{}'}}}}]\n",
             self.file("token").display()

@@ -461,7 +461,8 @@ fn refuse(connection: &mut dyn Connection, code: u16, why: &str) -> io::Result<(
 fn reply(connection: &mut dyn Connection, code: u16, body: &str) -> io::Result<()> {
     write!(
         connection,
-        "HTTP/1.1 {code} CannedAnswer\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {code} Answer\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
         body.len()
     )
 }

@@ -278,8 +278,8 @@ fn value(text: &str, name: &str) -> Option<u64> {
 }
 
 /// The cgroups that were throttled between two samples, the process's own first, by path, and for
-/// how long, nanoseconds as the kernel counts them: those of several CPUs are summed, and throttling
-/// in progress is counted when it ends (0 until then).
+/// how long, nanoseconds as the kernel counts them: those of several CPUs are summed, and
+/// throttling in progress is counted when it ends (0 until then).
 ///
 /// A cgroup that is in one of the samples only, because the process has moved, is skipped.
 #[must_use]

@@ -3,8 +3,8 @@
 //! In a container the kernel writes every cgroup path relative to the container's own cgroup: the
 //! host's cgroup file system, mounted into it, has the root `/../../..`, and the cgroup of another
 //! pod is `/../../pod2/container`. Between the two are the folders from the mount's top to
-//! the container's own cgroup, which the kernel shows nowhere; [`NamespacePath::home`] finds them by
-//! the inode of that cgroup.
+//! the container's own cgroup, which the kernel shows nowhere; [`NamespacePath::home`] finds them
+//! by the inode of that cgroup.
 
 use std::{
     ffi::OsString,
@@ -48,8 +48,8 @@ impl NamespacePath {
         self.up == 0 && self.down.as_os_str().is_empty()
     }
 
-    /// Whether this is an ancestor of the root of our namespace: other paths can be located below it
-    /// only with the folders between the two.
+    /// Whether this is an ancestor of the root of our namespace: other paths can be located below
+    /// it only with the folders between the two.
     fn is_above_home(&self) -> bool {
         self.up > 0 && self.down.as_os_str().is_empty()
     }
@@ -71,8 +71,8 @@ impl NamespacePath {
         (!leads_up).then(|| Path::new("/").join(below))
     }
 
-    /// The folders from the top of this mount down to the root of our namespace, which is at the top
-    /// of the mount `own`.
+    /// The folders from the top of this mount down to the root of our namespace, which is at the
+    /// top of the mount `own`.
     pub(super) fn home(&self, mount: &Path, own: &Path) -> Option<Vec<OsString>> {
         if !self.is_above_home() || self.up > MAX_DEPTH {
             return None;

@@ -87,7 +87,7 @@ impl MappedFiles {
             if let MMapPath::Path(path) = &map.pathname
                 && map.perms.contains(MMPermissions::EXECUTE)
             {
-                // Files that are named after Python come first; but any program may contain CPython.
+                // Files named after Python come first, but any program may contain CPython.
                 let unlikely = !is_named_python(path);
                 files.entry((unlikely, path)).or_default().push(map);
             }

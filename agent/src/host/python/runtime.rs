@@ -18,9 +18,9 @@ pub(in crate::host) struct PythonRuntime {
 }
 
 impl PythonRuntime {
-    /// Whether a futex at this address is the GIL. The only futexes inside of `_PyRuntime` are those
-    /// of the main interpreter's GIL, which is its own since 3.12; other locks of the runtime are
-    /// allocated elsewhere.
+    /// Whether a futex at this address is the GIL. The only futexes inside of `_PyRuntime` are
+    /// those of the main interpreter's GIL, which is its own since 3.12; other locks of the runtime
+    /// are allocated elsewhere.
     pub(super) fn has_gil_at(&self, address: u64) -> bool {
         !self.free_threaded && (self.start..self.start + self.size).contains(&address)
     }
