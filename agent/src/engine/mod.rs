@@ -33,7 +33,7 @@ use crate::{
         top::{Screen, ScreenConfig},
     },
     pipeline::Publisher,
-    recording::{Header, Recorder, WriteError, Written},
+    recording::{Recorder, RecordingHeader, RecordingTotals, WriteError},
     signals::StopSignals,
 };
 use clock_watch::ClockWatch;
@@ -115,7 +115,7 @@ fn new_publisher(
     model: Arc<Mutex<Model>>,
 ) -> Result<Publisher<Recorder>, RunError> {
     let recorder = config.recording.as_ref().map(|to| {
-        let header = Header::new(watched.to_owned(), start, config.max_latency);
+        let header = RecordingHeader::new(watched.to_owned(), start, config.max_latency);
         Recorder::start(&to.path, to.max_size_bytes, header)
     });
     let format = match config.display {
@@ -199,7 +199,7 @@ impl Run<'_> {
     }
 }
 
-fn log_recording(recorded: Result<Written, WriteError>) -> Result<(), RunError> {
+fn log_recording(recorded: Result<RecordingTotals, WriteError>) -> Result<(), RunError> {
     log::info!("{}", recorded?);
     Ok(())
 }

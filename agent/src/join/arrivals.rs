@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use agent_common::Snapshot;
 
-/// Arrivals retained for one socket (about 40 MiB). The kernel's receive buffer is full long before,
-/// unless every segment is tiny; then the oldest become unknown.
+/// Arrivals retained for one socket (about 40 MiB). The kernel's receive buffer is full long
+/// before, unless every segment is tiny; then the oldest become unknown.
 const MAX_ARRIVALS: usize = 1 << 19;
 
 #[derive(Clone, Copy, Debug)]

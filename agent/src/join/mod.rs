@@ -2,10 +2,10 @@
 //! ages.
 //!
 //! [`SocketTable`] gives every event to the socket it is about. A [`socket`] takes its messages
-//! through the four moments, with one module per concept: [`state_times`] (what a thread did between
-//! two snapshots), [`arrivals`] (the moment arrived), [`reader_history`] (what a new reader did
-//! before), [`window`] (held back), [`timeline`] (what the reader did up to an instant without a
-//! snapshot), [`pending_acks`] (acknowledgements of ours that the venue may wait for),
+//! through the four moments, with one module per concept: [`state_times`] (what a thread did
+//! between two snapshots), [`arrivals`] (the moment arrived), [`reader_history`] (what a new reader
+//! did before), [`window`] (held back), [`timeline`] (what the reader did up to an instant without
+//! a snapshot), [`pending_acks`] (acknowledgements of ours that the venue may wait for),
 //! [`pending_batch`] (received and not handed off), [`pending_message`] (the matrix of one message)
 //! and [`narrowing`] (when within its second a message was sent).
 

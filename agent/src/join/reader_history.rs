@@ -1,8 +1,8 @@
 //! What a thread did before it became a socket's reader.
 //!
-//! An arrival carries the counters of the reader of that time. When another thread then receives the
-//! bytes, they have waited for that one. What it did in the meantime follows from its last changes
-//! of state, which the probes hand over with its first receive call on the socket.
+//! An arrival carries the counters of the reader of that time. When another thread then receives
+//! the bytes, they have waited for that one. What it did in the meantime follows from its last
+//! changes of state, which the probes hand over with its first receive call on the socket.
 
 use agent_common::{
     HISTORY_CHANGES, ReaderHistory, STATE_COUNT, Snapshot, StateChange, ThreadState,

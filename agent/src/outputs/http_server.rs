@@ -31,7 +31,8 @@ impl MetricsServer {
             };
             if let Err(error) = endpoint.serve(exposition, heartbeat, shutdown).await {
                 log::error!(
-                    "the metrics endpoint has stopped, scrapes fail from now on; everything else goes on: {error}"
+                    "the metrics endpoint has stopped, scrapes fail from now on, and the run \
+                     goes on: {error}"
                 );
             }
         });

@@ -1,4 +1,4 @@
-//! A recording as a trace that other programs show.
+//! Export: the updates of a recording go to a trace that other programs show.
 
 use std::{
     fs::File,
@@ -11,13 +11,13 @@ use thiserror::Error;
 use crate::{
     outputs::perfetto::{Trace, TraceFilter},
     pipeline::Sink as _,
-    recording::{ReadError, Reader},
+    recording::{ReadError, RecordingReader},
 };
 
-/// What is exported, and where to.
+/// An export.
 #[derive(Clone, Debug)]
 pub struct ExportConfig {
-    /// The newest segment; older ones are found by themselves.
+    /// The newest segment of the recording; older ones are found by their names.
     pub recording: PathBuf,
     /// Where the trace for the Perfetto UI goes.
     pub trace: PathBuf,
@@ -25,60 +25,61 @@ pub struct ExportConfig {
     pub filter: TraceFilter,
 }
 
-/// Why a trace could not be made, or is not whole.
+/// Why a trace could not be made, or is incomplete.
 #[derive(Debug, Error)]
 pub enum ExportError {
-    /// The recording.
+    /// The recording cannot be opened.
     #[error("{path}: {source}")]
     Read {
-        /// Which file.
+        /// The file.
         path: String,
-        /// Why.
+        /// What failed.
         source: ReadError,
     },
     /// The recording is damaged; what could be read is in the trace.
-    #[error("the trace holds what could be read: {0}")]
+    #[error("the trace is incomplete, it holds what could be read: {0}")]
     Rest(ReadError),
-    /// The trace.
+    /// The trace cannot be written.
     #[error("{path}: {source}")]
     Write {
-        /// Which file.
+        /// The file.
         path: String,
-        /// Why.
+        /// What failed.
         source: io::Error,
     },
 }
 
 impl ExportError {
-    /// Whether another call would mend it.
+    /// Whether other arguments would mend it.
     #[must_use]
     pub const fn is_bad_use(&self) -> bool {
         matches!(self, Self::Read { .. })
     }
 }
 
-/// Makes the trace, and says on standard error what is in it and what was left out.
+/// Writes the trace, and logs how many messages and waits are in it and how many were not drawn.
 ///
 /// # Errors
 /// [`ExportError`]
 pub fn export(config: &ExportConfig) -> Result<(), ExportError> {
     let shown = |path: &Path| path.display().to_string();
-    let mut reader = Reader::open(&config.recording).map_err(|source| ExportError::Read {
-        path: shown(&config.recording),
-        source,
-    })?;
+    let mut reader =
+        RecordingReader::open(&config.recording).map_err(|source| ExportError::Read {
+            path: shown(&config.recording),
+            source,
+        })?;
     let failed = |source| ExportError::Write {
         path: shown(&config.trace),
         source,
     };
     let file = File::create(&config.trace).map_err(failed)?;
     let mut trace = Trace::new(file, config.filter);
-    let mut damaged = None;
+    let mut damage = None;
     for read in &mut reader {
         match read {
             Ok((at, update)) => trace.publish(at, update),
-            // The rest of that segment; the next one may be whole.
-            Err(error) => damaged = Some(error),
+            // The rest of this segment is lost; the next one may be complete.
+            Err(error) => damage = Some(error),
         }
     }
     let exported = trace.finish().map_err(failed)?;
@@ -89,5 +90,5 @@ pub fn export(config: &ExportConfig) -> Result<(), ExportError> {
         .map(|(name, count)| format!("{} {count}", name.replace('_', " ")))
         .collect();
     log::info!("{}: {}", shown(&config.trace), counts.join(", "));
-    damaged.map_or(Ok(()), |error| Err(ExportError::Rest(error)))
+    damage.map_or(Ok(()), |error| Err(ExportError::Rest(error)))
 }

@@ -2,39 +2,39 @@
 
 use std::io::{self, Read, Write};
 
-/// Packed length, length, checksum of the lengths and the packed bytes; 32 bits each,
-/// little-endian.
-const HEAD: usize = 12;
-/// No frame is larger, packed or not: a file that says so is damaged.
-const LARGEST: usize = 1 << 24;
+/// The head of a frame: packed length, length, and checksum of the lengths and the packed bytes, 32
+/// bits each, little-endian.
+const HEAD_BYTES: usize = 12;
+/// No frame is larger, unpacked: a file that says so is damaged.
+const MAX_FRAME_BYTES: usize = 1 << 24;
 
-/// Writes frames.
+/// Packs frames and writes them.
 #[derive(Debug, Default)]
 pub(super) struct Packer {
     packed: Vec<u8>,
 }
 
 impl Packer {
-    /// The frame of these bytes.
+    /// Packs bytes into a frame.
     pub(super) fn pack(&mut self, bytes: &[u8]) -> &[u8] {
         self.packed.resize(
-            HEAD + lz4_flex::block::get_maximum_output_size(bytes.len()),
+            HEAD_BYTES + lz4_flex::block::get_maximum_output_size(bytes.len()),
             0,
         );
-        let length = lz4_flex::block::compress_into(bytes, &mut self.packed[HEAD..])
+        let length = lz4_flex::block::compress_into(bytes, &mut self.packed[HEAD_BYTES..])
             .expect("room for the worst case");
-        self.packed.truncate(HEAD + length);
+        self.packed.truncate(HEAD_BYTES + length);
         self.packed[..4].copy_from_slice(&(length as u32).to_le_bytes());
         self.packed[4..8].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
-        let sum = checksum(&self.packed[..8], &self.packed[HEAD..]);
-        self.packed[8..HEAD].copy_from_slice(&sum.to_le_bytes());
+        let sum = checksum(&self.packed[..8], &self.packed[HEAD_BYTES..]);
+        self.packed[8..HEAD_BYTES].copy_from_slice(&sum.to_le_bytes());
         &self.packed
     }
 
-    /// The same to a sink.
+    /// Packs bytes and writes the frame. Returns its length.
     pub(super) fn write(&mut self, bytes: &[u8], sink: &mut impl Write) -> io::Result<usize> {
         // The reader would take it for damage.
-        if bytes.len() > LARGEST {
+        if bytes.len() > MAX_FRAME_BYTES {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         let frame = self.pack(bytes);
@@ -50,26 +50,26 @@ fn checksum(lengths: &[u8], packed: &[u8]) -> u32 {
     sum.finalize()
 }
 
-/// Why there is no further frame.
+/// Why the next frame cannot be read.
 #[derive(Debug)]
 pub(super) enum FrameError {
     Io(io::Error),
-    /// The file ends here, so many bytes into a frame.
+    /// The file ends this many bytes into a frame.
     Cut(usize),
-    /// What is there is no frame.
+    /// The bytes are not a frame.
     Damaged,
 }
 
-/// Reads the next frame into `bytes` (their former content is gone) and says how long it was in the
+/// Reads the next frame into `bytes`, whose former content is lost, and returns its length in the
 /// file.
 pub(super) fn read(
     source: &mut impl Read,
     packed: &mut Vec<u8>,
     bytes: &mut Vec<u8>,
 ) -> Result<usize, FrameError> {
-    let mut head = [0; HEAD];
+    let mut head = [0; HEAD_BYTES];
     let found = fill(source, &mut head).map_err(FrameError::Io)?;
-    if found < HEAD {
+    if found < HEAD_BYTES {
         return Err(FrameError::Cut(found));
     }
     let word = |at: usize| {
@@ -77,7 +77,7 @@ pub(super) fn read(
         u32::from_le_bytes(bytes)
     };
     let (packed_length, length) = (word(0) as usize, word(4) as usize);
-    if packed_length > 2 * LARGEST || length > LARGEST {
+    if packed_length > 2 * MAX_FRAME_BYTES || length > MAX_FRAME_BYTES {
         return Err(FrameError::Damaged);
     }
     packed.clear();
@@ -86,14 +86,14 @@ pub(super) fn read(
         .read_to_end(packed)
         .map_err(FrameError::Io)?;
     if found < packed_length {
-        return Err(FrameError::Cut(HEAD + found));
+        return Err(FrameError::Cut(HEAD_BYTES + found));
     }
     if checksum(&head[..8], packed) != word(8) {
         return Err(FrameError::Damaged);
     }
     bytes.resize(length, 0);
     match lz4_flex::block::decompress_into(packed, bytes) {
-        Ok(found) if found == length => Ok(HEAD + packed_length),
+        Ok(found) if found == length => Ok(HEAD_BYTES + packed_length),
         _ => Err(FrameError::Damaged),
     }
 }

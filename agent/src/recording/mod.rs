@@ -1,17 +1,16 @@
-//! Recordings: everything the model was told, in a file, so that the same model can be made again.
+//! Recordings: every update of a run, in a file, so that the same model can be made again.
 //!
 //! A recording holds no message bodies, only what is joined from them: sequence numbers, types,
-//! instants, parts of ages; and the names of sessions, threads, cgroups and files that waits were
-//! on.
+//! instants, matrices; and the names of sessions, threads, cgroups and the files of waits.
 //!
 //! # Format
 //!
 //! A recording is one file or several segments: `FILE` is the newest, `FILE.1` the one before, and
 //! so on. Each begins with magic and version and can be read alone. After these come frames, each
-//! compressed (LZ4), with its length and checksum. The first holds the [`Header`], the others
-//! [records](wire) back to back: mostly differences to the record before, as variable-length
-//! integers. The last record of a segment says that it is whole; a segment without one was cut off,
-//! and is read up to its last whole frame.
+//! compressed (LZ4), with its length and checksum. The first holds the [`RecordingHeader`], the
+//! others [records](wire) back to back: mostly differences to the record before, as variable-length
+//! integers. The last record of a segment says that it is complete; a segment without one was cut
+//! off, and is read up to its last complete frame.
 
 mod batch;
 mod codec;
@@ -28,13 +27,13 @@ mod tests;
 mod wire;
 mod writer;
 
-pub use reader::{ReadError, Reader};
+pub use reader::{ReadError, RecordingReader};
 pub use recorder::Recorder;
-pub use segment::Header;
-pub use writer::{WriteError, Written};
+pub use segment::RecordingHeader;
+pub use writer::{RecordingTotals, WriteError};
 
-/// Files of a recording, at the most: the newest and seven before it.
-const SEGMENTS: u32 = 8;
+/// Files of a recording at most: the newest and seven older ones.
+const MAX_SEGMENTS: u32 = 8;
 
 /// The name of a recording's `n`th file, the newest being 0.
 fn segment_path(newest: &std::path::Path, n: u32) -> std::path::PathBuf {

@@ -1,4 +1,4 @@
-//! What a segment must know of what earlier ones told, to be readable alone.
+//! The updates that a segment repeats at its beginning, so that it can be read alone.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -10,9 +10,9 @@ use crate::domain::{
     WindowClosures,
 };
 
-/// The last of everything that holds until it is told anew.
+/// The last update of each kind and subject that holds until the next one.
 #[derive(Debug, Default)]
-pub(super) struct Dictionary {
+pub(super) struct Preamble {
     culprits: BTreeMap<CulpritId, Arc<Culprit>>,
     cgroups: BTreeMap<u32, Box<CgroupUse>>,
     processes: BTreeMap<u32, Box<ProcessInfo>>,
@@ -21,9 +21,9 @@ pub(super) struct Dictionary {
     health: Option<Box<Health>>,
 }
 
-impl Dictionary {
-    /// Keeps what still holds later.
-    pub(super) fn learn(&mut self, update: Update) {
+impl Preamble {
+    /// Retains an update that still holds in later segments.
+    pub(super) fn retain(&mut self, update: Update) {
         match update {
             Update::Culprit(id, culprit) => {
                 self.culprits.insert(id, culprit);
@@ -57,13 +57,13 @@ impl Dictionary {
             | Update::Tap(..)
             | Update::Wait(_)
             | Update::HolderSample(_)
-            // Comes anew with every interval.
+            // Published anew with every interval.
             | Update::ThreadUse(_)
             | Update::IntervalEnded => {}
         }
     }
 
-    /// What is to be told again.
+    /// The updates to repeat.
     pub(super) fn updates(&self) -> impl Iterator<Item = Update> + '_ {
         let culprits = self.culprits.iter();
         let cgroups = self.cgroups.values();

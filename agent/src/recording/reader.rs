@@ -10,66 +10,71 @@ use std::{
 use thiserror::Error;
 
 use super::{
-    SEGMENTS,
+    MAX_SEGMENTS,
     codec::{Decoded, Decoder},
     frame::{self, FrameError},
-    segment::{Header, VERSION},
+    segment::{RecordingHeader, VERSION},
     segment_path,
 };
 use crate::domain::{Moment, Update};
 
-/// Why a recording, or the rest of it, cannot be read.
+/// Why a recording or a part of it cannot be read.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// The file.
+    /// The file cannot be read.
     #[error("the recording cannot be read: {0}")]
     Io(#[source] io::Error),
-    /// It begins with something else.
-    #[error("it is not a recording of tag52")]
+    /// It does not begin as a recording.
+    #[error("the file is not a recording of tag52")]
     NotARecording,
-    /// Written by another version of the format.
+    /// It was written in another version of the format.
     #[error(
-        "the recording has format {0}, this tag52 reads format {VERSION}: use the tag52 that wrote it"
+        "the recording has format {0}, and this tag52 reads format {VERSION}: use the tag52 \
+         that wrote it"
     )]
     Version(u16),
-    /// The file ends before the recording does: the agent was killed, or still runs. All whole
+    /// The file ends before the recording does: the agent was killed, or still runs. All complete
     /// frames before were read.
-    #[error("the recording ends early, {bytes} bytes into a frame: all before was read")]
+    #[error(
+        "the recording ends early, because the agent was killed or still runs: all complete frames \
+         were read, and of one more there are {bytes} bytes"
+    )]
     Truncated {
-        /// How much is there of the frame that is not whole.
+        /// How many bytes there are of the incomplete frame.
         bytes: u64,
     },
-    /// The bytes are not what was written. All before was read.
-    #[error("the recording is damaged at byte {offset}: all before was read")]
+    /// A checksum or a record is wrong. Everything before was read.
+    #[error("the recording is damaged at byte {offset}: everything before was read")]
     Damaged {
-        /// Where the frame begins that cannot be read.
+        /// Where the damaged frame begins.
         offset: u64,
     },
 }
 
 /// Reads a recording, the oldest segment first.
 ///
-/// As an iterator it gives every [`Update`] with its [`Moment`]. An error ends the segment it occurs
-/// in; the iterator goes on with the next one, and ends with the last.
-pub struct Reader {
-    header: Header,
-    segments: VecDeque<(Segment, Header)>,
-    current: Option<Segment>,
-    /// Whether the next segment follows on all that was read, so that it repeats what is there.
+/// As an iterator it returns every [`Update`] with its [`Moment`]. An error ends the segment that
+/// it occurs in; the iterator continues with the next segment, and ends with the last.
+pub struct RecordingReader {
+    header: RecordingHeader,
+    segments: VecDeque<(SegmentReader, RecordingHeader)>,
+    current: Option<SegmentReader>,
+    /// The segment before the next one was read to its end, so that the next one repeats updates
+    /// that were returned already.
     follows: bool,
     until: Moment,
     lost: u64,
 }
 
-impl std::fmt::Debug for Reader {
+impl std::fmt::Debug for RecordingReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader")
+        f.debug_struct("RecordingReader")
             .field("header", &self.header)
             .finish_non_exhaustive()
     }
 }
 
-impl Reader {
+impl RecordingReader {
     /// Opens a recording and the segments before it (`FILE.1`, ...), as far as they belong to it.
     /// An older segment by its own name is read alone.
     ///
@@ -78,10 +83,10 @@ impl Reader {
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let open = |path: &Path| {
             let file = File::open(path).map_err(ReadError::Io)?;
-            Segment::open(Box::new(BufReader::new(file)))
+            SegmentReader::open(Box::new(BufReader::new(file)))
         };
         let mut segments = VecDeque::from([open(path)?]);
-        for n in 1..SEGMENTS {
+        for n in 1..MAX_SEGMENTS {
             match open(&segment_path(path, n)) {
                 Ok(older) if older.1.precedes(&segments[0].1) => segments.push_front(older),
                 _ => break,
@@ -95,11 +100,11 @@ impl Reader {
     /// # Errors
     /// [`ReadError`], when it does not begin as a recording.
     pub fn new(source: impl Read + Send + 'static) -> Result<Self, ReadError> {
-        let segment = Segment::open(Box::new(source))?;
+        let segment = SegmentReader::open(Box::new(source))?;
         Ok(Self::of(VecDeque::from([segment])))
     }
 
-    fn of(segments: VecDeque<(Segment, Header)>) -> Self {
+    fn of(segments: VecDeque<(SegmentReader, RecordingHeader)>) -> Self {
         let header = segments[0].1.clone();
         let until = header.from;
         Self {
@@ -112,27 +117,27 @@ impl Reader {
         }
     }
 
-    /// What the oldest segment there is says of itself. Its `segment` is the number of those that
-    /// are gone; a model is to begin at its `from`.
+    /// The header of the oldest segment that exists. Its `segment` is the number of older ones that
+    /// are gone; a model has to begin at its `from`.
     #[must_use]
-    pub const fn header(&self) -> &Header {
+    pub const fn header(&self) -> &RecordingHeader {
         &self.header
     }
 
-    /// The moment of what was read last; once all is read, when the recording ends.
+    /// The moment of the last update; once everything is read, the end of the recording.
     #[must_use]
     pub const fn until(&self) -> Moment {
         self.until
     }
 
-    /// How many updates, so far, reached the model and could not be recorded.
+    /// How many updates, so far, were published and dropped from the recording.
     #[must_use]
     pub const fn lost(&self) -> u64 {
         self.lost
     }
 }
 
-impl Iterator for Reader {
+impl Iterator for RecordingReader {
     type Item = Result<(Moment, Update), ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -154,7 +159,7 @@ impl Iterator for Reader {
             let moment = segment.decoder.moment();
             match decoded {
                 Decoded::Repeated => segment.repeats = false,
-                // The segment before had it.
+                // It was returned from the segment before.
                 Decoded::Update(_) if segment.repeats => {}
                 Decoded::Update(update) => {
                     self.until = moment;
@@ -175,22 +180,25 @@ impl Iterator for Reader {
     }
 }
 
-struct Segment {
+/// Reads one segment.
+struct SegmentReader {
     source: Box<dyn Read + Send>,
     decoder: Decoder,
-    /// In the repeated part, and all of it is known.
+    /// The updates are repeated ones that were returned already.
     repeats: bool,
-    /// Where the frame in `bytes` ends.
+    /// Where the frame in `bytes` ends in the file.
     offset: u64,
+    /// Where it begins in the file.
     frame_at: u64,
     packed: Vec<u8>,
     bytes: Vec<u8>,
+    /// Where the next record begins in `bytes`.
     at: usize,
 }
 
-impl Segment {
-    fn open(mut source: Box<dyn Read + Send>) -> Result<(Self, Header), ReadError> {
-        let (header, offset) = Header::read(&mut source)?;
+impl SegmentReader {
+    fn open(mut source: Box<dyn Read + Send>) -> Result<(Self, RecordingHeader), ReadError> {
+        let (header, offset) = RecordingHeader::read(&mut source)?;
         let segment = Self {
             source,
             decoder: Decoder::new(header.from),

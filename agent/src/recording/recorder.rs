@@ -1,4 +1,4 @@
-//! A thread that writes a recording while the watch goes on.
+//! A thread that writes a recording while the run goes on.
 
 use std::{
     io, mem,
@@ -13,47 +13,48 @@ use std::{
 };
 
 use super::{
-    batch::{Batch, BatchEntry},
-    segment::Header,
-    writer::{WriteError, Writer, Written},
+    batch::{BatchEntry, UpdateBatch},
+    segment::RecordingHeader,
+    writer::{RecordingTotals, WriteError, Writer},
 };
 use crate::{
     domain::{Moment, Sink, Update},
     pipeline::RecordingSink,
 };
 
-/// Inputs that go to the writing thread at a time, at the most.
-const BATCH: usize = 512;
-/// Inputs on their way, at the most, some 200 bytes each; beyond them messages, waits and samples
-/// are left out and counted.
-const UNDER_WAY: usize = 1 << 16;
-/// Batches whose memory is there from the start, 100 KiB each: fresh pages in a burst would cost
-/// more than all else here.
-const READY: usize = 16;
-/// How much the writing thread gives way: its work can wait, what is watched cannot.
-const NICE: libc::c_int = 10;
-/// What was told goes to the file after so long at the latest: that much a crash costs.
-const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// Updates that go to the writing thread at a time.
+const UPDATES_PER_BATCH: usize = 512;
+/// Updates that wait for the writing thread, some 200 bytes each. When there are more, messages,
+/// waits and samples are dropped and counted.
+const MAX_PENDING_UPDATES: usize = 1 << 16;
+/// Batches whose memory is allocated at the start, 100 KiB each: fresh pages in a burst would cost
+/// more than everything else here.
+const PREALLOCATED_BATCHES: usize = 16;
+/// The nice value of the writing thread: its work can wait, the observed processes cannot.
+const WRITER_NICE: libc::c_int = 10;
+/// Updates are written to the file after so long at the latest: a crash costs no more than that.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Records what the model is told. Telling it takes some nanoseconds: another thread encodes,
-/// compresses and writes.
+/// Records updates. Handing one over takes some nanoseconds: another thread encodes, compresses and
+/// writes.
 ///
-/// When the file cannot be written any more, that is said on standard error at once, the recording
-/// ends with what is in it, and the watch goes on; [`close`](Self::close) gives the error.
+/// When the file cannot be written any more, that is logged at once, the recording ends with what
+/// is in it, and the run goes on; [`close`](Self::close) returns the error.
 #[derive(Debug)]
 pub struct Recorder {
-    batch: Batch,
-    /// Not told to the batch yet.
+    batch: UpdateBatch,
+    /// Dropped updates that are not noted in the batch yet.
     lost: u64,
-    to_writer: Option<Sender<Batch>>,
-    /// Batches that were written: their memory is used again.
-    written: Receiver<Batch>,
-    /// Empty ones. The one used last is taken first: the caches still have it.
-    empty: Vec<Batch>,
-    under_way: Arc<AtomicUsize>,
-    /// There was no room when that was looked at last.
-    crowded: bool,
-    writer: JoinHandle<Result<Written, WriteError>>,
+    to_writer: Option<Sender<UpdateBatch>>,
+    /// Batches that were written, whose memory is used again.
+    written: Receiver<UpdateBatch>,
+    /// Empty batches. The one used last is taken first, since the caches still have it.
+    empty: Vec<UpdateBatch>,
+    /// Updates that wait for the writing thread.
+    pending: Arc<AtomicUsize>,
+    /// `pending` had reached its maximum when it was read last.
+    is_full: bool,
+    writer: JoinHandle<Result<RecordingTotals, WriteError>>,
 }
 
 impl Recorder {
@@ -62,37 +63,41 @@ impl Recorder {
     ///
     /// # Errors
     /// [`WriteError`]
-    pub fn start(path: &Path, max_size: u64, header: Header) -> Result<Self, WriteError> {
+    pub fn start(path: &Path, max_size: u64, header: RecordingHeader) -> Result<Self, WriteError> {
         let writer = Writer::create(path, max_size, header)?;
         let (to_writer, batches) = channel();
         let (give_back, written) = channel();
-        let under_way = Arc::new(AtomicUsize::new(0));
-        let left = Arc::clone(&under_way);
+        let pending = Arc::new(AtomicUsize::new(0));
+        let pending_of_writer = Arc::clone(&pending);
         let writer = std::thread::Builder::new()
             .name("tag52-record".to_owned())
             .spawn(move || {
-                give_way();
-                let ended = write(writer, &batches, &give_back, &left);
+                lower_priority();
+                let ended = write(writer, &batches, &give_back, &pending_of_writer);
                 if let Err(error) = &ended {
-                    log::warn!("the recording has ended, the watch goes on: {error}");
+                    log::error!(
+                        "the recording has ended early, the run goes on without it: {error}"
+                    );
                 }
                 ended
             })
             .map_err(WriteError::Thread)?;
         Ok(Self {
-            batch: Batch::ready(BATCH),
+            batch: UpdateBatch::with_touched_memory(UPDATES_PER_BATCH),
             lost: 0,
             to_writer: Some(to_writer),
             written,
-            empty: (0..READY).map(|_| Batch::ready(BATCH)).collect(),
-            under_way,
-            crowded: false,
+            empty: (0..PREALLOCATED_BATCHES)
+                .map(|_| UpdateBatch::with_touched_memory(UPDATES_PER_BATCH))
+                .collect(),
+            pending,
+            is_full: false,
             writer,
         })
     }
 
-    fn is_crowded(&self) -> bool {
-        self.under_way.load(Ordering::Relaxed) + BATCH > UNDER_WAY
+    fn has_reached_max(&self) -> bool {
+        self.pending.load(Ordering::Relaxed) + UPDATES_PER_BATCH > MAX_PENDING_UPDATES
     }
 
     fn note_lost(&mut self) {
@@ -101,11 +106,11 @@ impl Recorder {
         }
     }
 
-    /// Ends the recording, and waits until it is written.
+    /// Ends the recording and waits until it is written.
     ///
     /// # Errors
-    /// [`WriteError`], of now or of the moment at which the recording had to end.
-    pub fn close(mut self) -> Result<Written, WriteError> {
+    /// [`WriteError`], of now or of the moment at which the recording ended early.
+    pub fn close(mut self) -> Result<RecordingTotals, WriteError> {
         self.flush();
         drop(self.to_writer);
         self.writer
@@ -119,13 +124,13 @@ impl Sink for Recorder {
         if self.to_writer.is_none() {
             return;
         }
-        if self.batch.len() >= BATCH {
+        if self.batch.len() >= UPDATES_PER_BATCH {
             self.flush();
         }
-        if self.crowded && !is_essential(&update) {
+        if self.is_full && !is_essential(&update) {
             self.lost += 1;
-            // Somebody may have made room.
-            self.crowded = self.is_crowded();
+            // The writing thread may have caught up.
+            self.is_full = self.has_reached_max();
             return;
         }
         self.note_lost();
@@ -140,15 +145,15 @@ impl RecordingSink for Recorder {
             return;
         }
         self.empty.extend(self.written.try_iter());
-        self.empty.truncate(READY);
+        self.empty.truncate(PREALLOCATED_BATCHES);
         let empty = self.empty.pop().unwrap_or_default();
         let batch = mem::replace(&mut self.batch, empty);
-        self.under_way.fetch_add(batch.len(), Ordering::Relaxed);
-        self.crowded = self.is_crowded();
+        self.pending.fetch_add(batch.len(), Ordering::Relaxed);
+        self.is_full = self.has_reached_max();
         if let Some(to_writer) = &self.to_writer
             && to_writer.send(batch).is_err()
         {
-            // It has said why.
+            // It has logged why.
             self.to_writer = None;
         }
     }
@@ -159,7 +164,7 @@ impl RecordingSink for Recorder {
     }
 }
 
-/// Whether later updates rest on it; there are few of these.
+/// Whether later updates depend on it; there are few such updates.
 const fn is_essential(update: &Update) -> bool {
     !matches!(
         update,
@@ -172,28 +177,28 @@ const fn is_essential(update: &Update) -> bool {
     )
 }
 
-/// Should the system refuse, the thread is one like the others.
-fn give_way() {
+/// Lowers the priority of the calling thread, if the system permits it.
+fn lower_priority() {
     // SAFETY: two integers; `who` 0 means the calling thread (setpriority(2), "C library/kernel
     // differences").
-    let _refused = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+    let _refused = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, WRITER_NICE) };
 }
 
 fn write(
     mut writer: Writer,
-    batches: &Receiver<Batch>,
-    give_back: &Sender<Batch>,
-    under_way: &AtomicUsize,
-) -> Result<Written, WriteError> {
+    batches: &Receiver<UpdateBatch>,
+    give_back: &Sender<UpdateBatch>,
+    pending: &AtomicUsize,
+) -> Result<RecordingTotals, WriteError> {
     let mut end = None;
-    let mut behind = false;
+    let mut has_warned = false;
     let mut flushed = Instant::now();
     loop {
-        if flushed.elapsed() >= FLUSH_EVERY {
+        if flushed.elapsed() >= FLUSH_INTERVAL {
             writer.flush()?;
             flushed = Instant::now();
         }
-        match batches.recv_timeout(FLUSH_EVERY) {
+        match batches.recv_timeout(FLUSH_INTERVAL) {
             Ok(mut batch) => {
                 let taken = batch.len();
                 batch.drain(|now, entry| match entry {
@@ -206,8 +211,11 @@ fn write(
                     } => writer.message(now, session, flat, cells, charges, aftermath),
                     BatchEntry::Update(update) => writer.update(now, update),
                     BatchEntry::Lost(updates) => {
-                        if !mem::replace(&mut behind, true) {
-                            log::warn!("the recording cannot keep up: inputs are left out of it, and counted"
+                        if !mem::replace(&mut has_warned, true) {
+                            log::warn!(
+                                "the disk is too slow for the recording: updates are dropped \
+                                 from it and counted, and the totals of a replay will be \
+                                 incomplete"
                             );
                         }
                         writer.lost(updates)
@@ -217,8 +225,8 @@ fn write(
                         Ok(())
                     }
                 })?;
-                under_way.fetch_sub(taken, Ordering::Relaxed);
-                // Nobody takes it when the recording ends.
+                pending.fetch_sub(taken, Ordering::Relaxed);
+                // Nobody takes it back when the run ends.
                 let _ended = give_back.send(batch);
             }
             Err(RecvTimeoutError::Timeout) => {}
@@ -235,34 +243,38 @@ mod tests {
             Part, Stage,
             fixtures::{message, session},
         },
-        recording::Reader,
+        recording::RecordingReader,
     };
 
     #[test]
-    fn what_cannot_be_written_in_time_is_counted_where_it_is_missing() {
+    fn dropped_updates_are_counted_where_they_are_missing() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("r");
         let now = |n: u64| Moment {
             monotonic_ns: 1_000 + n,
             utc_ns: 0,
         };
-        let header = Header::new("pid 411", now(0), Duration::from_secs(120));
+        let header = RecordingHeader::new("pid 411", now(0), Duration::from_secs(120));
         let mut recorder = Recorder::start(&path, 1 << 30, header).expect("a file");
-        // As if the writing thread had so much to do.
-        recorder.under_way.fetch_add(UNDER_WAY, Ordering::Relaxed);
+        // As if the writing thread were that far behind.
+        recorder
+            .pending
+            .fetch_add(MAX_PENDING_UPDATES, Ordering::Relaxed);
         let update = |n: u64| {
             let cells = [(Stage::Queued, Part::LockWait, 7)];
             Update::Message(Box::new(message(&session(0), n, &cells)))
         };
-        for n in 0..3 * BATCH as u64 {
+        for n in 0..3 * UPDATES_PER_BATCH as u64 {
             recorder.publish(now(n), update(n));
         }
         recorder.publish(now(5_000), Update::IntervalEnded);
-        // The first ones were taken before anybody looked.
-        let taken = BATCH as u64;
+        // The first batch was taken before the count was read.
+        let taken = UPDATES_PER_BATCH as u64;
         let until = Instant::now() + Duration::from_secs(20);
-        recorder.under_way.fetch_sub(UNDER_WAY, Ordering::Relaxed);
-        while recorder.is_crowded() && Instant::now() < until {
+        recorder
+            .pending
+            .fetch_sub(MAX_PENDING_UPDATES, Ordering::Relaxed);
+        while recorder.has_reached_max() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(1));
         }
         recorder.flush();
@@ -273,7 +285,7 @@ mod tests {
             written.to_string().contains("1024 updates could not"),
             "{written}"
         );
-        let mut reader = Reader::open(&path).expect("a recording");
+        let mut reader = RecordingReader::open(&path).expect("a recording");
         let read: Vec<_> = reader
             .by_ref()
             .map(|read| read.expect("whole"))

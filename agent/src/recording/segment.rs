@@ -15,35 +15,35 @@ use crate::domain::Moment;
 
 /// The first bytes of every recording.
 pub(super) const MAGIC: [u8; 8] = *b"tag52rec";
-/// Of the format. Another one is not read.
+/// The version of the format; no other one is read.
 pub(super) const VERSION: u16 = 6;
-/// Bytes before the first frame.
-pub(super) const LEAD: usize = MAGIC.len() + size_of::<u16>();
+/// Magic and version: the bytes before the first frame.
+pub(super) const LEAD_BYTES: usize = MAGIC.len() + size_of::<u16>();
 
-/// What a recording says about itself.
+/// What a segment says about itself and its run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
-    /// What was watched, as notes call it: `pid 4711`.
-    pub watched: String,
-    /// The version of the agent that wrote it.
+pub struct RecordingHeader {
+    /// The target, as log lines call it: `pid 4711`.
+    pub target: String,
+    /// The version of the agent that wrote the recording.
     pub agent: String,
-    /// When the watch began.
+    /// When the run began.
     pub started: Moment,
-    /// The age at which counterparties begin to refuse messages.
+    /// The age at which counterparties begin to refuse messages (`--max-latency`).
     pub max_latency: Duration,
     /// How many segments came before this one.
     pub segment: u64,
-    /// When this segment begins: what is told in it was told then or later.
+    /// When this segment begins: its updates were published then or later.
     pub from: Moment,
 }
 
-impl Header {
-    /// Of a watch of `watched` that begins now.
+impl RecordingHeader {
+    /// The header of the first segment of a run that begins at `started`.
     #[must_use]
-    pub fn new(watched: impl Into<String>, started: Moment, max_latency: Duration) -> Self {
+    pub fn new(target: impl Into<String>, started: Moment, max_latency: Duration) -> Self {
         Self {
             max_latency,
-            watched: watched.into(),
+            target: target.into(),
             agent: env!("CARGO_PKG_VERSION").to_owned(),
             started,
             segment: 0,
@@ -54,7 +54,7 @@ impl Header {
     /// Whether `self` is the segment right before `next`.
     pub(super) fn precedes(&self, next: &Self) -> bool {
         self.started == next.started
-            && self.watched == next.watched
+            && self.target == next.target
             && self.segment.checked_add(1) == Some(next.segment)
     }
 
@@ -63,15 +63,15 @@ impl Header {
         let bytes = postcard::to_stdvec(self).map_err(io::Error::other)?;
         sink.write_all(&MAGIC)?;
         sink.write_all(&VERSION.to_le_bytes())?;
-        Ok(LEAD + packer.write(&bytes, sink)?)
+        Ok(LEAD_BYTES + packer.write(&bytes, sink)?)
     }
 
     /// Reads it and says how many bytes it took.
     pub(super) fn read(source: &mut impl Read) -> Result<(Self, u64), ReadError> {
-        let mut lead = [0; LEAD];
+        let mut lead = [0; LEAD_BYTES];
         let found = frame::fill(source, &mut lead).map_err(ReadError::Io)?;
         let (magic, version) = lead.split_at(MAGIC.len());
-        if found < LEAD || magic != MAGIC {
+        if found < LEAD_BYTES || magic != MAGIC {
             return Err(ReadError::NotARecording);
         }
         let version = u16::from_le_bytes([version[0], version[1]]);
@@ -80,20 +80,20 @@ impl Header {
         }
         let (mut packed, mut bytes) = (Vec::new(), Vec::new());
         let damaged = ReadError::Damaged {
-            offset: LEAD as u64,
+            offset: LEAD_BYTES as u64,
         };
         let length = match frame::read(source, &mut packed, &mut bytes) {
             Ok(length) => length,
             Err(FrameError::Io(error)) => return Err(ReadError::Io(error)),
             Err(FrameError::Cut(more)) => {
                 return Err(ReadError::Truncated {
-                    bytes: (LEAD + more) as u64,
+                    bytes: (LEAD_BYTES + more) as u64,
                 });
             }
             Err(FrameError::Damaged) => return Err(damaged),
         };
         match postcard::from_bytes(&bytes) {
-            Ok(header) => Ok((header, (LEAD + length) as u64)),
+            Ok(header) => Ok((header, (LEAD_BYTES + length) as u64)),
             Err(_) => Err(damaged),
         }
     }

@@ -1,5 +1,5 @@
-//! The records as they are written. A change here, or of a type of the model used here, is another
-//! version of the format.
+//! The records as they are written. A change here, or of a domain type used here, is another
+//! version of the format. Names of variants and fields are not written; their order is.
 
 use std::borrow::Cow;
 
@@ -11,19 +11,19 @@ use crate::domain::{
     ProcessInfo, SessionId, TapCounts, ThreadUse, WindowClosures,
 };
 
-/// Stands for a session: the number its [`Record::Session`] gave it.
-pub(super) type Slot = u32;
+/// The number that stands for a session since its [`Record::Session`].
+pub(super) type SessionSlot = u32;
 
 /// One record.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Record<'a> {
     Message(MessageRecord<'a>),
-    Excluded(Slot, ExclusionReason),
-    Tap(Slot, TapCounts),
-    LockWaits(Slot, LockWaitTotals),
-    Window(Slot, WindowClosures),
+    Excluded(SessionSlot, ExclusionReason),
+    Tap(SessionSlot, TapCounts),
+    LockWaits(SessionSlot, LockWaitTotals),
+    Window(SessionSlot, WindowClosures),
     /// The slot is free from now on.
-    Ended(Slot),
+    Ended(SessionSlot),
     Health(HealthRecord<'a>),
     Culprit(CulpritId, Cow<'a, Culprit>),
     Wait(WaitRecord),
@@ -34,25 +34,27 @@ pub(super) enum Record<'a> {
     HolderSample(Cow<'a, HolderSample>),
     ThreadUse(Cow<'a, ThreadUse>),
     /// From now on the slot stands for this session.
-    Session(Slot, Cow<'a, SessionId>),
-    /// What follows was told so much later: by the monotonic clock, and how much more by UTC, ns.
+    Session(SessionSlot, Cow<'a, SessionId>),
+    /// The updates that follow were published so much later: by the monotonic clock, and how much
+    /// more than that by UTC, ns.
     Moment(i64, i64),
-    /// An interval was taken.
+    /// An interval ended.
     Interval,
-    /// What came before in this segment repeats what earlier ones told.
+    /// The updates before this record repeat updates of earlier segments.
     Repeated,
-    /// So many inputs were not recorded.
+    /// This many updates were dropped.
     Lost(u64),
-    /// The next segment goes on here.
+    /// The next segment continues here.
     Continued,
-    /// The watch ended.
+    /// The run ended.
     End,
 }
 
-/// A message, as differences to the one before of its session and to what its parts add up to.
+/// A message, as differences to the message before of its session and to the instants that follow
+/// from its matrix.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct MessageRecord<'a> {
-    pub(super) slot: Slot,
+    pub(super) slot: SessionSlot,
     pub(super) tid: i32,
     pub(super) seq: i64,
     /// Its characters, the first in the lowest byte.
@@ -62,20 +64,20 @@ pub(super) struct MessageRecord<'a> {
     pub(super) hand_off: HandOff,
     pub(super) resolution_ns: i64,
     pub(super) handed_off_ns: i64,
-    /// What UTC is ahead of the monotonic clock.
-    pub(super) utc_ahead: i64,
-    /// Of handed off less the age.
+    /// UTC minus monotonic time.
+    pub(super) utc_offset_ns: i64,
+    /// Difference to the hand-off less the age.
     pub(super) sent_ns: i64,
-    /// Of handed off less the time in the application.
+    /// Difference to the hand-off less the time in the application.
     pub(super) received_ns: i64,
-    /// Of received less the time in the queue.
+    /// Difference to the receive call less the time in the queue.
     pub(super) arrived_ns: Option<i64>,
-    /// The earliest instant since sent, and the latest since that.
+    /// The earliest instant after `sent_ns`, and the latest after that.
     pub(super) sent_between: Option<(i64, i64)>,
     pub(super) ack_pending_ns: u64,
     /// Which cells differ, a bit each.
     pub(super) changed: u32,
-    /// By how much.
+    /// By how much they differ.
     pub(super) by_ns: Cow<'a, [i64]>,
     pub(super) charges: Cow<'a, [Charge]>,
     /// `None` when there is none.
@@ -88,7 +90,7 @@ pub(super) struct WaitRecord {
     pub(super) tid: u32,
     pub(super) part: Part,
     pub(super) culprit: CulpritId,
-    /// Its end before the moment at which it was told.
+    /// How long before the moment of its update it ended.
     pub(super) ended_ns: i64,
     pub(super) length_ns: i64,
     /// How much of it is not the culprit's.

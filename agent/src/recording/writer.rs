@@ -12,32 +12,34 @@ use std::{
 use thiserror::Error;
 
 use super::{
-    SEGMENTS,
-    batch::{CELLS, Flat},
+    MAX_SEGMENTS,
+    batch::{CELLS, FlatMessage},
     codec::Encoder,
     frame::Packer,
-    preamble::Dictionary,
-    segment::{Header, MAGIC},
+    preamble::Preamble,
+    segment::{MAGIC, RecordingHeader},
     segment_path,
     wire::Record,
 };
 use crate::domain::{Charge, MessageAftermath, Moment, SessionId, Update};
 
-/// So many bytes of records make a frame.
-const FRAME: usize = 1 << 16;
+/// Bytes of records that make a frame.
+const FRAME_BYTES: usize = 1 << 16;
 
-/// Why nothing can be recorded, or nothing more.
+/// Why a recording cannot begin or continue.
 #[derive(Debug, Error)]
 pub enum WriteError {
-    /// The file is something else: it is left alone.
-    #[error("{0} exists and is not a recording: give another name, or remove it")]
+    /// The file is not a recording, and is not overwritten.
+    #[error(
+        "{0} exists and is not a recording; it is not overwritten: give another name, or remove it"
+    )]
     Foreign(PathBuf),
-    /// The file system.
+    /// The file cannot be written.
     #[error("cannot record to {path}: {source}")]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// What failed.
         source: io::Error,
     },
     /// The thread that writes could not be started, or has panicked.
@@ -45,22 +47,22 @@ pub enum WriteError {
     Thread(#[source] io::Error),
 }
 
-/// What was written.
+/// What a recording holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Inputs, of all kinds.
+pub struct RecordingTotals {
+    /// Updates of all kinds.
     pub updates: u64,
-    /// Of these, messages.
+    /// Messages among them.
     pub messages: u64,
-    /// Inputs that were not recorded because writing could not keep up.
+    /// Updates that were dropped because writing could not keep up.
     pub lost: u64,
-    /// Bytes, those of segments that were dropped included.
+    /// Bytes written, dropped segments included.
     pub bytes: u64,
-    /// Segments that were dropped to stay within the size.
+    /// Segments that were dropped to stay within the maximum size.
     pub dropped_segments: u64,
 }
 
-impl fmt::Display for Written {
+impl fmt::Display for RecordingTotals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -86,48 +88,52 @@ impl fmt::Display for Written {
 pub(super) struct Writer {
     path: PathBuf,
     file: File,
-    header: Header,
+    header: RecordingHeader,
     encoder: Encoder,
     packer: Packer,
-    dictionary: Dictionary,
-    /// Of this segment.
-    size: u64,
-    /// At most so large.
-    limit: u64,
-    written: Written,
+    preamble: Preamble,
+    /// The size of this segment, bytes.
+    segment_bytes: u64,
+    /// The largest size of a segment, bytes.
+    max_segment_bytes: u64,
+    totals: RecordingTotals,
 }
 
 impl Writer {
-    /// Begins a recording of at most `max_size` bytes in all. A recording that is there is
-    /// replaced, with its older segments.
-    pub(super) fn create(path: &Path, max_size: u64, header: Header) -> Result<Self, WriteError> {
+    /// Begins a recording of at most `max_size` bytes in all. An existing recording is replaced,
+    /// with its older segments.
+    pub(super) fn create(
+        path: &Path,
+        max_size: u64,
+        header: RecordingHeader,
+    ) -> Result<Self, WriteError> {
         let failed = |source| WriteError::Io {
             path: path.to_owned(),
             source,
         };
-        if !is_ours(path).map_err(failed)? {
+        if !is_replaceable(path).map_err(failed)? {
             return Err(WriteError::Foreign(path.to_owned()));
         }
-        for n in 1..SEGMENTS {
+        for n in 1..MAX_SEGMENTS {
             let older = segment_path(path, n);
-            if older.exists() && is_ours(&older).unwrap_or(false) {
+            if older.exists() && is_replaceable(&older).unwrap_or(false) {
                 fs::remove_file(&older).map_err(failed)?;
             }
         }
         let mut packer = Packer::default();
-        let (file, size) = begin(path, &header, &mut packer).map_err(failed)?;
+        let (file, size) = create_segment(path, &header, &mut packer).map_err(failed)?;
         Ok(Self {
             path: path.to_owned(),
             file,
             encoder: Encoder::new(header.from),
             header,
             packer,
-            dictionary: Dictionary::default(),
-            size,
-            limit: max_size / u64::from(SEGMENTS),
-            written: Written {
+            preamble: Preamble::default(),
+            segment_bytes: size,
+            max_segment_bytes: max_size / u64::from(MAX_SEGMENTS),
+            totals: RecordingTotals {
                 bytes: size,
-                ..Written::default()
+                ..RecordingTotals::default()
             },
         })
     }
@@ -136,16 +142,16 @@ impl Writer {
     pub(super) fn update(&mut self, now: Moment, update: Update) -> Result<(), WriteError> {
         if matches!(update, Update::IntervalEnded) {
             self.mark(now, &Record::Interval)?;
-            return self.full_frame();
+            return self.flush_full_frame();
         }
-        self.written.updates += 1;
-        self.written.messages += u64::from(matches!(update, Update::Message(_)));
+        self.totals.updates += 1;
+        self.totals.messages += u64::from(matches!(update, Update::Message(_)));
         self.encoder
             .at(now)
             .and_then(|()| self.encoder.update(&update))
             .map_err(|e| self.failed(io::Error::other(e)))?;
-        self.dictionary.learn(update);
-        self.full_frame()
+        self.preamble.retain(update);
+        self.flush_full_frame()
     }
 
     /// Records a message that was published at `now`.
@@ -153,13 +159,13 @@ impl Writer {
         &mut self,
         now: Moment,
         session: &Arc<SessionId>,
-        flat: &Flat,
+        flat: &FlatMessage,
         cells: &[i64; CELLS],
         charges: &[Charge],
         aftermath: MessageAftermath,
     ) -> Result<(), WriteError> {
-        self.written.updates += 1;
-        self.written.messages += 1;
+        self.totals.updates += 1;
+        self.totals.messages += 1;
         self.encoder
             .at(now)
             .and_then(|()| {
@@ -167,39 +173,39 @@ impl Writer {
                     .message(session, flat, cells, charges, aftermath)
             })
             .map_err(|e| self.failed(io::Error::other(e)))?;
-        self.full_frame()
+        self.flush_full_frame()
     }
 
-    /// Records that so many updates are missing here.
+    /// Records that this many updates were dropped here.
     pub(super) fn lost(&mut self, updates: u64) -> Result<(), WriteError> {
-        self.written.lost += updates;
+        self.totals.lost += updates;
         self.mark(self.encoder.moment(), &Record::Lost(updates))
     }
 
-    /// Ends the recording; at the moment of the last update when `now` is not known.
-    pub(super) fn end(mut self, now: Option<Moment>) -> Result<Written, WriteError> {
+    /// Ends the recording at `now`, or at the moment of the last update.
+    pub(super) fn end(mut self, now: Option<Moment>) -> Result<RecordingTotals, WriteError> {
         self.mark(now.unwrap_or(self.encoder.moment()), &Record::End)?;
         self.flush()?;
-        Ok(self.written)
+        Ok(self.totals)
     }
 
-    /// Writes what is there.
+    /// Writes the records so far as a frame.
     pub(super) fn flush(&mut self) -> Result<(), WriteError> {
         if self.encoder.bytes().is_empty() {
             return Ok(());
         }
         match self.packer.write(self.encoder.bytes(), &mut self.file) {
             Ok(bytes) => {
-                self.size += bytes as u64;
-                self.written.bytes += bytes as u64;
+                self.segment_bytes += bytes as u64;
+                self.totals.bytes += bytes as u64;
                 self.encoder.clear();
                 Ok(())
             }
             Err(error) => {
-                // What is there of the frame is of no use. Should that fail too, the reader stops
+                // Part of a frame is of no use. Should cutting it off fail too, the reader stops
                 // there.
-                let _left = self.file.set_len(self.size);
-                let _left = self.file.seek(SeekFrom::Start(self.size));
+                let _truncated = self.file.set_len(self.segment_bytes);
+                let _sought = self.file.seek(SeekFrom::Start(self.segment_bytes));
                 Err(self.failed(error))
             }
         }
@@ -219,13 +225,14 @@ impl Writer {
             .map_err(|e| self.failed(io::Error::other(e)))
     }
 
-    fn full_frame(&mut self) -> Result<(), WriteError> {
-        if self.encoder.bytes().len() < FRAME {
+    fn flush_full_frame(&mut self) -> Result<(), WriteError> {
+        if self.encoder.bytes().len() < FRAME_BYTES {
             return Ok(());
         }
         self.flush()?;
         // Another frame may be as large as its records.
-        if self.size + FRAME as u64 + FRAME as u64 / 8 > self.limit {
+        if self.segment_bytes + FRAME_BYTES as u64 + FRAME_BYTES as u64 / 8 > self.max_segment_bytes
+        {
             self.next_segment()?;
         }
         Ok(())
@@ -237,30 +244,30 @@ impl Writer {
         self.flush()?;
         self.header.segment += 1;
         self.header.from = now;
-        self.shift().map_err(|e| self.failed(e))?;
-        let begun = begin(&self.path, &self.header, &mut self.packer);
+        self.rename_segments().map_err(|e| self.failed(e))?;
+        let begun = create_segment(&self.path, &self.header, &mut self.packer);
         let (file, size) = begun.map_err(|e| self.failed(e))?;
         self.file = file;
-        self.size = size;
-        self.written.bytes += size;
+        self.segment_bytes = size;
+        self.totals.bytes += size;
         self.encoder = Encoder::new(now);
-        let dictionary = mem::take(&mut self.dictionary);
-        let repeated = dictionary
+        let preamble = mem::take(&mut self.preamble);
+        let repeated = preamble
             .updates()
             .try_for_each(|update| self.encoder.update(&update))
             .and_then(|()| self.encoder.put(&Record::Repeated));
-        self.dictionary = dictionary;
+        self.preamble = preamble;
         repeated.map_err(|e| self.failed(io::Error::other(e)))
     }
 
-    /// Makes every segment one older; the oldest goes.
-    fn shift(&mut self) -> io::Result<()> {
-        let oldest = segment_path(&self.path, SEGMENTS - 1);
+    /// Renames every segment to the next older name; the oldest is removed.
+    fn rename_segments(&mut self) -> io::Result<()> {
+        let oldest = segment_path(&self.path, MAX_SEGMENTS - 1);
         if oldest.exists() {
             fs::remove_file(&oldest)?;
-            self.written.dropped_segments += 1;
+            self.totals.dropped_segments += 1;
         }
-        for n in (0..SEGMENTS - 1).rev() {
+        for n in (0..MAX_SEGMENTS - 1).rev() {
             let from = segment_path(&self.path, n);
             if from.exists() {
                 fs::rename(&from, segment_path(&self.path, n + 1))?;
@@ -270,8 +277,12 @@ impl Writer {
     }
 }
 
-/// Makes a segment; what was there is gone.
-fn begin(path: &Path, header: &Header, packer: &mut Packer) -> io::Result<(File, u64)> {
+/// Creates a segment in place of any existing file.
+fn create_segment(
+    path: &Path,
+    header: &RecordingHeader,
+    packer: &mut Packer,
+) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -282,7 +293,7 @@ fn begin(path: &Path, header: &Header, packer: &mut Packer) -> io::Result<(File,
 }
 
 /// Whether a file may be replaced: there is none, it is empty, or it is a recording.
-fn is_ours(path: &Path) -> io::Result<bool> {
+fn is_replaceable(path: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
     match fs::metadata(path) {
         // A device or a pipe could neither be cut nor renamed.

@@ -21,7 +21,7 @@ use crate::{
     model::Summary,
     outputs::{OutputError, top::ScreenData},
     pipeline::{Publisher, Sink as _},
-    recording::{Recorder, WriteError, Written},
+    recording::{Recorder, RecordingTotals, WriteError},
     targets::discovered::DiscoveredProcesses,
 };
 
@@ -212,7 +212,7 @@ impl Collector {
     }
 
     /// Ends the recording, if there is one.
-    pub(super) fn close_recording(&mut self) -> Option<Result<Written, WriteError>> {
+    pub(super) fn close_recording(&mut self) -> Option<Result<RecordingTotals, WriteError>> {
         self.publisher.take_recording().map(Recorder::close)
     }
 }

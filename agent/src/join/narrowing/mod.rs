@@ -30,11 +30,11 @@
 //! - with the base in `lo ..= hi`, a message was sent within `p - hi ..= a - lo`, cut to its
 //!   second.
 //!
-//! At an even rate a pin is as wide as two gaps between messages, and a message's bounds are one gap
-//! wider than what the pins allow.
+//! At an even rate a pin is as wide as two gaps between messages, and a message's bounds are one
+//! gap wider than what the pins allow.
 //!
-//! The base is taken from the pins that are not much wider than the median one (a wide pin says that
-//! there was little traffic, not that the base moved), widened as far as the others demand. A
+//! The base is taken from the pins that are not much wider than the median one (a wide pin says
+//! that there was little traffic, not that the base moved), widened as far as the others demand. A
 //! venue's clock that is ahead or behind is in the base, as it is in the age.
 //!
 //! # When the bounds are given up

@@ -194,7 +194,8 @@ impl Script {
             time.push_str(&format!(".{ns:09}"));
         }
         let body = format!(
-            "35={msg_type}\x0149=VENUE\x0156=DROP\x0134={seq}\x0152={time}\x01{extra}55=ABC\x0158={}\x01",
+            "35={msg_type}\x0149=VENUE\x0156=DROP\x0134={seq}\x0152={time}\x01{extra}55=ABC\x01\
+             58={}\x01",
             "x".repeat(200)
         );
         let text = format!("8=FIX.4.4\x019={}\x01{body}10=000\x01", body.len());

@@ -1,30 +1,30 @@
-//! What a replay is asked to do.
+//! What to replay, how fast, and what is shown of it.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use crate::outputs::OutputFormat;
 
-/// What is replayed, and how.
+/// A replay.
 #[derive(Clone, Debug)]
 pub struct ReplayConfig {
-    /// The newest segment; older ones are found by themselves.
+    /// The newest segment of the recording; older ones are found by their names.
     pub file: PathBuf,
-    /// Time between two lines per session, in recorded time; `None`: as in the recorded run.
+    /// The length of an interval, in recorded time; `None`: intervals end where they were recorded.
     pub interval: Option<Duration>,
-    /// What goes to standard output.
+    /// What goes to standard output, unless there is a live view.
     pub format: OutputFormat,
-    /// Where metrics are served, after the end too.
+    /// Where metrics are served, after the end of the recording too.
     pub listen: Option<SocketAddr>,
-    /// How fast; `None`: as fast as possible, in the live view as fast as it was.
+    /// `None`: without waiting; in the live view as fast as it was recorded.
     pub speed: Option<PlaybackSpeed>,
-    /// Whether it is played in the live view.
+    /// Play it in the live view on the terminal.
     pub live_view: bool,
 }
 
 /// How fast a recording is played.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PlaybackSpeed {
-    /// So many times as fast as it was.
+    /// So many times as fast as it was recorded.
     Times(f64),
     /// Without waiting.
     Max,

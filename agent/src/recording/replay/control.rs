@@ -1,4 +1,4 @@
-//! What the keys have made of the pace.
+//! The pace of a replay in the live view, as keys change it.
 
 use std::time::Duration;
 
@@ -11,50 +11,61 @@ use super::config::PlaybackSpeed;
 /// The speeds that keys choose from; after the last comes max.
 const SPEEDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0];
 
-/// What is played without waiting.
+/// Up to where a key has asked to play without waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Goal {
-    /// Nothing: all at its pace.
+enum SeekTarget {
+    /// Nowhere: every update waits until it is due.
     None,
-    /// Up to this moment, `CLOCK_MONOTONIC` ns.
-    Until(u64),
-    /// Up to the end of so many intervals.
+    /// This moment, `CLOCK_MONOTONIC` ns.
+    Moment(u64),
+    /// The end of this many intervals.
     Interval(u64),
-    /// All.
+    /// The end of the recording.
     End,
 }
 
-/// When what comes next is to be told.
+/// When the next update is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum When {
+pub(super) enum NextDue {
     /// At once.
     Now,
-    /// Then.
+    /// At an instant.
     At(Instant),
     /// Not before another key is pressed.
-    Held,
+    AfterKey,
 }
 
-/// The pace of a replay that keys change.
+impl NextDue {
+    /// Whether the update is due now.
+    pub(super) fn has_come(self) -> bool {
+        match self {
+            Self::Now => true,
+            Self::At(at) => at <= Instant::now(),
+            Self::AfterKey => false,
+        }
+    }
+}
+
+/// The pace of a replay, and where it is.
 #[derive(Debug)]
-pub(super) struct Deck {
+pub(super) struct PlaybackControl {
     speed: PlaybackSpeed,
     paused: bool,
-    goal: Goal,
-    /// Both clocks at one instant, since the pace was last changed.
+    seek: SeekTarget,
+    /// The present and the recorded time at one instant, since which the pace is the same.
     anchor: (Instant, Moment),
-    /// Of what was told last.
-    at: Moment,
+    /// The moment of the update that was published last.
+    position: Moment,
 }
 
-impl Deck {
+impl PlaybackControl {
     pub(super) fn new(speed: PlaybackSpeed, from: Moment) -> Self {
         Self {
             speed,
             paused: false,
-            goal: Goal::None,
+            seek: SeekTarget::None,
             anchor: (Instant::now(), from),
-            at: from,
+            position: from,
         }
     }
 
@@ -66,103 +77,98 @@ impl Deck {
         self.paused
     }
 
-    /// Where it is.
-    pub(super) const fn at(&self) -> Moment {
-        self.at
+    /// The moment of the update that was published last, or that was sought.
+    pub(super) const fn position(&self) -> Moment {
+        self.position
     }
 
-    /// Whether it hurries to where a key sent it.
-    pub(super) fn seeks(&self) -> bool {
-        self.goal != Goal::None
+    /// Whether it plays without waiting to where a key sent it.
+    pub(super) fn is_seeking(&self) -> bool {
+        self.seek != SeekTarget::None
     }
 
-    /// Follows a key, after so many intervals. Whether the recording has to be begun anew for that,
-    /// which begins at `from`.
-    pub(super) fn follow(
-        &mut self,
-        command: PlaybackCommand,
-        from: Moment,
-        intervals: u64,
-    ) -> bool {
-        self.settle();
+    /// Obeys a key, pressed after `intervals` intervals. Returns whether the recording, which
+    /// begins at `from`, has to be read from its beginning for that.
+    pub(super) fn obey(&mut self, command: PlaybackCommand, from: Moment, intervals: u64) -> bool {
+        self.restart_pace();
         match command {
             PlaybackCommand::Pause => self.paused = !self.paused,
             PlaybackCommand::Step => {
                 self.paused = true;
-                self.goal = Goal::Interval(intervals + 1);
+                self.seek = SeekTarget::Interval(intervals + 1);
             }
             PlaybackCommand::Seek(seconds) => {
                 let by = Duration::from_secs(seconds.unsigned_abs()).as_nanos() as u64;
-                let now = self.at.monotonic_ns;
+                let now = self.position.monotonic_ns;
                 if seconds < 0 {
-                    self.goal = Goal::Until(now.saturating_sub(by));
-                    self.begin(from);
+                    self.seek = SeekTarget::Moment(now.saturating_sub(by));
+                    self.rewind(from);
                     return true;
                 }
-                self.goal = Goal::Until(now.saturating_add(by));
+                self.seek = SeekTarget::Moment(now.saturating_add(by));
             }
             PlaybackCommand::Begin => {
-                self.goal = Goal::None;
-                self.begin(from);
+                self.seek = SeekTarget::None;
+                self.rewind(from);
                 return true;
             }
-            PlaybackCommand::End => self.goal = Goal::End,
+            PlaybackCommand::End => self.seek = SeekTarget::End,
             PlaybackCommand::Faster => self.speed = faster(self.speed),
             PlaybackCommand::Slower => self.speed = slower(self.speed),
         }
         false
     }
 
-    /// When what was told at `next`, after so many intervals, is to be told again.
-    pub(super) fn when(&mut self, next: Moment, intervals: u64) -> When {
-        match self.goal {
-            Goal::End => return When::Now,
-            Goal::Until(target) if next.monotonic_ns < target => return When::Now,
-            Goal::Interval(target) if intervals < target => return When::Now,
-            Goal::Until(target) => {
-                // From there on at the pace.
-                let left = target.saturating_sub(self.at.monotonic_ns);
-                self.at.monotonic_ns += left;
-                self.at.utc_ns = self.at.utc_ns.saturating_add_unsigned(left);
-                self.goal = Goal::None;
-                self.settle();
+    /// When the update of the moment `next` is due, which follows after `intervals` intervals.
+    pub(super) fn due(&mut self, next: Moment, intervals: u64) -> NextDue {
+        match self.seek {
+            SeekTarget::End => return NextDue::Now,
+            SeekTarget::Moment(target) if next.monotonic_ns < target => return NextDue::Now,
+            SeekTarget::Interval(target) if intervals < target => return NextDue::Now,
+            SeekTarget::Moment(target) => {
+                // From the target on at the pace.
+                let skipped = target.saturating_sub(self.position.monotonic_ns);
+                self.position.monotonic_ns += skipped;
+                self.position.utc_ns = self.position.utc_ns.saturating_add_unsigned(skipped);
+                self.seek = SeekTarget::None;
+                self.restart_pace();
             }
-            Goal::Interval(_) => {
-                self.goal = Goal::None;
-                self.settle();
+            SeekTarget::Interval(_) => {
+                self.seek = SeekTarget::None;
+                self.restart_pace();
             }
-            Goal::None => {}
+            SeekTarget::None => {}
         }
         if self.paused {
-            return When::Held;
+            return NextDue::AfterKey;
         }
         let PlaybackSpeed::Times(times) = self.speed else {
-            return When::Now;
+            return NextDue::Now;
         };
         let (began, from) = self.anchor;
         let after = Duration::try_from_secs_f64(next.since(from).as_secs_f64() / times);
         let at = after.ok().and_then(|after| began.checked_add(after));
-        at.map_or(When::Held, When::At)
+        at.map_or(NextDue::AfterKey, NextDue::At)
     }
 
-    /// What was told at this moment is told.
-    pub(super) const fn told(&mut self, at: Moment) {
-        self.at = at;
+    /// The updates of this moment were published.
+    pub(super) const fn published(&mut self, at: Moment) {
+        self.position = at;
     }
 
-    /// Nothing is left.
-    pub(super) fn over(&mut self) {
-        self.goal = Goal::None;
+    /// The recording has ended.
+    pub(super) fn ended(&mut self) {
+        self.seek = SeekTarget::None;
     }
 
-    fn begin(&mut self, from: Moment) {
-        self.at = from;
-        self.settle();
+    fn rewind(&mut self, from: Moment) {
+        self.position = from;
+        self.restart_pace();
     }
 
-    /// The pace counts from here on.
-    fn settle(&mut self) {
-        self.anchor = (Instant::now(), self.at);
+    /// The pace counts from this position and instant on.
+    fn restart_pace(&mut self) {
+        self.anchor = (Instant::now(), self.position);
     }
 }
 
@@ -196,49 +202,49 @@ mod tests {
 
     #[test]
     fn it_waits_as_long_as_the_speed_says() {
-        let mut deck = Deck::new(PlaybackSpeed::Times(1.0), at(10));
-        let begun = deck.anchor.0;
-        let due = |deck: &mut Deck, next| match deck.when(next, 0) {
-            When::At(instant) => instant - deck.anchor.0,
+        let mut control = PlaybackControl::new(PlaybackSpeed::Times(1.0), at(10));
+        let begun = control.anchor.0;
+        let wait = |control: &mut PlaybackControl, next| match control.due(next, 0) {
+            NextDue::At(instant) => instant - control.anchor.0,
             other => panic!("{other:?}"),
         };
-        assert_eq!(due(&mut deck, at(14)), Duration::from_secs(4));
-        deck.told(at(14));
-        assert!(!deck.follow(PlaybackCommand::Faster, at(10), 0));
-        assert!(deck.anchor.0 >= begun && deck.anchor.1 == at(14));
-        assert_eq!(due(&mut deck, at(18)), Duration::from_secs(2));
-        assert!(!deck.follow(PlaybackCommand::Pause, at(10), 0));
-        assert_eq!(deck.when(at(18), 0), When::Held);
+        assert_eq!(wait(&mut control, at(14)), Duration::from_secs(4));
+        control.published(at(14));
+        assert!(!control.obey(PlaybackCommand::Faster, at(10), 0));
+        assert!(control.anchor.0 >= begun && control.anchor.1 == at(14));
+        assert_eq!(wait(&mut control, at(18)), Duration::from_secs(2));
+        assert!(!control.obey(PlaybackCommand::Pause, at(10), 0));
+        assert_eq!(control.due(at(18), 0), NextDue::AfterKey);
     }
 
     #[test]
-    fn a_step_is_an_interval_and_then_it_is_held() {
-        let mut deck = Deck::new(PlaybackSpeed::Times(1.0), at(10));
-        assert!(!deck.follow(PlaybackCommand::Step, at(10), 3));
-        assert_eq!(deck.when(at(900), 3), When::Now);
-        assert!(deck.seeks());
-        assert_eq!(deck.when(at(901), 4), When::Held);
-        assert!(!deck.seeks());
+    fn a_step_plays_one_interval_and_pauses() {
+        let mut control = PlaybackControl::new(PlaybackSpeed::Times(1.0), at(10));
+        assert!(!control.obey(PlaybackCommand::Step, at(10), 3));
+        assert_eq!(control.due(at(900), 3), NextDue::Now);
+        assert!(control.is_seeking());
+        assert_eq!(control.due(at(901), 4), NextDue::AfterKey);
+        assert!(!control.is_seeking());
     }
 
     #[test]
-    fn it_seeks_forwards_as_it_is_and_backwards_from_the_beginning() {
-        let mut deck = Deck::new(PlaybackSpeed::Times(1.0), at(10));
-        deck.told(at(50));
-        assert!(!deck.follow(PlaybackCommand::Seek(10), at(10), 0));
-        assert_eq!(deck.when(at(59), 0), When::Now);
-        assert!(matches!(deck.when(at(60), 0), When::At(_)));
-        assert_eq!(deck.at(), at(60));
-        assert!(deck.follow(PlaybackCommand::Seek(-20), at(10), 0));
-        assert_eq!(deck.at(), at(10));
-        assert_eq!(deck.when(at(39), 0), When::Now);
-        assert!(matches!(deck.when(at(41), 0), When::At(_)));
-        assert!(!deck.follow(PlaybackCommand::End, at(10), 0));
-        assert_eq!(deck.when(at(9999), 0), When::Now);
+    fn it_seeks_forwards_from_its_position_and_backwards_from_the_beginning() {
+        let mut control = PlaybackControl::new(PlaybackSpeed::Times(1.0), at(10));
+        control.published(at(50));
+        assert!(!control.obey(PlaybackCommand::Seek(10), at(10), 0));
+        assert_eq!(control.due(at(59), 0), NextDue::Now);
+        assert!(matches!(control.due(at(60), 0), NextDue::At(_)));
+        assert_eq!(control.position(), at(60));
+        assert!(control.obey(PlaybackCommand::Seek(-20), at(10), 0));
+        assert_eq!(control.position(), at(10));
+        assert_eq!(control.due(at(39), 0), NextDue::Now);
+        assert!(matches!(control.due(at(41), 0), NextDue::At(_)));
+        assert!(!control.obey(PlaybackCommand::End, at(10), 0));
+        assert_eq!(control.due(at(9999), 0), NextDue::Now);
         // Before its beginning there is nothing.
-        assert!(deck.follow(PlaybackCommand::Seek(-20_000), at(10), 0));
-        assert!(matches!(deck.when(at(11), 0), When::At(_)));
-        assert_eq!(deck.at(), at(10));
+        assert!(control.obey(PlaybackCommand::Seek(-20_000), at(10), 0));
+        assert!(matches!(control.due(at(11), 0), NextDue::At(_)));
+        assert_eq!(control.position(), at(10));
     }
 
     #[test]

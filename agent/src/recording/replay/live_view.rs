@@ -14,12 +14,11 @@ use tokio::{
 };
 
 use super::{
-    NAP, ReplayError, TURN,
-    config::{PlaybackSpeed, ReplayConfig},
-    control::{Deck, When},
+    MAX_SLEEP, PlaybackSpeed, ReplayConfig, ReplayError, UPDATES_PER_YIELD,
+    control::{NextDue, PlaybackControl},
     open,
-    playback::Stage,
-    say_lost,
+    playback::Playback,
+    report_lost, report_truncated,
 };
 use crate::{
     domain::{Moment, Update},
@@ -27,47 +26,49 @@ use crate::{
     outputs::top::{
         MIN_REDRAW_INTERVAL, PlaybackCommand, PlaybackStatus, Screen, ScreenConfig, ScreenData,
     },
-    recording::{Header, ReadError, Reader},
+    recording::{ReadError, RecordingHeader, RecordingReader},
     signals::StopSignals,
 };
 
-/// Keys on their way, at the most: more are dropped.
-const KEYS: usize = 64;
+/// Keys that wait to be obeyed; more are dropped.
+const MAX_PENDING_KEYS: usize = 64;
 
-/// Plays a recording as keys ask for it.
-pub(super) struct Player<'a> {
+/// Plays a recording in the live view, as keys ask for it.
+pub(super) struct LiveViewPlayer<'a> {
     config: &'a ReplayConfig,
-    header: Header,
-    reader: Reader,
-    stage: Stage,
-    deck: Deck,
-    /// What is to be told next; `None` at the end.
+    header: RecordingHeader,
+    reader: RecordingReader,
+    playback: Playback,
+    control: PlaybackControl,
+    /// The update to publish next; `None` at the end.
     next: Option<(Moment, Update)>,
-    /// What there is to tell at the end, once that was reached.
+    /// The summary of the whole recording, once its end was reached.
     summary: Option<Summary>,
-    damaged: Option<ReadError>,
-    /// When the recording ends, nanoseconds since 1970 UTC; 0 while that is being looked for.
+    /// The last damage that was met.
+    damage: Option<ReadError>,
+    /// When the recording ends, nanoseconds since 1970 UTC; 0 while that is being determined.
     until_ns: Arc<AtomicI64>,
-    window: Screen,
+    screen: Screen,
     commands: mpsc::Receiver<PlaybackCommand>,
-    /// The view on the window is not what the model holds.
+    /// The screen does not show what the model holds.
     stale: bool,
-    shown: Option<Instant>,
+    /// When the screen was drawn last.
+    drawn_at: Option<Instant>,
 }
 
-impl<'a> Player<'a> {
+impl<'a> LiveViewPlayer<'a> {
     /// Takes the terminal.
     pub(super) fn new(
         config: &'a ReplayConfig,
-        reader: Reader,
-        stage: Stage,
+        reader: RecordingReader,
+        playback: Playback,
     ) -> Result<Self, ReplayError> {
         let header = reader.header().clone();
         let speed = config.speed.unwrap_or(PlaybackSpeed::Times(1.0));
-        let (tell, commands) = mpsc::channel(KEYS);
-        let window = Screen::open(ScreenConfig {
-            target: header.watched.clone(),
-            commands: Some(tell),
+        let (keys, commands) = mpsc::channel(MAX_PENDING_KEYS);
+        let screen = Screen::open(ScreenConfig {
+            target: header.target.clone(),
+            commands: Some(keys),
             #[cfg(feature = "fault-injection")]
             panics: false,
         })
@@ -75,113 +76,113 @@ impl<'a> Player<'a> {
         Ok(Self {
             config,
             reader,
-            stage,
-            deck: Deck::new(speed, header.from),
+            playback,
+            control: PlaybackControl::new(speed, header.from),
             header,
             next: None,
             summary: None,
-            damaged: None,
-            until_ns: find_end(config.file.clone()),
-            window,
+            damage: None,
+            until_ns: determine_end(config.file.clone()),
+            screen,
             commands,
             stale: true,
-            shown: None,
+            drawn_at: None,
         })
     }
 
-    /// Until the view is left or a signal comes; gives the last damage that was met.
+    /// Plays until the view is left or a signal comes; returns the last damage that was met.
     pub(super) async fn play(
         mut self,
         signals: &mut StopSignals,
     ) -> Result<Option<ReadError>, ReplayError> {
-        let played = self.follow(signals).await;
-        let closed = self.window.close().await;
+        let played = self.play_until_left(signals).await;
+        let closed = self.screen.close().await;
         played?;
-        say_lost(self.reader.lost());
+        report_lost(self.reader.lost());
         let summary = match self.summary {
             Some(summary) => summary,
-            None => self.stage.rest(self.deck.at())?,
+            None => self.playback.end(self.control.position())?,
         };
-        self.stage.finish(&summary)?;
+        self.playback.finish(&summary)?;
         closed.map_err(ReplayError::Screen)?;
-        Ok(self.damaged)
+        Ok(self.damage)
     }
 
-    async fn follow(&mut self, signals: &mut StopSignals) -> Result<(), ReplayError> {
-        let mut turn = 0_u64;
+    async fn play_until_left(&mut self, signals: &mut StopSignals) -> Result<(), ReplayError> {
+        let mut published = 0_u64;
         self.advance()?;
         loop {
-            let sought = self.deck.seeks();
-            let when = match &self.next {
-                Some((next, _)) => self.deck.when(*next, self.stage.intervals()),
-                None => When::Held,
+            let was_seeking = self.control.is_seeking();
+            let due = match &self.next {
+                Some((next, _)) => self.control.due(*next, self.playback.intervals()),
+                None => NextDue::AfterKey,
             };
-            if sought && !self.deck.seeks() {
+            if was_seeking && !self.control.is_seeking() {
                 self.refresh();
             }
-            let wake = match when {
-                When::Now => {
-                    turn += 1;
-                    if !turn.is_multiple_of(TURN) {
-                        self.tell()?;
+            let wake = match due {
+                NextDue::Now => {
+                    published += 1;
+                    if !published.is_multiple_of(UPDATES_PER_YIELD) {
+                        self.publish_next()?;
                         continue;
                     }
                     // Scrapes, signals and keys get their turn.
                     Instant::now()
                 }
-                When::At(at) => at,
-                When::Held => Instant::now() + NAP,
+                NextDue::At(at) => at,
+                NextDue::AfterKey => Instant::now() + MAX_SLEEP,
             };
-            self.stage.heartbeat().beat();
-            let wake = wake.min(Instant::now() + NAP);
+            self.playback.heartbeat().beat();
+            let wake = wake.min(Instant::now() + MAX_SLEEP);
             let wake = self.show().map_or(wake, |again| wake.min(again));
             tokio::select! {
                 biased;
                 () = signals.any() => return Ok(()),
-                () = self.window.left() => return Ok(()),
-                Some(command) = self.commands.recv() => self.command(command)?,
+                () = self.screen.left() => return Ok(()),
+                Some(command) = self.commands.recv() => self.obey(command)?,
                 () = sleep_until(wake) => {
-                    if when == When::Now || matches!(when, When::At(at) if at <= Instant::now()) {
-                        self.tell()?;
+                    if due.has_come() {
+                        self.publish_next()?;
                     }
                 }
             }
         }
     }
 
-    fn command(&mut self, command: PlaybackCommand) -> Result<(), ReplayError> {
+    fn obey(&mut self, command: PlaybackCommand) -> Result<(), ReplayError> {
         self.refresh();
         if self
-            .deck
-            .follow(command, self.header.from, self.stage.intervals())
+            .control
+            .obey(command, self.header.from, self.playback.intervals())
         {
             self.reader = open(self.config)?;
-            self.stage.begin(&self.header);
+            self.playback.begin(&self.header);
             self.summary = None;
             self.advance()?;
         }
         Ok(())
     }
 
-    /// The next view comes at once, however fresh the one before is.
+    /// The screen is drawn again at once, however short ago that was.
     fn refresh(&mut self) {
         self.stale = true;
-        self.shown = None;
+        self.drawn_at = None;
     }
 
-    /// Tells what is next.
-    fn tell(&mut self) -> Result<(), ReplayError> {
+    /// Publishes the next update.
+    fn publish_next(&mut self) -> Result<(), ReplayError> {
         let Some((now, update)) = self.next.take() else {
             return Ok(());
         };
-        let intervals = self.stage.intervals();
-        self.stage.publish(now, update)?;
-        self.deck.told(now);
-        self.stale |= intervals != self.stage.intervals();
+        let intervals = self.playback.intervals();
+        self.playback.publish(now, update)?;
+        self.control.published(now);
+        self.stale |= intervals != self.playback.intervals();
         self.advance()
     }
 
-    /// Reads what is next.
+    /// Reads the next update.
     fn advance(&mut self) -> Result<(), ReplayError> {
         loop {
             match self.reader.next() {
@@ -189,65 +190,64 @@ impl<'a> Player<'a> {
                     self.next = Some(next);
                     return Ok(());
                 }
-                // The usual end of a recording whose agent was killed.
-                Some(Err(error @ ReadError::Truncated { .. })) => log::warn!("{error}"),
-                Some(Err(error)) => self.damaged = Some(error),
+                Some(Err(error @ ReadError::Truncated { .. })) => report_truncated(&error),
+                Some(Err(error)) => self.damage = Some(error),
                 None => break,
             }
         }
         if self.summary.is_none() {
-            self.summary = Some(self.stage.rest(self.reader.until())?);
-            self.deck.told(self.reader.until());
+            self.summary = Some(self.playback.end(self.reader.until())?);
+            self.control.published(self.reader.until());
         }
-        self.deck.over();
+        self.control.ended();
         self.stale = true;
         Ok(())
     }
 
-    /// Brings the window up to date. When it can be done, if that is too early.
+    /// Brings the screen up to date. Returns when that can be done, if it is too early.
     fn show(&mut self) -> Option<Instant> {
         if !self.stale {
             return None;
         }
-        if let Some(again) = self.shown.map(|shown| shown + MIN_REDRAW_INTERVAL)
+        if let Some(again) = self.drawn_at.map(|at| at + MIN_REDRAW_INTERVAL)
             && again > Instant::now()
         {
             return Some(again);
         }
-        let mut view = ScreenData::of(&self.stage.lock(), &self.header.watched);
+        let mut view = ScreenData::of(&self.playback.lock(), &self.header.target);
         view.ended = self.summary.is_some();
         let until_ns = self.until_ns.load(Ordering::Relaxed);
         view.playback = Some(PlaybackStatus {
             begin_ns: self.header.from.utc_ns,
-            position_ns: self.deck.at().utc_ns,
+            position_ns: self.control.position().utc_ns,
             end_ns: (until_ns != 0).then_some(until_ns),
-            speed: match self.deck.speed() {
+            speed: match self.control.speed() {
                 PlaybackSpeed::Times(times) => Some(times),
                 PlaybackSpeed::Max => None,
             },
-            paused: self.deck.paused(),
-            seeking: self.deck.seeks(),
+            paused: self.control.paused(),
+            seeking: self.control.is_seeking(),
         });
-        self.window.show(view);
-        self.shown = Some(Instant::now());
+        self.screen.show(view);
+        self.drawn_at = Some(Instant::now());
         self.stale = false;
         None
     }
 }
 
 /// Reads to the end on a thread of its own, to know how long the recording is.
-fn find_end(path: PathBuf) -> Arc<AtomicI64> {
+fn determine_end(path: PathBuf) -> Arc<AtomicI64> {
     let found = Arc::new(AtomicI64::new(0));
-    let tell = Arc::clone(&found);
-    // Without it the length is not shown.
-    let _unknown = std::thread::Builder::new()
+    let to_set = Arc::clone(&found);
+    // Without the thread the length is not shown.
+    let _spawned = std::thread::Builder::new()
         .name("tag52-end".to_owned())
         .spawn(move || {
-            let Ok(mut reader) = Reader::open(&path) else {
+            let Ok(mut reader) = RecordingReader::open(&path) else {
                 return;
             };
             reader.by_ref().for_each(drop);
-            tell.store(reader.until().utc_ns, Ordering::Relaxed);
+            to_set.store(reader.until().utc_ns, Ordering::Relaxed);
         });
     found
 }

@@ -1,4 +1,4 @@
-//! The model of a replay, and when its intervals end.
+//! Where the updates of a replay go, and when its intervals end.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
@@ -7,46 +7,53 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::NAP;
+use super::MAX_SLEEP;
 use crate::{
     domain::{Moment, Update},
     model::{Model, Summary},
     outputs::{Heartbeat, MAX_SERIES, OutputError, OutputWriter, sessions_within},
     pipeline::{NoRecording, Publisher, Sink as _},
-    recording::Header,
+    recording::RecordingHeader,
 };
 
-/// What is told, and when intervals end.
-pub(super) struct Stage {
+/// The model and the outputs of a replay.
+pub(super) struct Playback {
     publisher: Publisher<NoRecording>,
     heartbeat: Arc<Heartbeat>,
-    /// The next interval's end; `None` when intervals end where they did.
-    due: Option<(Moment, Duration)>,
-    every: Option<Duration>,
+    /// The end of the interval under way and the length of an interval; `None` when intervals end
+    /// where they were recorded.
+    interval_end: Option<(Moment, Duration)>,
+    interval: Option<Duration>,
     intervals: u64,
 }
 
-impl Stage {
-    pub(super) fn new(header: &Header, outputs: OutputWriter, every: Option<Duration>) -> Self {
+impl Playback {
+    pub(super) fn new(
+        header: &RecordingHeader,
+        outputs: OutputWriter,
+        interval: Option<Duration>,
+    ) -> Self {
         let model = Arc::new(Mutex::new(Model::new(header.from)));
-        let mut stage = Self {
+        let mut playback = Self {
             publisher: Publisher::new(model, outputs, None),
             heartbeat: Arc::default(),
-            every,
-            due: None,
+            interval,
+            interval_end: None,
             intervals: 0,
         };
-        stage.begin(header);
-        stage
+        playback.begin(header);
+        playback
     }
 
-    /// Begins anew: nothing was told yet.
-    pub(super) fn begin(&mut self, header: &Header) {
+    /// Begins with an empty model: nothing was published yet.
+    pub(super) fn begin(&mut self, header: &RecordingHeader) {
         let mut model = Model::new(header.from);
         model.set_max_latency(header.max_latency);
         model.set_max_series(sessions_within(MAX_SERIES).unwrap_or(1));
         self.publisher.reset(model);
-        self.due = self.every.map(|every| (later(header.from, every), every));
+        self.interval_end = self
+            .interval
+            .map(|length| (later(header.from, length), length));
         self.intervals = 0;
     }
 
@@ -58,7 +65,7 @@ impl Stage {
         &self.heartbeat
     }
 
-    /// Intervals taken since the beginning.
+    /// Intervals that have ended since the beginning.
     pub(super) const fn intervals(&self) -> u64 {
         self.intervals
     }
@@ -67,27 +74,27 @@ impl Stage {
         self.publisher.lock()
     }
 
-    /// Publishes what was recorded.
+    /// Publishes a recorded update.
     pub(super) fn publish(&mut self, now: Moment, update: Update) -> Result<(), OutputError> {
-        self.take_due(now);
+        self.end_due_intervals(now);
         match update {
-            Update::IntervalEnded if self.due.is_some() => {}
+            Update::IntervalEnded if self.interval_end.is_some() => {}
             Update::IntervalEnded => self.end_interval(now),
             update => self.publisher.begin().publish(now, update),
         }
         self.publisher.check()
     }
 
-    /// Those that end until `now`.
-    fn take_due(&mut self, now: Moment) {
-        while let Some((due, every)) = self.due
-            && now.monotonic_ns >= due.monotonic_ns
+    /// Ends the intervals of the given length that end until `now`.
+    fn end_due_intervals(&mut self, now: Moment) {
+        while let Some((end, length)) = self.interval_end
+            && now.monotonic_ns >= end.monotonic_ns
         {
-            // By the clock of what comes next: it may have been set meanwhile.
-            let ahead = now.monotonic_ns - due.monotonic_ns;
+            // In UTC by the moment of the next update: the wall clock may have been set meanwhile.
+            let ahead = now.monotonic_ns - end.monotonic_ns;
             let utc_ns = now.utc_ns.saturating_sub_unsigned(ahead);
-            self.end_interval(Moment { utc_ns, ..due });
-            self.due = Some((later(due, every), every));
+            self.end_interval(Moment { utc_ns, ..end });
+            self.interval_end = Some((later(end, length), length));
         }
     }
 
@@ -97,8 +104,8 @@ impl Stage {
     }
 
     /// Publishes the interval under way at the end of the recording, and returns the summary.
-    pub(super) fn rest(&mut self, now: Moment) -> Result<Summary, OutputError> {
-        self.take_due(now);
+    pub(super) fn end(&mut self, now: Moment) -> Result<Summary, OutputError> {
+        self.end_due_intervals(now);
         self.publisher.end(now)
     }
 
@@ -107,10 +114,11 @@ impl Stage {
         self.publisher.finish(summary)
     }
 
+    /// Beats the heart for ever.
     pub(super) async fn stay_alive(&self) {
         loop {
             self.heartbeat.beat();
-            sleep(NAP).await;
+            sleep(MAX_SLEEP).await;
         }
     }
 }
