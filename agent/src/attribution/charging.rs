@@ -12,13 +12,13 @@ pub(super) struct WaitLedgers(HashMap<(u32, Part), Ledger>);
 
 /// Instants of a message by its split, `CLOCK_MONOTONIC` nanoseconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct MessageSpan {
+pub(super) struct ChargedSpan {
     pub(super) arrived: u64,
     pub(super) received: u64,
     pub(super) handed_off: u64,
 }
 
-impl MessageSpan {
+impl ChargedSpan {
     pub(super) fn of(message: &Message) -> Self {
         let before = |at: u64, stage| {
             let ns = message.split.matrix().stage(stage).max(0) as u64;
@@ -43,7 +43,7 @@ impl WaitLedgers {
 
     /// Charges a message with the waits of its reader during `span`, and during the time before for
     /// which it was held back.
-    pub(super) fn charge(&self, message: &mut Message, span: MessageSpan) {
+    pub(super) fn charge(&self, message: &mut Message, span: ChargedSpan) {
         for part in Part::ALL {
             let Some(ledger) = self.0.get(&(message.tid, part)) else {
                 continue;

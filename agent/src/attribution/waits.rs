@@ -7,7 +7,7 @@ use agent_common::{RunQueueWait, SleepEnded, ThreadState};
 use super::{
     aftermath::AftermathLedgers,
     candidates::{CandidateSample, CandidateSamples},
-    charging::{MessageSpan, WaitLedgers},
+    charging::{ChargedSpan, WaitLedgers},
     cpu_turns::TurnHistory,
     culprits::{CulpritChange, CulpritKey, CulpritTable},
     releasers::Releasers,
@@ -244,7 +244,7 @@ impl Attribution {
     /// Charges a message with the waits that fell into its age outside of the network, and sets the
     /// aftermath of waits in it.
     pub(super) fn charge(&self, message: &mut Message) {
-        let span = MessageSpan::of(message);
+        let span = ChargedSpan::of(message);
         let aftermath = |from, to| self.aftermath.aftermath(message.tid, from, to);
         message.aftermath = MessageAftermath {
             queued: aftermath(span.arrived, span.received),

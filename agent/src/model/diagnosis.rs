@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::figures::SessionFigures;
 use crate::{
     domain::{Message, Stage},
-    stats::Quantiles,
+    stats::AgeQuantiles,
     verdict::{
         AgeLine, AgeTrend, CpuUse, Evidence, Flow, FlowTally, HEALTHY_NS, Verdict, diagnose,
     },
-    what_if::{ReaderTime, Replay, WhatIf},
+    what_if::{ReaderTime, WhatIf, WhatIfReplay},
 };
 
 /// What a session's verdict needs besides its figures. Only a single session has one: the messages
@@ -19,7 +19,7 @@ pub(super) struct SessionDiagnosis {
     interval_flow: FlowTally,
     total_flow: FlowTally,
     trend: AgeTrend,
-    replay: Box<Replay>,
+    replay: Box<WhatIfReplay>,
     /// Whether the latest fresh message was old when it was handed off.
     was_behind: bool,
 }
@@ -56,7 +56,7 @@ impl SessionDiagnosis {
     }
 
     /// The findings since the start, beside the ages as measured.
-    pub(super) fn total(&self, around: &Circumstances, age: Option<Quantiles>) -> Findings {
+    pub(super) fn total(&self, around: &Circumstances, age: Option<AgeQuantiles>) -> Findings {
         let (what_if, reader_time) = self.replay.total(age);
         let flow = &self.total_flow;
         Findings {
@@ -70,7 +70,7 @@ impl SessionDiagnosis {
     pub(super) fn take_interval(
         &mut self,
         around: &Circumstances,
-        age: Option<Quantiles>,
+        age: Option<AgeQuantiles>,
     ) -> Findings {
         let (what_if, reader_time) = self.replay.take_interval(age);
         let line: AgeLine = self

@@ -52,7 +52,8 @@ impl IntervalPoint {
             }
         };
         let limit = cpu.and_then(|cpu| cpu.limit.as_ref());
-        let spread = |of: fn(&crate::stats::Quantiles) -> i64| figures.age.as_ref().map_or(0, of);
+        let spread =
+            |of: fn(&crate::stats::AgeQuantiles) -> i64| figures.age.as_ref().map_or(0, of);
         Self {
             until_ns,
             length,

@@ -11,7 +11,7 @@ use super::{
     reported::ReportedCounts,
     roster::Roster,
     session::{FiguresContext, Session},
-    threads::ThreadTable,
+    threads::ThreadReadings,
 };
 use crate::{
     domain::{CgroupUse, Culprit, Health, Moment, Part, ProcessInfo, ThreadUse, Update},
@@ -35,7 +35,7 @@ pub struct Model {
     pub(super) sessions: Roster,
     processes: ProcessTable,
     cpus: CpuTable,
-    threads: ThreadTable,
+    threads: ThreadReadings,
     names: CulpritNames,
     pub(super) health: Health,
     reported: ReportedCounts,
@@ -55,7 +55,7 @@ impl Model {
             sessions: Roster::new(now),
             processes: ProcessTable::default(),
             cpus: CpuTable::default(),
-            threads: ThreadTable::default(),
+            threads: ThreadReadings::default(),
             names: CulpritNames::default(),
             health: Health::default(),
             reported: ReportedCounts::default(),

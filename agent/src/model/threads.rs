@@ -13,9 +13,9 @@ const RETENTION: Duration = Duration::from_secs(120);
 
 /// The latest readings of every thread, by process and thread.
 #[derive(Debug, Default)]
-pub(super) struct ThreadTable(BTreeMap<(u32, u32), LatestReadings<ThreadUse>>);
+pub(super) struct ThreadReadings(BTreeMap<(u32, u32), LatestReadings<ThreadUse>>);
 
-impl ThreadTable {
+impl ThreadReadings {
     /// Adds a reading, if there is room for its thread.
     pub(super) fn add(&mut self, at: Moment, reading: &ThreadUse) {
         let key = (reading.thread.pid, reading.thread.tid);
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_latest_two_are_kept() {
-        let mut threads = ThreadTable::default();
+        let mut threads = ThreadReadings::default();
         for (second, ns) in [(1, 10), (2, 30), (4, 70)] {
             threads.add(at(second), &thread(1, 2, ns));
         }
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn ended_threads_go_and_those_of_ended_processes_stay() {
-        let mut threads = ThreadTable::default();
+        let mut threads = ThreadReadings::default();
         for (pid, tid) in [(1, 2), (1, 3), (5, 6)] {
             threads.add(at(1), &thread(pid, tid, 0));
         }
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn their_number_is_bounded() {
-        let mut threads = ThreadTable::default();
+        let mut threads = ThreadReadings::default();
         for n in 0..5000 {
             threads.add(at(1), &thread(1, n, 0));
         }

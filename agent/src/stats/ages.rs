@@ -8,7 +8,7 @@ use hdrhistogram::{Counter, Histogram};
 /// and within `min_ns..=max_ns`. In the quantiles an age below zero (clock skew) counts as 0, one
 /// above a day as a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quantiles {
+pub struct AgeQuantiles {
     /// 50th percentile.
     pub p50_ns: i64,
     /// 90th percentile.
@@ -76,7 +76,7 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
         self.sum_ns
     }
 
-    pub(crate) fn quantiles(&self) -> Option<Quantiles> {
+    pub(crate) fn quantiles(&self) -> Option<AgeQuantiles> {
         let histogram = self.histogram.as_ref().filter(|h| !h.is_empty())?;
         let at = |quantile| {
             let value = histogram.value_at_quantile(quantile);
@@ -84,7 +84,7 @@ impl<C: Counter, const DIGITS: u8> Ages<C, DIGITS> {
                 .unwrap_or(i64::MAX)
                 .clamp(self.min_ns, self.max_ns)
         };
-        Some(Quantiles {
+        Some(AgeQuantiles {
             p50_ns: at(0.5),
             p90_ns: at(0.9),
             p99_ns: at(0.99),

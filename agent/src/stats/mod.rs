@@ -9,10 +9,10 @@ mod sums;
 mod tally;
 
 pub use activity::HolderSamples;
-pub use ages::Quantiles;
+pub use ages::AgeQuantiles;
 pub use blame::{BlameRow, WaitStats};
 pub use sums::Sums;
-pub use tally::{Exclusions, Figures, HandOffs, Narrowed, Skew};
+pub use tally::{Exclusions, Figures, HandOffs, NarrowedAges, Skew};
 
 pub(crate) use ages::Ages;
 pub(crate) use blame::{BlameTable, CulpritNames};

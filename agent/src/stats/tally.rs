@@ -5,7 +5,7 @@ use hdrhistogram::Counter;
 use crate::{
     domain::{ExclusionReason, HandOff, Message, Part, TapCounts},
     stats::{
-        ages::{Ages, Quantiles},
+        ages::{AgeQuantiles, Ages},
         sums::Sums,
     },
 };
@@ -28,7 +28,7 @@ pub struct Skew {
 
 /// Messages with whole-second stamps whose bounds could be narrowed: see `join/narrowing`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Narrowed {
+pub struct NarrowedAges {
     /// Number of these messages.
     pub messages: u64,
     /// Their narrowed lower bounds of the age, summed, nanoseconds.
@@ -39,7 +39,7 @@ pub struct Narrowed {
     pub widest_ns: i64,
 }
 
-impl Narrowed {
+impl NarrowedAges {
     /// Lower and upper bound of the mean age of these messages, nanoseconds; `None` without any.
     #[must_use]
     pub fn mean_ns(&self) -> Option<(i128, i128)> {
@@ -64,7 +64,7 @@ pub struct Figures {
     /// Number of fresh messages.
     pub messages: u64,
     /// Quantiles of their ages; `None` without messages.
-    pub age: Option<Quantiles>,
+    pub age: Option<AgeQuantiles>,
     /// Their summed matrices; they sum to the summed ages exactly.
     pub sums: Sums,
     /// Messages with an unknown part.
@@ -78,13 +78,13 @@ pub struct Figures {
     /// smaller than the reported ones by up to this.
     pub coarse_ns: i64,
     /// Messages whose bounds are narrower than that.
-    pub narrowed: Narrowed,
+    pub narrowed: NarrowedAges,
     /// Messages by kind of hand-off.
     pub hand_offs: HandOffs,
     /// Number of resends with OrigSendingTime (122).
     pub resends: u64,
     /// Quantiles of their ages, counted from OrigSendingTime.
-    pub resend_age: Option<Quantiles>,
+    pub resend_age: Option<AgeQuantiles>,
     /// Messages without an age, by reason.
     pub excluded: Exclusions,
     /// Irregularities of the byte stream.
@@ -159,7 +159,7 @@ pub(crate) struct Tally<C: Counter> {
     pub(crate) ack_pending_ns: u128,
     pub(crate) skew: Skew,
     coarse_ns: i64,
-    narrowed: Narrowed,
+    narrowed: NarrowedAges,
     hand_offs: HandOffs,
     pub(crate) excluded: Exclusions,
     pub(crate) tap: TapCounts,
@@ -175,7 +175,7 @@ impl<C: Counter> Default for Tally<C> {
             ack_pending_ns: 0,
             skew: Skew::default(),
             coarse_ns: 0,
-            narrowed: Narrowed::default(),
+            narrowed: NarrowedAges::default(),
             hand_offs: HandOffs::default(),
             excluded: Exclusions::default(),
             tap: TapCounts::default(),
@@ -205,7 +205,7 @@ impl<C: Counter> Tally<C> {
             self.coarse_ns = self.coarse_ns.max(message.sent.resolution_ns);
         }
         if let Some((min_ns, max_ns)) = message.age_narrowed() {
-            self.narrowed.absorb(&Narrowed {
+            self.narrowed.absorb(&NarrowedAges {
                 messages: 1,
                 min_sum_ns: min_ns.into(),
                 max_sum_ns: max_ns.into(),

@@ -1,7 +1,7 @@
 //! The ages that the replays of a session give.
 
 use super::scenario::Scenario;
-use crate::stats::Quantiles;
+use crate::stats::AgeQuantiles;
 
 /// The ages in one scenario. Quantiles are at most 1 % above the exact ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,14 +9,14 @@ pub struct ScenarioAges {
     /// The scenario.
     pub scenario: Scenario,
     /// The ages as they would have been.
-    pub age: Quantiles,
+    pub age: AgeQuantiles,
 }
 
 /// The ages of a session in every scenario, of an interval or since the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhatIf {
     /// The ages as measured.
-    pub measured: Quantiles,
+    pub measured: AgeQuantiles,
     /// All scenarios in the order of [`Scenario::ALL`].
     pub scenarios: Vec<ScenarioAges>,
 }
@@ -36,7 +36,7 @@ impl WhatIf {
 
     /// The ages in one scenario.
     #[must_use]
-    pub fn of(&self, scenario: Scenario) -> Option<&Quantiles> {
+    pub fn of(&self, scenario: Scenario) -> Option<&AgeQuantiles> {
         let ages = self.scenarios.iter().find(|s| s.scenario == scenario)?;
         Some(&ages.age)
     }

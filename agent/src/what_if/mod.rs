@@ -21,7 +21,7 @@ pub use reader_time::ReaderTime;
 pub use scenario::Scenario;
 pub use sentence::sentence;
 
-pub(crate) use replay::Replay;
+pub(crate) use replay::WhatIfReplay;
 
 /// The assumptions of the replay. They are shown wherever its figures are.
 pub const ASSUMPTIONS: &str = "What-if replays the queue of the messages that were read: the same \

@@ -1,7 +1,7 @@
 //! One reader and its queue.
 
 use super::{read_batch::HandOffGroup, scenario::Scenario};
-use crate::stats::{Ages, Quantiles};
+use crate::stats::{AgeQuantiles, Ages};
 
 /// The queue of a reader in one scenario (Lindley's recursion), and the ages that result.
 #[derive(Clone, Debug)]
@@ -47,12 +47,12 @@ impl ReplayQueue {
         }
     }
 
-    pub(super) fn quantiles(&self) -> Option<Quantiles> {
+    pub(super) fn quantiles(&self) -> Option<AgeQuantiles> {
         self.total.quantiles()
     }
 
     /// The quantiles of the ages since the last call.
-    pub(super) fn take_interval(&mut self) -> Option<Quantiles> {
+    pub(super) fn take_interval(&mut self) -> Option<AgeQuantiles> {
         let quantiles = self.interval.quantiles();
         self.interval.reset();
         quantiles

@@ -10,13 +10,13 @@ use super::{
 };
 use crate::{
     domain::{HandOff, Message, Part, Stage},
-    stats::Quantiles,
+    stats::AgeQuantiles,
 };
 
 /// Replays a session as its messages come. Memory is bounded: one queue per scenario, and only for
 /// scenarios that differ from what was measured, and the messages of one receive call.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Replay {
+pub(crate) struct WhatIfReplay {
     as_it_was: ReplayQueue,
     /// The scenarios after the first; `None` as long as they do not differ from it.
     changed: [Option<ReplayQueue>; Scenario::ALL.len() - 1],
@@ -55,7 +55,7 @@ impl MonotonicMoments {
     }
 }
 
-impl Replay {
+impl WhatIfReplay {
     /// Adds the next message in the order read.
     pub(crate) fn message(&mut self, message: &Message) {
         if message.hand_off == HandOff::Unobserved {
@@ -145,8 +145,8 @@ impl Replay {
 
     fn what_if(
         &mut self,
-        measured: Quantiles,
-        mut quantiles: impl FnMut(&mut ReplayQueue) -> Option<Quantiles>,
+        measured: AgeQuantiles,
+        mut quantiles: impl FnMut(&mut ReplayQueue) -> Option<AgeQuantiles>,
     ) -> Option<WhatIf> {
         let as_it_was = quantiles(&mut self.as_it_was);
         let mut scenarios = Vec::with_capacity(Scenario::ALL.len());
@@ -165,7 +165,7 @@ impl Replay {
     }
 
     /// The result since the start, and the time of the reader.
-    pub(crate) fn total(&self, measured: Option<Quantiles>) -> (Option<WhatIf>, ReaderTime) {
+    pub(crate) fn total(&self, measured: Option<AgeQuantiles>) -> (Option<WhatIf>, ReaderTime) {
         // The pending batch is part of it, and has to remain pending.
         let mut all = self.clone();
         all.flush();
@@ -176,7 +176,7 @@ impl Replay {
     /// The result since the last call, and the time of the reader.
     pub(crate) fn take_interval(
         &mut self,
-        measured: Option<Quantiles>,
+        measured: Option<AgeQuantiles>,
     ) -> (Option<WhatIf>, ReaderTime) {
         self.flush();
         let what_if = match measured {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{ReaderTime, Scenario, WhatIf, replay::Replay, sentence};
+use super::{ReaderTime, Scenario, WhatIf, replay::WhatIfReplay, sentence};
 use crate::{
     domain::{HandOff, Matrix, Message, Part, SessionId, Split, Stage, fixtures},
-    stats::{Ages, Quantiles},
+    stats::{AgeQuantiles, Ages},
 };
 
 const US: i64 = 1_000;
@@ -25,7 +25,7 @@ struct Load {
 }
 
 /// A reader that takes up to `most` messages per call, after `wake`.
-struct Reader {
+struct SimulatedReader {
     wake: Vec<(Part, i64)>,
     most: usize,
     /// The messages of a call are handed off one by one, as with --handoff.
@@ -35,7 +35,7 @@ struct Reader {
     now: i64,
 }
 
-impl Reader {
+impl SimulatedReader {
     fn new(wake: &[(Part, i64)], most: usize) -> Self {
         Self {
             wake: wake.to_vec(),
@@ -128,7 +128,7 @@ fn unknown(ns: i64) -> Matrix {
     matrix
 }
 
-fn measured(messages: &[Message]) -> Quantiles {
+fn measured(messages: &[Message]) -> AgeQuantiles {
     let mut ages = Ages::<u64, 3>::default();
     for message in messages {
         ages.record(message.split.age_ns());
@@ -137,7 +137,7 @@ fn measured(messages: &[Message]) -> Quantiles {
 }
 
 fn replayed(messages: &[Message]) -> WhatIf {
-    let mut replay = Replay::default();
+    let mut replay = WhatIfReplay::default();
     for message in messages {
         replay.message(message);
     }
@@ -165,7 +165,7 @@ fn near(a: i64, b: i64, of: f64) -> bool {
 fn an_overload_without_its_lock_leaves_the_work() {
     // 1.4 ms of service each millisecond: after 1000 messages 400 ms behind.
     let loads = evenly(1000, MS, &[(Part::LockWait, MS), (Part::OnCpu, 400 * US)]);
-    let what_if = replayed(&Reader::new(&[], 1).read(&loads));
+    let what_if = replayed(&SimulatedReader::new(&[], 1).read(&loads));
     assert!(near(what_if.measured.max_ns, 400 * MS, 0.01));
     let age = |s| *what_if.of(s).expect("every scenario is there");
     assert!(near(
@@ -190,7 +190,7 @@ fn a_stall_before_the_read_counts_once() {
     // Each read is throttled for 80 ms, in which 80 messages come: their number is not what costs.
     let loads = evenly(2000, MS, &[(Part::OnCpu, 10 * US)]);
     let wake = [(Part::Throttle, 80 * MS), (Part::OnCpu, 5 * US)];
-    let what_if = replayed(&Reader::new(&wake, 1000).read(&loads));
+    let what_if = replayed(&SimulatedReader::new(&wake, 1000).read(&loads));
     let age = |s| what_if.of(s).expect("every scenario is there").p99_ns;
     assert!(what_if.measured.p99_ns > 79 * MS);
     assert!(near(age(Scenario::AsItWas), what_if.measured.p99_ns, 0.011));
@@ -215,7 +215,7 @@ fn held_back_messages_arrive_as_the_network_would_have_delivered_them() {
         load.held_back = 20 * MS;
         load.arrives += 20 * MS;
     }
-    let what_if = replayed(&Reader::new(&[], 1).read(&loads));
+    let what_if = replayed(&SimulatedReader::new(&[], 1).read(&loads));
     let without = what_if.of(Scenario::WithoutLock).expect("there");
     assert!(without.max_ns < MS, "{without:?}");
 }
@@ -232,7 +232,7 @@ fn a_message_that_waited_for_our_ack_arrives_earlier_only_if_the_reader_was_behi
         for load in loads.iter_mut().skip(1).step_by(2) {
             load.arrives -= 1_500 * US;
         }
-        let mut messages = Reader::new(&[], 1).read(&loads);
+        let mut messages = SimulatedReader::new(&[], 1).read(&loads);
         for message in messages.iter_mut().skip(1).step_by(2) {
             message.ack_pending_ns = 300 * US as u64;
             let mut matrix = *message.split.matrix();
@@ -252,7 +252,7 @@ fn a_message_that_waited_for_our_ack_arrives_earlier_only_if_the_reader_was_behi
 fn changes_of_utc_have_no_effect() {
     // Slewed between the arrivals of one call's messages, and set back once.
     let loads = evenly(100, MS / 10, &[(Part::OnCpu, 200 * US)]);
-    let messages = Reader::new(&[], 40).read(&loads);
+    let messages = SimulatedReader::new(&[], 40).read(&loads);
     let expected = replayed(&messages);
     let mut moved = messages;
     for (n, message) in moved.iter_mut().enumerate() {
@@ -272,7 +272,7 @@ fn the_aftermath_of_a_wait_is_removed_with_it() {
         (Part::RunQueue, 800 * US),
         (Part::OnCpu, 100 * US),
     ];
-    let mut messages = Reader::new(&[], 1).read(&evenly(1000, MS, &work));
+    let mut messages = SimulatedReader::new(&[], 1).read(&evenly(1000, MS, &work));
     for message in &mut messages {
         message.aftermath.in_app.lock_wait_ns = 600 * US as u64;
         let queued = message.split.matrix().get(Stage::Queued, Part::RunQueue);
@@ -300,13 +300,13 @@ fn the_aftermath_of_a_wait_is_removed_with_it() {
 #[test]
 fn messages_without_an_observed_hand_off_are_ignored() {
     let work = [(Part::LockWait, 800 * US), (Part::OnCpu, 100 * US)];
-    let mut messages = Reader::new(&[], 1).read(&evenly(100, MS, &work));
+    let mut messages = SimulatedReader::new(&[], 1).read(&evenly(100, MS, &work));
     let expected = replayed(&messages);
     let mut cut_off = messages[99].clone();
     cut_off.hand_off = HandOff::Unobserved;
     cut_off.split = Split::new(SECOND, unknown(SECOND)).expect("it is the sum");
     messages.push(cut_off);
-    let mut replay = Replay::default();
+    let mut replay = WhatIfReplay::default();
     messages.iter().for_each(|m| replay.message(m));
     let (what_if, _) = replay.total(Some(expected.measured));
     assert_eq!(what_if, Some(expected));
@@ -315,7 +315,7 @@ fn messages_without_an_observed_hand_off_are_ignored() {
 #[test]
 fn a_backlog_from_before_attach_is_nobodys_work() {
     let work = [(Part::LockWait, 100 * US), (Part::OnCpu, 100 * US)];
-    let mut messages = Reader::new(&[], 1).read(&evenly(100, MS, &work));
+    let mut messages = SimulatedReader::new(&[], 1).read(&evenly(100, MS, &work));
     // The first ones had waited for two seconds already.
     for message in &mut messages[..10] {
         let mut matrix = *message.split.matrix();
@@ -335,11 +335,11 @@ fn resends_take_time_and_do_not_count() {
         MS,
         &[(Part::OnCpu, 100 * US), (Part::LockWait, 800 * US)],
     );
-    let mut messages = Reader::new(&[], 1).read(&loads);
+    let mut messages = SimulatedReader::new(&[], 1).read(&loads);
     for message in messages.iter_mut().step_by(2) {
         message.poss_dup = true;
     }
-    let mut replay = Replay::default();
+    let mut replay = WhatIfReplay::default();
     messages.iter().for_each(|m| replay.message(m));
     let (_, spent) = replay.total(None);
     assert_eq!(spent.part(Part::OnCpu), 100 * 100 * US);
@@ -397,7 +397,7 @@ proptest! {
         most in 1_usize..40,
         by_function in any::<bool>(),
     ) {
-        let mut reader = Reader::new(&wake, most);
+        let mut reader = SimulatedReader::new(&wake, most);
         reader.by_function = by_function;
         let messages = reader.read(&loads);
         let what_if = replayed(&messages);
@@ -419,7 +419,7 @@ proptest! {
         wake in waits(),
         most in 1_usize..40,
     ) {
-        let messages = Reader::new(&wake, most).read(&loads);
+        let messages = SimulatedReader::new(&wake, most).read(&loads);
         let what_if = replayed(&messages);
         let as_it_was = *what_if.of(Scenario::AsItWas).expect("there");
         let has = |part| messages.iter().any(|m| m.split.matrix().part(part) > 0);
@@ -449,12 +449,12 @@ proptest! {
         most in 1_usize..40,
     ) {
         let wake = [(Part::OnCpu, 5 * US)];
-        let predicted = replayed(&Reader::new(&wake, most).read(&loads));
+        let predicted = replayed(&SimulatedReader::new(&wake, most).read(&loads));
         let mut free = loads.clone();
         for load in &mut free {
             load.work.retain(|&(part, _)| part != Part::LockWait);
         }
-        let truth = measured(&Reader::new(&wake, most).read(&free));
+        let truth = measured(&SimulatedReader::new(&wake, most).read(&free));
         let max = predicted.of(Scenario::WithoutLock).expect("there").max_ns;
         // One call's messages share its cost: off by what the calls of one reader cost at most.
         let busiest = loads.iter().map(|l| l.work.iter().map(|w| w.1).sum::<i64>()).max();

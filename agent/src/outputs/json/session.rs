@@ -4,7 +4,7 @@ use super::line::JsonLine;
 use crate::{
     domain::{Part, ProcessInfo, Qos, SessionId, Stage, WindowClosures},
     model::SessionFigures,
-    stats::Quantiles,
+    stats::AgeQuantiles,
 };
 
 impl JsonLine {
@@ -144,7 +144,7 @@ impl JsonLine {
         self.close(b'}');
     }
 
-    pub(super) fn spread(&mut self, key: &str, spread: Option<&Quantiles>) {
+    pub(super) fn spread(&mut self, key: &str, spread: Option<&AgeQuantiles>) {
         let Some(s) = spread else {
             return self.null(key);
         };

@@ -16,7 +16,7 @@ use crate::{
         style::TextStyle,
         verdict::{cause_names, time_to_max_latency},
     },
-    stats::{Figures, Quantiles},
+    stats::{AgeQuantiles, Figures},
     verdict::Flow,
 };
 
@@ -64,7 +64,7 @@ fn headline(text: &mut String, s: &SessionFigures, seconds: f64, style: TextStyl
     text.push_str(if s.ended { ", ended\n" } else { "\n" });
 }
 
-fn spread(text: &mut String, name: &str, age: &Quantiles) {
+fn spread(text: &mut String, name: &str, age: &AgeQuantiles) {
     let _ = writeln!(
         text,
         "  {name}: p50 {}  p90 {}  p99 {}  p99.9 {}  min {}  max {}",
