@@ -27,7 +27,7 @@ use self::{
     objects::ObjectResolver,
     proc::ProcRoot,
     python::{FunctionError, PythonRuntimes},
-    threads::ThreadTable,
+    threads::ThreadResolver,
 };
 use crate::domain::{
     CgroupUse, Container, Culprit, Function, Lock, Part, Pod, ProcessInfo, Qos, ThreadActivity,
@@ -41,7 +41,7 @@ pub use self::cgroups::{CgroupError, throttled_levels};
 pub struct Host {
     proc: ProcRoot,
     hierarchies: Arc<CgroupHierarchies>,
-    threads: ThreadTable,
+    threads: ThreadResolver,
     objects: ObjectResolver,
     runtimes: PythonRuntimes,
     /// Why functions of threads cannot be read, each reason once.
@@ -58,7 +58,7 @@ impl Host {
         let proc = ProcRoot::default();
         let hierarchies = Arc::new(CgroupHierarchies::read(&proc)?);
         Ok(Self {
-            threads: ThreadTable::new(proc.clone(), Arc::clone(&hierarchies)),
+            threads: ThreadResolver::new(proc.clone(), Arc::clone(&hierarchies)),
             objects: ObjectResolver::new(proc.clone()),
             runtimes: PythonRuntimes::new(proc.clone()),
             unsupported: BTreeSet::new(),

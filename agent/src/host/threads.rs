@@ -43,15 +43,15 @@ struct ThreadEntry {
     alive: Instant,
 }
 
-/// Threads by tid.
+/// Resolves tids to names, with a table of those resolved lately.
 #[derive(Debug)]
-pub(super) struct ThreadTable {
+pub(super) struct ThreadResolver {
     proc: ProcRoot,
     hierarchies: Arc<CgroupHierarchies>,
     entries: LruCache<u32, ThreadEntry>,
 }
 
-impl ThreadTable {
+impl ThreadResolver {
     pub(super) fn new(proc: ProcRoot, hierarchies: Arc<CgroupHierarchies>) -> Self {
         Self {
             proc,

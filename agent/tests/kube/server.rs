@@ -65,9 +65,9 @@ struct ServerState {
 }
 
 /// A connection, with TLS or without.
-trait Connection: Read + Write {}
+trait ByteStream: Read + Write {}
 
-impl<T: Read + Write> Connection for T {}
+impl<T: Read + Write> ByteStream for T {}
 
 /// The server; it stops when this is dropped.
 pub(crate) struct ApiServer {
@@ -290,7 +290,7 @@ pub(crate) fn pod(
 }
 
 fn serve(
-    connection: &mut dyn Connection,
+    connection: &mut dyn ByteStream,
     shared: &(Mutex<ServerState>, Condvar),
 ) -> io::Result<()> {
     let request = read_request(connection)?;
@@ -328,7 +328,7 @@ fn serve(
     }
 }
 
-fn read_request(connection: &mut dyn Connection) -> io::Result<ApiRequest> {
+fn read_request(connection: &mut dyn ByteStream) -> io::Result<ApiRequest> {
     let mut lines = BufReader::new(connection).lines();
     let first = lines.next().ok_or(io::ErrorKind::UnexpectedEof)??;
     let mut authorization = None;
@@ -403,7 +403,7 @@ fn list(request: &ApiRequest, state: &ServerState) -> (u16, String) {
 }
 
 fn stream(
-    connection: &mut dyn Connection,
+    connection: &mut dyn ByteStream,
     request: &ApiRequest,
     shared: &(Mutex<ServerState>, Condvar),
 ) -> io::Result<()> {
@@ -442,7 +442,7 @@ fn stream(
     }
 }
 
-fn chunk(connection: &mut dyn Connection, event: &Value) -> io::Result<()> {
+fn chunk(connection: &mut dyn ByteStream, event: &Value) -> io::Result<()> {
     let line = format!("{event}\n");
     write!(connection, "{:x}\r\n{line}\r\n", line.len())
 }
@@ -454,11 +454,11 @@ fn status(code: u16, why: &str) -> Value {
     })
 }
 
-fn refuse(connection: &mut dyn Connection, code: u16, why: &str) -> io::Result<()> {
+fn refuse(connection: &mut dyn ByteStream, code: u16, why: &str) -> io::Result<()> {
     reply(connection, code, &status(code, why).to_string())
 }
 
-fn reply(connection: &mut dyn Connection, code: u16, body: &str) -> io::Result<()> {
+fn reply(connection: &mut dyn ByteStream, code: u16, body: &str) -> io::Result<()> {
     write!(
         connection,
         "HTTP/1.1 {code} Answer\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\

@@ -1,10 +1,10 @@
 use super::*;
 
-struct Fixture {
+struct FakeCgroups {
     folder: tempfile::TempDir,
 }
 
-impl Fixture {
+impl FakeCgroups {
     fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a folder"),
@@ -39,7 +39,7 @@ const STAT: &str =
 
 #[test]
 fn v2_levels_from_the_own_cgroup_to_the_root() {
-    let f = Fixture::new();
+    let f = FakeCgroups::new();
     let all = f.mounted(&[("/", "cg", "cgroup2", "rw")]);
     f.write("proc/8/cgroup", "0::/pods/a/leaf\n");
     // The root: no cpu.max. The leaf: no controller.
@@ -78,7 +78,7 @@ fn v1_with_cpu_and_accounts_apart_and_together() {
         (["rw,cpu", "rw,cpuacct"], "ac"),
         (["rw,cpu,cpuacct", "rw,memory"], "cpu"),
     ] {
-        let f = Fixture::new();
+        let f = FakeCgroups::new();
         let all = f.mounted(&[
             ("/", "cpu", "cgroup", options[0]),
             ("/", "ac", "cgroup", options[1]),
@@ -117,7 +117,7 @@ fn v1_with_cpu_and_accounts_apart_and_together() {
 
 #[test]
 fn the_use_of_another_cgroup_is_not_taken() {
-    let f = Fixture::new();
+    let f = FakeCgroups::new();
     let all = f.mounted(&[
         ("/", "cpu", "cgroup", "rw,cpu"),
         ("/", "ac", "cgroup", "rw,cpuacct"),
@@ -134,7 +134,7 @@ fn the_use_of_another_cgroup_is_not_taken() {
 
 #[test]
 fn a_mount_of_a_part_shows_that_part() {
-    let f = Fixture::new();
+    let f = FakeCgroups::new();
     let all = f.mounted(&[("/pods/a", "cg", "cgroup2", "rw")]);
     f.write("cg/cpu.stat", STAT);
     f.write("cg/x/cpu.stat", STAT);
@@ -152,7 +152,7 @@ fn a_mount_of_a_part_shows_that_part() {
 
 #[test]
 fn the_widest_mount_is_taken() {
-    let f = Fixture::new();
+    let f = FakeCgroups::new();
     let all = f.mounted(&[
         ("/pods/a", "narrow", "cgroup2", "rw"),
         ("/", "wide", "cgroup2", "rw"),
@@ -163,7 +163,7 @@ fn the_widest_mount_is_taken() {
 
 #[test]
 fn in_a_container_the_hosts_tree_is_read_from_its_top() {
-    let f = Fixture::new();
+    let f = FakeCgroups::new();
     f.write("host/pods/pod1/agent/cpu.stat", STAT);
     f.write("host/pods/pod2/app/cpu.stat", STAT);
     f.write("host/pods/pod2/app/cpu.max", "20000 100000\n");
@@ -186,7 +186,7 @@ fn in_a_container_the_hosts_tree_is_read_from_its_top() {
 
 #[test]
 fn a_removed_cgroup_is_skipped_and_an_ended_process_is_an_error() {
-    let f = Fixture::new();
+    let f = FakeCgroups::new();
     let all = f.mounted(&[("/", "cg", "cgroup2", "rw")]);
     f.write("cg/cpu.stat", STAT);
     f.write("proc/8/cgroup", "0::/a/b (deleted)\n");

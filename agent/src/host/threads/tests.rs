@@ -2,13 +2,13 @@ use std::{fs, path::Path};
 
 use super::*;
 
-struct Fixture {
+struct FakeThreads {
     folder: tempfile::TempDir,
-    threads: ThreadTable,
+    threads: ThreadResolver,
     now: Instant,
 }
 
-impl Fixture {
+impl FakeThreads {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let hierarchies = CgroupHierarchies::parse(
@@ -16,7 +16,7 @@ impl Fixture {
         )
         .expect("parsed");
         Self {
-            threads: ThreadTable::new(ProcRoot::at(folder.path()), Arc::new(hierarchies)),
+            threads: ThreadResolver::new(ProcRoot::at(folder.path()), Arc::new(hierarchies)),
             folder,
             now: Instant::now(),
         }
@@ -53,7 +53,7 @@ impl Fixture {
 
 #[test]
 fn an_ended_thread_keeps_its_name_for_a_minute() {
-    let mut f = Fixture::new();
+    let mut f = FakeThreads::new();
     f.thread(9, 8, "json", 100, 0, "/a");
     assert_eq!(f.comm(9).as_deref(), Some("json"));
     f.gone(9);
@@ -66,7 +66,7 @@ fn an_ended_thread_keeps_its_name_for_a_minute() {
 
 #[test]
 fn a_reused_tid_is_another_thread() {
-    let mut f = Fixture::new();
+    let mut f = FakeThreads::new();
     f.thread(9, 8, "json", 100, 0, "/a");
     assert_eq!(f.threads.entry(9, f.now).expect("there").name.pid, 8);
     f.thread(9, 7, "cron", 200, 0, "/a");
@@ -79,7 +79,7 @@ fn a_reused_tid_is_another_thread() {
 
 #[test]
 fn a_thread_may_change_its_name() {
-    let mut f = Fixture::new();
+    let mut f = FakeThreads::new();
     f.thread(9, 8, "python3", 100, 0, "/a");
     assert_eq!(f.comm(9).as_deref(), Some("python3"));
     f.thread(9, 0, "ingest", 100, 0, "/a");
@@ -90,7 +90,7 @@ fn a_thread_may_change_its_name() {
 
 #[test]
 fn the_relation_is_by_process_then_by_cgroup() {
-    let mut f = Fixture::new();
+    let mut f = FakeThreads::new();
     let pod = "/kubepods.slice/kubepods-burstable-podab.slice";
     f.thread(8, 8, "ours", 1, 0, &format!("{pod}/main"));
     f.thread(9, 8, "ours", 1, 0, &format!("{pod}/main"));
@@ -137,7 +137,7 @@ fn a_pod_is_one_group_with_both_cgroup_drivers() {
 
 #[test]
 fn memory_is_bounded() {
-    let mut f = Fixture::new();
+    let mut f = FakeThreads::new();
     f.threads.entries.resize(NonZeroUsize::new(2).expect("2"));
     for tid in 1..=3 {
         f.thread(tid, tid, "x", 1, 0, "/a");
@@ -149,7 +149,7 @@ fn memory_is_bounded() {
 #[test]
 fn this_very_thread_is_resolved() {
     let hierarchies = CgroupHierarchies::read(&ProcRoot::default()).expect("mounts");
-    let mut threads = ThreadTable::new(ProcRoot::default(), Arc::new(hierarchies));
+    let mut threads = ThreadResolver::new(ProcRoot::default(), Arc::new(hierarchies));
     let pid = std::process::id();
     let tid = std::thread::Builder::new()
         .name("tag52-name".to_owned())
