@@ -1,4 +1,4 @@
-//! Records from the ring, told apart and checked.
+//! The records of the ring buffer, decoded and checked.
 
 mod slices;
 
@@ -10,47 +10,47 @@ use thiserror::Error;
 
 pub use slices::Slices;
 
-/// One record.
+/// One record of the ring buffer.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// A socket is watched from here on.
+    /// A socket is observed from now on.
     SocketOpened(SocketOpened),
     /// Bytes became readable.
     BytesArrived(BytesArrived),
-    /// A receive call is through.
+    /// A receive call is complete.
     BytesReceived(BytesReceived, Slices<'a>),
-    /// Some slices of a receive call; more follows.
+    /// Some slices of a receive call; more of the same call follow.
     BytesReceivedPart(BytesReceived, Slices<'a>),
-    /// The thread is through with what it received.
+    /// The reader is through with what it received.
     HandedOff(HandedOff),
     /// The function named with `--handoff` was called.
     FunctionCalled(FunctionCalled),
-    /// A socket is watched no longer.
+    /// A socket is observed no longer.
     SocketClosed(SocketClosed),
     /// A tracked thread ended.
     ThreadExited(ThreadExited),
-    /// What the thread of the receive call that follows did before.
+    /// What the thread of the next receive call, a new reader, did before.
     ReaderHistory(ReaderHistory),
     /// A tracked thread's lock wait or blocking call is over.
     SleepEnded(SleepEnded),
-    /// A tracked thread got its CPU, or waits for another from now on.
+    /// A tracked thread got a CPU, or waits for another one from now on.
     RunQueueWait(RunQueueWait),
-    /// The switches of a CPU for which somebody waits, a full block.
+    /// A full block of turns of a CPU that a tracked thread waits for.
     CpuTurns(RunQueueWait),
 }
 
-/// A record that is none: agent and probes do not fit together.
+/// A record that cannot be decoded: the agent and its probes are of different versions.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum Malformed {
-    /// Shorter than its kind.
+pub enum MalformedRecord {
+    /// It is shorter than records of its kind.
     #[error("a record of {len} bytes is too short for its kind {kind}")]
     Short {
-        /// As written.
+        /// Its kind; 0 when the record is too short to have one.
         kind: u32,
-        /// Bytes.
+        /// Its length, bytes.
         len: usize,
     },
-    /// Not a kind this agent knows.
+    /// No kind has this number.
     #[error("a record of unknown kind {0}")]
     Kind(u32),
 }
@@ -84,9 +84,9 @@ records!(
     RunQueueWait
 );
 
-fn read<T: Record>(bytes: &[u8], kind: u32) -> Result<T, Malformed> {
+fn read<T: Record>(bytes: &[u8], kind: u32) -> Result<T, MalformedRecord> {
     if bytes.len() < size_of::<T>() {
-        return Err(Malformed::Short {
+        return Err(MalformedRecord::Short {
             kind,
             len: bytes.len(),
         });
@@ -95,28 +95,28 @@ fn read<T: Record>(bytes: &[u8], kind: u32) -> Result<T, Malformed> {
     Ok(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
-/// The record has as many of its runners as there is something to tell of; the others say nothing.
-fn queued(bytes: &[u8], kind: u32) -> Result<RunQueueWait, Malformed> {
-    let mut whole = [0; size_of::<RunQueueWait>()];
-    let without = size_of::<RunQueueWait>() - size_of_val(&RunQueueWait::default().turns);
-    if bytes.len() < without {
+/// Reads a record that ends after the last turn in use; the other turns are zero.
+fn read_run_queue_wait(bytes: &[u8], kind: u32) -> Result<RunQueueWait, MalformedRecord> {
+    let mut padded = [0; size_of::<RunQueueWait>()];
+    let min_len = size_of::<RunQueueWait>() - size_of_val(&RunQueueWait::default().turns);
+    if bytes.len() < min_len {
         let len = bytes.len();
-        return Err(Malformed::Short { kind, len });
+        return Err(MalformedRecord::Short { kind, len });
     }
-    let len = bytes.len().min(whole.len());
-    whole[..len].copy_from_slice(&bytes[..len]);
-    read(&whole, kind)
+    let len = bytes.len().min(padded.len());
+    padded[..len].copy_from_slice(&bytes[..len]);
+    read(&padded, kind)
 }
 
 impl<'a> Event<'a> {
-    /// Reads one record.
+    /// Decodes one record.
     ///
     /// # Errors
-    /// [`Malformed`] when it is not one of ours.
-    pub fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
+    /// [`MalformedRecord`] when it is not one of the probes' records.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, MalformedRecord> {
         let kind = read::<RecordHead>(bytes, 0)?.kind;
         Ok(
-            match RecordKind::from_u32(kind).ok_or(Malformed::Kind(kind))? {
+            match RecordKind::from_u32(kind).ok_or(MalformedRecord::Kind(kind))? {
                 RecordKind::SocketOpened => Self::SocketOpened(read(bytes, kind)?),
                 RecordKind::BytesArrived => Self::BytesArrived(read(bytes, kind)?),
                 RecordKind::BytesReceived => {
@@ -133,8 +133,8 @@ impl<'a> Event<'a> {
                 RecordKind::ThreadExited => Self::ThreadExited(read(bytes, kind)?),
                 RecordKind::ReaderHistory => Self::ReaderHistory(read(bytes, kind)?),
                 RecordKind::SleepEnded => Self::SleepEnded(read(bytes, kind)?),
-                RecordKind::RunQueueWait => Self::RunQueueWait(queued(bytes, kind)?),
-                RecordKind::CpuTurns => Self::CpuTurns(queued(bytes, kind)?),
+                RecordKind::RunQueueWait => Self::RunQueueWait(read_run_queue_wait(bytes, kind)?),
+                RecordKind::CpuTurns => Self::CpuTurns(read_run_queue_wait(bytes, kind)?),
             },
         )
     }
@@ -145,18 +145,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_record_is_told() {
+    fn a_malformed_record_is_an_error() {
         assert!(matches!(
             Event::decode(&[0; 4]),
-            Err(Malformed::Short { .. })
+            Err(MalformedRecord::Short { .. })
         ));
         let mut bytes = [0; 16];
         bytes[0] = 99;
-        assert!(matches!(Event::decode(&bytes), Err(Malformed::Kind(99))));
+        assert!(matches!(
+            Event::decode(&bytes),
+            Err(MalformedRecord::Kind(99))
+        ));
         bytes[0] = RecordKind::BytesArrived as u8;
         assert!(matches!(
             Event::decode(&bytes),
-            Err(Malformed::Short { kind: 2, len: 16 })
+            Err(MalformedRecord::Short { kind: 2, len: 16 })
         ));
     }
 }

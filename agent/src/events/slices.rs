@@ -1,14 +1,14 @@
-//! The header slices behind a receive record.
+//! The slices behind a receive record.
 
 use agent_common::{BytesReceived, SLICE_HEAD_BYTES};
 
-/// Iterates over (TCP sequence number of the first byte, bytes).
+/// Iterates over slices: the TCP sequence number of the first byte, and the bytes.
 #[derive(Clone, Copy)]
 pub struct Slices<'a> {
     rest: &'a [u8],
 }
 
-/// Says how much there is, never what: it may hold message bytes.
+/// The length only: slices hold bytes of messages.
 impl std::fmt::Debug for Slices<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Slices({} bytes)", self.rest.len())
@@ -16,7 +16,7 @@ impl std::fmt::Debug for Slices<'_> {
 }
 
 impl<'a> Slices<'a> {
-    /// Those of `record`, which `recv` begins.
+    /// The slices in `record`, which begins with `recv`.
     pub(crate) fn behind(record: &'a [u8], recv: &BytesReceived) -> Self {
         let start = size_of::<BytesReceived>().min(record.len());
         let end = (start + recv.slice_bytes as usize).min(record.len());
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn padding_is_passed_over_and_a_cut_record_ends_it() {
+    fn padding_is_skipped_and_a_cut_record_ends_the_slices() {
         let mut bytes = vec![0; size_of::<BytesReceived>()];
         for (seq, text) in [(7u32, &b"abcde"[..]), (9, b"xyz!")] {
             bytes.extend(seq.to_le_bytes());

@@ -16,6 +16,7 @@ mod pending_batch;
 mod pending_message;
 mod reader_history;
 mod socket;
+mod socket_filter;
 mod sockets;
 mod state_times;
 #[cfg(test)]
@@ -23,4 +24,5 @@ mod tests;
 mod timeline;
 mod window;
 
-pub use sockets::{SocketFilter, SocketTable};
+pub use socket_filter::SocketFilter;
+pub use sockets::SocketTable;

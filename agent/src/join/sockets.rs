@@ -9,7 +9,7 @@ use agent_common::{
     BytesReceived, CloseReason, Snapshot, SocketClosed, SocketOpened, receive_flags,
 };
 
-use super::socket::Socket;
+use super::{socket::Socket, socket_filter::SocketFilter};
 use crate::{
     clock::{TimeSource, UtcClock},
     domain::{HandOff, SessionId, Update, WindowClosures},
@@ -23,15 +23,6 @@ const MAX_SOCKETS: usize = 16_384;
 /// For so long after the first observed entry of a system call, batches from before it are looked
 /// for. No thread takes longer from a wait that does not sleep to the receive call after it.
 const ENTRY_SETTLING_NS: u64 = 60_000_000_000;
-
-/// Which sockets are joined, and how their messages are handed off.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SocketFilter {
-    /// Only sockets with this local or remote port.
-    pub port: Option<u16>,
-    /// The function named with `--handoff` is attached in every process.
-    pub hand_off_function: bool,
-}
 
 /// State of one thread, for matching calls of the hand-off function.
 #[derive(Clone, Copy, Debug, Default)]

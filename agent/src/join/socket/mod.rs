@@ -17,10 +17,10 @@ use self::{
     tapped_headers::TappedHeaders,
 };
 use super::{
-    SocketFilter,
     pending_batch::PendingBatch,
     pending_message::{PendingMessage, ReceiveCall},
     reader_history::StateHistory,
+    socket_filter::SocketFilter,
 };
 use crate::{
     clock::{TimeSource, UtcClock},
