@@ -1,6 +1,6 @@
 //! What the agent patches in before load: offsets from the running kernel's BTF, and settings.
 //!
-//! The names are the contract with `agent/src/probes/layout.rs`. [`ABSENT`] says that this kernel
+//! The names are the contract with `agent/src/kernel/layout.rs`. [`ABSENT`] says that this kernel
 //! does not have the field: every use is behind a check, and the verifier drops the dead branch.
 
 use agent_common::ABSENT;

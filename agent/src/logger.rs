@@ -16,7 +16,7 @@ struct StderrLogger {
 
 /// One line of `--log-format json`.
 #[derive(Serialize)]
-struct JsonLine<'a> {
+struct JsonLogLine<'a> {
     /// RFC 3339, UTC.
     ts: String,
     level: &'a str,
@@ -73,7 +73,7 @@ fn text(record: &Record<'_>) -> String {
 }
 
 fn json(record: &Record<'_>) -> String {
-    let line = JsonLine {
+    let line = JsonLogLine {
         ts: Timestamp::now().to_string(),
         level: &record.level().as_str().to_lowercase(),
         target: record.target(),

@@ -19,7 +19,7 @@ use super::{
 
 /// `tag52 run`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Run {
+pub(crate) struct RunCommand {
     /// What to watch.
     #[command(flatten)]
     pub(crate) watch: Watch,
@@ -36,7 +36,7 @@ pub(crate) struct Run {
 
 /// `tag52 top`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Top {
+pub(crate) struct TopCommand {
     /// What to watch.
     #[command(flatten)]
     pub(crate) watch: Watch,
@@ -50,12 +50,12 @@ pub(crate) struct Top {
     pub(crate) simulate_panic: Option<PanicIn>,
 }
 
-// `tag52 record`
+/// `tag52 record`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Record {
-    /// The watch.
+pub(crate) struct RecordCommand {
+    /// What to watch, and how it is shown.
     #[command(flatten)]
-    pub(crate) run: Run,
+    pub(crate) run: RunCommand,
     /// The file. A recording of that name is replaced; segments that are full become FILE.1, FILE.2
     /// and so on.
     #[arg(long, short, value_name = "FILE")]
@@ -72,7 +72,7 @@ pub(crate) struct Record {
     pub(crate) no_stay: bool,
 }
 
-impl Run {
+impl RunCommand {
     /// The configuration of this run.
     pub(crate) fn config(self) -> Config {
         let display = Display::Lines(self.format());
@@ -87,7 +87,7 @@ impl Run {
     }
 }
 
-impl Top {
+impl TopCommand {
     /// The configuration of this run.
     pub(crate) fn config(self) -> Config {
         let display = Display::LiveView {
@@ -104,7 +104,7 @@ impl Top {
     }
 }
 
-impl Record {
+impl RecordCommand {
     /// The configuration of this run.
     pub(crate) fn config(self) -> Config {
         let display = if self.top {

@@ -10,9 +10,9 @@ mod watch;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use live::{Record, Run, Top};
+pub(crate) use live::{RecordCommand, RunCommand, TopCommand};
 pub(crate) use logging::{LogFormat, Logging};
-pub(crate) use recordings::{Export, Replay};
+pub(crate) use recordings::{ExportCommand, ReplayCommand};
 
 /// Where the age of a FIX message comes from: network, run queue, throttling, locks, blocking
 /// calls.
@@ -31,13 +31,13 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// Watch processes and split the age of every FIX message they read.
-    Run(Run),
+    Run(RunCommand),
     /// The same as a live view on the terminal; its end prints the summary.
-    Top(Top),
+    Top(TopCommand),
     /// The same, and record what is measured (no message bodies), for `replay`.
-    Record(Record),
+    Record(RecordCommand),
     /// Tell again what was recorded; needs no root.
-    Replay(Replay),
+    Replay(ReplayCommand),
     /// Make a trace of a recording for another program.
-    Export(Export),
+    Export(ExportCommand),
 }

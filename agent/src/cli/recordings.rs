@@ -20,7 +20,7 @@ use super::values::{Json, duration, format, speed, time};
 
 /// `tag52 replay`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Replay {
+pub(crate) struct ReplayCommand {
     /// The recording; segments before it (FILE.1, ...) are found by themselves.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
@@ -44,7 +44,7 @@ pub(crate) struct Replay {
 
 /// `tag52 export`
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Export {
+pub(crate) struct ExportCommand {
     /// The recording; segments before it (FILE.1, ...) are found by themselves.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
@@ -62,7 +62,7 @@ pub(crate) struct Export {
     pub(crate) lanes: NonZeroUsize,
 }
 
-impl Replay {
+impl ReplayCommand {
     /// The configuration of this replay.
     pub(crate) fn config(self) -> ReplayConfig {
         ReplayConfig {
@@ -80,7 +80,7 @@ impl Replay {
     }
 }
 
-impl Export {
+impl ExportCommand {
     /// The configuration of this export.
     pub(crate) fn config(self) -> ExportConfig {
         ExportConfig {

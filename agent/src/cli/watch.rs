@@ -112,7 +112,7 @@ pub(crate) struct KubeArguments {
     /// pods): where there is a service account, always, or never. Without, pods and containers have
     /// ids only.
     #[arg(long = "kube", value_name = "WHEN", default_value = "auto")]
-    pub(crate) mode: When,
+    pub(crate) mode: KubeUse,
     /// The node this is; in a DaemonSet better NODE_NAME, from the field spec.nodeName.
     #[arg(long, value_name = "NODE")]
     pub(crate) node_name: Option<String>,
@@ -139,7 +139,7 @@ pub(crate) struct Telemetry {
 
 /// Whether the Kubernetes API is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum When {
+pub(crate) enum KubeUse {
     /// Where it runs in a pod with a service account.
     #[default]
     Auto,
@@ -167,9 +167,9 @@ impl KubeArguments {
     fn config(self) -> KubeConfig {
         KubeConfig {
             mode: match self.mode {
-                When::Auto => KubeMode::Auto,
-                When::On => KubeMode::On,
-                When::Off => KubeMode::Off,
+                KubeUse::Auto => KubeMode::Auto,
+                KubeUse::On => KubeMode::On,
+                KubeUse::Off => KubeMode::Off,
             },
             node_name: self.node_name,
             kubeconfig: self.kubeconfig,

@@ -51,7 +51,7 @@ pub(super) struct HolderSampler {
     /// Threads that have waited for a lock lately, and until when they are warm.
     warm: HashMap<u32, u64>,
     /// Where the next sweep begins.
-    swept: usize,
+    next_reader: usize,
     pub(super) missed: MissedHolderSamples,
 }
 
@@ -84,14 +84,14 @@ impl HolderSampler {
 
     /// Finds threads in long waits that the probes have not reported yet.
     pub(super) fn sweep(&mut self, readers: &[u32], probes: &Probes, now: u64) {
-        let begin = if self.swept < readers.len() {
-            self.swept
+        let begin = if self.next_reader < readers.len() {
+            self.next_reader
         } else {
             0
         };
-        let some = &readers[begin..readers.len().min(begin + MAX_SWEPT_THREADS)];
-        self.swept = begin + some.len();
-        for &tid in some {
+        let batch = &readers[begin..readers.len().min(begin + MAX_SWEPT_THREADS)];
+        self.next_reader = begin + batch.len();
+        for &tid in batch {
             if !self.warm.contains_key(&tid)
                 && probes.thread(tid).is_some_and(|t| is_long_wait(&t, now))
             {
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn only_long_waits_has_warm_threads() {
+    fn only_long_waits_are_sampled() {
         assert!(is_long_wait(&waiting(1_000), 1_000 + LONG_WAIT_NS));
         assert!(!is_long_wait(&waiting(1_000), 999 + LONG_WAIT_NS));
         let mut thread = waiting(0);

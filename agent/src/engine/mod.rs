@@ -85,7 +85,7 @@ async fn watch(config: &Config) -> Result<(), RunError> {
     let publisher = new_publisher(config, &watched, start, model)?;
     let (collector, exits) = attached.collector(clocks, publisher)?;
     log::info!("watching {watched}");
-    let run = Run {
+    let run = AttachedRun {
         config,
         watched: &watched,
         collector,
@@ -127,7 +127,7 @@ fn new_publisher(
 }
 
 /// A run whose probes are attached.
-struct Run<'a> {
+struct AttachedRun<'a> {
     config: &'a Config,
     watched: &'a str,
     collector: Collector,
@@ -135,7 +135,7 @@ struct Run<'a> {
     heartbeat: &'a Heartbeat,
 }
 
-impl Run<'_> {
+impl AttachedRun<'_> {
     async fn until_the_end(
         mut self,
         mut exits: tokio::sync::mpsc::Receiver<std::num::NonZeroU32>,

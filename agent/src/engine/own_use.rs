@@ -7,7 +7,7 @@ use procfs::{
 
 use crate::domain::OwnUse;
 
-/// Read anew with each call; `None` when /proc does not tell.
+/// Reads /proc at each call; `None` when that fails.
 pub(super) fn own_use() -> Option<OwnUse> {
     let own = Process::myself().ok()?;
     let stat = own.stat().ok()?;

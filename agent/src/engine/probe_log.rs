@@ -1,4 +1,4 @@
-//! Logs what the probes log (`--probe-log`).
+//! Forwards the diagnostic lines of the probes to the log (`--probe-log`).
 
 use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};

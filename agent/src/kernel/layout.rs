@@ -9,7 +9,7 @@ use crate::domain::Capability;
 use super::btf::KernelTypes;
 
 /// One offset.
-struct Wanted {
+struct WantedField {
     global: &'static str,
     /// Where to look, in order; kernels rename.
     paths: &'static [&'static str],
@@ -19,8 +19,8 @@ struct Wanted {
     required: bool,
 }
 
-const fn must(global: &'static str, paths: &'static [&'static str], size: u32) -> Wanted {
-    Wanted {
+const fn must(global: &'static str, paths: &'static [&'static str], size: u32) -> WantedField {
+    WantedField {
         global,
         paths,
         size,
@@ -28,8 +28,8 @@ const fn must(global: &'static str, paths: &'static [&'static str], size: u32) -
     }
 }
 
-const fn may(global: &'static str, paths: &'static [&'static str], size: u32) -> Wanted {
-    Wanted {
+const fn may(global: &'static str, paths: &'static [&'static str], size: u32) -> WantedField {
+    WantedField {
         global,
         paths,
         size,
@@ -37,7 +37,7 @@ const fn may(global: &'static str, paths: &'static [&'static str], size: u32) ->
     }
 }
 
-const WANTED: &[Wanted] = &[
+const WANTED: &[WantedField] = &[
     must("TASK_PID", &["task_struct.pid"], 4),
     must("TASK_TGID", &["task_struct.tgid"], 4),
     may(

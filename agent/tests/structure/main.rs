@@ -4,8 +4,13 @@
 mod modules;
 mod names;
 mod sources;
+mod surface;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    path::Path,
+};
 
 use modules::{Edge, Modules};
 
@@ -15,7 +20,7 @@ const ROOMS: &[&str] = &[
     // What everybody shares.
     "domain",
     "clock",
-    "os",
+    "readiness",
     "tls",
     "signals",
     // Figures and what follows from them.
@@ -36,8 +41,8 @@ const ROOMS: &[&str] = &[
     // From the model to whoever reads it.
     "outputs",
     // The recorder is one of the pipeline's sinks; replay and export are sources of it.
-    "recording",
     "pipeline",
+    "recording",
     "engine",
 ];
 
@@ -81,6 +86,26 @@ fn names_of_types_are_unique() {
         shared.is_empty(),
         "types that share a name: rename one, or add it to names::SAME_CONCEPT with the reason:\n{}",
         lines(&shared)
+    );
+}
+
+/// Set in the environment, the committed file is written anew.
+const UPDATE: &str = "UPDATE_SURFACE";
+
+#[test]
+fn the_public_surface_is_the_committed_one() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/structure/surface.txt");
+    let mut surface = surface::of_library().join("\n");
+    surface.push('\n');
+    if env::var_os(UPDATE).is_some() {
+        fs::write(&file, &surface).expect("writable");
+    }
+    let committed = fs::read_to_string(&file).expect("readable");
+    assert!(
+        surface == committed,
+        "the public surface has changed: keep what no other crate uses private, else run\n\
+         {UPDATE}=1 cargo test -p tag52 --test structure\nand commit {}; it is now\n{surface}",
+        file.display()
     );
 }
 
