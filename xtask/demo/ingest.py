@@ -4,7 +4,7 @@ Ground truth for the agent: for every message its MsgSeqNum, its tag 52 and the 
 when the ingest thread is through with everything the receive call returned, right before its next one.
 
 Standard output, one line each: `connected`, then about once a second `lag SEQ NANOSECONDS MESSAGES`.
-At exit the log goes to --log: `SEQ SENT_TAG_52 UTC_NS MONOTONIC_NS` per message. Bodies are not kept. Beside it are
+At exit the log goes to --log: `SEQ SENT_TAG_52 UTC_NS MONOTONIC_NS` per message. Bodies are not logged. Beside it are
 LOG.waits, the waits for the GIL after the parse (`FROM TO`, monotonic), LOG.calls, the processor thread's calls that do
 not yield (the same), and the kernel's accounts of the two threads, LOG.schedstat and LOG.processor.
 """
@@ -94,7 +94,7 @@ class Ingest:
         """Handles the complete messages in `buffer`; returns what is left of it."""
         start = 0
         while not self.stopped:
-            # 8=FIX.4.4|9=NNN| tells where the message ends.
+            # 8=FIX.4.4|9=NNN| gives the end of the message.
             length = buffer.find(b"\x019=", start)
             body = buffer.find(SOH, length + 3) if length >= 0 else -1
             if body < 0:

@@ -1,7 +1,7 @@
 /*
  * Marks of one thread: instants with the kernel's own counters at each, taken from C so that there can be one on
  * either side of the GIL. Python loads this with ctypes, as CDLL (the GIL is given up around the call, as around
- * any receive call or C++ parser) and as PyDLL (it is kept).
+ * any receive call or C++ parser) and as PyDLL (it is held).
  *
  * One thread at a time has marks: the one that called lab_begin().
  */
@@ -69,7 +69,7 @@ static void mark(char did)
 
 /*
  * The thread has been in the interpreter until now, or on its way out of it or back in. If it was off the CPU in
- * between, then for the GIL (or for a CPU, which the counters tell); else it computed.
+ * between, then for the GIL (or for a CPU, which the counters show); else it computed.
  */
 static void mark_interpreter(void)
 {
@@ -118,7 +118,7 @@ void lab_prompt(void)
 }
 
 /*
- * Holds the GIL for so long, as a C call that does not yield would, and tells from when to when: in Python, before
+ * Holds the GIL for so long, as a C call that does not yield would, and returns its beginning and end: in Python, before
  * and after the call, the GIL can be gone already. For PyDLL; any thread.
  */
 void lab_hold(int64_t nanoseconds, int64_t span[2])

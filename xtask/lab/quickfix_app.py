@@ -8,7 +8,7 @@ return of `SwigDirector_Application::fromApp` there is only the return from Pyth
 
 SIGTERM ends the processor thread, and once no message has come for a
 while the log goes to --log and the process ends: `SEQ SENT_TAG_52 BEGUN_MONOTONIC_NS UTC_NS MONOTONIC_NS` per
-message. Bodies are not kept.
+message. Bodies are not logged.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import quickfix
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "demo"))
 import processor
 
-# What the application looks at: ExecID, OrderID, Symbol, LastQty, LastPx.
+# The fields the application reads: ExecID, OrderID, Symbol, LastQty, LastPx.
 WANTED = (17, 37, 55, 32, 31)
 
 # Waiting for the rest of the stream ends when nothing has come for so long.

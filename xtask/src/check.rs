@@ -13,8 +13,8 @@ use self::oracles::Oracles;
 use self::stages::Stages;
 use crate::{deploy, image, task, toolchain};
 
-/// Format, lints, dashboards, manifests, builds, then all tests. `filter` goes to the test
-/// binaries.
+/// Runs format, lints, dashboards, manifests and builds, then all tests. `filter` is passed to the
+/// test binaries.
 pub(crate) fn run(filter: &[String]) -> Result<()> {
     let mut stages = Stages::default();
     stages.run("toolchain", toolchain::ensure)?;

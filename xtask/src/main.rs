@@ -42,10 +42,10 @@ enum TaskCommand {
     /// Show the incident: a CPython process whose messages grow old while it waits for the GIL
     #[command(disable_help_flag = true)]
     Demo(Arguments),
-    /// Measure how exact the agent is: known causes of waiting against a truth taken outside of it
+    /// Measure the agent's accuracy: injected causes of waiting, compared with a truth from outside
     #[command(disable_help_flag = true)]
     Verify(Arguments),
-    /// Measure what the agent costs: `cargo xtask bench record`
+    /// Measure the cost of the agent: `cargo xtask bench record`
     #[command(disable_help_flag = true)]
     Bench(Arguments),
     /// Format, lints, build, unit tests and live tests
@@ -64,7 +64,7 @@ enum TaskCommand {
     /// Write the Grafana dashboards, or check them
     #[command(disable_help_flag = true)]
     Dashboards(Arguments),
-    /// Make the README's pictures: the demo in Perfetto's UI, and in the live view
+    /// Make the screenshots: the demo in Perfetto's UI and in the live view
     #[command(disable_help_flag = true)]
     Screenshots(Arguments),
 }

@@ -1,4 +1,4 @@
-// check.mjs FILE.json...: fails when one is not what Grafana's types say, an option too many included.
+// check.mjs FILE.json...: checks dashboards against Grafana's types. Unknown options are errors.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import Ajv from "ajv";
@@ -13,7 +13,7 @@ const schema = createGenerator({
   additionalProperties: false,
 }).createSchema("Dashboard");
 
-/** Panels are told apart by their type, so that what is wrong is said of the right one. */
+/** A panel's type selects its schema, so that an error names the option that is wrong. */
 const panels = find(schema, (node) => Array.isArray(node.anyOf) && node.anyOf.length > 5 && node.anyOf.some((of) => kind(of) === "row"));
 panels.discriminator = { propertyName: "type" };
 panels.oneOf = panels.anyOf;
@@ -47,7 +47,7 @@ let failed = false;
 for (const file of process.argv.slice(2)) {
   const dashboard = JSON.parse(readFileSync(file, "utf8"));
   if (validate(dashboard)) {
-    console.log(`${file}: ${dashboard.panels.length} panels as Grafana's types say`);
+    console.log(`${file}: ${dashboard.panels.length} panels match Grafana's types`);
     continue;
   }
   failed = true;

@@ -1,4 +1,4 @@
-// What a dashboard file may be: Grafana's dashboard, with the options of each kind of panel that is used here.
+// The type of a dashboard file: Grafana's dashboard with the options of each panel type used here.
 import type { Options as BarsOptions } from "@grafana/schema/dist/esm/raw/composable/bargauge/panelcfg/x/BarGaugePanelCfg_types.gen";
 import type { Options as HeatmapOptions, FieldConfig as HeatmapFieldConfig } from "@grafana/schema/dist/esm/raw/composable/heatmap/panelcfg/x/HeatmapPanelCfg_types.gen";
 import type { Options as StatOptions } from "@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen";
@@ -7,7 +7,7 @@ import type { Options as TableOptions, FieldConfig as TableFieldConfig } from "@
 import type { Options as SeriesOptions, FieldConfig as SeriesFieldConfig } from "@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen";
 import type { Dashboard as GrafanaDashboard, Panel as GrafanaPanel, RowPanel as GrafanaRowPanel, FieldConfig as GrafanaFieldConfig, FieldConfigSource as GrafanaFieldConfigSource, AnnotationQuery as GrafanaAnnotationQuery } from "@grafana/schema/dist/esm/raw/dashboard/x/Dashboard_types.gen";
 
-/** What Prometheus's data source takes. */
+/** A query of the Prometheus data source. */
 interface Query {
   datasource: { type: "prometheus"; uid: string };
   editorMode: "code";
@@ -20,7 +20,7 @@ interface Query {
   refId: string;
 }
 
-type Of<Type extends string, Options, Custom> = Omit<GrafanaPanel, "type" | "options" | "fieldConfig" | "targets"> & {
+type TypedPanel<Type extends string, Options, Custom> = Omit<GrafanaPanel, "type" | "options" | "fieldConfig" | "targets"> & {
   type: Type;
   options: Partial<Options>;
   targets: Query[];
@@ -31,14 +31,14 @@ type Of<Type extends string, Options, Custom> = Omit<GrafanaPanel, "type" | "opt
 };
 
 type Panel =
-  | Of<"timeseries", SeriesOptions, SeriesFieldConfig>
-  | Of<"heatmap", HeatmapOptions, HeatmapFieldConfig>
-  | Of<"state-timeline", StatesOptions, StatesFieldConfig>
-  | Of<"stat", StatOptions, Record<string, never>>
-  | Of<"bargauge", BarsOptions, Record<string, never>>
-  | Of<"table", TableOptions, TableFieldConfig>;
+  | TypedPanel<"timeseries", SeriesOptions, SeriesFieldConfig>
+  | TypedPanel<"heatmap", HeatmapOptions, HeatmapFieldConfig>
+  | TypedPanel<"state-timeline", StatesOptions, StatesFieldConfig>
+  | TypedPanel<"stat", StatOptions, Record<string, never>>
+  | TypedPanel<"bargauge", BarsOptions, Record<string, never>>
+  | TypedPanel<"table", TableOptions, TableFieldConfig>;
 
-/** Prometheus's own fields of an annotation, which the type of all data sources leaves open. */
+/** Prometheus's own fields of an annotation, which Grafana's common type leaves open. */
 type Annotation = GrafanaAnnotationQuery & {
   expr: string;
   step: string;

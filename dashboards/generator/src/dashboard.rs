@@ -1,4 +1,4 @@
-//! A whole dashboard: variables, rows of panels, and where each panel comes to stand.
+//! A whole dashboard: its variables, its rows of panels and their layout.
 
 use serde_json::{Value, json};
 
@@ -6,12 +6,12 @@ use super::panel::{Panel, source};
 use super::style;
 use super::variable::Variable;
 
-/// Grafana's grid has so many columns.
+/// Columns of Grafana's grid.
 const COLUMNS: u32 = 24;
-/// The form of Grafana 11; later ones bring it to theirs when it is imported.
+/// The schema version of Grafana 11; later versions migrate a dashboard when it is imported.
 const SCHEMA: u32 = 39;
 
-/// A dashboard.
+/// A dashboard in the making.
 #[derive(Clone, Debug)]
 pub(super) struct Dashboard {
     uid: &'static str,
@@ -22,7 +22,7 @@ pub(super) struct Dashboard {
 }
 
 impl Dashboard {
-    /// An empty one. `uid` is also the name of its file, after `tag52-`.
+    /// Creates an empty dashboard. Its file is named after `uid` without `tag52-`.
     pub(super) fn new(uid: &'static str, title: &'static str, description: &'static str) -> Self {
         Self {
             uid,
@@ -33,23 +33,24 @@ impl Dashboard {
         }
     }
 
+    /// Sets the variables, in the order in which Grafana shows them.
     pub(super) fn variables(mut self, variables: &'static [Variable]) -> Self {
         self.variables = variables;
         self
     }
 
-    /// Panels below a heading.
+    /// Adds panels below a heading.
     pub(super) fn row(mut self, title: &'static str, panels: Vec<Panel>) -> Self {
         self.rows.push((title, panels));
         self
     }
 
-    /// The name of its file.
+    /// Returns the name of its file.
     pub(super) fn file(&self) -> String {
         format!("{}.json", self.uid.trim_start_matches("tag52-"))
     }
 
-    /// The filters as matchers.
+    /// Returns the variables as PromQL matchers.
     fn matchers(&self) -> String {
         let all: Vec<String> = self.variables.iter().map(Variable::matcher).collect();
         all.join(",")
@@ -60,7 +61,7 @@ impl Dashboard {
             .replace("<session>", SESSION)
     }
 
-    /// The dashboard in Grafana's form.
+    /// Returns the dashboard in Grafana's JSON model.
     pub(super) fn json(&self) -> Value {
         json!({
             "annotations": { "list": [alerts(&self.matchers())] },
@@ -147,7 +148,8 @@ impl Dashboard {
     }
 }
 
-/// The labels that make a session: not the local port, so that a reconnect stays in its line.
+/// The labels that identify a session; the local port is not one, so that a reconnect stays on its
+/// line.
 pub(super) const SESSION: &str = "instance, namespace, pod, sender, target, pid";
 
 /// Firing alerts as marks on all graphs.
@@ -166,8 +168,8 @@ fn alerts(matchers: &str) -> Value {
     })
 }
 
-/// A link to the session of a row or a series, with the time range. The labels in it are those that
-/// every series has, also outside of a cluster, and that make one session: the pid is the node's.
+/// Returns a link to the session of a row or a series that keeps the time range. It selects by the
+/// labels that every series has, also outside of a cluster; the pid is the node's.
 pub(super) fn to_session(label: impl Fn(&str) -> String) -> String {
     let mut url = "/d/tag52-session/tag52-session?${datasource:queryparam}".to_owned();
     for name in ["instance", "sender", "target", "pid"] {

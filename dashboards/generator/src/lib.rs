@@ -1,16 +1,16 @@
-//! `cargo xtask dashboards`: writes the Grafana dashboards, and proves that they work.
+//! `cargo xtask dashboards`: generates the Grafana dashboards and tests their queries.
 //!
-//! The dashboards are declared here, a file each, and written to `dashboards/*.json`. `--check`
-//! compares, `--live` runs everything they and the rules ask against a real Prometheus that scrapes
-//! the real agent.
+//! The dashboards are declared here, a module each, and written to `dashboards/*.json`. `--check`
+//! compares the files, `--live` runs every query of the dashboards and the rules against a real
+//! Prometheus that scrapes the real agent.
 
 mod agent;
 mod dashboard;
 mod fleet;
 pub mod live;
 mod panel;
-pub mod rules;
-pub mod schema;
+mod rules;
+mod schema;
 mod session;
 mod style;
 mod variable;
@@ -21,52 +21,56 @@ use anyhow::{Context as _, Result, bail};
 
 use dashboard::Dashboard;
 
-/// DashboardOptions of the subcommand.
+/// The options of `cargo xtask dashboards`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct DashboardOptions {
-    /// Only say whether the files are what they should be
+    /// Only check that the files are up to date
     #[arg(long)]
     pub check: bool,
     /// Check the files against Grafana's own types (with npm)
     #[arg(long)]
     pub schema: bool,
-    /// Check the rules, and run their tests (with promtool)
+    /// Check the rules and run their tests (with promtool)
     #[arg(long)]
     pub rules: bool,
-    /// Ask everything they and the rules ask of a real Prometheus that scrapes the real agent;
-    /// needs root
+    /// Run every query of the dashboards and rules against a real Prometheus that scrapes the
+    /// real agent; needs root
     #[arg(long)]
     pub live: bool,
-    /// `--live`: how long Prometheus looks before it is asked
+    /// `--live`: how long Prometheus scrapes before the queries run, in seconds
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(10..=600))]
     pub seconds: u64,
     /// `--live`: use this agent instead of building it
     #[arg(long, value_name = "PATH")]
     pub agent: Option<PathBuf>,
-    /// `--live`: a metric that the agent does not have is no failure
+    /// `--live`: do not fail on metrics that the agent does not have
     #[arg(long)]
     pub allow_missing: bool,
-    /// `--live`: keep the answers here, for `cargo xtask screenshots --dashboards FOLDER`
+    /// `--live`: write the answers to this folder, for `cargo xtask screenshots --dashboards
+    /// FOLDER`
     #[arg(long, value_name = "FOLDER")]
     pub dump: Option<PathBuf>,
 }
 
-/// All of them.
+/// Returns all dashboards.
 fn all() -> [Dashboard; 3] {
     [fleet::fleet(), session::session(), agent::agent()]
 }
 
-/// The names of their files.
-pub fn names() -> Vec<String> {
+/// Returns the file names of all dashboards.
+fn file_names() -> Vec<String> {
     all().iter().map(Dashboard::file).collect()
 }
 
-/// Where they are.
-pub fn folder() -> PathBuf {
+/// Returns the folder of the generated files.
+fn folder() -> PathBuf {
     workspace::root().join("dashboards")
 }
 
-/// Writes the files, or compares them.
+/// Writes the files, or checks them when an option asks for that.
+///
+/// # Errors
+/// A file cannot be written, or a check failed.
 pub fn run(options: &DashboardOptions) -> Result<()> {
     if options.check || options.schema || options.rules {
         check(&folder())?;
@@ -87,15 +91,15 @@ pub fn run(options: &DashboardOptions) -> Result<()> {
     Ok(())
 }
 
-/// Fails when a file is not current.
-pub fn check(folder: &Path) -> Result<()> {
+/// Fails when a file is not what the declarations generate.
+fn check(folder: &Path) -> Result<()> {
     for dashboard in all() {
         let path = folder.join(dashboard.file());
         let found = std::fs::read_to_string(&path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         if found != text(&dashboard)? {
             bail!(
-                "{} is not current: run `cargo xtask dashboards`",
+                "{} is out of date: run `cargo xtask dashboards`",
                 path.display()
             );
         }
@@ -126,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn every_panel_says_what_it_shows_and_asks_the_variable() {
+    fn every_panel_has_a_description_and_queries_by_the_variables() {
         for dashboard in all() {
             let json = dashboard.json();
             for panel in panels(&json) {
@@ -150,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn panels_have_a_place_of_their_own() {
+    fn panels_do_not_overlap() {
         for dashboard in all() {
             let json = dashboard.json();
             let mut taken = BTreeSet::new();
@@ -190,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_current_is_noticed() {
+    fn a_file_that_is_out_of_date_fails_the_check() {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(check(folder.path()).is_err());
         for dashboard in all() {

@@ -31,6 +31,9 @@ fn write_or_check(options: &DashboardOptions) -> Result<()> {
     };
     let report = live::run(&live, &binary)?;
     println!("{report}");
-    ensure!(report.failures().is_empty(), "not everything has data");
+    ensure!(
+        report.failures().is_empty(),
+        "some queries returned no data (see the report above)"
+    );
     Ok(())
 }

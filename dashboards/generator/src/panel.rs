@@ -1,4 +1,4 @@
-//! One panel: what it asks, and how it shows the answer.
+//! One panel: its queries and its presentation.
 
 mod json;
 
@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::style::{self, NamedColour};
 
-/// The data source all panels ask: the dashboard's variable.
+/// Returns the data source of all panels: the dashboard's variable.
 pub(super) fn source() -> Value {
     json!({ "type": "prometheus", "uid": "${datasource}" })
 }
 
-/// How answers are shown.
+/// The type of a panel.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum PanelKind {
     /// Lines over time.
@@ -42,14 +42,14 @@ impl PanelKind {
         }
     }
 
-    /// Whether it shows only what is true now.
+    /// Whether it shows only the newest values.
     const fn is_instant(&self) -> bool {
         matches!(self, Self::Stat | Self::Bars | Self::Table)
     }
 }
 
-/// A question to Prometheus. `{@...}` in it stands for the dashboard's filters, `<session>` for the
-/// labels that make a session.
+/// A PromQL query. `{@...}` in it stands for the dashboard's filters, `<session>` for the labels that
+/// identify a session.
 #[derive(Clone, Debug)]
 struct Query {
     expr: String,
@@ -57,7 +57,7 @@ struct Query {
     exemplars: bool,
 }
 
-/// A panel. Begin with one of the functions below, then say what differs from the usual.
+/// A panel. The functions below create one with the defaults of its type; its methods change them.
 #[derive(Clone, Debug)]
 pub(super) struct Panel {
     title: &'static str,
@@ -114,45 +114,45 @@ fn panel(
     }
 }
 
-/// Lines over time.
+/// Creates a panel of lines over time.
 pub(super) fn lines(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
     panel(title, PanelKind::Lines, size, description)
 }
 
-/// Areas over time whose height is the sum.
+/// Creates a panel of stacked areas over time.
 pub(super) fn stack(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
     panel(title, PanelKind::Stack, size, description).at_least(0.0)
 }
 
-/// A heat map of a histogram's buckets.
+/// Creates a heat map of a histogram's buckets.
 pub(super) fn heatmap(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
-    // More columns than this are too narrow to be seen.
+    // More columns than this are too narrow to read.
     panel(title, PanelKind::Heatmap, size, description).points(120)
 }
 
-/// States over time, one line for each series.
+/// Creates a state timeline, one line for each series.
 pub(super) fn states(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
     panel(title, PanelKind::States, size, description).points(200)
 }
 
-/// One large figure.
+/// Creates a panel with one large figure.
 pub(super) fn stat(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
     panel(title, PanelKind::Stat, size, description)
 }
 
-/// A bar for each series.
+/// Creates a panel with one bar for each series.
 pub(super) fn bars(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
     panel(title, PanelKind::Bars, size, description).at_least(0.0)
 }
 
-/// A row for each series.
+/// Creates a table with one row for each series.
 pub(super) fn table(title: &'static str, size: (u32, u32), description: &'static str) -> Panel {
-    // Labels are no numbers, even where they look like them.
+    // Labels are text, even when they consist of digits.
     panel(title, PanelKind::Table, size, description).unit("string")
 }
 
 impl Panel {
-    /// Asks this too; `legend` names the series.
+    /// Adds a query; `legend` names its series.
     pub(super) fn query(mut self, legend: &str, expr: impl Into<String>) -> Self {
         self.queries.push(Query {
             expr: expr.into(),
@@ -190,25 +190,25 @@ impl Panel {
         self
     }
 
-    /// A logarithmic axis.
+    /// Makes the axis logarithmic.
     pub(super) fn logarithmic(mut self) -> Self {
         self.logarithmic = true;
         self
     }
 
-    /// What is shown when there is no data: why that is.
+    /// Sets the text that is shown without data: the reason.
     pub(super) fn without_data(mut self, text: &'static str) -> Self {
         self.no_value = text;
         self
     }
 
-    /// Colours by value: good below the first.
+    /// Colours by value, good below the first threshold.
     pub(super) fn good_until(mut self, steps: &[(f64, &str)]) -> Self {
         self.thresholds = Some(style::thresholds(style::GOOD, steps));
         self
     }
 
-    /// Colours by value, with the one below the first.
+    /// Colours by value, with `base` below the first threshold.
     pub(super) fn from(mut self, base: &str, steps: &[(f64, &str)]) -> Self {
         self.thresholds = Some(style::thresholds(base, steps));
         self
@@ -219,25 +219,25 @@ impl Panel {
         self
     }
 
-    /// Fixed colours by series.
+    /// Gives the series fixed colours by name.
     pub(super) fn colours(mut self, of: &[NamedColour]) -> Self {
         self.overrides.extend(style::colours(of));
         self
     }
 
-    /// What is different for one series or column.
+    /// Overrides properties of one series or column.
     pub(super) fn only(mut self, name: &str, properties: &[(&str, Value)]) -> Self {
         self.overrides.push(style::by_name(name, properties));
         self
     }
 
-    /// What is different for the series or columns of an override of its own.
+    /// Adds an override with a matcher of its own.
     pub(super) fn overridden(mut self, rule: Value) -> Self {
         self.overrides.push(rule);
         self
     }
 
-    /// A link from each point, row or figure.
+    /// Adds a link to each point, row or figure.
     pub(super) fn link(mut self, title: &str, url: String) -> Self {
         self.links
             .push(json!({ "title": title, "url": url, "targetBlank": false }));
@@ -250,37 +250,37 @@ impl Panel {
         self
     }
 
-    /// Rows by this column, the largest first or last.
+    /// Sorts the rows by a column, the largest first or last.
     pub(super) fn sorted(mut self, column: &'static str, largest_first: bool) -> Self {
         self.sort = Some((column, largest_first));
         self
     }
 
-    /// The series' name is shown instead of its value.
+    /// Shows the series' name instead of its value.
     pub(super) fn show_name(mut self) -> Self {
         self.by_name = true;
         self
     }
 
-    /// What the legend says of each series besides its name.
+    /// Sets the figures that the legend shows for each series.
     pub(super) fn calcs(mut self, calcs: &'static [&'static str]) -> Self {
         self.calcs = calcs;
         self
     }
 
-    /// Points over the whole range at the most.
+    /// Limits the points over the whole range.
     fn points(mut self, points: u32) -> Self {
         self.points = Some(points);
         self
     }
 
-    /// The axis goes up to this at the least, so that nothing but zeros looks like it.
+    /// Extends the axis at least to this value, so that zeros stay at the bottom.
     pub(super) fn up_to(mut self, value: f64) -> Self {
         self.soft_max = Some(value);
         self
     }
 
-    /// Values stay until the next one: counts of something.
+    /// Draws steps instead of slopes, for counts.
     pub(super) fn steps(mut self) -> Self {
         self.steps = true;
         self

@@ -1,12 +1,12 @@
-//! `cargo xtask dashboards --rules`: the rules and their tests, with Prometheus's own tool.
+//! `cargo xtask dashboards --rules`: checks the rules and runs their tests with promtool.
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// Checks the rules in a folder, and runs their tests.
-pub fn check(folder: &Path) -> Result<()> {
+/// Checks the rules in a folder and runs their tests.
+pub(super) fn check(folder: &Path) -> Result<()> {
     let promtool = tools::prometheus::ensure()?.join("promtool");
     for arguments in [
         ["check", "rules", "rules.yaml"],

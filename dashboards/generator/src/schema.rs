@@ -1,4 +1,4 @@
-//! `cargo xtask dashboards --schema`: the files against Grafana's own types (npm:
+//! `cargo xtask dashboards --schema`: checks the files against Grafana's own types (npm:
 //! `@grafana/schema`).
 
 use std::fs;
@@ -6,10 +6,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{folder, names};
+use super::{file_names, folder};
 use tools::npm;
 
-/// What it is made of; see `dashboards/generator/schema`.
+/// The files of the checker, from `dashboards/generator/schema`.
 const SOURCES: [&str; 5] = [
     "package.json",
     "package-lock.json",
@@ -18,9 +18,8 @@ const SOURCES: [&str; 5] = [
     "check.mjs",
 ];
 
-/// Checks all of them, every option of every kind of panel included. Fetches 40 MB of packages
-/// once.
-pub fn check() -> Result<()> {
+/// Checks every option of every panel. Fetches 40 MB of packages once.
+pub(super) fn check() -> Result<()> {
     let sources = workspace::root().join("dashboards/generator/schema");
     let tools = workspace::tools().join("schema");
     fs::create_dir_all(&tools).with_context(|| format!("cannot create {}", tools.display()))?;
@@ -37,10 +36,13 @@ pub fn check() -> Result<()> {
     }
     let mut node = Command::new("node");
     node.arg(tools.join("check.mjs"))
-        .args(names().iter().map(|name| folder().join(name)));
+        .args(file_names().iter().map(|name| folder().join(name)));
     let status = node
         .status()
         .context("node is missing (apt-get install -y nodejs npm)")?;
-    ensure!(status.success(), "not what Grafana's types say");
+    ensure!(
+        status.success(),
+        "the dashboards do not match Grafana's types"
+    );
     Ok(())
 }

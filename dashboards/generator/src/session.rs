@@ -1,4 +1,4 @@
-//! One session: how old its messages are, why, and who is to blame.
+//! One session: the ages of its messages, the causes, and who is to blame.
 
 mod age;
 mod blame;
@@ -12,13 +12,13 @@ use crate::variable::{NAMESPACE, NODE, PID, POD, SENDER, TARGET, Variable};
 
 const VARIABLES: &[Variable] = &[NODE, NAMESPACE, POD, SENDER, TARGET, PID];
 
-/// The processes of the chosen sessions: figures of processes have no sender and target.
+/// Restricts process metrics, which have no sender and target, to the selected sessions.
 const OF_THESE: &str = "and on (instance, pid) tag52_session_info{@}";
-/// Fresh messages per second.
+/// Fresh messages per second, as a scalar.
 const MESSAGES: &str =
     "scalar(sum(rate(tag52_messages_total{@,kind=\"fresh\"}[$__rate_interval])))";
 
-/// The dashboard.
+/// The dashboard of one session.
 pub(super) fn session() -> Dashboard {
     Dashboard::new(
         "tag52-session",
@@ -33,5 +33,5 @@ pub(super) fn session() -> Dashboard {
     .row("Who, and what would help", blame::panels())
     .row("Flow", flow::panels())
     .row("CPU beside the age", cpu::panels())
-    .row("What the figures rest on", quality::panels())
+    .row("Data quality", quality::panels())
 }

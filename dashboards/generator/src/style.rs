@@ -1,7 +1,7 @@
-//! Colours, and what figures look like: the same part has the same colour on every panel.
+//! Colours and value mappings: a part has the same colour on every panel.
 //!
-//! The colours are Okabe and Ito's, which people with any of the usual kinds of colour blindness
-//! can tell apart; each stands out from Grafana's dark ground and from its light one.
+//! The colours are Okabe and Ito's, which people with the common kinds of colour blindness can
+//! distinguish; each has enough contrast in Grafana's dark and light themes.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub(super) const PARTS: [NamedColour; 7] = [
     ("unknown", "#999999"),
 ];
 
-/// The stages, in the order of a message's way. In flight is the network's, and has its colour.
+/// The stages, in the order of a message's way. `in_flight` has the colour of the network.
 pub(super) const STAGES: [NamedColour; 4] = [
     ("in_flight", "#56B4E9"),
     ("held_back", "#882255"),
@@ -27,8 +27,8 @@ pub(super) const STAGES: [NamedColour; 4] = [
     ("in_app", "#44AA99"),
 ];
 
-/// The verdicts, from the one that is none to the one that weighs most in a session with several.
-/// Causes have the colour of their part.
+/// The verdicts, from `healthy` to the one that takes precedence over all others. Causes have the
+/// colour of their part.
 pub(super) const VERDICTS: [NamedColour; 10] = [
     ("healthy", "#009E73"),
     ("unknown", "#999999"),
@@ -42,18 +42,18 @@ pub(super) const VERDICTS: [NamedColour; 10] = [
     ("overloaded", "#A6611A"),
 ];
 
-/// Nothing to do.
+/// The colour of: nothing to do.
 pub(super) const GOOD: &str = "#009E73";
-/// Look at it.
+/// The colour of: check it.
 pub(super) const WARNING: &str = "#E69F00";
-/// Act.
+/// The colour of: act.
 pub(super) const BAD: &str = "#D55E00";
-/// No value.
+/// The colour of: no value.
 pub(super) const NEUTRAL: &str = "#999999";
-/// Neither good nor bad.
+/// The colour of: neither good nor bad.
 pub(super) const PLAIN: &str = "#56B4E9";
 
-/// Thresholds: the colour below the first one, then each with its colour.
+/// Returns thresholds: `base` below the first step, then each step with its colour.
 pub(super) fn thresholds(base: &str, steps: &[(f64, &str)]) -> Value {
     let mut all = vec![json!({ "color": base, "value": null })];
     all.extend(
@@ -64,7 +64,7 @@ pub(super) fn thresholds(base: &str, steps: &[(f64, &str)]) -> Value {
     json!({ "mode": "absolute", "steps": all })
 }
 
-/// An override of the series or columns of that name.
+/// Returns an override of the series or columns with this name.
 pub(super) fn by_name(name: &str, properties: &[(&str, Value)]) -> Value {
     let properties: Vec<Value> = properties
         .iter()
@@ -73,19 +73,19 @@ pub(super) fn by_name(name: &str, properties: &[(&str, Value)]) -> Value {
     json!({ "matcher": { "id": "byName", "options": name }, "properties": properties })
 }
 
-/// Fixed colours for series by their name.
+/// Returns overrides that give series fixed colours by name.
 pub(super) fn colours(of: &[NamedColour]) -> Vec<Value> {
     of.iter()
         .map(|(name, colour)| by_name(name, &[fixed(colour)]))
         .collect()
 }
 
-/// The property that gives a colour.
+/// Returns the property of a fixed colour.
 pub(super) fn fixed(colour: &str) -> (&'static str, Value) {
     ("color", json!({ "mode": "fixed", "fixedColor": colour }))
 }
 
-/// A dashed line.
+/// Returns the property of a dashed line.
 pub(super) fn dashed(pattern: [u32; 2]) -> (&'static str, Value) {
     (
         "custom.lineStyle",
@@ -93,7 +93,7 @@ pub(super) fn dashed(pattern: [u32; 2]) -> (&'static str, Value) {
     )
 }
 
-/// Text that is shown for a value and in which colour: for cells of a table and states.
+/// Returns value mappings: value, text and colour.
 pub(super) fn mapping(rows: &[(&str, &str, &str)]) -> Value {
     let options: serde_json::Map<String, Value> = rows
         .iter()
@@ -106,14 +106,14 @@ pub(super) fn mapping(rows: &[(&str, &str, &str)]) -> Value {
     json!([{ "type": "value", "options": options }])
 }
 
-/// The mapping of what has no value: a text, and a colour of its own, else it has that of the
-/// lowest value.
+/// Returns the mapping for missing values; without a colour of its own, such a cell would have that
+/// of the lowest value.
 pub(super) fn none(text: &str, color: &str) -> Value {
     let shown = json!({ "text": text, "color": color, "index": 99 });
     json!({ "type": "special", "options": { "match": "null+nan", "result": shown } })
 }
 
-/// Names as they are, each in its colour.
+/// Returns mappings that keep the names and give each its colour.
 pub(super) fn names(of: &[NamedColour]) -> Value {
     let rows: Vec<_> = of.iter().map(|&(name, c)| (name, name, c)).collect();
     mapping(&rows)

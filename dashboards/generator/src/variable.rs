@@ -1,4 +1,4 @@
-//! The variables of the dashboards, by which series are chosen.
+//! The variables of the dashboards, by which series are selected.
 
 use serde_json::{Value, json};
 
@@ -7,13 +7,13 @@ use crate::panel::source;
 /// A variable whose values are those of a label.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Variable {
-    /// Its name, which is also the label's.
+    /// Its name, the same as the label's.
     pub(super) name: &'static str,
-    /// What it is called on the dashboard.
+    /// Its title on the dashboard.
     pub(super) label: &'static str,
-    /// The series that have it.
+    /// The metric whose series have the label.
     pub(super) of: &'static str,
-    /// What it is for.
+    /// Its tooltip.
     pub(super) description: &'static str,
 }
 
@@ -66,13 +66,13 @@ pub(super) const PID: Variable = Variable {
 };
 
 impl Variable {
-    /// The matcher that filters series by the variable.
+    /// Returns the PromQL matcher that filters series by the variable.
     pub(super) fn matcher(&self) -> String {
         format!("{0}=~\"${0}\"", self.name)
     }
 
-    /// The variable in Grafana's form; `before` are the matchers of those before it, which narrow
-    /// its values.
+    /// Returns the variable in Grafana's JSON model; `before` has the matchers of the variables
+    /// before it, which narrow its values.
     pub(super) fn json(&self, before: &str) -> Value {
         let query = format!("label_values({}{{{before}}}, {})", self.of, self.name);
         json!({

@@ -19,12 +19,12 @@ use lab::sched::Schedstat;
 use lab::venue::Venue;
 use workspace::child::Guarded;
 
-/// The application's own view: the newest message it was through with.
+/// The application's newest report of its lag.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lag {
-    /// Messages so far.
+    /// Messages handed off so far.
     pub(super) messages: u64,
-    /// Age at hand-off of the newest one, nanoseconds.
+    /// Age of the newest message at its hand-off, nanoseconds.
     pub(super) lag_ns: i64,
 }
 
@@ -37,12 +37,12 @@ pub struct AppHandOff {
     pub sent_ns: i64,
     /// Right before the next recv call, UTC.
     pub utc_ns: i64,
-    /// The same on the monotonic clock.
+    /// The same instant on the monotonic clock.
     pub monotonic_ns: i64,
 }
 
 impl AppHandOff {
-    /// The application's own lag.
+    /// Returns the application's own lag: the age at hand-off.
     pub fn lag_ns(&self) -> i64 {
         self.utc_ns - self.sent_ns
     }
@@ -51,26 +51,26 @@ impl AppHandOff {
 /// The application's log.
 pub type AppLog = Vec<AppHandOff>;
 
-/// What the application says of its ingest thread besides.
+/// The application's own figures of its ingest thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct AppRecord {
     /// Its waits for the GIL after the parse of a message.
     pub gil: GilTruth,
-    /// The kernel's account of it.
+    /// Its schedstat.
     pub schedstat: Schedstat,
 }
 
-/// CPython's own.
+/// CPython's default switch interval.
 const SWITCH_INTERVAL_NS: i64 = 5_000_000;
 
 impl AppRecord {
     fn read(log: &Path) -> Result<Self> {
         let read = |extension: &str| {
             let path = log.with_extension(extension);
-            std::fs::read_to_string(path).context("the ingest process left no account of itself")
+            std::fs::read_to_string(path).context("the ingest process left no log of its threads")
         };
         let account = |extension: &str| {
-            Schedstat::parse(&read(extension)?).context("an odd account of a thread")
+            Schedstat::parse(&read(extension)?).context("a schedstat cannot be parsed")
         };
         let waits = gil_waits::parse(&read("waits")?)?;
         let wait = |&GilHold { from_ns, to_ns }: &GilHold| GilWait {
@@ -92,11 +92,12 @@ pub(super) fn parse_log(text: &str) -> Result<AppLog> {
         .map(|line| {
             let fields: Vec<&str> = line.split(' ').collect();
             let [seq, stamp, utc, monotonic] = fields[..] else {
-                bail!("odd line in the application's log: {line}")
+                bail!("unexpected line in the application's log: {line}")
             };
             Ok(AppHandOff {
                 seq: seq.parse()?,
-                sent_ns: clock::parse_utc(stamp).with_context(|| format!("odd tag 52: {stamp}"))?,
+                sent_ns: clock::parse_utc(stamp)
+                    .with_context(|| format!("tag 52 cannot be parsed: {stamp}"))?,
                 utc_ns: utc.parse()?,
                 monotonic_ns: monotonic.parse()?,
             })
@@ -104,7 +105,7 @@ pub(super) fn parse_log(text: &str) -> Result<AppLog> {
         .collect()
 }
 
-/// What the application runs beside.
+/// Ports, CPUs and folder of the application.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AppEnvironment<'a> {
     /// The venue's port.
@@ -113,7 +114,7 @@ pub(super) struct AppEnvironment<'a> {
     pub(super) database: u16,
     /// The CPUs of the ingest thread and of the processor; `None`: any.
     pub(super) cpus: Option<(usize, usize)>,
-    /// Where its logs go.
+    /// The folder for its logs.
     pub(super) folder: &'a Path,
 }
 
@@ -128,7 +129,7 @@ pub(super) struct DemoApp {
 }
 
 impl DemoApp {
-    /// Starts it.
+    /// Starts the ingest process and, in mode `process`, the processor.
     pub(super) fn start(
         options: &DemoOptions,
         python: &Interpreter,
@@ -199,12 +200,12 @@ impl DemoApp {
         })
     }
 
-    /// The ingest process.
+    /// Returns the pid of the ingest process.
     pub(super) fn pid(&self) -> i32 {
         self.ingest.pid()
     }
 
-    /// Its newest report, about a second old at most.
+    /// Returns its newest report, which is up to about a second old.
     pub(super) fn lag(&self) -> Lag {
         *self.lag.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -240,7 +241,7 @@ impl DemoApp {
         Ok(())
     }
 
-    /// Ends the application and reads its log and its account.
+    /// Ends the application and reads its logs.
     pub(super) fn stop(mut self) -> Result<(AppLog, AppRecord)> {
         self.ingest.signal(Signal::SIGTERM);
         drop(self.processor.take());
@@ -250,7 +251,7 @@ impl DemoApp {
     }
 }
 
-/// Reads what the ingest process reports on its standard output, in a thread of its own.
+/// Reads the ingest process's standard output in a thread.
 fn follow(
     stdout: ChildStdout,
     lag: Arc<Mutex<Lag>>,

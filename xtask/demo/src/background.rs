@@ -1,4 +1,4 @@
-//! The demo as a child process, for pictures and checks that observe it with an agent of their own.
+//! The demo as a child process, for screenshots and tests that run their own agent.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use workspace::child::Guarded;
 
-/// Starts the demo without the agent for so many seconds; returns it and the pid of its ingest
-/// process. Its output goes to a file in `folder`.
+/// Starts the demo without the agent for `seconds`; returns it and the pid of its ingest process.
+/// Its output goes to a file in `folder`.
 pub fn start(seconds: u64, folder: &Path) -> Result<(Guarded, String)> {
     let output = folder.join("demo");
     let mut demo = Command::new(workspace::program("demo")?);
@@ -24,13 +24,13 @@ pub fn start(seconds: u64, folder: &Path) -> Result<(Guarded, String)> {
         }
         ensure!(
             demo.ended().is_none() && begun.elapsed() < Duration::from_secs(30),
-            "the demo does not begin"
+            "the demo did not start"
         );
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// The process that the demo sends to, by its first line.
+/// Parses the pid of the ingest process from the demo's first line.
 fn ingest_pid(output: &str) -> Option<String> {
     let (_, after) = output.split_once(" msg/s to pid ")?;
     let pid: String = after.chars().take_while(char::is_ascii_digit).collect();
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_process_is_found_once_it_is_written_whole() {
+    fn the_pid_is_read_once_it_is_complete() {
         assert_eq!(
             ingest_pid("600 msg/s to pid 4711 (3.11"),
             Some("4711".into())

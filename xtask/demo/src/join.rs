@@ -1,4 +1,4 @@
-//! The agent's ages beside the application's own lag, joined by MsgSeqNum.
+//! The agent's ages and the application's own lag, joined by MsgSeqNum.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub struct Quantiles {
 }
 
 impl Quantiles {
-    /// By nearest rank.
+    /// Computes the quantiles by nearest rank.
     pub(super) fn of(mut values: Vec<i64>) -> Self {
         values.sort_unstable();
         let rank = |per_cent: usize| {
@@ -32,18 +32,18 @@ impl Quantiles {
     }
 }
 
-/// The outcome of a join.
+/// The agreement of agent and application.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct JoinSummary {
-    /// Messages both know.
+    /// Messages in both logs.
     pub joined: usize,
-    /// Messages only the application knows. Those before the agent was attached are among them.
+    /// Messages only in the application's log, such as those before the agent was attached.
     pub only_application: usize,
-    /// Messages only the agent knows.
+    /// Messages only in the agent's lines.
     pub only_agent: usize,
     /// |the agent's age - the application's lag|.
     pub difference: Quantiles,
-    /// The agent's age minus the application's lag at the median: the sign.
+    /// Median of the agent's age less the application's lag, with its sign.
     pub median_signed_ns: i64,
 }
 

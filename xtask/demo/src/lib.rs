@@ -2,8 +2,8 @@
 //!
 //! A venue sends 600 ExecutionReports per second to a CPython process. In mode `thread` a second
 //! thread of that process turns large lists into JSON and holds the GIL; in mode `process` the same
-//! work is done by a process of its own. The agent is attached, and what it says is shown beside
-//! what the application says itself.
+//! work is done by a separate process. The agent is attached, and its figures are shown beside the
+//! application's own.
 
 mod app;
 pub mod background;
@@ -37,7 +37,7 @@ pub use self::options::{DemoMode, DemoOptions, ViewMode};
 pub use self::report::{AgentSummary, BlameShare, DemoSummary, PartShare, VerdictLines};
 
 /// Runs the demo with the agent in `binary` (`None`: without) and returns its summary. `show` gets
-/// one line a second.
+/// one line per second.
 ///
 /// # Errors
 /// The application or the agent cannot be started, ends early, or leaves a log that cannot be read.
@@ -97,7 +97,7 @@ struct Incident {
 }
 
 impl Incident {
-    /// Starts all of it and waits for the application's logon; the venue's gate is still closed.
+    /// Starts all processes and waits for the application's logon; the venue's gate is still closed.
     fn start(
         options: &DemoOptions,
         stop: &AtomicBool,
@@ -107,8 +107,7 @@ impl Incident {
         let cpus = cpu::pair();
         if cpus.is_none() {
             show(
-                "only one CPU may be used here: the two threads share it, and the runaway is not \
-                 dependable",
+                "only one CPU is available: both threads share it, and the backlog may not build up",
             );
         }
         let database = Database::start(Duration::from_millis(1))?;
@@ -138,7 +137,7 @@ impl Incident {
     fn greeting(&self, options: &DemoOptions) -> String {
         let processor = match options.mode {
             DemoMode::Thread => "a thread of the same process",
-            DemoMode::Process => "a process of its own",
+            DemoMode::Process => "a separate process",
         };
         format!(
             "{} msg/s to pid {} ({}), the processor is {processor}; Ctrl-C ends it early",
@@ -149,8 +148,8 @@ impl Incident {
     }
 }
 
-/// Shows what happens once a second until the time is over, `stop` is set or the live view is
-/// left; returns how long messages flowed.
+/// Shows a line per second until the time is over, `stop` is set or the live view is closed;
+/// returns how long messages flowed.
 fn watch(
     options: &DemoOptions,
     incident: &mut Incident,
@@ -187,7 +186,7 @@ fn watch(
     Ok(start.elapsed())
 }
 
-/// The messages and the summary of an agent that ended as it should.
+/// Returns the messages and the summary of an agent that ended without errors.
 fn checked(output: &AgentOutput) -> Result<(&[MessageLine], &serde_json::Value)> {
     ensure!(
         output.status.success(),
@@ -204,7 +203,7 @@ fn checked(output: &AgentOutput) -> Result<(&[MessageLine], &serde_json::Value)>
     ))
 }
 
-/// A flag that the first Ctrl-C or SIGTERM sets; the second one ends the process at once.
+/// Returns a flag that the first Ctrl-C or SIGTERM sets; the second one ends the process at once.
 fn stop_flag() -> Result<Arc<AtomicBool>> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

@@ -1,4 +1,4 @@
-//! Adds up message matrices.
+//! Sums of message matrices.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub(super) struct MatrixSum {
 }
 
 impl MatrixSum {
-    /// The sum of `messages`.
+    /// Sums the matrices of `messages`.
     pub(super) fn of<'a>(messages: impl IntoIterator<Item = &'a MessageLine>) -> Self {
         let mut split = Self::default();
         for message in messages {
@@ -36,22 +36,22 @@ impl MatrixSum {
         split
     }
 
-    /// Messages added up.
+    /// Returns the number of messages.
     pub(super) fn messages(&self) -> u64 {
         self.messages
     }
 
-    /// One part, nanoseconds.
+    /// Returns one part, nanoseconds.
     pub(super) fn part(&self, part: &str) -> i64 {
         self.parts.get(part).copied().unwrap_or(0)
     }
 
-    /// Time the messages were held back at the sender, nanoseconds.
+    /// Returns the time the messages were held back at the sender, nanoseconds.
     pub(super) fn held_back(&self) -> i64 {
         self.held_back
     }
 
-    /// Everything that is not the network, nanoseconds.
+    /// Returns the age outside the network, nanoseconds.
     pub(super) fn outside_network(&self) -> i64 {
         self.parts
             .iter()
@@ -60,7 +60,7 @@ impl MatrixSum {
             .sum()
     }
 
-    /// A part's share of the age outside the network, 0 to 1.
+    /// Returns a part's share of the age outside the network, 0 to 1.
     pub(super) fn share(&self, part: &str) -> f64 {
         match self.outside_network() {
             0 => 0.0,
@@ -68,7 +68,7 @@ impl MatrixSum {
         }
     }
 
-    /// The largest part outside the network.
+    /// Returns the largest part outside the network.
     pub(super) fn dominant(&self) -> Option<&str> {
         self.parts
             .iter()
@@ -77,7 +77,7 @@ impl MatrixSum {
             .map(|(part, _)| part.as_str())
     }
 
-    /// `lock-wait 97.1 %  on-cpu 2.0 % ...`, parts of less than 0.05 % left out.
+    /// `lock-wait 97.1 %  on-cpu 2.0 % ...`, without parts below 0.05 %.
     pub(super) fn shares(&self) -> String {
         WAITING
             .iter()
@@ -89,7 +89,7 @@ impl MatrixSum {
     }
 }
 
-/// A part's name as it is written in sentences.
+/// Returns a part's name as it is written in sentences.
 pub(super) fn spoken(part: &str) -> String {
     part.replace('_', "-")
 }

@@ -1,4 +1,4 @@
-//! The agent, as lines or as its live view.
+//! The agent, with JSON lines or with its live view.
 
 use std::path::Path;
 use std::process::ExitStatus;
@@ -10,19 +10,19 @@ use lab::agent::{AgentLaunch, AgentOutput, AgentProcess};
 use super::DemoOptions;
 use super::view::LiveView;
 
-/// The agent, either way.
+/// The agent in one of its two modes.
 pub(super) enum Observer {
     Lines(AgentProcess),
     View(LiveView),
 }
 
 impl Observer {
-    /// Whether it has the terminal.
+    /// Whether it uses the terminal.
     pub(super) fn is_view(&self) -> bool {
         matches!(self, Self::View(_))
     }
 
-    /// Asks it to end, and waits for that for at most `limit`.
+    /// Interrupts it and waits at most `limit` for its end.
     pub(super) fn interrupt_and_wait(&mut self, limit: Duration) {
         self.interrupt();
         let deadline = Instant::now() + limit;

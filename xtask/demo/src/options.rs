@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub enum DemoMode {
     /// as a thread of the ingest process: the incident
     Thread,
-    /// as a process of its own: the cure
+    /// as a separate process: the cure
     Process,
 }
 
@@ -18,9 +18,9 @@ pub enum ViewMode {
     /// on a terminal
     #[default]
     Auto,
-    /// in any case
+    /// always
     Always,
-    /// a line a second instead
+    /// never: one line per second instead
     Never,
 }
 
@@ -34,22 +34,22 @@ impl ViewMode {
     }
 }
 
-/// Options of the subcommand.
+/// The options of `cargo xtask demo`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DemoOptions {
     /// Where the processor runs
     #[arg(long, default_value = "thread")]
     pub mode: DemoMode,
-    /// How long to run
+    /// How long to run, in seconds
     #[arg(long, default_value_t = 30)]
     pub seconds: u64,
     /// Messages per second
     #[arg(long, default_value_t = 600.0, value_parser = rate)]
     pub rate: f64,
-    /// End with one JSON object on standard output; everything else goes to standard error
+    /// Write one JSON object to standard output at the end, and everything else to standard error
     #[arg(long)]
     pub json: bool,
-    /// Watch it in the agent's live view, until q or the end of the time
+    /// When to open the agent's live view; q closes it
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub view: ViewMode,
     /// Run the incident without the agent

@@ -1,4 +1,4 @@
-//! The line shown once a second.
+//! The line that is shown once per second.
 
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use super::matrix_sum::MatrixSum;
 use lab::agent::MessageLine;
 use lab::venue::Venue;
 
-/// What was shown so far.
+/// Writes the lines; it counts the messages shown so far.
 #[derive(Debug, Default)]
 pub(super) struct ProgressLine {
     shown: usize,
 }
 
 impl ProgressLine {
-    /// Messages of the agent already shown.
+    /// Returns the number of the agent's messages already shown.
     pub(super) fn shown(&self) -> usize {
         self.shown
     }
 
-    /// One line: the application's own lag beside what the agent reported in the last second.
+    /// Returns one line: the application's own lag, and the agent's figures of the last second.
     pub(super) fn line(
         &mut self,
         elapsed: Duration,
@@ -57,7 +57,7 @@ impl ProgressLine {
     }
 }
 
-/// Nanoseconds for people: `417 us`, `12.3 ms`, `8.41 s`.
+/// Formats nanoseconds: `417 us`, `12.3 ms`, `8.41 s`.
 pub(super) fn human(ns: i64) -> String {
     let value = ns as f64;
     match ns.unsigned_abs() {

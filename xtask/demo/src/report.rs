@@ -23,10 +23,10 @@ pub struct PartShare {
     pub share: f64,
 }
 
-/// Who is charged with a part.
+/// One culprit of a part.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct BlameShare {
-    /// In the agent's words; `None`: all others.
+    /// The culprit's name in the agent's output; `None` for all others together.
     pub culprit: Option<String>,
     /// The thread's name.
     pub comm: Option<String>,
@@ -34,12 +34,11 @@ pub struct BlameShare {
     pub share: f64,
     /// The ingest thread's own waits for it.
     pub waits: u64,
-    /// Of these, those that outlasted a request to yield: the holder was in a call that does not
-    /// yield.
+    /// The waits that were uninterruptible holds: the holder was in a call that does not yield.
     pub holds: u64,
-    /// How long the waits, nanoseconds.
+    /// Total length of the waits, nanoseconds.
     pub waits_ns: u64,
-    /// How long these holds, nanoseconds.
+    /// Total length of the uninterruptible holds, nanoseconds.
     pub holds_ns: u64,
     /// The longest wait, nanoseconds.
     pub longest_ns: u64,
@@ -67,17 +66,17 @@ impl BlameShare {
 /// The agent's diagnosis of the whole run.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct VerdictLines {
-    /// The causes, the weightiest first.
+    /// The causes, the most important first.
     pub causes: Vec<String>,
-    /// What to know.
+    /// The diagnosis.
     pub sentence: String,
-    /// What to do.
+    /// The advice.
     pub advice: String,
-    /// What it rests on.
+    /// The figures it rests on.
     pub evidence: Vec<String>,
 }
 
-/// The agent's view of the run.
+/// The agent's figures of the run.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct AgentSummary {
     /// Messages.
@@ -98,19 +97,19 @@ pub struct AgentSummary {
     pub parts: BTreeMap<String, PartShare>,
     /// The largest of them.
     pub dominant: Option<String>,
-    /// Who is charged with the lock-wait, the most charged first.
+    /// Culprits of lock_wait, the most charged first.
     pub blame: Vec<BlameShare>,
-    /// Everybody who is charged with anything.
+    /// The blame of all parts.
     #[serde(skip)]
     pub charges: Blame,
     /// Its verdict; `None` when no message was handed off.
     pub verdict: Option<VerdictLines>,
-    /// What the ages would have been, in its words.
+    /// Lines of its what-if analysis.
     pub what_if: Vec<String>,
     /// Messages whose cells do not sum to their age, and parts that their blame does not sum to.
     /// Always 0.
     pub inexact: usize,
-    /// The agent beside the application.
+    /// The agreement with the application.
     pub join: JoinSummary,
 }
 
@@ -123,7 +122,7 @@ pub struct DemoSummary {
     pub seconds: f64,
     /// Messages the venue sent, administrative ones included.
     pub sent: usize,
-    /// Messages the application was through with.
+    /// Messages the application handed off.
     pub handed_off: usize,
     /// The application's own lag on its first message.
     pub app_lag_first_ns: i64,
@@ -131,9 +130,9 @@ pub struct DemoSummary {
     pub app_lag_last_ns: i64,
     /// The application's own lag, all messages.
     pub app_lag: Quantiles,
-    /// The application's own account of its ingest thread.
+    /// The application's own figures of its ingest thread.
     pub account: AppRecord,
-    /// The agent's view; `null` with `--no-agent`.
+    /// The agent's figures; `null` with `--no-agent`.
     pub agent: Option<AgentSummary>,
 }
 
@@ -195,7 +194,7 @@ impl AgentSummary {
             inexact: inexact + charges.inexact().len(),
             charges,
             verdict: serde_json::from_value(session["verdict"].clone())
-                .context("an odd verdict")?,
+                .context("the verdict cannot be read")?,
             what_if: serde_json::from_value(session["what_if"]["lines"].clone())
                 .unwrap_or_default(),
             join: join(log, messages),

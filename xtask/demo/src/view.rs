@@ -11,10 +11,10 @@ use nix::sys::signal::Signal;
 use lab::agent::{self, AgentOutput};
 use workspace::child::Guarded;
 
-/// How long the agent may take to give the terminal back.
+/// How long the agent may take to restore the terminal.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The agent in the foreground. It records, so that the demo can read its messages afterwards.
+/// The agent in the foreground. It writes a recording, from which the demo reads its messages.
 #[derive(Debug)]
 pub(super) struct LiveView {
     child: Guarded,
@@ -37,7 +37,7 @@ impl LiveView {
             sudo,
         };
         let deadline = Instant::now() + Duration::from_secs(30);
-        // The recording is begun once the probes are attached.
+        // The recording begins once the probes are attached.
         while !fs::metadata(&view.recording).is_ok_and(|file| file.len() > 0) {
             if let Some(status) = view.ended() {
                 bail!("the agent ended early ({status})");
@@ -48,13 +48,13 @@ impl LiveView {
         Ok(view)
     }
 
-    /// Its exit status once the view was left.
+    /// Returns its exit status once the view was closed.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.ended()
     }
 
-    /// Ends it, so that it gives the terminal back. Through sudo that is not allowed; there it ends
-    /// with the process it watches.
+    /// Sends SIGTERM, so that it restores the terminal. A process behind sudo cannot be signalled; it
+    /// ends with its target.
     pub(super) fn interrupt(&self) {
         if !self.sudo {
             self.child.signal(Signal::SIGTERM);
@@ -81,7 +81,7 @@ impl LiveView {
 }
 
 impl Drop for LiveView {
-    /// Killed at once it would leave the terminal as it is.
+    /// Ends it gently: killed, it would not restore the terminal.
     fn drop(&mut self) {
         if self.ended().is_none() {
             self.interrupt();

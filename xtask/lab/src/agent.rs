@@ -29,7 +29,7 @@ pub struct AgentLaunch<'a> {
     pub arguments: Vec<String>,
     /// Start it through sudo.
     pub sudo: bool,
-    /// Pass its standard error on as it comes.
+    /// Copy its standard error to ours.
     pub echo: bool,
 }
 
@@ -42,8 +42,8 @@ pub struct AgentProcess {
     sudo: bool,
 }
 
-/// A command of the agent, with the rights of root by sudo where that is needed. sudo has been asked
-/// before (see [`workspace::warm_sudo`]) and asks nothing.
+/// Returns a command that runs the agent, through sudo if asked for. sudo must not prompt (see
+/// [`workspace::warm_sudo`]).
 pub fn command(binary: &Path, sudo: bool) -> Command {
     if !sudo {
         return Command::new(binary);
@@ -54,14 +54,14 @@ pub fn command(binary: &Path, sudo: bool) -> Command {
 }
 
 impl AgentProcess {
-    /// Starts `tag52 run` with standard output and error piped.
+    /// Starts `tag52 run` and reads its standard output and error in two threads.
     pub fn start(launch: &AgentLaunch<'_>) -> Result<Self> {
         let mut command = command(launch.binary, launch.sudo);
         command.arg("run").args(&launch.arguments);
         Self::spawn(&mut command, launch.echo, launch.sudo)
     }
 
-    /// The same by a command of the caller's, such as a container with the agent in it.
+    /// Starts a command of the caller's that runs the agent, such as a container.
     pub fn of(mut command: Command) -> Result<Self> {
         Self::spawn(&mut command, false, false)
     }
@@ -106,7 +106,7 @@ impl AgentProcess {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the probes are attached.
+    /// Waits at most `limit` until the probes are attached.
     pub fn wait_watching(&mut self, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
         loop {
@@ -133,12 +133,12 @@ impl AgentProcess {
         }
     }
 
-    /// What it has written to standard error.
+    /// Returns the lines of its standard error so far.
     pub fn notes(&self) -> Vec<String> {
         self.lines().stderr.clone()
     }
 
-    /// The messages from the `from`th on.
+    /// Returns the messages from the `from`th on, counted from 0.
     pub fn messages_from(&self, from: usize) -> Vec<MessageLine> {
         let mut lines = self.lines();
         lines.parse();
@@ -149,20 +149,19 @@ impl AgentProcess {
             .unwrap_or_default()
     }
 
-    /// Its exit status if it has ended.
+    /// Returns its exit status if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.ended()
     }
 
-    /// Asks it to finish. Through sudo that is not allowed; there it ends with the process it
-    /// watches.
+    /// Sends SIGINT. A process behind sudo cannot be signalled; it ends with its target.
     pub fn interrupt(&self) {
         if !self.sudo {
             self.child.signal(Signal::SIGINT);
         }
     }
 
-    /// Waits for its end and takes everything it wrote.
+    /// Waits at most `limit` for its end and returns its output.
     pub fn finish(mut self, limit: Duration) -> Result<AgentOutput> {
         let status = self.child.wait(limit)?;
         for reader in self.readers.drain(..) {

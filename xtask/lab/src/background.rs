@@ -1,4 +1,4 @@
-//! Threads that run until they are asked to stop.
+//! Threads that run until they are stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result};
 
-/// A running thread with a flag that asks it to stop; dropping it stops it and waits for its end.
+/// A running thread with a stop flag. Dropping it stops the thread and waits for its end.
 #[derive(Debug)]
 pub(crate) struct Background<T> {
     stop: Arc<AtomicBool>,
@@ -15,7 +15,7 @@ pub(crate) struct Background<T> {
 }
 
 impl<T: Send + 'static> Background<T> {
-    /// Starts a thread; `body` returns soon after its flag is set.
+    /// Starts a thread; `body` must return soon after its flag is set.
     pub(crate) fn spawn(
         name: &'static str,
         body: impl FnOnce(&AtomicBool) -> T + Send + 'static,
@@ -33,7 +33,7 @@ impl<T: Send + 'static> Background<T> {
         })
     }
 
-    /// Asks it to stop, and returns its result.
+    /// Stops the thread and returns its result.
     pub(crate) fn stop(mut self) -> Result<T> {
         let joined = self.end();
         joined.with_context(|| format!("the {}'s thread panicked", self.name))

@@ -16,31 +16,31 @@ use workspace::child::Guarded;
 /// A victim that has logged on to its venue, whose gate is still closed.
 #[derive(Debug)]
 pub struct Bench {
-    /// The sender.
+    /// The venue.
     pub venue: Venue,
-    /// The receiver.
+    /// The victim's process.
     pub victim: Guarded,
     folder: TempDir,
 }
 
-/// What the venue and the victim wrote down.
+/// The truth about a run: the logs of the venue and the victim.
 #[derive(Clone, Debug)]
 pub struct BenchTruth {
-    /// The venue's ExecutionReports ([`Bench::conclude_all`]: everything it sent).
+    /// What the venue sent: ExecutionReports, or with [`Bench::conclude_all`] all messages.
     pub sent: Vec<SentMessage>,
-    /// The victim's log, administrative messages left out.
+    /// The victim's log, of the same messages.
     pub victim: VictimLog,
 }
 
 impl Bench {
-    /// Starts both; `victim` are the options of the receiver.
+    /// Starts a venue and a victim with these options.
     pub fn start(options: venue::VenueOptions, victim: &[&str]) -> Result<Self> {
         let venue = Venue::start(options)?;
         let port = venue.port();
         Self::at(venue, port, victim)
     }
 
-    /// The same with a venue that is there already and is reached through `port`.
+    /// Starts a victim of a running venue that is reached through `port`.
     pub fn at(venue: Venue, port: u16, victim: &[&str]) -> Result<Self> {
         let mut command = victims::command("victim")?;
         Self::of(venue, |log| {
@@ -52,8 +52,7 @@ impl Bench {
         })
     }
 
-    /// The same with a victim of another kind; `victim` makes the command, from where its log
-    /// belongs.
+    /// Starts a victim of another kind; `victim` returns its command, given the path of its log.
     pub fn of(venue: Venue, victim: impl FnOnce(&Path) -> Command) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut command = victim(&log_in(&folder));
@@ -68,7 +67,7 @@ impl Bench {
             ensure!(Instant::now() < deadline, "no logon");
             std::thread::sleep(Duration::from_millis(2));
         }
-        // The victim is back in its receive call, waiting for the first message.
+        // By then the victim is in its receive call again and waits for the first message.
         std::thread::sleep(Duration::from_millis(20));
         Ok(Self {
             venue,
@@ -77,20 +76,18 @@ impl Bench {
         })
     }
 
-    /// Where the victim's log will be.
+    /// Returns the path of the victim's log.
     pub fn log(&self) -> PathBuf {
         log_in(&self.folder)
     }
 
-    /// Opens the gate and waits for at most `limit` until the victim has read everything and is
-    /// gone.
+    /// Opens the gate and waits at most `limit` until the victim has read everything and ended.
     pub fn finish(self, limit: Duration) -> Result<BenchTruth> {
         self.venue.open_gate();
         self.conclude(limit)
     }
 
-    /// Waits for at most `limit` until the victim has read everything and is gone; the gate is open
-    /// already.
+    /// Waits at most `limit` until the victim has read everything and ended. The gate must be open.
     pub fn conclude(self, limit: Duration) -> Result<BenchTruth> {
         let BenchTruth {
             mut sent,
@@ -104,8 +101,8 @@ impl Bench {
         Ok(BenchTruth { sent, victim })
     }
 
-    /// The same, administrative messages kept: what the venue sent and what the victim received, in
-    /// the same order.
+    /// Like [`Bench::conclude`], with administrative messages: what the venue sent and what the
+    /// victim received, in the same order.
     pub fn conclude_all(mut self, limit: Duration) -> Result<BenchTruth> {
         let status = self.victim.wait(limit)?;
         ensure!(status.success(), "the victim failed: {status}");
@@ -119,12 +116,12 @@ fn log_in(folder: &TempDir) -> PathBuf {
     folder.path().join("victim")
 }
 
-/// Starts a rival that burns one CPU, at a nice value.
+/// Starts a rival: a process that keeps one CPU busy at a nice value.
 pub fn rival(cpu: usize, nice: i32) -> Result<Guarded> {
     Guarded::spawn(spin(cpu)?.arg(format!("--nice={nice}")), "a rival")
 }
 
-/// Starts one that burns it with futex(2) calls that wake nobody.
+/// Starts a rival that keeps its CPU busy with futex(2) calls that wake nobody.
 pub fn waker(cpu: usize) -> Result<Guarded> {
     Guarded::spawn(spin(cpu)?.arg("--wake"), "a waker")
 }

@@ -1,44 +1,44 @@
-//! The blame in the agent's summary: who is charged with how much of which part.
+//! The blame in the agent's JSON output: who is charged with how much of which part.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-/// The parts that have somebody to blame.
+/// The parts that are charged to culprits.
 pub const PARTS: [&str; 4] = ["run_queue", "throttle", "lock_wait", "blocked"];
 
-/// One row. Nanoseconds.
+/// One row of blame. Durations are nanoseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 pub struct BlameEntry {
-    /// The part it is of.
+    /// The part that is charged.
     pub part: String,
-    /// Who, in the agent's words; `None`: all others.
+    /// The culprit's name in the agent's output; `None` for all others together.
     pub culprit: Option<String>,
-    /// The thread, where it is one.
+    /// The culprit's thread, if it is one.
     pub tid: Option<i32>,
-    /// Its process.
+    /// The culprit's process.
     pub pid: Option<i32>,
-    /// Its name.
+    /// The culprit's thread name.
     pub comm: Option<String>,
-    /// What is charged, summed over messages.
+    /// The charged time, summed over messages.
     pub ns: i64,
-    /// Of that, while the messages were held back.
+    /// The share of `ns` during which the messages were held back.
     #[serde(default)]
     pub held_back_ns: i64,
-    /// The ingest thread's own waits for it.
+    /// The ingest thread's waits for the culprit.
     pub waits: u64,
-    /// How long these.
+    /// The total length of the waits.
     pub waits_ns: u64,
-    /// Of the waits, those that outlasted a request to yield.
+    /// The waits that were uninterruptible holds.
     pub holds: u64,
-    /// How long these.
+    /// The total length of the uninterruptible holds.
     pub holds_ns: u64,
-    /// The longest wait.
+    /// The length of the longest wait.
     pub longest_ns: u64,
 }
 
-/// The rows of all sessions, and the parts they are of.
+/// The rows of blame of all sessions, and the totals of the parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Blame {
     rows: Vec<BlameEntry>,
@@ -47,7 +47,7 @@ pub struct Blame {
 }
 
 impl Blame {
-    /// From a line of type `summary`.
+    /// Reads a line of type `summary`.
     pub fn of(summary: &Value) -> Result<Self> {
         let mut blame = Self::default();
         for session in summary["sessions"].as_array().context("no sessions")? {
@@ -56,7 +56,7 @@ impl Blame {
         Ok(blame)
     }
 
-    /// From a line of type `interval`.
+    /// Reads a line of type `interval`.
     pub fn of_interval(line: &Value) -> Result<Self> {
         let mut blame = Self::default();
         blame.add(line)?;
@@ -64,10 +64,11 @@ impl Blame {
     }
 
     fn add(&mut self, session: &Value) -> Result<()> {
-        let rows: Vec<BlameEntry> =
-            serde_json::from_value(session["blame"].clone()).context("odd rows of blame")?;
+        let rows: Vec<BlameEntry> = serde_json::from_value(session["blame"].clone())
+            .context("rows of blame that cannot be read")?;
         let matrix: BTreeMap<String, BTreeMap<String, i64>> =
-            serde_json::from_value(session["matrix"].clone()).context("an odd matrix")?;
+            serde_json::from_value(session["matrix"].clone())
+                .context("a matrix that cannot be read")?;
         let held_back = matrix.get("held_back").cloned().unwrap_or_default();
         let mut parts: BTreeMap<String, i64> = BTreeMap::new();
         for (part, ns) in matrix.into_values().flatten() {
@@ -86,7 +87,9 @@ impl Blame {
             let rows = rows.iter().filter(|r| r.part == part);
             let rows: i64 = rows.map(|r| r.held_back_ns).sum();
             if rows != whole {
-                let off = format!("of {part} {rows} ns are held back by rows, {whole} ns are");
+                let off = format!(
+                    "the rows of {part} have {rows} ns held back, the matrix has {whole} ns"
+                );
                 self.inexact.push(off);
             }
         }
@@ -95,7 +98,7 @@ impl Blame {
                 || !(0..=row.ns).contains(&row.held_back_ns)
                 || !PARTS.contains(&row.part.as_str())
             {
-                self.inexact.push(format!("an odd row: {row:?}"));
+                self.inexact.push(format!("an inconsistent row: {row:?}"));
             }
         }
         for (part, ns) in parts {
@@ -105,45 +108,45 @@ impl Blame {
         Ok(())
     }
 
-    /// What does not sum to the nanosecond; there must be nothing.
+    /// Describes sums that do not hold to the nanosecond; empty when all do.
     pub fn inexact(&self) -> &[String] {
         &self.inexact
     }
 
-    /// A part's total, nanoseconds, summed over messages.
+    /// Returns a part's total, nanoseconds, summed over messages.
     pub fn part(&self, part: &str) -> i64 {
         self.parts.get(part).copied().unwrap_or(0)
     }
 
-    /// The age, nanoseconds, summed over messages.
+    /// Returns the age, nanoseconds, summed over messages.
     pub fn age(&self) -> i64 {
         self.parts.values().sum()
     }
 
-    /// The rows of a part.
+    /// Returns the rows of a part.
     pub fn rows<'a>(&'a self, part: &'a str) -> impl Iterator<Item = &'a BlameEntry> {
         self.rows.iter().filter(move |row| row.part == part)
     }
 
-    /// What of a part is charged to culprits that `is` is true for, nanoseconds.
+    /// Returns how much of a part is charged to culprits that match, nanoseconds.
     pub fn charged(&self, part: &str, is: impl Fn(&BlameEntry) -> bool) -> i64 {
         let rows = self.rows(part).filter(|row| is(row));
         rows.map(|row| row.ns).sum()
     }
 
-    /// The same as a share of the part, 0 to 1.
+    /// Returns how much of a part is charged to culprits that match, as a share of 0 to 1.
     pub fn share(&self, part: &str, is: impl Fn(&BlameEntry) -> bool) -> f64 {
         self.charged(part, is) as f64 / self.part(part) as f64
     }
 }
 
 impl BlameEntry {
-    /// Its culprit begins with these words.
+    /// Whether the culprit's name begins with these words.
     pub fn begins(&self, words: &str) -> bool {
         self.culprit.as_ref().is_some_and(|c| c.starts_with(words))
     }
 
-    /// Its culprit ends with these words.
+    /// Whether the culprit's name ends with these words.
     pub fn ends(&self, words: &str) -> bool {
         self.culprit.as_ref().is_some_and(|c| c.ends_with(words))
     }
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nanosecond_too_much_or_too_little_is_seen() {
+    fn a_nanosecond_too_much_or_too_little_is_reported() {
         let blame = Blame::of(&summary([95, 5])).expect("a summary");
         assert_eq!(blame.inexact(), Vec::<String>::new());
         assert_eq!((blame.part("lock_wait"), blame.age()), (100, 110));
@@ -188,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn charges_are_summed_by_who() {
+    fn charges_are_summed_by_culprit() {
         let blame = Blame::of(&summary([95, 5])).expect("a summary");
         assert_eq!(blame.share("lock_wait", |row| row.tid == Some(7)), 0.95);
         assert_eq!(blame.share("lock_wait", |row| row.tid == Some(8)), 0.0);

@@ -1,4 +1,4 @@
-//! A cgroup of our own with a CPU quota, on v1 or v2, gone when dropped.
+//! A cgroup with a CPU quota for a test, on cgroup v1 or v2.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-/// A cgroup named `tag52-test-PID-N`, where PID is ours.
+/// A cgroup for a test. Dropping it removes the group.
 #[derive(Debug)]
 pub struct Cgroup {
     mount: PathBuf,
@@ -15,7 +15,7 @@ pub struct Cgroup {
     unified: bool,
 }
 
-/// `cpu.stat`, as far as both versions have it.
+/// The fields of `cpu.stat` that both versions have.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuStat {
     /// Periods in which the group ran out of quota.
@@ -25,7 +25,7 @@ pub struct CpuStat {
 }
 
 impl CpuStat {
-    /// Reads the text of a `cpu.stat`, of either version.
+    /// Parses a `cpu.stat` of either version.
     pub fn parse(text: &str) -> Result<Self> {
         let value = |name: &str| {
             text.lines().find_map(|line| {
@@ -45,14 +45,13 @@ impl CpuStat {
 }
 
 impl Cgroup {
-    /// Creates the group where the cpu controller is and gives it `quota` in every `period`.
+    /// Creates the group `tag52-test-PID-N` with `quota` in every `period`.
     pub fn with_quota(quota: Duration, period: Duration) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (mount, unified) = cpu_controller()?;
         if unified {
-            // Not there yet on a fresh machine; refused inside some containers, and then the write
-            // below fails.
+            // Not enabled on a fresh machine. Some containers refuse it; then the write below fails.
             let _ = fs::write(mount.join("cgroup.subtree_control"), "+cpu");
         }
         let group = Self {
@@ -72,9 +71,9 @@ impl Cgroup {
         Ok(group)
     }
 
-    /// The cgroup that a kubelet and a runtime make for a container of a burstable pod, with
-    /// folders (`cgroupfs`): 250 thousandths of a CPU asked for, `quota` in every `period` allowed.
-    /// The groups above it come with it, outermost last, and have to outlive it.
+    /// Creates the cgroup of a container in a burstable pod as a kubelet with the `cgroupfs` driver
+    /// does: a request of 250m, a limit of `quota` in every `period`. The first group returned is
+    /// the container's, followed by its ancestors, which have to outlive it.
     pub fn in_pod(uid: &str, id: &str, quota: Duration, period: Duration) -> Result<Vec<Self>> {
         let (mount, unified) = cpu_controller()?;
         let mut groups: Vec<Self> = Vec::new();
@@ -84,7 +83,7 @@ impl Cgroup {
                 let _ = fs::write(path.join("cgroup.subtree_control"), "+cpu");
             }
             path.push(name);
-            // A node of a cluster has the outer ones.
+            // On a node of a cluster the outer groups exist.
             fs::create_dir_all(&path)
                 .with_context(|| format!("cannot create {}", path.display()))?;
             let group = Self {
@@ -97,7 +96,7 @@ impl Cgroup {
         let (quota, period) = (quota.as_micros(), period.as_micros());
         if unified {
             groups[0].write("cpu.max", &format!("{quota} {period}"))?;
-            // 250m by the newer of the two formulas.
+            // 250m by the newer of Kubernetes' two formulas.
             groups[0].write("cpu.weight", "35")?;
         } else {
             groups[0].write("cpu.cfs_period_us", &period.to_string())?;
@@ -107,7 +106,7 @@ impl Cgroup {
         Ok(groups)
     }
 
-    /// A group below this one, without a quota of its own. To be dropped first.
+    /// Creates a child group without a quota. It has to be dropped first.
     pub fn child(&self, name: &str) -> Result<Self> {
         let group = Self {
             mount: self.mount.clone(),
@@ -124,13 +123,13 @@ impl Cgroup {
         self.write("cgroup.procs", &pid.to_string())
     }
 
-    /// Its path below the mount, with a leading `/`.
+    /// Returns its path below the mount, with a leading `/`.
     pub fn below(&self) -> String {
         let below = self.path.strip_prefix(&self.mount).unwrap_or(&self.path);
         format!("/{}", below.display())
     }
 
-    /// Its `cpu.stat`.
+    /// Returns the path of its `cpu.stat`.
     pub fn cpu_stat(&self) -> PathBuf {
         self.path.join("cpu.stat")
     }
@@ -160,7 +159,7 @@ impl Drop for Cgroup {
     }
 }
 
-/// Where the cpu controller is mounted, and whether that is cgroup v2.
+/// Returns the mount point of the cpu controller, and whether it is cgroup v2.
 fn cpu_controller() -> Result<(PathBuf, bool)> {
     let mounts =
         fs::read_to_string("/proc/self/mountinfo").context("cannot read /proc/self/mountinfo")?;

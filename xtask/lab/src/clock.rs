@@ -12,23 +12,22 @@ fn read(clock: ClockId) -> i64 {
     time.tv_sec() * SECOND + time.tv_nsec()
 }
 
-/// UTC now, nanoseconds since 1970.
+/// Returns UTC now, nanoseconds since 1970.
 pub fn utc_ns() -> i64 {
     read(ClockId::CLOCK_REALTIME)
 }
 
-/// `CLOCK_MONOTONIC` now, nanoseconds. The clock the kernel stamps with.
+/// Returns `CLOCK_MONOTONIC` now, nanoseconds: the clock of the probes.
 pub fn monotonic_ns() -> i64 {
     read(ClockId::CLOCK_MONOTONIC)
 }
 
-/// CPU time used by the calling thread, nanoseconds.
+/// Returns the CPU time of the calling thread, nanoseconds.
 pub fn thread_cpu_ns() -> i64 {
     read(ClockId::CLOCK_THREAD_CPUTIME_ID)
 }
 
-/// Nanoseconds to add to a monotonic instant to get UTC: the reading with the tightest bracket of
-/// several.
+/// Returns the nanoseconds to add to a monotonic instant to get UTC: the best of 50 readings.
 pub fn utc_offset_ns() -> i64 {
     (0..50)
         .map(|_| {
@@ -41,7 +40,7 @@ pub fn utc_offset_ns() -> i64 {
         .map_or(0, |(_, offset)| offset)
 }
 
-/// How finely tag 52 is written.
+/// The resolution of tag 52.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Resolution {
     /// `HH:MM:SS`
@@ -52,12 +51,12 @@ pub enum Resolution {
     Micros,
     /// nine digits
     Nanos,
-    /// twelve digits, the last three zero: the clock has no finer reading
+    /// twelve digits, the last three of them zero
     Picos,
 }
 
 impl Resolution {
-    /// One step of the written time, nanoseconds (1 for anything finer).
+    /// Returns one step of the written time, nanoseconds; 1 for picoseconds.
     pub fn step_ns(self) -> i64 {
         match self {
             Self::Seconds => SECOND,
@@ -67,7 +66,7 @@ impl Resolution {
         }
     }
 
-    /// `utc` as it reads once written at this resolution.
+    /// Rounds `utc` down to this resolution.
     pub fn truncate(self, utc: i64) -> i64 {
         utc - utc.rem_euclid(self.step_ns())
     }
@@ -93,7 +92,7 @@ impl Resolution {
     }
 }
 
-/// Reads a FIX UTCTimestamp back; digits beyond nanoseconds are dropped.
+/// Parses a FIX UTCTimestamp; digits beyond nanoseconds are ignored.
 pub fn parse_utc(text: &str) -> Option<i64> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
     let days = days(number(0..4)?, number(4..6)?, number(6..8)?);

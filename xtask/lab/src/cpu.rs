@@ -1,4 +1,4 @@
-//! Which CPUs this process may use, and pinning.
+//! CPU affinity, nice values and CPU use.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use crate::background::Background;
 
-/// The CPUs the calling thread may run on, ascending.
+/// Returns the CPUs the calling thread may run on, ascending.
 pub fn allowed() -> Vec<usize> {
     let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else {
         return Vec::new();
@@ -28,8 +28,7 @@ pub fn pin(cpu: usize) -> Result<()> {
         .with_context(|| format!("cannot pin a thread to CPU {cpu}"))
 }
 
-/// Two different CPUs, one for the ingest thread and one for its rival, or `None` on a one-CPU
-/// machine.
+/// Returns two CPUs, one for the ingest thread and one for its rival; `None` with a single CPU.
 pub fn pair() -> Option<(usize, usize)> {
     match allowed().as_slice() {
         [first, .., last] => Some((*first, *last)),
@@ -37,14 +36,14 @@ pub fn pair() -> Option<(usize, usize)> {
     }
 }
 
-/// Moves a thread from one CPU to the next, over and over, until it is dropped.
+/// Moves a thread from one CPU to the next, round robin, until it is dropped.
 #[derive(Debug)]
 pub struct Mover {
     _thread: Background<()>,
 }
 
 impl Mover {
-    /// Begins; the thread is moved after each `turn`.
+    /// Starts to move the thread after each `turn`.
     pub fn of(tid: i32, cpus: &[usize], turn: Duration) -> Result<Self> {
         let cpus = cpus.to_vec();
         let thread = Background::spawn("mover", move |stop| {
@@ -53,7 +52,7 @@ impl Mover {
                     return;
                 }
                 let mut set = CpuSet::new();
-                // It ends before the mover does.
+                // The thread may have ended.
                 let _gone = set
                     .set(cpu)
                     .and_then(|()| sched_setaffinity(Pid::from_raw(tid), &set));
@@ -64,8 +63,7 @@ impl Mover {
     }
 }
 
-/// How long threads have run on a CPU since the start of the machine, nanoseconds, in steps of 10
-/// ms.
+/// Returns how long threads have run on a CPU since boot, nanoseconds, in steps of 10 ms.
 pub fn busy_ns(cpu: usize) -> Result<u64> {
     // Every CPU's line has user, nice and system time first, in USER_HZ, which is 100 on all
     // architectures.
@@ -77,12 +75,11 @@ pub fn busy_ns(cpu: usize) -> Result<u64> {
         .context("the CPU is not in /proc/stat")?
         .split(' ')
         .take(3);
-    let steps = words.map(|word| word.parse::<u64>().context("/proc/stat reads oddly"));
+    let steps = words.map(|word| word.parse::<u64>().context("/proc/stat cannot be parsed"));
     Ok(steps.sum::<Result<u64>>()? * STEP_NS)
 }
 
-/// Asks for sleeps that end when they should: the calling thread's timer slack becomes 1 ns (50 us
-/// by default).
+/// Makes sleeps precise: sets the calling thread's timer slack to 1 ns (the default is 50 us).
 pub fn precise_sleeps() {
     // SAFETY: PR_SET_TIMERSLACK takes one integer and touches only the calling thread's own
     // setting.
@@ -91,7 +88,7 @@ pub fn precise_sleeps() {
     }
 }
 
-/// Sets the nice value of the calling thread: -20 (takes the most) to 19.
+/// Sets the nice value of the calling thread, -20 (highest priority) to 19.
 pub fn nice(value: i32) -> Result<()> {
     // SAFETY: two integers; `who` 0 means the calling thread (setpriority(2), "C library/kernel
     // differences").

@@ -8,20 +8,23 @@ use anyhow::{Context as _, Result, bail, ensure};
 /// A usable Python interpreter.
 #[derive(Clone, Debug)]
 pub struct Interpreter {
-    /// The real binary, whatever wrapper script was asked for.
+    /// The interpreter's binary, behind any wrapper script.
     pub path: PathBuf,
-    /// For people: `CPython 3.11.7`.
+    /// Its version for output: `CPython 3.11.7`.
     pub version: String,
-    /// What extension modules are built for: `cpython-311-x86_64-linux-gnu`.
+    /// The ABI tag of extension modules: `cpython-311-x86_64-linux-gnu`.
     pub tag: String,
-    /// Where its headers are, if they are installed.
+    /// The folder of its headers, which need not be installed.
     pub headers: PathBuf,
     /// The C++ compiler it was built with, for its extension modules.
     pub compiler: String,
 }
 
 impl Interpreter {
-    /// Looks behind wrapper scripts for the real binary and checks its version.
+    /// Finds the binary behind `python` and checks its version.
+    ///
+    /// # Errors
+    /// It is missing, or not CPython 3.9 or later.
     pub fn find(python: &Path) -> Result<Self> {
         const QUESTION: &str = "import platform, sys, sysconfig; print(sys.executable, \
                                 platform.python_implementation(), platform.python_version(), \
@@ -58,7 +61,7 @@ impl Interpreter {
         })
     }
 
-    /// A command that runs this script; nothing is written beside it.
+    /// Returns a command that runs a script without writing bytecode beside it.
     pub fn script(&self, script: &Path) -> Command {
         let mut command = Command::new(&self.path);
         command.arg("-B").arg(script);

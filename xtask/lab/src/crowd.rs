@@ -1,8 +1,8 @@
 //! `victims crowd`: a process whose threads together read many sessions.
 //!
-//! Who reads which session is the experiment: sessions of its own for each thread, turns, or
-//! whoever is free. The record is that of the victim, one file per connection and thread that read
-//! it, and one per thread with its account of itself.
+//! The experiment is which thread reads which session: its own sessions, in turns, or whichever
+//! thread is free. The logs are those of the victim, one file per connection and reading thread,
+//! and one per thread with its marks and usage.
 
 mod own;
 mod pool;
@@ -19,45 +19,44 @@ use anyhow::{Context as _, Result};
 use crate::cpu;
 use crate::victim::VictimLog;
 
-/// Who reads a session.
+/// Which threads read a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ReaderModel {
-    /// always the same thread, which waits for all of its sessions with epoll_wait(2)
+    /// one thread, which waits for all its sessions with epoll_wait(2)
     Epoll,
-    /// the same with poll(2)
+    /// one thread, which waits for all its sessions with poll(2)
     Poll,
-    /// all threads in turn: after some messages one hands the session on to the next
+    /// all threads in turn: each passes the session on after some messages
     Turns,
-    /// whichever thread of a pool is free: all wait on one epoll instance
+    /// any thread of a pool: all wait on one epoll instance
     Pool,
 }
 
-/// CrowdOptions of the hidden subcommand.
+/// The options of `victims crowd`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct CrowdOptions {
     /// The venues' ports on 127.0.0.1, one for each session.
     #[arg(long, value_delimiter = ',', required = true)]
     pub venues: Vec<u16>,
-    /// The folder the logs go to.
+    /// The folder for the logs.
     #[arg(long)]
     pub folder: PathBuf,
-    /// Threads: of the process, or with `turns` of each session.
+    /// Threads of the process; with `turns`, threads of each session.
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
-    /// Who reads a session.
+    /// Which threads read a session.
     #[arg(long, default_value = "epoll")]
     pub readers: ReaderModel,
-    /// `turns`: messages after which the session is handed on.
+    /// `turns`: messages after which the session is passed on.
     #[arg(long, default_value_t = 50)]
     pub turn: u64,
     /// Connections per session, one after the other.
     #[arg(long, default_value_t = 1)]
     pub connections: u32,
-    /// CPU time burnt per message, microseconds.
+    /// CPU time used per message, microseconds.
     #[arg(long, default_value_t = 0)]
     pub work_us: u64,
-    /// How long another thread holds the mutex that every message takes, microseconds; 0: there is
-    /// none.
+    /// How long another thread holds the mutex that every message takes, microseconds; 0: no mutex.
     #[arg(long, default_value_t = 0)]
     pub hold_us: u64,
     /// How long that mutex is free in between, microseconds.
@@ -76,7 +75,7 @@ pub fn run(options: &CrowdOptions) -> Result<()> {
     }
 }
 
-/// A mutex that another thread holds most of the time.
+/// Starts a thread that holds a mutex most of the time, and returns the mutex.
 fn rival(options: &CrowdOptions) -> Result<Arc<Mutex<u64>>> {
     let lock = Arc::new(Mutex::new(0));
     let held = Arc::clone(&lock);
@@ -98,14 +97,14 @@ fn rival(options: &CrowdOptions) -> Result<Arc<Mutex<u64>>> {
     Ok(lock)
 }
 
-/// What one thread read of one connection.
+/// The log of one thread's reads of one connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionLog {
     /// The venue's port.
     pub venue: u16,
     /// Our port.
     pub local: u16,
-    /// The thread.
+    /// The thread that read.
     pub tid: i32,
     /// One record per message, administrative ones included.
     pub log: VictimLog,
@@ -118,17 +117,17 @@ impl ConnectionLog {
     }
 }
 
-/// Everything a crowd wrote down.
+/// All logs of a crowd.
 #[derive(Clone, Debug, Default)]
 pub struct CrowdLog {
-    /// Who read what.
+    /// The reads, by connection and thread.
     pub parts: Vec<ConnectionLog>,
-    /// Each thread's account of itself.
+    /// The marks and usage of each thread, by tid.
     pub threads: Vec<(i32, VictimLog)>,
 }
 
 impl CrowdLog {
-    /// Reads a crowd's folder.
+    /// Reads the logs from a crowd's folder.
     pub fn read(folder: &Path) -> Result<Self> {
         let mut all = Self::default();
         for entry in std::fs::read_dir(folder)? {
@@ -138,7 +137,7 @@ impl CrowdLog {
                 .split('.')
                 .map(str::parse)
                 .collect::<Result<_, _>>()
-                .with_context(|| format!("an odd file among a crowd's logs: {name}"))?;
+                .with_context(|| format!("unexpected file among a crowd's logs: {name}"))?;
             let log = VictimLog::read(&entry.path())?;
             match numbers[..] {
                 [tid] => all.threads.push((tid, log)),
@@ -148,7 +147,7 @@ impl CrowdLog {
                     tid,
                     log,
                 }),
-                _ => anyhow::bail!("an odd file among a crowd's logs: {name}"),
+                _ => anyhow::bail!("unexpected file among a crowd's logs: {name}"),
             }
         }
         Ok(all)

@@ -1,4 +1,4 @@
-//! Crowds and the venues of all their sessions, from the logons to the end of every stream.
+//! Crowds and the venues of their sessions, from the logons to the end of all streams.
 
 use std::collections::{BTreeMap, HashMap};
 use std::process::Stdio;
@@ -13,16 +13,16 @@ use crate::victim::{Mark, VictimRecord};
 use crate::victims;
 use workspace::child::Guarded;
 
-/// How many there are, and what they do.
+/// The number of crowds and sessions, and their options.
 #[derive(Clone, Debug)]
 pub struct CrowdShape<'a> {
-    /// Processes.
+    /// Number of processes.
     pub processes: usize,
-    /// Sessions of each process.
+    /// Number of sessions of each process.
     pub sessions: usize,
-    /// The venue of each session; its SenderCompID is made for it.
+    /// Options of each session's venue; the SenderCompID is generated.
     pub venue: venue::VenueOptions,
-    /// Options of the crowd.
+    /// Options of each crowd.
     pub crowd: &'a [&'a str],
 }
 
@@ -33,12 +33,12 @@ pub struct Crowds(Vec<Crowd>);
 #[derive(Debug)]
 struct Crowd {
     process: Guarded,
-    /// With their SenderCompIDs.
+    /// The venues with their SenderCompIDs.
     venues: Vec<(String, Venue)>,
     folder: TempDir,
 }
 
-/// One message, as its venue and its reader wrote it down.
+/// One message in the logs of its venue and its reader.
 #[derive(Clone, Debug)]
 pub struct TrueMessage {
     /// SenderCompID.
@@ -49,23 +49,23 @@ pub struct TrueMessage {
     pub pid: i32,
     /// The thread that read it.
     pub tid: i32,
-    /// By the venue.
+    /// The venue's record.
     pub sent: SentMessage,
-    /// By the reader.
+    /// The reader's record.
     pub record: VictimRecord,
 }
 
-/// What venues and crowds wrote down.
+/// The truth about a run: the joined logs of venues and crowds.
 #[derive(Clone, Debug, Default)]
 pub struct CrowdTruth {
     /// Every ExecutionReport.
     pub messages: Vec<TrueMessage>,
-    /// Each thread's account of itself.
+    /// The marks of each thread, by tid.
     pub threads: HashMap<i32, Vec<Mark>>,
 }
 
 impl Crowds {
-    /// Starts them all.
+    /// Starts all venues and crowds and waits for the logons.
     pub fn start(shape: &CrowdShape<'_>) -> Result<Self> {
         let crowds = (0..shape.processes).map(|process| Crowd::start(shape, process));
         let mut crowds = Self(crowds.collect::<Result<_>>()?);
@@ -80,21 +80,21 @@ impl Crowds {
             ensure!(Instant::now() < deadline, "no logon");
             std::thread::sleep(Duration::from_millis(2));
         }
-        // They are back in their waits.
+        // By then all threads wait again.
         std::thread::sleep(Duration::from_millis(50));
         Ok(crowds)
     }
 
-    /// The processes.
+    /// Returns the pids of the processes.
     pub fn pids(&self) -> impl Iterator<Item = i32> + '_ {
         self.0.iter().map(|crowd| crowd.process.pid())
     }
 
-    /// Opens the gates and waits for at most `limit` until everything is read and all are gone.
+    /// Opens the gates and waits at most `limit` until everything is read and all crowds have ended.
     pub fn finish(mut self, limit: Duration) -> Result<CrowdTruth> {
         for (_, venue) in self.0.iter().flat_map(|crowd| &crowd.venues) {
             venue.open_gate();
-            // Not all of them in step.
+            // So that the venues do not send in step.
             std::thread::sleep(Duration::from_millis(1));
         }
         let deadline = Instant::now() + limit;
@@ -144,7 +144,7 @@ impl Crowd {
         self.venues.iter().all(|(_, venue)| venue.logged_on())
     }
 
-    /// Joins what the venues and the threads wrote down.
+    /// Joins the logs of the venues and the threads.
     fn conclude(self, truth: &mut CrowdTruth) -> Result<()> {
         let CrowdLog { parts, threads } = CrowdLog::read(self.folder.path())?;
         truth
@@ -181,7 +181,7 @@ impl Crowd {
     }
 }
 
-/// A venue's ExecutionReports, one list per connection: each begins with the answer to a logon.
+/// Splits a venue's log into the ExecutionReports of each connection, which begins with a Logon.
 fn streams(log: Vec<SentMessage>) -> Vec<Vec<SentMessage>> {
     let mut streams = Vec::new();
     for sent in log {
@@ -194,10 +194,10 @@ fn streams(log: Vec<SentMessage>) -> Vec<Vec<SentMessage>> {
     streams
 }
 
-/// Which thread read what, by MsgSeqNum.
+/// The thread and its record, by MsgSeqNum.
 type ReadBy = HashMap<u64, (i32, VictimRecord)>;
 
-/// Who read what, for one connection (our port) after the other.
+/// Groups the reads by connection (our port), in the order of the connections.
 fn connections<'a>(parts: impl Iterator<Item = &'a ConnectionLog>) -> Vec<(u16, ReadBy)> {
     let mut by_port: BTreeMap<u16, Vec<&ConnectionLog>> = BTreeMap::new();
     for part in parts {

@@ -1,4 +1,4 @@
-//! A "database": answers every request with the same bytes, after a fixed time.
+//! A stand-in for a database: echoes every request after a fixed time.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use crate::background::Background;
 use crate::poll;
 
-/// A running database; dropping it ends it.
+/// A running database. Dropping it ends it.
 #[derive(Debug)]
 pub struct Database {
     port: u16,
@@ -18,7 +18,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Listens on a free loopback port; every answer takes `delay`.
+    /// Starts it on a free loopback port; every answer takes `delay`.
     pub fn start(delay: Duration) -> Result<Self> {
         let listener =
             TcpListener::bind("127.0.0.1:0").context("cannot listen for the database")?;
@@ -38,7 +38,7 @@ impl Database {
         })
     }
 
-    /// Its port on 127.0.0.1.
+    /// Returns its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }

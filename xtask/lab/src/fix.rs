@@ -1,4 +1,4 @@
-//! Just enough FIX 4.4 for a venue and a receiver: real BodyLength, real CheckSum, no dictionary.
+//! Just enough FIX 4.4 for a venue and a receiver: correct BodyLength and CheckSum, no dictionary.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use crate::clock::Resolution;
 /// The field separator.
 pub const SOH: char = '\u{1}';
 
-/// The sender's side of a session: who writes, and the next MsgSeqNum.
+/// Writes the messages of one side of a session, with consecutive MsgSeqNums.
 #[derive(Clone, Debug)]
 pub struct FixWriter {
     sender: String,
@@ -19,7 +19,7 @@ pub struct FixWriter {
 }
 
 impl FixWriter {
-    /// A session of `sender` towards `target` that starts at MsgSeqNum 1.
+    /// Creates a writer from `sender` to `target` that starts at MsgSeqNum 1.
     pub fn new(
         sender: impl Into<String>,
         target: impl Into<String>,
@@ -35,23 +35,18 @@ impl FixWriter {
         }
     }
 
-    /// Goes on at this MsgSeqNum.
-    pub fn resume(&mut self, next: u64) {
-        self.next = next;
-    }
-
-    /// The MsgSeqNum of the next message.
+    /// Returns the MsgSeqNum of the next message.
     pub fn next_seq(&self) -> u64 {
         self.next
     }
 
-    /// The next message has this MsgSeqNum.
-    pub fn go_on_with(&mut self, seq: u64) {
+    /// Sets the MsgSeqNum of the next message.
+    pub fn set_next_seq(&mut self, seq: u64) {
         self.next = seq;
     }
 
-    /// One whole message; `fields` is the body after the header, each field ended by SOH.
-    /// `utc` is tag 52 before it is cut to the resolution.
+    /// Returns a complete message. `fields` is the body after the header, each field ended by SOH;
+    /// `utc` is tag 52 before it is rounded to the resolution.
     pub fn message(&mut self, msg_type: &str, utc: i64, fields: &str) -> &[u8] {
         let Self { body, message, .. } = self;
         body.clear();
@@ -72,7 +67,7 @@ impl FixWriter {
     }
 }
 
-/// The body of an ExecutionReport (35=8) that makes the whole message about `size` bytes long.
+/// Writes the body of an ExecutionReport (35=8) for a message of about `size` bytes to `fields`.
 pub fn execution_report(number: u64, size: usize, fields: &mut String) {
     fields.clear();
     let quantity = 100 + number % 900;
@@ -83,21 +78,21 @@ pub fn execution_report(number: u64, size: usize, fields: &mut String) {
         1 + number % 2,
         1000 - quantity,
     );
-    // Header and trailer take about 90 bytes; tag 58 fills up to the size asked for.
+    // Header and trailer take about 90 bytes; tag 58 pads to the requested size.
     let missing = size.saturating_sub(fields.len() + 95);
     if missing > 0 {
         let _ = write!(fields, "58={:.<missing$}{SOH}", "fill");
     }
 }
 
-/// Cuts whole messages out of a byte stream, whatever the reads were.
+/// Splits a byte stream into complete messages, however it was read.
 #[derive(Debug, Default)]
 pub struct MessageFramer {
     buffer: Vec<u8>,
     start: usize,
 }
 
-/// What a receiver needs of one message.
+/// The fields of one message that a receiver needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageFields {
     /// Tag 35.
@@ -106,14 +101,14 @@ pub struct MessageFields {
     pub seq: u64,
     /// Tag 52 as written.
     pub sending_time: String,
-    /// Tag 112, for the answer to a TestRequest.
+    /// Tag 112: TestReqID.
     pub test_req_id: Option<String>,
     /// Tag 45: the MsgSeqNum a Reject is about.
     pub ref_seq: Option<u64>,
 }
 
 impl MessageFramer {
-    /// Appends what a receive call returned.
+    /// Appends the bytes of a receive call.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.start > 0 {
             self.buffer.drain(..self.start);
@@ -122,7 +117,7 @@ impl MessageFramer {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole message, if there is one.
+    /// Returns the fields of the next message if it is complete.
     pub fn next_message(&mut self) -> Option<MessageFields> {
         let rest = &self.buffer[self.start..];
         let length_at = find(rest, b"\x019=")? + 3;
@@ -151,7 +146,7 @@ fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
         .position(|window| window == pattern)
 }
 
-/// The first field of that tag.
+/// Returns the first field with that tag.
 fn field(message: &[u8], tag: &str) -> Option<String> {
     message.split(|&byte| byte == 1).find_map(|field| {
         let value = field.strip_prefix(tag.as_bytes())?.strip_prefix(b"=")?;
@@ -189,15 +184,15 @@ mod tests {
         }
         for step in [1, 7, 100, 5000] {
             let mut cutter = MessageFramer::default();
-            let mut seen = Vec::new();
+            let mut received = Vec::new();
             for piece in stream.chunks(step) {
                 cutter.push(piece);
                 while let Some(header) = cutter.next_message() {
                     assert_eq!(header.sending_time, "20260301-04:59:59.123456");
-                    seen.push(header.seq);
+                    received.push(header.seq);
                 }
             }
-            assert_eq!(seen, (1..=20).collect::<Vec<_>>());
+            assert_eq!(received, (1..=20).collect::<Vec<_>>());
         }
     }
 }

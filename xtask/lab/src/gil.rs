@@ -18,18 +18,18 @@ use crate::victim::{Mark, MarkKind};
 /// How the rival thread holds the GIL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rival {
-    /// In bytecode: it hands the GIL off when asked, which is after the switch interval.
+    /// In bytecode: it hands the GIL over when asked, after the switch interval.
     Bytecode,
     /// In C calls that do not yield.
     Calls {
-        /// How long one takes, about, microseconds.
+        /// The length of a call, microseconds.
         hold_us: u32,
-        /// How long it sleeps in between, microseconds.
+        /// The sleep between two calls, microseconds.
         gap_us: u32,
     },
 }
 
-/// What such processes are started with.
+/// The interpreter and the compiled library that take the marks of such processes.
 #[derive(Debug)]
 pub struct GilSetup {
     /// The interpreter.
@@ -38,7 +38,7 @@ pub struct GilSetup {
 }
 
 impl GilSetup {
-    /// Finds the interpreter and compiles what takes the marks.
+    /// Finds the interpreter and compiles `gil_marks.c`.
     pub fn prepare(python: &Path) -> Result<Self> {
         let set = Self {
             python: Interpreter::find(python)?,
@@ -60,8 +60,8 @@ impl GilSetup {
         Ok(set)
     }
 
-    /// Starts one and its venue. `switch_us` is sys.setswitchinterval in microseconds. Its threads
-    /// are pinned to one CPU each, where there are two.
+    /// Starts a victim and its venue. `switch_us` is sys.setswitchinterval in microseconds. With two
+    /// CPUs each of its threads is pinned to one.
     pub fn bench(
         &self,
         options: venue::VenueOptions,
@@ -96,25 +96,25 @@ impl GilSetup {
         })
     }
 
-    /// The calls of the rival in the last run.
+    /// Returns the rival's calls in the last run.
     pub fn holds(&self) -> Result<Vec<GilHold>> {
         let text = std::fs::read_to_string(self.folder.path().join("holds"))
             .context("the victim left no log of its rival")?;
         gil_waits::parse(&text)
     }
 
-    /// The waits of the last run by the victim's `marks` and the log of its rival, if that makes
-    /// calls.
+    /// Classifies the waits of the last run by the victim's `marks` and the rival's log of calls.
     pub fn truth(&self, marks: &[Mark], rival: Rival, switch_us: u32) -> Result<GilTruth> {
         let account = self.folder.path().join("holds.schedstat");
-        let account =
-            std::fs::read_to_string(account).context("the victim left no account of its rival")?;
+        let account = std::fs::read_to_string(account)
+            .context("the victim left no schedstat of its rival")?;
         let calls = match rival {
             Rival::Bytecode => Vec::new(),
             Rival::Calls { .. } => self.holds()?,
         };
         let waits: Vec<GilWait> = waits(marks).collect();
-        let holder = Schedstat::parse(&account).context("an odd schedstat")?;
+        let holder =
+            Schedstat::parse(&account).context("the rival's schedstat cannot be parsed")?;
         Ok(GilTruth::classify(
             &waits,
             &calls,
@@ -128,24 +128,23 @@ impl GilSetup {
     }
 }
 
-/// The same marks, with waits for the GIL split into turns: CPython waits for it with a timeout,
-/// again and again, and a turn is asleep first and then runs. `interval_ns` is the switch interval,
-/// which is the timeout.
-pub fn in_turns(marks: &[Mark], interval_ns: i64) -> Vec<Mark> {
-    let mut turns: Vec<Mark> = Vec::with_capacity(marks.len());
+/// Splits the waits for the GIL in `marks` at CPython's timeouts: it waits in a loop with a timeout of
+/// the switch interval, `interval_ns`; in each pass the thread sleeps first and then runs.
+pub fn split_at_timeouts(marks: &[Mark], interval_ns: i64) -> Vec<Mark> {
+    let mut split: Vec<Mark> = Vec::with_capacity(marks.len());
     for mark in marks {
-        if let Some(from) = turns.last().copied()
-            && mark.did == MarkKind::Lock
+        if let Some(from) = split.last().copied()
+            && mark.kind == MarkKind::Lock
         {
-            turns.extend(timeouts(&from, mark, interval_ns));
+            split.extend(timeouts(&from, mark, interval_ns));
         }
-        turns.push(*mark);
+        split.push(*mark);
     }
-    turns
+    split
 }
 
-/// The ends of all turns but the last between two marks. What the thread did not sleep is the same
-/// in each.
+/// Returns the ends of all passes but the last between two marks. The time awake is the same in
+/// each.
 fn timeouts(from: &Mark, to: &Mark, interval_ns: i64) -> impl Iterator<Item = Mark> {
     let (cpu, delay) = (to.cpu_ns - from.cpu_ns, to.delay_ns - from.delay_ns);
     let asleep = to.at_ns - from.at_ns - cpu - delay;
@@ -154,7 +153,7 @@ fn timeouts(from: &Mark, to: &Mark, interval_ns: i64) -> impl Iterator<Item = Ma
     (1..=timeouts).map(move |turn| {
         let part = |of: i64| of * turn / (timeouts + 1);
         Mark {
-            did: MarkKind::Lock,
+            kind: MarkKind::Lock,
             at_ns: from.at_ns + turn * interval_ns + part(cpu) + part(delay),
             cpu_ns: from.cpu_ns + part(cpu),
             delay_ns: from.delay_ns + part(delay),
@@ -163,11 +162,11 @@ fn timeouts(from: &Mark, to: &Mark, interval_ns: i64) -> impl Iterator<Item = Ma
     })
 }
 
-/// The waits for the GIL, as the thread that waits accounts for them.
+/// Returns the waits for the GIL by the waiting thread's marks.
 fn waits(marks: &[Mark]) -> impl Iterator<Item = GilWait> {
     let locks = marks
         .windows(2)
-        .filter(|pair| pair[1].did == MarkKind::Lock);
+        .filter(|pair| pair[1].kind == MarkKind::Lock);
     locks.map(|pair| {
         let (from, to) = (pair[0], pair[1]);
         let awake = to.cpu_ns - from.cpu_ns + to.delay_ns - from.delay_ns;
@@ -186,9 +185,9 @@ fn source(name: &str) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn mark(did: MarkKind, at_ns: i64, cpu_ns: i64, delay_ns: i64) -> Mark {
+    fn mark(kind: MarkKind, at_ns: i64, cpu_ns: i64, delay_ns: i64) -> Mark {
         Mark {
-            did,
+            kind,
             at_ns,
             cpu_ns,
             delay_ns,
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_with_timeouts_is_split_into_turns() {
+    fn a_wait_is_split_at_its_timeouts() {
         // 12 asleep in turns of 5, 5 and 2; each runs for 2 and stands in the run queue for 1.
         let marks = [
             mark(MarkKind::Receive, 100, 10, 0),
@@ -211,19 +210,19 @@ mod tests {
             marks[1],
             marks[2],
         ];
-        assert_eq!(in_turns(&marks, 5), turns);
+        assert_eq!(split_at_timeouts(&marks, 5), turns);
         let wait = GilWait {
             from_ns: 100,
             ns: 12,
         };
         assert_eq!(waits(&marks).collect::<Vec<_>>(), [wait]);
         // Shorter than the interval, and other things than locks, stay as they are.
-        assert_eq!(in_turns(&marks, 13), marks);
+        assert_eq!(split_at_timeouts(&marks, 13), marks);
         let asleep = [
             mark(MarkKind::Work, 0, 0, 0),
             mark(MarkKind::Receive, 100, 0, 0),
         ];
-        assert_eq!(in_turns(&asleep, 5), asleep);
-        assert_eq!(in_turns(&[], 5), []);
+        assert_eq!(split_at_timeouts(&asleep, 5), asleep);
+        assert_eq!(split_at_timeouts(&[], 5), []);
     }
 }

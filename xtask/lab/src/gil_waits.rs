@@ -1,11 +1,11 @@
-//! Waits for the GIL, classified by what its holder logged: hand-overs, and calls that do not yield.
+//! Waits for the GIL, classified by the holder's log: hand-overs and uninterruptible holds.
 
 use anyhow::{Context as _, Result};
 
 use crate::blame::BlameEntry;
 use crate::sched::Schedstat;
 
-/// One call of the holder that does not yield, monotonic, nanoseconds.
+/// One call of the holder that does not yield. Monotonic nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GilHold {
     /// Right before the call.
@@ -14,70 +14,69 @@ pub struct GilHold {
     pub to_ns: i64,
 }
 
-/// One wait of the ingest thread, monotonic, nanoseconds.
+/// One wait of the ingest thread. Monotonic nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GilWait {
-    /// When it began.
+    /// Its beginning.
     pub from_ns: i64,
-    /// How long it was.
+    /// Its length.
     pub ns: i64,
 }
 
-/// Waits and, of these, long holds: those that outlast a request to yield. The others are
-/// hand-offs.
+/// Totals of waits and of those that were uninterruptible holds. The others were hand-overs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct WaitTotals {
-    /// How many.
+    /// Number of waits.
     pub waits: u64,
-    /// How long, nanoseconds.
+    /// Total length of the waits, nanoseconds.
     pub waits_ns: i64,
-    /// How many long holds.
+    /// Number of uninterruptible holds.
     pub holds: u64,
-    /// How long these, nanoseconds.
+    /// Total length of the uninterruptible holds, nanoseconds.
     pub holds_ns: i64,
 }
 
-/// Shorter waits are not reported by the agent.
-const SHORTEST_NS: i64 = 20_000;
+/// The agent does not report shorter waits.
+const MIN_WAIT_NS: i64 = 20_000;
 
-/// Shares may be off by so much, points.
-const SHARES: f64 = 10.0;
+/// The largest deviation of a share that passes, percentage points.
+const MAX_POINTS: f64 = 10.0;
 
-/// Waits for the GIL without the agent. CPython's waiter asks for the GIL when it has waited for a
-/// switch interval, and its holder lets go at the next bytecode.
+/// The truth about waits for the GIL. A CPython thread that has waited for a switch interval requests
+/// the GIL, and the holder yields at its next bytecode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct GilTruth {
-    /// A long hold by the waiter's clock: two switch intervals or more.
+    /// Holds by the waiter's clock: waits of two switch intervals or more.
     pub by_clock: WaitTotals,
-    /// A long hold by the holder's log: after the request it stayed in one call for another switch
+    /// Holds by the holder's log: after the request it stayed in one call for another switch
     /// interval.
     pub by_calls: WaitTotals,
-    /// The kernel's account of the holder: one that has no CPU cannot yield either.
+    /// The holder's schedstat: a holder without a CPU cannot yield either.
     pub holder: Schedstat,
     /// sys.getswitchinterval(), nanoseconds.
     pub interval_ns: i64,
 }
 
-/// A share of long holds, beside the true one.
+/// The deviation of a share of uninterruptible holds from the true one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ShareError {
-    /// Which share.
-    pub what: &'static str,
-    /// By how much it is off, points.
+    /// The name of the share.
+    pub name: &'static str,
+    /// The deviation, percentage points.
     pub points: f64,
-    /// It may be off by so much.
+    /// The largest deviation that passes, percentage points.
     pub at_most: f64,
 }
 
 impl ShareError {
-    /// Whether it is off by no more than it may. What is no number is not.
-    pub fn holds(&self) -> bool {
+    /// Whether the deviation passes. NaN does not.
+    pub fn passes(&self) -> bool {
         self.points <= self.at_most
     }
 }
 
 impl GilTruth {
-    /// Every wait of the waiter, and the calls of the holder that do not yield, in order.
+    /// Classifies the waits by the calls of the holder that do not yield, which are in order.
     pub fn classify(
         waits: &[GilWait],
         calls: &[GilHold],
@@ -99,40 +98,40 @@ impl GilTruth {
         }
     }
 
-    /// How far what the agent found is off.
-    pub fn beside(&self, found: &WaitTotals) -> [ShareError; 4] {
-        let differs = |what, found: f64, truth: f64, excused: f64| ShareError {
-            what,
+    /// Returns the deviations of the agent's shares.
+    pub fn share_errors(&self, found: &WaitTotals) -> [ShareError; 4] {
+        let differs = |name, found: f64, truth: f64, excused: f64| ShareError {
+            name,
             points: 100.0 * (found - truth).abs(),
-            at_most: SHARES + 100.0 * excused,
+            at_most: MAX_POINTS + 100.0 * excused,
         };
         let (clock, calls) = (&self.by_clock, &self.by_calls);
-        // A wait that is long for want of a CPU has an interval of that at the least, and is twice
-        // as long at the most.
+        // A wait that is long for want of a CPU includes at least one interval of that and lasts at
+        // most twice as long.
         let delay = self.holder.run_delay_ns as f64;
         let in_time = 2.0 * delay / calls.waits_ns as f64;
         let in_number = delay / self.interval_ns as f64 / calls.waits as f64;
         [
             differs(
-                "long waits, of the time",
+                "uninterruptible holds by the clock, share of the time",
                 found.of_time(),
                 clock.of_time(),
                 0.0,
             ),
             differs(
-                "long waits, of the number",
+                "uninterruptible holds by the clock, share of the waits",
                 found.of_number(),
                 clock.of_number(),
                 0.0,
             ),
             differs(
-                "long calls, of the time",
+                "uninterruptible holds by the calls, share of the time",
                 found.of_time(),
                 calls.of_time(),
                 in_time,
             ),
             differs(
-                "long calls, of the number",
+                "uninterruptible holds by the calls, share of the waits",
                 found.of_number(),
                 calls.of_number(),
                 in_number,
@@ -144,7 +143,7 @@ impl GilTruth {
 impl WaitTotals {
     fn classify(waits: &[GilWait], is_hold: impl Fn(&GilWait) -> bool) -> Self {
         let mut sums = Self::default();
-        for wait in waits.iter().filter(|wait| wait.ns >= SHORTEST_NS) {
+        for wait in waits.iter().filter(|wait| wait.ns >= MIN_WAIT_NS) {
             sums.waits += 1;
             sums.waits_ns += wait.ns;
             if is_hold(wait) {
@@ -155,7 +154,7 @@ impl WaitTotals {
         sums
     }
 
-    /// What rows of blame say of the ingest thread's waits.
+    /// Sums the ingest thread's waits in rows of blame.
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a BlameEntry>) -> Self {
         let mut all = Self::default();
         for row in rows {
@@ -167,18 +166,18 @@ impl WaitTotals {
         all
     }
 
-    /// The long holds' share of the waiting time, 0 to 1.
+    /// The holds' share of the waiting time, 0 to 1.
     pub fn of_time(&self) -> f64 {
         self.holds_ns as f64 / self.waits_ns as f64
     }
 
-    /// The long holds' share of the waits, 0 to 1.
+    /// The holds' share of the number of waits, 0 to 1.
     pub fn of_number(&self) -> f64 {
         self.holds as f64 / self.waits as f64
     }
 }
 
-/// Lines of two instants each, `FROM TO`.
+/// Parses lines with two instants each, `FROM TO`.
 pub fn parse(text: &str) -> Result<Vec<GilHold>> {
     let hold = |line: &str| {
         let (from, to) = line.split_once(' ')?;
@@ -186,7 +185,9 @@ pub fn parse(text: &str) -> Result<Vec<GilHold>> {
         (from_ns <= to_ns).then_some(GilHold { from_ns, to_ns })
     };
     text.lines()
-        .map(|line| hold(line).with_context(|| format!("odd line in a log of instants: {line}")))
+        .map(|line| {
+            hold(line).with_context(|| format!("unexpected line in a log of instants: {line}"))
+        })
         .collect()
 }
 
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_read_and_oddities_are_not_taken_for_holds() {
+    fn lines_are_parsed_and_malformed_ones_refused() {
         assert_eq!(
             parse("5 9\n10 30\n").expect("two"),
             [hold(5, 9), hold(10, 30)]
@@ -251,13 +252,13 @@ mod tests {
     }
 
     #[test]
-    fn shares_that_are_off_are_seen_and_a_holder_without_a_cpu_is_excused() {
+    fn wrong_shares_fail_and_a_holder_without_a_cpu_is_excused() {
         let mut truth = truth(100, 17, &[hold(100, 117)]);
         let mut found = truth.by_calls;
         let wrong = |truth: &GilTruth, found: &WaitTotals| {
-            let differs = truth.beside(found).into_iter();
-            let wrong = differs.filter(|d| !d.holds());
-            wrong.map(|d| d.what).collect::<Vec<_>>()
+            let differs = truth.share_errors(found).into_iter();
+            let wrong = differs.filter(|d| !d.passes());
+            wrong.map(|d| d.name).collect::<Vec<_>>()
         };
         assert_eq!(wrong(&truth, &found), [""; 0]);
         (found.holds, found.holds_ns) = (0, 0);

@@ -1,9 +1,9 @@
-//! The laboratory: real processes on loopback with known behaviour, for the demo, the live tests
-//! and the accuracy lab.
+//! The lab: real processes on loopback with known behaviour, for the demo, the live tests and the
+//! accuracy experiments.
 //!
 //! A [`venue`] sends FIX, a [`victim`] (or a [`crowd`] of threads, or the demo's ingest process)
-//! reads it, [`agent`] is the agent under test. Every part keeps its own record of what it did and
-//! when, which is the ground truth.
+//! reads it, [`agent`] is the agent under test. Every process logs what it did and when: the truth
+//! that the agent is compared with.
 
 pub mod agent;
 mod background;

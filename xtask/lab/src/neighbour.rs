@@ -1,4 +1,4 @@
-//! `victims neighbour`: one of the many processes of a node, of which few read FIX.
+//! `victims neighbour`: one of the many processes of a node, few of which read FIX.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// What it does.
+/// What a neighbour does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum NeighbourKind {
     /// reads a FIX session
@@ -18,7 +18,7 @@ pub enum NeighbourKind {
 }
 
 impl NeighbourKind {
-    /// What it sends first: the other end distinguishes them by it.
+    /// Returns the first bytes it sends, by which the other end distinguishes them.
     const fn greeting(self) -> &'static [u8] {
         match self {
             Self::Fix => b"8=FIX\n",
@@ -27,30 +27,30 @@ impl NeighbourKind {
     }
 }
 
-/// How long a greeting is, bytes.
-pub const GREETING: usize = 6;
+/// Length of a greeting, bytes.
+pub const GREETING_BYTES: usize = 6;
 
-/// NeighbourOptions of the hidden subcommand.
+/// The options of `victims neighbour`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct NeighbourOptions {
     /// What it does.
     #[arg(long)]
-    pub does: NeighbourKind,
-    /// Whom it connects to, on 127.0.0.1.
+    pub kind: NeighbourKind,
+    /// The port on 127.0.0.1 it connects to.
     #[arg(long)]
     pub port: u16,
-    /// It ends after so long, milliseconds.
+    /// How long it runs, milliseconds.
     #[arg(long)]
     pub life_ms: u64,
-    /// A connection is left for another after so long, milliseconds.
+    /// How long a connection lasts, milliseconds.
     #[arg(long)]
     pub stay_ms: u64,
 }
 
-/// Until its life is over.
+/// Runs for its lifetime.
 pub fn run(options: &NeighbourOptions) -> Result<()> {
     let end = Instant::now() + Duration::from_millis(options.life_ms);
-    if options.does == NeighbourKind::Ticks {
+    if options.kind == NeighbourKind::Ticks {
         while Instant::now() < end {
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -58,7 +58,7 @@ pub fn run(options: &NeighbourOptions) -> Result<()> {
     }
     while Instant::now() < end {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, options.port))?;
-        stream.write_all(options.does.greeting())?;
+        stream.write_all(options.kind.greeting())?;
         let leave = end.min(Instant::now() + Duration::from_millis(options.stay_ms));
         let mut buffer = [0; 4096];
         while Instant::now() < leave && stream.read(&mut buffer)? > 0 {}

@@ -1,4 +1,4 @@
-//! Waiting for sockets, with a flag that ends it.
+//! Waiting for sockets with a timeout or a stop flag.
 
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -9,17 +9,17 @@ use anyhow::{Context as _, Result};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
-/// How often a waiting thread reads its stop flag.
+/// The interval at which a waiting thread reads its stop flag.
 pub(crate) const STOP_CHECK: Duration = Duration::from_millis(50);
 
-/// Waits for at most `timeout`; returns what is ready.
+/// Waits at most `timeout`; returns the events that are ready.
 pub(crate) fn wait(socket: &impl AsFd, flags: PollFlags, timeout: Duration) -> Result<PollFlags> {
     let mut fds = [PollFd::new(socket.as_fd(), flags)];
     wait_for(&mut fds, timeout)?;
     Ok(fds[0].revents().unwrap_or(PollFlags::empty()))
 }
 
-/// Waits for at most `timeout` until one of the descriptors is ready.
+/// Waits at most `timeout` until one of the descriptors is ready.
 pub(crate) fn wait_for(fds: &mut [PollFd<'_>], timeout: Duration) -> Result<()> {
     match ppoll(fds, Some(TimeSpec::from(timeout)), None) {
         Ok(_) | Err(nix::Error::EINTR) => Ok(()),
@@ -27,7 +27,7 @@ pub(crate) fn wait_for(fds: &mut [PollFd<'_>], timeout: Duration) -> Result<()> 
     }
 }
 
-/// The next client; `None` when `stop` is set first.
+/// Accepts the next client; `None` when `stop` is set first.
 pub(crate) fn accept(listener: &TcpListener, stop: &AtomicBool) -> Result<Option<TcpStream>> {
     while !stop.load(Ordering::Acquire) {
         if wait(listener, PollFlags::POLLIN, STOP_CHECK)?.contains(PollFlags::POLLIN) {

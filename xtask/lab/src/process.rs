@@ -1,4 +1,4 @@
-//! Who is who in a process, by /proc: what the agent's blame is held against.
+//! Threads, children and pipes of a process, from /proc: the truth for the agent's blame.
 
 use std::fs;
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The threads of a process.
+/// Returns the threads of a process.
 pub fn threads(pid: i32) -> Result<Vec<i32>> {
     numbers(&format!("/proc/{pid}/task"))
 }
 
-/// The thread of a process with this name; waits up to five seconds for it to have it.
+/// Returns the thread of a process with this name; waits up to five seconds for it.
 pub fn thread(pid: i32, name: &str) -> Result<i32> {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
@@ -29,13 +29,13 @@ pub fn thread(pid: i32, name: &str) -> Result<i32> {
     }
 }
 
-/// The processes that a process has started and that are still there.
+/// Returns the running children of a process.
 pub fn children(pid: i32) -> Result<Vec<i32>> {
     let mut children = Vec::new();
     for tid in threads(pid)? {
         let path = format!("/proc/{pid}/task/{tid}/children");
         let text = match fs::read_to_string(&path) {
-            // The thread has ended meanwhile; its children are another one's now.
+            // The thread has ended; its children belong to another one now.
             Err(error) if has_ended(&error) => continue,
             read => read.with_context(|| format!("cannot read {path}"))?,
         };
@@ -47,12 +47,12 @@ pub fn children(pid: i32) -> Result<Vec<i32>> {
     Ok(children)
 }
 
-/// Whether a file of /proc was of a thread that is not there any more.
+/// Whether a file of /proc belonged to a thread that has ended.
 fn has_ended(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
-/// Inodes of the pipes a process has open, standard input, output and error left out.
+/// Returns the inodes of a process's open pipes, except standard input, output and error.
 pub fn pipes(pid: i32) -> Result<Vec<u64>> {
     let folder = format!("/proc/{pid}/fd");
     let mut inodes = Vec::new();
@@ -68,14 +68,14 @@ pub fn pipes(pid: i32) -> Result<Vec<u64>> {
     Ok(inodes)
 }
 
-/// The name of a thread.
+/// Returns the name of a thread.
 pub fn comm(tid: i32) -> Result<String> {
     let path = format!("/proc/{tid}/comm");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     Ok(text.trim_end().to_owned())
 }
 
-/// The entries of a folder that are numbers, ascending.
+/// Returns the entries of a folder that are numbers, ascending.
 fn numbers(folder: &str) -> Result<Vec<i32>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {folder}"))?;
     let number =

@@ -1,16 +1,17 @@
-//! Which eBPF programs are loaded in the kernel.
+//! The eBPF programs that are loaded in the kernel.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use nix::errno::Errno;
 
-/// `enum bpf_cmd`.
+/// Commands of bpf(2): `enum bpf_cmd`, include/uapi/linux/bpf.h.
 const PROG_GET_NEXT_ID: libc::c_long = 11;
 const PROG_GET_FD_BY_ID: libc::c_long = 13;
 const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 
-/// The first attribute of the three commands: what goes in, then the id that comes out.
+/// The beginning of `union bpf_attr` for the three commands: the argument, then the resulting id or
+/// the length, then a pointer.
 #[repr(C)]
 #[derive(Default)]
 struct BpfAttribute {
@@ -19,7 +20,7 @@ struct BpfAttribute {
     info: u64,
 }
 
-/// The programs by id, each with its name (15 characters of it). Needs root.
+/// Returns the loaded programs by id, with the first 15 characters of their names. Needs root.
 pub fn loaded() -> Result<BTreeMap<u32, String>> {
     let mut programs = BTreeMap::new();
     let mut id = 0;
@@ -33,7 +34,7 @@ pub fn loaded() -> Result<BTreeMap<u32, String>> {
             Err(Errno::ENOENT) => return Ok(programs),
             Err(error) => bail!("the kernel does not list its eBPF programs: {error}"),
         }
-        // One that went in between is none.
+        // A program may have been unloaded in between.
         if let Some(name) = name(id) {
             programs.insert(id, name);
         }

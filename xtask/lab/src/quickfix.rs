@@ -1,7 +1,6 @@
 //! A real FIX engine on our side of the session: QuickFIX for Python.
 //!
-//! [`package`] builds it once and caches it, [`app`] runs the client whose own record is the ground
-//! truth.
+//! [`package`] builds it once and caches it, [`app`] runs the client, whose log is the truth.
 
 mod app;
 mod package;

@@ -1,7 +1,7 @@
-//! A TCP relay on loopback that stands for a network between venue and victim: what the venue sends
-//! is passed on after a set delay, what the victim sends at once.
+//! A TCP relay on loopback that simulates a network between venue and victim: it delays what the
+//! venue sends, and forwards at once what the victim sends.
 //!
-//! It keeps its own log: by when which bytes had come in, and when they were passed on.
+//! Its log has the instants at which each piece of the stream came in and was forwarded.
 
 mod delay;
 mod pump;
@@ -14,20 +14,20 @@ pub use self::delay::Delay;
 use crate::background::Background;
 use crate::cpu;
 
-/// A piece of the venue's stream.
+/// A piece of the venue's stream that was forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelayedPiece {
     /// One past its last byte, counted from the beginning of the stream.
     pub end: u64,
     /// When it came in, monotonic, nanoseconds.
     pub in_ns: i64,
-    /// When it was to be passed on: after its delay, and not before the piece before it.
+    /// When it was due: after its delay, and not before the previous piece.
     pub due_ns: i64,
-    /// The return of the send call that passed it on, monotonic, nanoseconds.
+    /// The return of the send call that forwarded it, monotonic, nanoseconds.
     pub out_ns: i64,
 }
 
-/// A running relay; dropping it ends it.
+/// A running relay. Dropping it ends it.
 #[derive(Debug)]
 pub struct Relay {
     port: u16,
@@ -35,7 +35,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Listens on a free loopback port for one victim of the venue on `venue`.
+    /// Starts it on a free loopback port, for one victim of the venue on port `venue`.
     pub fn start(venue: u16, delay: Delay) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("cannot listen for the relay")?;
         let port = listener.local_addr()?.port();
@@ -46,22 +46,21 @@ impl Relay {
         Ok(Self { port, thread })
     }
 
-    /// Its port on 127.0.0.1.
+    /// Returns its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Closes, and returns what was passed on, in the order of the stream.
+    /// Closes the connections and returns the log, in the order of the stream.
     pub fn stop(self) -> Result<Vec<RelayedPiece>> {
         self.thread.stop()?
     }
 }
 
-/// When the byte before position `end` was passed on, monotonic, nanoseconds; `log` is in the order
-/// of the stream.
-pub fn passed_on(log: &[RelayedPiece], end: u64) -> Option<i64> {
-    let index = log.partition_point(|passed| passed.end < end);
-    log.get(index).map(|passed| passed.out_ns)
+/// Returns when the byte before stream position `end` was forwarded, monotonic, nanoseconds.
+pub fn forwarded_at(log: &[RelayedPiece], end: u64) -> Option<i64> {
+    let index = log.partition_point(|piece| piece.end < end);
+    log.get(index).map(|piece| piece.out_ns)
 }
 
 #[cfg(test)]
@@ -103,15 +102,15 @@ mod tests {
         );
         drop(victim);
         let log = relay.stop().expect("its log");
-        assert_eq!(log.last().map(|passed| passed.end), Some(sent.len() as u64));
-        for passed in &log {
+        assert_eq!(log.last().map(|piece| piece.end), Some(sent.len() as u64));
+        for piece in &log {
             assert!(
-                passed.out_ns >= passed.due_ns && passed.due_ns > passed.in_ns,
-                "{passed:?}"
+                piece.out_ns >= piece.due_ns && piece.due_ns > piece.in_ns,
+                "{piece:?}"
             );
         }
-        assert_eq!(passed_on(&log, 1), Some(log[0].out_ns));
-        assert_eq!(passed_on(&log, log[0].end + 1), Some(log[1].out_ns));
-        assert_eq!(passed_on(&log, sent.len() as u64 + 1), None);
+        assert_eq!(forwarded_at(&log, 1), Some(log[0].out_ns));
+        assert_eq!(forwarded_at(&log, log[0].end + 1), Some(log[1].out_ns));
+        assert_eq!(forwarded_at(&log, sent.len() as u64 + 1), None);
     }
 }

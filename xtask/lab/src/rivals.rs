@@ -1,4 +1,4 @@
-//! Rivals on CPUs of a victim's: how much of these they had, without the agent.
+//! Rivals on a victim's CPUs: their share of the CPU time, measured without the agent.
 
 use anyhow::Result;
 
@@ -7,17 +7,17 @@ use crate::cpu;
 use crate::sched::Schedstat;
 use workspace::child::Guarded;
 
-/// Rivals, and what the kernel says of them and of their CPUs since a beginning.
+/// Rivals and the kernel's counters of them and their CPUs at a beginning.
 #[derive(Debug)]
 pub struct Rivals<'a> {
     rivals: &'a [Guarded],
     cpus: Vec<usize>,
-    /// What each has run, and how long the CPUs were busy, nanoseconds.
+    /// CPU time of each rival, and busy time of the CPUs, nanoseconds.
     before: (Vec<u64>, u64),
 }
 
 impl<'a> Rivals<'a> {
-    /// The beginning. Rivals have one thread each.
+    /// Reads the counters at the beginning. Each rival has one thread.
     pub fn of(rivals: &'a [Guarded], cpus: &[usize]) -> Result<Self> {
         let before = (on_cpu(rivals)?, busy_ns(cpus)?);
         Ok(Self {
@@ -27,23 +27,23 @@ impl<'a> Rivals<'a> {
         })
     }
 
-    /// Whether a row blames one of them.
-    pub fn are(&self, row: &BlameEntry) -> bool {
+    /// Whether a row of blame charges one of them.
+    pub fn are_charged_by(&self, row: &BlameEntry) -> bool {
         let is = |tid| self.rivals.iter().any(|rival| rival.pid() == tid);
         row.tid.is_some_and(is)
     }
 
-    /// Their share, 0 to 1, of what others than the victim ran on those CPUs: on a machine where
-    /// nothing else runs, all. `victim_ns`: what the victim has run there.
+    /// Returns the rivals' share, 0 to 1, of the busy time that is not the victim's; 1 when nothing
+    /// else runs. `victim_ns` is the victim's CPU time.
     pub fn share(&self, victim_ns: u64) -> Result<f64> {
         let busy = (busy_ns(&self.cpus)? - self.before.1).saturating_sub(victim_ns);
         let ran: f64 = self.ran()?.iter().sum();
         Ok((ran / busy as f64).min(1.0))
     }
 
-    /// By how much, in points, the share of one of them in what they are charged with together is
-    /// off from its share of what they ran together, at the most; no number when nobody is charged.
-    pub fn unlike(&self, blame: &Blame) -> Result<f64> {
+    /// Returns the largest deviation, in percentage points, of a rival's share of their charges from
+    /// its share of their CPU time; NaN without charges.
+    pub fn largest_share_error(&self, blame: &Blame) -> Result<f64> {
         let ran = self.ran()?;
         let charged =
             |rival: &Guarded| blame.charged("run_queue", |row| row.tid == Some(rival.pid())) as f64;

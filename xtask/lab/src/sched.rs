@@ -1,13 +1,13 @@
-//! What the kernel itself says about a thread: the ground truth for on-CPU and runnable time.
+//! The kernel's schedstat of a thread: the truth for on-CPU and runnable time.
 
 use anyhow::{Context as _, Result};
 
-/// `/proc/PID/task/TID/schedstat`, nanoseconds.
+/// `/proc/PID/task/TID/schedstat`. Nanoseconds since the thread began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Schedstat {
     /// Time on a CPU.
     pub on_cpu_ns: u64,
-    /// Time runnable but not running; CPU time withheld by a quota is in here too.
+    /// Time runnable but not running, throttling by a quota included.
     pub run_delay_ns: u64,
     /// Time slices run.
     pub slices: u64,
@@ -18,10 +18,10 @@ impl Schedstat {
     pub fn of(pid: i32, tid: i32) -> Result<Self> {
         let path = format!("/proc/{pid}/task/{tid}/schedstat");
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        Self::parse(&text).with_context(|| format!("{path} reads oddly"))
+        Self::parse(&text).with_context(|| format!("{path} cannot be parsed"))
     }
 
-    /// From the file's text.
+    /// Parses the text of the file.
     pub fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.split_whitespace().map(|word| word.parse().ok());
         let mut next = || numbers.next().flatten();
@@ -32,7 +32,7 @@ impl Schedstat {
         })
     }
 
-    /// What was added since `earlier`.
+    /// Returns the difference to `earlier` counters.
     pub fn since(self, earlier: Self) -> Self {
         Self {
             on_cpu_ns: self.on_cpu_ns.saturating_sub(earlier.on_cpu_ns),

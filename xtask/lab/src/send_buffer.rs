@@ -1,5 +1,5 @@
-//! When the bytes of a stream left the sender, and for how long the receiver's window kept them:
-//! samples of TCP_INFO of the sender's own kernel.
+//! When the bytes of a stream left the send buffer, and for how long the receiver's window held them
+//! back: samples of the sender's TCP_INFO.
 
 use std::net::TcpStream;
 use std::os::fd::AsRawFd as _;
@@ -13,7 +13,7 @@ use crate::background::Background;
 use crate::{clock, cpu};
 
 /// The time between two samples.
-const EVERY: Duration = Duration::from_micros(200);
+const SAMPLE_INTERVAL: Duration = Duration::from_micros(200);
 
 /// One reading of TCP_INFO.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ struct SendBufferSample {
     at: i64,
     /// Bytes of the stream that have left the send buffer.
     left: u64,
-    /// Time since the connection began in which the receiver's window was what kept the sender,
+    /// Time since the connection began during which the receiver's window held the sender back,
     /// nanoseconds.
     limited: i64,
 }
@@ -32,13 +32,14 @@ struct SendBufferSample {
 pub(super) struct SendBufferSamples(Vec<SendBufferSample>);
 
 impl SendBufferSamples {
-    /// When the byte before stream position `end` was first found to have left; `None`: never.
+    /// Returns the first sample at which the byte before stream position `end` had left; `None`:
+    /// never.
     pub(super) fn left(&self, end: u64) -> Option<i64> {
         let index = self.0.partition_point(|sample| sample.left < end);
         self.0.get(index).map(|sample| sample.at)
     }
 
-    /// For how long the window kept the sender between two monotonic instants.
+    /// Returns for how long the window held the sender back between two monotonic instants.
     pub(super) fn limited(&self, from: i64, to: i64) -> i64 {
         self.limited_until(to) - self.limited_until(from)
     }
@@ -59,7 +60,7 @@ impl SendBufferSamples {
     }
 }
 
-/// A thread that samples until it is stopped.
+/// A thread that samples TCP_INFO until it is stopped.
 #[derive(Debug)]
 pub(super) struct SendBufferSampler {
     written: Arc<AtomicU64>,
@@ -75,7 +76,7 @@ impl SendBufferSampler {
             cpu::precise_sleeps();
             let mut samples: Vec<SendBufferSample> = Vec::new();
             while !stop.load(Ordering::Acquire) {
-                // In this order the position is never ahead of the truth.
+                // Reading the position first, it is never ahead of the truth.
                 let before = bytes.load(Ordering::Acquire);
                 let info = TcpInfo::of(&stream);
                 samples.push(SendBufferSample {
@@ -83,21 +84,21 @@ impl SendBufferSampler {
                     left: before.saturating_sub(info.unsent()),
                     limited: info.limited_ns(),
                 });
-                std::thread::sleep(EVERY);
+                std::thread::sleep(SAMPLE_INTERVAL);
             }
             samples
         })?;
         Ok(Self { written, thread })
     }
 
-    /// So many bytes were given to the socket in all.
+    /// Sets the total of bytes written to the socket.
     pub(super) fn written(&self, bytes: u64) {
         self.written.store(bytes, Ordering::Release);
     }
 
-    /// Ends it, after a last sample.
+    /// Stops the thread after a last sample.
     pub(super) fn stop(self) -> Result<SendBufferSamples> {
-        std::thread::sleep(10 * EVERY);
+        std::thread::sleep(10 * SAMPLE_INTERVAL);
         self.thread.stop().map(SendBufferSamples)
     }
 }

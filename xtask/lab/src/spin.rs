@@ -1,7 +1,7 @@
 //! `victims spin`: a rival that never sleeps, pinned to one CPU.
 //!
-//! One that wakes is in futex(2) most of the time, as if it released locks: whatever an interrupt
-//! does on top of it is not its doing.
+//! With `--wake` it is in futex(2) most of the time, as if it released locks: wake-ups by interrupts
+//! on top of it must not be charged to it.
 
 use std::sync::atomic::AtomicU32;
 
@@ -11,21 +11,21 @@ use workspace::child;
 
 use crate::cpu;
 
-/// SpinOptions of the hidden subcommand.
+/// The options of `victims spin`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct SpinOptions {
-    /// The CPU to burn.
+    /// The CPU to keep busy.
     #[arg(long)]
     pub cpu: usize,
     /// Its nice value.
     #[arg(long, default_value_t = 0)]
     pub nice: i32,
-    /// It releases a lock that nobody waits for, again and again.
+    /// Release a lock that nobody waits for, in a loop.
     #[arg(long)]
     pub wake: bool,
 }
 
-/// Burns the CPU until the process is ended; it ends with its parent.
+/// Keeps the CPU busy until the process is ended; it ends with its parent.
 pub fn run(options: &SpinOptions) -> Result<()> {
     child::die_with_parent();
     cpu::nice(options.nice)?;
@@ -36,7 +36,7 @@ pub fn run(options: &SpinOptions) -> Result<()> {
     }
 }
 
-/// Burns a CPU with wake-ups of nobody, for ever.
+/// Keeps a CPU busy with futex wake-ups of nobody; does not return.
 fn wake(cpu: usize) -> Result<()> {
     cpu::pin(cpu)?;
     let lock = AtomicU32::new(0);
@@ -53,7 +53,7 @@ fn wake(cpu: usize) -> Result<()> {
     }
 }
 
-/// Burns a CPU with the calling thread, for ever.
+/// Keeps a CPU busy; does not return.
 pub(super) fn burn(cpu: usize) -> Result<()> {
     cpu::pin(cpu)?;
     let mut counter = 0_u64;

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 
-/// A shell on a terminal of a given size; gone when dropped.
+/// A shell on a terminal of a given size. Dropping it ends it.
 #[derive(Debug)]
 pub struct Tmux {
     folder: TempDir,
 }
 
 impl Tmux {
-    /// Starts the shell; `environment` is added to ours.
+    /// Starts the shell with additional environment variables.
     pub fn start(width: u16, height: u16, environment: &[(&str, &str)]) -> Result<Self> {
         let tmux = Self {
             folder: tempfile::tempdir()?,
@@ -43,35 +43,35 @@ impl Tmux {
         done(self.command().args(["send-keys", key])).map(drop)
     }
 
-    /// Another size.
+    /// Resizes the terminal.
     pub fn resize(&self, width: u16, height: u16) -> Result<()> {
         let (width, height) = (width.to_string(), height.to_string());
         let resize = ["resize-window", "-x", &width, "-y", &height];
         done(self.command().args(resize)).map(drop)
     }
 
-    /// The screen.
+    /// Returns the text of the screen.
     pub fn text(&self) -> Result<String> {
         done(self.command().args(["capture-pane", "-p"]))
     }
 
-    /// The screen, with the sequences that make its colours.
+    /// Returns the text of the screen with its colour sequences.
     pub fn coloured(&self) -> Result<String> {
         done(self.command().args(["capture-pane", "-p", "-e"]))
     }
 
-    /// The screen, and what has scrolled away.
+    /// Returns the text of the screen and its scrollback.
     pub fn scrollback(&self) -> Result<String> {
         done(self.command().args(["capture-pane", "-p", "-J", "-S", "-"]))
     }
 
-    /// The value of one of tmux's formats (`#{alternate_on}`).
+    /// Returns the value of one of tmux's formats, such as `#{alternate_on}`.
     pub fn ask(&self, format: &str) -> Result<String> {
         let answer = done(self.command().args(["display-message", "-p", format]))?;
         Ok(answer.trim().to_owned())
     }
 
-    /// Waits for at most `limit` until all of these are on the screen at once, and gives its text.
+    /// Waits at most `limit` until all these texts are on the screen at once, and returns its text.
     pub fn wait_for(&self, all: &[&str], limit: Duration) -> Result<String> {
         let deadline = Instant::now() + limit;
         loop {
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_kept() {
+    fn colours_are_captured() {
         if Command::new("tmux").arg("-V").output().is_err() {
             assert!(!workspace::in_ci(), "CI=true, and there is no tmux");
             eprintln!("skipped: no tmux");

@@ -2,8 +2,7 @@
 //! heartbeats.
 //!
 //! Tag 52 is taken right before the send call, TCP_NODELAY is set unless asked otherwise, and a
-//! receiver whose window is closed stalls the stream but never the venue: [`Venue::stop`] always
-//! gets through.
+//! receiver whose window is closed stalls the stream but not the venue: [`Venue::stop`] always works.
 
 mod answers;
 mod extras;
@@ -27,27 +26,27 @@ pub struct SentMessage {
     pub seq: u64,
     /// Tag 35.
     pub msg_type: &'static str,
-    /// Whether it is a copy of an earlier one.
+    /// Whether it is a resend.
     pub resend: Resend,
     /// One past its last byte, counted from the beginning of the stream.
     pub end: u64,
     /// Tag 52 as written, UTC nanoseconds.
     pub sent_ns: i64,
-    /// Tag 52 before it was cut to the resolution: the venue's clock.
+    /// The venue's clock: tag 52 before it was rounded to the resolution.
     pub stamped_ns: i64,
-    /// The instant on the monotonic clock, nanoseconds, not cut to the resolution.
+    /// The same instant on the monotonic clock, nanoseconds.
     pub sent_monotonic_ns: i64,
     /// The return of the send call that took its last byte, monotonic, nanoseconds. On loopback the
     /// message is in the receiver's queue by then if its window was open.
     pub taken_monotonic_ns: i64,
-    /// For how long the receiver's window kept it from being sent, nanoseconds; with
-    /// [`VenueOptions::watch_unsent`].
+    /// For how long the receiver's window held it back, nanoseconds; with
+    /// [`VenueOptions::sample_send_buffer`].
     pub limited_ns: Option<i64>,
     /// How long the send buffer was full before the message's last byte was taken, nanoseconds.
     pub blocked_ns: i64,
 }
 
-/// One message of the client.
+/// One message from the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientMessage {
     /// Tag 35.
@@ -65,20 +64,20 @@ struct VenueState {
     finished: AtomicBool,
     blocked: AtomicBool,
     sent: AtomicU64,
-    heard: Mutex<Vec<ClientMessage>>,
-    /// A step of the venue's clock: from which monotonic instant on, and by how much, nanoseconds.
+    received: Mutex<Vec<ClientMessage>>,
+    /// A step of the venue's clock: the monotonic instant and the step, nanoseconds.
     step: Mutex<Option<(i64, i64)>>,
 }
 
 impl VenueState {
-    /// By how much the venue's clock has been stepped at a monotonic instant.
+    /// Returns by how much the venue's clock is stepped at a monotonic instant.
     fn stepped(&self, monotonic: i64) -> i64 {
         let step = *self.step.lock().unwrap_or_else(PoisonError::into_inner);
         step.map_or(0, |(at, by)| if monotonic >= at { by } else { 0 })
     }
 }
 
-/// A running venue; dropping it ends it.
+/// A running venue. Dropping it ends it.
 #[derive(Debug)]
 pub struct Venue {
     port: u16,
@@ -107,12 +106,12 @@ impl Venue {
         })
     }
 
-    /// Its port.
+    /// Returns its port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Lets the stream begin.
+    /// Starts the stream.
     pub fn open_gate(&self) {
         self.shared.gate.store(true, Ordering::Release);
     }
@@ -137,26 +136,26 @@ impl Venue {
         self.shared.finished.load(Ordering::Acquire)
     }
 
-    /// Whether the send buffer is full right now because the receiver's window is closed.
+    /// Whether the send buffer is full because the receiver's window is closed.
     pub fn blocked(&self) -> bool {
         self.shared.blocked.load(Ordering::Relaxed)
     }
 
-    /// ExecutionReports sent so far.
+    /// Returns the number of ExecutionReports sent so far.
     pub fn sent(&self) -> u64 {
         self.shared.sent.load(Ordering::Relaxed)
     }
 
-    /// What the client has sent so far.
-    pub fn heard(&self) -> Vec<ClientMessage> {
+    /// Returns the client's messages so far.
+    pub fn received(&self) -> Vec<ClientMessage> {
         self.shared
-            .heard
+            .received
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    /// Logs out, closes, and returns everything that was sent whole.
+    /// Logs out, closes, and returns the messages that were sent completely.
     pub fn stop(self) -> Result<Vec<SentMessage>> {
         self.thread.stop()?
     }

@@ -1,9 +1,8 @@
-//! `victims victim`: a small FIX receiver that waits for one known reason, and writes down when.
+//! `victims victim`: a small FIX receiver that waits for one known reason and logs when.
 //!
-//! Per message it logs MsgSeqNum, the return of the receive call that completed it, its hand-off
-//! instant (through with everything the call returned, right before the next entry into a receive
-//! call or a wait) and the time spent around the injected wait. It ends when the venue closes the
-//! connection.
+//! Per message it logs MsgSeqNum, the return of the receive call that completed it, the hand-off
+//! (right before the next receive call or wait) and the time spent in the injected wait. It ends
+//! when the venue closes the connection.
 
 mod inject;
 mod log;
@@ -28,7 +27,7 @@ use crate::clock::{self, Resolution};
 use crate::fix::{FixWriter, MessageFramer};
 use crate::{cpu, spin};
 
-/// VictimOptions of the hidden subcommand.
+/// The options of `victims victim`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct VictimOptions {
     /// The venue's port.
@@ -37,28 +36,28 @@ pub struct VictimOptions {
     /// The venue's address.
     #[arg(long, default_value_t = Ipv4Addr::LOCALHOST)]
     pub host: Ipv4Addr,
-    /// Where the log goes.
+    /// The path of the log.
     #[arg(long)]
     pub log: PathBuf,
-    /// How it reads.
+    /// The receive call.
     #[arg(long, default_value = "recv")]
     pub read: ReadCall,
-    /// Bytes asked for per receive call.
+    /// Buffer size of a receive call, bytes.
     #[arg(long, default_value_t = 65536)]
     pub read_size: usize,
-    /// The injected causes of waiting, taken in turn, one a message.
+    /// The injected causes of waiting, one per message in turn.
     #[arg(long, default_value = "none", value_delimiter = ',')]
     pub inject: Vec<Inject>,
-    /// Keep an account of the reading thread.
+    /// Take marks of the reading thread.
     #[arg(long)]
     pub marks: bool,
-    /// The cpu.stat of the cgroup with the quota, for the account.
+    /// The cpu.stat of the cgroup with the quota, for the marks.
     #[arg(long)]
     pub cpu_stat: Option<PathBuf>,
-    /// A second thread does nothing but burn this CPU.
+    /// Keep this CPU busy with a second thread.
     #[arg(long)]
     pub burner_cpu: Option<usize>,
-    /// CPU time burnt per message, microseconds.
+    /// CPU time used per message, microseconds.
     #[arg(long, default_value_t = 0)]
     pub work_us: u64,
     /// `mutex`: how long the rival holds the lock; `sleep`: how long a message sleeps; `rcvbuf`:
@@ -70,10 +69,10 @@ pub struct VictimOptions {
     /// Microseconds.
     #[arg(long, default_value_t = 1000)]
     pub gap_us: u64,
-    /// SO_RCVBUF in bytes, set before connecting; more than net.core.rmem_max as root only.
+    /// SO_RCVBUF in bytes, set before connecting; above net.core.rmem_max only as root.
     #[arg(long)]
     pub receive_buffer: Option<usize>,
-    /// After its logon it waits for SIGUSR1 before it reads.
+    /// Wait for SIGUSR1 after the logon, before reading.
     #[arg(long)]
     pub wait_for_signal: bool,
     /// The database's port on 127.0.0.1 (`db`, `query`).
@@ -84,7 +83,7 @@ pub struct VictimOptions {
     pub cpu: Option<usize>,
 }
 
-/// Called once per message when it is through with it; a symbol for `--handoff`.
+/// Called once per message at its end; a symbol for `--handoff`.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn tag52_victim_handed_off(seq: u64) {
@@ -93,7 +92,7 @@ pub extern "C" fn tag52_victim_handed_off(seq: u64) {
 
 /// Runs the receiver until the venue closes.
 pub fn run(options: &VictimOptions) -> Result<()> {
-    // Blocked in all threads, so that it stays pending until it is waited for.
+    // Blocked in all threads, so that it stays pending until the wait below.
     let mut go = SigSet::empty();
     go.add(Signal::SIGUSR1);
     go.thread_block()?;
@@ -119,8 +118,7 @@ pub fn run(options: &VictimOptions) -> Result<()> {
     let mut marks = Marks::of_this_thread(options.marks, options.cpu_stat.as_deref())?;
     loop {
         marks.mark(MarkKind::Work)?;
-        // Records without a hand-off yet are stamped after the call, so that nothing stands before
-        // it.
+        // The hand-off is set after the call, so as not to delay it.
         let (utc, monotonic) = (clock::utc_ns(), clock::monotonic_ns());
         let bytes = receiver.receive().context("the receive call failed")?;
         let received_ns = clock::monotonic_ns();

@@ -200,7 +200,7 @@ fn a_python_victim_accounts_for_its_waits_for_the_gil() {
             let passed = pair[1].at_ns - pair[0].at_ns;
             let awake = pair[1].cpu_ns - pair[0].cpu_ns + pair[1].delay_ns - pair[0].delay_ns;
             assert!(passed > 0, "{pair:?}");
-            if pair[1].did == MarkKind::Lock {
+            if pair[1].kind == MarkKind::Lock {
                 asleep += passed - awake;
             }
             stamped.insert(pair[1].at_ns);
@@ -283,11 +283,18 @@ fn the_venue_sends_a_lost_message_again_and_hears_its_client() {
     let at = |seq: u64| seen.iter().position(|(_, number)| *number == seq);
     assert!(at(6) > at(7), "{seen:?}");
     assert_eq!(seen[at(6).expect("sent again") + 1].0, "4");
-    let heard = venue.heard();
-    let kinds: Vec<&str> = heard.iter().map(|heard| heard.msg_type.as_str()).collect();
+    let received = venue.received();
+    let kinds: Vec<&str> = received
+        .iter()
+        .map(|received| received.msg_type.as_str())
+        .collect();
     assert_eq!(kinds, ["A", "2", "3", "5"]);
-    assert_eq!(heard[2].ref_seq, Some(9));
-    assert!(heard.iter().all(|heard| heard.sent_ns == Some(TIME)));
+    assert_eq!(received[2].ref_seq, Some(9));
+    assert!(
+        received
+            .iter()
+            .all(|received| received.sent_ns == Some(TIME))
+    );
     let sent = venue.stop().expect("the venue's log");
     assert_eq!(sent.len(), seen.len());
     assert!(sent.iter().all(|sent| sent.sent_ns <= clock::utc_ns()));

@@ -1,4 +1,4 @@
-//! `cargo xtask screenshots`: the pictures of the README, of the real demo, by script.
+//! `cargo xtask screenshots`: makes the screenshots of the documents from the real demo.
 //!
 //! The demo runs once, recorded and with `tag52 top` on a terminal of its own (tmux). The recording
 //! goes to Perfetto's own UI, the terminal's text becomes HTML, and a headless Chromium draws both.
@@ -27,7 +27,7 @@ const LARGEST: u64 = 150_000;
 /// Columns and lines of the terminal.
 const SIZE: (u16, u16) = (110, 34);
 
-/// ScreenshotOptions of the subcommand.
+/// The options of `cargo xtask screenshots`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ScreenshotOptions {
     /// How long the demo runs
@@ -40,7 +40,7 @@ pub struct ScreenshotOptions {
     #[arg(long, value_name = "FOLDER")]
     pub to: Option<PathBuf>,
     /// Draw the dashboards instead; with a FOLDER from what `cargo xtask dashboards --live --dump
-    /// FOLDER` kept
+    /// FOLDER` wrote
     #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
     pub dashboards: Option<Option<PathBuf>>,
     /// `--dashboards`: Grafana's theme
@@ -62,7 +62,7 @@ pub fn run(options: &ScreenshotOptions, agent: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
     let folder = tempfile::tempdir()?;
     let recording = folder.path().join("demo.t52");
-    let screen = film(options, agent, &recording)?;
+    let screen = record_demo(options, agent, &recording)?;
 
     let trace = folder.path().join("demo.pftrace");
     let mut export = Command::new(agent);
@@ -92,7 +92,11 @@ pub fn run(options: &ScreenshotOptions, agent: &Path) -> Result<Vec<PathBuf>> {
 
 /// Runs the demo, records it, and returns what `tag52 top` showed shortly before its end; `None`
 /// when the agent has no such command.
-fn film(options: &ScreenshotOptions, agent: &Path, recording: &Path) -> Result<Option<String>> {
+fn record_demo(
+    options: &ScreenshotOptions,
+    agent: &Path,
+    recording: &Path,
+) -> Result<Option<String>> {
     let folder = tempfile::tempdir()?;
     let (mut demo, pid) = demo::background::start(options.seconds, folder.path())?;
     let begun = Instant::now();

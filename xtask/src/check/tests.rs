@@ -13,10 +13,10 @@ const LIVE: [&str; 8] = [
     "--test", "live", "--test", "holders", "--test", "metrics", "--test", "record",
 ];
 
-/// The environment that the runner of the live tests keeps: sudo clears the rest.
-const KEPT: &str = "TAG52_BIN,TAG52_PROMTOOL,CARGO_MANIFEST_DIR,CARGO_TARGET_DIR,CI";
+/// Environment variables that sudo preserves for the live tests.
+const PRESERVED_VARIABLES: &str = "TAG52_BIN,TAG52_PROMTOOL,CARGO_MANIFEST_DIR,CARGO_TARGET_DIR,CI";
 
-/// What the tests test, and with what.
+/// The agent under test, its image and the oracles.
 #[derive(Debug)]
 pub(super) struct AgentUnderTest {
     /// The agent's binary.
@@ -50,7 +50,7 @@ impl AgentUnderTest {
         let host = host()?.to_uppercase().replace('-', "_");
         live.args(LIVE).env(
             format!("CARGO_TARGET_{host}_RUNNER"),
-            format!("sudo -n --preserve-env={KEPT}"),
+            format!("sudo -n --preserve-env={PRESERVED_VARIABLES}"),
         );
         run(live, filter)
     }

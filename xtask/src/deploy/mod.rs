@@ -14,10 +14,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-/// DeployOptions of `cargo xtask deploy-check`.
+/// The options of `cargo xtask deploy-check`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct DeployOptions {
-    /// Write anew what is generated: the PrometheusRule made of dashboards/rules.yaml.
+    /// Write the generated PrometheusRule from dashboards/rules.yaml.
     #[arg(long)]
     write: bool,
 }
@@ -63,12 +63,12 @@ pub(crate) fn run(options: &DeployOptions) -> Result<()> {
     Ok(())
 }
 
-/// Where the manifests are.
+/// Returns the folder of the manifests.
 fn folder() -> PathBuf {
     workspace::root().join("deploy")
 }
 
-/// Where what is fetched for the checks is kept.
+/// Returns the folder of the programs that the checks download.
 fn cache() -> PathBuf {
     workspace::root().join("target/deploy")
 }

@@ -15,13 +15,13 @@ pub(crate) use self::arch::Arch;
 pub(crate) use self::oci::ImageLayout;
 use tools::containers::Containers;
 
-/// ImageOptions of `cargo xtask image`.
+/// The options of `cargo xtask image`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ImageOptions {
     /// For which machines: x86_64, aarch64, both.
     #[arg(long, default_value = "both", value_parser = machines)]
     arch: Machines,
-    /// Build it a second time, from a clone of the last commit in a folder of its own, and compare.
+    /// Build the last commit in two clones and compare the images.
     #[arg(long)]
     check_reproducible: bool,
 }
@@ -38,7 +38,7 @@ fn machines(text: &str) -> Result<Machines, String> {
         .ok_or_else(|| "write x86_64, aarch64 or both".to_owned())
 }
 
-/// Builds the image and says what it is.
+/// Builds the image and prints its digests and sizes.
 pub(crate) fn run(options: &ImageOptions) -> Result<()> {
     ensure!(
         workspace::is_root(),

@@ -47,7 +47,7 @@ const DEFAULT_TESTS: [&str; 14] = [
     "pods::without_the_api_there_are_ids_and_what_was_asked_for",
 ];
 
-/// VmOptions of `cargo xtask vm`.
+/// The options of `cargo xtask vm`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct VmOptions {
     /// Kernel series to run, such as 6.12; may be given more than once [default: 6.1 6.12 6.18 7.3]
@@ -65,8 +65,10 @@ pub(crate) struct VmOptions {
     filter: Vec<String>,
 }
 
-/// Runs the tests on every kernel asked for and prints what came of it; an error when anything
-/// failed.
+/// Runs the tests on every selected kernel and prints the results.
+///
+/// # Errors
+/// A kernel did not boot, or a test failed.
 pub(crate) fn run(options: &VmOptions) -> Result<()> {
     ensure!(
         cfg!(target_arch = "x86_64"),
@@ -150,7 +152,7 @@ fn one(
     ))
 }
 
-/// Where everything is kept; removing it costs a download of about 100 MB.
+/// Returns the folder of the downloads; removing it costs about 100 MB.
 fn folder() -> PathBuf {
     workspace::root().join("target/vm")
 }

@@ -1,4 +1,4 @@
-//! What a guest wrote down, read and shown.
+//! The results of a guest's tests, as a table.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl KernelReport {
             } else {
                 checks.push(GuestCheck {
                     name: name.clone(),
-                    verdict: CheckResult::Skipped("this kernel has not the hooks"),
+                    verdict: CheckResult::Skipped("this kernel lacks the hooks"),
                     seconds: 0,
                 });
             }

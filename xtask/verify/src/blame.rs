@@ -1,4 +1,4 @@
-//! Whom the agent blames, beside who was put in the way.
+//! The agent's blame compared with the injected culprit.
 
 use anyhow::Result;
 
@@ -8,21 +8,20 @@ use crate::{BarCheck, ErrorQuantiles, ResultRow};
 use lab::blame::{Blame, BlameEntry};
 use lab::rivals::Rivals;
 
-/// Of a part no more than this may be charged to others than the culprit, per cent: 95 % is the
-/// culprit's.
+/// The largest share of a part that may be charged to others than the culprit, per cent.
 const OTHERS: f64 = 5.0;
 
 /// The name of that check.
-const NOT_THEIRS: &str = "of the part not the culprit's";
+const NOT_THEIRS: &str = "share of the part charged to others";
 
-/// Shares among culprits may be off by so much, points.
+/// The largest deviation of shares among culprits, percentage points.
 const SHARES: f64 = 10.0;
 
-/// Where nobody is in the way, no more of the age than this may be charged to a lock, a quota or a
-/// call, per cent.
+/// The largest share of the age that may be charged to a lock, a quota or a call when there is no
+/// culprit, per cent.
 const NOBODY: f64 = 2.0;
 
-/// The check of every row: parts whose rows of blame do not sum to them, to the nanosecond.
+/// Returns the check of every row: the rows of blame sum to their part, to the nanosecond.
 pub(super) fn sums(blame: &Blame) -> BarCheck {
     BarCheck::none(
         "parts that their blame does not sum to",
@@ -30,7 +29,7 @@ pub(super) fn sums(blame: &Blame) -> BarCheck {
     )
 }
 
-/// How much of a part is charged to the culprit; `case.truth` says how that one is known.
+/// Returns a row: how much of a part is charged to the culprit; `case.truth` names the source.
 pub(super) fn row(
     blame: &Blame,
     messages: usize,
@@ -47,8 +46,7 @@ pub(super) fn row(
     row
 }
 
-/// Nobody but the thread itself, or the network, is in the way: no lock, no quota and no call is
-/// blamed.
+/// Returns a row for a case without a culprit: no lock, no quota and no call is blamed.
 pub(super) fn nobody(blame: &Blame, messages: usize, case: ComparedCase<'_>) -> ResultRow {
     let parts = ["lock_wait", "throttle", "blocked"];
     let charged: i64 = parts.iter().map(|part| blame.part(part)).sum();
@@ -57,7 +55,7 @@ pub(super) fn nobody(blame: &Blame, messages: usize, case: ComparedCase<'_>) -> 
     (row.truth_ns, row.found_ns) = (age, age - charged);
     let share = 100.0 * charged as f64 / age as f64;
     row.checks.push(BarCheck::at_most(
-        "of the age charged to somebody",
+        "share of the age charged to anybody",
         share,
         NOBODY,
         "%",
@@ -65,8 +63,8 @@ pub(super) fn nobody(blame: &Blame, messages: usize, case: ComparedCase<'_>) -> 
     row
 }
 
-/// What rivals are charged with of the run queue, and how they share it. Where others than the
-/// lab's own had their CPU too, some of the blame is those'.
+/// Returns a row: how much of the run queue is charged to the rivals, and how it is divided. When
+/// other processes used their CPU too, the bar allows for these.
 pub(super) fn runners(
     runners: &Rivals<'_>,
     run: &ObservedRun,
@@ -74,15 +72,15 @@ pub(super) fn runners(
 ) -> Result<ResultRow> {
     let victim = run.truth.victim.usage.schedstat.on_cpu_ns;
     let foreign = 100.0 * (1.0 - runners.share(victim)?);
-    let mut row = run.blamed(case, |row| runners.are(row));
+    let mut row = run.blamed(case, |row| runners.are_charged_by(row));
     if foreign > OTHERS / 5.0 {
         let bar = (OTHERS + foreign).round();
         row = row.with_bar(NOT_THEIRS, bar, "others had that CPU too, by /proc/stat");
     }
-    let unlike = runners.unlike(&run.blame)?;
+    let largest = runners.largest_share_error(&run.blame)?;
     row.checks.push(BarCheck::at_most(
         "a rival's share of the CPU",
-        unlike,
+        largest,
         SHARES,
         "points",
     ));
@@ -111,7 +109,7 @@ fn empty(
     }
 }
 
-/// What a row of the table is of. Begins with [`super::BLAME`].
+/// Returns the quantity of a row, which begins with [`super::BLAME`].
 fn quantity(part: &str) -> &'static str {
     match part {
         "run_queue" => "blame: run_queue",
@@ -121,7 +119,7 @@ fn quantity(part: &str) -> &'static str {
     }
 }
 
-/// The rows worth a word.
+/// Lists the culprits of a part with their shares.
 fn most_charged(blame: &Blame, part: &str) -> Option<String> {
     let words: Vec<String> = blame
         .rows(part)
@@ -155,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_another_s_or_nobody_s_fails() {
+    fn a_part_charged_to_others_or_to_nobody_fails() {
         let case = ComparedCase {
             experiment: "mutex",
             case: "held",

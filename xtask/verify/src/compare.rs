@@ -1,15 +1,15 @@
-//! The agent's parts beside the true ones, message by message.
+//! The agent's parts compared with the true ones, message by message.
 
 use crate::observe::{JoinedMessage, ObservedRun};
 use crate::row::counts;
 use crate::truth::Timeline;
 use crate::{BarCheck, ErrorQuantiles, ResultRow};
 
-/// Totals may differ by this much of the truth, per cent.
+/// The largest deviation of a total, per cent of the truth.
 pub(super) const TOTAL: f64 = 2.0;
-/// Other parts may differ by this much of the injected amount, per cent.
+/// The largest deviation of the other parts, per cent of the injected amount.
 pub(super) const OTHERS: f64 = 2.0;
-/// Run queue and throttle in one, where the truth does not distinguish them by message.
+/// Run queue and throttle together, where the truth does not distinguish them by message.
 pub(super) const RUNNABLE: &str = "run_queue+throttle";
 /// The name of that check.
 pub(super) const OTHER_PARTS: &str = "other parts";
@@ -20,7 +20,7 @@ pub(super) const P99: &str = "p99 error";
 pub(super) const MEDIAN_US: f64 = 200.0;
 pub(super) const P99_US: f64 = 2_000.0;
 
-/// A case, as far as the comparison needs it.
+/// The case that is compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ComparedCase<'a> {
     pub(super) experiment: &'static str,
@@ -30,10 +30,10 @@ pub(super) struct ComparedCase<'a> {
     pub(super) part: &'static str,
 }
 
-/// A part's name, what the agent found and what is true, nanoseconds.
+/// A part, the agent's figure and the true one, nanoseconds.
 type Compared = (&'static str, i64, i64);
 
-/// One line of the table.
+/// Returns the row of a case.
 pub(super) fn row(run: &ObservedRun, case: ComparedCase<'_>) -> ResultRow {
     let timeline = Timeline::of(&run.truth.victim.marks);
     let joined = run.joined();
@@ -76,8 +76,8 @@ pub(super) fn row(run: &ObservedRun, case: ComparedCase<'_>) -> ResultRow {
     row
 }
 
-/// Time in which the thread neither ran, by its own CPU clock, nor waited: the agent counts it as
-/// on-cpu. Worth a word where it is not negligible.
+/// Returns a remark on time in which the thread neither ran by its CPU clock nor waited, if that is
+/// above 0.1 %. The agent counts it as on-cpu.
 fn stolen(joined: &[JoinedMessage<'_>], timeline: &Timeline) -> Option<String> {
     let ages = joined
         .iter()
@@ -96,7 +96,7 @@ fn stolen(joined: &[JoinedMessage<'_>], timeline: &Timeline) -> Option<String> {
     })
 }
 
-/// How far the parts that were not injected are from their truths.
+/// Returns the deviations of the parts that were not injected.
 ///
 /// Run queue and on-cpu count together here: the kernel does not read its clock anew between a
 /// wake-up that preempts and the switch it leads to (`rq_clock_skip_update` in `wakeup_preempt`,
@@ -121,7 +121,7 @@ fn others(totals: &[Compared], part: &str) -> Vec<(&'static str, i64)> {
     others
 }
 
-/// The usual bars.
+/// Returns the usual bars.
 pub(super) fn bars(row: &ResultRow) -> Vec<BarCheck> {
     let per_cent = |ns: i64| 100.0 * ns.abs() as f64 / row.truth_ns as f64;
     let micros = |ns: i64| ns as f64 / 1e3;
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_kernel_cannot_tell_apart_is_compared_together() {
+    fn what_the_kernel_does_not_distinguish_is_compared_together() {
         let totals = [
             ("run_queue", 90, 0),
             ("on_cpu", 10, 95),

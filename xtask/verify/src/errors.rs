@@ -12,7 +12,7 @@ pub struct ErrorQuantiles {
 }
 
 impl ErrorQuantiles {
-    /// The sizes of these differences, by nearest rank.
+    /// Computes the quantiles of the absolute differences, by nearest rank.
     pub fn of(differences: impl IntoIterator<Item = i64>) -> Self {
         let mut sizes: Vec<i64> = differences.into_iter().map(i64::abs).collect();
         sizes.sort_unstable();

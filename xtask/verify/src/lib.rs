@@ -24,23 +24,22 @@ use anyhow::{Result, ensure};
 pub use self::errors::ErrorQuantiles;
 pub use self::row::{BLAME, BarCheck, MISSED, ResultRow};
 
-/// VerifyOptions of `cargo xtask verify`.
+/// The options of `cargo xtask verify`.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct VerifyOptions {
     /// Only the experiments whose name contains this; may be given several times
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
-    /// How long a case injects, at the least; without it each takes what it needs (about 5 minutes
-    /// in all)
+    /// Length of a case in seconds; by default each takes what it needs (about 5 minutes in all)
     #[arg(long, value_name = "N")]
     pub seconds: Option<f64>,
-    /// One short case per cause: says whether the parts are the right ones, not how exact they are
+    /// Run one short case per cause: checks that the parts are right, not how exact they are
     #[arg(long, conflicts_with = "seconds")]
     pub quick: bool,
-    /// One JSON object on standard output
+    /// Write one JSON object to standard output
     #[arg(long)]
     pub json: bool,
-    /// The table in Markdown
+    /// Write the table in Markdown
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
     /// List the experiments and what they inject
@@ -65,24 +64,23 @@ pub struct Experiment {
     run: fn(&Context<'_>) -> Result<Vec<ResultRow>>,
 }
 
-/// What an experiment works with.
+/// The agent, the interpreter and the length of a run, for all experiments.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The agent's binary.
     pub agent: &'a Path,
-    /// The binary that has the victims as hidden subcommands.
     /// The Python interpreter of the experiments with the GIL.
     pub python: &'a Path,
-    /// How long a case is asked to inject, if that was asked.
+    /// The length of a case, if it was given.
     seconds: Option<f64>,
     quick: bool,
 }
 
-/// The length of a case of a quick run, at the most.
+/// The longest case of a quick run, seconds.
 const QUICK: f64 = 1.5;
 
 impl Context<'_> {
-    /// The length of a case that would by itself take `usual` seconds.
+    /// Returns the length of a case whose default is `usual`, seconds.
     pub fn seconds(&self, usual: f64) -> f64 {
         if self.quick {
             return usual.min(QUICK);
@@ -90,19 +88,19 @@ impl Context<'_> {
         self.seconds.unwrap_or(usual)
     }
 
-    /// The cases to run: all, or the first in a quick run.
+    /// Returns the cases to run: all, or the first in a quick run.
     pub fn cases<T, const N: usize>(&self, all: [T; N]) -> impl Iterator<Item = T> {
         let count = if self.quick { 1 } else { N };
         all.into_iter().take(count)
     }
 
-    /// Messages of a case of that length at `rate` a second.
+    /// Returns the number of messages of a case at `rate` per second.
     pub fn messages(&self, rate: f64, usual: f64) -> u64 {
         (rate * self.seconds(usual)) as u64
     }
 }
 
-/// What a run of the lab found.
+/// The results of a run of the lab.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct AccuracyReport {
     /// The machine it was taken on.
@@ -119,18 +117,18 @@ impl AccuracyReport {
         self.failed.is_empty() && self.rows.iter().all(ResultRow::passes)
     }
 
-    /// The table alone, in Markdown.
+    /// Returns the table in Markdown.
     pub fn markdown(&self) -> String {
         table::markdown(self)
     }
 
-    /// As text, for people.
+    /// Returns the table and the notes as text.
     pub fn text(&self) -> String {
         table::text(self)
     }
 }
 
-/// Runs the experiments asked for; `progress` gets a line when one starts.
+/// Runs the selected experiments; `progress` gets a line when one starts.
 pub fn run(
     options: &VerifyOptions,
     agent: &Path,
@@ -157,7 +155,7 @@ pub fn run(
     Ok(report)
 }
 
-/// The experiments whose name contains one of `only`; all without it.
+/// Returns the experiments whose name contains one of `only`; all of them when it is empty.
 pub fn chosen(only: &[String]) -> Result<Vec<&'static Experiment>> {
     let wanted = |experiment: &&Experiment| {
         only.is_empty()

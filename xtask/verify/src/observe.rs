@@ -1,4 +1,4 @@
-//! One run: the agent watches a victim, and both accounts of every message are joined.
+//! One run: the agent observes a victim, and the records of every message are joined.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,25 +15,25 @@ use lab::victim::VictimRecord;
 /// The longest a victim may take to get through its stream.
 pub(super) const STREAM: Duration = Duration::from_secs(90);
 
-/// Everything known of one message.
+/// One message in the records of the agent, the venue and the victim.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct JoinedMessage<'a> {
-    /// By the agent.
+    /// The agent's line.
     pub(super) found: &'a MessageLine,
-    /// By the venue.
+    /// The venue's record.
     pub(super) sent: &'a SentMessage,
-    /// By the victim.
+    /// The victim's record.
     pub(super) record: &'a VictimRecord,
 }
 
 impl JoinedMessage<'_> {
-    /// The message was in the victim's receive queue, or with a venue that could not send it on:
-    /// the start of all that is not in flight, monotonic, nanoseconds.
+    /// Returns when the message was in the victim's receive queue, or held back by its window: the
+    /// end of the time in flight, monotonic nanoseconds.
     pub(super) fn out_of_flight_ns(&self) -> i64 {
         if self.sent.blocked_ns > 0 {
             return self.sent.sent_monotonic_ns;
         }
-        // Where the victim was faster than the return of the send call.
+        // The victim may be faster than the return of the send call.
         self.sent.taken_monotonic_ns.min(self.record.received_ns)
     }
 }
@@ -43,33 +43,35 @@ impl JoinedMessage<'_> {
 pub(super) struct ObservedRun {
     /// The agent's lines, ExecutionReports only.
     pub(super) messages: Vec<MessageLine>,
-    /// By its summary.
+    /// The blame in its summary.
     pub(super) blame: Blame,
-    /// The summary itself.
+    /// The summary.
     pub(super) summary: serde_json::Value,
     pub(super) truth: BenchTruth,
 }
 
-/// See [`ObservedRun::silent`].
+/// Changes of a thread's state that the kernel's hooks missed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct MissedSwitches {
-    /// What the thread did is unknown.
+    /// Changes after which the thread's state was unknown.
     pub(super) unseen: u64,
-    /// The scheduler's account gave the instant, not who woke it.
+    /// Changes whose instant was reconstructed from the scheduler's account.
     pub(super) rebuilt: u64,
 }
 
 impl MissedSwitches {
-    /// Worth a word.
+    /// Returns a remark if there were any.
     pub(super) fn remark(self) -> Option<String> {
         let Self { unseen, rebuilt } = self;
         (unseen + rebuilt > 0).then(|| {
-            format!("hooks were silent: {unseen} changes of state unseen, {rebuilt} rebuilt")
+            format!(
+                "the kernel's hooks missed changes of state: {unseen} unobserved, {rebuilt} rebuilt"
+            )
         })
     }
 }
 
-/// Starts the agent on the victim.
+/// Attaches the agent to the victim.
 pub(super) fn attach(context: &Context<'_>, pid: i32, more: &[&str]) -> Result<AgentProcess> {
     let pid = pid.to_string();
     let words = ["--pid", &pid, "--json", "messages"];
@@ -84,7 +86,7 @@ pub(super) fn attach(context: &Context<'_>, pid: i32, more: &[&str]) -> Result<A
     Ok(agent)
 }
 
-/// A victim that keeps an account of itself, watched while it gets messages at `rate`, for
+/// Runs a victim that takes marks and observes it while it gets messages at `rate` per second, for
 /// `seconds` by default.
 pub(super) fn victim(
     context: &Context<'_>,
@@ -95,7 +97,7 @@ pub(super) fn victim(
     observe(context, bench(context, rate, seconds, options)?, &[])
 }
 
-/// The same, not watched yet.
+/// Starts a victim that takes marks, without an agent.
 pub(super) fn bench(
     context: &Context<'_>,
     rate: f64,
@@ -107,20 +109,20 @@ pub(super) fn bench(
     Bench::start(venue, &options)
 }
 
-/// Watches the victim from before its first message to its end.
+/// Observes the victim from before its first message to its end.
 pub(super) fn observe(context: &Context<'_>, bench: Bench, more: &[&str]) -> Result<ObservedRun> {
     let agent = attach(context, bench.victim.pid(), more)?;
     conclude(agent, bench)
 }
 
-/// Lets the stream run to its end; the agent is attached already.
+/// Runs the stream to its end; the agent is attached already.
 pub(super) fn conclude(agent: AgentProcess, bench: Bench) -> Result<ObservedRun> {
     bench.venue.open_gate();
     let truth = bench.conclude(STREAM)?;
     ObservedRun::new(outcome(agent)?, truth)
 }
 
-/// Waits for the agent's end, which must be an orderly one, and takes all its lines.
+/// Waits for the agent's end, which must be without errors, and returns its output.
 pub(super) fn outcome(agent: AgentProcess) -> Result<AgentOutput> {
     let outcome = agent.finish(Duration::from_secs(30))?;
     ensure!(
@@ -138,7 +140,7 @@ pub(super) fn outcome(agent: AgentProcess) -> Result<AgentOutput> {
 }
 
 impl ObservedRun {
-    /// Of the agent's lines those of ExecutionReports are kept.
+    /// Joins the output and the truth of a run; only ExecutionReports are retained.
     pub(super) fn new(outcome: AgentOutput, truth: BenchTruth) -> Result<Self> {
         let blame = outcome.blame()?;
         let mut messages = outcome.messages;
@@ -151,7 +153,7 @@ impl ObservedRun {
         })
     }
 
-    /// How much of a part the agent charges to the culprit.
+    /// Returns a row: how much of a part the agent charges to the culprit.
     pub(super) fn blamed(
         &self,
         case: compare::ComparedCase<'_>,
@@ -160,7 +162,7 @@ impl ObservedRun {
         blame::row(&self.blame, self.messages.len(), case, is)
     }
 
-    /// Messages that venue, victim and agent know, in the order of the agent's lines.
+    /// Returns the messages that venue, victim and agent have, in the order of the agent's lines.
     pub(super) fn joined(&self) -> Vec<JoinedMessage<'_>> {
         let sent: HashMap<u64, &SentMessage> = self.truth.sent.iter().map(|s| (s.seq, s)).collect();
         let records: HashMap<u64, &VictimRecord> =
@@ -178,8 +180,7 @@ impl ObservedRun {
         joined
     }
 
-    /// Changes of state of a thread that the kernel's hooks kept silent about, by the agent's own
-    /// count.
+    /// Returns the changes of a thread's state that the kernel's hooks missed, by the agent's count.
     pub(super) fn silent(&self) -> MissedSwitches {
         let count = |kind: &str| self.summary["health"]["anomalies"][kind].as_u64();
         MissedSwitches {
@@ -188,14 +189,14 @@ impl ObservedRun {
         }
     }
 
-    /// Messages whose sums do not hold.
+    /// Returns the number of messages whose sums do not hold.
     pub(super) fn inexact(&self) -> usize {
         let broken = |message: &&MessageLine| message.inexact().is_some();
         self.messages.iter().filter(broken).count()
     }
 
-    /// Messages with unknown time, of those that arrived after the first receive call: from that on
-    /// it is known who reads the socket.
+    /// Returns the number of messages with unknown time that arrived after the first receive call,
+    /// from which on the reader of the socket is registered.
     pub(super) fn unknown(&self) -> usize {
         let records = &self.truth.victim.records;
         let first = records.first().map_or(0, |record| record.received_ns);

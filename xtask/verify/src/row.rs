@@ -4,14 +4,14 @@ use crate::errors::ErrorQuantiles;
 use crate::observe::ObservedRun;
 use crate::{blame, compare};
 
-/// A bar, and the figure held against it.
+/// A bar and the figure compared with it.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct BarCheck {
-    /// What is compared.
+    /// Name of the figure.
     pub name: &'static str,
     /// The figure, in `unit`.
     pub figure: f64,
-    /// The figure may be no larger.
+    /// The bar: the largest figure that passes.
     pub at_most: f64,
     /// `%`, `us`, `ms`, `points` (of per cent) or a plain noun.
     pub unit: &'static str,
@@ -21,7 +21,7 @@ pub struct BarCheck {
 }
 
 impl BarCheck {
-    /// `figure` may be at most `at_most`.
+    /// Creates a check that passes when `figure` is at most `at_most`.
     pub fn at_most(name: &'static str, figure: f64, at_most: f64, unit: &'static str) -> Self {
         Self {
             name,
@@ -32,18 +32,18 @@ impl BarCheck {
         }
     }
 
-    /// A count that must be zero.
+    /// Creates a check of a count that must be zero.
     pub fn none(name: &'static str, count: usize) -> Self {
         Self::at_most(name, count as f64, 0.0, "")
     }
 
-    /// Says why the bar is not the usual one.
+    /// Adds the reason for an unusual bar.
     pub fn because(mut self, reason: &'static str) -> Self {
         self.note = Some(reason);
         self
     }
 
-    /// Whether the figure is below the bar. A figure that is no number is not.
+    /// Whether the figure meets the bar. NaN does not.
     pub fn passes(&self) -> bool {
         self.figure <= self.at_most
     }
@@ -52,18 +52,18 @@ impl BarCheck {
 /// The name of the check of messages that the agent has no line for.
 pub const MISSED: &str = "messages the agent missed";
 
-/// What the quantity of a row of blame begins with.
+/// Prefix of the quantity in rows of blame.
 pub const BLAME: &str = "blame: ";
 
-/// Of so many messages the time may be unknown where the kernel's hooks kept silent about a change
-/// of state, a share: all those that were waiting then.
-const SILENT: f64 = 0.02;
+/// Share of messages that may have unknown time when the kernel's hooks missed a change of state:
+/// all those that were waiting at that time.
+const UNKNOWN_SHARE: f64 = 0.02;
 
-/// The checks of every row: sums that do not hold, messages without a line, messages with unknown
-/// time. None of them may be; but what the agent did not observe it must not claim.
+/// Returns the checks of every row: sums that do not hold, messages without a line, messages with
+/// unknown time. All must be zero, except that missed changes of state excuse unknown time.
 pub(super) fn counts(run: &ObservedRun, missed: usize) -> Vec<BarCheck> {
     let unseen = run.silent().unseen as f64;
-    let excused = unseen.max(SILENT * run.messages.len() as f64);
+    let excused = unseen.max(UNKNOWN_SHARE * run.messages.len() as f64);
     let excused = if unseen > 0.0 { excused } else { 0.0 };
     vec![
         BarCheck::none("sums that do not hold", run.inexact()),
@@ -78,7 +78,7 @@ pub(super) fn counts(run: &ObservedRun, missed: usize) -> Vec<BarCheck> {
     ]
 }
 
-/// What one case of an experiment found.
+/// The result of one case of an experiment.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct ResultRow {
     /// The experiment, as `--only` names it.
@@ -105,13 +105,13 @@ pub struct ResultRow {
     pub unknown: usize,
     /// The bars.
     pub checks: Vec<BarCheck>,
-    /// Other figures worth telling.
+    /// Other figures of interest.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
 }
 
 impl ResultRow {
-    /// The same without a word on the other parts, which have rows of their own.
+    /// Removes the check of the other parts, which have rows of their own.
     pub(super) fn alone(mut self) -> Self {
         self.leak = None;
         self.checks
@@ -119,7 +119,7 @@ impl ResultRow {
         self
     }
 
-    /// The same with another bar for one of its checks, and why.
+    /// Replaces the bar of one check and adds the reason.
     pub(super) fn with_bar(mut self, name: &str, at_most: f64, reason: &'static str) -> Self {
         for check in self.checks.iter_mut().filter(|check| check.name == name) {
             check.at_most = at_most;
@@ -133,7 +133,7 @@ impl ResultRow {
         self.checks.iter().all(BarCheck::passes)
     }
 
-    /// The agent's total beside the true one.
+    /// Returns the agent's total divided by the true one.
     pub fn ratio(&self) -> f64 {
         self.found_ns as f64 / self.truth_ns as f64
     }

@@ -1,4 +1,4 @@
-//! The truth about one thread: what it did at every instant, from its own marks.
+//! The truth about one thread: its state at every instant, from its marks.
 //!
 //! Between two marks it is known for how long the thread ran, waited for a CPU and slept. Where in
 //! between each of them lies follows from what it did: a call that sleeps sleeps first, then waits
@@ -19,7 +19,7 @@ pub(super) struct TimeByState {
     pub(super) throttle: i64,
     /// Asleep around a lock.
     pub(super) lock: i64,
-    /// Asleep around anything else, a receive call included.
+    /// Asleep in any other call, receive calls included.
     pub(super) asleep: i64,
     /// Neither asleep nor runnable, and yet no CPU time of the thread: interrupts, the hypervisor.
     pub(super) stolen: i64,
@@ -40,7 +40,7 @@ impl TimeByState {
         [lock, asleep, throttle, run_queue, on_cpu, stolen]
     }
 
-    /// A part of it: the first `ns`.
+    /// Returns the first `ns` of it.
     fn first(mut self, ns: i64) -> Self {
         let mut left = ns;
         for state in self.states() {
@@ -79,7 +79,7 @@ struct Stretch {
     before: TimeByState,
 }
 
-/// What a thread did, from its first mark to its last.
+/// The states of a thread, from its first mark to its last.
 #[derive(Clone, Debug)]
 pub(super) struct Timeline {
     stretches: Vec<Stretch>,
@@ -103,7 +103,7 @@ impl Timeline {
         }
     }
 
-    /// What it did between two monotonic instants.
+    /// Returns the time by state between two monotonic instants.
     pub(super) fn between(&self, from: i64, to: i64) -> TimeByState {
         self.until(to.max(from)) - self.until(from)
     }
@@ -119,7 +119,7 @@ impl Timeline {
     }
 }
 
-/// What the thread did between two marks.
+/// Returns the time by state between two marks.
 fn spent(from: &Mark, to: &Mark) -> TimeByState {
     let length = to.at_ns - from.at_ns;
     let delay = (to.delay_ns - from.delay_ns).clamp(0, length);
@@ -132,7 +132,7 @@ fn spent(from: &Mark, to: &Mark) -> TimeByState {
         ..TimeByState::default()
     };
     let rest = length - delay - on_cpu;
-    match to.did {
+    match to.kind {
         MarkKind::Work | MarkKind::Gap => spent.stolen = rest,
         MarkKind::Lock => spent.lock = rest,
         MarkKind::Receive | MarkKind::Block => spent.asleep = rest,
@@ -144,9 +144,9 @@ fn spent(from: &Mark, to: &Mark) -> TimeByState {
 mod tests {
     use super::*;
 
-    fn mark(did: MarkKind, at_ns: i64, cpu_ns: i64, delay_ns: i64, throttled_ns: i64) -> Mark {
+    fn mark(kind: MarkKind, at_ns: i64, cpu_ns: i64, delay_ns: i64, throttled_ns: i64) -> Mark {
         Mark {
-            did,
+            kind,
             at_ns,
             cpu_ns,
             delay_ns,

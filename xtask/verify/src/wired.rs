@@ -11,8 +11,8 @@ use lab::bench::Bench;
 use lab::tun::{self, Wire, WireLog};
 use lab::venue::{self, Venue};
 
-/// Venue and victim at the two ends of a wire that carries every packet for `delay`, each way. That
-/// a message was in the victim's queue is taken from the wire's log.
+/// Runs venue and victim at the two ends of a wire that delays every packet by `delay`, each way.
+/// When a message was in the victim's queue is taken from the wire's log.
 pub(super) fn wired(
     context: &Context<'_>,
     delay: Duration,
@@ -25,7 +25,7 @@ pub(super) fn wired(
     };
     let host = tun::VENUE.to_string();
     let victim = [victim, &["--host", &host]].concat();
-    // A namespace is a thread's; both go with what was opened in them.
+    // A namespace belongs to a thread and ends with the last file opened in it.
     let (mut run, log) = thread::scope(|scope| {
         let venue = scope.spawn(|| -> Result<_> {
             let device = tun::enter(tun::VENUE)?;

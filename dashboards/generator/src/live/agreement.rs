@@ -1,4 +1,4 @@
-//! Whether what Prometheus makes of the metrics is what the agent says itself.
+//! Whether figures computed by Prometheus agree with those in the agent's own summary.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -8,21 +8,21 @@ use super::queries::{self, Selection};
 use super::report::{QueryOutcome, QueryResult};
 use lab::agent;
 
-/// The panel whose stack must be as high as the mean age.
+/// The panel whose stack must sum to the mean age.
 const STACK: &str = "Mean age by part";
-/// How far it may be off.
+/// The largest relative deviation that passes.
 const TOLERANCE: f64 = 0.01;
 
 /// Compares the height of the session's stack of parts with its mean age, at every point of the
 /// graph.
 pub(super) fn stack(prometheus: &Prometheus, view: &Selection) -> Result<Vec<QueryResult>> {
     let sender = &view.chosen["sender"];
-    let questions = queries::questions(&session::session().json())?;
-    let panel = questions
+    let panels = queries::of_dashboard(&session::session().json())?;
+    let panel = panels
         .iter()
         .find(|q| q.place == STACK)
         .with_context(|| format!("the session has no panel {STACK:?}"))?;
-    let parts = series(&panel.ask(prometheus, view)?)?;
+    let parts = series(&panel.run(prometheus, view)?)?;
     let window = {
         let expr = panel.interpolated(view);
         let (_, after) = expr.split_once('[').context("no rate")?;
@@ -46,7 +46,7 @@ pub(super) fn stack(prometheus: &Prometheus, view: &Selection) -> Result<Vec<Que
     errors.sort_by(f64::total_cmp);
     // A counter that has just left 0 is extrapolated less far than others are: where a part begins,
     // not all of its time is in the rates.
-    let most = errors.get(errors.len() / 2).copied().unwrap_or(0.0);
+    let half = errors.get(errors.len() / 2).copied().unwrap_or(0.0);
     let of = format!("{{sender=\"{sender}\"}}");
     let sums = format!("sum(tag52_age_seconds_total{of}) / sum(tag52_message_age_seconds_sum{of})");
     let sum = (prometheus.number(&sums, view.range.1)? - 1.0).abs();
@@ -59,13 +59,13 @@ pub(super) fn stack(prometheus: &Prometheus, view: &Selection) -> Result<Vec<Que
     );
     row.series = parts.len();
     row.samples = errors.len();
-    row.range = Some((most, sum));
+    row.range = Some((half, sum));
     row.outcome = if errors.is_empty() {
         QueryOutcome::Empty
-    } else if most > TOLERANCE || sum > TOLERANCE {
-        let (most, sum) = (100.0 * most, 100.0 * sum);
+    } else if half > TOLERANCE || sum > TOLERANCE {
+        let (half, sum) = (100.0 * half, 100.0 * sum);
         QueryOutcome::Error(format!(
-            "half of the points are {most:.2} % off or more, the sum {sum:.2} %"
+            "half of the points are {half:.2} % off or more, the sum {sum:.2} %"
         ))
     } else {
         QueryOutcome::Ok
@@ -73,8 +73,8 @@ pub(super) fn stack(prometheus: &Prometheus, view: &Selection) -> Result<Vec<Que
     Ok(vec![row])
 }
 
-/// Compares the p99 of each session by its buckets with the agent's own at its end: one bucket
-/// apart at the most.
+/// Compares each session's p99, computed from buckets, with the agent's own at its end: they may
+/// be one bucket apart.
 pub(super) fn compare(
     prometheus: &Prometheus,
     end: &agent::AgentOutput,
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_stack_is_a_panel_of_the_session() {
-        let questions = queries::questions(&session::session().json()).expect("questions");
-        assert!(questions.iter().any(|q| q.place == STACK));
+        let panels = queries::of_dashboard(&session::session().json()).expect("queries");
+        assert!(panels.iter().any(|q| q.place == STACK));
     }
 }

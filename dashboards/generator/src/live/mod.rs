@@ -1,5 +1,5 @@
-//! `cargo xtask dashboards --live`: a real Prometheus scrapes the real agent on sessions that go
-//! wrong in known ways, and everything that the dashboards and the rules ask is asked.
+//! `cargo xtask dashboards --live`: a real Prometheus scrapes the real agent on sessions with known
+//! problems, and every query of the dashboards and the rules runs against it.
 
 mod agreement;
 mod prometheus;
@@ -22,18 +22,21 @@ use prometheus::Prometheus;
 use queries::Selection;
 use testbed::Testbed;
 
-/// What to do.
+/// The options of a run.
 #[derive(Clone, Debug)]
 pub struct LiveOptions {
-    /// How long Prometheus looks before it is asked.
+    /// How long Prometheus scrapes before the queries run, seconds.
     pub seconds: u64,
-    /// Expressions on metrics that the agent does not have are no failure.
+    /// Do not fail on metrics that the agent does not have.
     pub allow_missing: bool,
-    /// Where the answers go, for the pictures.
+    /// The folder for the answers, from which the screenshots are drawn.
     pub dump: Option<PathBuf>,
 }
 
-/// Runs it with the agent in `agent`.
+/// Runs all queries with the agent in `agent`.
+///
+/// # Errors
+/// Prometheus, the agent or a session cannot be started, or ends early.
 pub fn run(options: &LiveOptions, agent: &Path) -> Result<QueryReport> {
     let programs = tools::prometheus::ensure()?;
     let rules = folder().join("rules.yaml");
@@ -47,16 +50,16 @@ pub fn run(options: &LiveOptions, agent: &Path) -> Result<QueryReport> {
         std::thread::sleep(Duration::from_millis(200));
         scene.check()?;
     }
-    // Of whole seconds, as the scrapes are.
+    // In whole seconds, like the scrapes.
     let range = (from.ceil() + 2.0, now().floor());
-    let report = questions(options, &prometheus, range)?;
+    let report = run_queries(options, &prometheus, range)?;
     let end = scene.finish()?;
-    // The agent's last second may have been scraped after the questions.
+    // The agent's last second may have been scraped after the queries ran.
     let truth = agreement::compare(&prometheus, &end, range.1)?;
     Ok(report.with(truth))
 }
 
-fn questions(
+fn run_queries(
     options: &LiveOptions,
     prometheus: &Prometheus,
     range: (f64, f64),
@@ -68,9 +71,9 @@ fn questions(
     };
     for dashboard in all() {
         let json = dashboard.json();
-        for question in queries::questions(&json)? {
-            let answer = question.ask_until_it_answers(prometheus, &everything);
-            report.add(&question, answer);
+        for query in queries::of_dashboard(&json)? {
+            let answer = query.run_or_widen(prometheus, &everything);
+            report.add(&query, answer);
         }
     }
     for sender in testbed::SENDERS {
@@ -78,7 +81,7 @@ fn questions(
             .rows
             .extend(agreement::stack(prometheus, &of(range, sender))?);
     }
-    rules::ask(prometheus, &mut report, range)?;
+    rules::run(prometheus, &mut report, range)?;
     report.exemplars(prometheus.get(
         "query_exemplars",
         &[
@@ -100,8 +103,8 @@ fn of(range: (f64, f64), sender: &str) -> Selection {
     }
 }
 
-/// Each dashboard with the answers to its panels, as a file for the pictures; the session's is that
-/// of the session that is starved.
+/// Writes each dashboard with the answers to its queries, for the screenshots; the session's
+/// dashboard shows the demo's session.
 fn dump(prometheus: &Prometheus, range: (f64, f64), folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot create {}", folder.display()))?;
@@ -117,12 +120,12 @@ fn dump(prometheus: &Prometheus, range: (f64, f64), folder: &Path) -> Result<()>
         };
         let json = dashboard.json();
         let mut answers: BTreeMap<u64, BTreeMap<String, Value>> = BTreeMap::new();
-        for question in queries::questions(&json)? {
-            if question.panel > 0 {
-                let data = question.ask(prometheus, &view).unwrap_or(Value::Null);
-                let answer = json!({ "step": question.step_s(&view), "data": data });
-                let panel = answers.entry(question.panel).or_default();
-                panel.insert(question.name, answer);
+        for query in queries::of_dashboard(&json)? {
+            if query.panel > 0 {
+                let data = query.run(prometheus, &view).unwrap_or(Value::Null);
+                let answer = json!({ "step": query.step_s(&view), "data": data });
+                let panel = answers.entry(query.panel).or_default();
+                panel.insert(query.name, answer);
             }
         }
         let shown = json!({

@@ -1,4 +1,4 @@
-//! A running Prometheus, and the answers of its API.
+//! A Prometheus server as a child process, and its API.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ use workspace::child::Guarded;
 /// Seconds between two scrapes, and between two evaluations of the rules.
 pub(super) const SCRAPE_S: u64 = 1;
 
-/// A running Prometheus; ended when dropped, its data with it.
+/// A running Prometheus server. Dropping it ends it and removes its data.
 #[derive(Debug)]
 pub(super) struct Prometheus {
     process: Guarded,
@@ -35,12 +35,12 @@ pub(super) struct PrometheusSeries {
 }
 
 impl Prometheus {
-    /// Starts it on `target` (an address) with these rules, whose alerts fire after a second
-    /// instead of minutes.
+    /// Starts it on the address `target` with these rules, whose alerts fire after a second instead
+    /// of minutes.
     pub(super) fn start(programs: &Path, target: &str, rules: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let at = |name: &str| folder.path().join(name);
-        fs::write(at("rules.yaml"), hurried(rules))?;
+        fs::write(at("rules.yaml"), with_short_delays(rules))?;
         fs::write(at("prometheus.yaml"), configuration(target))?;
         // Free now, and hardly taken within the next moment.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
@@ -73,7 +73,7 @@ impl Prometheus {
             }
             ensure!(
                 Instant::now() < deadline,
-                "Prometheus does not come up: {}",
+                "Prometheus did not become ready: {}",
                 prometheus.log()
             );
             std::thread::sleep(Duration::from_millis(50));
@@ -89,29 +89,29 @@ impl Prometheus {
         answer.is_ok_and(|answer| answer.status() == 200)
     }
 
-    /// The end of what it wrote to its log.
+    /// Returns the last five lines of its log.
     fn log(&self) -> String {
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(5)..].join(" | ")
     }
 
-    /// The `data` of an answer of its API.
+    /// Requests `path` of its API and returns `data` of the answer.
     pub(super) fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value> {
         let mut answer = self
             .http
             .get(format!("http://{}/api/v1/{path}", self.address))
             .query_pairs(parameters.iter().copied())
             .call()
-            .with_context(|| format!("Prometheus does not answer {path}"))?;
+            .with_context(|| format!("Prometheus did not answer {path}"))?;
         let text = answer
             .body_mut()
             .with_config()
             .limit(64 << 20)
             .read_to_string()
-            .with_context(|| format!("Prometheus does not finish {path}"))?;
+            .with_context(|| format!("the answer of Prometheus to {path} ended early"))?;
         let mut answer: Value = serde_json::from_str(&text)
-            .with_context(|| format!("Prometheus answers {path} with what is no JSON"))?;
+            .with_context(|| format!("the answer of Prometheus to {path} is not JSON"))?;
         ensure!(
             answer["status"] == "success",
             "{}",
@@ -120,12 +120,12 @@ impl Prometheus {
         Ok(answer["data"].take())
     }
 
-    /// What an expression comes to at an instant.
+    /// Evaluates an expression at an instant.
     pub(super) fn query(&self, expr: &str, at: f64) -> Result<Value> {
         self.get("query", &[("query", expr), ("time", &at.to_string())])
     }
 
-    /// What it comes to over a range.
+    /// Evaluates an expression over a time range.
     pub(super) fn query_range(
         &self,
         expr: &str,
@@ -144,7 +144,7 @@ impl Prometheus {
         )
     }
 
-    /// The one number an expression comes to.
+    /// Returns the first value of an expression at an instant.
     pub(super) fn number(&self, expr: &str, at: f64) -> Result<f64> {
         let series = series(&self.query(expr, at)?)?;
         let value = series
@@ -154,13 +154,13 @@ impl Prometheus {
         value.with_context(|| format!("{expr} has no value"))
     }
 
-    /// The values of a label, of the series a selector names.
+    /// Returns the values of a label in the series that match a selector.
     pub(super) fn label_values(&self, label: &str, selector: &str) -> Result<Vec<String>> {
         let data = self.get(&format!("label/{label}/values"), &[("match[]", selector)])?;
         Ok(serde_json::from_value(data)?)
     }
 
-    /// Names of all metrics it has.
+    /// Returns the names of all metrics.
     pub(super) fn names(&self) -> Result<Vec<String>> {
         Ok(serde_json::from_value(
             self.get("label/__name__/values", &[])?,
@@ -175,7 +175,7 @@ impl Drop for Prometheus {
     }
 }
 
-/// The series of an answer to a query of either kind.
+/// Parses the series of an answer: a scalar, a vector or a matrix.
 pub(super) fn series(data: &Value) -> Result<Vec<PrometheusSeries>> {
     let sample = |pair: &Value| -> Option<(f64, f64)> {
         Some((pair.get(0)?.as_f64()?, pair.get(1)?.as_str()?.parse().ok()?))
@@ -211,8 +211,8 @@ fn configuration(target: &str) -> String {
     )
 }
 
-/// The rules with every `for` of a second, and no interval of their own.
-fn hurried(rules: &str) -> String {
+/// Returns the rules with every `for` set to a second and without intervals of their own.
+fn with_short_delays(rules: &str) -> String {
     rules
         .lines()
         .filter(|line| !line.trim_start().starts_with("interval:"))
@@ -228,11 +228,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rules_are_hurried_and_otherwise_the_same() {
+    fn rules_get_short_delays_and_no_interval() {
         let rules =
             "- name: a\n  interval: 30s\n  rules:\n  - alert: B\n    for: 5m\n    x: for: 5m\n";
         assert_eq!(
-            hurried(rules),
+            with_short_delays(rules),
             "- name: a\n  rules:\n  - alert: B\n    for: 1s\n    x: for: 5m\n"
         );
     }

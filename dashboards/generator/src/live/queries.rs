@@ -1,4 +1,4 @@
-//! Everything the dashboards ask, as Grafana asks it.
+//! The dashboards' queries, as Grafana sends them.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,25 @@ use serde_json::Value;
 
 use super::prometheus::{Prometheus, SCRAPE_S};
 
-/// Points of a graph of the usual width.
+/// Points of a graph when the panel sets no limit.
 const POINTS: u64 = 600;
 
-/// The values of the variables, and the range of time.
+/// The selected values of the variables, and the time range.
 #[derive(Clone, Debug)]
 pub(super) struct Selection {
-    /// Seconds since 1970.
+    /// Start and end, seconds since 1970.
     pub(super) range: (f64, f64),
-    /// What a variable stands for; `.*` for those that are not named.
+    /// The value of each variable; `.*` for those that are not listed.
     pub(super) chosen: BTreeMap<String, String>,
 }
 
-/// Where an expression stands, and how it is asked.
+/// One query of a dashboard: a panel's, a variable's or an annotation's.
 #[derive(Clone, Debug)]
 pub(super) struct PanelQuery {
     pub(super) dashboard: String,
-    /// The panel, or what else it is.
+    /// The panel's title, or `(variable)`, `(annotation)`.
     pub(super) place: String,
-    /// The panel's number; 0 for what is none.
+    /// The panel's id; 0 for variables and annotations.
     pub(super) panel: u64,
     pub(super) name: String,
     pub(super) expr: String,
@@ -33,8 +33,8 @@ pub(super) struct PanelQuery {
     points: u64,
 }
 
-/// The questions of a dashboard: panels, variables, annotations.
-pub(super) fn questions(dashboard: &Value) -> Result<Vec<PanelQuery>> {
+/// Returns the queries of a dashboard's panels, variables and annotations.
+pub(super) fn of_dashboard(dashboard: &Value) -> Result<Vec<PanelQuery>> {
     let title = dashboard["title"].as_str().context("no title")?;
     let of = |place: &str, name: &str, expr: &str| PanelQuery {
         dashboard: title.to_owned(),
@@ -85,25 +85,21 @@ fn text(value: &Value) -> Result<&str> {
 }
 
 impl PanelQuery {
-    /// Seconds between two points: whole steps, never finer than the scrapes.
+    /// Seconds between two points: whole seconds, never less than the scrape interval.
     pub(super) fn step_s(&self, view: &Selection) -> u64 {
         let range = (view.range.1 - view.range.0).max(1.0);
         ((range / self.points as f64).ceil() as u64).max(SCRAPE_S)
     }
 
-    /// The expression with Grafana's variables put in.
+    /// Returns the expression with Grafana's variables replaced.
     pub(super) fn interpolated(&self, view: &Selection) -> String {
         interpolated(&self.expr, view, self.step_s(view))
     }
 
-    /// The same; where an instant has no answer, that of the whole range: the age of a session does
-    /// not grow at every instant, and then nothing is predicted.
-    pub(super) fn ask_until_it_answers(
-        &self,
-        prometheus: &Prometheus,
-        view: &Selection,
-    ) -> Result<Value> {
-        let answer = self.ask(prometheus, view)?;
+    /// Runs the query. When an instant query returns nothing, it runs over the whole range: the age
+    /// of a session does not grow at every instant, and then nothing is predicted.
+    pub(super) fn run_or_widen(&self, prometheus: &Prometheus, view: &Selection) -> Result<Value> {
+        let answer = self.run(prometheus, view)?;
         let empty = answer["result"].as_array().is_some_and(Vec::is_empty);
         if !(self.instant && empty) {
             return Ok(answer);
@@ -111,8 +107,8 @@ impl PanelQuery {
         prometheus.query_range(&self.interpolated(view), view.range, self.step_s(view))
     }
 
-    /// The answer: `data` of Prometheus's API. Of a variable, its values as a vector.
-    pub(super) fn ask(&self, prometheus: &Prometheus, view: &Selection) -> Result<Value> {
+    /// Runs the query and returns `data` of Prometheus's API; the values of a variable as a vector.
+    pub(super) fn run(&self, prometheus: &Prometheus, view: &Selection) -> Result<Value> {
         let expr = self.interpolated(view);
         if let Some(arguments) = inside(&expr, "label_values") {
             let (selector, label) = arguments.rsplit_once(',').context("label_values(X, Y)")?;
@@ -138,7 +134,7 @@ fn inside<'a>(text: &'a str, function: &str) -> Option<&'a str> {
         .strip_suffix(')')
 }
 
-/// `$__rate_interval` is Grafana's: four scrapes, or a step and a scrape.
+/// Replaces Grafana's variables. `$__rate_interval` is four scrapes, or a step and a scrape.
 fn interpolated(expr: &str, view: &Selection, step_s: u64) -> String {
     let rate = (step_s + SCRAPE_S).max(4 * SCRAPE_S);
     let range = (view.range.1 - view.range.0).max(1.0).round();
@@ -158,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_are_put_in_as_grafana_does() {
+    fn variables_are_replaced_as_in_grafana() {
         let view = Selection {
             range: (100.0, 160.0),
             chosen: BTreeMap::from([("pod".into(), "a".into())]),

@@ -1,4 +1,4 @@
-//! What came of each question.
+//! The result of each query.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::prometheus::{PrometheusSeries, series};
 use super::queries::PanelQuery;
 
-/// Expressions that may have no answer here, by what is in them, and why.
+/// Substrings of expressions that may return no data on the testbed, with the reason.
 const MAY_BE_EMPTY: [(&str, &str); 6] = [
     ("tag52_kube_", "not in a cluster"),
     ("tag52_cpu_request_cores", "not in a cluster"),
@@ -25,42 +25,42 @@ const MAY_BE_EMPTY: [(&str, &str); 6] = [
     (", pod)", "not in a cluster"),
 ];
 
-/// How it went.
+/// The outcome of one query or comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueryOutcome {
-    /// It has data, or is what it should be.
+    /// It returned data, or the comparison passed.
     Ok,
-    /// It has none, for this reason.
+    /// It returned no data, for this reason.
     Excused(&'static str),
-    /// It has none.
+    /// It returned no data.
     Empty,
-    /// It asks for a metric that the agent does not have, which was allowed.
+    /// It needs a metric that the agent does not have, which `allow_missing` permits.
     Missing(String),
     /// It failed.
     Error(String),
 }
 
-/// One question and its answer.
+/// One query or comparison and its result.
 #[derive(Clone, Debug)]
 pub struct QueryResult {
     /// The dashboard, or the group of rules.
     pub dashboard: String,
-    /// The panel, or the rule.
+    /// The panel or the rule.
     pub place: String,
     /// The expression, or what was compared.
     pub expr: String,
-    /// How many series came back.
+    /// Series in the answer.
     pub series: usize,
-    /// How many samples, those that are no number left out.
+    /// Samples in the answer, NaN excluded.
     pub samples: usize,
     /// The smallest and the largest of them.
     pub range: Option<(f64, f64)>,
-    /// How it went.
+    /// The outcome.
     pub outcome: QueryOutcome,
 }
 
 impl QueryResult {
-    /// With the figures of an answer.
+    /// Creates the result of an answer: `Ok` with data, `Empty` without.
     pub(super) fn of(
         dashboard: &str,
         place: &str,
@@ -93,31 +93,31 @@ impl QueryResult {
     }
 }
 
-/// The whole of it.
+/// The results of all queries and comparisons.
 #[derive(Clone, Debug)]
 pub struct QueryReport {
-    /// One for each expression and comparison.
+    /// One result for each query and comparison.
     pub rows: Vec<QueryResult>,
-    known: BTreeSet<String>,
+    metrics: BTreeSet<String>,
     allow_missing: bool,
 }
 
 impl QueryReport {
-    pub(super) fn new(known: Vec<String>, allow_missing: bool) -> Self {
+    pub(super) fn new(metrics: Vec<String>, allow_missing: bool) -> Self {
         Self {
             rows: Vec::new(),
-            known: known.into_iter().collect(),
+            metrics: metrics.into_iter().collect(),
             allow_missing,
         }
     }
 
-    pub(super) fn add(&mut self, question: &PanelQuery, answer: Result<Value>) {
-        let (dashboard, place) = (&question.dashboard, &question.place);
-        let place = format!("{place} {}", question.name);
-        self.put(dashboard, &place, &question.expr, answer);
+    pub(super) fn add(&mut self, query: &PanelQuery, answer: Result<Value>) {
+        let (dashboard, place) = (&query.dashboard, &query.place);
+        let place = format!("{place} {}", query.name);
+        self.put(dashboard, &place, &query.expr, answer);
     }
 
-    /// Takes an answer of the API, and judges it.
+    /// Adds the answer of the API to a query.
     pub(super) fn put(&mut self, dashboard: &str, place: &str, expr: &str, answer: Result<Value>) {
         let row = match answer.and_then(|data| series(&data)) {
             Err(error) => QueryResult {
@@ -138,7 +138,7 @@ impl QueryReport {
         if let Some((_, why)) = excuse {
             return QueryOutcome::Excused(why);
         }
-        let missing = metrics(expr).find(|name| !self.known.contains(*name));
+        let missing = metrics(expr).find(|name| !self.metrics.contains(*name));
         match missing {
             Some(name) if self.allow_missing => QueryOutcome::Missing(name.to_owned()),
             _ => QueryOutcome::Empty,
@@ -170,7 +170,7 @@ impl QueryReport {
         self
     }
 
-    /// The rows that must not be.
+    /// Returns the results that are failures.
     pub fn failures(&self) -> Vec<&QueryResult> {
         let bad = |row: &&QueryResult| {
             matches!(row.outcome, QueryOutcome::Empty | QueryOutcome::Error(_))
@@ -231,12 +231,12 @@ impl fmt::Display for QueryReport {
         let ok = self.rows.iter().filter(ok).count();
         write!(
             f,
-            "\n{} expressions and comparisons: {ok} with data, {} without for a reason, {} failed",
+            "\n{} queries and comparisons: {ok} passed, {} empty for a known reason, {} failed",
             self.rows.len(),
             self.rows.len() - ok - failures.len(),
             failures.len()
         )?;
-        // Again, where a reader of a long log looks first.
+        // Repeated at the end of a long report, where they are found first.
         for row in failures {
             write!(
                 f,
@@ -248,11 +248,11 @@ impl fmt::Display for QueryReport {
     }
 }
 
-fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+fn cut(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
         return text.to_owned();
     }
-    text.chars().take(most - 1).chain(['…']).collect()
+    text.chars().take(max - 1).chain(['…']).collect()
 }
 
 fn short(value: f64) -> String {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_none_are_no_data() {
+    fn nan_is_no_data() {
         let series = |value| PrometheusSeries {
             labels: std::collections::BTreeMap::new(),
             samples: vec![(0.0, value)],

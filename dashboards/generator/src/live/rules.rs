@@ -1,4 +1,4 @@
-//! Every rule: that it is evaluated without an error, has data, and that the right alerts fire.
+//! The rules: each is evaluated without an error and has data, and the right alerts fire.
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::prometheus::{Prometheus, series};
 use super::report::{QueryOutcome, QueryReport, QueryResult};
 use super::testbed::{BLOCKED, LOCKED, THROTTLED};
 
-/// Alerts that have to fire here, and for which sender.
+/// Alerts that must fire on the testbed, and for which sender.
 const FIRE: [(&str, &str); 6] = [
     ("Tag52AgeHigh", LOCKED),
     ("Tag52AgeGrowing", LOCKED),
@@ -17,8 +17,8 @@ const FIRE: [(&str, &str); 6] = [
     ("Tag52Blocked", BLOCKED),
 ];
 
-/// Asks all of them.
-pub(super) fn ask(
+/// Runs the expression of every rule and adds the results to the report.
+pub(super) fn run(
     prometheus: &Prometheus,
     report: &mut QueryReport,
     range: (f64, f64),
@@ -59,8 +59,8 @@ pub(super) fn ask(
     Ok(())
 }
 
-/// Whether an alert fired that has to, at any time in the range: an age does not grow at every
-/// instant.
+/// Checks that an alert that must fire did so at any time in the range: an age does not grow at
+/// every instant.
 fn judge(
     prometheus: &Prometheus,
     report: &QueryReport,
@@ -72,7 +72,7 @@ fn judge(
     let Some((_, sender)) = FIRE.iter().find(|(alert, _)| *alert == name) else {
         let quiet = rule["alerts"].as_array().is_none_or(Vec::is_empty);
         return Ok(if quiet {
-            QueryOutcome::Excused("nothing to alert of")
+            QueryOutcome::Excused("no reason to fire")
         } else {
             QueryOutcome::Ok
         });

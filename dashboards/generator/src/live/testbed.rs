@@ -1,5 +1,4 @@
-//! ExtraKind Prometheus looks at: sessions with a matter of their own each, and one agent on all of
-//! them.
+//! The sessions that Prometheus observes, each with one known problem, and one agent on all of them.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,23 +12,23 @@ use lab::cgroup::Cgroup;
 use lab::venue::{self, Extra, ExtraKind};
 use workspace::child::Guarded;
 
-/// SenderCompID of the demo: its reader waits for the GIL.
+/// SenderCompID of the demo, whose reader waits for the GIL.
 pub(super) const STARVED: &str = "VENUE";
-/// One whose reader shares a mutex: it waits for that whatever else the machine does.
+/// A session whose reader waits for a mutex, whatever else the machine does.
 pub(super) const LOCKED: &str = "XSWX";
-/// One that keeps up.
+/// A session that keeps up.
 const HEALTHY: &str = "XLON";
-/// One whose cgroup's quota is too small.
+/// A session whose cgroup's quota is too small.
 pub(super) const THROTTLED: &str = "XPAR";
-/// One that writes to a slow process.
+/// A session whose reader writes to a slow process.
 pub(super) const BLOCKED: &str = "XETR";
-/// One whose clock is ahead.
+/// A session whose venue's clock is ahead.
 const SKEWED: &str = "XAMS";
 
 /// Senders of the sessions whose ages are all above zero.
 pub(super) const SENDERS: [&str; 5] = [STARVED, LOCKED, HEALTHY, THROTTLED, BLOCKED];
 
-/// The running sessions, and the agent. Everything ends when it is dropped.
+/// The running sessions and the agent. All of them end when it is dropped.
 pub(super) struct Testbed {
     agent: AgentProcess,
     /// `ADDRESS:PORT` of its metrics.
@@ -41,7 +40,7 @@ pub(super) struct Testbed {
 }
 
 impl Testbed {
-    /// Starts all of it, for so many seconds at the least.
+    /// Starts the sessions and the agent, for at least `seconds`.
     pub(super) fn start(agent: &Path, seconds: u64) -> Result<Self> {
         let cgroup = Cgroup::with_quota(Duration::from_millis(10), Duration::from_millis(100))?;
         let benches = vec![
@@ -125,7 +124,7 @@ impl Testbed {
         Ok(())
     }
 
-    /// Ends the agent; what it said.
+    /// Ends the agent and returns its output.
     pub(super) fn finish(self) -> Result<AgentOutput> {
         let Self { agent, .. } = self;
         agent.interrupt();
@@ -157,7 +156,7 @@ fn bench(sender: &str, rate: f64, ahead_ns: i64, victim: &[&str]) -> Result<Benc
     Bench::start(options, victim).with_context(|| format!("the session of {sender}"))
 }
 
-/// Where it says that its metrics are.
+/// Returns the address of the metrics from the agent's log.
 fn metrics_address(agent: &AgentProcess) -> Result<String> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
@@ -171,7 +170,7 @@ fn metrics_address(agent: &AgentProcess) -> Result<String> {
         }
         ensure!(
             Instant::now() < deadline,
-            "the agent does not say where its metrics are: {}",
+            "the agent did not log the address of its metrics: {}",
             notes.join(" | ")
         );
         std::thread::sleep(Duration::from_millis(20));

@@ -1,4 +1,4 @@
-//! A panel in Grafana's form.
+//! A panel in Grafana's JSON model.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{Panel, PanelKind, Query, source};
 use crate::style;
 
 impl Panel {
-    /// The panel in Grafana's form. `expand` puts the filters into the queries.
+    /// Returns the panel in Grafana's JSON model. `expand` inserts the filters into the queries.
     pub(crate) fn json(&self, id: u32, at: (u32, u32), expand: &dyn Fn(&str) -> String) -> Value {
         let (w, h) = self.size;
         let mut panel = json!({
@@ -93,7 +93,7 @@ impl Panel {
         if self.calcs.is_empty() || w < 12 {
             return list_legend(true);
         }
-        // As Grafana calls the first of them.
+        // Grafana's name of the first one.
         let sort = match self.calcs[0] {
             "mean" => "Mean",
             "max" => "Max",

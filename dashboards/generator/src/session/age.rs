@@ -1,4 +1,4 @@
-//! How old its messages are, and why.
+//! The ages of its messages, by part and stage.
 
 use serde_json::json;
 
@@ -124,7 +124,7 @@ pub(super) fn panels() -> Vec<Panel> {
 /// The values that stand for the verdicts in the timeline.
 const INDEX: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/// PromQL has no text: a verdict becomes its index; of several the one that weighs most.
+/// PromQL has no text values: a verdict is shown by its index, the largest of several.
 fn verdict_index() -> String {
     let each: Vec<String> = style::VERDICTS
         .iter()

@@ -147,7 +147,7 @@ pub(super) fn panels() -> Vec<Panel> {
             "Lock waits: how many, and the longest",
             (12, 7),
             "Waits of the ingest thread for locks per second, and the longest one so far. \
-             Thousands of short waits are hand-offs; few long ones are calls that do not let go.",
+             Thousands of short waits are hand-overs; few long ones are calls that do not yield.",
         )
         .query(
             "waits per second",

@@ -25,7 +25,7 @@ pub(super) fn panels() -> Vec<Panel> {
             (12, 7),
             "CPUs used by the pod's cgroup (outside of a pod: the process's), beside its limit and \
              request. Use at the limit means throttling, whatever the mean says: a limit runs out \
-             within each 100 ms. Use far below it with an old age means CPU is not the matter. \
+             within each 100 ms. Use far below it with an old age means CPU is not the problem. \
              Compare with the age on the right.",
         )
         .query(
@@ -103,7 +103,7 @@ pub(super) fn panels() -> Vec<Panel> {
     ]
 }
 
-/// An override of the series whose names begin with a word.
+/// Returns an override of the series whose names begin with `word`.
 fn begins(word: &str, properties: &[(&str, Value)]) -> Value {
     let mut rule = style::by_name("", properties);
     rule["matcher"] = json!({ "id": "byRegexp", "options": format!("^{word}.*") });

@@ -1,4 +1,4 @@
-//! What comes in and what goes out.
+//! Messages in and out: rates, backlog, window, resends.
 
 use serde_json::json;
 
@@ -86,7 +86,7 @@ pub(super) fn panels() -> Vec<Panel> {
             "Resends",
             (8, 7),
             "Messages with PossDup (43=Y) per second, and their p99 age since OrigSendingTime \
-             (122). They are kept apart from fresh ones. A burst follows a gap in MsgSeqNum: a \
+             (122). They are counted apart from fresh ones. A burst follows a gap in MsgSeqNum: a \
              reconnect, or messages lost.",
         )
         .query(

@@ -9,8 +9,8 @@ pub(super) fn panels() -> Vec<Panel> {
         stat(
             "Verdict",
             (5, 4),
-            "What the matter is, by rules, in the latest interval; several when causes weigh about \
-             the same. healthy: below 10 ms and not growing. The timeline below says what each one \
+            "The diagnosis of the latest interval, by fixed rules; several causes when they weigh \
+             about the same. healthy: below 10 ms and not growing. The timeline below says what each one \
              means.",
         )
         .query("{{cause}}", "max by (cause) (tag52_verdict{@} == 1)")
@@ -67,7 +67,7 @@ pub(super) fn panels() -> Vec<Panel> {
         stat(
             "Unknown",
             (3, 4),
-            "Share of messages with time the agent did not see. 0 is normal; it is not spread over \
+            "Share of messages with time that was not observed. 0 is normal; it is not spread over \
              the other parts. More than a few per cent: see Node and agent.",
         )
         .query(

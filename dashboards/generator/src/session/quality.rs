@@ -1,4 +1,4 @@
-//! What the figures rest on: clocks, and what could not be measured.
+//! Data quality: clocks, and what could not be measured.
 
 use serde_json::json;
 
@@ -69,13 +69,13 @@ pub(super) fn panels() -> Vec<Panel> {
         .up_to(1.0)
         .without_data("no messages"),
         lines(
-            "Bytes of the stream passed over or lost",
+            "Bytes of the stream skipped or lost",
             (8, 7),
             "Bytes per second the agent skipped to find the next message, and those that never \
              reached it. 0 is normal; a few when it attached to a running session.",
         )
         .query(
-            "passed over",
+            "skipped",
             "sum(rate(tag52_tap_skipped_bytes_total{@}[$__rate_interval]))",
         )
         .query(
@@ -130,7 +130,7 @@ pub(super) fn panels() -> Vec<Panel> {
         .at_most(1.0)
         .without_data("no messages"),
         table(
-            "What the session is",
+            "Process of the session",
             (24, 4),
             "The reading process and where it runs. container_pid is its pid as seen inside of its \
              container.",

@@ -8,7 +8,7 @@ use crate::matrix_sum::{WAITING, spoken};
 use crate::progress::human;
 
 impl DemoSummary {
-    /// The summary for people.
+    /// Returns the summary as text.
     pub fn text(&self) -> String {
         let mut lines = vec![
             String::new(),
@@ -31,7 +31,7 @@ impl DemoSummary {
 }
 
 impl AgentSummary {
-    /// `gil`: the application's own account of its waits for the GIL.
+    /// Adds the agent's lines; `gil` are the application's own waits for the GIL.
     fn text(&self, lines: &mut Vec<String>, gil: WaitTotals) {
         self.ages(lines);
         self.agreement(lines);
@@ -53,7 +53,7 @@ impl AgentSummary {
         ));
     }
 
-    /// The agent's ages beside the application's own, and whether all sums hold.
+    /// Adds the agreement with the application, and whether all sums hold.
     fn agreement(&self, lines: &mut Vec<String>) {
         let JoinSummary {
             joined,
@@ -75,7 +75,7 @@ impl AgentSummary {
         ));
         if self.inexact > 0 {
             lines.push(format!(
-                "BUG: {} sums do not hold, of messages' cells or of blame",
+                "BUG: {} sums of matrices or blame do not hold",
                 self.inexact
             ));
         }
@@ -101,15 +101,14 @@ impl AgentSummary {
         }
     }
 
-    /// Who held the lock.
+    /// Adds the holders of the lock.
     fn holders(&self, lines: &mut Vec<String>) {
         for row in &self.blame {
             let Some(culprit) = &row.culprit else {
                 continue;
             };
             lines.push(format!(
-                "  {:.1} % of it for {culprit}: {} waits, {} of them behind holds that did not \
-                 yield, the longest {}",
+                "  {:.1} % of it: {culprit}, {} waits, {} of them uninterruptible holds, the longest {}",
                 100.0 * row.share,
                 row.waits,
                 row.holds,
@@ -133,17 +132,17 @@ impl AgentSummary {
         lines.extend(self.what_if.iter().map(|line| format!("  {line}")));
     }
 
-    /// The dominant part in one sentence.
+    /// Returns the dominant part in one sentence.
     fn sentence(&self) -> String {
         let Some((name, part)) = self
             .dominant
             .as_ref()
             .and_then(|name| Some((name, self.parts.get(name)?)))
         else {
-            return "no message was handed off while the agent watched".to_owned();
+            return "no message was handed off while the agent was attached".to_owned();
         };
         let what = match name.as_str() {
-            "lock_wait" => "the ingest thread sat in futex(2), waiting for a lock",
+            "lock_wait" => "the ingest thread waited for a lock in futex(2)",
             "run_queue" => "the ingest thread was ready to run and another thread had its CPU",
             "throttle" => "the ingest thread was ready to run and its cgroup's quota was used up",
             "blocked" => "the ingest thread slept in a system call other than futex(2)",
@@ -161,8 +160,8 @@ impl AgentSummary {
 fn application_waits(lines: &mut Vec<String>, gil: WaitTotals) {
     if gil.holds > 0 {
         lines.push(format!(
-            "  by the application's own log: {} waits of {} in all, {} of them ({}) behind one call \
-             of the processor",
+            "  by the application's own log: {} waits, {} in total; {} of them, {} in total, during one \
+             call of the processor",
             gil.waits,
             human(gil.waits_ns),
             gil.holds,

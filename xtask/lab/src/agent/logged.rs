@@ -1,4 +1,4 @@
-//! An agent whose output goes to files.
+//! The agent with its output in files.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tempfile::TempDir;
 use workspace::child::Guarded;
 
-/// A running agent that nobody reads while it works; killed when dropped. Its standard output and
-/// error are files of a folder that goes with it.
+/// A running agent whose standard output and error go to files, so that reading them does not
+/// disturb a measurement. Dropping it kills the agent and removes the files.
 #[derive(Debug)]
 pub struct LoggedAgent {
     /// The process.
@@ -19,7 +19,7 @@ pub struct LoggedAgent {
 }
 
 impl LoggedAgent {
-    /// Starts a command of the agent; `folder` is empty, and may be named in the arguments.
+    /// Starts `command`; `folder` must be empty and may occur in its arguments.
     pub fn start(folder: TempDir, command: &mut Command) -> Result<Self> {
         let file = |name: &str| {
             File::create(folder.path().join(name)).context("cannot create the agent's log")
@@ -39,7 +39,7 @@ impl LoggedAgent {
         self.wait_for("watching ", limit).map(drop)
     }
 
-    /// The rest of the line of standard error that has these words, once it is there.
+    /// Waits at most `limit` for a line of standard error with `words` and returns the rest of it.
     pub fn wait_for(&mut self, words: &str, limit: Duration) -> Result<String> {
         let deadline = Instant::now() + limit;
         loop {
@@ -58,17 +58,17 @@ impl LoggedAgent {
         }
     }
 
-    /// Its standard output so far.
+    /// Returns its standard output so far.
     pub fn stdout(&self) -> Result<String> {
         self.read("stdout")
     }
 
-    /// Its standard error so far.
+    /// Returns its standard error so far.
     pub fn stderr(&self) -> Result<String> {
         self.read("stderr")
     }
 
-    /// A file of its folder.
+    /// Returns the path of a file in its folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -1,14 +1,14 @@
-//! The agent's message lines.
+//! The lines of `--json messages`.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 
-/// A line of `--json messages` of type `message`, as far as it is used here. Nanoseconds, instants
-/// UTC.
+/// A line of `--json messages` of type `message`, with the fields that are used here. Durations are
+/// nanoseconds, instants UTC nanoseconds since 1970.
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct MessageLine {
-    /// Where it came in.
+    /// The session it was received on.
     #[serde(default)]
     pub session: MessageSession,
     /// MsgSeqNum.
@@ -20,41 +20,41 @@ pub struct MessageLine {
     pub poss_dup: bool,
     /// Tag 52; of a resend tag 122.
     pub sent_ns: i64,
-    /// One step of tag 52 as written.
+    /// The resolution of tag 52 as written.
     #[serde(default)]
     pub sent_resolution_ns: i64,
-    /// The last byte became readable; `None` when that was not seen.
+    /// When the last byte became readable; `None` if that was not observed.
     pub arrived_ns: Option<i64>,
-    /// The receive call returned.
+    /// When the receive call returned.
     pub received_ns: i64,
-    /// The application is through with it.
+    /// The hand-off.
     pub handed_off_ns: i64,
-    /// Handed off - sent.
+    /// The age: hand-off less sent.
     pub age_ns: i64,
-    /// The bounds narrowed by the order of the venue's sends, where there is something narrower
-    /// than the step.
+    /// Bounds of the age from the order of the venue's sends, if they are narrower than the
+    /// resolution.
     #[serde(default)]
     pub age_narrowed_ns: Option<AgeBounds>,
-    /// What the hand-off was taken from.
+    /// How the hand-off was observed: `function`, `unseen` and others.
     #[serde(default)]
     pub hand_off: String,
-    /// For so long of its time in flight an acknowledgement of ours was pending.
+    /// The time in flight during which an acknowledgement of ours was pending.
     #[serde(default)]
     pub ack_pending_ns: i64,
-    /// Stage, then part.
+    /// Nanoseconds by stage, then part.
     pub matrix: BTreeMap<String, BTreeMap<String, i64>>,
 }
 
 /// A lower and an upper bound.
 #[derive(Clone, Copy, Debug, serde::Deserialize)]
 pub struct AgeBounds {
-    /// Not below.
+    /// The smallest possible age.
     pub min: i64,
-    /// Not above.
+    /// The largest possible age.
     pub max: i64,
 }
 
-/// The session of a message, as far as the lab uses it.
+/// The session of a message, with the fields that are used here.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 pub struct MessageSession {
     /// SenderCompID.
@@ -71,14 +71,14 @@ pub struct MessageSession {
 }
 
 impl MessageLine {
-    /// Sum of one stage.
+    /// Returns the sum of one stage.
     pub fn stage(&self, stage: &str) -> i64 {
         self.matrix
             .get(stage)
             .map_or(0, |parts| parts.values().sum())
     }
 
-    /// Sum of one part over all stages.
+    /// Returns the sum of one part over all stages.
     pub fn part(&self, part: &str) -> i64 {
         self.matrix
             .values()
@@ -86,7 +86,7 @@ impl MessageLine {
             .sum()
     }
 
-    /// One cell.
+    /// Returns one cell of the matrix.
     pub fn cell(&self, stage: &str, part: &str) -> i64 {
         let parts = self.matrix.get(stage);
         parts
@@ -95,8 +95,8 @@ impl MessageLine {
             .unwrap_or(0)
     }
 
-    /// What is wrong with its sums; `None` when parts and stages make up the age to the nanosecond
-    /// and nothing but the network is negative.
+    /// Describes sums that do not hold; `None` when parts and stages sum to the age exactly and only
+    /// the network is negative.
     pub fn inexact(&self) -> Option<String> {
         let mut wrong = Vec::new();
         let mut equal = |name: &str, found: i64, expected: i64| {
@@ -114,7 +114,7 @@ impl MessageLine {
         if let Some(arrived) = self.arrived_ns {
             equal("queued", self.stage("queued"), self.received_ns - arrived);
             let before = self.stage("in_flight") + self.stage("held_back");
-            equal("what came before", before, arrived - self.sent_ns);
+            equal("in_flight and held_back", before, arrived - self.sent_ns);
         }
         for (stage, parts) in &self.matrix {
             if !["in_flight", "held_back", "queued", "in_app"].contains(&stage.as_str()) {
@@ -129,22 +129,25 @@ impl MessageLine {
         (!wrong.is_empty()).then(|| format!("{}: {self:?}", wrong.join(", ")))
     }
 
-    /// Sum of all cells.
+    /// Returns the sum of all cells.
     pub fn total(&self) -> i64 {
         self.matrix.values().flat_map(BTreeMap::values).sum()
     }
 }
 
-/// A message line, or `None` for a line of another type.
+/// Parses a line of JSON output; `None` for a line of another type.
+///
+/// # Errors
+/// The line is not JSON, or a message line lacks a field.
 pub fn parse_line(line: &str) -> Result<Option<MessageLine>> {
     let value: serde_json::Value = serde_json::from_str(line)
-        .with_context(|| format!("the agent's line is not JSON: {line}"))?;
+        .with_context(|| format!("the agent wrote a line that is not JSON: {line}"))?;
     if value.get("type").and_then(|kind| kind.as_str()) != Some("message") {
         return Ok(None);
     }
     serde_json::from_value(value)
         .map(Some)
-        .with_context(|| format!("a message line of another shape: {line}"))
+        .with_context(|| format!("a message line lacks a field: {line}"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What an agent writes.
+//! The output of an agent that has ended.
 
 use std::process::ExitStatus;
 
@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result};
 use super::message::{MessageLine, parse_line};
 use crate::blame::Blame;
 
-/// What an agent left behind.
+/// The output of an agent that has ended.
 #[derive(Debug)]
 pub struct AgentOutput {
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
     /// All message lines.
     pub messages: Vec<MessageLine>,
@@ -18,14 +18,14 @@ pub struct AgentOutput {
     pub others: Vec<String>,
     /// The line of type `summary`.
     pub summary: Option<serde_json::Value>,
-    /// Lines that could not be read; there must be none.
+    /// Errors of lines that could not be parsed.
     pub errors: Vec<String>,
-    /// Its standard error.
+    /// The lines of its standard error.
     pub stderr: Vec<String>,
 }
 
 impl AgentOutput {
-    /// The output of an agent that has ended: its lines on standard output and on standard error.
+    /// Parses the lines of an agent that has ended.
     pub fn new<'a>(
         status: ExitStatus,
         stdout: impl IntoIterator<Item = &'a str>,
@@ -39,12 +39,12 @@ impl AgentOutput {
         lines.into_output(status)
     }
 
-    /// Who is to blame, by its summary.
+    /// Returns the blame in its summary.
     pub fn blame(&self) -> Result<Blame> {
         Blame::of(self.summary.as_ref().context("no summary from the agent")?)
     }
 
-    /// Events lost, by the agent's own account; `None` when it gave none.
+    /// Returns the events lost, of all kinds, by its summary; `None` without a summary.
     pub fn lost(&self) -> Option<u64> {
         let kinds = self
             .summary
@@ -56,11 +56,11 @@ impl AgentOutput {
     }
 }
 
-/// The lines so far.
+/// The lines of a running agent.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    /// Lines of standard output that are not parsed yet: while it measures, the lab only stores
-    /// them.
+    /// Lines of standard output that are not parsed yet: during a measurement they are only
+    /// stored.
     pub(super) unparsed: Vec<String>,
     pub(super) messages: Vec<MessageLine>,
     others: Vec<String>,
@@ -79,7 +79,7 @@ impl Lines {
         }
     }
 
-    /// Everything that was written, by an agent that ended like this.
+    /// Parses the rest and returns the output of an agent that ended with `status`.
     pub(super) fn into_output(mut self, status: ExitStatus) -> AgentOutput {
         self.parse();
         let summary = self

@@ -13,15 +13,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum LabProcess {
-    /// A small FIX receiver that waits for one known reason, and writes down when
+    /// A small FIX receiver that waits for one known reason and logs when
     Victim(victim::VictimOptions),
     /// A receiver with many sessions on several threads
     Crowd(crowd::CrowdOptions),
-    /// A short-lived process on a node that has nothing to do with the others
+    /// A short-lived process without a part in the experiment
     Neighbour(neighbour::NeighbourOptions),
-    /// Burns one CPU
+    /// Keep one CPU busy
     Spin(spin::SpinOptions),
-    /// Reads standard input slowly: the process behind a full pipe
+    /// Read standard input slowly: the process behind a full pipe
     Drain(victim::DrainOptions),
 }
 

@@ -1,4 +1,4 @@
-//! Every thread has sessions of its own, and waits for all of them at once.
+//! Every thread has its own sessions and waits for all of them at once.
 
 use std::os::fd::AsFd as _;
 
@@ -11,7 +11,7 @@ use super::session::ClientSession;
 use super::worker::{MessageWork, Worker};
 use super::{CrowdOptions, ReaderModel};
 
-/// Deals the sessions out to the threads, like cards.
+/// Distributes the sessions over the threads, round robin.
 pub(super) fn run(options: &CrowdOptions, work: &MessageWork) -> Result<()> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..options.threads)
@@ -30,7 +30,7 @@ pub(super) fn run(options: &CrowdOptions, work: &MessageWork) -> Result<()> {
     })
 }
 
-/// One thread, from its first connection to the end of its last.
+/// Runs one thread, from its first connection to the end of its last.
 fn follow(options: &CrowdOptions, venues: &[u16], work: &MessageWork) -> Result<()> {
     let mut worker = Worker::of_this_thread(work)?;
     let mut waiter = match options.readers {
@@ -52,7 +52,7 @@ fn follow(options: &CrowdOptions, venues: &[u16], work: &MessageWork) -> Result<
                 continue;
             }
             let (venue, connection) = (session.venue, session.connection);
-            // Closing takes it out of the epoll instance too.
+            // Closing removes it from the epoll instance.
             sessions[slot] = None;
             if connection < options.connections {
                 let session = ClientSession::log_on(venue, connection + 1)?;
@@ -78,7 +78,7 @@ impl Waiter {
         Ok(())
     }
 
-    /// Waits until some of the sessions can be read.
+    /// Waits until some sessions are readable and returns their slots.
     fn ready(&self, sessions: &[Option<ClientSession>]) -> Result<Vec<usize>> {
         match self {
             Self::Epoll(epoll) => {

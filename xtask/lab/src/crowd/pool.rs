@@ -1,4 +1,4 @@
-//! A pool: all threads wait on one epoll instance, and whoever is woken reads the session.
+//! A pool: all threads wait on one epoll instance, and the one that is woken reads the session.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,8 +11,8 @@ use super::CrowdOptions;
 use super::session::ClientSession;
 use super::worker::{MessageWork, Worker};
 
-/// How often a thread looks whether all is over, milliseconds.
-const LOOK_MS: u16 = 200;
+/// The interval at which a thread checks whether all sessions have ended, milliseconds.
+const CHECK_MS: u16 = 200;
 
 struct Pool {
     epoll: Epoll,
@@ -33,7 +33,7 @@ pub(super) fn run(options: &CrowdOptions, work: &MessageWork) -> Result<()> {
     for (slot, session) in pool.sessions.iter().enumerate() {
         let session = session
             .lock()
-            .map_err(|_| anyhow!("no thread has begun yet"))?;
+            .map_err(|_| anyhow!("a lock that no thread has taken is poisoned"))?;
         pool.epoll.add(&session.stream, armed(slot))?;
     }
     std::thread::scope(|scope| {
@@ -49,7 +49,7 @@ pub(super) fn run(options: &CrowdOptions, work: &MessageWork) -> Result<()> {
     })
 }
 
-/// One thread at a time is woken for a session.
+/// Returns an event that wakes one thread at a time for a session.
 fn armed(slot: usize) -> EpollEvent {
     EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, slot as u64)
 }
@@ -58,7 +58,7 @@ impl Pool {
     fn follow(&self, work: &MessageWork) -> Result<()> {
         let mut worker = Worker::of_this_thread(work)?;
         loop {
-            // Left only through a wait: it ends what was read last.
+            // The loop ends only after a wait, which is the hand-off of what was read last.
             let Some(slot) = worker.wait(|| self.ready())? else {
                 if self.open.load(Ordering::Acquire) > 0 {
                     continue;
@@ -77,10 +77,10 @@ impl Pool {
         worker.finish()
     }
 
-    /// A session that can be read; `None` after a while without any.
+    /// Waits for a readable session; `None` after [`CHECK_MS`] without one.
     fn ready(&self) -> Result<Option<usize>> {
         let mut events = [EpollEvent::empty()];
-        match self.epoll.wait(&mut events, EpollTimeout::from(LOOK_MS)) {
+        match self.epoll.wait(&mut events, EpollTimeout::from(CHECK_MS)) {
             Ok(0) | Err(Errno::EINTR) => Ok(None),
             Ok(_) => Ok(Some(events[0].data() as usize)),
             Err(error) => Err(error.into()),

@@ -1,4 +1,4 @@
-//! The client's side of one connection.
+//! The client's side of one connection to a venue.
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpStream};
@@ -11,17 +11,17 @@ use nix::sys::socket::{MsgFlags, recv};
 use crate::clock::{self, Resolution};
 use crate::fix::{FixWriter, MessageFields, MessageFramer};
 
-/// One connection to a venue.
+/// A connection to a venue.
 pub(super) struct ClientSession {
     pub(super) venue: u16,
     pub(super) local: u16,
-    /// How many connections to the venue there have been, this one included.
+    /// The number of this connection to the venue, from 1.
     pub(super) connection: u32,
     pub(super) stream: TcpStream,
     cutter: MessageFramer,
 }
 
-/// What a receive call brought.
+/// The outcome of a receive call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReceiveOutcome {
     Bytes,
@@ -46,10 +46,10 @@ impl ClientSession {
         })
     }
 
-    /// One receive call, the first thing done here.
+    /// Makes one receive call; nothing runs before it.
     pub(super) fn receive(&mut self, buffer: &mut [u8]) -> Result<ReceiveOutcome> {
         match recv(self.stream.as_raw_fd(), buffer, MsgFlags::empty()) {
-            // The venue is gone with bytes of ours unread: the same as an orderly end here.
+            // A venue that closes with unread bytes resets the connection: an orderly end here.
             Ok(0) | Err(Errno::ECONNRESET) => Ok(ReceiveOutcome::End),
             Ok(length) => {
                 self.cutter.push(&buffer[..length]);
@@ -60,7 +60,7 @@ impl ClientSession {
         }
     }
 
-    /// The next whole message of what was received.
+    /// Returns the next complete message that was received.
     pub(super) fn next_message(&mut self) -> Option<MessageFields> {
         self.cutter.next_message()
     }

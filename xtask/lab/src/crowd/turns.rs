@@ -1,4 +1,4 @@
-//! A session that moves: its threads read it in turn, and each hands it on after some messages.
+//! Threads that read a session in turn: each passes it on after some messages.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -8,14 +8,14 @@ use super::CrowdOptions;
 use super::session::ClientSession;
 use super::worker::{MessageWork, Worker};
 
-/// The right to read, and what goes with it.
+/// The right to read a session; it moves from thread to thread.
 struct ReadToken {
     session: ClientSession,
-    /// The venue has closed; threads that have not seen that yet.
-    unaware: Option<usize>,
+    /// Once the venue has closed: the threads that have not read the end of the stream yet.
+    remaining: Option<usize>,
 }
 
-/// Every session gets threads of its own.
+/// Starts threads for every session.
 pub(super) fn run(options: &CrowdOptions, work: &MessageWork) -> Result<()> {
     std::thread::scope(|scope| {
         let mut threads = Vec::new();
@@ -24,7 +24,7 @@ pub(super) fn run(options: &CrowdOptions, work: &MessageWork) -> Result<()> {
                 (0..options.threads).map(|_| channel()).unzip();
             let first = ReadToken {
                 session: ClientSession::log_on(venue, 1)?,
-                unaware: None,
+                remaining: None,
             };
             let _waits_here = senders.first().map(|sender| sender.send(first));
             for (thread, mine) in receivers.into_iter().enumerate() {
@@ -41,7 +41,7 @@ pub(super) fn run(options: &CrowdOptions, work: &MessageWork) -> Result<()> {
     })
 }
 
-/// One thread: every turn it gets, until it has seen the end of the stream.
+/// Runs one thread: it reads in each of its turns, until the end of the stream.
 fn follow(
     options: &CrowdOptions,
     mine: &Receiver<ReadToken>,
@@ -51,26 +51,26 @@ fn follow(
     let mut worker = Worker::of_this_thread(work)?;
     while let Ok(mut turn) = worker.rest(|| mine.recv())? {
         let mut read = 0;
-        while turn.unaware.is_none() && read < options.turn {
+        while turn.remaining.is_none() && read < options.turn {
             match worker.read(&mut turn.session)? {
                 Some(messages) => read += messages,
-                None => turn.unaware = Some(options.threads),
+                None => turn.remaining = Some(options.threads),
             }
         }
-        let last = match &mut turn.unaware {
+        let last = match &mut turn.remaining {
             None => false,
-            Some(unaware) => {
-                // Every thread looks once more: a receive call ends what it read in its last turn.
-                if *unaware < options.threads {
+            Some(remaining) => {
+                // Every thread makes one more receive call: the hand-off of what it read last.
+                if *remaining < options.threads {
                     worker.read(&mut turn.session)?;
                 }
-                *unaware -= 1;
+                *remaining -= 1;
                 true
             }
         };
-        if turn.unaware != Some(0) {
-            // The next one ends early only when it failed, which it reports itself.
-            let _gone = next.send(turn);
+        if turn.remaining != Some(0) {
+            // A thread that failed has ended early and reports that itself.
+            let _ended = next.send(turn);
         }
         if last {
             break;

@@ -1,4 +1,4 @@
-//! One thread of the crowd: what it does with a message, and what it writes down.
+//! One thread of the crowd: its work on a message, and its log.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::victim::{
     MarkKind, Marks, ThreadUsage, VictimLog, VictimRecord, tag52_victim_handed_off,
 };
 
-/// What is done for every message, by any thread.
+/// The work on every message, the same in all threads.
 #[derive(Clone, Debug)]
 pub(super) struct MessageWork {
     cpu_ns: i64,
@@ -34,7 +34,7 @@ impl MessageWork {
 /// A connection, identified by both its ports.
 type Connection = (u16, u16);
 
-/// The calling thread.
+/// The state of the calling thread.
 pub(super) struct Worker {
     work: MessageWork,
     tid: i32,
@@ -54,8 +54,7 @@ impl Worker {
         })
     }
 
-    /// Runs `wait`, which covers all sessions the thread has read: it is through with all their
-    /// messages.
+    /// Runs `wait`, which waits for all sessions of the thread: the hand-off of all messages read.
     pub(super) fn wait<T>(&mut self, wait: impl FnOnce() -> Result<T>) -> Result<T> {
         self.marks.mark(MarkKind::Work)?;
         let now = (clock::monotonic_ns(), clock::utc_ns());
@@ -67,7 +66,7 @@ impl Worker {
         ready
     }
 
-    /// Runs `wait`, in which the thread reads none of its sessions.
+    /// Runs `wait`, which does not concern the thread's sessions.
     pub(super) fn rest<T>(&mut self, wait: impl FnOnce() -> T) -> Result<T> {
         self.marks.mark(MarkKind::Work)?;
         let waited = wait();
@@ -75,7 +74,7 @@ impl Worker {
         Ok(waited)
     }
 
-    /// One receive call and the work for what it brought; returns how many messages it completed,
+    /// Makes one receive call and does the work for it; returns the number of messages it completed,
     /// `None` at the end of the stream.
     pub(super) fn read(&mut self, session: &mut ClientSession) -> Result<Option<u64>> {
         self.marks.mark(MarkKind::Work)?;
@@ -117,7 +116,7 @@ impl Worker {
         Ok(Some(messages))
     }
 
-    /// Writes everything down.
+    /// Writes the logs.
     pub(super) fn finish(self) -> Result<()> {
         let Self {
             work,
@@ -148,7 +147,7 @@ impl Worker {
     }
 }
 
-/// Stamps the records without a hand-off; afterwards, so that nothing stands before the call.
+/// Sets the hand-off of records without one. It runs after the call, so as not to delay it.
 fn handed_off(records: &mut [VictimRecord], (monotonic, utc): (i64, i64)) {
     let waiting = records
         .iter_mut()

@@ -1,4 +1,4 @@
-//! The client on QuickFIX, as a child process, and what it says about itself.
+//! The QuickFIX client as a child process, and its log.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,50 +12,50 @@ use crate::clock;
 use crate::venue::Venue;
 use workspace::child::Guarded;
 
-/// Where the processor that holds the GIL runs.
+/// Where the processor, which holds the GIL, runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Processor {
-    /// As a thread of the same process: it holds the GIL the engine needs.
+    /// As a thread of the same process: it holds the GIL that the engine needs.
     Thread,
     /// As a process of its own.
     Process,
 }
 
-/// How the client is set up.
+/// The setup of the client.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientSetup {
     /// Where the processor runs.
     pub processor: Processor,
-    /// Elements per list it turns into JSON.
+    /// Elements per list that the processor converts to JSON.
     pub elements: u32,
-    /// MaxLatency in seconds; `None`: the engine does not look at ages.
+    /// MaxLatency in seconds; `None`: the engine does not check ages.
     pub max_latency: Option<u32>,
     /// CPUs of the engine's thread and of the processor.
     pub cpus: Option<(usize, usize)>,
 }
 
-/// One message as the application got it.
+/// One message as the application received it. Nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeliveredMessage {
     /// MsgSeqNum.
     pub seq: u64,
-    /// Tag 52, UTC nanoseconds.
+    /// Tag 52, UTC.
     pub sent_ns: i64,
-    /// `fromApp` began to run: the GIL was got. Monotonic clock, nanoseconds.
+    /// When `fromApp` began to run, with the GIL; monotonic.
     pub begun_ns: i64,
-    /// Right before `fromApp` returned, UTC nanoseconds.
+    /// Right before `fromApp` returned, UTC.
     pub utc_ns: i64,
-    /// The same on the monotonic clock.
+    /// Right before `fromApp` returned, monotonic.
     pub done_ns: i64,
 }
 
 impl DeliveredMessage {
-    /// The application's own figure for the age.
+    /// The age at the end of `fromApp`.
     pub fn age_ns(&self) -> i64 {
         self.utc_ns - self.sent_ns
     }
 
-    /// How old the message was when `fromApp` began to run.
+    /// The age at the beginning of `fromApp`.
     pub fn age_at_begin_ns(&self) -> i64 {
         self.age_ns() - (self.done_ns - self.begun_ns)
     }
@@ -70,7 +70,7 @@ pub struct EngineClient {
 }
 
 impl EngineClient {
-    /// Starts it and waits for its logon at `venue`.
+    /// Starts the client and waits for its logon at `venue`. `database` is a port on 127.0.0.1.
     pub fn start(
         engine: &Engine,
         setup: ClientSetup,
@@ -134,17 +134,17 @@ impl EngineClient {
         Ok(app)
     }
 
-    /// The process the engine runs in.
+    /// Returns the pid of the engine's process.
     pub fn pid(&self) -> i32 {
         self.engine.pid()
     }
 
-    /// Its exit status if it has ended by itself.
+    /// Returns its exit status if it has ended by itself.
     pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
         self.engine.ended()
     }
 
-    /// Ends the processor, lets the engine work off what has come, and reads the record.
+    /// Ends the processor, lets the engine work off its backlog, and reads the log.
     pub fn stop(mut self) -> Result<Vec<DeliveredMessage>> {
         self.engine.signal(Signal::SIGTERM);
         drop(self.processor.take());
@@ -158,11 +158,12 @@ impl EngineClient {
 fn line(text: &str) -> Result<DeliveredMessage> {
     let fields: Vec<&str> = text.split(' ').collect();
     let [seq, stamp, begun, utc, done] = fields[..] else {
-        bail!("odd line in the QuickFIX client's log: {text}")
+        bail!("unexpected line in the QuickFIX client's log: {text}")
     };
     Ok(DeliveredMessage {
         seq: seq.parse()?,
-        sent_ns: clock::parse_utc(stamp).with_context(|| format!("odd tag 52: {stamp}"))?,
+        sent_ns: clock::parse_utc(stamp)
+            .with_context(|| format!("tag 52 cannot be parsed: {stamp}"))?,
         begun_ns: begun.parse()?,
         utc_ns: utc.parse()?,
         done_ns: done.parse()?,

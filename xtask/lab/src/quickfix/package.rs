@@ -1,4 +1,4 @@
-//! The engine itself: built from PyPI's sources, once, and cached under `target/quickfix`.
+//! QuickFIX for Python: built once from PyPI's sources and cached under `target/quickfix`.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::cpython::Interpreter;
 /// The pinned version.
 const VERSION: &str = "1.16.0";
 
-/// Names of folders in which something is built begin so.
+/// Prefix of the folders of unfinished builds.
 const UNFINISHED: &str = "build-";
 
-/// Lines of the build's output that are shown when it fails.
+/// Lines of a failed build's output that are shown.
 const SHOWN_LINES: usize = 25;
 
 /// QuickFIX for one interpreter.
@@ -22,11 +22,11 @@ const SHOWN_LINES: usize = 25;
 pub struct Engine {
     /// The interpreter it was built for.
     pub python: Interpreter,
-    /// For PYTHONPATH.
+    /// The folder with the package, for PYTHONPATH.
     pub packages: PathBuf,
 }
 
-/// Provides QuickFIX for `python`; does nothing when it is there.
+/// Returns QuickFIX for `python`; builds it unless it is cached.
 pub fn engine(python: &Path) -> Result<Engine> {
     let python = Interpreter::find(python)?;
     let cache = workspace::root().join("target/quickfix");
@@ -34,13 +34,13 @@ pub fn engine(python: &Path) -> Result<Engine> {
     std::fs::create_dir_all(&cache)
         .with_context(|| format!("cannot create {}", cache.display()))?;
     let lock = cache.join("lock");
-    // One builds, the others wait for it; the lock ends with the file.
+    // One process builds, the others wait; the lock ends with the file.
     let lock = File::create(&lock).with_context(|| format!("cannot create {}", lock.display()))?;
     lock.lock().context("cannot lock the cache of QuickFIX")?;
     if !packages.is_dir() {
         check_tools(&python)?;
         eprintln!(
-            "building QuickFIX {VERSION} for {}, some minutes (3 on a CPU of its own), once",
+            "building QuickFIX {VERSION} for {}: about 3 minutes, once",
             python.version
         );
         build(&python, &cache, &packages)?;
@@ -48,7 +48,7 @@ pub fn engine(python: &Path) -> Result<Engine> {
     Ok(Engine { python, packages })
 }
 
-/// Says what is missing before minutes are spent.
+/// Checks for the tools of the build, which takes minutes.
 fn check_tools(python: &Interpreter) -> Result<()> {
     let path = python.path.display();
     let runs = |program: &str, arguments: &[&str]| {
@@ -60,7 +60,7 @@ fn check_tools(python: &Interpreter) -> Result<()> {
             .status()
             .is_ok_and(|status| status.success())
     };
-    let install = "on Debian or Ubuntu install what building QuickFIX takes with: \
+    let install = "on Debian or Ubuntu install the build dependencies of QuickFIX with: \
                    apt-get install -y python3-pip python3-dev g++";
     ensure!(
         runs(&path.to_string(), &["-m", "pip", "--version"]),
@@ -80,7 +80,7 @@ fn check_tools(python: &Interpreter) -> Result<()> {
     Ok(())
 }
 
-/// Builds next to the cache and moves it there when it is whole.
+/// Builds in a folder of its own and moves the result to the cache when it is complete.
 fn build(python: &Interpreter, cache: &Path, packages: &Path) -> Result<()> {
     remove_unfinished(cache);
     let folder = tempfile::Builder::new()
@@ -93,10 +93,10 @@ fn build(python: &Interpreter, cache: &Path, packages: &Path) -> Result<()> {
         .args(["--no-binary", "quickfix", "--target"])
         .arg(&built)
         .arg(format!("quickfix=={VERSION}"))
-        // Sources and objects go here too, and with it.
+        // Sources and objects go here too, and are removed with it.
         .env("TMPDIR", folder.path())
         .stdin(Stdio::null());
-    // Nobody debugs it: a quarter less time, and a tenth of the size.
+    // Without debug information: three quarters of the time, a tenth of the size.
     for flags in ["CFLAGS", "CXXFLAGS"] {
         let given = std::env::var(flags).unwrap_or_default();
         pip.env(flags, format!("{given} -g0"));
@@ -112,7 +112,7 @@ fn build(python: &Interpreter, cache: &Path, packages: &Path) -> Result<()> {
         .with_context(|| format!("cannot create {}", packages.display()))
 }
 
-/// Builds that were killed leave their folders behind.
+/// Removes the folders of builds that were killed.
 fn remove_unfinished(cache: &Path) {
     for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
@@ -121,7 +121,7 @@ fn remove_unfinished(cache: &Path) {
     }
 }
 
-/// Runs a command in silence; when it fails, its last lines are the reason.
+/// Runs a command without output; the error has its last lines.
 fn run(command: &mut Command, failure: &str) -> Result<()> {
     let output = command.output().with_context(|| failure.to_owned())?;
     if output.status.success() {

@@ -1,28 +1,28 @@
-//! How long bytes take through a relay.
+//! The delay of a relay.
 
 use std::time::Duration;
 
-/// How long bytes take. They are passed on in order, so a shorter delay never overtakes a longer
-/// one.
+/// The delay of the venue's bytes. They are forwarded in order: a piece with a shorter delay waits
+/// for the ones before it.
 #[derive(Clone, Copy, Debug)]
 pub enum Delay {
-    /// Always the same.
+    /// A constant delay.
     Constant(Duration),
-    /// The first, and `after` the first bytes the second.
+    /// A delay that changes once.
     Changing {
-        /// At the beginning.
+        /// The delay at the beginning.
         first: Duration,
-        /// Later on.
+        /// The delay from then on.
         then: Duration,
-        /// When it changes.
+        /// When it changes, after the first bytes.
         after: Duration,
     },
-    /// Anything between the two, different for each piece, and the same in every run.
+    /// A pseudo-random delay between the two for each piece, the same in every run.
     Jitter(Duration, Duration),
 }
 
 impl Delay {
-    /// Of the `index`th piece, which came `since` the first.
+    /// Returns the delay of the `index`th piece, which came in `since` after the first.
     pub(super) fn of(self, index: u64, since: Duration) -> Duration {
         match self {
             Self::Constant(delay) => delay,

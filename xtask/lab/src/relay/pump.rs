@@ -1,4 +1,4 @@
-//! What passes bytes on.
+//! The loop that forwards the bytes.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -14,8 +14,8 @@ use super::{Delay, RelayedPiece};
 use crate::clock;
 use crate::poll::{self, STOP_CHECK};
 
-/// Accepts one victim, and passes on until both ends are closed or `stop` is set. Returns what was
-/// passed on to the victim, in the order of the stream.
+/// Accepts one victim and forwards until both ends are closed or `stop` is set. Returns the pieces
+/// that were forwarded to the victim, in the order of the stream.
 pub(super) fn run(
     listener: &TcpListener,
     venue: u16,
@@ -47,7 +47,7 @@ pub(super) fn run(
 /// One of the two connections.
 struct RelayEnd {
     stream: TcpStream,
-    /// Its peer may still send.
+    /// The peer may still send.
     open: bool,
 }
 
@@ -57,7 +57,7 @@ impl RelayEnd {
     }
 }
 
-/// The relay at work.
+/// The state of the relay.
 struct Pump<'a> {
     venue: RelayEnd,
     victim: RelayEnd,
@@ -73,13 +73,13 @@ impl Pump<'_> {
         while !self.stop.load(Ordering::Acquire) && self.is_busy() {
             let [venue, victim] = self.wait()?;
             if venue {
-                self.take_from_venue()?;
+                self.read_from_venue()?;
             }
             if victim {
-                self.pass_to_venue()?;
+                self.forward_to_venue()?;
             }
-            self.pass_what_is_due()?;
-            self.pass_the_end();
+            self.forward_due_pieces()?;
+            self.forward_close();
         }
         Ok(())
     }
@@ -88,14 +88,14 @@ impl Pump<'_> {
         self.venue.open || self.victim.open || !self.line.pieces.is_empty()
     }
 
-    /// Waits until there is something to read or to pass on; says which end can be read.
+    /// Waits until there is something to read or to forward; returns which ends are readable.
     fn wait(&self) -> Result<[bool; 2]> {
         let timeout = self
             .line
             .due_in()
             .map_or(STOP_CHECK, |due| due.min(STOP_CHECK));
         let ends = [&self.venue, &self.victim];
-        // An end that is closed would be ready all the time.
+        // A closed end would always be ready.
         let open = ends.iter().filter(|end| end.open);
         let mut fds: Vec<PollFd<'_>> = open
             .map(|end| PollFd::new(end.stream.as_fd(), PollFlags::POLLIN))
@@ -107,7 +107,7 @@ impl Pump<'_> {
         Ok(ends.map(|end| end.open && ready.next().unwrap_or(false)))
     }
 
-    fn take_from_venue(&mut self) -> Result<()> {
+    fn read_from_venue(&mut self) -> Result<()> {
         match read(&mut self.venue.stream, &mut self.buffer)? {
             Some(0) => self.venue.open = false,
             Some(length) => self.line.push(&self.buffer[..length]),
@@ -116,7 +116,7 @@ impl Pump<'_> {
         Ok(())
     }
 
-    fn pass_to_venue(&mut self) -> Result<()> {
+    fn forward_to_venue(&mut self) -> Result<()> {
         match read(&mut self.victim.stream, &mut self.buffer)? {
             Some(0) => {
                 self.victim.open = false;
@@ -128,19 +128,19 @@ impl Pump<'_> {
         Ok(())
     }
 
-    fn pass_what_is_due(&mut self) -> Result<()> {
+    fn forward_due_pieces(&mut self) -> Result<()> {
         while let Some(piece) = self.line.pop_due() {
             write(&mut self.victim.stream, &piece.bytes, self.stop)?;
             self.log.push(RelayedPiece {
                 out_ns: clock::monotonic_ns(),
-                ..piece.passed
+                ..piece.relayed
             });
         }
         Ok(())
     }
 
-    /// Closes towards the victim once the venue has closed and everything is passed on.
-    fn pass_the_end(&mut self) {
+    /// Closes towards the victim once the venue has closed and everything is forwarded.
+    fn forward_close(&mut self) {
         if !self.venue.open && self.line.pieces.is_empty() && !self.closed_to_victim {
             self.closed_to_victim = true;
             let _ = self.victim.stream.shutdown(Shutdown::Write);
@@ -148,13 +148,13 @@ impl Pump<'_> {
     }
 }
 
-/// Bytes on their way.
+/// Bytes that wait for their delay.
 struct Piece {
     bytes: Vec<u8>,
-    passed: RelayedPiece,
+    relayed: RelayedPiece,
 }
 
-/// The bytes of the venue that wait for their time, in order.
+/// The queue of pieces that wait for their delay, in order.
 struct DelayLine {
     delay: Delay,
     pieces: VecDeque<Piece>,
@@ -190,7 +190,7 @@ impl DelayLine {
         self.count += 1;
         self.pieces.push_back(Piece {
             bytes: bytes.to_vec(),
-            passed: RelayedPiece {
+            relayed: RelayedPiece {
                 end: self.end,
                 in_ns,
                 due_ns: self.due_ns,
@@ -199,20 +199,20 @@ impl DelayLine {
         });
     }
 
-    /// How long until the first piece is due; `None` without one.
+    /// Returns the time until the first piece is due; `None` without one.
     fn due_in(&self) -> Option<Duration> {
         let first = self.pieces.front()?;
-        let left = (first.passed.due_ns - clock::monotonic_ns()).max(0);
+        let left = (first.relayed.due_ns - clock::monotonic_ns()).max(0);
         Some(Duration::from_nanos(left.cast_unsigned()))
     }
 
     fn pop_due(&mut self) -> Option<Piece> {
         let first = self.pieces.front()?;
-        (first.passed.due_ns <= clock::monotonic_ns()).then(|| self.pieces.pop_front())?
+        (first.relayed.due_ns <= clock::monotonic_ns()).then(|| self.pieces.pop_front())?
     }
 }
 
-/// Reads what there is: `None` when that is nothing, 0 at the end of the stream.
+/// Reads the available bytes; `None` without any, 0 at the end of the stream.
 fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<Option<usize>> {
     match stream.read(buffer) {
         Ok(length) => Ok(Some(length)),
@@ -224,7 +224,7 @@ fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<Option<usize>> {
     }
 }
 
-/// Writes all of it. An end that is gone takes everything.
+/// Writes all bytes; bytes for an end that has closed are dropped.
 fn write(stream: &mut TcpStream, mut bytes: &[u8], stop: &AtomicBool) -> Result<()> {
     while !bytes.is_empty() && !stop.load(Ordering::Acquire) {
         match stream.write(bytes) {

@@ -1,4 +1,4 @@
-//! What a venue answers its client.
+//! The venue's answers to its client.
 
 use std::io::{ErrorKind, Read as _};
 use std::sync::PoisonError;
@@ -45,7 +45,7 @@ impl VenueSession<'_> {
         }
         while let Some(message) = self.cutter.next_message() {
             self.shared
-                .heard
+                .received
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(ClientMessage {
@@ -54,7 +54,7 @@ impl VenueSession<'_> {
                     ref_seq: message.ref_seq,
                 });
             match message.msg_type.as_str() {
-                _ if self.left => {}
+                _ if self.logged_out => {}
                 "A" => {
                     let interval = self.options.heartbeat.as_secs();
                     self.send("A", &format!("98=0\u{1}108={interval}\u{1}"))?;
@@ -64,10 +64,10 @@ impl VenueSession<'_> {
                     let id = message.test_req_id.unwrap_or_default();
                     self.send("0", &format!("112={id}\u{1}"))?;
                 }
-                "2" => self.give_again()?,
+                "2" => self.resend_lost()?,
                 "5" => {
                     self.send("5", "")?;
-                    self.left = true;
+                    self.logged_out = true;
                 }
                 _ => {}
             }
@@ -75,8 +75,8 @@ impl VenueSession<'_> {
         Ok(())
     }
 
-    /// Sends what was not sent, and fills the rest of the gap with nothing.
-    fn give_again(&mut self) -> Result<()> {
+    /// Sends the lost message and a GapFill for the rest.
+    fn resend_lost(&mut self) -> Result<()> {
         let Some((seq, utc, fields)) = self.lost.take() else {
             return Ok(());
         };
@@ -85,10 +85,10 @@ impl VenueSession<'_> {
         self.options.resolution.write(utc, &mut again);
         again.push(SOH);
         again.push_str(&fields);
-        self.writer.go_on_with(seq);
+        self.writer.set_next_seq(seq);
         self.send("8", &again)?;
         self.send("4", &format!("43=Y{SOH}123=Y{SOH}36={next}{SOH}"))?;
-        self.writer.go_on_with(next);
+        self.writer.set_next_seq(next);
         Ok(())
     }
 }

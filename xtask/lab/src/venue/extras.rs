@@ -1,4 +1,4 @@
-//! What a venue sends besides its stream: copies of what it sent before, and sequence resets.
+//! What a venue sends besides its stream: resends and sequence resets.
 
 use std::time::Duration;
 
@@ -8,48 +8,48 @@ use super::SentMessage;
 use super::session::VenueSession;
 use crate::fix::{SOH, execution_report};
 
-/// Something sent in one go between two ExecutionReports of the stream.
+/// Messages that are sent between two ExecutionReports of the stream.
 #[derive(Clone, Copy, Debug)]
 pub struct Extra {
-    /// After so many ExecutionReports.
+    /// The number of ExecutionReports before it.
     pub after: u64,
-    /// What it is.
+    /// What is sent.
     pub kind: ExtraKind,
 }
 
-/// What is sent in between.
+/// What is sent besides the stream.
 #[derive(Clone, Copy, Debug)]
 pub enum ExtraKind {
     /// An answer to a ResendRequest: a GapFill in place of an administrative message, then copies
-    /// of the ExecutionReports sent last, oldest first, all with 43=Y, their own MsgSeqNum and the
-    /// present time in tag 52.
+    /// of the last ExecutionReports, oldest first, all with 43=Y, their original MsgSeqNum and the
+    /// current time in tag 52.
     Resend {
-        /// How many ExecutionReports.
+        /// Number of ExecutionReports.
         count: usize,
-        /// Tag 122 says that they were sent first so much before they truly were.
+        /// Tag 122 is by this much earlier than the original sending time.
         older: Duration,
-        /// Every so-manyth has no tag 122.
+        /// Every `bare`th resend has no tag 122; 0: all have it.
         bare: usize,
     },
-    /// SequenceReset-GapFill: so many MsgSeqNums are left out.
+    /// SequenceReset-GapFill that skips this number of MsgSeqNums.
     GapFill(u64),
-    /// SequenceReset-Reset: goes on with this MsgSeqNum, used before or not.
+    /// SequenceReset-Reset to this MsgSeqNum, used before or not.
     Reset(u64),
 }
 
-/// Whether a message is a copy of an earlier one (43=Y).
+/// Whether a message is a resend (43=Y).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resend {
-    /// It is not.
+    /// Not a resend.
     No,
-    /// It is; tag 122 as written, UTC nanoseconds.
+    /// A resend with this tag 122 as written, UTC nanoseconds.
     Since(i64),
-    /// It is, and has no tag 122.
+    /// A resend without tag 122.
     Bare,
 }
 
 impl VenueSession<'_> {
-    /// Sends what is due after the ExecutionReports sent so far.
+    /// Sends the extras that are due after the ExecutionReports so far.
     pub(super) fn extras(&mut self) -> Result<()> {
         let (options, reports) = (self.options, self.reports);
         for extra in options.extras.iter().filter(|e| e.after == reports) {
@@ -58,11 +58,11 @@ impl VenueSession<'_> {
                 ExtraKind::GapFill(skip) => {
                     let to = self.writer.next_seq() + 1 + skip;
                     self.send("4", &format!("123=Y{SOH}36={to}{SOH}"))?;
-                    self.writer.go_on_with(to);
+                    self.writer.set_next_seq(to);
                 }
                 ExtraKind::Reset(to) => {
                     self.send("4", &format!("123=N{SOH}36={to}{SOH}"))?;
-                    self.writer.go_on_with(to);
+                    self.writer.set_next_seq(to);
                 }
             }
         }
@@ -93,7 +93,7 @@ impl VenueSession<'_> {
         Ok(())
     }
 
-    /// Sends a message with 43=Y and a MsgSeqNum of old.
+    /// Sends a message with 43=Y and an earlier MsgSeqNum.
     fn copy(
         &mut self,
         msg_type: &'static str,
@@ -111,10 +111,10 @@ impl VenueSession<'_> {
         }
         all.push_str(fields);
         let next = self.writer.next_seq();
-        self.writer.go_on_with(seq);
+        self.writer.set_next_seq(seq);
         let before = self.log.len();
         self.send(msg_type, &all)?;
-        self.writer.go_on_with(next);
+        self.writer.set_next_seq(next);
         if let Some(sent) = self.log.get_mut(before) {
             sent.resend = resend;
         }

@@ -1,4 +1,4 @@
-//! ExtraKind a venue sends, and how.
+//! The options of a venue.
 
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
@@ -7,23 +7,22 @@ use std::time::Duration;
 use super::Extra;
 use crate::clock::Resolution;
 
-/// ExtraKind the venue sends, and how.
+/// The options of a venue.
 #[derive(Clone, Debug)]
 pub struct VenueOptions {
     /// ExecutionReports per second.
     pub rate: f64,
-    /// How many of them are sent in one go.
+    /// ExecutionReports per burst.
     pub burst: u64,
-    /// End of the stream after so many ExecutionReports (those of `prequeue` included); `None`:
-    /// until stopped.
+    /// ExecutionReports in the stream, those of `prequeue` included; `None`: until stopped.
     pub count: Option<u64>,
-    /// ExecutionReports sent in one go right after the logon, before the gate opens.
+    /// ExecutionReports that are sent right after the logon, before the gate opens.
     pub prequeue: u64,
     /// Size of an ExecutionReport in bytes, about.
     pub size: RangeInclusive<usize>,
-    /// How finely tag 52 is written.
+    /// The resolution of tag 52.
     pub resolution: Resolution,
-    /// Where it listens.
+    /// The address it listens on.
     pub address: Ipv4Addr,
     /// TCP_NODELAY. Without it a message waits for the acknowledgement of the one before.
     pub nodelay: bool,
@@ -31,28 +30,27 @@ pub struct VenueOptions {
     pub clock_offset_ns: i64,
     /// SO_SNDBUF in bytes; `None`: the kernel's own tuning.
     pub send_buffer: Option<usize>,
-    /// HeartBtInt: a Heartbeat is sent when nothing else was for so long.
+    /// HeartBtInt: the idle time after which a Heartbeat is sent.
     pub heartbeat: Duration,
-    /// Sample all the time how much of the stream has left the send buffer, and what keeps the
-    /// rest.
-    pub watch_unsent: bool,
-    /// Sent besides the stream.
+    /// Sample how much of the stream has left the send buffer, and what holds back the rest.
+    pub sample_send_buffer: bool,
+    /// What is sent besides the stream.
     pub extras: Vec<Extra>,
     /// Pin its thread to this CPU.
     pub cpu: Option<usize>,
     /// Half-close the connection after `count`, so that the receiver sees the end once it has read
     /// everything.
     pub close_at_end: bool,
-    /// A Heartbeat after every so many ExecutionReports.
+    /// Send a Heartbeat after each batch of this number of ExecutionReports.
     pub beat_every: Option<u64>,
-    /// This ExecutionReport (counted from 1) uses up its MsgSeqNum and is not sent; a ResendRequest
-    /// is answered with it and a gap fill for the rest.
+    /// The ExecutionReport (counted from 1) that is not sent although its MsgSeqNum is used; a
+    /// ResendRequest is answered with it and a GapFill for the rest.
     pub lose: Option<u64>,
     /// SenderCompID.
     pub sender: String,
-    /// Connections taken one after the other, each with a stream of its own.
+    /// Number of consecutive connections, each with a stream of its own.
     pub connections: u32,
-    /// MsgSeqNum begins at 1 with each connection; else it goes on.
+    /// Start each connection at MsgSeqNum 1 instead of continuing.
     pub reset: bool,
 }
 
@@ -70,7 +68,7 @@ impl Default for VenueOptions {
             clock_offset_ns: 0,
             send_buffer: None,
             heartbeat: Duration::from_secs(5),
-            watch_unsent: false,
+            sample_send_buffer: false,
             extras: Vec::new(),
             cpu: None,
             close_at_end: false,
@@ -84,7 +82,7 @@ impl Default for VenueOptions {
 }
 
 impl VenueOptions {
-    /// `count` messages at `rate` a second, then the end of the stream.
+    /// Options for `count` messages at `rate` per second, then the end of the stream.
     pub fn of(rate: f64, count: u64) -> Self {
         Self {
             rate,

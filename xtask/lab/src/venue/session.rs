@@ -18,7 +18,7 @@ use crate::send_buffer::SendBufferSampler;
 
 const STOP_CHECK_NS: i64 = STOP_CHECK.as_nanos() as i64;
 
-/// Serves the clients one after the other; returns everything that was sent whole.
+/// Serves the clients one after the other; returns the messages that were sent completely.
 pub(super) fn serve(
     listener: &TcpListener,
     options: &VenueOptions,
@@ -40,7 +40,7 @@ pub(super) fn serve(
         };
         let mut session = VenueSession::new(stream, options, shared, stop)?;
         if !options.reset {
-            session.writer.resume(next);
+            session.writer.set_next_seq(next);
         }
         session.run()?;
         next = session.writer.next_seq();
@@ -61,13 +61,13 @@ pub(super) struct VenueSession<'a> {
     pub(super) fields: String,
     pub(super) reports: u64,
     pub(super) last_sent: i64,
-    /// Bytes given to the socket.
+    /// Bytes written to the socket.
     pub(super) written: u64,
-    pub(super) unsent: Option<SendBufferSampler>,
-    /// The report that was not sent: its MsgSeqNum, its time in UTC nanoseconds, its fields.
+    pub(super) sampler: Option<SendBufferSampler>,
+    /// The lost report: MsgSeqNum, time in UTC nanoseconds, fields.
     pub(super) lost: Option<(u64, i64, String)>,
-    /// The client has logged out; it closes the connection.
-    pub(super) left: bool,
+    /// The client has logged out and closes the connection.
+    pub(super) logged_out: bool,
     pub(super) closed: bool,
 }
 
@@ -83,8 +83,8 @@ impl<'a> VenueSession<'a> {
         if let Some(bytes) = options.send_buffer {
             setsockopt(&stream.as_fd(), sockopt::SndBuf, &bytes).context("SO_SNDBUF")?;
         }
-        let unsent = options
-            .watch_unsent
+        let sampler = options
+            .sample_send_buffer
             .then(|| SendBufferSampler::start(&stream));
         Ok(Self {
             stream,
@@ -92,7 +92,7 @@ impl<'a> VenueSession<'a> {
             shared,
             stop,
             written: 0,
-            unsent: unsent.transpose()?,
+            sampler: sampler.transpose()?,
             writer: FixWriter::new(options.sender.as_str(), "DROP", options.resolution),
             cutter: MessageFramer::default(),
             log: Vec::new(),
@@ -100,13 +100,13 @@ impl<'a> VenueSession<'a> {
             reports: 0,
             last_sent: clock::monotonic_ns(),
             lost: None,
-            left: false,
+            logged_out: false,
             closed: false,
         })
     }
 
     pub(super) fn over(&self) -> bool {
-        self.left || self.gone()
+        self.logged_out || self.gone()
     }
 
     pub(super) fn gone(&self) -> bool {
@@ -133,18 +133,18 @@ impl<'a> VenueSession<'a> {
                 self.beat()?;
             }
         }
-        while self.left && !self.gone() {
+        while self.logged_out && !self.gone() {
             if !poll::wait(&self.stream, PollFlags::POLLIN, STOP_CHECK)?.is_empty() {
                 self.answer()?;
             }
         }
-        if !self.closed && !self.left && !self.options.close_at_end {
+        if !self.closed && !self.logged_out && !self.options.close_at_end {
             self.send("5", "")?;
         }
         Ok(())
     }
 
-    /// Sends the reports at an even pace.
+    /// Sends the ExecutionReports at a steady rate.
     fn stream_reports(&mut self) -> Result<()> {
         let step = SECOND as f64 / self.options.rate;
         let burst = self.options.burst.max(1);
@@ -155,7 +155,7 @@ impl<'a> VenueSession<'a> {
             self.listen_until(due)?;
             let late = clock::monotonic_ns() - due;
             if late > SECOND {
-                // Stalled by a closed window: go on at the same pace instead of sending a burst.
+                // Stalled by a closed window: continue at the same rate instead of sending a burst.
                 start += late;
             }
             if clock::monotonic_ns() >= due && !self.over() {
@@ -170,14 +170,14 @@ impl<'a> VenueSession<'a> {
     /// Sends one ExecutionReport.
     pub(super) fn report(&mut self) -> Result<()> {
         let (low, high) = (*self.options.size.start(), *self.options.size.end());
-        // Sizes that look random and are the same in every run.
+        // Pseudo-random sizes, the same in every run.
         let size =
             low + (self.reports.wrapping_mul(2_654_435_761) >> 7) as usize % (high - low + 1);
         let mut fields = std::mem::take(&mut self.fields);
         execution_report(self.reports + 1, size, &mut fields);
         if self.options.lose == Some(self.reports + 1) {
             let seq = self.writer.next_seq();
-            self.writer.go_on_with(seq + 1);
+            self.writer.set_next_seq(seq + 1);
             self.lost = Some((seq, clock::utc_ns(), fields.clone()));
         } else {
             self.send("8", &fields)?;
@@ -203,8 +203,8 @@ impl<'a> VenueSession<'a> {
         Ok(())
     }
 
-    /// Sends one message, whatever the window: gives up only when the venue stops or the client is
-    /// gone.
+    /// Sends one message and waits for the window if necessary. It gives up only when the venue stops
+    /// or the client has closed.
     pub(super) fn send(&mut self, msg_type: &'static str, fields: &str) -> Result<()> {
         let seq = self.writer.next_seq();
         let (monotonic, utc) = (clock::monotonic_ns(), clock::utc_ns());
@@ -216,8 +216,8 @@ impl<'a> VenueSession<'a> {
                 Ok(length) => {
                     rest = &rest[length..];
                     self.written += length as u64;
-                    if let Some(watch) = &self.unsent {
-                        watch.written(self.written);
+                    if let Some(sampler) = &self.sampler {
+                        sampler.written(self.written);
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -253,10 +253,10 @@ impl<'a> VenueSession<'a> {
         Ok(())
     }
 
-    /// The log, with the samples of the send buffer.
+    /// Returns the log with the samples of the send buffer.
     fn into_log(mut self) -> Result<Vec<SentMessage>> {
-        if let Some(watch) = self.unsent {
-            let samples = watch.stop()?;
+        if let Some(sampler) = self.sampler {
+            let samples = sampler.stop()?;
             for sent in &mut self.log {
                 let left = samples.left(sent.end);
                 sent.limited_ns = left.map(|left| samples.limited(sent.sent_monotonic_ns, left));

@@ -18,7 +18,7 @@ use super::marks::MarkKind;
 use crate::{clock, cpu};
 use workspace::child::{self, Guarded};
 
-/// What a message has to wait for.
+/// What a message waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Inject {
     /// nothing
@@ -51,13 +51,13 @@ const PIPE_BYTES: usize = 4096;
 /// Bytes written to the file per message.
 const SYNCED_BYTES: usize = 2 << 20;
 
-/// One injected cause, ready to be waited for.
+/// One injected cause, set up.
 pub(super) enum Injection {
     None,
     Mutex(Arc<Mutex<u64>>),
     Pipe {
         writer: PipeWriter,
-        /// Who has the other end, if it is a process; it ends with this one.
+        /// The process at the other end, if it is one; it ends with this one.
         _sink: Option<Guarded>,
     },
     Pause {
@@ -74,7 +74,7 @@ pub(super) enum Injection {
 }
 
 impl Injection {
-    /// All causes asked for, to be waited for in turn.
+    /// Sets up all injected causes.
     pub(super) fn all(options: &VictimOptions) -> Result<Vec<Self>> {
         let start = |&inject| Self::start(inject, options);
         options.inject.iter().map(start).collect()
@@ -137,7 +137,7 @@ impl Injection {
         })
     }
 
-    /// What a stretch of waiting for it is, if it can take any time.
+    /// Returns the kind of mark that ends a wait for it; `None` without a wait.
     pub(super) fn kind(&self) -> Option<MarkKind> {
         match self {
             Self::None => None,
@@ -146,7 +146,7 @@ impl Injection {
         }
     }
 
-    /// Waits for the injected cause; returns the time that took, nanoseconds.
+    /// Waits for the injected cause; returns the time it took, nanoseconds.
     pub(super) fn wait(&mut self) -> Result<i64> {
         let start = clock::monotonic_ns();
         match self {
@@ -189,16 +189,16 @@ impl Injection {
     }
 }
 
-/// VictimOptions of the hidden subcommand `drain`: the process behind a full pipe.
+/// The options of `victims drain`: the process behind a full pipe.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DrainOptions {
-    /// How long it takes per message, microseconds.
+    /// Time per message, microseconds.
     #[arg(long)]
     pub hold_us: u64,
 }
 
 impl DrainOptions {
-    /// Reads standard input to its end.
+    /// Reads standard input slowly, to its end.
     pub fn run(&self) -> Result<()> {
         child::die_with_parent();
         cpu::precise_sleeps();

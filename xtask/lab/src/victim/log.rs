@@ -9,7 +9,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use super::marks::{Mark, MarkKind};
 use crate::sched::Schedstat;
 
-/// One message. All instants are nanoseconds, on the monotonic clock unless said otherwise.
+/// One message. Instants are monotonic nanoseconds unless noted otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VictimRecord {
     /// MsgSeqNum.
@@ -22,21 +22,21 @@ pub struct VictimRecord {
     pub injected_ns: i64,
     /// Right before the next entry into a receive call or a wait.
     pub handed_off_ns: i64,
-    /// The same, UTC.
+    /// The same instant, UTC.
     pub handed_off_utc_ns: i64,
 }
 
-/// What the reading thread cost.
+/// The resource usage of the reading thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ThreadUsage {
-    /// The kernel's own account of the reading thread.
+    /// Its schedstat.
     pub schedstat: Schedstat,
-    /// Voluntary and involuntary context switches of the thread.
+    /// Its voluntary and involuntary context switches.
     pub switches: (i64, i64),
 }
 
 impl ThreadUsage {
-    /// The calling thread's account; `tid` is its id.
+    /// Reads the usage of the calling thread, whose id is `tid`.
     pub fn now(tid: i32) -> Result<Self> {
         let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
         Ok(Self {
@@ -49,14 +49,14 @@ impl ThreadUsage {
     }
 }
 
-/// Everything a victim writes down.
+/// The log of a victim.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VictimLog {
-    /// One entry per message.
+    /// One record per message.
     pub records: Vec<VictimRecord>,
-    /// The account of the reading thread, if it was asked for.
+    /// The marks of the reading thread, with `--marks`.
     pub marks: Vec<Mark>,
-    /// The thread's account at the end.
+    /// The thread's usage at the end.
     pub usage: ThreadUsage,
 }
 
@@ -80,14 +80,14 @@ impl VictimLog {
         }
         for mark in &self.marks {
             let Mark {
-                did,
+                kind,
                 at_ns,
                 cpu_ns,
                 delay_ns,
                 throttled_ns,
             } = mark;
-            let did = did.letter();
-            let _ = writeln!(text, "{did} {at_ns} {cpu_ns} {delay_ns} {throttled_ns}");
+            let kind = kind.letter();
+            let _ = writeln!(text, "{kind} {at_ns} {cpu_ns} {delay_ns} {throttled_ns}");
         }
         let ThreadUsage {
             schedstat,
@@ -107,7 +107,7 @@ impl VictimLog {
             .with_context(|| format!("cannot read {}", path.display()))?;
         let mut log = Self::default();
         for line in text.lines() {
-            let (did, figures) = match line.split_once(' ') {
+            let (kind, figures) = match line.split_once(' ') {
                 Some((letter, rest)) if letter.parse::<u64>().is_err() => {
                     (MarkKind::from_letter(letter), rest)
                 }
@@ -117,10 +117,11 @@ impl VictimLog {
                 .split(' ')
                 .map(str::parse)
                 .collect::<Result<_, _>>()
-                .with_context(|| format!("odd line in a victim's log: {line}"))?;
+                .with_context(|| format!("unexpected line in a victim's log: {line}"))?;
             match numbers[..] {
                 [at_ns, cpu_ns, delay_ns, throttled_ns] => log.marks.push(Mark {
-                    did: did.with_context(|| format!("odd line in a victim's log: {line}"))?,
+                    kind: kind
+                        .with_context(|| format!("unexpected line in a victim's log: {line}"))?,
                     at_ns,
                     cpu_ns,
                     delay_ns,
@@ -152,7 +153,7 @@ impl VictimLog {
                     };
                     log.usage.switches = (voluntary, involuntary);
                 }
-                _ => anyhow::bail!("odd line in a victim's log: {line}"),
+                _ => anyhow::bail!("unexpected line in a victim's log: {line}"),
             }
         }
         Ok(log)
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_it_wrote() {
+    fn a_log_reads_back_as_written() {
         let record = VictimRecord {
             seq: 7,
             received_ns: 1,
@@ -178,8 +179,8 @@ mod tests {
             run_delay_ns: 9,
             slices: 10,
         };
-        let mark = |did| Mark {
-            did,
+        let mark = |kind| Mark {
+            kind,
             at_ns: 13,
             cpu_ns: 14,
             delay_ns: 15,

@@ -1,5 +1,4 @@
-//! The victim's own account of its reading thread: a chain of instants with the kernel's counters
-//! at each.
+//! Marks of the victim's reading thread: a chain of instants with the kernel's counters at each.
 //!
 //! Between two marks the thread was on a CPU for the difference of `cpu_ns`, runnable without one
 //! for that of `delay_ns`, and asleep for the rest. All of it comes from the clocks and from /proc,
@@ -14,23 +13,23 @@ use anyhow::{Context as _, Result};
 use crate::cgroup::CpuStat;
 use crate::clock;
 
-/// What the thread was doing up to a mark.
+/// What the thread did before a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarkKind {
-    /// In a receive call, or a wait for one: it may have slept for want of bytes.
+    /// A receive call or a wait for one: it may have slept for lack of bytes.
     Receive,
-    /// Computing: it did not sleep.
+    /// Computing, without sleep.
     Work,
-    /// Without the CPU, found by two readings of the clock in a loop that does not sleep.
+    /// Without the CPU: the clock jumped between two readings in a loop that does not sleep.
     Gap,
-    /// Around a lock.
+    /// A wait for a lock.
     Lock,
-    /// Around anything else that sleeps.
+    /// Any other call that sleeps.
     Block,
 }
 
 impl MarkKind {
-    /// The letter in the log.
+    /// Returns its letter in the log.
     pub(super) fn letter(self) -> char {
         match self {
             Self::Receive => 'r',
@@ -41,8 +40,8 @@ impl MarkKind {
         }
     }
 
-    /// The one with this letter in the log.
-    pub fn from_letter(letter: &str) -> Option<Self> {
+    /// Parses a letter of the log.
+    pub(super) fn from_letter(letter: &str) -> Option<Self> {
         Some(match letter {
             "r" => Self::Receive,
             "w" => Self::Work,
@@ -54,11 +53,11 @@ impl MarkKind {
     }
 }
 
-/// The end of a stretch. Nanoseconds.
+/// An instant of the thread, with cumulative counters. Nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// What the thread did since the mark before.
-    pub did: MarkKind,
+    /// What the thread did since the previous mark.
+    pub kind: MarkKind,
     /// `CLOCK_MONOTONIC`.
     pub at_ns: i64,
     /// `CLOCK_THREAD_CPUTIME_ID`.
@@ -69,10 +68,10 @@ pub struct Mark {
     pub throttled_ns: i64,
 }
 
-/// The clock may go on by so much between two readings of it in a loop, nanoseconds.
-const LOOP_NS: i64 = 30_000;
+/// The longest time between two clock readings in a loop without losing the CPU, nanoseconds.
+const MAX_LOOP_NS: i64 = 30_000;
 
-/// Takes marks of the calling thread, or none at all.
+/// Takes marks of the calling thread, if enabled.
 pub(crate) struct Marks {
     schedstat: Option<File>,
     cpu_stat: Option<File>,
@@ -80,15 +79,15 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// Marks of the calling thread, if they are `wanted`; `cpu_stat` is that of the cgroup with the
-    /// quota.
-    pub(crate) fn of_this_thread(wanted: bool, cpu_stat: Option<&Path>) -> Result<Self> {
+    /// Starts with a first mark of the calling thread if `enabled`; `cpu_stat` is that of the cgroup
+    /// with the quota.
+    pub(crate) fn of_this_thread(enabled: bool, cpu_stat: Option<&Path>) -> Result<Self> {
         let open = |path: &Path| {
             File::open(path).with_context(|| format!("cannot open {}", path.display()))
         };
         let schedstat = Path::new("/proc/thread-self/schedstat");
         let mut marks = Self {
-            schedstat: wanted.then(|| open(schedstat)).transpose()?,
+            schedstat: enabled.then(|| open(schedstat)).transpose()?,
             cpu_stat: cpu_stat.map(open).transpose()?,
             marks: Vec::new(),
         };
@@ -96,22 +95,22 @@ impl Marks {
         Ok(marks)
     }
 
-    /// The thread has done this until now.
-    pub(crate) fn mark(&mut self, did: MarkKind) -> Result<()> {
+    /// Takes a mark: the thread has done this until now.
+    pub(crate) fn mark(&mut self, kind: MarkKind) -> Result<()> {
         let Some(schedstat) = &self.schedstat else {
             return Ok(());
         };
         loop {
             let (at_ns, cpu_ns) = (clock::monotonic_ns(), clock::thread_cpu_ns());
             let mark = Mark {
-                did,
+                kind,
                 at_ns,
                 cpu_ns,
                 delay_ns: run_delay(schedstat)?,
                 throttled_ns: self.cpu_stat.as_ref().map_or(Ok(0), throttled)?,
             };
-            // Preempted in between, the readings would not be of one instant.
-            if clock::monotonic_ns() - at_ns < LOOP_NS {
+            // If the thread was preempted in between, the readings belong to different instants.
+            if clock::monotonic_ns() - at_ns < MAX_LOOP_NS {
                 self.marks.push(mark);
                 return Ok(());
             }
@@ -127,19 +126,19 @@ impl Marks {
         let (mut last, mut last_cpu) = (clock::monotonic_ns(), begin);
         self.mark(MarkKind::Work)?;
         while last_cpu - begin < ns {
-            // From the newest mark on, so that nothing between it and the loop goes unseen.
+            // From the newest mark on, so that no gap between it and the loop is missed.
             if let Some(mark) = self.marks.last()
                 && mark.at_ns > last
             {
                 (last, last_cpu) = (mark.at_ns, mark.cpu_ns);
             }
             let (now, cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
-            if now - last > LOOP_NS
+            if now - last > MAX_LOOP_NS
                 && let Some(before) = self.marks.last()
             {
-                // Up to the gap the delays are as they were: they only grow in gaps.
+                // Delays only grow in gaps: until this one they are those of the last mark.
                 let before = Mark {
-                    did: MarkKind::Work,
+                    kind: MarkKind::Work,
                     at_ns: last,
                     cpu_ns: last_cpu,
                     ..*before
@@ -166,7 +165,7 @@ fn run_delay(schedstat: &File) -> Result<i64> {
     let mut buffer = [0; 96];
     let mut words = read(schedstat, &mut buffer)?.split(' ');
     let delay = words.nth(1).and_then(|word| word.parse().ok());
-    delay.context("schedstat reads oddly")
+    delay.context("schedstat cannot be parsed")
 }
 
 fn throttled(cpu_stat: &File) -> Result<i64> {

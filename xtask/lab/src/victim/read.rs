@@ -1,4 +1,4 @@
-//! Every way a program may read a socket.
+//! The ways in which a program may read a socket.
 
 use std::io::IoSliceMut;
 use std::net::TcpStream;
@@ -66,14 +66,14 @@ impl<'a> SocketReceiver<'a> {
         })
     }
 
-    /// Waits for bytes and returns them; empty at the end of the stream. The first thing it does is
-    /// to enter the system call.
+    /// Waits for bytes and returns them; empty at the end of the stream. It enters the system call
+    /// at once.
     pub(super) fn receive(&mut self) -> Result<&[u8]> {
         loop {
             match self.once() {
                 Ok(length) => return Ok(&self.buffer[..length]),
                 Err(Errno::EINTR | Errno::EAGAIN) => {}
-                // The venue is gone with bytes of ours unread: the same as an orderly end here.
+                // A venue that closes with unread bytes resets the connection: an orderly end here.
                 Err(Errno::ECONNRESET) => return Ok(&[]),
                 Err(error) => return Err(error.into()),
             }

@@ -40,8 +40,8 @@ fn holds_are_distinguished_from_hand_overs(
 ) {
     let found = WaitTotals::of(incident.charges.rows("lock_wait").filter(is_processor));
     let truth = &summary.account.gil;
-    for share in truth.beside(&found) {
-        assert!(share.holds(), "{share:?}: {found:?} beside {truth:?}");
+    for share in truth.share_errors(&found) {
+        assert!(share.passes(), "{share:?}: {found:?} beside {truth:?}");
     }
 }
 
@@ -61,13 +61,18 @@ fn bystanders_are_blamed_for_no_lock() {
     let (summary, incident) = demonstrate(DemoMode::Thread, 8);
     processor_is_blamed(&incident);
     let blame = &incident.charges;
-    let of_all = |row: &BlameEntry| runners.are(row) || distant.are(row);
+    let of_all = |row: &BlameEntry| runners.are_charged_by(row) || distant.are_charged_by(row);
     assert_eq!(blame.charged("lock_wait", of_all), 0, "{blame:?}");
     // For its CPU, which they had, they are.
     let ingest = summary.account.schedstat;
     let theirs = runners.share(ingest.on_cpu_ns).expect("/proc/stat");
-    assert_eq!(blame.charged("run_queue", |row| distant.are(row)), 0);
-    let waited = blame.rows("run_queue").filter(|row| runners.are(row));
+    assert_eq!(
+        blame.charged("run_queue", |row| distant.are_charged_by(row)),
+        0
+    );
+    let waited = blame
+        .rows("run_queue")
+        .filter(|row| runners.are_charged_by(row));
     let waited: u64 = waited.map(|row| row.waits_ns).sum();
     // Each wait once: how many messages waited with it is chance. Where other programs had the CPU
     // for long, the bystanders may be among those that are not named.

@@ -134,7 +134,7 @@ fn rivals_on_the_cpu_are_run_queue_and_not_throttle() {
     let run = observe(bench);
     run.dominated_by("run_queue");
     assert!(run.share("throttle") < 0.01, "{}", run.shares());
-    let share = run.blamed("run_queue", |row| runners.are(row));
+    let share = run.blamed("run_queue", |row| runners.are_charged_by(row));
     let theirs = runners
         .share(run.truth.victim.usage.schedstat.on_cpu_ns)
         .expect("/proc/stat");

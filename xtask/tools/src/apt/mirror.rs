@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn archives_are_told_apart_by_their_labels() {
+    fn archives_are_distinguished_by_their_labels() {
         let targets = "Label: Node\nOrigin: Other\nRepo-URI: http://a/x/\n\n\
             Label: Debian-Security\nOrigin: Debian\nRepo-URI: http://b/y/\n\n\
             Label: Debian\nOrigin: Debian\nRepo-URI: http://b/z/\n";

@@ -12,11 +12,11 @@ use lab::sched::Schedstat;
 use nix::sys::signal::Signal;
 use workspace::child::Guarded;
 
-/// Idle for so long: it has nothing left to do. Longer than the 50 ms after which it reads its
-/// ring buffer.
+/// Idle time after which the agent has no work left. It is longer than the 50 ms after which the
+/// agent reads its ring buffer.
 const QUIET: Duration = Duration::from_millis(120);
-/// Its CPU time is read so often. Busy: it ran for half of that; to read an empty ring buffer takes
-/// less.
+/// Interval between readings of its CPU time. It is busy if it ran for half of that; reading an
+/// empty ring buffer takes less.
 const STEP: Duration = Duration::from_micros(500);
 
 /// The name of the recording in the agent's folder.
@@ -31,9 +31,9 @@ pub(super) struct MeasuredAgent {
 /// CPU time, nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CpuTime {
-    /// Of the thread that takes in messages.
+    /// CPU time of the ingest thread.
     pub(super) ingest_ns: u64,
-    /// Of the whole agent.
+    /// CPU time of all threads.
     pub(super) all_ns: u64,
 }
 
@@ -83,7 +83,7 @@ impl MeasuredAgent {
         tasks.map(tid).collect()
     }
 
-    /// What it has used so far.
+    /// Returns its CPU time so far.
     pub(super) fn cpu(&self) -> Result<CpuTime> {
         let pid = self.agent.process.pid();
         let used: HashMap<i32, u64> = self
@@ -98,7 +98,7 @@ impl MeasuredAgent {
         })
     }
 
-    /// Waits until its first thread has nothing left to do, and says since when.
+    /// Waits until its first thread is idle, and returns since when.
     pub(super) fn wait_idle(&self, limit: Duration) -> Result<Instant> {
         let pid = self.agent.process.pid();
         let used_ns = || Schedstat::of(pid, pid).map(|stat| stat.on_cpu_ns);
@@ -119,7 +119,7 @@ impl MeasuredAgent {
         Ok(busy)
     }
 
-    /// Ends it.
+    /// Ends it and returns the totals of its summary.
     pub(super) fn finish(mut self) -> Result<AgentTotals> {
         self.agent.process.signal(Signal::SIGINT);
         let status = self.agent.process.wait(Duration::from_secs(20))?;

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what the agent costs, as throughput.
+//! `cargo xtask bench`: the cost of the agent under load.
 
 mod measured_agent;
 mod node;
@@ -8,18 +8,18 @@ use std::path::Path;
 
 use anyhow::Result;
 
-/// BenchOptions of the subcommand.
+/// The options of `cargo xtask bench`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchOptions {
-    /// BenchKind is measured
+    /// What to measure
     #[command(subcommand)]
     pub bench: BenchKind,
 }
 
-/// BenchKind is measured.
+/// What to measure.
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum BenchKind {
-    /// Recording: messages per second of the reader and of the agent, with it and without
+    /// Recording: messages per second of the reader and of the agent, with and without it
     Record(record::RecordOptions),
     /// A node with many processes that come and go, some with FIX sessions: memory, series and CPU
     /// of `run --all`
@@ -27,7 +27,7 @@ pub enum BenchKind {
 }
 
 impl BenchOptions {
-    /// An agent that is there already.
+    /// Returns the agent given by path, if any.
     pub fn agent(&self) -> Option<&Path> {
         match &self.bench {
             BenchKind::Record(options) => options.agent.as_deref(),
@@ -36,7 +36,7 @@ impl BenchOptions {
     }
 }
 
-/// Measures with the agent in `binary`. Ends with a table.
+/// Measures the agent in `binary` and returns a table.
 pub fn run(options: &BenchOptions, binary: &Path) -> Result<String> {
     match &options.bench {
         BenchKind::Record(options) => record::run(options, binary),

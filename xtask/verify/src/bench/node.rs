@@ -1,5 +1,5 @@
-//! A node under churn: many processes, few of which read FIX, coming and going for minutes. What
-//! the agent keeps must not grow with it.
+//! A node under churn: for minutes, many processes start and end, few of which read FIX. The
+//! agent's memory, descriptors and series must not grow.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -14,37 +14,37 @@ use nix::sys::signal::Signal;
 use lab::agent::LoggedAgent;
 use lab::clock::{self, Resolution};
 use lab::fix::{FixWriter, execution_report};
-use lab::neighbour::GREETING;
+use lab::neighbour::GREETING_BYTES;
 use lab::victims;
 use workspace::child::Guarded;
 
-/// NodeOptions of the subcommand.
+/// The options of `cargo xtask bench node`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct NodeOptions {
-    /// An agent that is there already; without it one is built.
+    /// Use this agent instead of building it.
     #[arg(long)]
     pub agent: Option<PathBuf>,
-    /// For how long, minutes.
+    /// Length of the run, minutes.
     #[arg(long, default_value_t = 10.0)]
     pub minutes: f64,
     /// Processes at a time.
     #[arg(long, default_value_t = 300)]
     pub processes: usize,
-    /// How many of them read a FIX session; half of the others talk something else.
+    /// Processes that read a FIX session; half of the others read another protocol.
     #[arg(long, default_value_t = 64)]
     pub sessions: usize,
-    /// Messages a second of each connection.
+    /// Messages per second of each connection.
     #[arg(long, default_value_t = 10.0)]
     pub rate: f64,
-    /// How long a process lives, seconds, half of that to one and a half times that.
+    /// Mean lifetime of a process, seconds; it varies from half to one and a half of that.
     #[arg(long, default_value_t = 40.0)]
     pub life: f64,
-    /// How long a connection lasts, seconds.
+    /// Lifetime of a connection, seconds.
     #[arg(long, default_value_t = 8.0)]
     pub stay: f64,
 }
 
-/// The other end of all connections: sends to each what its greeting asks for.
+/// Serves all connections: sends FIX or other bytes, as the greeting asks. Returns the port.
 fn serve(rate: f64) -> Result<u16> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let port = listener.local_addr()?.port();
@@ -52,7 +52,7 @@ fn serve(rate: f64) -> Result<u16> {
     std::thread::spawn(move || {
         for (number, stream) in listener.incoming().flatten().enumerate() {
             let body = move || {
-                // The other end leaves when it wants to.
+                // The other end closes at any time.
                 let _left = talk(stream, number, gap);
             };
             let _full = std::thread::Builder::new()
@@ -65,7 +65,7 @@ fn serve(rate: f64) -> Result<u16> {
 
 fn talk(mut stream: TcpStream, number: usize, gap: Duration) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut greeting = [0; GREETING];
+    let mut greeting = [0; GREETING_BYTES];
     stream.read_exact(&mut greeting)?;
     let fix = greeting.starts_with(b"8=FIX");
     let sender = format!("VENUE{}", number % 16);
@@ -107,7 +107,7 @@ impl<'a> NodeProcesses<'a> {
     }
 
     fn process(&mut self, slot: usize) -> Result<Guarded> {
-        let does = match slot {
+        let kind = match slot {
             slot if slot < self.options.sessions => "fix",
             slot if slot % 2 == 0 => "plain",
             _ => "ticks",
@@ -118,7 +118,7 @@ impl<'a> NodeProcesses<'a> {
         self.started += 1;
         let mut command = victims::command("neighbour")?;
         command
-            .args(["--does", does, "--port", &self.port.to_string()])
+            .args(["--kind", kind, "--port", &self.port.to_string()])
             .args(["--life-ms", &millis(self.options.life * share)])
             .args(["--stay-ms", &millis(self.options.stay)])
             .stdin(Stdio::null())
@@ -126,7 +126,7 @@ impl<'a> NodeProcesses<'a> {
         Guarded::spawn(&mut command, "a neighbour")
     }
 
-    /// Replaces those that have ended.
+    /// Replaces the processes that have ended.
     fn churn(&mut self) -> Result<()> {
         for slot in 0..self.slots.len() {
             if self.slots[slot].ended().is_some() {
@@ -151,7 +151,7 @@ struct AgentSample {
     lost: f64,
 }
 
-/// The agent of the node, and its metrics.
+/// The agent under test and the port of its metrics.
 struct NodeAgent {
     agent: LoggedAgent,
     port: u16,
@@ -212,7 +212,7 @@ impl NodeAgent {
             .sum();
         Ok(AgentSample {
             at,
-            rss_kib: rss.context("an odd status")?,
+            rss_kib: rss.context("/proc/PID/status has no VmRSS")?,
             descriptors: fs::read_dir(format!("/proc/{pid}/fd"))?.count(),
             cpu: Duration::from_millis(ticks * 10),
             series: lines().count(),
@@ -224,7 +224,7 @@ impl NodeAgent {
     }
 }
 
-/// Ends with a table.
+/// Runs the bench and returns a table.
 pub(super) fn run(options: &NodeOptions, binary: &Path) -> Result<String> {
     ensure!(
         options.sessions <= options.processes,

@@ -1,4 +1,4 @@
-//! What recording costs.
+//! The cost of recording.
 //!
 //! The reader's throughput: bursts that are in its socket before it goes on, which it takes as fast
 //! as it can, once doing nothing with them and once working on each like an application would. Two
@@ -31,18 +31,18 @@ const BURST: u64 = 20_000;
 const PAUSE: Duration = Duration::from_millis(150);
 /// What a reader works on a message, microseconds: nothing, and no more than a fast engine does.
 const WORK_US: [u64; 2] = [0, 20];
-/// A recording whose size is taken is so long.
+/// Length of a recording whose size is measured.
 const SECONDS: u64 = 10;
-/// A run that takes longer has failed.
+/// The longest time a run may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// RecordOptions of `cargo xtask bench record`.
+/// The options of `cargo xtask bench record`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RecordOptions {
-    /// How often the agents are measured
+    /// Rounds of measurements of the agents
     #[arg(long, default_value_t = 10)]
     pub rounds: usize,
-    /// Bursts for the reader, of each kind
+    /// Bursts for the reader, per configuration
     #[arg(long, default_value_t = 20)]
     pub bursts: u64,
     /// Measure this agent instead of building it
@@ -50,24 +50,24 @@ pub struct RecordOptions {
     pub agent: Option<PathBuf>,
 }
 
-/// What one agent did with what was waiting for it.
+/// Figures of one agent that catches up with waiting events.
 #[derive(Clone, Copy, Debug)]
 struct CatchUp {
     /// Messages a second.
     rate: f64,
-    /// CPU time a message of its first thread, ns.
+    /// CPU time of its ingest thread per message, nanoseconds.
     ingest_ns: f64,
-    /// Of all of it.
+    /// CPU time of all its threads per message, nanoseconds.
     all_ns: f64,
 }
 
-/// How a victim reads.
+/// How the victim reads.
 #[derive(Clone, Copy, Debug)]
 struct ReadCase {
     name: &'static str,
     /// All messages are in the socket before it reads.
     backlog: bool,
-    /// The agents are not stopped, and work side by side.
+    /// The agents are not stopped and work side by side.
     live: bool,
     messages: u64,
 }
@@ -124,13 +124,13 @@ pub(super) fn run(options: &RecordOptions, binary: &Path) -> Result<String> {
         let hour = bytes * rate as f64 * 3600.0 / 1e6;
         let _ = writeln!(
             text,
-            "the recording, {rate} messages/s: {bytes:.1} bytes a message, {hour:.0} MB an hour"
+            "the recording, {rate} messages/s: {bytes:.1} bytes per message, {hour:.0} MB per hour"
         );
     }
     Ok(text)
 }
 
-/// Without recording and with it, or the other way round.
+/// Measures without recording and with it, or in the opposite order.
 fn in_turn<T>(swap: bool, mut measure: impl FnMut(bool) -> Result<T>) -> Result<SideBySide<T>> {
     if swap {
         let with = measure(true)?;
@@ -178,8 +178,8 @@ impl RecordBench<'_> {
             }
         }
         let truth = bench.conclude(LIMIT)?;
-        whole(run.finish()?, BURST * bursts)?;
-        whole(record.finish()?, BURST * bursts)?;
+        ensure_complete(run.finish()?, BURST * bursts)?;
+        ensure_complete(record.finish()?, BURST * bursts)?;
         Ok(rates(&truth.victim.records))
     }
 
@@ -218,7 +218,7 @@ impl RecordBench<'_> {
         })?;
         let figures =
             |watch: MeasuredAgent, before: CpuTime, (took, after): (Duration, CpuTime)| {
-                whole(watch.finish()?, count)?;
+                ensure_complete(watch.finish()?, count)?;
                 let each = |ns: u64| ns as f64 / count as f64;
                 Ok::<_, anyhow::Error>(CatchUp {
                     rate: count as f64 / took.as_secs_f64(),
@@ -232,19 +232,19 @@ impl RecordBench<'_> {
         ))
     }
 
-    /// Bytes a message of a recording at so many messages a second, everything that is written once a second
-    /// included.
+    /// Returns the bytes per message of a recording at `rate` messages per second, including what is
+    /// written once a second.
     fn size(&self, rate: u64) -> Result<f64> {
         let count = SECONDS * rate;
         let bench = Bench::start(venue::VenueOptions::of(rate as f64, count), &[])?;
         let watch = MeasuredAgent::start(self.binary, bench.victim.pid(), true)?;
         bench.finish(LIMIT)?;
         let account = watch.finish()?;
-        whole(account, count)?;
+        ensure_complete(account, count)?;
         Ok(account.recorded as f64 / count as f64)
     }
 
-    /// A victim that waits for a signal, and has room for so many messages meanwhile.
+    /// Starts a victim that waits for a signal, with room for `messages` in its socket.
     fn backlog(&self, messages: u64) -> Result<Bench> {
         let victim = [
             "--receive-buffer",
@@ -257,13 +257,13 @@ impl RecordBench<'_> {
     }
 }
 
-/// Has the venue send all messages to a victim that does not read yet.
+/// Lets the venue send all messages to a victim that does not read yet.
 fn fill(bench: &Bench, messages: u64) -> Result<()> {
     bench.venue.open_gate();
     wait_sent(bench, messages)
 }
 
-/// Waits until the venue has sent so many messages.
+/// Waits until the venue has sent `messages`.
 fn wait_sent(bench: &Bench, messages: u64) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
     while bench.venue.sent() < messages {
@@ -276,7 +276,7 @@ fn wait_sent(bench: &Bench, messages: u64) -> Result<()> {
     Ok(())
 }
 
-/// Messages a second, burst by burst, by who was awake: nobody, one agent, the other.
+/// Returns messages per second by burst, for: no agent awake, the first one, the second one.
 fn rates(records: &[VictimRecord]) -> [Vec<f64>; 3] {
     let mut rates: [Vec<f64>; 3] = Default::default();
     for (n, records) in records.chunks(BURST as usize).enumerate() {
@@ -290,8 +290,8 @@ fn rates(records: &[VictimRecord]) -> [Vec<f64>; 3] {
     rates
 }
 
-/// Figures of an agent that has not observed everything say nothing.
-fn whole(account: AgentTotals, messages: u64) -> Result<()> {
+/// Fails when the agent did not observe all messages: its figures would be meaningless.
+fn ensure_complete(account: AgentTotals, messages: u64) -> Result<()> {
     ensure!(
         account.messages >= messages,
         "the agent lost {} events and has {} of {messages} messages",

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use verify::bench::{self, BenchOptions};
 
-/// Measure what the agent costs: `cargo xtask bench record`
+/// Measure the cost of the agent: `cargo xtask bench record`
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
 struct Cli {

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use verify::VerifyOptions;
 
-/// Measure how exact the agent is: known causes of waiting against a truth taken outside of it
+/// Measure the agent's accuracy: injected causes of waiting, compared with a truth from outside
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask verify", bin_name = "cargo xtask verify")]
 struct Cli {

@@ -106,8 +106,8 @@ fn case(
     // Of a wake-up that was not seen it is not known whether it was a release.
     let silent = run.silent();
     let excused = 100.0 * (silent.rebuilt + silent.unseen) as f64 / found.waits as f64;
-    let shares = truth.beside(&found).map(|share| {
-        BarCheck::at_most(share.what, share.points, share.at_most + excused, "points")
+    let shares = truth.share_errors(&found).map(|share| {
+        BarCheck::at_most(share.name, share.points, share.at_most + excused, "points")
     });
     blamed.checks.extend(shares);
     if rival == Rival::Bytecode {
@@ -126,7 +126,7 @@ fn case(
         truth.holder.run_delay_ns as f64 / 1e9,
     ));
     let marks = &mut run.truth.victim.marks;
-    *marks = gil::in_turns(marks, interval_ns);
+    *marks = gil::split_at_timeouts(marks, interval_ns);
     let waited = compare::row(
         &run,
         case("the victim's clock around re-entry, less its CPU time and run_delay there"),

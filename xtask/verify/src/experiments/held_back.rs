@@ -19,7 +19,7 @@ pub(super) const HELD_BACK: Experiment = Experiment {
 fn held_back(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let run = |(case, rate, seconds, options): (&str, f64, f64, &[&str])| {
         let venue = venue::VenueOptions {
-            watch_unsent: true,
+            sample_send_buffer: true,
             ..venue::VenueOptions::of(rate, context.messages(rate, seconds))
         };
         let bench = Bench::start(venue, options)?;

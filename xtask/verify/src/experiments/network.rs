@@ -10,7 +10,7 @@ use crate::observe::{ObservedRun, observe};
 use crate::wired::wired;
 use crate::{Context, ErrorQuantiles, Experiment, ResultRow, blame};
 use lab::bench::Bench;
-use lab::relay::{Delay, Relay, passed_on};
+use lab::relay::{Delay, Relay, forwarded_at};
 use lab::venue::{self, Venue};
 
 pub(super) const NETWORK: Experiment = Experiment {
@@ -54,7 +54,7 @@ fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<[ResultRow
     for sent in &mut run.truth.sent {
         // It is the relay's send call that hands the message to the victim's kernel.
         sent.taken_monotonic_ns =
-            passed_on(&log, sent.end).context("bytes that were never passed on")?;
+            forwarded_at(&log, sent.end).context("bytes that were never forwarded")?;
     }
     let mut rows = rows(
         &run,

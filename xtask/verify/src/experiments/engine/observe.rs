@@ -136,7 +136,7 @@ pub(super) fn observe(
     let delivered = app.stop()?;
     // It ends with the process it watches.
     let outcome = orderly(agent)?;
-    let heard = venue.heard();
+    let heard = venue.received();
     let sent = venue.stop()?;
     Ok(EngineRun {
         case,
