@@ -10,6 +10,8 @@ pub mod attribution;
 pub mod clock;
 pub mod domain;
 pub mod engine;
+#[cfg(test)]
+mod error_texts;
 pub mod events;
 pub mod host;
 pub mod join;

@@ -23,13 +23,13 @@ pub(crate) struct RunCommand {
     /// What to watch.
     #[command(flatten)]
     pub(crate) watch: Watch,
-    /// JSON lines instead of text: one per message, or one per interval and session.
+    /// Write JSON lines instead of text.
     #[arg(long, value_name = "WHAT")]
     pub(crate) json: Option<Json>,
-    /// No lines per interval, only the summary: the sessions are on /metrics.
+    /// Print no lines per interval, only the summary: for runs that serve metrics.
     #[arg(long, conflicts_with = "json")]
     pub(crate) quiet: bool,
-    /// Diagnostic lines from the probes on standard error (never message content).
+    /// Log diagnostic lines of the probes. They never contain message content.
     #[arg(long)]
     pub(crate) probe_log: bool,
 }
@@ -40,7 +40,7 @@ pub(crate) struct TopCommand {
     /// What to watch.
     #[command(flatten)]
     pub(crate) watch: Watch,
-    /// End with the last process, instead of keeping the last view until q.
+    /// End when the last process has ended, instead of showing its last figures until q.
     #[arg(long)]
     pub(crate) no_stay: bool,
     /// For the live tests: a panic some seconds after the view was opened, in the thread that draws
@@ -56,18 +56,18 @@ pub(crate) struct RecordCommand {
     /// What to watch, and how it is shown.
     #[command(flatten)]
     pub(crate) run: RunCommand,
-    /// The file. A recording of that name is replaced; segments that are full become FILE.1, FILE.2
-    /// and so on.
+    /// The file to record to. An older recording of that name is replaced; full segments are renamed
+    /// to FILE.1, FILE.2 and so on.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// How much room it takes at the most, all segments together; the oldest goes first: 64MiB,
+    /// The largest size of all segments together; the oldest one is removed to make room: 64MiB,
     /// 2GiB.
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size)]
     pub(crate) max_size: u64,
-    /// A live view on the terminal instead of lines, as `top`.
+    /// Show the live view of `top` instead of lines.
     #[arg(long, conflicts_with_all = ["json", "probe_log"])]
     pub(crate) top: bool,
-    /// With --top: end with the last process, instead of keeping the last view until q.
+    /// With --top: end when the last process has ended, instead of showing its last figures until q.
     #[arg(long, requires = "top")]
     pub(crate) no_stay: bool,
 }

@@ -7,10 +7,10 @@ use log::LevelFilter;
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Logging")]
 pub(crate) struct Logging {
-    /// The least severe level that is logged on standard error.
+    /// Log this level and more severe ones on standard error.
     #[arg(long, global = true, value_name = "LEVEL", default_value = "info")]
     pub(crate) log_level: Level,
-    /// How a line is written: as text, or as one JSON object with ts, level, target and message.
+    /// The format of log lines.
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
 }
@@ -18,13 +18,13 @@ pub(crate) struct Logging {
 /// How severe a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Level {
-    /// What ends a part of the agent.
+    /// Failures that end the agent or a part of it.
     Error,
     /// What makes figures incomplete.
     Warn,
     /// What comes and goes: processes, endpoints, recordings.
     Info,
-    /// What a developer of the agent wants to know.
+    /// Details for developers of the agent, such as anomalies.
     Debug,
     /// Everything.
     Trace,
@@ -33,9 +33,9 @@ pub(crate) enum Level {
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// `tag52: message`
+    /// A line such as `tag52: message`.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line, with ts, level, target and message.
     Json,
 }
 

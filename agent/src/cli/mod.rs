@@ -14,7 +14,7 @@ pub(crate) use live::{RecordCommand, RunCommand, TopCommand};
 pub(crate) use logging::{LogFormat, Logging};
 pub(crate) use recordings::{ExportCommand, ReplayCommand};
 
-/// Where the age of a FIX message comes from: network, run queue, throttling, locks, blocking
+/// Says where the age of a FIX message comes from: network, run queue, throttling, locks, blocking
 /// calls.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tag52", version, about)]
@@ -32,12 +32,12 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Watch processes and split the age of every FIX message they read.
     Run(RunCommand),
-    /// The same as a live view on the terminal; its end prints the summary.
+    /// Watch processes in a live view on the terminal; the summary is printed at the end.
     Top(TopCommand),
-    /// The same, and record what is measured (no message bodies), for `replay`.
+    /// Watch processes and record the measurements, without message bodies, for `replay`.
     Record(RecordCommand),
-    /// Tell again what was recorded; needs no root.
+    /// Play a recording again; needs no root.
     Replay(ReplayCommand),
-    /// Make a trace of a recording for another program.
+    /// Convert a recording to a trace for the Perfetto UI; needs no root.
     Export(ExportCommand),
 }

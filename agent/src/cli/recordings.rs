@@ -16,28 +16,28 @@ use tag52::{
     },
 };
 
-use super::values::{Json, duration, format, speed, time};
+use super::values::{Json, address, duration, format, speed, time};
 
 /// `tag52 replay`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ReplayCommand {
-    /// The recording; segments before it (FILE.1, ...) are found by themselves.
+    /// The recording. Its older segments (FILE.1, ...) are found automatically.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// How often to tell, in recorded time; as in the watch when not given.
+    /// The time between two lines per session, in recorded time: 500ms, 1s, 1m. Default: as recorded.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) interval: Option<Duration>,
-    /// JSON lines instead of text: one per message, or one per interval and session.
+    /// Write JSON lines instead of text.
     #[arg(long, value_name = "WHAT")]
     pub(crate) json: Option<Json>,
     /// Serve Prometheus metrics at /metrics and health at /healthz, after the end too, until
     /// Ctrl-C.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
-    /// How many times as fast as it was: 1, 10, max. Without it max, with --top 1.
+    /// How many times faster than recorded: 1, 10, max. Default: max, with --top 1.
     #[arg(long, value_name = "TIMES", value_parser = speed)]
     pub(crate) speed: Option<PlaybackSpeed>,
-    /// Play it in the live view on the terminal: keys pause, step, seek and change the speed.
+    /// Play it in the live view, where keys pause, step, seek and change the speed.
     #[arg(long, conflicts_with = "json")]
     pub(crate) top: bool,
 }
@@ -45,19 +45,19 @@ pub(crate) struct ReplayCommand {
 /// `tag52 export`
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExportCommand {
-    /// The recording; segments before it (FILE.1, ...) are found by themselves.
+    /// The recording. Its older segments (FILE.1, ...) are found automatically.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// Where the trace for the Perfetto UI goes.
+    /// Write a trace for the Perfetto UI to this file.
     #[arg(long, value_name = "OUT")]
     pub(crate) perfetto: PathBuf,
-    /// Of the messages of a session, draw one in so many.
+    /// Draw every Nth message of a session.
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) every: NonZeroU64,
-    /// Draw only messages at least this old at their hand-off: 1ms, 2s.
+    /// Draw only messages that are at least this old at their hand-off: 1ms, 2s.
     #[arg(long, value_name = "AGE", value_parser = time)]
     pub(crate) slower_than: Option<Duration>,
-    /// Draw at most so many messages of a session at any instant, chosen evenly.
+    /// Draw at most N messages of a session at any instant, chosen evenly.
     #[arg(long, value_name = "N", default_value_t = NonZeroUsize::new(TraceFilter::LANES).expect("not 0"))]
     pub(crate) lanes: NonZeroUsize,
 }

@@ -1,6 +1,6 @@
-//! Values of flags, from text.
+//! Parsers of the values of flags.
 
-use std::time::Duration;
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use clap::ValueEnum;
 #[cfg(feature = "fault-injection")]
@@ -11,12 +11,12 @@ use tag52::{
     recording::replay::PlaybackSpeed,
 };
 
-/// What a JSON line is about.
+/// What has a line of JSON each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Json {
-    /// A message.
+    /// A line per message.
     Messages,
-    /// A session in an interval.
+    /// A line per session and interval.
     Intervals,
 }
 
@@ -28,19 +28,32 @@ pub(super) const fn format(json: Option<Json>) -> OutputFormat {
     }
 }
 
-/// The shortest interval that still says something, and the longest before a human gives up.
-const SHORTEST: Duration = Duration::from_millis(10);
+/// The shortest interval that has messages to show.
+const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// The longest interval that makes sense.
+const MAX_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 /// An interval.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let length = time(text)?;
-    if (SHORTEST..=LONGEST).contains(&length) {
+    if (MIN_INTERVAL..=MAX_INTERVAL).contains(&length) {
         Ok(length)
     } else {
-        Err(format!("{text} is not between 10ms and 24h"))
+        Err("write a time between 10ms and 24h".to_owned())
     }
+}
+
+/// The number of a process.
+pub(super) fn pid(text: &str) -> Result<NonZeroU32, String> {
+    text.parse()
+        .map_err(|_| "write the number of a process, such as 4711".to_owned())
+}
+
+/// An address to listen on.
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "write ADDRESS:PORT, such as 127.0.0.1:9752".to_owned())
 }
 
 /// A number and `ms`, `s`, `m` or `h`; seconds without a unit.
@@ -48,19 +61,19 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: f64 = digits
         .parse()
-        .map_err(|_| format!("{text:?} is not a time: write 500ms, 1s, 1m"))?;
+        .map_err(|_| "write a number and a unit: 500ms, 1s, 1m".to_owned())?;
     let unit = match &text[digits.len()..] {
         "ms" => 0.001,
         "" | "s" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
-        other => return Err(format!("unknown unit {other:?}: write 500ms, 1s, 1m")),
+        other => return Err(format!("unknown unit {other:?}: write ms, s, m or h")),
     };
-    Duration::try_from_secs_f64(number * unit).map_err(|_| format!("{text} is no length of time"))
+    Duration::try_from_secs_f64(number * unit).map_err(|_| "it is out of range".to_owned())
 }
 
-/// The smallest recording: eight segments that hold a frame each.
-const SMALLEST: u64 = 2 << 20;
+/// The smallest recording, bytes: eight segments that hold a frame each.
+const MIN_RECORDING_BYTES: u64 = 2 << 20;
 
 /// A whole number and `KiB`, `MiB` or `GiB` (or just `K`, `M`, `G`).
 pub(super) fn size(text: &str) -> Result<u64, String> {
@@ -69,15 +82,15 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         "K" | "KiB" => 1 << 10,
         "M" | "MiB" => 1 << 20,
         "G" | "GiB" => 1 << 30,
-        _ => return Err(format!("{text:?} is not a size: write 64MiB, 2GiB")),
+        _ => return Err("write a whole number and a unit: 64MiB, 2GiB".to_owned()),
     };
     let number: u64 = digits
         .parse()
-        .map_err(|_| format!("{text:?} is not a size: write 64MiB, 2GiB"))?;
+        .map_err(|_| "write a whole number and a unit: 64MiB, 2GiB".to_owned())?;
     number
         .checked_mul(unit)
-        .filter(|&bytes| bytes >= SMALLEST)
-        .ok_or_else(|| format!("{text} is less than 2MiB, or more than can be"))
+        .filter(|&bytes| bytes >= MIN_RECORDING_BYTES)
+        .ok_or_else(|| "it is out of range: write 2MiB or more".to_owned())
 }
 
 /// `max`, or a factor.
@@ -85,23 +98,21 @@ pub(super) fn speed(text: &str) -> Result<PlaybackSpeed, String> {
     if text == "max" {
         return Ok(PlaybackSpeed::Max);
     }
-    let times = text.parse::<f64>().ok();
-    times
+    text.parse::<f64>()
+        .ok()
         .filter(|times| (0.001..=1e6).contains(times))
         .map(PlaybackSpeed::Times)
-        .ok_or_else(|| format!("{text:?} is not a speed: write 1, 10 or max"))
+        .ok_or_else(|| "write a factor such as 1 or 10, or max".to_owned())
 }
 
 /// A number of series that leaves room for a session.
 pub(super) fn series(text: &str) -> Result<u64, String> {
     let series = text
         .parse()
-        .map_err(|_| format!("{text:?} is not a number of series: write 20000"))?;
+        .map_err(|_| "write a number of series, such as 20000".to_owned())?;
     match sessions_within(series) {
         Ok(_) => Ok(series),
-        Err(least) => Err(format!(
-            "{series} has no room for a session: write {least} or more"
-        )),
+        Err(least) => Err(format!("too few for one session: write {least} or more")),
     }
 }
 

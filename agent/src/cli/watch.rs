@@ -14,56 +14,59 @@ use tag52::{
     targets::{CommandLineRegex, Glob, ProcessSelector},
 };
 
-use super::values::{clock_step, duration, series};
+use super::values::{address, clock_step, duration, pid, series};
 
 /// What to watch, and how.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Watch {
-    /// A process that reads FIX (its sessions, present and to come, are found by themselves); may
-    /// be given several times, or as PID,PID.
+    /// A process that reads FIX. Its sessions, open and future, are found automatically. Repeat the
+    /// flag or separate pids by commas.
     #[arg(
         long = "pid",
         value_name = "PID",
         required_unless_present = "all",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = pid
     )]
     pub(crate) pids: Vec<NonZeroU32>,
-    /// Every process on this machine that reads a TCP stream beginning with 8=FIX, now or later,
-    /// until a signal comes; the selectors below leave some out.
+    /// Watch every process that reads a TCP stream beginning with 8=FIX, now or later, until a
+    /// signal comes. Selectors narrow this down: repeated selectors of one kind are ORed;
+    /// different kinds are ANDed.
     #[arg(long, conflicts_with = "pids")]
     pub(crate) all: bool,
-    /// Which of all processes.
+    /// Which of all processes to watch.
     #[command(flatten)]
     pub(crate) select: Select,
-    /// Only sessions with this local or remote port.
+    /// Watch only sessions with this local or remote port.
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
-    /// How often to tell: 500ms, 1s, 1m.
+    /// The time between two lines per session: 500ms, 1s, 1m.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub(crate) interval: Duration,
-    /// The age at which the counterparty or the engine refuses messages: the verdict tells when it
+    /// The age at which the engine or the counterparty refuses messages. The verdict says when it
     /// will be reached.
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration)]
     pub(crate) max_latency: Duration,
-    /// A message is handed off when this function of the processes returns: SYMBOL, SYMBOL@return
-    /// or SYMBOL@entry; demangled names are understood. Without it: when the thread next reads or
-    /// waits for the socket.
+    /// A message is handed off when this function returns (SYMBOL, SYMBOL@return) or is entered
+    /// (SYMBOL@entry). The symbol, mangled or demangled, is resolved in a background thread for each
+    /// new process. Default: a message is handed off when the thread next reads from the socket or
+    /// waits for it.
     #[arg(long, value_name = "SYMBOL")]
     pub(crate) handoff: Option<FunctionSpec>,
     /// Serve Prometheus metrics at /metrics and health at /healthz.
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
-    /// What becomes of the metrics.
+    /// Where metrics go.
     #[command(flatten)]
     pub(crate) telemetry: Telemetry,
-    /// Do not look at what the holders of locks are doing while watched threads wait for them
-    /// (their state and function).
+    /// Do not sample what the holders of locks are doing (their state and function) while a thread
+    /// that reads FIX waits for them.
     #[arg(long)]
     pub(crate) no_stacks: bool,
     /// Names of pods, from the Kubernetes API.
     #[command(flatten)]
     pub(crate) kube: KubeArguments,
-    /// Account for the probes' own run time (costs them some 20-60 ns a run); on with --listen.
+    /// Measure the run time of the probes, at 20 to 60 ns per run. Implied by --listen.
     #[arg(long)]
     pub(crate) probe_cost: bool,
     /// For the accuracy lab: the wall clock as the agent reads it steps by BY, AFTER it began to
@@ -77,14 +80,14 @@ pub(crate) struct Watch {
     pub(crate) simulate_unseen_switches: u32,
 }
 
-/// Of values of one kind any has to fit, of the kinds each.
+/// Repeated selectors of one kind are ORed; different kinds are ANDed.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Select {
-    /// With --all: only processes of this name (the main thread's, 15 characters; * and ? are
-    /// understood). May be given several times.
+    /// With --all: only processes with this name, the main thread's of at most 15 characters; * and
+    /// ? match any text and any character. Repeatable, as all selectors.
     #[arg(long, value_name = "GLOB", requires = "all")]
     pub(crate) comm: Vec<Glob>,
-    /// With --all: only processes in whose command line this is found.
+    /// With --all: only processes whose command line matches.
     #[arg(
         long,
         value_name = "REGEX",
@@ -92,15 +95,15 @@ pub(crate) struct Select {
         allow_hyphen_values = true
     )]
     pub(crate) cmdline: Vec<CommandLineRegex>,
-    /// With --all: only processes in such a cgroup (the path as /proc/PID/cgroup has it; * matches
-    /// slashes too).
+    /// With --all: only processes in such a cgroup, by its path in /proc/PID/cgroup; * matches
+    /// slashes too.
     #[arg(long, value_name = "GLOB", requires = "all")]
     pub(crate) cgroup: Vec<Glob>,
-    /// With --all: only processes of pods in this namespace; needs the Kubernetes API.
+    /// With --all: only processes of pods in this namespace. Needs the Kubernetes API.
     #[arg(long, value_name = "NAME", requires = "all")]
     pub(crate) namespace: Vec<String>,
     /// With --all: only processes of pods with such labels: key=value, key!=value, key in (a,b),
-    /// key notin (a,b), key, !key, several with a comma in between; needs the Kubernetes API.
+    /// key notin (a,b), key, !key, or several separated by commas. Needs the Kubernetes API.
     #[arg(long, value_name = "LABELS", requires = "all")]
     pub(crate) pod_selector: Vec<LabelSelector>,
 }
@@ -108,31 +111,30 @@ pub(crate) struct Select {
 /// Where names of pods come from.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct KubeArguments {
-    /// Ask the Kubernetes API for the names of this node's pods (needs get, list and watch on
-    /// pods): where there is a service account, always, or never. Without, pods and containers have
-    /// ids only.
+    /// Whether to ask the Kubernetes API for the names of this node's pods, which needs the rights
+    /// get, list and watch on pods. Otherwise pods and containers have ids only.
     #[arg(long = "kube", value_name = "WHEN", default_value = "auto")]
     pub(crate) mode: KubeUse,
-    /// The node this is; in a DaemonSet better NODE_NAME, from the field spec.nodeName.
+    /// The name of this node. In a DaemonSet, set NODE_NAME from the field spec.nodeName instead.
     #[arg(long, value_name = "NODE")]
     pub(crate) node_name: Option<String>,
-    /// Where the API is and who asks, outside of a pod; without it KUBECONFIG or ~/.kube/config
-    /// with --kube on.
+    /// Address and credentials of the API outside of a pod. Default with --kube on: KUBECONFIG, then
+    /// ~/.kube/config.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
 }
 
-/// What becomes of the metrics.
+/// Where metrics go.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Telemetry {
-    /// Series of metrics at the most: sessions for which there is no room count as `other`.
+    /// The largest number of series; sessions beyond it are counted together as "other".
     #[arg(long, value_name = "N", default_value_t = MAX_SERIES, value_parser = series)]
     pub(crate) max_series: u64,
-    /// Export the metrics by OTLP (http/protobuf) to this URL, as http://collector:4318; without
-    /// one to OTEL_EXPORTER_OTLP_ENDPOINT, or to this machine.
+    /// Export metrics by OTLP (http/protobuf) to this URL, such as http://collector:4318. Without a
+    /// URL: to OTEL_EXPORTER_OTLP_ENDPOINT, or to port 4318 of this machine.
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     pub(crate) otlp: Option<String>,
-    /// How often to export: 5s, 1m.
+    /// The time between two exports: 5s, 1m.
     #[arg(long, value_name = "TIME", default_value = "10s", requires = "otlp", value_parser = duration)]
     pub(crate) otlp_interval: Duration,
 }
@@ -140,12 +142,12 @@ pub(crate) struct Telemetry {
 /// Whether the Kubernetes API is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KubeUse {
-    /// Where it runs in a pod with a service account.
+    /// Ask it in a pod with a service account.
     #[default]
     Auto,
-    /// It must be: anything missing is an error.
+    /// Ask it; anything that is missing is an error.
     On,
-    /// Never.
+    /// Do not ask it.
     Off,
 }
 

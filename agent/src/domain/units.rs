@@ -1,4 +1,4 @@
-//! Numbers and names in the forms that people read.
+//! Figures and names as people read them.
 
 use std::fmt::{self, Write as _};
 
@@ -176,6 +176,12 @@ pub(crate) fn wrap(words: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// `1 message`, `2 messages`: a count with its noun, whose plural ends in `s`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 /// A name of the JSON and metrics as people read it: `run_queue` as `run-queue`.

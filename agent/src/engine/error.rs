@@ -34,7 +34,7 @@ pub enum RunError {
     #[error(transparent)]
     Output(#[from] OutputError),
     /// The probes' log.
-    #[error("the probes' log cannot be read: {0}")]
+    #[error("the log of the probes cannot be read: {0}")]
     ProbeLog(#[source] aya_log::Error),
     /// The recording; the watch went on to its end.
     #[error(transparent)]
@@ -46,7 +46,7 @@ pub enum RunError {
     )]
     NoPods,
     /// A live view was asked for, and there is nothing to draw it on.
-    #[error("top draws on a terminal, and standard output is none: use `tag52 run` here")]
+    #[error("the live view needs a terminal and standard output is not one: use `tag52 run` here")]
     NoTerminal,
     /// The live view.
     #[error("the live view has failed: {0}")]

@@ -1,9 +1,11 @@
 //! Models for the tests of outputs.
 
+use std::sync::Arc;
+
 use crate::{
     domain::{
-        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Lock, Message, Moment, Part, Stage,
-        ThreadName, ThreadUse, Update, Wait,
+        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Function, HolderSample, Lock, Message,
+        Moment, Part, SessionId, Stage, ThreadActivity, ThreadName, ThreadUse, Update, Wait,
         fixtures::{message, session},
     },
     model::Model,
@@ -49,7 +51,6 @@ fn later(m: &mut Message, ns: i64) {
 /// Twelve seconds of the incident: ages rise, the thread waits for a lock, the CPU limit is far.
 pub(crate) fn incident() -> Model {
     let mut model = Model::at_zero();
-    let (drop, other) = (session(0), session(1));
     // A name that would clear a terminal.
     let holders = [(1, thread(413, "worker\x1b[2J")), (2, thread(414, "idle"))];
     for (id, thread) in holders {
@@ -60,56 +61,103 @@ pub(crate) fn incident() -> Model {
         model.apply(at(0), &Update::Culprit(CulpritId(id), culprit.into()));
     }
     for second in 1..=12_u64 {
-        for seq in 0..45_u64 {
-            // Within a second ages grow half as fast as the time goes.
-            let behind = (44 - seq).cast_signed() * 1_000_000;
-            let age = second.cast_signed() * 1_000_000_000 - behind;
-            let cells = [
-                (Stage::InFlight, Part::Network, 100_000),
-                (Stage::HeldBack, Part::LockWait, age / 2),
-                (Stage::Queued, Part::LockWait, age * 3 / 10),
-                (Stage::InApp, Part::OnCpu, age / 5),
-            ];
-            let mut m = message(&drop, second * 45 + seq, &cells);
-            m.charges = [(1, 7), (2, 1)]
-                .map(|(id, tenths)| Charge {
-                    part: Part::LockWait,
-                    culprit: CulpritId(id),
-                    ns: age.unsigned_abs() * tenths / 10,
-                    held_back_ns: 0,
-                })
-                .into();
-            later(&mut m, second.cast_signed() * 1_000_000_000 - behind);
-            model.apply(at(second), &Update::Message(Box::new(m)));
-        }
-        for waited in [wait(1, 18, 3), wait(1, 6, 1), wait(2, 5, 0)] {
-            model.apply(at(second), &waited);
-        }
-        let quick = [(Stage::Queued, Part::RunQueue, 40_000)];
-        model.observe(&message(&other, second, &quick));
-        for (tid, comm, on_cpu, lock) in [(412, "ingest", 20, 980), (413, "worker", 900, 0)] {
-            let sample = ThreadUse {
-                thread: thread(tid, comm),
-                tracked: tid == 412,
-                ns: [0, on_cpu, 0, 0, lock, 1000 - on_cpu - lock, 0].map(|ms| ms * second),
-            };
-            model.apply(at(second), &Update::ThreadUse(Box::new(sample)));
-        }
-        let level = CgroupLevel {
-            path: "/kubepods/pod7".to_owned(),
-            quota_ns: Some(250_000_000),
-            period_ns: 100_000_000,
-            usage_ns: Some(second * 400_000_000),
-            periods: second * 10,
-            throttled_periods: 3,
-            throttled_ns: 50_000_000,
-        };
-        let sample = CgroupUse {
-            pid: 411,
-            levels: vec![level],
-        };
-        model.apply(at(second), &Update::Cgroup(Box::new(sample)));
+        incident_second(&mut model, second);
         model.take_interval(at(second));
     }
     model
+}
+
+/// The updates of one second of the incident.
+pub(crate) fn incident_second(model: &mut Model, second: u64) {
+    for seq in 0..45_u64 {
+        // Within a second ages grow half as fast as the time goes.
+        let behind = (44 - seq).cast_signed() * 1_000_000;
+        let age = second.cast_signed() * 1_000_000_000 - behind;
+        let cells = [
+            (Stage::InFlight, Part::Network, 100_000),
+            (Stage::HeldBack, Part::LockWait, age / 2),
+            (Stage::Queued, Part::LockWait, age * 3 / 10),
+            (Stage::InApp, Part::OnCpu, age / 5),
+        ];
+        let mut m = message(&session(0), second * 45 + seq, &cells);
+        m.charges = [(1, 7), (2, 1)]
+            .map(|(id, tenths)| Charge {
+                part: Part::LockWait,
+                culprit: CulpritId(id),
+                ns: age.unsigned_abs() * tenths / 10,
+                held_back_ns: 0,
+            })
+            .into();
+        later(&mut m, second.cast_signed() * 1_000_000_000 - behind);
+        model.apply(at(second), &Update::Message(Box::new(m)));
+    }
+    for waited in [wait(1, 18, 3), wait(1, 6, 1), wait(2, 5, 0)] {
+        model.apply(at(second), &waited);
+    }
+    let quick = [(Stage::Queued, Part::RunQueue, 40_000)];
+    model.observe(&message(&session(1), second, &quick));
+    for (tid, comm, on_cpu, lock) in [(412, "ingest", 20, 980), (413, "worker", 900, 0)] {
+        let sample = ThreadUse {
+            thread: thread(tid, comm),
+            tracked: tid == 412,
+            ns: [0, on_cpu, 0, 0, lock, 1000 - on_cpu - lock, 0].map(|ms| ms * second),
+        };
+        model.apply(at(second), &Update::ThreadUse(Box::new(sample)));
+    }
+    let level = CgroupLevel {
+        path: "/kubepods/pod7".to_owned(),
+        quota_ns: Some(250_000_000),
+        period_ns: 100_000_000,
+        usage_ns: Some(second * 400_000_000),
+        periods: second * 10,
+        throttled_periods: 3,
+        throttled_ns: 50_000_000,
+    };
+    let sample = CgroupUse {
+        pid: 411,
+        levels: vec![level],
+    };
+    model.apply(at(second), &Update::Cgroup(Box::new(sample)));
+}
+
+/// Samples of the worker of the incident while its lock was waited for.
+pub(crate) fn incident_samples(model: &mut Model) {
+    let encode = Function {
+        name: "JSONEncoder.iterencode".to_owned(),
+        location: "json/encoder.py:205".to_owned(),
+    };
+    let activities = [
+        (8, Part::OnCpu, None, Some(encode)),
+        (1, Part::Blocked, Some("write".to_owned()), None),
+        (1, Part::RunQueue, None, None),
+    ];
+    for (times, state, call, function) in activities {
+        for _ in 0..times {
+            let sample = HolderSample {
+                at_ns: 0,
+                waiter: 412,
+                culprit: CulpritId(1),
+                activity: ThreadActivity {
+                    state,
+                    call: call.clone(),
+                    function: function.clone(),
+                },
+            };
+            model.apply(at(0), &Update::HolderSample(Box::new(sample)));
+        }
+    }
+}
+
+/// One second of a session in which every message has the same cells.
+pub(crate) fn steady_second(
+    model: &mut Model,
+    session: &Arc<SessionId>,
+    messages: u64,
+    cells: &[(Stage, Part, i64)],
+) {
+    for seq in 0..messages {
+        let mut m = message(session, seq + 1, cells);
+        later(&mut m, (seq * 1_000_000_000 / messages).cast_signed());
+        model.apply(at(1), &Update::Message(Box::new(m)));
+    }
 }

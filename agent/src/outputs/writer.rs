@@ -1,4 +1,4 @@
-//! Standard output, and notes beside it on standard error.
+//! Standard output.
 
 use std::io::{self, BufWriter, Write};
 
@@ -14,8 +14,8 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// Intervals between two notes that no session is open.
-const INTERVALS_PER_WAITING_NOTE: u64 = 10;
+/// Intervals between two log lines that no session is open.
+const INTERVALS_PER_WAITING_LINE: u64 = 10;
 
 /// Bytes of the buffer of standard output: hundreds of lines per system call.
 const BUFFER_BYTES: usize = 1 << 17;
@@ -56,13 +56,12 @@ impl From<io::Error> for OutputError {
     }
 }
 
-/// Writes what a run publishes to standard output, and notes to standard error.
+/// Writes what a run publishes to standard output; what is no figure is logged.
 pub struct OutputWriter {
     format: OutputFormat,
     style: TextStyle,
     target: String,
     out: BufWriter<Box<dyn Write + Send>>,
-    notes: Box<dyn Write + Send>,
     line: JsonLine,
     /// Intervals in a row in which no session was open.
     idle_intervals: u64,
@@ -77,8 +76,7 @@ impl std::fmt::Debug for OutputWriter {
 }
 
 impl OutputWriter {
-    /// A writer to standard output and standard error. `target` is how notes and the summary call
-    /// what is watched: `pid 4711`.
+    /// A writer to standard output. `target` is what is watched, in words: `pid 4711`.
     #[must_use]
     pub fn stdout(format: OutputFormat, target: impl Into<String>) -> Self {
         Self::new(
@@ -86,25 +84,20 @@ impl OutputWriter {
             TextStyle::of_stdout(),
             target,
             Box::new(io::stdout()),
-            Box::new(io::stderr()),
         )
     }
 
-    /// A writer to any two streams.
-    #[must_use]
-    pub fn new(
+    fn new(
         format: OutputFormat,
         style: TextStyle,
         target: impl Into<String>,
         out: Box<dyn Write + Send>,
-        notes: Box<dyn Write + Send>,
     ) -> Self {
         Self {
             format,
             style,
             target: target.into(),
             out: BufWriter::with_capacity(BUFFER_BYTES, out),
-            notes,
             line: JsonLine::default(),
             idle_intervals: 0,
         }
@@ -121,13 +114,12 @@ impl OutputWriter {
         Ok(())
     }
 
-    /// Writes the lines of an interval and flushes. While no session is open, a note on standard
-    /// error says so in the first and then in every tenth interval. Anomalies are logged at debug
-    /// level: they change no figure, and the summary has their sums.
+    /// Writes the lines of an interval and flushes. While no session is open, that is logged in the
+    /// first and then in every tenth interval. Anomalies are logged at debug level: they change no
+    /// figure, and the summary has their sums.
     ///
     /// # Errors
-    /// [`OutputError`] when standard output could not be written; notes on standard error are
-    /// dropped when they cannot be written.
+    /// [`OutputError`] when standard output could not be written.
     pub(crate) fn interval(&mut self, interval: &Interval) -> Result<(), OutputError> {
         match self.format {
             OutputFormat::Human => {
@@ -136,7 +128,7 @@ impl OutputWriter {
             }
             OutputFormat::JsonMessages => {
                 if let Some(line) = loss_line(interval) {
-                    let _ = writeln!(self.notes, "{line}");
+                    log::warn!("{line}");
                 }
             }
             OutputFormat::JsonIntervals => {
@@ -153,7 +145,7 @@ impl OutputWriter {
             log::debug!("anomalies in the last interval: {anomalies}");
         }
         self.out.flush()?;
-        self.note_waiting(interval);
+        self.log_waiting(interval);
         Ok(())
     }
 
@@ -188,21 +180,21 @@ impl OutputWriter {
         Ok(())
     }
 
-    fn note_waiting(&mut self, interval: &Interval) {
+    fn log_waiting(&mut self, interval: &Interval) {
         if !interval.sessions.is_empty() {
             self.idle_intervals = 0;
             return;
         }
         if self
             .idle_intervals
-            .is_multiple_of(INTERVALS_PER_WAITING_NOTE)
+            .is_multiple_of(INTERVALS_PER_WAITING_LINE)
         {
             let state = if interval.sessions_observed == 0 {
                 "no FIX session has been read yet, waiting for the first one"
             } else {
                 "no FIX session is open, waiting for the next one"
             };
-            let _ = writeln!(self.notes, "tag52: {state} ({})", self.target);
+            log::info!("{state} ({})", self.target);
         }
         self.idle_intervals += 1;
     }

@@ -70,13 +70,15 @@ impl Heartbeat {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another process listens on the address.
-    #[error("{0} is in use by another process")]
+    #[error("cannot listen on {0}: another process does, choose another port")]
     InUse(SocketAddr),
     /// The port needs a privilege that the agent does not have.
-    #[error("no permission to listen on {0}")]
+    #[error(
+        "cannot listen on {0}: no permission; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+    )]
     Denied(SocketAddr),
     /// The address belongs to another machine.
-    #[error("{0} is not an address of this machine")]
+    #[error("cannot listen on {0}: it is not an address of this machine")]
     NotOurs(SocketAddr),
     /// The system refused for another reason.
     #[error("cannot listen on {0}: {1}")]

@@ -117,7 +117,7 @@ fn an_address_of_another_machine_is_named_as_such() {
         let error = Endpoint::bind(address).await.expect_err("not ours");
         assert_eq!(
             error.to_string(),
-            "192.0.2.1:9452 is not an address of this machine"
+            "cannot listen on 192.0.2.1:9452: it is not an address of this machine"
         );
     });
 }

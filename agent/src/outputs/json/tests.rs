@@ -14,6 +14,7 @@ use crate::{
         fixtures::{any_message, message, session},
     },
     model::Model,
+    outputs::fixtures::{at, incident, incident_samples, incident_second},
 };
 
 fn parse(line: &[u8]) -> Value {
@@ -332,4 +333,68 @@ fn lines_a_second() {
         bytes / rounds as usize,
         f64::from(rounds) / observed.as_secs_f64()
     );
+}
+
+/// Breaks a line up by its brackets and commas, in the order of its fields.
+fn indented(line: &[u8]) -> String {
+    let mut text = String::new();
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    let mut previous = ' ';
+    for c in String::from_utf8(line.to_vec())
+        .expect("UTF-8")
+        .trim_end()
+        .chars()
+    {
+        let new_line = !in_string
+            && (matches!(previous, '{' | '[' | ',') && !matches!(c, '}' | ']')
+                || matches!(c, '}' | ']') && !matches!(previous, '{' | '['));
+        if !in_string && matches!(c, '}' | ']') {
+            depth -= 1;
+        }
+        if new_line {
+            text.push('\n');
+            text.push_str(&"  ".repeat(depth));
+        }
+        if !in_string && matches!(c, '{' | '[') {
+            depth += 1;
+        }
+        if c == '"' && !escaped {
+            in_string = !in_string;
+        }
+        escaped = in_string && c == '\\' && !escaped;
+        previous = c;
+        text.push(c);
+    }
+    text
+}
+
+/// Golden files of one line of each type: fields and their order are a contract.
+#[test]
+fn lines_of_each_type() {
+    let mut model = incident();
+    incident_second(&mut model, 13);
+    incident_samples(&mut model);
+    model.health_mut().lose("ring_full", 3);
+    model.health_mut().anomaly("switch_rebuilt", 1);
+    model.health_mut().capabilities.push(Capability {
+        name: "throttle".to_owned(),
+        availability: Availability::Unavailable("no \"field\"".to_owned()),
+    });
+    let interval = model.take_interval(at(13));
+    let mut line = JsonLine::default();
+    let m = message(
+        &session(0),
+        17,
+        &[
+            (Stage::Queued, Part::LockWait, 5),
+            (Stage::InApp, Part::OnCpu, 2),
+        ],
+    );
+    insta::assert_snapshot!("message", indented(line.message(&m)));
+    insta::assert_snapshot!(
+        "interval",
+        indented(line.interval(&interval, &interval.sessions[0]))
+    );
+    insta::assert_snapshot!("agent", indented(line.agent(&interval).expect("losses")));
+    insta::assert_snapshot!("summary", indented(line.summary(&model.summary(at(13)))));
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::{
     domain::{
         Part, ThreadActivity,
-        units::{HumanDuration, HumanPercent, human_name, sanitize},
+        units::{HumanDuration, HumanPercent, counted, human_name, sanitize},
     },
     model::SessionFigures,
     stats::{BlameRow, HolderSamples},
@@ -47,8 +47,8 @@ fn line(text: &mut String, row: &BlameRow, whole: i128) {
     if waits.count > 0 {
         let _ = write!(
             text,
-            "; {} waits, {} in total, the longest {}",
-            waits.count,
+            "; {}, {} in total, the longest {}",
+            counted(waits.count, "wait"),
             HumanDuration::from(waits.ns as i64),
             HumanDuration::from(waits.longest_ns as i64)
         );
@@ -56,8 +56,8 @@ fn line(text: &mut String, row: &BlameRow, whole: i128) {
     if row.part == Part::LockWait && waits.uninterruptible > 0 {
         let _ = write!(
             text,
-            "; {} uninterruptible holds ({})",
-            waits.uninterruptible,
+            "; {} ({})",
+            counted(waits.uninterruptible, "uninterruptible hold"),
             HumanDuration::from(waits.uninterruptible_ns as i64)
         );
     }
@@ -80,7 +80,7 @@ fn samples_line(text: &mut String, samples: &HolderSamples) {
         part: part.into(),
         whole: samples.total.into(),
     };
-    let _ = write!(text, "    sampled {} times: ", samples.total);
+    let _ = write!(text, "    sampled {}: ", counted(samples.total, "time"));
     for (i, (activity, times)) in samples.activities.iter().enumerate() {
         let comma = if i == 0 { "" } else { ", " };
         let _ = write!(text, "{comma}{} ", share(*times));

@@ -40,7 +40,7 @@ pub(crate) fn interval_lines(interval: &Interval, style: TextStyle) -> String {
         let _ = writeln!(text, "{} sessions without messages", idle.len());
     }
     if let Some(line) = loss_line(interval) {
-        let _ = writeln!(text, "{}", style.warn(&line));
+        let _ = writeln!(text, "{}", style.warn(&format!("tag52: {line}")));
     }
     text
 }
@@ -49,7 +49,7 @@ pub(crate) fn interval_lines(interval: &Interval, style: TextStyle) -> String {
 pub(crate) fn loss_line(interval: &Interval) -> Option<String> {
     let lost = list_counts(interval.lost.iter().copied())?;
     Some(format!(
-        "tag52: lost events: {lost}; affected time counts as unknown"
+        "lost events: {lost}; affected time counts as unknown"
     ))
 }
 
@@ -140,6 +140,9 @@ fn part_shares(s: &SessionFigures, style: TextStyle) -> String {
             }
         })
         .collect();
+    if each.is_empty() {
+        return "no time but skew".to_owned();
+    }
     each.join(" ")
 }
 

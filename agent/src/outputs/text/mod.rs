@@ -2,6 +2,8 @@
 
 mod blame;
 mod figures;
+#[cfg(test)]
+mod golden;
 mod interval;
 mod label;
 mod style;

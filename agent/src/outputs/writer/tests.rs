@@ -1,6 +1,11 @@
 //! Each format, on memory.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    cell::RefCell,
+    sync::{Arc, Mutex},
+};
+
+use log::{LevelFilter, Log, Metadata, Record};
 
 use super::*;
 use crate::{
@@ -42,20 +47,42 @@ impl Write for Gone {
     }
 }
 
-fn outputs(format: OutputFormat) -> (OutputWriter, Shared, Shared) {
-    let (out, notes) = (Shared::default(), Shared::default());
-    let outputs = OutputWriter::new(
-        format,
-        TextStyle::Plain,
-        "pid 411",
-        Box::new(out.clone()),
-        Box::new(notes.clone()),
-    );
-    (outputs, out, notes)
+thread_local! {
+    /// The log of this thread: its test.
+    static LOG: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+struct ThreadLog;
+
+impl Log for ThreadLog {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        LOG.with_borrow_mut(|log| log.push_str(&format!("{}\n", record.args())));
+    }
+
+    fn flush(&self) {}
+}
+
+/// What was logged so far.
+fn logged() -> String {
+    LOG.with_borrow(Clone::clone)
+}
+
+fn outputs(format: OutputFormat) -> (OutputWriter, Shared) {
+    // Another test may have installed it.
+    let _ = log::set_logger(&ThreadLog);
+    log::set_max_level(LevelFilter::Debug);
+    let out = Shared::default();
+    let outputs = OutputWriter::new(format, TextStyle::Plain, "pid 411", Box::new(out.clone()));
+    (outputs, out)
 }
 
 fn run(format: OutputFormat) -> (Vec<String>, String) {
-    let (mut outputs, out, notes) = outputs(format);
+    let (mut outputs, out) = outputs(format);
+    LOG.take();
     let mut model = Model::at_zero();
     for seq in 0..3 {
         let m = message(&session(0), seq, &[(Stage::Queued, Part::LockWait, 5)]);
@@ -66,7 +93,7 @@ fn run(format: OutputFormat) -> (Vec<String>, String) {
     outputs.interval(&model.interval_now()).expect("writes");
     outputs.finish(&model.summary_now()).expect("writes");
     let lines = out.text().lines().map(str::to_owned).collect();
-    (lines, notes.text())
+    (lines, logged())
 }
 
 #[test]
@@ -82,7 +109,7 @@ fn each_format_writes_its_lines() {
     };
     let (lines, notes) = run(OutputFormat::JsonMessages);
     assert_eq!(types(&lines), ["message", "message", "message", "summary"]);
-    assert!(notes.starts_with("tag52: lost events: ring-full 1;"));
+    assert!(notes.starts_with("lost events: ring-full 1;"));
     let (lines, notes) = run(OutputFormat::JsonIntervals);
     assert_eq!(types(&lines), ["interval", "agent", "summary"]);
     assert_eq!(notes, "");
@@ -98,17 +125,17 @@ fn each_format_writes_its_lines() {
 
 #[test]
 fn waiting_is_noted_once_and_then_every_ten_intervals() {
-    let (mut outputs, out, notes) = outputs(OutputFormat::Human);
+    let (mut outputs, out) = outputs(OutputFormat::Human);
     let mut model = Model::at_zero();
     for _ in 0..20 {
         outputs.interval(&model.interval_now()).expect("writes");
     }
-    assert_eq!(notes.text().lines().count(), 2);
-    assert!(notes.text().contains("pid 411"));
+    assert_eq!(logged().lines().count(), 2);
+    assert!(logged().contains("pid 411"));
     assert_eq!(out.text(), "");
     model.observe(&message(&session(0), 1, &[]));
     outputs.interval(&model.interval_now()).expect("writes");
-    assert_eq!(notes.text().lines().count(), 2);
+    assert_eq!(logged().lines().count(), 2);
 }
 
 #[test]
@@ -118,7 +145,6 @@ fn a_broken_pipe_is_an_error_of_its_own() {
         TextStyle::Plain,
         "pid 411",
         Box::new(Gone),
-        Box::new(Shared::default()),
     );
     let m = message(&session(0), 1, &[]);
     outputs.message(&m).expect("buffered");
@@ -127,4 +153,19 @@ fn a_broken_pipe_is_an_error_of_its_own() {
     assert!(matches!(interval, Err(OutputError::Closed)));
     let finish = outputs.finish(&model.summary_now());
     assert!(matches!(finish, Err(OutputError::Closed)));
+}
+
+#[test]
+fn anomalies_are_only_logged() {
+    let (mut outputs, out) = outputs(OutputFormat::Human);
+    LOG.take();
+    let mut model = Model::at_zero();
+    model.observe(&message(&session(0), 1, &[]));
+    model.health_mut().anomaly("switch_rebuilt", 1);
+    outputs.interval(&model.interval_now()).expect("writes");
+    assert_eq!(out.text().lines().count(), 1);
+    assert_eq!(
+        logged(),
+        "anomalies in the last interval: switch-rebuilt 1\n"
+    );
 }

@@ -51,7 +51,7 @@ pub enum ReplayError {
     #[error(transparent)]
     Output(#[from] OutputError),
     /// A live view was asked for, and standard output is no terminal.
-    #[error("--top needs a terminal, and standard output is none: run it without --top")]
+    #[error("--top needs a terminal and standard output is not one: run it without --top")]
     NoTerminal,
     /// The live view failed.
     #[error("the live view has failed: {0}")]

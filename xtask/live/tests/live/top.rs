@@ -105,7 +105,7 @@ fn top_shows_pages_survives_its_target_and_gives_the_terminal_back() {
     let row = row.unwrap_or_else(|| panic!("nobody is blamed:\n{page}"));
     assert!(row.contains(", held by "), "{page}");
     press(&terminal, "t");
-    seen(&terminal, &["since the start", "mean, all"]);
+    seen(&terminal, &["since start", "mean, all"]);
     press(&terminal, "t");
     press(&terminal, "3");
     let reader = format!("> {pid}");
@@ -335,6 +335,6 @@ fn the_view_needs_a_terminal() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
-        assert!(stderr.contains("standard output is none"), "{stderr}");
+        assert!(stderr.contains("standard output is not one"), "{stderr}");
     }
 }

@@ -14,7 +14,11 @@ use super::{
     figures::{outside_network_ns, paragraph},
     style::TextStyle,
 };
-use crate::{domain::units::HumanDuration, model::Summary, what_if::ASSUMPTIONS};
+use crate::{
+    domain::units::{HumanDuration, counted},
+    model::Summary,
+    what_if::ASSUMPTIONS,
+};
 
 /// Sessions described in full; the rest is counted here and complete in JSON.
 const MAX_SESSIONS: usize = 16;
@@ -24,15 +28,10 @@ pub(crate) fn summary(summary: &Summary, target: &str, style: TextStyle) -> Stri
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "\n{} {target} watched for {}, {} session{}",
+        "\n{} {target} watched for {}, {}",
         style.bold("tag52 summary:"),
         HumanDuration(summary.length.as_nanos().cast_signed()),
-        summary.sessions_observed,
-        if summary.sessions_observed == 1 {
-            ""
-        } else {
-            "s"
-        }
+        counted(summary.sessions_observed, "session")
     );
     let mut sessions: Vec<_> = summary.sessions.iter().collect();
     if sessions.len() > MAX_SESSIONS {

@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         Part,
-        units::{HumanDuration, HumanPercent, human_name},
+        units::{HumanDuration, HumanPercent, counted, human_name},
     },
     model::SessionFigures,
     outputs::text::figures::{ack_pending_share, list_counts},
@@ -13,7 +13,10 @@ use crate::{
 /// The qualifications of a session, each a clause; never empty.
 pub(super) fn list(s: &SessionFigures) -> Vec<String> {
     let f = &s.figures;
-    let mut clauses = vec![format!("unknown time in {} messages", f.unknown_messages)];
+    let mut clauses = vec![format!(
+        "unknown time in {}",
+        counted(f.unknown_messages, "message")
+    )];
     clauses.extend(stamps(f));
     if let Some(share) = ack_pending_share(f) {
         clauses.push(format!(
@@ -23,8 +26,8 @@ pub(super) fn list(s: &SessionFigures) -> Vec<String> {
     }
     if s.lock_waits > 0 {
         clauses.push(format!(
-            "{} lock waits, the longest {}",
-            s.lock_waits,
+            "{}, the longest {}",
+            counted(s.lock_waits, "lock wait"),
             HumanDuration(i128::from(s.longest_lock_wait_ns))
         ));
     }
@@ -57,18 +60,18 @@ fn stamps(f: &Figures) -> Vec<String> {
     }
     if let Some((min, max)) = f.narrowed.mean_ns() {
         clauses.push(format!(
-            "the order of the venue's sends narrows that to {} or less for {} messages, whose \
-             mean age is {} to {}",
+            "the order of the venue's sends narrows that to {} or less for {}, with a mean \
+             age of {} to {}",
             HumanDuration::from(f.narrowed.widest_ns),
-            f.narrowed.messages,
+            counted(f.narrowed.messages, "message"),
             HumanDuration(min),
             HumanDuration(max)
         ));
     }
     if f.skew.messages > 0 {
         clauses.push(format!(
-            "the venue's clock was ahead of ours in {} messages, by at most {} ({} in total)",
-            f.skew.messages,
+            "the venue's clock was ahead of ours in {}, by at most {} ({} in total)",
+            counted(f.skew.messages, "message"),
             HumanDuration::from(f.skew.largest_ns),
             HumanDuration(f.skew.sum_ns)
         ));
@@ -96,8 +99,8 @@ fn window(s: &SessionFigures) -> Option<String> {
         .collect();
     (window.closed > 0).then(|| {
         format!(
-            "the receive window was closed {} times, for {} in total, the longest {}: {}",
-            window.closed,
+            "the receive window was closed {}, for {} in total, the longest {}: {}",
+            counted(window.closed, "time"),
             HumanDuration(whole),
             HumanDuration(i128::from(window.longest_ns)),
             parts.join(", ")

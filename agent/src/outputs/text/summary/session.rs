@@ -6,7 +6,7 @@ use super::{matrix::matrix, process::container_line, qualifications};
 use crate::{
     domain::{
         Part, Stage,
-        units::{HumanBytes, HumanDuration, HumanPercent, HumanRate, human_name},
+        units::{HumanBytes, HumanDuration, HumanPercent, HumanRate, counted, human_name},
     },
     model::SessionFigures,
     outputs::text::{
@@ -31,12 +31,15 @@ pub(super) fn session(text: &mut String, s: &SessionFigures, seconds: f64, style
         matrix(text, &s.figures, style);
         blame::lines(text, s);
     }
-    let _ = writeln!(text, "  {}", qualifications::list(s).join("; "));
+    text.push_str(&paragraph(&qualifications::list(s).join("; "), "  "));
     if let Some(age) = &s.figures.resend_age {
-        let name = format!("{} resends, age since first sent", s.figures.resends);
+        let name = format!(
+            "{}, age since first sent",
+            counted(s.figures.resends, "resend")
+        );
         spread(text, &name, age);
     }
-    let _ = writeln!(text, "  {}", style.bold(&largest_part(&s.figures)));
+    text.push_str(&style.bold(&paragraph(&largest_part(&s.figures), "  ")));
     verdict(text, s, style);
     for line in s.what_if_lines() {
         text.push_str(&paragraph(&format!("What if: {line}."), "  "));
@@ -51,9 +54,9 @@ fn headline(text: &mut String, s: &SessionFigures, seconds: f64, style: TextStyl
     };
     let _ = write!(
         text,
-        "\n{}  {} messages, {rate} msg/s",
+        "\n{}  {}, {rate} msg/s",
         style.bold(&session_label(s)),
-        f.messages
+        counted(f.messages, "message")
     );
     if let Some(seq) = s.last_seq {
         let _ = write!(text, ", last seq {seq}");

@@ -10,6 +10,11 @@ use crate::{
     model::Model,
 };
 
+/// The words of a text with one space between them.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn a_process_in_a_container_has_a_line_with_its_pid_there() {
     let mut process = ProcessInfo {
@@ -72,7 +77,7 @@ fn the_summary_names_the_part() {
     });
     let text = summary(&model.summary_now(), "pid 411", TextStyle::Plain);
     println!("{text}");
-    assert!(text.contains(
+    assert!(one_line(&text).contains(
         "90.0% of the age outside the network (9.00s of 10.0s) was lock-wait: the ingest \
          thread slept, waiting for a lock that another thread held. 10.0% of it passed at the \
          sender"
@@ -82,10 +87,7 @@ fn the_summary_names_the_part() {
     assert!(text.contains("\n  What if: "), "{text}");
     assert!(text.contains("\nWhat-if replays the queue of the messages that were read"));
     assert!(text.contains("90ns each"));
-    assert!(
-        text.lines()
-            .all(|l| l.starts_with("  9") || l.chars().count() <= 130)
-    );
+    assert!(text.lines().all(|l| l.chars().count() <= 130));
 }
 
 #[test]
@@ -103,10 +105,10 @@ fn whole_seconds_qualify_the_ages_and_what_narrows_them_too() {
     });
     model.observe(&m);
     let text = summary(&model.summary_now(), "pid 411", TextStyle::Plain);
-    assert!(text.contains("tag 52 has a resolution of 1.00s: ages are upper bounds"));
-    assert!(text.contains(
-        "the order of the venue's sends narrows that to 40.0ms or less for 1 messages, whose mean \
-         age is 10.0ms to 50.0ms"
+    assert!(one_line(&text).contains("tag 52 has a resolution of 1.00s: ages are upper bounds"));
+    assert!(one_line(&text).contains(
+        "the order of the venue's sends narrows that to 40.0ms or less for 1 message, with a mean age \
+         of 10.0ms to 50.0ms"
     ));
 }
 

@@ -98,7 +98,7 @@ fn headline(s: &SessionView, scope: FigureScope, palette: Palette) -> Line<'stat
     }
     let since = match scope {
         FigureScope::LatestInterval => "",
-        FigureScope::SinceStart => "  since the start",
+        FigureScope::SinceStart => "  since start",
     };
     let age = match scope {
         FigureScope::LatestInterval => s.point().filter(|p| p.messages > 0).map(|p| {
@@ -140,7 +140,7 @@ fn what_if(
         .iter()
         .flat_map(|line| {
             wrapped(
-                &format!("What if: {line} (assumptions: ?)"),
+                &format!("What if: {line} (? shows assumptions)"),
                 width,
                 max_lines,
             )

@@ -138,7 +138,7 @@ fn draw_selected(
     let scope = state.scope;
     let since = match scope {
         FigureScope::LatestInterval => "",
-        FigureScope::SinceStart => "since the start  ",
+        FigureScope::SinceStart => "since start  ",
     };
     let (nth, all) = (state.index(view) + 1, view.sessions.len());
     let count = format!("{nth} of {all}  {since}");

@@ -101,7 +101,7 @@ pub(in super::super) fn draw_threads(
         frame.render_widget(Line::raw(more), rest);
     }
     let notes = [
-        "BLAMED: share of the age of the session's messages that is charged to this thread.",
+        "BLAMED: share of the age of the session's messages charged to this thread.",
         "For threads that read no session, only on-cpu and run-queue are measured.",
     ];
     for (text, row) in notes.into_iter().zip(note.rows()) {

@@ -1,5 +1,6 @@
 //! Every page on a terminal that is a buffer.
 
+mod golden;
 mod navigation;
 mod pages;
 

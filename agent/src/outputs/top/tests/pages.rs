@@ -115,7 +115,7 @@ fn since_the_start() {
     has(
         &page,
         &[
-            "since the start  age p50 6.00s",
+            "since start  age p50 6.00s",
             "540 messages\n",
             "mean, all",
             "the GIL, held by worker?[2J/413",
@@ -128,7 +128,7 @@ fn since_the_start() {
     );
     state.apply(KeyAction::Show(Page::Sessions), &view);
     let page = text(&drawn(&view, &state, 80, 24));
-    has(&page, &["1 of 2  since the start  starved-by-lock"]);
+    has(&page, &["1 of 2  since start  starved-by-lock"]);
     state.apply(KeyAction::Scope, &view);
     let page = text(&drawn(&view, &state, 80, 24));
     has(&page, &["1 of 2  starved-by-lock"]);

@@ -1,0 +1,262 @@
+//! Golden files of the lines for people: `snapshots/`.
+
+use super::{TextStyle, interval_lines, summary};
+use crate::{
+    domain::{
+        Availability, Capability, Container, DiscoveryCounts, ExclusionReason, HandOff, Part, Pod,
+        ProbeCost, ProcessInfo, Qos, SentBetween, Stage, TapCounts, Update, WindowClosures,
+        fixtures::{message, session},
+    },
+    model::Model,
+    outputs::fixtures::{at, incident, incident_samples, incident_second, steady_second},
+};
+
+const MS: i64 = 1_000_000;
+
+/// A network of 0.3 ms and 0.1 ms of work.
+const QUICK: [(Stage, Part, i64); 2] = [
+    (Stage::InFlight, Part::Network, 300_000),
+    (Stage::InApp, Part::OnCpu, 100_000),
+];
+
+/// The lines of the first second of a model.
+fn first_second(fill: impl FnOnce(&mut Model)) -> String {
+    let mut model = Model::at_zero();
+    fill(&mut model);
+    interval_lines(&model.take_interval(at(1)), TextStyle::Plain)
+}
+
+#[test]
+fn interval_of_a_healthy_session() {
+    insta::assert_snapshot!(first_second(|model| {
+        steady_second(model, &session(0), 600, &QUICK);
+    }));
+}
+
+#[test]
+fn interval_of_a_lock_wait_with_a_backlog() {
+    let mut model = incident();
+    incident_second(&mut model, 13);
+    incident_samples(&mut model);
+    let interval = model.take_interval(at(13));
+    insta::assert_snapshot!(interval_lines(&interval, TextStyle::Plain));
+}
+
+#[test]
+fn interval_of_a_session_that_is_out_of_cpu_quota_and_past_max_latency() {
+    insta::assert_snapshot!(first_second(|model| {
+        let cells = [
+            (Stage::InFlight, Part::Network, 300_000),
+            (Stage::HeldBack, Part::Throttle, 90_000 * MS),
+            (Stage::Queued, Part::Throttle, 31_000 * MS),
+            (Stage::InApp, Part::OnCpu, 2 * MS),
+        ];
+        steady_second(model, &session(0), 12, &cells);
+    }));
+}
+
+#[test]
+fn interval_with_losses_and_anomalies() {
+    insta::assert_snapshot!(first_second(|model| {
+        let cells = [
+            (Stage::InFlight, Part::Network, 300_000),
+            (Stage::Queued, Part::Unknown, 4 * MS),
+        ];
+        steady_second(model, &session(0), 20, &cells);
+        model.health_mut().lose("ring_full", 12);
+        model.health_mut().anomaly("switch_rebuilt", 1);
+    }));
+}
+
+#[test]
+fn interval_with_whole_second_stamps_resends_and_an_ended_session() {
+    insta::assert_snapshot!(first_second(|model| {
+        let s = session(0);
+        let cells = [(Stage::Queued, Part::LockWait, 700 * MS)];
+        let mut m = message(&s, 1, &cells);
+        m.sent.resolution_ns = 1_000 * MS;
+        m.sent_between = Some(SentBetween {
+            earliest_ns: m.sent.utc_ns + 650 * MS,
+            latest_ns: m.sent.utc_ns + 690 * MS,
+        });
+        model.observe(&m);
+        m.sent_between = None;
+        model.observe(&m);
+        m.poss_dup = true;
+        model.observe(&m);
+        model.exclude(&s, ExclusionReason::NoSendingTime);
+        model.tap(
+            &s,
+            TapCounts {
+                garbled: 1,
+                skipped_bytes: 250,
+                lost_bytes: 4096,
+                incomplete_headers: 2,
+            },
+        );
+        model.end_session(&s);
+    }));
+}
+
+#[test]
+fn interval_with_a_venue_clock_ahead_and_late_acks() {
+    insta::assert_snapshot!(first_second(|model| {
+        model.observe(&message(
+            &session(0),
+            1,
+            &[(Stage::InFlight, Part::Network, -5 * MS)],
+        ));
+        let mut late = message(&session(1), 1, &[(Stage::InFlight, Part::Network, 40 * MS)]);
+        late.ack_pending_ns = 32_000_000;
+        model.observe(&late);
+    }));
+}
+
+#[test]
+fn interval_of_many_sessions() {
+    insta::assert_snapshot!(first_second(|model| {
+        for n in 0..9 {
+            steady_second(model, &session(n), 1, &QUICK);
+        }
+        model.take_interval(at(0));
+        steady_second(model, &session(3), 45, &QUICK);
+        steady_second(model, &session(7), 4_500, &QUICK);
+    }));
+}
+
+/// The lab's container.
+fn process() -> ProcessInfo {
+    ProcessInfo {
+        pid: 411,
+        inner_pid: 7,
+        comm: "oms".to_owned(),
+        container: Some(Container {
+            id: "09d185410c4e25236cc24717f881589b".to_owned(),
+            runtime: Some("containerd".to_owned()),
+            name: Some("engine".to_owned()),
+        }),
+        pod: Some(Pod {
+            uid: "03f3f104-9d5a".to_owned(),
+            namespace: Some("trading".to_owned()),
+            name: Some("oms-0".to_owned()),
+            qos: Some(Qos::Burstable),
+        }),
+        cpu_request_millis: Some(250),
+        cpu_limit_millis: Some(2_000),
+        ..ProcessInfo::default()
+    }
+}
+
+fn add_health(model: &mut Model) {
+    let health = model.health_mut();
+    health.capabilities = vec![
+        Capability {
+            name: "arrivals".to_owned(),
+            availability: Availability::Observed("tcp_rcv_established".to_owned()),
+        },
+        Capability {
+            name: "throttle".to_owned(),
+            availability: Availability::Unavailable("the kernel has no throttle_cfs_rq".to_owned()),
+        },
+    ];
+    health.probes.push(ProbeCost {
+        name: "sched_switch".to_owned(),
+        runs: 1_200_345,
+        run_time_ns: 66_000_000,
+    });
+}
+
+#[test]
+fn summary_of_the_incident_in_a_pod() {
+    let mut model = incident();
+    incident_samples(&mut model);
+    model.apply(at(12), &Update::Process(Box::new(process())));
+    let closed = WindowClosures {
+        closed: 3,
+        longest_ns: 4_000_000_000,
+        parts: [0, 0, 0, 0, 5_500_000_000, 500_000_000, 0],
+    };
+    model.apply(at(12), &Update::Window(session(0), closed));
+    add_health(&mut model);
+    let text = summary(&model.summary(at(12)), "pid 411", TextStyle::Plain);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn summary_of_a_run_with_everything_that_qualifies_figures() {
+    let mut model = Model::at_zero();
+    let s = session(0);
+    let cells = [
+        (Stage::InFlight, Part::Network, 20 * MS),
+        (Stage::Queued, Part::Blocked, 700 * MS),
+    ];
+    let mut m = message(&s, 1, &cells);
+    m.sent.resolution_ns = 1_000 * MS;
+    m.ack_pending_ns = 15_000_000;
+    m.sent_between = Some(SentBetween {
+        earliest_ns: m.sent.utc_ns + 650 * MS,
+        latest_ns: m.sent.utc_ns + 690 * MS,
+    });
+    model.observe(&m);
+    m.sent_between = None;
+    m.hand_off = HandOff::Receive;
+    model.observe(&m);
+    m.poss_dup = true;
+    model.observe(&m);
+    model.observe(&message(
+        &s,
+        4,
+        &[(Stage::InFlight, Part::Network, -5 * MS)],
+    ));
+    model.exclude(&s, ExclusionReason::NoSendingTime);
+    model.tap(
+        &s,
+        TapCounts {
+            garbled: 1,
+            skipped_bytes: 250,
+            lost_bytes: 4096,
+            incomplete_headers: 2,
+        },
+    );
+    model.end_session(&s);
+    let health = model.health_mut();
+    health.lose("ring_full", 2);
+    health.anomaly("switch_rebuilt", 12);
+    health.ring_high_water_bytes = 3 << 20;
+    health.discovery = Some(DiscoveryCounts {
+        fix: 3,
+        other: 17,
+        not_selected: 1,
+    });
+    let text = summary(
+        &model.summary(at(60)),
+        "every process that reads FIX",
+        TextStyle::Plain,
+    );
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn summary_of_a_run_without_sessions() {
+    let text = summary(
+        &Model::at_zero().summary(at(5)),
+        "pids 7 and 8",
+        TextStyle::Plain,
+    );
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn summary_of_more_sessions_than_it_describes() {
+    let mut model = Model::at_zero();
+    for n in 0..18 {
+        let wait = [(Stage::Queued, Part::RunQueue, i64::from(n) * MS)];
+        model.observe(&message(&session(n), 1, &wait));
+    }
+    let text = summary(&model.summary(at(60)), "pid 411", TextStyle::Plain);
+    let labels: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("VENUE") || line.starts_with("and "))
+        .collect();
+    insta::assert_snapshot!(labels.join("\n"));
+}
