@@ -136,7 +136,7 @@ fn what_a_selector_excludes_is_not_touched() {
     let theirs = Bench::start(300.0, 60, &[]);
     // Its command line has the port of its venue.
     let wanted = format!("--venue {} ", ours.venue.port());
-    let agent = start(&["--cmdline", &wanted, "--comm", "xtask*"]);
+    let agent = start(&["--cmdline", &wanted, "--comm", "victim*"]);
     let (our_pid, their_pid) = (ours.victim.pid(), theirs.victim.pid());
     let (truth, _) = (ours.finish(), theirs.finish());
     let again = Bench::start(300.0, 20, &[]);
