@@ -56,6 +56,9 @@ pub fn run(
         workspace::warm_sudo()?;
     }
     let mut incident = Incident::start(options, &stop, &mut show)?;
+    if binary.is_some() {
+        show(&format!("attaching the agent to pid {}", incident.app.pid()));
+    }
     let mut observer = binary
         .map(|binary| {
             Observer::attach(

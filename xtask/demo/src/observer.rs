@@ -8,7 +8,7 @@ use anyhow::Result;
 use lab::agent::{AgentLaunch, AgentOutput, AgentProcess};
 
 use super::DemoOptions;
-use super::view::LiveView;
+use super::view::{ATTACH_LIMIT, LiveView};
 
 /// The agent in one of its two modes.
 pub(super) enum Observer {
@@ -81,6 +81,6 @@ fn attach(binary: &Path, pid: i32, sudo: bool) -> Result<AgentProcess> {
         sudo,
         echo: true,
     })?;
-    agent.wait_watching(Duration::from_secs(30))?;
+    agent.wait_watching(ATTACH_LIMIT)?;
     Ok(agent)
 }

@@ -11,6 +11,10 @@ use nix::sys::signal::Signal;
 use lab::agent::{self, AgentOutput};
 use workspace::child::Guarded;
 
+/// How long the agent may take to attach: the kernel verifies its probes, and on a busy machine
+/// that takes many times the usual second.
+pub(super) const ATTACH_LIMIT: Duration = Duration::from_secs(60);
+
 /// How long the agent may take to restore the terminal.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -36,7 +40,7 @@ impl LiveView {
             recording,
             sudo,
         };
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + ATTACH_LIMIT;
         // The recording begins once the probes are attached.
         while !fs::metadata(&view.recording).is_ok_and(|file| file.len() > 0) {
             if let Some(status) = view.ended() {
