@@ -57,7 +57,10 @@ pub fn run(
     }
     let mut incident = Incident::start(options, &stop, &mut show)?;
     if binary.is_some() {
-        show(&format!("attaching the agent to pid {}", incident.app.pid()));
+        show(&format!(
+            "attaching the agent to pid {}",
+            incident.app.pid()
+        ));
     }
     let mut observer = binary
         .map(|binary| {
