@@ -198,7 +198,7 @@ pub(crate) fn moved(thread: &mut TrackedThread, left: u64, cpu: u32, now: u64) {
             record.next_turn = next;
             (record.current_tid, record.current_tgid) = cfs_rq::current_of(left);
             // The last change began this wait.
-            let wait = Wait {
+            let wait = CpuWait {
                 changes_ago: 1,
                 cfs_rq: left,
                 throttled,
@@ -215,7 +215,7 @@ pub(crate) fn moved(thread: &mut TrackedThread, left: u64, cpu: u32, now: u64) {
 }
 
 /// What a record says of the wait of a thread that is over, or goes on on another CPU.
-struct Wait {
+struct CpuWait {
     /// The change of state with which the wait began; the last one is 1 ago.
     changes_ago: u32,
     /// The thread's `cfs_rq`.
@@ -225,7 +225,7 @@ struct Wait {
     now: u64,
 }
 
-impl Wait {
+impl CpuWait {
     #[inline(always)]
     fn fill(&self, record: &mut RunQueueWait, thread: &TrackedThread) {
         record.head = RecordHead::without_socket(RecordKind::RunQueueWait);
@@ -270,7 +270,7 @@ pub(crate) fn got_cpu(thread: &mut TrackedThread, throttled: u64, now: u64) {
     log.cpu = here;
     (log.current_tid, log.current_tgid) = (0, 0);
     // The last change is the end of this wait, the one before it the beginning.
-    let wait = Wait {
+    let wait = CpuWait {
         changes_ago: 2,
         cfs_rq: thread.cfs_rq,
         throttled,

@@ -58,7 +58,7 @@ fn report(socket: &mut TrackedSocket, tid: u32, at: u64, how: HandOffKind) {
 
 /// A wait, resolved as far as it takes to see which sockets it covers.
 #[derive(Clone, Copy)]
-enum Wait {
+enum CoveringWait {
     Receive { fd: i32 },
     Poll { count: u64 },
     Select { highest: u64, read_set: u64 },
@@ -68,23 +68,23 @@ enum Wait {
 /// The wait that `task` enters with `call`; `None` when it is none, or (counted) when it is not
 /// known which sockets it covers.
 #[inline(always)]
-unsafe fn wait_of(task: *const task_struct, call: &Syscall) -> Option<Wait> {
+unsafe fn wait_of(task: *const task_struct, call: &Syscall) -> Option<CoveringWait> {
     Some(match call.socket_wait() {
-        SocketWait::Receive { fd } => Wait::Receive { fd },
+        SocketWait::Receive { fd } => CoveringWait::Receive { fd },
         SocketWait::Poll { fds, count } => {
             if !load_poll_set(fds, count) {
                 return None;
             }
-            Wait::Poll { count }
+            CoveringWait::Poll { count }
         }
-        SocketWait::Select { highest, read_set } => Wait::Select { highest, read_set },
+        SocketWait::Select { highest, read_set } => CoveringWait::Select { highest, read_set },
         SocketWait::Epoll { fd } => {
             // SAFETY: the caller's task.
             let Some(instance) = (unsafe { epoll::instance(task, fd) }) else {
                 count(ProbeCounter::WaitUnresolved);
                 return None;
             };
-            Wait::Epoll { instance }
+            CoveringWait::Epoll { instance }
         }
         SocketWait::Unresolved => {
             count(ProbeCounter::WaitUnresolved);
@@ -97,7 +97,7 @@ unsafe fn wait_of(task: *const task_struct, call: &Syscall) -> Option<Wait> {
 /// Pending receives, and a wait that may hand them off; on the stack of [`waits`].
 struct Cover {
     thread: *mut TrackedThread,
-    wait: Wait,
+    wait: CoveringWait,
     at: u64,
     /// Slots in use that have not been visited.
     left: u32,
@@ -161,12 +161,14 @@ unsafe extern "C" fn hand_off_covered(index: u64, cover: *mut c_void) -> c_long 
         (thread, *slot.add(index as usize))
     };
     let (covered, how) = match cover.wait {
-        Wait::Receive { fd } => (fd == slot.fd, HandOffKind::Receive),
-        Wait::Poll { count } => (in_poll_set(slot.fd, count), HandOffKind::Poll),
-        Wait::Select { highest, read_set } => {
+        CoveringWait::Receive { fd } => (fd == slot.fd, HandOffKind::Receive),
+        CoveringWait::Poll { count } => (in_poll_set(slot.fd, count), HandOffKind::Poll),
+        CoveringWait::Select { highest, read_set } => {
             (in_select_set(slot.fd, highest, read_set), HandOffKind::Poll)
         }
-        Wait::Epoll { instance } => (epoll::is_watched_by(slot.sk, instance), HandOffKind::Epoll),
+        CoveringWait::Epoll { instance } => {
+            (epoll::is_watched_by(slot.sk, instance), HandOffKind::Epoll)
+        }
     };
     if covered {
         thread.pending_bits &= !bit;

@@ -116,7 +116,7 @@ pub(super) struct StampNarrower {
 
 /// The arrival of a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
+pub(super) struct ObservedArrival {
     /// `CLOCK_MONOTONIC`, ns.
     pub(super) at_ns: u64,
     /// UTC minus monotonic time at that instant, ns.
@@ -138,7 +138,7 @@ impl StampNarrower {
     }
 
     /// A resend arrived: its stamp is no evidence of the venue's time at its sending.
-    pub(super) fn resend_arrived(&mut self, arrival: Arrival) {
+    pub(super) fn resend_arrived(&mut self, arrival: ObservedArrival) {
         if self.latest_stamp.is_some() {
             self.extend_run(arrival);
         }
@@ -146,7 +146,11 @@ impl StampNarrower {
 
     /// A fresh message arrived. Returns between which instants it was sent when that is narrower
     /// than its stamp.
-    pub(super) fn narrow(&mut self, stamp: SentTime, arrival: Arrival) -> Option<SentBetween> {
+    pub(super) fn narrow(
+        &mut self,
+        stamp: SentTime,
+        arrival: ObservedArrival,
+    ) -> Option<SentBetween> {
         if stamp.resolution_ns < MIN_RESOLUTION_NS {
             if self.latest_stamp.is_some() {
                 *self = Self::default();
@@ -174,7 +178,7 @@ impl StampNarrower {
     }
 
     /// Decides to which run of close arrivals the message belongs. Returns when it arrived, UTC ns.
-    fn extend_run(&mut self, arrival: Arrival) -> i64 {
+    fn extend_run(&mut self, arrival: ObservedArrival) -> i64 {
         let now_ns = arrival.at_ns.cast_signed() + arrival.utc_offset_ns;
         let clock_stepped = |latest: LatestMessage| {
             (latest.utc_offset_ns - arrival.utc_offset_ns).abs() > MIN_STEP_NS

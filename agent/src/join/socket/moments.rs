@@ -6,7 +6,7 @@ use crate::{
     domain::SentBetween,
     join::{
         arrivals::Arrivals,
-        narrowing::{Arrival, StampNarrower},
+        narrowing::{ObservedArrival, StampNarrower},
         pending_acks::PendingAcks,
         window::{ReceiveWindow, WindowOffer},
     },
@@ -102,7 +102,7 @@ impl Moments {
         };
         let since = self.narrower.latest_arrival_ns();
         let held_back = since.map_or(0, |at| self.window.held_back(at, &arrived).total()) > 0;
-        let arrival = Arrival {
+        let arrival = ObservedArrival {
             at_ns: arrived.at_ns,
             utc_offset_ns: utc_offset_at(arrived.at_ns),
             held_back,

@@ -47,7 +47,7 @@ fn run(context: &Context<'_>) -> Result<Vec<ResultRow>> {
 }
 
 fn row(case: &str, run: &ObservedRun, log: &WireLog) -> ResultRow {
-    let pending = PendingAcks::of(log);
+    let pending = PendingIntervals::of(log);
     let joined = run.joined();
     let (mut found_ns, mut truth_ns, mut network_ns) = (0, 0, 0);
     let (mut differences, mut beyond) = (Vec::with_capacity(joined.len()), 0);
@@ -107,9 +107,9 @@ fn row(case: &str, run: &ObservedRun, log: &WireLog) -> ResultRow {
 }
 
 /// The stretches in which what had come out was not acknowledged, monotonic, nanoseconds.
-struct PendingAcks(Vec<(i64, i64)>);
+struct PendingIntervals(Vec<(i64, i64)>);
 
-impl PendingAcks {
+impl PendingIntervals {
     fn of(log: &WireLog) -> Self {
         let mut acknowledged = log.acknowledged().into_iter().peekable();
         let mut stretches: Vec<(i64, i64)> = Vec::new();
@@ -162,7 +162,7 @@ mod tests {
                 packet(true, 40, 900),
             ],
         };
-        let pending = PendingAcks::of(&log);
+        let pending = PendingIntervals::of(&log);
         assert_eq!(pending.0, [(100, 300), (500, 510)]);
         assert_eq!(pending.between(0, 1000), 210);
         assert_eq!(pending.between(200, 505), 105);

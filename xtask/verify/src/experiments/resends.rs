@@ -45,7 +45,7 @@ fn extras(count: u64) -> Vec<Extra> {
 }
 
 /// One message by all three.
-struct JoinedMessage<'a> {
+struct ComparedMessage<'a> {
     sent: &'a SentMessage,
     record: &'a VictimRecord,
     found: &'a MessageLine,
@@ -225,7 +225,7 @@ fn rows(
             }
         };
         match found.get(&(sent.seq, time)) {
-            Some(found) => list.push(JoinedMessage {
+            Some(found) => list.push(ComparedMessage {
                 sent,
                 record,
                 found,
@@ -234,7 +234,7 @@ fn rows(
         }
     }
     let largest =
-        |joined: &[JoinedMessage<'_>]| joined.iter().map(|j| j.found.age_ns).max().unwrap_or(0);
+        |joined: &[ComparedMessage<'_>]| joined.iter().map(|j| j.found.age_ns).max().unwrap_or(0);
     let expected = SessionCounts {
         fresh: fresh.len() as u64,
         resends: resent.len() as u64,
@@ -285,13 +285,13 @@ fn rows(
 }
 
 /// How far the largest age is from the true largest, milliseconds.
-fn largest_error(joined: &[JoinedMessage<'_>]) -> f64 {
+fn largest_error(joined: &[ComparedMessage<'_>]) -> f64 {
     let found = joined.iter().map(|j| j.found.age_ns).max().unwrap_or(0);
     let truth = joined.iter().map(true_age_ns).max().unwrap_or(0);
     (found - truth).abs() as f64 / 1e6
 }
 
-fn true_age_ns(joined: &JoinedMessage<'_>) -> i64 {
+fn true_age_ns(joined: &ComparedMessage<'_>) -> i64 {
     let since = match joined.sent.resend {
         Resend::Since(first) => first,
         Resend::No | Resend::Bare => joined.sent.sent_ns,
@@ -299,7 +299,7 @@ fn true_age_ns(joined: &JoinedMessage<'_>) -> i64 {
     joined.record.handed_off_utc_ns - since
 }
 
-fn row(case: &str, joined: &[JoinedMessage<'_>], resent: bool) -> ResultRow {
+fn row(case: &str, joined: &[ComparedMessage<'_>], resent: bool) -> ResultRow {
     let wrongly = joined.iter().filter(|j| j.found.poss_dup != resent).count();
     let broken = joined
         .iter()

@@ -1,7 +1,7 @@
 //! How narrow the bounds are at which pace.
 
 use super::{
-    super::{Arrival, StampNarrower, pins::MAX_PINS, traffic::MAX_SECONDS},
+    super::{ObservedArrival, StampNarrower, pins::MAX_PINS, traffic::MAX_SECONDS},
     world::{MS, OFFSET, Sends, World, feed},
 };
 use crate::domain::SentTime;
@@ -118,7 +118,7 @@ fn finer_stamps_are_not_narrowed() {
             utc_ns: message.sent / MS * MS,
             resolution_ns: MS,
         };
-        let arrival = Arrival {
+        let arrival = ObservedArrival {
             at_ns: (message.arrived - OFFSET).cast_unsigned(),
             utc_offset_ns: OFFSET,
             held_back: false,

@@ -1,6 +1,6 @@
 //! Made-up venues, paths and clocks, whose true sending times are known.
 
-use super::super::{Arrival, StampNarrower};
+use super::super::{ObservedArrival, StampNarrower};
 use crate::domain::SentTime;
 
 pub(super) const MS: i64 = 1_000_000;
@@ -222,7 +222,7 @@ fn whole_seconds(utc_ns: i64) -> SentTime {
 pub(super) fn feed(narrower: &mut StampNarrower, messages: &[Truth]) -> Narrowed {
     let mut found = Narrowed::default();
     for (index, message) in messages.iter().enumerate() {
-        let arrival = Arrival {
+        let arrival = ObservedArrival {
             at_ns: (message.arrived - message.offset).cast_unsigned(),
             utc_offset_ns: message.offset,
             held_back: message.held_back,
