@@ -60,14 +60,14 @@ mod sealed {
     ///
     /// # Safety
     /// Every bit pattern must be a value.
-    pub(super) unsafe trait Record: Copy {}
+    pub(super) unsafe trait KernelRecord: Copy {}
 }
-use sealed::Record;
+use sealed::KernelRecord;
 
 macro_rules! records {
     ($($ty:ty),*) => {
         // SAFETY: `repr(C)`, integers only, sizes without padding asserted in agent-common.
-        $(unsafe impl Record for $ty {})*
+        $(unsafe impl KernelRecord for $ty {})*
     };
 }
 records!(
@@ -84,7 +84,7 @@ records!(
     RunQueueWait
 );
 
-fn read<T: Record>(bytes: &[u8], kind: u32) -> Result<T, MalformedRecord> {
+fn read<T: KernelRecord>(bytes: &[u8], kind: u32) -> Result<T, MalformedRecord> {
     if bytes.len() < size_of::<T>() {
         return Err(MalformedRecord::Short {
             kind,

@@ -18,6 +18,7 @@ pub mod export;
 mod frame;
 mod interned;
 mod preamble;
+mod read_error;
 mod reader;
 mod recorder;
 pub mod replay;
@@ -27,10 +28,14 @@ mod tests;
 mod wire;
 mod writer;
 
-pub use reader::{ReadError, RecordingReader};
+pub use read_error::ReadError;
+pub use reader::RecordingReader;
 pub use recorder::Recorder;
 pub use segment::RecordingHeader;
 pub use writer::{RecordingTotals, WriteError};
+
+/// The version of the format; no other one is read.
+const VERSION: u16 = 6;
 
 /// Files of a recording at most: the newest and seven older ones.
 const MAX_SEGMENTS: u32 = 8;

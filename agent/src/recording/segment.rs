@@ -8,15 +8,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    VERSION,
     frame::{self, FrameError, Packer},
-    reader::ReadError,
+    read_error::ReadError,
 };
 use crate::domain::Moment;
 
 /// The first bytes of every recording.
 pub(super) const MAGIC: [u8; 8] = *b"tag52rec";
-/// The version of the format; no other one is read.
-pub(super) const VERSION: u16 = 6;
 /// Magic and version: the bytes before the first frame.
 pub(super) const LEAD_BYTES: usize = MAGIC.len() + size_of::<u16>();
 

@@ -7,7 +7,13 @@ use syn::{Item, ItemMod};
 use super::sources;
 
 /// Names that stand for one concept in several forms, and why.
-const SAME_CONCEPT: &[(&str, &str)] = &[("Cli", "the command line of a program, one per binary")];
+const SAME_CONCEPT: &[(&str, &str)] = &[
+    (
+        "Bench",
+        "the lab's bench, and the form of it in which the live tests panic on errors",
+    ),
+    ("Cli", "the command line of a program, one per binary"),
+];
 
 /// Names of several types, one line each with the files.
 pub(crate) fn shared() -> Vec<String> {

@@ -49,7 +49,10 @@ pub(crate) fn relative(path: &Path) -> String {
 fn is_test(path: &Path) -> bool {
     path.components().any(|part| {
         let part = part.as_os_str().to_string_lossy();
-        part == "tests" || part == "tests.rs" || part.ends_with("_tests.rs")
+        part == "tests"
+            || part == "tests.rs"
+            || part == "error_texts.rs"
+            || part.ends_with("_tests.rs")
     })
 }
 

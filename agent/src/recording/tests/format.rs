@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    super::{codec, segment},
+    super::{VERSION, codec},
     day, moment,
 };
 use crate::domain::{
@@ -13,7 +13,7 @@ use crate::domain::{
     WindowClosures, fixtures::session,
 };
 
-/// Fails when a recorded type of the domain changes: raise [`segment::VERSION`] then, and
+/// Fails when a recorded type of the domain changes: raise [`VERSION`] then, and
 /// put the new sum here.
 #[test]
 fn the_format_is_the_one_of_its_version() {
@@ -100,7 +100,7 @@ fn the_format_is_the_one_of_its_version() {
     }
     let sum = crc32fast::hash(encoder.bytes());
     assert_eq!(
-        (segment::VERSION, sum),
+        (VERSION, sum),
         (6, 2_906_458_546),
         "{:02x?}",
         encoder.bytes()
