@@ -100,7 +100,7 @@ fn message(seq: u64, ns: i64, lock_wait_ns: i64) -> Message {
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("drop.tag52");
-    let header = RecordingHeader::new("pid 411", at(0), Duration::from_secs(120));
+    let header = RecordingHeader::new("pid 411", at(0), Duration::from_mins(2));
     let mut recorder = Recorder::start(&path, 64 << 20, header).expect("a recording");
     let mut seq = 0;
     for second in 0..3_i64 {

@@ -32,7 +32,7 @@ pub(super) const fn format(json: Option<Json>) -> OutputFormat {
 const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The longest interval that makes sense.
-const MAX_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+const MAX_INTERVAL: Duration = Duration::from_hours(24);
 
 /// An interval.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

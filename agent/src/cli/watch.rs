@@ -70,7 +70,7 @@ pub(crate) struct Watch {
     #[arg(long)]
     pub(crate) probe_cost: bool,
     /// For the accuracy lab: the wall clock as the agent reads it steps by BY, AFTER it began to
-    /// watch (`3s:-2s`). The machine's clock is left alone; the instant is told on standard error.
+    /// watch (`3s:-2s`). The machine's clock is left alone; the instant is logged.
     #[arg(long, value_name = "AFTER:BY", hide = true, value_parser = clock_step)]
     pub(crate) simulate_clock_step: Option<ClockStep>,
     /// For the live tests: of the switches to a tracked thread, one in so many is not observed, as

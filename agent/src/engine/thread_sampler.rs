@@ -57,7 +57,8 @@ pub(super) fn of_reader(
     }
 }
 
-/// What the kernel's account of a thread tells: what is left of the time since the boot is unknown.
+/// The parts that the kernel's own account of a thread has; the rest of the time since boot is
+/// unknown.
 fn account(account: &Schedstat, now: u64) -> [u64; Part::ALL.len()] {
     let (on_cpu, run_queue) = (account.sum_exec_runtime, account.run_delay);
     Part::ALL.map(|part| match part {

@@ -25,7 +25,7 @@ const MAX_THREADS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 const VALIDITY: Duration = Duration::from_secs(1);
 
 /// How long an ended thread is retained: its last waits are published after its end.
-const ENDED_RETENTION: Duration = Duration::from_secs(60);
+const ENDED_RETENTION: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug)]
 struct ThreadEntry {

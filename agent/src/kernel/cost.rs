@@ -18,7 +18,8 @@ pub(super) struct RunTimeAccounting {
 impl RunTimeAccounting {
     /// `None` on kernels before 5.8, which have a sysctl for it instead.
     pub(super) fn start() -> Option<Self> {
-        enable_stats(Stats::RunTime).ok().map(|_on| Self { _on })
+        let on = enable_stats(Stats::RunTime).ok()?;
+        Some(Self { _on: on })
     }
 }
 

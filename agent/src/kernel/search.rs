@@ -13,44 +13,46 @@ use std::{
 use super::{FunctionLocation, FunctionSpec, ProbeError};
 
 /// Where the function is in a process, or why it is not attached to.
-type Done = (NonZeroU32, Result<FunctionLocation, ProbeError>);
+type SearchResult = (NonZeroU32, Result<FunctionLocation, ProbeError>);
 
 /// The thread; it ends when this is dropped.
 #[derive(Debug)]
 pub struct FunctionSearch {
-    ask: Sender<NonZeroU32>,
-    answers: Receiver<Done>,
+    requests: Sender<NonZeroU32>,
+    results: Receiver<SearchResult>,
 }
 
 impl FunctionSearch {
-    /// Begins to look for this function wherever it is told to.
+    /// Starts the thread that searches for this function.
     ///
     /// # Errors
     /// When there is no room for a thread.
     pub fn start(function: FunctionSpec) -> io::Result<Self> {
-        let (ask, asked) = channel();
-        let (answer, answers) = channel();
-        let looks = move || {
-            for pid in asked {
-                if answer.send((pid, function.find_alone(pid))).is_err() {
+        let (requests, requested) = channel();
+        let (result, results) = channel();
+        let search = move || {
+            for pid in requested {
+                if result.send((pid, function.find_alone(pid))).is_err() {
                     break;
                 }
             }
         };
         thread::Builder::new()
             .name("tag52-function".to_owned())
-            .spawn(looks)?;
-        Ok(Self { ask, answers })
+            .spawn(search)?;
+        Ok(Self { requests, results })
     }
 
-    /// Looks for it in this process, after those before; `false` when nobody looks any more.
-    pub fn look_in(&self, pid: NonZeroU32) -> bool {
-        self.ask.send(pid).is_ok()
+    /// Searches in this process, after those before; `false` when the thread has died.
+    #[must_use]
+    pub fn search_in(&self, pid: NonZeroU32) -> bool {
+        self.requests.send(pid).is_ok()
     }
 
-    /// The next process that was looked through, in the order in which they were asked for.
-    pub fn next(&self) -> Option<Done> {
-        self.answers.try_recv().ok()
+    /// The next result, in the order in which the searches were requested.
+    #[must_use]
+    pub fn next(&self) -> Option<SearchResult> {
+        self.results.try_recv().ok()
     }
 }
 
@@ -68,10 +70,10 @@ mod tests {
         let search = FunctionSearch::start("malloc".parse().expect("valid")).expect("a thread");
         assert!(search.next().is_none());
         for pid in [here, nobody, here] {
-            assert!(search.look_in(pid));
+            assert!(search.search_in(pid));
         }
         let next = || {
-            let done = search.answers.recv_timeout(Duration::from_secs(20));
+            let done = search.results.recv_timeout(Duration::from_secs(20));
             let (pid, found) = done.expect("in time");
             (pid, found.is_ok())
         };

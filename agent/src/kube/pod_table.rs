@@ -10,7 +10,7 @@ use super::{api_pod::ApiPod, pod::PodFacts};
 
 /// How long a pod is retained after its end: the last messages of its processes are published
 /// later.
-const RETENTION: Duration = Duration::from_secs(120);
+const RETENTION: Duration = Duration::from_mins(2);
 
 /// Pods of one node at most, with those that ended lately; a kubelet runs 110 by default.
 const MAX_PODS: usize = 2048;

@@ -9,7 +9,7 @@ use crate::domain::{Moment, ThreadUse};
 const MAX_THREADS: usize = 1024;
 
 /// Threads without a reading for so long make room for others: their processes have ended.
-const RETENTION: Duration = Duration::from_secs(120);
+const RETENTION: Duration = Duration::from_mins(2);
 
 /// The latest readings of every thread, by process and thread.
 #[derive(Debug, Default)]

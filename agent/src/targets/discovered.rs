@@ -96,7 +96,7 @@ impl DiscoveredProcesses {
         let Some((function, search)) = &self.function else {
             return false;
         };
-        let started = search.look_in(pid);
+        let started = search.search_in(pid);
         if !started {
             log::warn!(
                 "--handoff {function} cannot be searched for in pid {pid}, as the searching \

@@ -19,4 +19,4 @@ pub(super) const DOMINANT_SHARE: f64 = 0.25;
 pub(super) const TIE_SHARE: f64 = 0.1;
 
 /// The default of MaxLatency: at 120 s many FIX engines reject a message and log the session out.
-pub(crate) const DEFAULT_MAX_LATENCY: Duration = Duration::from_secs(120);
+pub(crate) const DEFAULT_MAX_LATENCY: Duration = Duration::from_mins(2);

@@ -78,7 +78,7 @@ impl AgeTrend {
         }
         let mut covered: Duration = self.lines.iter().map(|(length, _)| *length).sum();
         while let Some(&(length, _)) = self.lines.front()
-            && covered - length >= MIN_COVERED
+            && covered >= length + MIN_COVERED
         {
             covered -= length;
             self.lines.pop_front();

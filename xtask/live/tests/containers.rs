@@ -176,7 +176,7 @@ fn observe(rights: &[&str]) {
     assert!(outcome.status.success(), "{}: {stderr:?}", outcome.status);
     assert_eq!(outcome.errors, Vec::<String>::new());
     // Other processes on this machine may read FIX too. What was read before its first receive call
-    // was seen is not told.
+    // was seen is not reported.
     let ours = |m: &&MessageLine| m.msg_type == "8" && m.session.pid == pod.pid;
     let messages: Vec<&MessageLine> = outcome.messages.iter().filter(ours).collect();
     let first = messages.first().expect("a session was found").seq;

@@ -23,7 +23,7 @@ const MAX_COUNTED: usize = 4096;
 
 /// How long the metrics of a session outlive its socket: several scrapes at the usual intervals, so
 /// that every scraper reads the final values.
-const SERIES_GRACE: Duration = Duration::from_secs(120);
+const SERIES_GRACE: Duration = Duration::from_mins(2);
 
 /// All sessions.
 ///

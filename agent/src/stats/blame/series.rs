@@ -14,7 +14,7 @@ pub(super) const MAX_SERIES: usize = 8;
 const PROMOTION_SHARE_PERCENT: f64 = 5.0;
 
 /// Age at which a charge weighs half.
-pub(super) const HALF_LIFE: Duration = Duration::from_secs(600);
+pub(super) const HALF_LIFE: Duration = Duration::from_mins(10);
 
 /// A culprit displaces another one that has so many times less recent time.
 const DISPLACEMENT_RATIO: f64 = 4.0;

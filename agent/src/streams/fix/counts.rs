@@ -9,7 +9,7 @@
 /// - so is every offset between the first one fed and the one expected next: `expected - first ==
 ///   offered_bytes - overlap_bytes + omitted_bytes + lost_bytes - rewound_bytes` (modulo 2^64).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct TapTotals {
     /// Headers handed out.
     pub messages: u64,
     /// Framing found broken: no `8=FIX` where a message had ended, a message start that does not go
@@ -22,8 +22,8 @@ pub struct Counts {
     /// Headers not handed out because one of 34, 35, 49 or 56 was missing or could not be parsed.
     pub withheld_headers: u64,
     /// Which field it was.
-    pub missing: Missing,
-    /// Messages whose beginning was seen and whose header was then torn by a gap or a restart.
+    pub missing: MissingFields,
+    /// Messages whose beginning was read and whose header was then cut by a gap or a restart.
     pub dropped_messages: u64,
     /// Times the offsets went back so far that the tap started over.
     pub restarts: u64,
@@ -35,9 +35,10 @@ pub struct Counts {
     pub skipped_bytes: u64,
     /// Of these, bytes at offsets already passed (or that no 64-bit offset can name): not read.
     pub overlap_bytes: u64,
-    /// Of these, bytes held until more of them tells whether they belong to a message: at most 24.
+    /// Of these, bytes retained until the next ones decide whether they belong to a message: 24 at
+    /// most.
     pub pending_bytes: u64,
-    /// Offsets never offered that lie between the header and the end of a message: left out on
+    /// Offsets never offered that lie between the header and the end of a message: omitted on
     /// purpose.
     pub omitted_bytes: u64,
     /// All other offsets never offered.
@@ -49,7 +50,7 @@ pub struct Counts {
 /// Header fields that were missing, or whose value could not be parsed. One header can count in
 /// several of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingFields {
     /// MsgSeqNum (34).
     pub seq: u64,
     /// MsgType (35).

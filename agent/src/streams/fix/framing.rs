@@ -16,7 +16,7 @@ pub(super) fn prefix(bytes: &[u8]) -> Prefix {
     Prefix::read(&Limits::PARSER, bytes.len(), |index| bytes[index])
 }
 
-/// Whether the bytes begin with [`START`], or end too early to tell.
+/// Whether the bytes begin with [`START`], or end too early to decide.
 pub(super) fn may_start(bytes: &[u8]) -> bool {
     bytes.iter().zip(&START).all(|(a, b)| a == b)
 }

@@ -1,9 +1,9 @@
 //! What is read of a message.
 
 use super::{
-    CompId, Counts,
+    CompId, TapTotals,
     timestamp::parse_utc_timestamp,
-    walk::{Walk, Wanted, number},
+    walk::{HeaderField, Walk, number},
 };
 use crate::domain::{MsgType, SentTime};
 
@@ -39,14 +39,14 @@ impl Header {
         (start, end): (u64, u64),
         window: &[u8],
         walk: &Walk,
-        counts: &mut Counts,
+        counts: &mut TapTotals,
     ) -> Option<Self> {
         let value = |wanted| walk.value(window, wanted);
-        let seq = number(value(Wanted::Seq));
-        let msg_type = MsgType::new(value(Wanted::Type));
-        let sender = CompId::new(value(Wanted::Sender));
-        let target = CompId::new(value(Wanted::Target));
-        let sending_time = parse_utc_timestamp(value(Wanted::SendingTime));
+        let seq = number(value(HeaderField::Seq));
+        let msg_type = MsgType::new(value(HeaderField::Type));
+        let sender = CompId::new(value(HeaderField::Sender));
+        let target = CompId::new(value(HeaderField::Target));
+        let sending_time = parse_utc_timestamp(value(HeaderField::SendingTime));
 
         let missing = &mut counts.missing;
         missing.seq += u64::from(seq.is_none());
@@ -62,9 +62,9 @@ impl Header {
                 bytes: walk.bytes(),
                 seq: seq?,
                 msg_type: msg_type?,
-                poss_dup: value(Wanted::PossDup) == b"Y",
+                poss_dup: value(HeaderField::PossDup) == b"Y",
                 sending_time,
-                orig_sending_time: parse_utc_timestamp(value(Wanted::OrigSendingTime)),
+                orig_sending_time: parse_utc_timestamp(value(HeaderField::OrigSendingTime)),
                 sender: sender?,
                 target: target?,
             })

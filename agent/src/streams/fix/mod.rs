@@ -3,7 +3,7 @@
 //!
 //! The stream may be sparse: the kernel probe hands over no more than the start of each message.
 //! The tap trusts none of that framing and walks the stream again itself; see [`Tap`] for the rules
-//! and [`Counts`] for the account it keeps of every byte.
+//! and [`TapTotals`] for the account it keeps of every byte.
 //!
 //! Nothing here logs, and no `Debug` prints bytes of a message other than the header fields that
 //! are handed out.
@@ -20,6 +20,6 @@ mod walk;
 mod tests;
 
 pub use comp_id::CompId;
-pub use counts::{Counts, Missing};
+pub use counts::{MissingFields, TapTotals};
 pub use header::Header;
 pub use tap::Tap;

@@ -3,33 +3,33 @@
 use std::fmt;
 
 use super::{
-    Counts, Header,
+    Header, TapTotals,
     framing::{
         MAX_PREFIX, Prefix, START, TRAILER_LEN, fits_trailer, may_start, next_start, prefix,
     },
     walk::Walk,
 };
 
-/// No header is looked for past this many bytes of a message.
-const MAX_HEADER: usize = 256;
+/// A header is searched in this many bytes of a message at the most.
+const MAX_HEADER_BYTES: usize = 256;
 
-/// Offsets that go back this far, with nothing new at their end, are another stream.
-const RESTART_DISTANCE: u64 = 1 << 20;
+/// Offsets that go back by this many bytes, with nothing new at their end, are another stream.
+const RESTART_DISTANCE_BYTES: u64 = 1 << 20;
 
-/// Where the tap is.
+/// Where the tap is in the stream.
 #[derive(Clone, Copy)]
-enum State {
-    /// Nowhere: looks for the next SOH, after which a message may start.
+enum TapState {
+    /// Nowhere: the next SOH is searched, after which a message may start.
     Lost,
-    /// Where a message starts, or where one may start if it was not `expected`. Kept: what has been
-    /// seen of fields 8 and 9.
+    /// Where a message starts, or where one may start if it was not `expected`. Retained: what has
+    /// come of fields 8 and 9.
     Start { expected: bool },
-    /// In a header, whose BodyLength is known. Kept: the message so far.
+    /// In a header whose BodyLength has been read. Retained: the message so far.
     Header(Frame, Walk),
-    /// Past what is needed of the header. Nothing is kept.
+    /// Past what is needed of the header. Nothing is retained.
     Body(Frame),
-    /// In the trailer. Kept: what has been seen of it without a gap. `boundary`: what is kept may
-    /// start with a message, if this is no trailer after all.
+    /// In the trailer. Retained: what has come of it without a gap. `boundary`: that may start with
+    /// a message, if this is no trailer after all.
     Trailer { frame: Frame, boundary: bool },
 }
 
@@ -58,17 +58,17 @@ impl Frame {
 
     /// Where the header ends at the latest, counted from the start of the message.
     fn header_limit(&self) -> usize {
-        (self.trailer - self.start).min(MAX_HEADER as u64) as usize
+        (self.trailer - self.start).min(MAX_HEADER_BYTES as u64) as usize
     }
 }
 
-/// Bytes held across calls.
-struct Kept {
+/// Bytes retained across calls.
+struct RetainedBytes {
     len: usize,
-    bytes: [u8; MAX_HEADER],
+    bytes: [u8; MAX_HEADER_BYTES],
 }
 
-impl Kept {
+impl RetainedBytes {
     fn bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
@@ -88,20 +88,20 @@ impl Kept {
 ///
 /// The walk goes by BodyLength (9), from `8=FIX` to `8=FIX`. What is read of a message is the same
 /// however the stream is split into chunks, and whichever bytes between the end of its header and
-/// its own end are left out. A header is looked for in the first 256 bytes of a message; a field
+/// its own end are missing. A header is searched in the first 256 bytes of a message; a field
 /// that goes past them is not read. It is complete at the first tag that is not of the standard
 /// header.
 ///
 /// When the framing breaks, the tap goes on at the next `8=FIX` after a SOH, or after a gap. See
-/// [`Counts`] for what is then counted.
+/// [`TapTotals`] for what is then counted.
 ///
 /// A tap takes a fixed amount of memory, and none from the heap.
 pub struct Tap {
     /// The offset expected next; `None` before the first chunk.
     at: Option<u64>,
-    state: State,
-    kept: Kept,
-    counts: Counts,
+    state: TapState,
+    retained: RetainedBytes,
+    counts: TapTotals,
 }
 
 impl Default for Tap {
@@ -120,22 +120,22 @@ impl fmt::Debug for Tap {
 }
 
 impl Tap {
-    /// A tap that has seen nothing. It can be attached anywhere in a stream.
+    /// A tap that has read nothing. It can be attached anywhere in a stream.
     #[must_use]
     pub const fn new() -> Self {
         Self {
             at: None,
-            state: State::Start { expected: false },
-            kept: Kept {
+            state: TapState::Start { expected: false },
+            retained: RetainedBytes {
                 len: 0,
-                bytes: [0; MAX_HEADER],
+                bytes: [0; MAX_HEADER_BYTES],
             },
-            counts: Counts {
+            counts: TapTotals {
                 messages: 0,
                 garbled: 0,
                 incomplete_headers: 0,
                 withheld_headers: 0,
-                missing: super::Missing {
+                missing: super::MissingFields {
                     seq: 0,
                     msg_type: 0,
                     sender: 0,
@@ -158,12 +158,12 @@ impl Tap {
 
     /// What has been counted so far.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> TapTotals {
         let pending = match self.state {
-            State::Start { .. } | State::Trailer { .. } => self.kept.len,
-            State::Lost | State::Header(..) | State::Body(_) => 0,
+            TapState::Start { .. } | TapState::Trailer { .. } => self.retained.len,
+            TapState::Lost | TapState::Header(..) | TapState::Body(_) => 0,
         };
-        Counts {
+        TapTotals {
             pending_bytes: pending as u64,
             ..self.counts
         }
@@ -186,11 +186,11 @@ impl Tap {
         let mut rest = self.align(offset, bytes);
         while let (Some(at), false) = (self.at, rest.is_empty()) {
             let read = match self.state {
-                State::Lost => self.search(rest),
-                State::Start { expected } => self.start(expected, at, rest, found),
-                State::Header(frame, walk) => self.header(frame, walk, rest, found),
-                State::Body(frame) => self.body(frame, at, rest),
-                State::Trailer { frame, boundary } => self.trailer(frame, boundary, at, rest),
+                TapState::Lost => self.search(rest),
+                TapState::Start { expected } => self.start(expected, at, rest, found),
+                TapState::Header(frame, walk) => self.header(frame, walk, rest, found),
+                TapState::Body(frame) => self.body(frame, at, rest),
+                TapState::Trailer { frame, boundary } => self.trailer(frame, boundary, at, rest),
             };
             rest = &rest[read..];
             self.at = Some(at + read as u64);
@@ -219,76 +219,76 @@ impl Tap {
                 self.counts.overlap_bytes += behind;
                 &fresh[overlap..]
             }
-            _ if behind < RESTART_DISTANCE => {
+            _ if behind < RESTART_DISTANCE_BYTES => {
                 self.counts.overlap_bytes += fresh.len() as u64;
                 &[]
             }
             _ => {
                 self.counts.restarts += 1;
                 self.counts.rewound_bytes = self.counts.rewound_bytes.wrapping_add(behind);
-                self.let_go();
+                self.abandon();
                 self.at = Some(offset);
                 fresh
             }
         }
     }
 
-    /// Goes on at `offset`, with nothing known of the bytes since `at`.
+    /// Goes on at `offset`; the bytes since `at` are missing.
     fn gap(&mut self, at: u64, offset: u64) {
         self.at = Some(offset);
-        let left_out = match self.state {
-            State::Body(frame) | State::Trailer { frame, .. } => {
-                let left_out = offset.min(frame.end) - at;
+        let omitted = match self.state {
+            TapState::Body(frame) | TapState::Trailer { frame, .. } => {
+                let omitted = offset.min(frame.end) - at;
                 if offset <= frame.end {
-                    self.counts.message_bytes += self.kept.len as u64;
-                    self.kept.len = 0;
+                    self.counts.message_bytes += self.retained.len as u64;
+                    self.retained.len = 0;
                     if offset == frame.end {
-                        self.state = State::Start { expected: true };
+                        self.state = TapState::Start { expected: true };
                     } else if offset >= frame.trailer {
-                        self.state = State::Trailer {
+                        self.state = TapState::Trailer {
                             frame,
                             boundary: true,
                         };
                     }
                 } else {
-                    self.let_go();
+                    self.abandon();
                 }
-                left_out
+                omitted
             }
-            State::Lost | State::Start { .. } | State::Header(..) => {
-                self.let_go();
+            TapState::Lost | TapState::Start { .. } | TapState::Header(..) => {
+                self.abandon();
                 0
             }
         };
-        self.counts.omitted_bytes += left_out;
-        let lost = offset - at - left_out;
+        self.counts.omitted_bytes += omitted;
+        let lost = offset - at - omitted;
         self.counts.lost_bytes = self.counts.lost_bytes.wrapping_add(lost);
     }
 
-    /// Gives up the message in progress: the next byte may be anything, a message's start included.
-    fn let_go(&mut self) {
-        let kept = self.kept.len;
+    /// Abandons the message in progress: the next byte may be anything, a message's start included.
+    fn abandon(&mut self) {
+        let retained = self.retained.len;
         match self.state {
-            State::Start { expected } => {
-                let was_message = kept >= START.len() || (expected && kept > 0);
+            TapState::Start { expected } => {
+                let was_message = retained >= START.len() || (expected && retained > 0);
                 self.counts.dropped_messages += u64::from(was_message);
-                self.counts.skipped_bytes += kept as u64;
+                self.counts.skipped_bytes += retained as u64;
             }
-            // The bytes kept have been counted when they came.
-            State::Header(..) => self.counts.dropped_messages += 1,
+            // The retained bytes were counted when they came.
+            TapState::Header(..) => self.counts.dropped_messages += 1,
             // The header has been handed out: nothing is lost but the end.
-            State::Trailer { .. } => self.counts.message_bytes += kept as u64,
-            State::Lost | State::Body(_) => {}
+            TapState::Trailer { .. } => self.counts.message_bytes += retained as u64,
+            TapState::Lost | TapState::Body(_) => {}
         }
-        self.kept.len = 0;
-        self.state = State::Start { expected: false };
+        self.retained.len = 0;
+        self.state = TapState::Start { expected: false };
     }
 
     /// Skips to after the next SOH.
     fn search(&mut self, rest: &[u8]) -> usize {
         let read = match memchr::memchr(super::framing::SOH, rest) {
             Some(soh) => {
-                self.state = State::Start { expected: false };
+                self.state = TapState::Start { expected: false };
                 soh + 1
             }
             None => rest.len(),
@@ -305,27 +305,27 @@ impl Tap {
         rest: &[u8],
         found: &mut impl FnMut(Header),
     ) -> usize {
-        if self.kept.len == 0 {
+        if self.retained.len == 0 {
             return match framed(at, rest) {
                 Framed::Whole(frame, walk) => self.header(frame, walk, rest, found),
                 Framed::Partial => {
-                    self.kept.push(rest);
+                    self.retained.push(rest);
                     rest.len()
                 }
                 Framed::Broken { started } => {
                     self.counts.garbled += u64::from(expected || started);
-                    self.state = State::Lost;
+                    self.state = TapState::Lost;
                     0
                 }
             };
         }
-        // Byte by byte, so that nothing past fields 8 and 9 is kept when they are whole.
-        let start = at - self.kept.len as u64;
+        // Byte by byte, so that nothing past fields 8 and 9 is retained when they are whole.
+        let start = at - self.retained.len as u64;
         for (i, byte) in rest.iter().enumerate() {
-            self.kept.push(std::slice::from_ref(byte));
-            match framed(start, self.kept.bytes()) {
+            self.retained.push(std::slice::from_ref(byte));
+            match framed(start, self.retained.bytes()) {
                 Framed::Whole(frame, walk) => {
-                    self.counts.message_bytes += self.kept.len as u64;
+                    self.counts.message_bytes += self.retained.len as u64;
                     return i + 1 + self.header(frame, walk, &rest[i + 1..], found);
                 }
                 Framed::Partial => {}
@@ -339,28 +339,28 @@ impl Tap {
         rest.len()
     }
 
-    /// Looks for a message's start in what is kept, which is neither that of a message nor a
+    /// Looks for a message's start in what is retained, which is neither that of a message nor a
     /// trailer; at its first byte only if that is a `boundary`.
     ///
-    /// What is kept was right up to its last byte, and neither fields 8 and 9 nor a trailer have
+    /// What is retained was right up to its last byte, and neither fields 8 and 9 nor a trailer have
     /// room for a SOH and a whole [`START`]: what is found is the beginning of one at most.
     fn rescan(&mut self, boundary: bool) {
-        let bytes = self.kept.bytes();
+        let bytes = self.retained.bytes();
         let at = if boundary && may_start(bytes) {
             Some(0)
         } else {
             next_start(bytes)
         };
         self.state = match at {
-            Some(_) => State::Start { expected: false },
-            None => State::Lost,
+            Some(_) => TapState::Start { expected: false },
+            None => TapState::Lost,
         };
-        let skipped = at.unwrap_or(self.kept.len);
+        let skipped = at.unwrap_or(self.retained.len);
         self.counts.skipped_bytes += skipped as u64;
-        self.kept.drop_first(skipped);
+        self.retained.drop_first(skipped);
     }
 
-    /// Reads the header: from the chunk alone if nothing is kept, else by way of what is kept.
+    /// Reads the header: from the chunk alone if nothing is retained, else by way of what is retained.
     fn header(
         &mut self,
         frame: Frame,
@@ -369,17 +369,17 @@ impl Tap {
         found: &mut impl FnMut(Header),
     ) -> usize {
         let limit = frame.header_limit();
-        let read = rest.len().min(limit - self.kept.len);
+        let read = rest.len().min(limit - self.retained.len);
         let fresh = &rest[..read];
         self.counts.message_bytes += read as u64;
-        let whole_in_chunk = self.kept.len == 0;
+        let whole_in_chunk = self.retained.len == 0;
         if !whole_in_chunk {
-            self.kept.push(fresh);
+            self.retained.push(fresh);
         }
         let window = if whole_in_chunk {
             fresh
         } else {
-            self.kept.bytes()
+            self.retained.bytes()
         };
         if walk.advance(window, limit) {
             let place = (frame.start, frame.end);
@@ -388,16 +388,16 @@ impl Tap {
             }
             let last = window.last().copied();
             let at_trailer = window.len() as u64 == frame.trailer - frame.start;
-            self.kept.len = 0;
-            self.state = State::Body(frame);
+            self.retained.len = 0;
+            self.state = TapState::Body(frame);
             if at_trailer {
                 self.enter_trailer(frame, last);
             }
         } else {
             if whole_in_chunk {
-                self.kept.push(fresh);
+                self.retained.push(fresh);
             }
-            self.state = State::Header(frame, walk);
+            self.state = TapState::Header(frame, walk);
         }
         read
     }
@@ -415,7 +415,7 @@ impl Tap {
 
     /// The trailer comes next, after `last`.
     fn enter_trailer(&mut self, frame: Frame, last: Option<u8>) {
-        self.state = State::Trailer {
+        self.state = TapState::Trailer {
             frame,
             boundary: last == Some(super::framing::SOH),
         };
@@ -426,16 +426,16 @@ impl Tap {
         let first = (at - frame.trailer) as usize;
         for (i, byte) in rest.iter().enumerate() {
             let place = first + i;
-            self.kept.push(std::slice::from_ref(byte));
+            self.retained.push(std::slice::from_ref(byte));
             if !fits_trailer(place, *byte) {
                 self.counts.garbled += 1;
                 self.rescan(boundary);
                 return i + 1;
             }
             if place + 1 == TRAILER_LEN {
-                self.counts.message_bytes += self.kept.len as u64;
-                self.kept.len = 0;
-                self.state = State::Start { expected: true };
+                self.counts.message_bytes += self.retained.len as u64;
+                self.retained.len = 0;
+                self.state = TapState::Start { expected: true };
                 return i + 1;
             }
         }

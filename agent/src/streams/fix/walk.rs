@@ -4,7 +4,7 @@ use super::framing::SOH;
 
 /// The fields of interest.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Wanted {
+pub(super) enum HeaderField {
     /// MsgSeqNum (34).
     Seq,
     /// MsgType (35).
@@ -21,7 +21,7 @@ pub(super) enum Wanted {
     OrigSendingTime,
 }
 
-impl Wanted {
+impl HeaderField {
     const COUNT: usize = 7;
 
     const fn from_tag(tag: u16) -> Option<Self> {
@@ -134,7 +134,7 @@ pub(super) struct Walk {
     /// The data field that has to come next, and the length of its value.
     data: Option<(u16, u64)>,
     /// From where to where the values are; `(0, 0)` where there is none yet.
-    values: [(u16, u16); Wanted::COUNT],
+    values: [(u16, u16); HeaderField::COUNT],
 }
 
 impl Walk {
@@ -143,7 +143,7 @@ impl Walk {
         Self {
             at,
             data: None,
-            values: [(0, 0); Wanted::COUNT],
+            values: [(0, 0); HeaderField::COUNT],
         }
     }
 
@@ -167,7 +167,7 @@ impl Walk {
                     }
                     match window.get(end) {
                         Some(&SOH) => end,
-                        // The length is wrong: nothing past it can be told from data.
+                        // The length is wrong: nothing past it can be distinguished from data.
                         Some(_) => return true,
                         None => return false,
                     }
@@ -177,7 +177,7 @@ impl Walk {
                     None => return window.len() == limit,
                 },
             };
-            if let Some(wanted) = Wanted::from_tag(tag) {
+            if let Some(wanted) = HeaderField::from_tag(tag) {
                 let value = &mut self.values[wanted as usize];
                 // Of a repeated tag the first counts: a second one is an error of the sender.
                 if *value == (0, 0) {
@@ -200,7 +200,7 @@ impl Walk {
     }
 
     /// The value of a field in the window the walk went over; empty when it was not there.
-    pub(super) fn value<'a>(&self, window: &'a [u8], wanted: Wanted) -> &'a [u8] {
+    pub(super) fn value<'a>(&self, window: &'a [u8], wanted: HeaderField) -> &'a [u8] {
         let (from, to) = self.values[wanted as usize];
         &window[usize::from(from)..usize::from(to)]
     }

@@ -7,7 +7,7 @@ mod streams;
 
 use proptest::test_runner::Config;
 
-use super::{Counts, Header, Tap};
+use super::{Header, Tap, TapTotals};
 
 /// The default, but for files written into the source tree when a test fails: the failing input is
 /// in the test's output.
@@ -19,7 +19,7 @@ pub(super) fn config() -> Config {
 }
 
 /// Feeds chunks to a new tap, and asserts after each that every byte is accounted for.
-fn feed_all<'a>(chunks: impl IntoIterator<Item = (u64, &'a [u8])>) -> (Vec<Header>, Counts) {
+fn feed_all<'a>(chunks: impl IntoIterator<Item = (u64, &'a [u8])>) -> (Vec<Header>, TapTotals) {
     let mut tap = Tap::new();
     let mut found = Vec::new();
     let mut first = None;
@@ -35,8 +35,8 @@ fn feed_all<'a>(chunks: impl IntoIterator<Item = (u64, &'a [u8])>) -> (Vec<Heade
     (found, tap.counts())
 }
 
-/// The two laws of [`Counts`], and what holds among its numbers of headers.
-fn assert_accounted(c: &Counts, first: Option<u64>, expected: Option<u64>) {
+/// The two laws of [`TapTotals`], and what holds among its numbers of headers.
+fn assert_accounted(c: &TapTotals, first: Option<u64>, expected: Option<u64>) {
     assert_eq!(
         c.offered_bytes,
         c.message_bytes + c.skipped_bytes + c.overlap_bytes + c.pending_bytes,

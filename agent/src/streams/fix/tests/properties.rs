@@ -28,7 +28,7 @@ fn garbage() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Whether the first two fields are 8 and 9, told by another way than the tap's.
+/// Whether the first two fields are 8 and 9, decided in another way than the tap's.
 fn looks_like_a_message(bytes: &[u8]) -> bool {
     let mut fields = bytes.split(|&b| b == 1);
     let version = fields.next().is_some_and(|f| f.len() <= 5 + 8);

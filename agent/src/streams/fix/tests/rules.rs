@@ -1,7 +1,7 @@
 //! One test for every rule.
 
 use super::{feed_all, framed, message, soh};
-use crate::streams::fix::{Counts, Header, Tap};
+use crate::streams::fix::{Header, Tap, TapTotals};
 
 const HEAD: &str = "35=8|34=17|49=VENUE|56=DROP|52=20240229-13:05:59.123|";
 /// 2024-02-29 13:05:59 UTC.
@@ -11,7 +11,7 @@ fn one(text: &str) -> Vec<u8> {
     message("FIX.4.4", &format!("{HEAD}{text}"))
 }
 
-fn whole(bytes: &[u8]) -> (Vec<Header>, Counts) {
+fn whole(bytes: &[u8]) -> (Vec<Header>, TapTotals) {
     let all = feed_all([(0, bytes)]);
     let single = feed_all(
         bytes

@@ -229,7 +229,7 @@ fn body(rest: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = (usize, V
     let tags = vec!["11", "58", "1", "5", "1137", "453", "98", "12345"];
     let some = (prop::sample::select(tags), rest).prop_map(|(tag, rest)| {
         let mut bytes = format!("{tag}=").into_bytes();
-        // No tag of a header has five digits: the fifth tells as much as the `=`.
+        // No tag of a header has five digits: the fifth decides as well as the `=`.
         let needed = bytes.len().min(5);
         bytes.extend_from_slice(&rest);
         bytes.push(1);
