@@ -13,13 +13,13 @@ use std::{
 use super::{FunctionLocation, FunctionSpec, ProbeError};
 
 /// Where the function is in a process, or why it is not attached to.
-type SearchResult = (NonZeroU32, Result<FunctionLocation, ProbeError>);
+type FoundFunction = (NonZeroU32, Result<FunctionLocation, ProbeError>);
 
 /// The thread; it ends when this is dropped.
 #[derive(Debug)]
 pub struct FunctionSearch {
     requests: Sender<NonZeroU32>,
-    results: Receiver<SearchResult>,
+    results: Receiver<FoundFunction>,
 }
 
 impl FunctionSearch {
@@ -51,7 +51,7 @@ impl FunctionSearch {
 
     /// The next result, in the order in which the searches were requested.
     #[must_use]
-    pub fn next(&self) -> Option<SearchResult> {
+    pub fn next(&self) -> Option<FoundFunction> {
         self.results.try_recv().ok()
     }
 }
