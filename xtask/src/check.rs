@@ -81,5 +81,5 @@ fn dashboards(oracles: &Oracles) -> Result<()> {
 }
 
 fn cargo(arguments: &[&str]) -> Result<()> {
-    workspace::run(workspace::command("cargo").args(arguments))
+    workspace::run(workspace::cargo().args(arguments))
 }

@@ -56,7 +56,7 @@ impl Task {
 
 /// Builds packages with their binaries.
 pub(crate) fn build(packages: &[&str]) -> Result<()> {
-    let mut command = workspace::command("cargo");
+    let mut command = workspace::cargo();
     command.arg("build");
     for package in packages {
         command.args(["--package", package]);

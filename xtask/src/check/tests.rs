@@ -57,7 +57,7 @@ impl AgentUnderTest {
 
     fn cargo(&self, arguments: &[&str]) -> Command {
         let path = |path: &Option<PathBuf>| path.clone().unwrap_or_default();
-        let mut command = workspace::command("cargo");
+        let mut command = workspace::cargo();
         command
             .arg("test")
             .args(arguments)

@@ -23,7 +23,7 @@ pub(crate) fn build(arch: Arch) -> Result<PathBuf> {
         "-Clink-arg=--build-id=none".to_owned(),
     ];
     workspace::run(
-        workspace::command("cargo")
+        workspace::cargo()
             .args(["build", "--locked", "--release", "--package", "tag52"])
             .args(["--target", &triple])
             .env(

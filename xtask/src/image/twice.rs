@@ -45,7 +45,7 @@ fn build_in(clone: &Path, machines: &[Arch]) -> Result<String> {
         [one] => one.to_string(),
         _ => "both".to_owned(),
     };
-    let output = Command::new("cargo")
+    let output = workspace::cargo()
         .args([
             "run",
             "--quiet",
@@ -57,7 +57,6 @@ fn build_in(clone: &Path, machines: &[Arch]) -> Result<String> {
             &arch,
         ])
         .current_dir(clone)
-        .env_remove("CARGO_MANIFEST_DIR")
         .env_remove("CARGO_TARGET_DIR")
         .stderr(std::process::Stdio::inherit())
         .output()?;

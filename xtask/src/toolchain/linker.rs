@@ -58,7 +58,7 @@ pub(super) fn ensure(tools: &Path, llvm: u32) -> Result<()> {
     let prefix = llvm::ensure(llvm)?;
     eprintln!("building bpf-linker {VERSION} for LLVM {llvm} (about a minute)");
     workspace::run_to_stderr(
-        Command::new("cargo")
+        workspace::cargo()
             .args([
                 "install",
                 "bpf-linker",

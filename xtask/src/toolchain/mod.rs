@@ -51,7 +51,7 @@ pub(crate) fn build_agent_for_tests() -> Result<PathBuf> {
 
 fn cargo_build(features: &[&str]) -> Result<PathBuf> {
     ensure()?;
-    let mut command = workspace::command("cargo");
+    let mut command = workspace::cargo();
     let command = command.args(["build", "--release", "--package", "tag52"]);
     workspace::run(command.args(features))?;
     let binary = workspace::agent();

@@ -49,7 +49,7 @@ impl TestBinaries {
 fn build_tests() -> Result<PathBuf> {
     let arguments = ["test", "--package", "live", "--test", "live", "--no-run"];
     eprintln!("+ cargo {}", arguments.join(" "));
-    let output = workspace::command("cargo")
+    let output = workspace::cargo()
         .args(arguments)
         .arg("--message-format=json-render-diagnostics")
         .stderr(Stdio::inherit())

@@ -1,12 +1,15 @@
 //! Where things are in the workspace, and commands and child processes run there.
 
 pub mod child;
+mod nested;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+
+pub use self::nested::cargo;
 
 /// The workspace's folder.
 pub fn root() -> PathBuf {
@@ -57,7 +60,7 @@ pub fn agent_or_build(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(given) = given {
         return Ok(given.to_owned());
     }
-    run(command("cargo").args(["xtask", "build"]))?;
+    run(cargo().args(["xtask", "build"]))?;
     let binary = agent();
     ensure!(binary.is_file(), "cargo built no {}", binary.display());
     Ok(binary)
