@@ -9,7 +9,7 @@ mod dashboard;
 mod fleet;
 pub mod live;
 mod panel;
-mod rules;
+mod promtool;
 mod schema;
 mod session;
 mod style;
@@ -78,7 +78,7 @@ pub fn run(options: &DashboardOptions) -> Result<()> {
             schema::check()?;
         }
         if options.rules {
-            rules::check(&folder())?;
+            promtool::check_rules(&folder())?;
         }
         return Ok(());
     }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::venue::{self, SentMessage, Venue};
 use crate::victim::VictimLog;
-use crate::victims;
+use crate::victims_program;
 use workspace::child::Guarded;
 
 /// A victim that has logged on to its venue, whose gate is still closed.
@@ -42,7 +42,7 @@ impl Bench {
 
     /// Starts a victim of a running venue that is reached through `port`.
     pub fn at(venue: Venue, port: u16, victim: &[&str]) -> Result<Self> {
-        let mut command = victims::command("victim")?;
+        let mut command = victims_program::command("victim")?;
         Self::of(venue, |log| {
             command
                 .args(["--venue", &port.to_string(), "--log"])
@@ -127,7 +127,7 @@ pub fn waker(cpu: usize) -> Result<Guarded> {
 }
 
 fn spin(cpu: usize) -> Result<Command> {
-    let mut command = victims::command("spin")?;
+    let mut command = victims_program::command("spin")?;
     command
         .args(["--cpu", &cpu.to_string()])
         .stdin(Stdio::null());

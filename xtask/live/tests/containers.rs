@@ -14,7 +14,7 @@ use lab::agent::{AgentProcess, MessageLine};
 use lab::bench::Bench;
 use lab::blame::Blame;
 use lab::venue::{self, Venue};
-use lab::{programs, tun, victims};
+use lab::{loaded_programs, tun, victims_program};
 use live::one_at_a_time;
 use tag52::host::Host;
 use tools::containers::{Containers, finish};
@@ -61,7 +61,7 @@ impl Node {
         let root = self.containers.folder().join("rootfs");
         root_folder(&root).expect("a root folder");
         let port = venue.port().to_string();
-        let victims = victims::binary().expect("the victims");
+        let victims = victims_program::path().expect("the victims");
         let bench = Bench::of(venue, |log| {
             let mut command = self.containers.run();
             let at = |path: &Path| format!("{0}:{0}:ro", path.display());
@@ -263,7 +263,7 @@ fn end(signal: &str) -> (Duration, Option<i32>) {
     let agent = node.agent(&["--privileged"], &arguments);
     let programs = programs_of(&node.inspect("{{.State.Pid}}", "agent"));
     assert!(programs.len() > 5, "{programs:?}");
-    let loaded = programs::loaded().expect("listed");
+    let loaded = loaded_programs::list().expect("listed");
     assert!(programs.iter().all(|id| loaded.contains_key(id)));
     let asked = Instant::now();
     node.podman(&["kill", "--signal", signal, "agent"]);
@@ -271,7 +271,7 @@ fn end(signal: &str) -> (Duration, Option<i32>) {
     let took = asked.elapsed();
     // The kernel takes them apart in its own time.
     let left = || {
-        let loaded = programs::loaded().expect("listed");
+        let loaded = loaded_programs::list().expect("listed");
         programs.iter().filter(|id| loaded.contains_key(id)).count()
     };
     let deadline = Instant::now() + Duration::from_secs(5);

@@ -18,7 +18,7 @@ use lab::blame::Blame;
 use lab::cgroup::Cgroup;
 use lab::cpu;
 use lab::venue::{self, Venue};
-use lab::victims;
+use lab::victims_program;
 use server::{ApiServer, CannedAnswer, pod};
 
 use live::{END_LIMIT, agent_binary, attached, one_at_a_time};
@@ -31,7 +31,7 @@ const ID: &str = "09d185410c4e25236cc24717f881589bb0978b24eafd101624e627a4dd8d34
 fn contained(rate: f64, count: u64, victim: &[&str]) -> (Bench, i32) {
     let venue = Venue::start(venue::VenueOptions::of(rate, count)).expect("a venue");
     let port = venue.port().to_string();
-    let victims = victims::binary().expect("the victims");
+    let victims = victims_program::path().expect("the victims");
     let bench = Bench::of(venue, |log| {
         let mut command = Command::new("unshare");
         command

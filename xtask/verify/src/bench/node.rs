@@ -15,7 +15,7 @@ use lab::agent::LoggedAgent;
 use lab::clock::{self, Resolution};
 use lab::fix::{FixWriter, execution_report};
 use lab::neighbour::GREETING_BYTES;
-use lab::victims;
+use lab::victims_program;
 use workspace::child::Guarded;
 
 /// The options of `cargo xtask bench node`.
@@ -116,7 +116,7 @@ impl<'a> NodeProcesses<'a> {
         let share = 0.5 + (self.started * 37 % 100) as f64 / 100.0;
         let millis = |seconds: f64| ((seconds * 1_000.0) as u64).to_string();
         self.started += 1;
-        let mut command = victims::command("neighbour")?;
+        let mut command = victims_program::command("neighbour")?;
         command
             .args(["--kind", kind, "--port", &self.port.to_string()])
             .args(["--life-ms", &millis(self.options.life * share)])

@@ -11,7 +11,7 @@ use crate::observe::{attach, outcome};
 use crate::truth::Timeline;
 use crate::{BarCheck, Context, ErrorQuantiles, Experiment, MISSED, ResultRow, blame};
 use lab::agent::{AgentOutput, MessageLine};
-use lab::crowds::{CrowdShape, CrowdTruth, Crowds, TrueMessage};
+use lab::crowd_bench::{CrowdBench, CrowdShape, CrowdTruth, TrueMessage};
 use lab::{process, venue};
 
 pub(super) const MANY: Experiment = Experiment {
@@ -105,7 +105,7 @@ fn run(context: &Context<'_>) -> Result<Vec<ResultRow>> {
 }
 
 fn observe(context: &Context<'_>, case: &CrowdCase<'_>) -> Result<Vec<ResultRow>> {
-    let crowds = Crowds::start(&case.shape)?;
+    let crowds = CrowdBench::start(&case.shape)?;
     let pids: Vec<String> = crowds.pids().skip(1).map(|pid| pid.to_string()).collect();
     let more: Vec<&str> = (pids.iter())
         .flat_map(|pid| ["--pid", pid.as_str()])

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::crowd::{ConnectionLog, CrowdLog};
 use crate::venue::{self, SentMessage, Venue};
 use crate::victim::{Mark, VictimRecord};
-use crate::victims;
+use crate::victims_program;
 use workspace::child::Guarded;
 
 /// The number of crowds and sessions, and their options.
@@ -28,7 +28,7 @@ pub struct CrowdShape<'a> {
 
 /// Crowds that have logged on to all their venues, whose gates are still closed.
 #[derive(Debug)]
-pub struct Crowds(Vec<Crowd>);
+pub struct CrowdBench(Vec<Crowd>);
 
 #[derive(Debug)]
 struct Crowd {
@@ -64,7 +64,7 @@ pub struct CrowdTruth {
     pub threads: HashMap<i32, Vec<Mark>>,
 }
 
-impl Crowds {
+impl CrowdBench {
     /// Starts all venues and crowds and waits for the logons.
     pub fn start(shape: &CrowdShape<'_>) -> Result<Self> {
         let crowds = (0..shape.processes).map(|process| Crowd::start(shape, process));
@@ -125,7 +125,7 @@ impl Crowd {
         let venues = venues.collect::<Result<Vec<_>>>()?;
         let ports: Vec<String> = venues.iter().map(|(_, v)| v.port().to_string()).collect();
         let folder = tempfile::tempdir()?;
-        let mut command = victims::command("crowd")?;
+        let mut command = victims_program::command("crowd")?;
         command
             .args(["--venues", &ports.join(","), "--folder"])
             .arg(folder.path())

@@ -21,7 +21,7 @@ struct BpfAttribute {
 }
 
 /// Returns the loaded programs by id, with the first 15 characters of their names. Needs root.
-pub fn loaded() -> Result<BTreeMap<u32, String>> {
+pub fn list() -> Result<BTreeMap<u32, String>> {
     let mut programs = BTreeMap::new();
     let mut id = 0;
     loop {

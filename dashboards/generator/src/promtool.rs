@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 /// Checks the rules in a folder and runs their tests.
-pub(super) fn check(folder: &Path) -> Result<()> {
+pub(super) fn check_rules(folder: &Path) -> Result<()> {
     let promtool = tools::prometheus::ensure()?.join("promtool");
     for arguments in [
         ["check", "rules", "rules.yaml"],
