@@ -18,52 +18,45 @@ pub(super) struct Variable {
 }
 
 /// The node.
-pub(super) const NODE: Variable = Variable {
-    name: "instance",
-    label: "Node",
-    of: "tag52_messages_total",
-    description: "The node an agent runs on",
-};
+pub(super) const NODE: Variable = of_messages("instance", "Node", "The node an agent runs on");
 
 /// The namespace of the pod.
-pub(super) const NAMESPACE: Variable = Variable {
-    name: "namespace",
-    label: "Namespace",
-    of: "tag52_messages_total",
-    description: "Of the pod; empty outside of a cluster",
-};
+pub(super) const NAMESPACE: Variable = of_messages(
+    "namespace",
+    "Namespace",
+    "Of the pod; empty outside of a cluster",
+);
 
 /// The pod.
-pub(super) const POD: Variable = Variable {
-    name: "pod",
-    label: "Pod",
-    of: "tag52_messages_total",
-    description: "The pod that reads the messages; empty outside of a cluster",
-};
+pub(super) const POD: Variable = of_messages(
+    "pod",
+    "Pod",
+    "The pod that reads the messages; empty outside of a cluster",
+);
 
 /// The venue.
-pub(super) const SENDER: Variable = Variable {
-    name: "sender",
-    label: "Sender",
-    of: "tag52_messages_total",
-    description: "SenderCompID (49): the venue",
-};
+pub(super) const SENDER: Variable = of_messages("sender", "Sender", "SenderCompID (49): the venue");
 
 /// Our side.
-pub(super) const TARGET: Variable = Variable {
-    name: "target",
-    label: "Target",
-    of: "tag52_messages_total",
-    description: "TargetCompID (56): our side",
-};
+pub(super) const TARGET: Variable = of_messages("target", "Target", "TargetCompID (56): our side");
 
 /// The reading process.
-pub(super) const PID: Variable = Variable {
-    name: "pid",
-    label: "PID",
-    of: "tag52_messages_total",
-    description: "The reading process, as the node numbers it",
-};
+pub(super) const PID: Variable =
+    of_messages("pid", "PID", "The reading process, as the node numbers it");
+
+/// A variable whose values are those of the sessions that have messages.
+const fn of_messages(
+    name: &'static str,
+    label: &'static str,
+    description: &'static str,
+) -> Variable {
+    Variable {
+        name,
+        label,
+        of: "tag52_messages_total",
+        description,
+    }
+}
 
 impl Variable {
     /// Returns the PromQL matcher that filters series by the variable.
