@@ -1,4 +1,5 @@
-//! What a schema cannot know: that the parts fit each other, and nobody has more rights than documented.
+//! What a schema does not say: that the parts fit each other, and that nothing has more rights than
+//! documented.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -10,111 +11,141 @@ use tools::rights::CAPABILITIES;
 const PORT: u64 = 9752;
 
 /// What is wrong with a build's objects.
-pub(super) fn check(name: &str, objects: &[Value]) -> Result<Vec<String>> {
-    let mut wrong = Vec::new();
-    let mut expect = |holds: bool, what: &str| {
-        if !holds {
-            wrong.push(what.to_owned());
-        }
-    };
-    let find = |kind: &str| {
-        let mut found = objects.iter().filter(|object| object["kind"] == kind);
-        match (found.next(), found.next()) {
-            (Some(object), None) => Ok(object),
-            _ => Err(anyhow::anyhow!("there is not one {kind}")),
-        }
-    };
+#[derive(Debug, Default)]
+struct Findings(Vec<String>);
 
-    let role = find("ClusterRole")?;
-    expect(
-        role["rules"]
-            == json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]),
-        "the role is for more or less than reading pods",
-    );
-    let set = find("DaemonSet")?;
-    let account = find("ServiceAccount")?;
-    let binding = find("ClusterRoleBinding")?;
-    let pod = &set["spec"]["template"]["spec"];
+impl Findings {
+    /// Notes `wrong` unless it holds.
+    fn expect(&mut self, holds: bool, wrong: &str) {
+        if !holds {
+            self.0.push(wrong.to_owned());
+        }
+    }
+}
+
+/// Returns what is wrong with a build's objects.
+pub(super) fn check(name: &str, objects: &[Value]) -> Result<Vec<String>> {
+    let mut findings = Findings::default();
+    let set = the_only(objects, "DaemonSet")?;
     let spec = &set["spec"]["template"];
-    expect(
-        binding["subjects"]
-            == json!([{"kind": "ServiceAccount", "name": account["metadata"]["name"],
-                "namespace": account["metadata"]["namespace"]}])
-            && binding["roleRef"]["name"] == role["metadata"]["name"]
-            && pod["serviceAccountName"] == account["metadata"]["name"],
-        "role, account and pod do not belong together",
-    );
-    expect(
+    let pod = &spec["spec"];
+    check_rights(&mut findings, objects, pod)?;
+    findings.expect(
         set["spec"]["selector"]["matchLabels"] == spec["metadata"]["labels"],
         "the DaemonSet does not select its pods",
     );
-    expect(
+    findings.expect(
         pod["hostPID"] == true,
         "without hostPID the agent ends at once",
     );
-    expect(
+    findings.expect(
         pod["hostNetwork"].is_null() && pod["hostIPC"].is_null(),
         "the host's network or IPC is not needed",
     );
 
     let containers = pod["containers"].as_array().context("containers")?;
-    expect(containers.len() == 1, "there is not one container");
-    let container = &containers[0];
-    expect(
+    findings.expect(containers.len() == 1, "there is not one container");
+    let container = containers.first().context("there is no container")?;
+    check_ports(&mut findings, container, spec);
+    check_container(&mut findings, container)?;
+    check_security(&mut findings, &container["securityContext"], name);
+
+    let Findings(mut wrong) = findings;
+    wrong.extend(table()?);
+    if let Ok(monitor) = the_only(objects, "PodMonitor") {
+        wrong.extend(monitored(monitor, spec));
+        wrong.extend(dashboards(objects)?);
+    }
+    Ok(wrong)
+}
+
+/// The object of a kind that there must be one of.
+fn the_only<'a>(objects: &'a [Value], kind: &str) -> Result<&'a Value> {
+    let mut found = objects.iter().filter(|object| object["kind"] == kind);
+    match (found.next(), found.next()) {
+        (Some(object), None) => Ok(object),
+        _ => Err(anyhow::anyhow!("there is not one {kind}")),
+    }
+}
+
+/// The role reads pods, and is the pod's.
+fn check_rights(findings: &mut Findings, objects: &[Value], pod: &Value) -> Result<()> {
+    let role = the_only(objects, "ClusterRole")?;
+    findings.expect(
+        role["rules"]
+            == json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]),
+        "the role is for more or less than reading pods",
+    );
+    let account = &the_only(objects, "ServiceAccount")?["metadata"];
+    let binding = the_only(objects, "ClusterRoleBinding")?;
+    findings.expect(
+        binding["subjects"]
+            == json!([{"kind": "ServiceAccount", "name": account["name"],
+                "namespace": account["namespace"]}])
+            && binding["roleRef"]["name"] == role["metadata"]["name"]
+            && pod["serviceAccountName"] == account["name"],
+        "role, account and pod do not belong together",
+    );
+    Ok(())
+}
+
+/// Ports, probes and annotation agree.
+fn check_ports(findings: &mut Findings, container: &Value, spec: &Value) {
+    findings.expect(
         container["ports"]
             == json!([{"name": "metrics", "containerPort": PORT, "protocol": "TCP"}]),
         "the port is another",
     );
     for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
         let get = &container[probe]["httpGet"];
-        expect(
+        findings.expect(
             get["port"] == "metrics" && get["path"] == "/healthz",
             &format!("the {probe} asks elsewhere"),
         );
     }
     let annotated = &spec["metadata"]["annotations"]["prometheus.io/port"];
-    expect(
+    findings.expect(
         annotated.is_null() || annotated.as_str().and_then(|port| port.parse().ok()) == Some(PORT),
         "the annotation names another port",
     );
-    expect(
+}
+
+/// Environment, resources and arguments.
+fn check_container(findings: &mut Findings, container: &Value) -> Result<()> {
+    findings.expect(
         container["env"]
             == json!([{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]),
         "it does not get its node's name",
     );
-    let resources = &container["resources"];
-    expect(
-        resources["limits"]["cpu"].is_null() && resources["limits"]["memory"].is_string(),
+    let limits = &container["resources"]["limits"];
+    findings.expect(
+        limits["cpu"].is_null() && limits["memory"].is_string(),
         "CPU is limited, or memory is not",
     );
+    findings.expect(
+        container["args"] == image_arguments()?,
+        "the DaemonSet's arguments are not the image's default ones",
+    );
+    Ok(())
+}
 
-    let security = &container["securityContext"];
-    expect(
+/// No more rights than documented for a build of this name.
+fn check_security(findings: &mut Findings, security: &Value, name: &str) {
+    findings.expect(
         security["readOnlyRootFilesystem"] == true,
         "the root file system can be written",
     );
     if name.ends_with("unprivileged") {
         let names = CAPABILITIES.map(|(name, _)| name);
-        expect(
+        findings.expect(
             security["privileged"] == false
                 && security["allowPrivilegeEscalation"] == false
                 && security["capabilities"] == json!({"add": names, "drop": ["ALL"]}),
             "the capabilities are not those of the table",
         );
     } else {
-        expect(security["privileged"] == true, "it is not privileged");
+        findings.expect(security["privileged"] == true, "it is not privileged");
     }
-
-    expect(
-        container["args"] == image_arguments()?,
-        "the DaemonSet's arguments are not the image's default ones",
-    );
-    wrong.extend(table()?);
-    if let Ok(monitor) = find("PodMonitor") {
-        wrong.extend(monitored(monitor, spec));
-        wrong.extend(dashboards(objects)?);
-    }
-    Ok(wrong)
 }
 
 /// `CMD` of the Containerfile.
