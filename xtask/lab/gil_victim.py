@@ -1,18 +1,22 @@
-"""A CPython process that waits for the GIL, with an account of its ingest thread: `cargo xtask verify --only gil`.
+"""A CPython process that waits for the GIL, with an account of its ingest thread:
+`cargo xtask verify --only gil`.
 
-The ingest thread is the demo's: it receives, parses without the GIL and handles each message in Python. Around every
-release of the GIL gil_marks.c takes marks: before and after the receive call or the parse, and back in the
-interpreter. The stretch up to the latter is the re-entry, and what the thread slept in it, it slept for the GIL.
+The ingest thread is the demo's: it receives, parses without the GIL and handles each message in
+Python. Around every release of the GIL gil_marks.c takes marks: before and after the receive call
+or the parse, and back in the interpreter. The stretch up to the latter is the re-entry; the thread
+sleeps in it only while it waits for the GIL.
 
-The rival thread holds the GIL in bytecode (it hands it off when asked, after the switch interval) or in C calls that
-do not yield, whose beginnings and ends are logged.
+The rival thread holds the GIL in bytecode (it hands it over when asked, after the switch interval)
+or in C calls that do not yield, whose beginnings and ends are logged.
 
-Standard output: `connected`. At the end --log is written in the format of the lab's victims (`Record`, `Mark` and
-`Usage` in xtask/lab/src/victim), and --holds with one `START END` per call of the rival, CLOCK_MONOTONIC nanoseconds.
+Standard output: `connected`. At the end --log is written in the format of the lab's victims
+(`VictimLog` in xtask/lab/src/victim/log.rs), and --holds with one `START END` per call of the
+rival, CLOCK_MONOTONIC nanoseconds.
 """
 
 import argparse
 import ctypes
+import json
 import os
 import resource
 import sys
@@ -34,7 +38,8 @@ class Mark(ctypes.Structure):
 # MsgSeqNum of the venue's Logon.
 LOGON = 1
 
-# Calls without the GIL per message, and the CPU time of each in nanoseconds: with less, the rival does not get it.
+# Calls without the GIL per message, and the CPU time of each in nanoseconds: the rival does not get
+# the GIL in less.
 CALLS = 3
 WORK_NS = 40000
 
@@ -83,7 +88,7 @@ class Victim(ingest.Ingest):
         self.usage = ()
 
     def parse(self):
-        """Several calls without the GIL, as a wrapped C++ engine makes: each is followed by a re-entry."""
+        """Several calls without the GIL, as a wrapped C++ engine makes, each with a re-entry."""
         back = []
         for _ in range(CALLS):
             self.marks.work(WORK_NS)
@@ -100,8 +105,8 @@ class Victim(ingest.Ingest):
     def run(self):
         processor.settle("ingest", self.options.cpu_ingest)
         try:
-            # It runs little, and as soon as it can (root only, best effort): how much of a long wait was for a CPU
-            # is known, where in it that was is not.
+            # It runs little, and should run at once (root only, best effort): the counters say how
+            # much of a long wait was for a CPU, and not where in the wait that was.
             os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
         except OSError:
             pass
@@ -113,7 +118,8 @@ class Victim(ingest.Ingest):
         descriptor, address = self.socket.fileno(), ctypes.addressof(room)
         buffer, done, received = b"", [], None
         while True:
-            # The first thing it does is to mark the end of the messages in hand, then it is in recv(2).
+            # The first thing it does is to mark the end of the messages in hand, then it is in
+            # recv(2).
             ended = self.marks.used()
             length = self.marks.receive(descriptor, address, 8192)
             self.marks.entered()
@@ -125,26 +131,38 @@ class Victim(ingest.Ingest):
             buffer = self.cut(buffer + ctypes.string_at(address, length), done)
         with open("/proc/thread-self/schedstat") as account:
             usage = resource.getrusage(resource.RUSAGE_THREAD)
-            self.usage = (*account.read().split(), usage.ru_nvcsw, usage.ru_nivcsw)
+            self.usage = (*map(int, account.read().split()), usage.ru_nvcsw, usage.ru_nivcsw)
 
     def write_log(self):
-        """Writes everything down."""
+        """Writes the log."""
         marks = self.marks.taken()
-        with open(self.options.log, "w") as log:
-            for done, handled, received, ended in self.batches:
-                for (sequence, _), back in zip(done, handled):
+        records = []
+        for done, handled, received, ended in self.batches:
+            for (sequence, _), back in zip(done, handled):
+                records.append({
+                    "seq": sequence,
+                    "received_ns": marks[received].at,
+                    "called_ns": marks[back[-1]].at,
                     # Around the message's own re-entries.
-                    waited = sum(marks[index].at - marks[index - 1].at for index in back)
-                    moments = (marks[received].at, marks[back[-1]].at, waited, marks[ended].at, marks[ended].utc)
-                    log.write("%d %d %d %d %d %d\n" % (sequence, *moments))
-            for mark in marks:
-                # It has no quota.
-                log.write("%c %d %d %d 0\n" % (mark.did, mark.at, mark.cpu, mark.delay))
-            log.write("end %s %s %s %d %d\n" % self.usage)
+                    "injected_ns": sum(marks[index].at - marks[index - 1].at for index in back),
+                    "handed_off_ns": marks[ended].at,
+                    "handed_off_utc_ns": marks[ended].utc,
+                })
+        # There is no quota.
+        taken = [
+            {"kind": chr(m.did), "at_ns": m.at, "cpu_ns": m.cpu, "delay_ns": m.delay,
+             "throttled_ns": 0}
+            for m in marks
+        ]
+        on_cpu, delay, slices, *switches = self.usage
+        schedstat = {"on_cpu_ns": on_cpu, "run_delay_ns": delay, "slices": slices}
+        usage = {"schedstat": schedstat, "switches": switches}
+        with open(self.options.log, "w") as log:
+            log.write(json.dumps({"records": records, "marks": taken, "usage": usage}))
 
 
 class Rival(threading.Thread):
-    """The thread that holds the GIL, from the first message of the stream on: until then others have work to do."""
+    """The thread that holds the GIL, from the first message of the stream on."""
 
     def __init__(self, options, marks, streaming):
         super().__init__(daemon=True)
@@ -167,7 +185,7 @@ class Rival(threading.Thread):
             self.account = account.read()
 
     def compute(self):
-        """Bytecode: hands the GIL off whenever it is asked to."""
+        """Bytecode: hands the GIL over whenever it is asked to."""
         count = 0
         while not self.stopped:
             count += 1
@@ -182,7 +200,7 @@ class Rival(threading.Thread):
                 time.sleep(self.options.gap_us / 1e6)
 
     def write_log(self):
-        """Writes the holds down, and the kernel's account of the thread."""
+        """Writes the holds, and the kernel's account of the thread."""
         with open(self.options.holds, "w") as log:
             for hold in self.holds:
                 log.write("%d %d\n" % tuple(hold))

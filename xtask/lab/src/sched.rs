@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 /// `/proc/PID/task/TID/schedstat`. Nanoseconds since the thread began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub struct Schedstat {
     /// Time on a CPU.
     pub on_cpu_ns: u64,

@@ -1,16 +1,16 @@
-//! The victim's log file.
+//! The victim's log file, one JSON object. `gil_victim.py` writes the same.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use nix::sys::resource::{UsageWho, getrusage};
+use serde::{Deserialize, Serialize};
 
-use super::marks::{Mark, MarkKind};
+use super::marks::Mark;
 use crate::sched::Schedstat;
 
 /// One message. Instants are monotonic nanoseconds unless noted otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct VictimRecord {
     /// MsgSeqNum.
     pub seq: u64,
@@ -27,7 +27,7 @@ pub struct VictimRecord {
 }
 
 /// The resource usage of the reading thread.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct ThreadUsage {
     /// Its schedstat.
     pub schedstat: Schedstat,
@@ -50,7 +50,7 @@ impl ThreadUsage {
 }
 
 /// The log of a victim.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct VictimLog {
     /// One record per message.
     pub records: Vec<VictimRecord>,
@@ -63,106 +63,23 @@ pub struct VictimLog {
 impl VictimLog {
     /// Writes the file.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut text = String::new();
-        for VictimRecord {
-            seq,
-            received_ns,
-            called_ns,
-            injected_ns,
-            handed_off_ns,
-            handed_off_utc_ns,
-        } in &self.records
-        {
-            let _ = writeln!(
-                text,
-                "{seq} {received_ns} {called_ns} {injected_ns} {handed_off_ns} {handed_off_utc_ns}"
-            );
-        }
-        for mark in &self.marks {
-            let Mark {
-                kind,
-                at_ns,
-                cpu_ns,
-                delay_ns,
-                throttled_ns,
-            } = mark;
-            let kind = kind.letter();
-            let _ = writeln!(text, "{kind} {at_ns} {cpu_ns} {delay_ns} {throttled_ns}");
-        }
-        let ThreadUsage {
-            schedstat,
-            switches,
-        } = self.usage;
-        let _ = writeln!(
-            text,
-            "end {} {} {} {} {}",
-            schedstat.on_cpu_ns, schedstat.run_delay_ns, schedstat.slices, switches.0, switches.1
-        );
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+        std::fs::write(path, serde_json::to_vec(self)?)
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Reads the file back.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
-        let mut log = Self::default();
-        for line in text.lines() {
-            let (kind, figures) = match line.split_once(' ') {
-                Some((letter, rest)) if letter.parse::<u64>().is_err() => {
-                    (MarkKind::from_letter(letter), rest)
-                }
-                _ => (None, line),
-            };
-            let numbers: Vec<i64> = figures
-                .split(' ')
-                .map(str::parse)
-                .collect::<Result<_, _>>()
-                .with_context(|| format!("unexpected line in a victim's log: {line}"))?;
-            match numbers[..] {
-                [at_ns, cpu_ns, delay_ns, throttled_ns] => log.marks.push(Mark {
-                    kind: kind
-                        .with_context(|| format!("unexpected line in a victim's log: {line}"))?,
-                    at_ns,
-                    cpu_ns,
-                    delay_ns,
-                    throttled_ns,
-                }),
-                [
-                    seq,
-                    received_ns,
-                    called_ns,
-                    injected_ns,
-                    handed_off_ns,
-                    handed_off_utc_ns,
-                ] => {
-                    let seq = seq.cast_unsigned();
-                    log.records.push(VictimRecord {
-                        seq,
-                        received_ns,
-                        called_ns,
-                        injected_ns,
-                        handed_off_ns,
-                        handed_off_utc_ns,
-                    });
-                }
-                [on_cpu, delay, slices, voluntary, involuntary] => {
-                    log.usage.schedstat = Schedstat {
-                        on_cpu_ns: on_cpu.cast_unsigned(),
-                        run_delay_ns: delay.cast_unsigned(),
-                        slices: slices.cast_unsigned(),
-                    };
-                    log.usage.switches = (voluntary, involuntary);
-                }
-                _ => anyhow::bail!("unexpected line in a victim's log: {line}"),
-            }
-        }
-        Ok(log)
+        let text =
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&text)
+            .with_context(|| format!("{} is not a victim's log", path.display()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::victim::MarkKind;
 
     #[test]
     fn a_log_reads_back_as_written() {

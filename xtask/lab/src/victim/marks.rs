@@ -9,52 +9,33 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
 
 use crate::cgroup::CpuStat;
 use crate::clock;
 
-/// What the thread did before a mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the thread did before a mark. Its letter in the log is also that of `gil_marks.c`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum MarkKind {
     /// A receive call or a wait for one: it may have slept for lack of bytes.
+    #[serde(rename = "r")]
     Receive,
     /// Computing, without sleep.
+    #[serde(rename = "w")]
     Work,
     /// Without the CPU: the clock jumped between two readings in a loop that does not sleep.
+    #[serde(rename = "g")]
     Gap,
     /// A wait for a lock.
+    #[serde(rename = "l")]
     Lock,
     /// Any other call that sleeps.
+    #[serde(rename = "b")]
     Block,
 }
 
-impl MarkKind {
-    /// Returns its letter in the log.
-    pub(super) fn letter(self) -> char {
-        match self {
-            Self::Receive => 'r',
-            Self::Work => 'w',
-            Self::Gap => 'g',
-            Self::Lock => 'l',
-            Self::Block => 'b',
-        }
-    }
-
-    /// Parses a letter of the log.
-    pub(super) fn from_letter(letter: &str) -> Option<Self> {
-        Some(match letter {
-            "r" => Self::Receive,
-            "w" => Self::Work,
-            "g" => Self::Gap,
-            "l" => Self::Lock,
-            "b" => Self::Block,
-            _ => return None,
-        })
-    }
-}
-
 /// An instant of the thread, with cumulative counters. Nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Mark {
     /// What the thread did since the previous mark.
     pub kind: MarkKind,
@@ -79,8 +60,8 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// Starts with a first mark of the calling thread if `enabled`; `cpu_stat` is that of the cgroup
-    /// with the quota.
+    /// Starts with a first mark of the calling thread if `enabled`; `cpu_stat` is that of the
+    /// cgroup with the quota.
     pub(crate) fn of_this_thread(enabled: bool, cpu_stat: Option<&Path>) -> Result<Self> {
         let open = |path: &Path| {
             File::open(path).with_context(|| format!("cannot open {}", path.display()))
