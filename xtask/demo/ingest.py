@@ -1,12 +1,16 @@
-"""The ingest process: one thread reads FIX from the venue, one thread (in mode `thread`) is the processor.
+"""The ingest process: one thread reads FIX from the venue, one thread (in mode `thread`) is the
+processor.
 
-Ground truth for the agent: for every message its MsgSeqNum, its tag 52 and the hand-off instant, which is
-when the ingest thread is through with everything the receive call returned, right before its next one.
+Ground truth for the agent: for every message its MsgSeqNum, its tag 52 and the hand-off instant,
+which is when the ingest thread is through with everything the receive call returned, right before
+its next one.
 
-Standard output, one line each: `connected`, then about once a second `lag SEQ NANOSECONDS MESSAGES`.
-At exit the log goes to --log: `SEQ SENT_TAG_52 UTC_NS MONOTONIC_NS` per message. Bodies are not logged. Beside it are
-LOG.waits, the waits for the GIL after the parse (`FROM TO`, monotonic), LOG.calls, the processor thread's calls that do
-not yield (the same), and the kernel's accounts of the two threads, LOG.schedstat and LOG.processor.
+Standard output, one line each: `connected`, then about once a second
+`lag SEQ NANOSECONDS MESSAGES`.
+At exit the log goes to --log: `SEQ SENT_TAG_52 UTC_NS MONOTONIC_NS` per message. Bodies are not
+logged. Beside it are LOG.waits, the waits for the GIL after the parse (`FROM TO`, monotonic),
+LOG.calls, the processor thread's calls that do not yield (the same), and the kernel's accounts of
+the two threads, LOG.schedstat and LOG.processor.
 """
 
 import argparse
@@ -68,7 +72,8 @@ class Ingest:
     def send(self, kind, fields=b""):
         """Sends an administrative message."""
         self.sequence += 1
-        head = b"35=%s\x0149=DROP\x0156=VENUE\x0134=%d\x0152=%s\x01" % (kind, self.sequence, utc_now())
+        header = (kind, self.sequence, utc_now())
+        head = b"35=%s\x0149=DROP\x0156=VENUE\x0134=%d\x0152=%s\x01" % header
         self.socket.sendall(checksummed(head + fields))
 
     def parse(self):
@@ -137,7 +142,8 @@ class Ingest:
                 self.log.append((done, utc, monotonic))
         except OSError as error:
             if not self.stopped:
-                print("the venue's connection failed: %s" % error.strerror, file=sys.stderr, flush=True)
+                sys.stderr.write("the venue's connection failed: %s\n" % error.strerror)
+                sys.stderr.flush()
 
     def stop(self):
         """Ends `run`, from another thread."""

@@ -1,7 +1,8 @@
 """The co-resident processor: a round trip to the database, then large lists turned into JSON.
 
-In the incident this ran as a second thread of the ingest process. It holds the GIL for nearly all of its
-cycle, in pieces of up to one `json.dumps` call, and the ingest thread waits for it in futex(2).
+In the incident this ran as a second thread of the ingest process. It holds the GIL for nearly all
+of its cycle, in pieces of up to one `json.dumps` call, and the ingest thread waits for it in
+futex(2).
 """
 
 import argparse
@@ -25,7 +26,8 @@ def name_thread(name):
 def settle(name, cpu):
     """Names the calling thread, pins it to one CPU (-1: any) and asks for a better nice value.
 
-    The nice value (root only, best effort) keeps other load on the machine from deciding who gets the GIL.
+    The nice value (root only, best effort) keeps other load on the machine from deciding who gets
+    the GIL.
     """
     # In Linux pid 0 means the calling thread here, not the process.
     try:
@@ -38,7 +40,8 @@ def settle(name, cpu):
     try:
         os.sched_setaffinity(0, {cpu})
     except OSError as error:
-        print("warning: cannot pin a thread to CPU %d: %s" % (cpu, error.strerror), file=sys.stderr, flush=True)
+        sys.stderr.write("warning: cannot pin a thread to CPU %d: %s\n" % (cpu, error.strerror))
+        sys.stderr.flush()
 
 
 def round_trip(database, request):
@@ -53,10 +56,12 @@ def round_trip(database, request):
 
 
 def run(port, cpu, holds, elements, stopped, calls=None):
-    """Cycles until `stopped()`: one round trip, then `holds` lists of `elements` elements, each dumped.
+    """Cycles until `stopped()`: one round trip, then `holds` lists of `elements` elements, each
+    dumped.
 
-    `calls` gets the beginning of every call that does not yield and the end, CLOCK_MONOTONIC nanoseconds. The GIL
-    goes to others right before and after, so both can be late by as long as one of them has it.
+    `calls` gets the beginning of every call that does not yield and the end, CLOCK_MONOTONIC
+    nanoseconds. The GIL goes to others right before and after, so both can be late by as long as
+    one of them has it.
     """
     settle("processor", cpu)
     cycle = 0
@@ -86,7 +91,8 @@ def main():
     options = arguments.parse_args()
     parent = os.getppid()
     try:
-        run(options.database, options.cpu, options.holds, options.elements, lambda: os.getppid() != parent)
+        load = (options.database, options.cpu, options.holds, options.elements)
+        run(*load, lambda: os.getppid() != parent)
     except (ConnectionError, KeyboardInterrupt):
         pass
 

@@ -1,7 +1,7 @@
 /*
- * Marks of one thread: instants with the kernel's own counters at each, taken from C so that there can be one on
- * either side of the GIL. Python loads this with ctypes, as CDLL (the GIL is given up around the call, as around
- * any receive call or C++ parser) and as PyDLL (it is held).
+ * Marks of one thread: instants with the kernel's own counters at each, taken from C so that there
+ * can be one on either side of the GIL. Python loads this with ctypes, as CDLL (the GIL is given up
+ * around the call, as around any receive call or C++ parser) and as PyDLL (it is held).
  *
  * One thread at a time has marks: the one that called lab_begin().
  */
@@ -40,8 +40,8 @@ static int64_t now(clockid_t clock)
 }
 
 /*
- * The thread has done this until now. CPU time, run delay and clock cannot be read at once: a reading that was
- * interrupted is done again.
+ * The thread has done this until now. CPU time, run delay and clock cannot be read at once: a
+ * reading that was interrupted is done again.
  */
 static void mark(char did)
 {
@@ -68,8 +68,9 @@ static void mark(char did)
 }
 
 /*
- * The thread has been in the interpreter until now, or on its way out of it or back in. If it was off the CPU in
- * between, then for the GIL (or for a CPU, which the counters show); else it computed.
+ * The thread has been in the interpreter until now, or on its way out of it or back in. If it was
+ * off the CPU in between, then for the GIL (or for a CPU, which the counters show); else it
+ * computed.
  */
 static void mark_interpreter(void)
 {
@@ -102,8 +103,9 @@ ssize_t lab_receive(int descriptor, void *buffer, size_t size)
 }
 
 /*
- * Short time slices at the best nice value for the calling thread (root only, best effort): woken, it gets its CPU
- * at once whatever else runs there. Kernels before 6.12 leave the slice as it is. For PyDLL.
+ * Short time slices at the best nice value for the calling thread (root only, best effort): woken,
+ * it gets its CPU at once whatever else runs there. Kernels before 6.12 leave the slice as it is.
+ * For PyDLL.
  */
 void lab_prompt(void)
 {
@@ -118,8 +120,8 @@ void lab_prompt(void)
 }
 
 /*
- * Holds the GIL for so long, as a C call that does not yield would, and returns its beginning and end: in Python, before
- * and after the call, the GIL can be gone already. For PyDLL; any thread.
+ * Holds the GIL for so long, as a C call that does not yield would, and returns its beginning and
+ * end: in Python, before and after the call, the GIL can be gone already. For PyDLL; any thread.
  */
 void lab_hold(int64_t nanoseconds, int64_t span[2])
 {

@@ -1,14 +1,17 @@
-"""A drop-copy client on a real engine: QuickFIX (SocketInitiator), with the demo's processor beside it.
+"""A drop-copy client on a real engine: QuickFIX (SocketInitiator), with the demo's processor beside
+it.
 
-Ground truth for the agent: for every message that reaches `fromApp` its MsgSeqNum, its tag 52, the instant at
-which `fromApp` began to run (the GIL was got) and the instant right before it returned.
+Ground truth for the agent: for every message that reaches `fromApp` its MsgSeqNum, its tag 52, the
+instant at which `fromApp` began to run (the GIL was acquired) and the instant right before it
+returned.
 
-Every SWIG call gives the GIL up and waits for it again, so the clocks are read last: between them and the
-return of `SwigDirector_Application::fromApp` there is only the return from Python and the GIL's release.
+Every SWIG call releases the GIL and waits for it again, so the clocks are read last: between them
+and the return of `SwigDirector_Application::fromApp` there is only the return from Python and the
+GIL's release.
 
-SIGTERM ends the processor thread, and once no message has come for a
-while the log goes to --log and the process ends: `SEQ SENT_TAG_52 BEGUN_MONOTONIC_NS UTC_NS MONOTONIC_NS` per
-message. Bodies are not logged.
+SIGTERM ends the processor thread. Once no message has come for QUIET_NS the log goes to --log and
+the process ends: `SEQ SENT_TAG_52 BEGUN_MONOTONIC_NS UTC_NS MONOTONIC_NS` per message. Bodies are
+not logged.
 """
 
 import argparse
@@ -25,9 +28,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.p
 import processor
 
 # The fields the application reads: ExecID, OrderID, Symbol, LastQty, LastPx.
-WANTED = (17, 37, 55, 32, 31)
+FIELDS = (17, 37, 55, 32, 31)
 
-# Waiting for the rest of the stream ends when nothing has come for so long.
+# The silence after which the stream is over.
 QUIET_NS = 500000000
 
 
@@ -67,7 +70,7 @@ class Application(quickfix.Application):
         header = message.getHeader()
         sequence = header.getField(34)
         stamp = header.getField(52)
-        for tag in WANTED:
+        for tag in FIELDS:
             message.getField(tag)
         self.last_ns = begun
         self.log.append((sequence, stamp, begun, time.time_ns(), time.monotonic_ns()))
@@ -76,7 +79,8 @@ class Application(quickfix.Application):
 def settings(options):
     """The session's settings; nothing is stored, nothing logged.
 
-    With a dictionary, as in production: parsing is work without the GIL, in which the processor takes it.
+    With a dictionary, as in production: the parser works without the GIL, and the processor takes
+    it meanwhile.
     """
     dictionary = os.path.join(os.path.dirname(quickfix.__file__), "share", "quickfix", "FIX44.xml")
     lines = [
@@ -110,9 +114,13 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--venue", type=int, required=True, help="port on 127.0.0.1")
     arguments.add_argument("--database", type=int, required=True, help="port on 127.0.0.1")
-    arguments.add_argument("--processor", action="store_true", help="run the processor as a thread of this process")
+    arguments.add_argument(
+        "--processor", action="store_true", help="run the processor as a thread of this process"
+    )
     arguments.add_argument("--log", required=True)
-    arguments.add_argument("--max-latency", type=int, default=0, help="MaxLatency in seconds; 0: not checked")
+    arguments.add_argument(
+        "--max-latency", type=int, default=0, help="MaxLatency in seconds; 0: not checked"
+    )
     arguments.add_argument("--cpu-ingest", type=int, default=-1)
     arguments.add_argument("--cpu-processor", type=int, default=-1)
     arguments.add_argument("--holds", type=int, default=200)

@@ -48,8 +48,8 @@ impl PanelKind {
     }
 }
 
-/// A PromQL query. `{@...}` in it stands for the dashboard's filters, `<session>` for the labels that
-/// identify a session.
+/// A PromQL query. `{@...}` in it stands for the dashboard's filters, `<session>` for the labels
+/// that identify a session.
 #[derive(Clone, Debug)]
 struct Query {
     expr: String,

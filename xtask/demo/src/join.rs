@@ -4,33 +4,7 @@ use std::collections::HashMap;
 
 use super::app::AppHandOff;
 use lab::agent::MessageLine;
-
-/// Quantiles of a set of nanosecond values; all zero when it is empty.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Quantiles {
-    /// Half are not above it.
-    pub p50_ns: i64,
-    /// 99 of 100 are not above it.
-    pub p99_ns: i64,
-    /// None is above it.
-    pub max_ns: i64,
-}
-
-impl Quantiles {
-    /// Computes the quantiles by nearest rank.
-    pub(super) fn of(mut values: Vec<i64>) -> Self {
-        values.sort_unstable();
-        let rank = |per_cent: usize| {
-            let index = (values.len() * per_cent).div_ceil(100).saturating_sub(1);
-            values.get(index).copied().unwrap_or(0)
-        };
-        Self {
-            p50_ns: rank(50),
-            p99_ns: rank(99),
-            max_ns: rank(100),
-        }
-    }
-}
+use lab::quantiles::Quantiles;
 
 /// The agreement of agent and application.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -61,7 +35,7 @@ pub(super) fn join(log: &[AppHandOff], messages: &[MessageLine]) -> JoinSummary 
         joined: signed.len(),
         only_application: log.len() - signed.len(),
         only_agent: ages.len().saturating_sub(signed.len()),
-        difference: Quantiles::of(signed.iter().map(|difference| difference.abs()).collect()),
+        difference: Quantiles::of_errors(signed.iter().copied()),
         median_signed_ns: Quantiles::of(signed).p50_ns,
     }
 }
@@ -120,19 +94,5 @@ mod tests {
         );
         assert_eq!(joined.median_signed_ns, -300);
         assert_eq!(log[1].lag_ns(), 900);
-    }
-
-    #[test]
-    fn quantiles_are_by_nearest_rank() {
-        let quantiles = Quantiles::of((1..=1000).rev().collect());
-        assert_eq!(
-            quantiles,
-            Quantiles {
-                p50_ns: 500,
-                p99_ns: 990,
-                max_ns: 1000
-            }
-        );
-        assert_eq!(Quantiles::of(Vec::new()), Quantiles::default());
     }
 }

@@ -31,7 +31,7 @@ use tempfile::TempDir;
 
 use self::app::DemoApp;
 pub use self::app::{AppHandOff, AppLog, AppRecord};
-pub use self::join::{JoinSummary, Quantiles};
+pub use self::join::JoinSummary;
 use self::observer::Observer;
 pub use self::options::{DemoMode, DemoOptions, ViewMode};
 pub use self::report::{AgentSummary, BlameShare, DemoSummary, PartShare, VerdictLines};
@@ -103,7 +103,8 @@ struct Incident {
 }
 
 impl Incident {
-    /// Starts all processes and waits for the application's logon; the venue's gate is still closed.
+    /// Starts all processes and waits for the application's logon; the venue's gate is still
+    /// closed.
     fn start(
         options: &DemoOptions,
         stop: &AtomicBool,

@@ -75,12 +75,11 @@ fn attach(binary: &Path, pid: i32, sudo: bool) -> Result<AgentProcess> {
         "--json".into(),
         "messages".into(),
     ];
-    let mut agent = AgentProcess::start(&AgentLaunch {
+    let launch = AgentLaunch {
         binary,
         arguments,
         sudo,
         echo: true,
-    })?;
-    agent.wait_watching(ATTACH_LIMIT)?;
-    Ok(agent)
+    };
+    AgentProcess::attach(&launch, ATTACH_LIMIT)
 }

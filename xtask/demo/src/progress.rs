@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::app::Lag;
-use super::join::Quantiles;
 use super::matrix_sum::MatrixSum;
 use lab::agent::MessageLine;
+use lab::quantiles::Quantiles;
 use lab::venue::Venue;
 
 /// Writes the lines; it counts the messages shown so far.
@@ -40,7 +40,7 @@ impl ProgressLine {
             Some([]) => line += " | agent: no message handed off",
             Some(fresh) => {
                 self.shown += fresh.len();
-                let ages = Quantiles::of(fresh.iter().map(|message| message.age_ns).collect());
+                let ages = Quantiles::of(fresh.iter().map(|message| message.age_ns));
                 line += &format!(
                     " | agent age last {:>8}  p50 {:>8}  p99 {:>8} | {}",
                     human(fresh[fresh.len() - 1].age_ns),

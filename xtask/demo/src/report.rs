@@ -8,11 +8,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::app::{AppHandOff, AppRecord};
-use super::join::{JoinSummary, Quantiles, join};
+use super::join::{JoinSummary, join};
 use super::matrix_sum::{MatrixSum, WAITING};
 use super::{DemoMode, DemoOptions};
 use lab::agent::MessageLine;
 use lab::blame::Blame;
+use lab::quantiles::Quantiles;
 
 /// One part's total over all messages.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -154,7 +155,7 @@ impl DemoSummary {
             handed_off: log.len(),
             app_lag_first_ns: log.first().map_or(0, AppHandOff::lag_ns),
             app_lag_last_ns: log.last().map_or(0, AppHandOff::lag_ns),
-            app_lag: Quantiles::of(log.iter().map(AppHandOff::lag_ns).collect()),
+            app_lag: Quantiles::of(log.iter().map(AppHandOff::lag_ns)),
             account,
             agent: agent
                 .map(|(messages, summary)| AgentSummary::new(log, messages, summary))
@@ -181,7 +182,7 @@ impl AgentSummary {
             messages: split.messages(),
             age_first_ns: messages.first().map_or(0, |message| message.age_ns),
             age_last_ns: messages.last().map_or(0, |message| message.age_ns),
-            age: Quantiles::of(messages.iter().map(|message| message.age_ns).collect()),
+            age: Quantiles::of(messages.iter().map(|message| message.age_ns)),
             network_ns: split.part("network"),
             held_back_ns: split.held_back(),
             outside_network_ns: split.outside_network(),

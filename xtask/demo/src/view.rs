@@ -57,8 +57,8 @@ impl LiveView {
         self.child.ended()
     }
 
-    /// Sends SIGTERM, so that it restores the terminal. A process behind sudo cannot be signalled; it
-    /// ends with its target.
+    /// Sends SIGTERM, so that it restores the terminal. A process behind sudo cannot be signalled;
+    /// it ends with its target.
     pub(super) fn interrupt(&self) {
         if !self.sudo {
             self.child.signal(Signal::SIGTERM);

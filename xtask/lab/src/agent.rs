@@ -53,17 +53,32 @@ pub fn command(binary: &Path, sudo: bool) -> Command {
     command
 }
 
+impl<'a> AgentLaunch<'a> {
+    /// Options for an agent with these arguments, without sudo and without echo.
+    pub fn new(binary: &'a Path, arguments: Vec<String>) -> Self {
+        Self {
+            binary,
+            arguments,
+            sudo: false,
+            echo: false,
+        }
+    }
+}
+
 impl AgentProcess {
-    /// Starts `tag52 run` and reads its standard output and error in two threads.
-    pub fn start(launch: &AgentLaunch<'_>) -> Result<Self> {
+    /// Starts `tag52 run`, reads its standard output and error in two threads, and waits at most
+    /// `limit` until its probes are attached.
+    pub fn attach(launch: &AgentLaunch<'_>, limit: Duration) -> Result<Self> {
         let mut command = command(launch.binary, launch.sudo);
         command.arg("run").args(&launch.arguments);
-        Self::spawn(&mut command, launch.echo, launch.sudo)
+        let agent = Self::spawn(&mut command, launch.echo, launch.sudo)?;
+        agent.when_attached(limit)
     }
 
-    /// Starts a command of the caller's that runs the agent, such as a container.
-    pub fn of(mut command: Command) -> Result<Self> {
-        Self::spawn(&mut command, false, false)
+    /// Like [`Self::attach`], with a command of the caller's that runs the agent, such as a
+    /// container.
+    pub fn attach_with(mut command: Command, limit: Duration) -> Result<Self> {
+        Self::spawn(&mut command, false, false)?.when_attached(limit)
     }
 
     fn spawn(command: &mut Command, echo: bool, sudo: bool) -> Result<Self> {
@@ -106,8 +121,7 @@ impl AgentProcess {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits at most `limit` until the probes are attached.
-    pub fn wait_watching(&mut self, limit: Duration) -> Result<()> {
+    fn when_attached(mut self, limit: Duration) -> Result<Self> {
         let deadline = Instant::now() + limit;
         loop {
             if self
@@ -116,7 +130,7 @@ impl AgentProcess {
                 .iter()
                 .any(|line| line.starts_with("tag52: watching "))
             {
-                return Ok(());
+                return Ok(self);
             }
             if let Some(status) = self.child.ended() {
                 std::thread::sleep(Duration::from_millis(50));

@@ -51,7 +51,8 @@ impl Cgroup {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (mount, unified) = cpu_controller()?;
         if unified {
-            // Not enabled on a fresh machine. Some containers refuse it; then the write below fails.
+            // Not enabled on a fresh machine. Some containers refuse it; then the write below
+            // fails.
             let _ = fs::write(mount.join("cgroup.subtree_control"), "+cpu");
         }
         let group = Self {

@@ -90,7 +90,8 @@ impl CrowdBench {
         self.0.iter().map(|crowd| crowd.process.pid())
     }
 
-    /// Opens the gates and waits at most `limit` until everything is read and all crowds have ended.
+    /// Opens the gates and waits at most `limit` until everything is read and all crowds have
+    /// ended.
     pub fn finish(mut self, limit: Duration) -> Result<CrowdTruth> {
         for (_, venue) in self.0.iter().flat_map(|crowd| &crowd.venues) {
             venue.open_gate();

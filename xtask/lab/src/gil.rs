@@ -60,8 +60,8 @@ impl GilSetup {
         Ok(set)
     }
 
-    /// Starts a victim and its venue. `switch_us` is sys.setswitchinterval in microseconds. With two
-    /// CPUs each of its threads is pinned to one.
+    /// Starts a victim and its venue. `switch_us` is sys.setswitchinterval in microseconds. With
+    /// two CPUs each of its threads is pinned to one.
     pub fn bench(
         &self,
         options: venue::VenueOptions,
@@ -128,8 +128,8 @@ impl GilSetup {
     }
 }
 
-/// Splits the waits for the GIL in `marks` at CPython's timeouts: it waits in a loop with a timeout of
-/// the switch interval, `interval_ns`; in each pass the thread sleeps first and then runs.
+/// Splits the waits for the GIL in `marks` at CPython's timeouts: it waits in a loop with a timeout
+/// of the switch interval, `interval_ns`; in each pass the thread sleeps first and then runs.
 pub fn split_at_timeouts(marks: &[Mark], interval_ns: i64) -> Vec<Mark> {
     let mut split: Vec<Mark> = Vec::with_capacity(marks.len());
     for mark in marks {

@@ -42,8 +42,8 @@ const MIN_WAIT_NS: i64 = 20_000;
 /// The largest deviation of a share that passes, percentage points.
 const MAX_POINTS: f64 = 10.0;
 
-/// The truth about waits for the GIL. A CPython thread that has waited for a switch interval requests
-/// the GIL, and the holder yields at its next bytecode.
+/// The truth about waits for the GIL. A CPython thread that has waited for a switch interval
+/// requests the GIL, and the holder yields at its next bytecode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct GilTruth {
     /// Holds by the waiter's clock: waits of two switch intervals or more.

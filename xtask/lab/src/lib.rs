@@ -23,6 +23,7 @@ pub mod loaded_programs;
 pub mod neighbour;
 mod poll;
 pub mod process;
+pub mod quantiles;
 pub mod quickfix;
 pub mod relay;
 pub mod rivals;

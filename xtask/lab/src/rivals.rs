@@ -41,8 +41,8 @@ impl<'a> Rivals<'a> {
         Ok((ran / busy as f64).min(1.0))
     }
 
-    /// Returns the largest deviation, in percentage points, of a rival's share of their charges from
-    /// its share of their CPU time; NaN without charges.
+    /// Returns the largest deviation, in percentage points, of a rival's share of their charges
+    /// from its share of their CPU time; NaN without charges.
     pub fn largest_share_error(&self, blame: &Blame) -> Result<f64> {
         let ran = self.ran()?;
         let charged =

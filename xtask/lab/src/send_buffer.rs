@@ -1,5 +1,5 @@
-//! When the bytes of a stream left the send buffer, and for how long the receiver's window held them
-//! back: samples of the sender's TCP_INFO.
+//! When the bytes of a stream left the send buffer, and for how long the receiver's window held
+//! them back: samples of the sender's TCP_INFO.
 
 use std::net::TcpStream;
 use std::os::fd::AsRawFd as _;

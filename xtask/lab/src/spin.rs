@@ -1,7 +1,7 @@
 //! `victims spin`: a rival that never sleeps, pinned to one CPU.
 //!
-//! With `--wake` it is in futex(2) most of the time, as if it released locks: wake-ups by interrupts
-//! on top of it must not be charged to it.
+//! With `--wake` it is in futex(2) most of the time, as if it released locks: wake-ups by
+//! interrupts on top of it must not be charged to it.
 
 use std::sync::atomic::AtomicU32;
 

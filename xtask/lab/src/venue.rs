@@ -2,7 +2,8 @@
 //! heartbeats.
 //!
 //! Tag 52 is taken right before the send call, TCP_NODELAY is set unless asked otherwise, and a
-//! receiver whose window is closed stalls the stream but not the venue: [`Venue::stop`] always works.
+//! receiver whose window is closed stalls the stream but not the venue: [`Venue::stop`] always
+//! works.
 
 mod answers;
 mod extras;

@@ -248,20 +248,20 @@ fn the_venue_sends_a_lost_message_again_and_hears_its_client() {
         stream.write_all(message).expect("the venue reads");
     };
     say(&mut stream, "A", "98=0\u{1}108=5\u{1}");
-    let (mut cutter, mut buffer, mut seen) = (MessageFramer::default(), [0; 4096], Vec::new());
+    let (mut cutter, mut buffer, mut messages) = (MessageFramer::default(), [0; 4096], Vec::new());
     let mut expected = 1;
     // 1 Logon, 20 ExecutionReports, 2 Heartbeats, the gap fill, Logout.
-    while seen.last() != Some(&("5".to_owned(), 24)) {
+    while messages.last() != Some(&("5".to_owned(), 24)) {
         let length = stream.read(&mut buffer).expect("the venue goes on");
-        assert_ne!(length, 0, "the venue closed the connection: {seen:?}");
+        assert_ne!(length, 0, "the venue closed the connection: {messages:?}");
         cutter.push(&buffer[..length]);
         while let Some(message) = cutter.next_message() {
             if message.seq == expected + 1 {
                 say(&mut stream, "2", &format!("7={expected}\u{1}16=0\u{1}"));
             }
             expected = expected.max(message.seq + 1);
-            seen.push((message.msg_type, message.seq));
-            if seen.len() == 24 {
+            messages.push((message.msg_type, message.seq));
+            if messages.len() == 24 {
                 say(&mut stream, "3", "45=9\u{1}");
                 say(&mut stream, "5", "");
             }
@@ -270,19 +270,19 @@ fn the_venue_sends_a_lost_message_again_and_hears_its_client() {
     drop(stream);
     let deadline = Instant::now() + Duration::from_secs(10);
     while !venue.finished() {
-        assert!(Instant::now() < deadline, "the venue waits for nobody");
+        assert!(Instant::now() < deadline, "the venue ends with its client");
         std::thread::sleep(Duration::from_millis(5));
     }
-    let count = |msg_type: &str| seen.iter().filter(|(kind, _)| kind == msg_type).count();
+    let count = |msg_type: &str| messages.iter().filter(|(kind, _)| kind == msg_type).count();
     assert_eq!(
         [count("A"), count("8"), count("0"), count("4"), count("5")],
         [1, 20, 2, 1, 1]
     );
     // The report of that number comes after those that follow it, and the rest is filled with
     // nothing.
-    let at = |seq: u64| seen.iter().position(|(_, number)| *number == seq);
-    assert!(at(6) > at(7), "{seen:?}");
-    assert_eq!(seen[at(6).expect("sent again") + 1].0, "4");
+    let at = |seq: u64| messages.iter().position(|(_, number)| *number == seq);
+    assert!(at(6) > at(7), "{messages:?}");
+    assert_eq!(messages[at(6).expect("sent again") + 1].0, "4");
     let received = venue.received();
     let kinds: Vec<&str> = received
         .iter()
@@ -296,6 +296,6 @@ fn the_venue_sends_a_lost_message_again_and_hears_its_client() {
             .all(|received| received.sent_ns == Some(TIME))
     );
     let sent = venue.stop().expect("the venue's log");
-    assert_eq!(sent.len(), seen.len());
+    assert_eq!(sent.len(), messages.len());
     assert!(sent.iter().all(|sent| sent.sent_ns <= clock::utc_ns()));
 }

@@ -78,17 +78,9 @@ impl Bench {
 /// An agent with these arguments that is attached.
 pub fn attached<'a>(words: impl IntoIterator<Item = &'a str>) -> AgentProcess {
     let binary = agent_binary();
-    let mut agent = AgentProcess::start(&AgentLaunch {
-        binary: &binary,
-        arguments: words.into_iter().map(str::to_owned).collect(),
-        sudo: false,
-        echo: false,
-    })
-    .expect("the agent starts");
-    agent
-        .wait_watching(ATTACH_LIMIT)
-        .expect("the agent attaches");
-    agent
+    let arguments = words.into_iter().map(str::to_owned).collect();
+    AgentProcess::attach(&AgentLaunch::new(&binary, arguments), ATTACH_LIMIT)
+        .expect("the agent attaches")
 }
 
 /// Starts a rival on a CPU.
@@ -96,7 +88,7 @@ pub fn rival(cpu: usize) -> Guarded {
     lab::bench::rival(cpu, 0).expect("a rival")
 }
 
-/// Starts one that does nothing but release locks nobody waits for.
+/// Starts a process that only releases locks that no thread waits for.
 pub fn waker(cpu: usize) -> Guarded {
     lab::bench::waker(cpu).expect("a waker")
 }
@@ -117,14 +109,14 @@ pub fn first_observed(truth: &BenchTruth) -> u64 {
     }
     let records = &truth.victim.records;
     let mut calls = records.chunk_by(|a, b| a.received_ns == b.received_ns);
-    let known_ns = calls.nth(1).map_or(i64::MAX, |call| call[0].received_ns);
-    let before = |sent: &&SentMessage| sent.sent_monotonic_ns <= known_ns;
+    let registered_ns = calls.nth(1).map_or(i64::MAX, |call| call[0].received_ns);
+    let before = |sent: &&SentMessage| sent.sent_monotonic_ns <= registered_ns;
     let last = truth.sent.iter().filter(before).map(|sent| sent.seq).max();
     last.map_or(0, |seq| seq + 1)
 }
 
 /// Whether the end of a receive call is hooked where it is. The victim is inside one when the agent
-/// attaches; before Linux 6.3 the hook is fexit, which sees only calls that begin later.
+/// attaches; before Linux 6.3 the hook is fexit, which observes only calls that begin later.
 pub fn observes_calls_under_way() -> bool {
     let types = std::fs::read("/sys/kernel/btf/vmlinux").expect("BTF");
     let name = b"btf_trace_sock_recv_length";

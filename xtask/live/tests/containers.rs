@@ -111,11 +111,7 @@ impl Node {
             .arg(&self.image)
             .arg("run")
             .args(arguments);
-        let mut agent = AgentProcess::of(command).expect("podman starts");
-        agent
-            .wait_watching(Duration::from_secs(20))
-            .expect("the agent attaches");
-        agent
+        AgentProcess::attach_with(command, Duration::from_secs(20)).expect("the agent attaches")
     }
 
     /// A field of a container that runs.
@@ -175,8 +171,8 @@ fn observe(rights: &[&str]) {
     let stderr = &outcome.stderr;
     assert!(outcome.status.success(), "{}: {stderr:?}", outcome.status);
     assert_eq!(outcome.errors, Vec::<String>::new());
-    // Other processes on this machine may read FIX too. What was read before its first receive call
-    // was seen is not reported.
+    // Other processes on this machine may read FIX too. What was read before its first observed
+    // receive call is not reported.
     let ours = |m: &&MessageLine| m.msg_type == "8" && m.session.pid == pod.pid;
     let messages: Vec<&MessageLine> = outcome.messages.iter().filter(ours).collect();
     let first = messages.first().expect("a session was found").seq;
@@ -224,7 +220,7 @@ fn observe(rights: &[&str]) {
     assert!(throttled > age / 4, "{throttled} of {age}");
     let blame = Blame::of(&serde_json::json!({"sessions": sessions})).expect("blame");
     let quota = blame.share("throttle", |row| row.ends(&cgroup));
-    // Not what came before its cgroup was known.
+    // Waits before its cgroup was resolved are not.
     assert!(quota > 0.8, "{quota} is blamed on the pod's quota");
 
     // Nothing was out of reach.

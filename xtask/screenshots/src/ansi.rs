@@ -10,7 +10,7 @@ const NAMED: [&str; 16] = [
 const TEXT: &str = "#d0d0d0";
 const GROUND: &str = "#1e1e1e";
 
-/// How text looks.
+/// The colours and the weight of text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Style {
     text: Option<String>,

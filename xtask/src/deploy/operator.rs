@@ -113,10 +113,11 @@ impl OperatorSchemas {
         for (object, answer) in objects.into_iter().zip(answers) {
             let name = called(object);
             wrong.extend(answer.map(|answer| format!("{name}: {answer}")));
-            for (_, path, known) in FIELDS.iter().filter(|(kind, ..)| object["kind"] == *kind) {
+            for (_, path, documented) in FIELDS.iter().filter(|(kind, ..)| object["kind"] == *kind)
+            {
                 for found in at(object, path) {
                     let fields = found.as_object().into_iter().flat_map(|map| map.keys());
-                    let unknown = fields.filter(|field| !known.contains(&field.as_str()));
+                    let unknown = fields.filter(|field| !documented.contains(&field.as_str()));
                     wrong.extend(unknown.map(|field| format!("{name}: {path}: what is {field}?")));
                 }
             }

@@ -1,5 +1,6 @@
-# Runs in the guest, in its view of the host's root folder. AGENT, TESTS, MANIFEST, LIMIT and NAMES are set above.
-# Everything goes to the second serial port; lines that begin with @@ are for `report.rs`.
+# Runs in the guest, in its view of the host's root folder. AGENT, TESTS, MANIFEST, LIMIT and NAMES
+# are set above. Everything goes to the second serial port; lines that begin with @@ are for
+# `report.rs`.
 exec >/dev/ttyS1 2>&1
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root RUST_BACKTRACE=0
 export TAG52_BIN="$AGENT" TAG52_VM=1 CARGO_MANIFEST_DIR="$MANIFEST"

@@ -1,5 +1,6 @@
 #!/bin/busybox sh
-# The guest's first process: makes a copy-on-write view of the host's root folder and runs the job in it.
+# The guest's first process: makes a copy-on-write view of the host's root folder and runs the job
+# in it.
 /bin/busybox mkdir -p /proc /sys /dev /host /lower /layer
 /bin/busybox --install -s /bin
 export PATH=/bin

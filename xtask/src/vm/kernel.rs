@@ -54,7 +54,7 @@ impl KernelSeries {
         }
     }
 
-    /// The suite to look in.
+    /// The suite that has the series.
     fn suite(self) -> &'static str {
         match (self.major, self.minor) {
             (5, 10) => "bullseye-security",

@@ -1,4 +1,5 @@
-# share ROOT "MOUNT POINTS" DAEMON...: binds the host's root folder read-only to ROOT and becomes the daemon.
+# share ROOT "MOUNT POINTS" DAEMON...: binds the host's root folder read-only to ROOT and becomes
+# the daemon.
 root=$1
 points=$2
 shift 2

@@ -35,7 +35,7 @@ pub fn ensure(programs: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a program can be found, also where only root looks.
+/// Whether a program is in PATH, or in /usr/sbin, which only root has there.
 fn in_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

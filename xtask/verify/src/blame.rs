@@ -4,22 +4,23 @@ use anyhow::Result;
 
 use crate::compare::ComparedCase;
 use crate::observe::ObservedRun;
-use crate::{BarCheck, ErrorQuantiles, ResultRow};
+use crate::{BarCheck, ResultRow};
 use lab::blame::{Blame, BlameEntry};
+use lab::quantiles::Quantiles;
 use lab::rivals::Rivals;
 
 /// The largest share of a part that may be charged to others than the culprit, per cent.
-const OTHERS: f64 = 5.0;
+const MAX_OTHERS: f64 = 5.0;
 
 /// The name of that check.
-const NOT_THEIRS: &str = "share of the part charged to others";
+const CHARGED_TO_OTHERS: &str = "share of the part charged to others";
 
 /// The largest deviation of shares among culprits, percentage points.
-const SHARES: f64 = 10.0;
+const MAX_SHARE_ERROR: f64 = 10.0;
 
 /// The largest share of the age that may be charged to a lock, a quota or a call when there is no
 /// culprit, per cent.
-const NOBODY: f64 = 2.0;
+const MAX_WITHOUT_CULPRIT: f64 = 2.0;
 
 /// Returns the check of every row: the rows of blame sum to their part, to the nanosecond.
 pub(super) fn sums(blame: &Blame) -> BarCheck {
@@ -40,14 +41,18 @@ pub(super) fn row(
     let others = 100.0 - 100.0 * charged as f64 / part as f64;
     let mut row = empty(blame, messages, case, quantity(case.part));
     (row.truth_ns, row.found_ns) = (part, charged);
-    row.checks
-        .push(BarCheck::at_most(NOT_THEIRS, others, OTHERS, "%"));
+    row.checks.push(BarCheck::at_most(
+        CHARGED_TO_OTHERS,
+        others,
+        MAX_OTHERS,
+        "%",
+    ));
     row.remarks.extend(most_charged(blame, case.part));
     row
 }
 
 /// Returns a row for a case without a culprit: no lock, no quota and no call is blamed.
-pub(super) fn nobody(blame: &Blame, messages: usize, case: ComparedCase<'_>) -> ResultRow {
+pub(super) fn without_culprit(blame: &Blame, messages: usize, case: ComparedCase<'_>) -> ResultRow {
     let parts = ["lock_wait", "throttle", "blocked"];
     let charged: i64 = parts.iter().map(|part| blame.part(part)).sum();
     let age = blame.age();
@@ -57,7 +62,7 @@ pub(super) fn nobody(blame: &Blame, messages: usize, case: ComparedCase<'_>) -> 
     row.checks.push(BarCheck::at_most(
         "share of the age charged to anybody",
         share,
-        NOBODY,
+        MAX_WITHOUT_CULPRIT,
         "%",
     ));
     row
@@ -73,15 +78,19 @@ pub(super) fn runners(
     let victim = run.truth.victim.usage.schedstat.on_cpu_ns;
     let foreign = 100.0 * (1.0 - runners.share(victim)?);
     let mut row = run.blamed(case, |row| runners.are_charged_by(row));
-    if foreign > OTHERS / 5.0 {
-        let bar = (OTHERS + foreign).round();
-        row = row.with_bar(NOT_THEIRS, bar, "others had that CPU too, by /proc/stat");
+    if foreign > MAX_OTHERS / 5.0 {
+        let bar = (MAX_OTHERS + foreign).round();
+        row = row.with_bar(
+            CHARGED_TO_OTHERS,
+            bar,
+            "others had that CPU too, by /proc/stat",
+        );
     }
     let largest = runners.largest_share_error(&run.blame)?;
     row.checks.push(BarCheck::at_most(
         "a rival's share of the CPU",
         largest,
-        SHARES,
+        MAX_SHARE_ERROR,
         "points",
     ));
     Ok(row)
@@ -101,7 +110,7 @@ fn empty(
         messages,
         truth_ns: 0,
         found_ns: 0,
-        errors: ErrorQuantiles::default(),
+        errors: Quantiles::default(),
         leak: None,
         unknown: 0,
         checks: vec![sums(blame)],
@@ -165,6 +174,6 @@ mod tests {
         assert!(!passes(&blame(&[(7, 94), (8, 6)])));
         assert!(!passes(&blame(&[(8, 100)])));
         assert!(!passes(&blame(&[])));
-        assert!(!nobody(&blame(&[(7, 3)]), 9, case).passes());
+        assert!(!without_culprit(&blame(&[(7, 3)]), 9, case).passes());
     }
 }

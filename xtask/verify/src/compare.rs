@@ -3,12 +3,13 @@
 use crate::observe::{JoinedMessage, ObservedRun};
 use crate::row::counts;
 use crate::truth::Timeline;
-use crate::{BarCheck, ErrorQuantiles, ResultRow};
+use crate::{BarCheck, ResultRow};
+use lab::quantiles::Quantiles;
 
 /// The largest deviation of a total, per cent of the truth.
-pub(super) const TOTAL: f64 = 2.0;
+pub(super) const MAX_TOTAL: f64 = 2.0;
 /// The largest deviation of the other parts, per cent of the injected amount.
-pub(super) const OTHERS: f64 = 2.0;
+pub(super) const MAX_OTHERS: f64 = 2.0;
 /// Run queue and throttle together, where the truth does not distinguish them by message.
 pub(super) const RUNNABLE: &str = "run_queue+throttle";
 /// The name of that check.
@@ -16,9 +17,9 @@ pub(super) const OTHER_PARTS: &str = "other parts";
 /// The names of the checks of a message's error.
 pub(super) const MEDIAN: &str = "median error";
 pub(super) const P99: &str = "p99 error";
-/// The error of a message: median and 99th percentile, microseconds.
-pub(super) const MEDIAN_US: f64 = 200.0;
-pub(super) const P99_US: f64 = 2_000.0;
+/// The largest error of a message: median and 99th percentile, microseconds.
+pub(super) const MAX_MEDIAN_US: f64 = 200.0;
+pub(super) const MAX_P99_US: f64 = 2_000.0;
 
 /// The case that is compared.
 #[derive(Clone, Copy, Debug)]
@@ -66,11 +67,14 @@ pub(super) fn row(run: &ObservedRun, case: ComparedCase<'_>) -> ResultRow {
         messages: joined.len(),
         truth_ns,
         found_ns,
-        errors: ErrorQuantiles::of(differences),
+        errors: Quantiles::of_errors(differences),
         leak,
         unknown: run.unknown(),
         checks: counts(run, run.truth.sent.len().saturating_sub(joined.len())),
-        remarks: stolen.into_iter().chain(run.silent().remark()).collect(),
+        remarks: stolen
+            .into_iter()
+            .chain(run.missed_switches().remark())
+            .collect(),
     };
     row.checks.extend(bars(&row));
     row
@@ -126,12 +130,22 @@ pub(super) fn bars(row: &ResultRow) -> Vec<BarCheck> {
     let per_cent = |ns: i64| 100.0 * ns.abs() as f64 / row.truth_ns as f64;
     let micros = |ns: i64| ns as f64 / 1e3;
     let mut checks = vec![
-        BarCheck::at_most("total", per_cent(row.found_ns - row.truth_ns), TOTAL, "%"),
-        BarCheck::at_most(MEDIAN, micros(row.errors.p50_ns), MEDIAN_US, "us"),
-        BarCheck::at_most(P99, micros(row.errors.p99_ns), P99_US, "us"),
+        BarCheck::at_most(
+            "total",
+            per_cent(row.found_ns - row.truth_ns),
+            MAX_TOTAL,
+            "%",
+        ),
+        BarCheck::at_most(MEDIAN, micros(row.errors.p50_ns), MAX_MEDIAN_US, "us"),
+        BarCheck::at_most(P99, micros(row.errors.p99_ns), MAX_P99_US, "us"),
     ];
     if let Some((_, ns)) = row.leak {
-        checks.push(BarCheck::at_most(OTHER_PARTS, per_cent(ns), OTHERS, "%"));
+        checks.push(BarCheck::at_most(
+            OTHER_PARTS,
+            per_cent(ns),
+            MAX_OTHERS,
+            "%",
+        ));
     }
     checks
 }

@@ -8,7 +8,6 @@
 pub mod bench;
 mod blame;
 mod compare;
-mod errors;
 mod experiments;
 mod machine;
 mod observe;
@@ -21,7 +20,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
-pub use self::errors::ErrorQuantiles;
 pub use self::row::{BLAME, BarCheck, MISSED, ResultRow};
 
 /// The options of `cargo xtask verify`.

@@ -54,7 +54,7 @@ pub(super) struct ObservedRun {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct MissedSwitches {
     /// Changes after which the thread's state was unknown.
-    pub(super) unseen: u64,
+    pub(super) unobserved: u64,
     /// Changes whose instant was reconstructed from the scheduler's account.
     pub(super) rebuilt: u64,
 }
@@ -62,28 +62,33 @@ pub(super) struct MissedSwitches {
 impl MissedSwitches {
     /// Returns a remark if there were any.
     pub(super) fn remark(self) -> Option<String> {
-        let Self { unseen, rebuilt } = self;
-        (unseen + rebuilt > 0).then(|| {
+        let Self {
+            unobserved,
+            rebuilt,
+        } = self;
+        (unobserved + rebuilt > 0).then(|| {
             format!(
-                "the kernel's hooks missed changes of state: {unseen} unobserved, {rebuilt} rebuilt"
+                "the kernel's hooks missed changes of state: {unobserved} unobserved, {rebuilt} rebuilt"
             )
         })
     }
 }
 
-/// Attaches the agent to the victim.
+/// Attaches the agent to the victim; it writes a line for each message.
 pub(super) fn attach(context: &Context<'_>, pid: i32, more: &[&str]) -> Result<AgentProcess> {
+    attach_with(context, pid, &[&["--json", "messages"], more].concat())
+}
+
+/// Attaches the agent to the victim with these options.
+pub(super) fn attach_with(
+    context: &Context<'_>,
+    pid: i32,
+    options: &[&str],
+) -> Result<AgentProcess> {
     let pid = pid.to_string();
-    let words = ["--pid", &pid, "--json", "messages"];
-    let arguments = words.iter().chain(more).map(|&word| word.to_owned());
-    let mut agent = AgentProcess::start(&AgentLaunch {
-        binary: context.agent,
-        arguments: arguments.collect(),
-        sudo: false,
-        echo: false,
-    })?;
-    agent.wait_watching(Duration::from_secs(30))?;
-    Ok(agent)
+    let words = ["--pid", &pid].into_iter().chain(options.iter().copied());
+    let launch = AgentLaunch::new(context.agent, words.map(str::to_owned).collect());
+    AgentProcess::attach(&launch, Duration::from_secs(30))
 }
 
 /// Runs a victim that takes marks and observes it while it gets messages at `rate` per second, for
@@ -180,11 +185,12 @@ impl ObservedRun {
         joined
     }
 
-    /// Returns the changes of a thread's state that the kernel's hooks missed, by the agent's count.
-    pub(super) fn silent(&self) -> MissedSwitches {
+    /// Returns the changes of a thread's state that the kernel's hooks missed, by the agent's
+    /// count.
+    pub(super) fn missed_switches(&self) -> MissedSwitches {
         let count = |kind: &str| self.summary["health"]["anomalies"][kind].as_u64();
         MissedSwitches {
-            unseen: count("switch_unobserved").unwrap_or(0),
+            unobserved: count("switch_unobserved").unwrap_or(0),
             rebuilt: count("switch_rebuilt").unwrap_or(0),
         }
     }

@@ -1,8 +1,8 @@
 //! One line of the table: what was injected, what was found, and which bars that meets.
 
-use crate::errors::ErrorQuantiles;
 use crate::observe::ObservedRun;
 use crate::{blame, compare};
+use lab::quantiles::Quantiles;
 
 /// A bar and the figure compared with it.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -62,9 +62,9 @@ const UNKNOWN_SHARE: f64 = 0.02;
 /// Returns the checks of every row: sums that do not hold, messages without a line, messages with
 /// unknown time. All must be zero, except that missed changes of state excuse unknown time.
 pub(super) fn counts(run: &ObservedRun, missed: usize) -> Vec<BarCheck> {
-    let unseen = run.silent().unseen as f64;
-    let excused = unseen.max(UNKNOWN_SHARE * run.messages.len() as f64);
-    let excused = if unseen > 0.0 { excused } else { 0.0 };
+    let unobserved = run.missed_switches().unobserved as f64;
+    let excused = unobserved.max(UNKNOWN_SHARE * run.messages.len() as f64);
+    let excused = if unobserved > 0.0 { excused } else { 0.0 };
     vec![
         BarCheck::none("sums that do not hold", run.inexact()),
         blame::sums(&run.blame),
@@ -97,7 +97,7 @@ pub struct ResultRow {
     /// The total over all messages by the agent, nanoseconds.
     pub found_ns: i64,
     /// |found - truth| per message.
-    pub errors: ErrorQuantiles,
+    pub errors: Quantiles,
     /// The other part whose total is farthest from its own truth, and by how much, nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leak: Option<(&'static str, i64)>,

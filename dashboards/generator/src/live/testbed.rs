@@ -1,4 +1,5 @@
-//! The sessions that Prometheus observes, each with one known problem, and one agent on all of them.
+//! The sessions that Prometheus observes, each with one known problem, and one agent on all of
+//! them.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -92,13 +93,8 @@ impl Testbed {
             "--max-latency",
             "120s",
         ];
-        let mut agent = AgentProcess::start(&AgentLaunch {
-            binary: agent,
-            arguments: words.map(str::to_owned).to_vec(),
-            sudo: false,
-            echo: false,
-        })?;
-        agent.wait_watching(Duration::from_secs(30))?;
+        let launch = AgentLaunch::new(agent, words.map(str::to_owned).to_vec());
+        let agent = AgentProcess::attach(&launch, Duration::from_secs(30))?;
         let metrics = metrics_address(&agent)?;
         for bench in &benches {
             bench.venue.open_gate();

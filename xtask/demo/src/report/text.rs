@@ -3,9 +3,10 @@
 use lab::gil_waits::WaitTotals;
 
 use super::{AgentSummary, DemoSummary};
-use crate::join::{JoinSummary, Quantiles};
+use crate::join::JoinSummary;
 use crate::matrix_sum::{WAITING, spoken};
 use crate::progress::human;
+use lab::quantiles::Quantiles;
 
 impl DemoSummary {
     /// Returns the summary as text.

@@ -95,8 +95,8 @@ impl MessageLine {
             .unwrap_or(0)
     }
 
-    /// Describes sums that do not hold; `None` when parts and stages sum to the age exactly and only
-    /// the network is negative.
+    /// Describes sums that do not hold; `None` when parts and stages sum to the age exactly and
+    /// only the network is negative.
     pub fn inexact(&self) -> Option<String> {
         let mut wrong = Vec::new();
         let mut equal = |name: &str, found: i64, expected: i64| {

@@ -74,8 +74,8 @@ impl Worker {
         Ok(waited)
     }
 
-    /// Makes one receive call and does the work for it; returns the number of messages it completed,
-    /// `None` at the end of the stream.
+    /// Makes one receive call and does the work for it; returns the number of messages it
+    /// completed, `None` at the end of the stream.
     pub(super) fn read(&mut self, session: &mut ClientSession) -> Result<Option<u64>> {
         self.marks.mark(MarkKind::Work)?;
         let now = (clock::monotonic_ns(), clock::utc_ns());

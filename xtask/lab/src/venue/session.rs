@@ -203,8 +203,8 @@ impl<'a> VenueSession<'a> {
         Ok(())
     }
 
-    /// Sends one message and waits for the window if necessary. It gives up only when the venue stops
-    /// or the client has closed.
+    /// Sends one message and waits for the window if necessary. It gives up only when the venue
+    /// stops or the client has closed.
     pub(super) fn send(&mut self, msg_type: &'static str, fields: &str) -> Result<()> {
         let seq = self.writer.next_seq();
         let (monotonic, utc) = (clock::monotonic_ns(), clock::utc_ns());

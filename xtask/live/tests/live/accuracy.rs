@@ -22,7 +22,7 @@ fn quick(experiment: &str) {
 
 fn check(row: &ResultRow, text: &str) {
     assert!(row.messages > 0, "{text}");
-    // Of the first messages nothing is seen on a kernel that hooks only calls that begin later.
+    // A kernel that hooks only calls that begin later does not observe the first messages.
     let excused = |check: &BarCheck| check.name == MISSED && !observes_calls_under_way();
     let counts = (row.checks.iter()).filter(|check| check.unit.is_empty() && !excused(check));
     for check in counts {
@@ -30,9 +30,9 @@ fn check(row: &ResultRow, text: &str) {
     }
     // Shares do not depend on the machine.
     if row.quantity.starts_with(BLAME) {
-        // How many hand-offs look like holds does; and in a wait that is throttled and behind
-        // rivals as well, which part a message's beginning cuts off: of some thirty such waits a
-        // few decide.
+        // How many hand-overs pass for holds does; and so does, in a wait that is both throttled
+        // and behind rivals, which of the two a message's beginning cuts off: a few of some thirty
+        // such waits decide.
         let mixed = row.experiment == "everything" && row.quantity == "blame: run_queue";
         let room = |check: &BarCheck| match check.unit {
             "points" => 2.0,

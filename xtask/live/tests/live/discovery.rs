@@ -16,7 +16,7 @@ fn start(more: &[&str]) -> AgentProcess {
     attached([&["--all", "--json", "messages"], more].concat())
 }
 
-/// Lets it look at what was read last, and ends it.
+/// Gives it the time to handle what was read last, and ends it.
 fn end(agent: AgentProcess) -> AgentOutput {
     std::thread::sleep(Duration::from_millis(300));
     agent.interrupt();
@@ -24,7 +24,7 @@ fn end(agent: AgentProcess) -> AgentOutput {
     assert!(outcome.status.success(), "{:?}", outcome.stderr);
     assert_eq!(outcome.errors, Vec::<String>::new());
     let summary = outcome.summary.as_ref().expect("a summary");
-    // What is left out on purpose is no loss.
+    // What is excluded on purpose is no loss.
     let stray = &summary["health"]["lost"]["socket_unregistered"];
     assert_eq!(stray.as_u64(), Some(0), "{summary}");
     outcome
@@ -46,8 +46,7 @@ fn reports(outcome: &AgentOutput, pid: i32) -> Vec<&MessageLine> {
     its
 }
 
-/// All reports that could be seen were, of a victim that read from MsgSeqNum `first` on before the
-/// agent's eyes.
+/// The agent has a line for every report from MsgSeqNum `first` on that a victim read.
 fn complete(outcome: &AgentOutput, pid: i32, truth: &BenchTruth, first: u64) {
     let read = reports(outcome, pid);
     let read: BTreeSet<u64> = read.iter().map(|m| m.seq).filter(|s| *s >= first).collect();
@@ -114,9 +113,9 @@ fn sessions_are_found_before_and_after_the_start_and_nothing_else() {
     for ((pid, truth), first) in pids.into_iter().zip(&truths).zip(firsts) {
         let read = reports(&outcome, pid);
         complete(&outcome, pid, truth, first);
-        // Of what was read first it is not known how long it had been there.
-        let seen = read.iter().filter(|m| m.seq >= first);
-        let unknown = seen.filter(|m| m.part("unknown") > 0).count();
+        // When the first ones had arrived was not observed.
+        let observed = read.iter().filter(|m| m.seq >= first);
+        let unknown = observed.filter(|m| m.part("unknown") > 0).count();
         assert!(unknown <= 2, "{unknown} of process {pid}");
     }
     let own = std::process::id().cast_signed();
@@ -156,7 +155,7 @@ fn the_function_of_a_process_found_later_is_its_hand_off() {
     let agent = start(&["--handoff", symbol]);
     let bench = Bench::start(200.0, 60, &["--work-us", "500"]);
     let pid = bench.victim.pid();
-    // It is attached when the first message has been seen, the logon.
+    // It is attached when the first message was observed, the logon.
     let deadline = Instant::now() + Duration::from_secs(20);
     let is_followed = |note: &String| note.starts_with(&format!("tag52: pid {pid} "));
     while !agent.notes().iter().any(is_followed) {

@@ -191,10 +191,8 @@ fn a_pod_s_own_files_are_enough_and_a_new_token_is_taken_up() {
         .arg(format!("NODE_NAME={NODE}"))
         .arg(agent_binary())
         .args(["run", "--json", "intervals", "--pid", &pid.to_string()]);
-    let mut agent = AgentProcess::of(command).expect("the agent starts");
-    agent
-        .wait_watching(Duration::from_secs(20))
-        .expect("the agent attaches");
+    let agent = AgentProcess::attach_with(command, Duration::from_secs(20));
+    let agent = agent.expect("the agent attaches");
     bench.venue.open_gate();
     std::thread::sleep(Duration::from_millis(500));
     let watched = server.watches();

@@ -10,8 +10,8 @@ use live::{Bench, agent_binary, one_at_a_time};
 
 const SOON: Duration = Duration::from_secs(15);
 
-fn seen(terminal: &Tmux, all: &[&str]) -> String {
-    terminal.wait_for(all, SOON).expect("to be seen")
+fn shown(terminal: &Tmux, all: &[&str]) -> String {
+    terminal.wait_for(all, SOON).expect("to be shown")
 }
 
 fn press(terminal: &Tmux, key: &str) {
@@ -21,7 +21,7 @@ fn press(terminal: &Tmux, key: &str) {
 /// Whether anything is in another colour than the terminal's own (ECMA-48, SGR 30 to 48 and 90 to
 /// 107).
 fn coloured(terminal: &Tmux) -> bool {
-    let text = terminal.coloured().expect("seen");
+    let text = terminal.coloured().expect("shown");
     let sequences = text.split("\x1b[").skip(1);
     sequences
         .filter_map(|rest| rest.split_once('m'))
@@ -36,7 +36,7 @@ fn restored(terminal: &Tmux) {
     let modes = terminal.ask("#{alternate_on} #{cursor_flag}");
     assert_eq!(modes.expect("answered"), "0 1");
     terminal.line("clear; stty -a").expect("typed");
-    let modes = seen(terminal, &["icanon", "echo"]);
+    let modes = shown(terminal, &["icanon", "echo"]);
     let raw = ["-icanon", "-isig", "-echo ", "-opost", "-icrnl"];
     let left: Vec<_> = raw.iter().filter(|mode| modes.contains(**mode)).collect();
     assert!(left.is_empty(), "{left:?} in\n{modes}");
@@ -55,8 +55,8 @@ const HELD: [&str; 6] = [
 /// Ends it with a key; gives what is then to be read on the shell's own screen.
 fn left(terminal: &Tmux, key: &str) -> String {
     press(terminal, key);
-    seen(terminal, &["exit 0"]);
-    let all = terminal.scrollback().expect("seen");
+    shown(terminal, &["exit 0"]);
+    let all = terminal.scrollback().expect("shown");
     assert!(!all.contains("[1 sessions]"), "{all}");
     all
 }
@@ -70,14 +70,14 @@ fn top_shows_pages_survives_its_target_and_gives_the_terminal_back() {
     let terminal = Tmux::start(80, 24, &[("NO_COLOR", "1")]).expect("a terminal");
     let line = format!("{} top --pid {pid}; echo \"exit $?\"", binary.display());
     terminal.line(&line).expect("typed");
-    seen(
+    shown(
         &terminal,
         &["[1 sessions]", "no FIX session observed yet", "q quit"],
     );
     bench.venue.open_gate();
     let ids = format!("{pid}/");
     let verdict = "1 of 1  starved-by-lock";
-    seen(
+    shown(
         &terminal,
         &[
             "> VENUE>DROP",
@@ -91,7 +91,7 @@ fn top_shows_pages_survives_its_target_and_gives_the_terminal_back() {
     assert!(!coloured(&terminal));
     press(&terminal, "Enter");
     // Who is charged, and how much: the mutex is a futex, its holder the victim's other thread.
-    let page = seen(
+    let page = shown(
         &terminal,
         &[
             "[2 session]",
@@ -105,11 +105,11 @@ fn top_shows_pages_survives_its_target_and_gives_the_terminal_back() {
     let row = row.unwrap_or_else(|| panic!("nobody is blamed:\n{page}"));
     assert!(row.contains(", held by "), "{page}");
     press(&terminal, "t");
-    seen(&terminal, &["since start", "mean, all"]);
+    shown(&terminal, &["since start", "mean, all"]);
     press(&terminal, "t");
     press(&terminal, "3");
     let reader = format!("> {pid}");
-    let threads = seen(&terminal, &["[3 threads]", "of pid", "BLAMED", &reader]);
+    let threads = shown(&terminal, &["[3 threads]", "of pid", "BLAMED", &reader]);
     // The holder is the one that is blamed.
     let blamed = threads
         .lines()
@@ -123,32 +123,32 @@ fn top_shows_pages_survives_its_target_and_gives_the_terminal_back() {
         .collect();
     assert_eq!(blamed.len(), 1, "{threads}");
     press(&terminal, "Tab");
-    seen(
+    shown(
         &terminal,
         &["[4 cgroup]", "messages are", "CPU: ", "no events lost"],
     );
     press(&terminal, "?");
-    seen(
+    shown(
         &terminal,
         &["select a session", "What-if replays the queue"],
     );
     press(&terminal, "Escape");
     press(&terminal, "Escape");
-    seen(&terminal, &["[1 sessions]"]);
+    shown(&terminal, &["[1 sessions]"]);
     terminal.resize(140, 40).expect("resized");
-    seen(&terminal, &["CAUSE", "starved-by-lock: ", "HANDOVERS"]);
+    shown(&terminal, &["CAUSE", "starved-by-lock: ", "HANDOVERS"]);
     terminal.resize(60, 20).expect("resized");
-    seen(&terminal, &["60x20 is too small"]);
+    shown(&terminal, &["60x20 is too small"]);
     terminal.resize(100, 30).expect("resized");
-    seen(&terminal, &["> VENUE>DROP"]);
+    shown(&terminal, &["> VENUE>DROP"]);
     press(&terminal, "p");
     let paused = |text: &str| text.lines().next().map(str::to_owned);
-    let still = paused(&seen(&terminal, &["paused"]));
+    let still = paused(&shown(&terminal, &["paused"]));
     std::thread::sleep(Duration::from_millis(2500));
-    assert_eq!(paused(&terminal.text().expect("seen")), still);
+    assert_eq!(paused(&terminal.text().expect("shown")), still);
     press(&terminal, "p");
     bench.victim.signal(Signal::SIGKILL);
-    let last = seen(&terminal, &["  ended", "VENUE>DROP", verdict]);
+    let last = shown(&terminal, &["  ended", "VENUE>DROP", verdict]);
     assert!(!last.contains("exit "), "{last}");
     let all = left(&terminal, "q");
     let summary = format!("tag52 summary: pid {pid} watched for");
@@ -174,9 +174,9 @@ fn a_recording_is_played_in_the_same_view() {
     let terminal = Tmux::start(80, 24, &[("NO_COLOR", "1")]).expect("a terminal");
     let line = format!("{binary} record -o {recording} --top --pid {pid}; echo \"exit $?\"");
     terminal.line(&line).expect("typed");
-    seen(&terminal, &["[1 sessions]"]);
+    shown(&terminal, &["[1 sessions]"]);
     bench.venue.open_gate();
-    seen(&terminal, &["> VENUE>DROP", "starved-by-lock"]);
+    shown(&terminal, &["> VENUE>DROP", "starved-by-lock"]);
     std::thread::sleep(Duration::from_secs(5));
     let all = left(&terminal, "q");
     assert!(all.contains("tag52: recorded "), "{all}");
@@ -186,47 +186,47 @@ fn a_recording_is_played_in_the_same_view() {
     let line = format!("{binary} replay {recording} --top; echo \"exit $?\"");
     terminal.line(&line).expect("typed");
     let pid = format!("pid {pid} ");
-    seen(&terminal, &["tag52 replay", &pid, " UTC", "1x  ", "s of "]);
+    shown(&terminal, &["tag52 replay", &pid, " UTC", "1x  ", "s of "]);
     press(&terminal, "Space");
-    seen(&terminal, &["paused  "]);
+    shown(&terminal, &["paused  "]);
     press(&terminal, "End");
-    // The last interval is cut short: what is to be seen of it is chance, not so since the start.
+    // The last interval is cut short: its figures are chance, those since the start are not.
     press(&terminal, "t");
-    seen(
+    shown(
         &terminal,
         &["end  ", "> VENUE>DROP", "starved-by-lock", "held for"],
     );
     press(&terminal, "2");
-    seen(&terminal, &["[2 session]", "mean, all", "held by"]);
+    shown(&terminal, &["[2 session]", "mean, all", "held by"]);
     press(&terminal, "3");
-    seen(&terminal, &["[3 threads]", "BLAMED", "lock-wait"]);
+    shown(&terminal, &["[3 threads]", "BLAMED", "lock-wait"]);
     press(&terminal, "4");
-    seen(&terminal, &["[4 cgroup]", "messages are"]);
+    shown(&terminal, &["[4 cgroup]", "messages are"]);
     press(&terminal, "1");
     // It stays at the end until it is sent elsewhere.
     std::thread::sleep(Duration::from_millis(1500));
-    seen(&terminal, &["end  "]);
+    shown(&terminal, &["end  "]);
     press(&terminal, "Home");
     let at = |text: &str| text.lines().next().map(str::to_owned);
-    let beginning = at(&seen(&terminal, &["paused  "]));
+    let beginning = at(&shown(&terminal, &["paused  "]));
     // An interval at a time.
     press(&terminal, "n");
     std::thread::sleep(Duration::from_millis(700));
-    let one = at(&seen(&terminal, &["paused  "]));
+    let one = at(&shown(&terminal, &["paused  "]));
     assert_ne!(one, beginning);
     press(&terminal, "n");
     std::thread::sleep(Duration::from_millis(700));
-    let two = at(&seen(&terminal, &["paused  "]));
+    let two = at(&shown(&terminal, &["paused  "]));
     assert_ne!(two, one);
     press(&terminal, "Left");
     std::thread::sleep(Duration::from_millis(700));
-    assert_eq!(at(&seen(&terminal, &["paused  "])), beginning);
+    assert_eq!(at(&shown(&terminal, &["paused  "])), beginning);
     for _ in 0..3 {
         press(&terminal, "+");
     }
     press(&terminal, "Space");
-    seen(&terminal, &["10x  "]);
-    seen(&terminal, &["end  ", "starved-by-lock"]);
+    shown(&terminal, &["10x  "]);
+    shown(&terminal, &["end  ", "starved-by-lock"]);
     let all = left(&terminal, "q");
     assert!(all.contains("tag52 summary: pid"), "{all}");
     restored(&terminal);
@@ -248,8 +248,8 @@ fn a_panic_gives_the_terminal_back() {
         terminal
             .line(&format!("{top}; echo \"exit $?\""))
             .expect("typed");
-        seen(&terminal, &[exit]);
-        let all = terminal.scrollback().expect("seen");
+        shown(&terminal, &[exit]);
+        let all = terminal.scrollback().expect("shown");
         assert!(all.contains("a panic was asked for"), "{all}");
         restored(&terminal);
     }
@@ -280,7 +280,7 @@ fn the_demo_opens_the_view_and_ends_with_the_verdict() {
     terminal
         .wait_for(&["exit 0"], Duration::from_secs(40))
         .expect("the end");
-    let all = terminal.scrollback().expect("seen");
+    let all = terminal.scrollback().expect("shown");
     for what in [
         "tag52 summary",
         "Verdict: starved-by-lock",
@@ -300,20 +300,20 @@ fn top_ends_on_signals_and_gives_the_terminal_back() {
     let top = format!("{} top --pid {}", binary.display(), bench.victim.pid());
     let limited = format!("timeout --foreground --preserve-status 12 {top}; echo \"exit $?\"");
     terminal.line(&limited).expect("typed");
-    seen(&terminal, &["[1 sessions]"]);
+    shown(&terminal, &["[1 sessions]"]);
     bench.venue.open_gate();
-    seen(&terminal, &["> VENUE>DROP", "\u{2588} network"]);
+    shown(&terminal, &["> VENUE>DROP", "\u{2588} network"]);
     assert!(coloured(&terminal));
-    seen(&terminal, &["exit 0"]);
-    let all = terminal.scrollback().expect("seen");
+    shown(&terminal, &["exit 0"]);
+    let all = terminal.scrollback().expect("shown");
     assert!(all.contains("tag52 summary:"), "{all}");
     restored(&terminal);
     terminal
         .line(&format!("{top}; echo \"exit $?\""))
         .expect("typed");
-    seen(&terminal, &["[1 sessions]"]);
+    shown(&terminal, &["[1 sessions]"]);
     press(&terminal, "C-c");
-    seen(&terminal, &["exit 0"]);
+    shown(&terminal, &["exit 0"]);
     restored(&terminal);
 }
 

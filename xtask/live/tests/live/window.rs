@@ -56,7 +56,7 @@ fn a_closed_window_is_held_back_and_not_network() {
     let records = &run.truth.victim.records;
     let through = records[records.len() - 1].handed_off_ns - first.sent_monotonic_ns;
     assert!(closed < through, "{window}");
-    // What the venue could not send at once, it kept back behind the closed window.
+    // What the venue could not send at once was held back by the closed window.
     let sending = last.sent_monotonic_ns - first.sent_monotonic_ns;
     assert!(closed * 2 > sending, "{window}, {sending} ns of sending");
     assert!(
@@ -74,8 +74,8 @@ fn waiting_for_our_acknowledgement_is_distinguished_from_the_network() {
             nodelay,
             ..venue::VenueOptions::of(300.0, 900)
         };
-        // Of the first read, which may be of many messages, nothing is seen where calls are hooked
-        // at their entry.
+        // Where calls are hooked at their entry, the first read, which may be of many messages, is
+        // not observed.
         let run = observe_from(Bench::with(options, victim), 50, &[]);
         let pending: i64 = run.messages.iter().map(|m| m.ack_pending_ns).sum();
         let network = run.total("network");

@@ -1,4 +1,5 @@
-// Counts of buckets over time. Grafana's own heat map is not in its packages: the same picture, in SVG.
+// Counts of buckets over time. Grafana's own heat map is not in its packages: the same picture, in
+// SVG.
 import { getValueFormat, formattedValueToString } from "@grafana/data";
 
 import { BELOW, LEFT, TimeAxis } from "./axis";

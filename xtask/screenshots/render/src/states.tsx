@@ -1,4 +1,5 @@
-// States over time, by the panel's value mappings. Grafana's own is not in its packages: the same picture, in SVG.
+// States over time, by the panel's value mappings. Grafana's own is not in its packages: the same
+// picture, in SVG.
 import { BELOW, TimeAxis, LEFT } from "./axis";
 import { theme } from "./theme";
 

@@ -232,8 +232,8 @@ impl RecordBench<'_> {
         ))
     }
 
-    /// Returns the bytes per message of a recording at `rate` messages per second, including what is
-    /// written once a second.
+    /// Returns the bytes per message of a recording at `rate` messages per second, including what
+    /// is written once a second.
     fn size(&self, rate: u64) -> Result<f64> {
         let count = SECONDS * rate;
         let bench = Bench::start(venue::VenueOptions::of(rate as f64, count), &[])?;

@@ -6,7 +6,8 @@ use anyhow::Result;
 
 use crate::observe::ObservedRun;
 use crate::wired::wired;
-use crate::{BarCheck, Context, ErrorQuantiles, Experiment, ResultRow, blame};
+use crate::{BarCheck, Context, Experiment, ResultRow, blame};
+use lab::quantiles::Quantiles;
 use lab::tun::WireLog;
 use lab::venue;
 
@@ -61,7 +62,7 @@ fn row(case: &str, run: &ObservedRun, log: &WireLog) -> ResultRow {
         differences.push(found - truth);
     }
     let per_cent = |ns: i64| 100.0 * ns as f64 / network_ns as f64;
-    let errors = ErrorQuantiles::of(differences);
+    let errors = Quantiles::of_errors(differences);
     ResultRow {
         experiment: ACKS.name,
         case: case.to_owned(),

@@ -7,8 +7,9 @@ use nix::sys::signal::Signal;
 
 use crate::observe::{self, ObservedRun, attach};
 use crate::row::counts;
-use crate::{Context, ErrorQuantiles, Experiment, ResultRow, compare};
+use crate::{Context, Experiment, ResultRow, compare};
 use lab::bench::Bench;
+use lab::quantiles::Quantiles;
 use lab::venue;
 
 pub(super) const BACKLOG: Experiment = Experiment {
@@ -62,7 +63,7 @@ fn row(case: &str, run: &ObservedRun) -> ResultRow {
         messages: joined.len(),
         truth_ns: joined.iter().map(truth).sum(),
         found_ns: joined.iter().map(|m| m.found.age_ns).sum(),
-        errors: ErrorQuantiles::of(joined.iter().map(|m| m.found.age_ns - truth(m))),
+        errors: Quantiles::of_errors(joined.iter().map(|m| m.found.age_ns - truth(m))),
         leak: None,
         unknown: run.unknown(),
         checks: counts(run, missing),

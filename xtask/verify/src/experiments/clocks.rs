@@ -5,13 +5,17 @@
 //! 52 says. All cases run side by side, each with a venue, a victim and an agent of its own: they
 //! are next to idle.
 
+mod age;
+mod bars;
+
 use std::sync::Barrier;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 
-use crate::observe::{self, JoinedMessage, ObservedRun, attach};
-use crate::{BarCheck, Context, ErrorQuantiles, Experiment, MISSED, ResultRow, blame};
+use self::age::ClockStep;
+use crate::observe::{self, ObservedRun, attach};
+use crate::{Context, Experiment, ResultRow};
 use lab::agent::AgentProcess;
 use lab::bench::Bench;
 use lab::clock::{Resolution, SECOND};
@@ -24,21 +28,8 @@ pub(super) const CLOCKS: Experiment = Experiment {
 };
 
 const RATE: f64 = 100.0;
-/// Two readings of two clocks, and the entry into a receive call.
-const SLACK_NS: i64 = 100_000;
-/// Whole-second stamps are narrowed to the bar after so much of the stream.
-const SETTLED_NS: i64 = 10 * SECOND;
-/// The width of narrowed bounds, ms.
-const WIDTH_MS: f64 = 100.0;
-/// How long after the agent began to watch the wall clock steps. The streams begin in the meantime.
+/// How long after the agent was attached the wall clock steps. The streams begin in the meantime.
 const STEP_AFTER: Duration = Duration::from_secs(4);
-/// Messages on their way during a step.
-const AMBIGUOUS: f64 = 5.0;
-/// How far from the step their stamps may be at the most.
-const AROUND_STEP_NS: i64 = 30_000_000;
-/// Hand-offs that are late because the victim lost its CPU between its clock and its next receive
-/// call, per cent.
-const LATE_HAND_OFFS: f64 = 1.0;
 
 #[derive(Clone, Copy, Debug)]
 struct ClockCase {
@@ -96,8 +87,8 @@ const CASES: [ClockCase; 12] = [
     step("wall clock steps 2 s forward", 2 * SECOND),
 ];
 
-/// The cases of a quick run. Whole seconds take ten of them to be narrowed, and unit tests see to
-/// that too.
+/// The cases of a quick run. Stamps in whole seconds take ten seconds to be narrowed, and have unit
+/// tests.
 const QUICK: [&str; 2] = ["us, venue 250 ms behind", "wall clock steps 2 s back"];
 
 fn clocks(context: &Context<'_>) -> Result<Vec<ResultRow>> {
@@ -105,8 +96,8 @@ fn clocks(context: &Context<'_>) -> Result<Vec<ResultRow>> {
         .into_iter()
         .filter(|case| !context.quick || QUICK.contains(&case.name))
         .collect();
-    // Attaching is work: the streams begin when all is attached, and the steps are timed from their
-    // own attaching.
+    // Attaching takes CPU time: the streams begin when all agents are attached, and the steps are
+    // timed from the attachment of their own agent.
     let (quiet, ready) = (Barrier::new(cases.len()), Barrier::new(cases.len()));
     std::thread::scope(|scope| {
         let (quiet, ready) = (&quiet, &ready);
@@ -121,7 +112,7 @@ fn clocks(context: &Context<'_>) -> Result<Vec<ResultRow>> {
             }
             ready.wait();
             let (agent, bench) = started?;
-            row(case, agent, bench)
+            finish(case, agent, bench)
         };
         let threads: Vec<_> = cases
             .iter()
@@ -138,7 +129,7 @@ fn clocks(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     })
 }
 
-/// The agent watches a victim that waits for its first message.
+/// Starts a victim that waits for its first message, and attaches an agent to it.
 fn start(context: &Context<'_>, case: ClockCase) -> Result<(AgentProcess, Bench)> {
     let seconds = match case.resolution {
         Resolution::Seconds => context.seconds(case.seconds).max(case.seconds),
@@ -161,8 +152,22 @@ fn start(context: &Context<'_>, case: ClockCase) -> Result<(AgentProcess, Bench)
     Ok((agent, bench))
 }
 
-/// The monotonic instant at which the agent's clock steps, as it reported.
-fn told_step(agent: &AgentProcess) -> Result<i64> {
+/// Runs a stream to its end, with a step of the clock if the case has one.
+fn finish(case: ClockCase, agent: AgentProcess, bench: Bench) -> Result<ResultRow> {
+    let step = case
+        .step
+        .map(|by_ns| reported_step(&agent, by_ns))
+        .transpose()?;
+    if let Some(ClockStep { at_ns, by_ns }) = step {
+        bench.venue.step_clock(at_ns, by_ns);
+    }
+    let truth = bench.finish(Duration::from_secs(60))?;
+    let run = ObservedRun::new(observe::outcome(agent)?, truth)?;
+    bars::row(case, &run, step)
+}
+
+/// The step of the agent's clock, at the instant that the agent reported.
+fn reported_step(agent: &AgentProcess, by_ns: i64) -> Result<ClockStep> {
     let notes = agent.notes();
     let words = notes
         .iter()
@@ -170,232 +175,8 @@ fn told_step(agent: &AgentProcess) -> Result<i64> {
         .context("the agent does not say when its clock steps")?;
     let mut words = words.rsplit(' ').skip(1);
     let at = words.next().unwrap_or_default();
-    at.parse().with_context(|| format!("odd instant {at}"))
-}
-
-fn row(case: ClockCase, agent: AgentProcess, bench: Bench) -> Result<ResultRow> {
-    let step = match case.step {
-        Some(by) => Some((told_step(&agent)?, by)),
-        None => None,
-    };
-    if let Some((at, by)) = step {
-        bench.venue.step_clock(at, by);
-    }
-    let truth = bench.finish(Duration::from_secs(60))?;
-    let outcome = observe::outcome(agent)?;
-    let run = ObservedRun::new(outcome, truth)?;
-    let aged: Vec<AgedMessage<'_>> = run
-        .joined()
-        .into_iter()
-        .map(|m| AgedMessage::new(m, step))
-        .collect();
-    ensure!(!aged.is_empty(), "no message was joined");
-    // Of whole seconds those that come after the time it takes to narrow them.
-    let settles = if case.resolution == Resolution::Seconds {
-        SETTLED_NS
-    } else {
-        0
-    };
-    let begin = aged[0].message.sent.sent_monotonic_ns;
-    let settled = |m: &&AgedMessage<'_>| m.message.sent.sent_monotonic_ns - begin >= settles;
-    let compared: Vec<&AgedMessage<'_>> = aged.iter().filter(settled).collect();
-    let mut row = ResultRow {
-        experiment: CLOCKS.name,
-        case: case.name.to_owned(),
-        truth: "the victim's clock at the hand-off, the venue's at the stamp before it was cut",
-        quantity: "age",
-        messages: compared.len(),
-        truth_ns: compared.iter().map(|m| m.truth).sum(),
-        found_ns: compared.iter().map(|m| m.found()).sum(),
-        errors: ErrorQuantiles::of(compared.iter().map(|m| m.found() - m.truth)),
-        leak: None,
-        unknown: run.unknown(),
-        checks: vec![
-            BarCheck::none("sums that do not hold", run.inexact()),
-            blame::sums(&run.blame),
-            BarCheck::none(MISSED, run.truth.sent.len().saturating_sub(aged.len())),
-        ],
-        remarks: vec![hand_offs(&aged, step)],
-    };
-    if case.resolution == Resolution::Seconds {
-        coarse(&mut row, &aged, &compared, case);
-    } else {
-        fine(&mut row, &aged, step);
-    }
-    if let Some((at, by)) = step {
-        let steps = run.summary["health"]["anomalies"]["clock_steps"].as_u64();
-        stepped(&mut row, &aged, at, by);
-        let unreported = BarCheck::none(
-            "steps of the clock that are not reported",
-            usize::from(steps != Some(1)),
-        );
-        row.checks.push(unreported);
-    }
-    Ok(row)
-}
-
-/// A message and its true age.
-#[derive(Clone, Copy, Debug)]
-struct AgedMessage<'a> {
-    message: JoinedMessage<'a>,
-    truth: i64,
-}
-
-impl<'a> AgedMessage<'a> {
-    fn new(message: JoinedMessage<'a>, step: Option<(i64, i64)>) -> Self {
-        let JoinedMessage { sent, record, .. } = message;
-        // Both clocks step together; the victim's log is by the machine's clock, which does not.
-        let stepped = match step {
-            Some((at, by)) if sent.sent_monotonic_ns >= at => by,
-            _ => 0,
-        };
-        let truth = record.handed_off_utc_ns - (sent.stamped_ns - stepped);
-        Self { message, truth }
-    }
-
-    /// The agent's bounds of the age: narrowed ones, if there are any, or a step of tag 52.
-    fn bounds(&self) -> (i64, i64) {
-        let found = self.message.found;
-        found.age_narrowed_ns.map_or_else(
-            || (found.age_ns - found.sent_resolution_ns, found.age_ns),
-            |narrowed| (narrowed.min, narrowed.max),
-        )
-    }
-
-    /// The age as the agent has it, or the middle of whole-second bounds.
-    fn found(&self) -> i64 {
-        let found = self.message.found;
-        if found.sent_resolution_ns < SECOND {
-            return found.age_ns;
-        }
-        let (min, max) = self.bounds();
-        i64::midpoint(min, max)
-    }
-
-    fn within(&self, (min, max): (i64, i64)) -> bool {
-        (min - SLACK_NS..=max + SLACK_NS).contains(&self.truth)
-    }
-}
-
-fn per_cent(part: usize, whole: usize) -> f64 {
-    100.0 * part as f64 / whole.max(1) as f64
-}
-
-/// How far the hand-offs of agent and victim are apart: that is no matter of stamps.
-fn hand_offs(aged: &[AgedMessage<'_>], step: Option<(i64, i64)>) -> String {
-    let by = step.map_or(0, |(_, by)| by);
-    let errors = ErrorQuantiles::of(aged.iter().map(|m| {
-        let late = m.message.found.handed_off_ns - m.message.record.handed_off_utc_ns;
-        // With a step there are two clocks.
-        if late.abs() < (late - by).abs() {
-            late
-        } else {
-            late - by
-        }
-    }));
-    format!(
-        "of it by the hand-off: median {:.1}us, p99 {:.1}us",
-        errors.p50_ns as f64 / 1e3,
-        errors.p99_ns as f64 / 1e3
-    )
-}
-
-/// Stamps in whole seconds: rigorous bounds and narrowed ones, whose width counts of `settled`
-/// messages.
-fn coarse(
-    row: &mut ResultRow,
-    aged: &[AgedMessage<'_>],
-    settled: &[&AgedMessage<'_>],
-    case: ClockCase,
-) {
-    let rigorous = |m: &&AgedMessage<'_>| {
-        let found = m.message.found;
-        !m.within((found.age_ns - found.sent_resolution_ns, found.age_ns))
-    };
-    let narrowed: Vec<_> = aged
-        .iter()
-        .filter(|m| m.message.found.age_narrowed_ns.is_some())
-        .collect();
-    let wrong = narrowed.iter().filter(|m| !m.within(m.bounds())).count();
-    let widths = ErrorQuantiles::of(settled.iter().map(|m| m.bounds().1 - m.bounds().0));
-    let ms = |ns: i64| ns as f64 / 1e6;
-    row.checks.extend([
-        BarCheck::none(
-            "messages outside of their rigorous bounds",
-            aged.iter().filter(rigorous).count(),
-        ),
-        BarCheck::at_most(
-            "messages outside of their narrowed bounds",
-            per_cent(wrong, narrowed.len()),
-            0.1,
-            "%",
-        ),
-    ]);
-    if case.burst == 1 {
-        row.checks.extend([
-            BarCheck::at_most("median width after 10 s", ms(widths.p50_ns), WIDTH_MS, "ms"),
-            BarCheck::at_most("p99 width after 10 s", ms(widths.p99_ns), WIDTH_MS, "ms"),
-        ]);
-    }
-    row.remarks.push(format!(
-        "{} messages narrowed, {wrong} wrongly; after 10 s to {:.1}ms, p99 {:.1}ms, at most \
-         {:.1}ms",
-        narrowed.len(),
-        ms(widths.p50_ns),
-        ms(widths.p99_ns),
-        ms(widths.max_ns)
-    ));
-}
-
-/// Finer stamps: the age is the true one and at most a step of tag 52 more.
-fn fine(row: &mut ResultRow, aged: &[AgedMessage<'_>], step: Option<(i64, i64)>) {
-    let aside = |m: &&AgedMessage<'_>| step.is_none_or(|(_, by)| !misjudged(m, by));
-    let error = |m: &AgedMessage<'_>| m.message.found.age_ns - m.truth;
-    let early = |m: &&AgedMessage<'_>| error(m) < -SLACK_NS;
-    let late = |m: &&AgedMessage<'_>| error(m) > m.message.found.sent_resolution_ns + SLACK_NS;
-    let late = aged.iter().filter(aside).filter(late).count();
-    row.checks.extend([
-        BarCheck::none(
-            "ages that are too small",
-            aged.iter().filter(aside).filter(early).count(),
-        ),
-        BarCheck::at_most(
-            "ages that are too large by more than a step of tag 52",
-            per_cent(late, aged.len()),
-            LATE_HAND_OFFS,
-            "%",
-        ),
-    ]);
-}
-
-/// Off by the step, or near.
-fn misjudged(m: &AgedMessage<'_>, by: i64) -> bool {
-    (m.message.found.age_ns - m.truth).abs() > by.abs() / 2
-}
-
-/// A step: only what was on its way may be off by it.
-fn stepped(row: &mut ResultRow, aged: &[AgedMessage<'_>], at: i64, by: i64) {
-    let off: Vec<_> = aged.iter().filter(|m| misjudged(m, by)).collect();
-    let far =
-        |m: &&&AgedMessage<'_>| (m.message.sent.sent_monotonic_ns - at).abs() > AROUND_STEP_NS;
-    let before = |m: &&AgedMessage<'_>| m.message.sent.sent_monotonic_ns < at;
-    let (earlier, later) = (
-        aged.iter().filter(before).count(),
-        aged.iter().filter(|m| !before(m)).count(),
-    );
-    row.checks.extend([
-        BarCheck::none(
-            "messages off by the step that were not on their way",
-            off.iter().filter(far).count(),
-        ),
-        BarCheck::at_most("messages off by the step", off.len() as f64, AMBIGUOUS, ""),
-        BarCheck::none(
-            "sides of the step without messages",
-            usize::from(earlier == 0) + usize::from(later == 0),
-        ),
-    ]);
-    row.remarks.push(format!(
-        "{earlier} messages before the step, {later} after it, {} off by it",
-        off.len()
-    ));
+    let at_ns = at
+        .parse()
+        .with_context(|| format!("{at:?} is no instant"))?;
+    Ok(ClockStep { at_ns, by_ns })
 }

@@ -18,7 +18,8 @@ use self::join::{
     SLACK_NS, before, begun_utc_ns, below_1_ms, blamed, by_call, lateness, ms, of_calls, pairs, row,
 };
 use self::observe::{EngineCase, EngineRun, observe};
-use crate::{BarCheck, Context, ErrorQuantiles, Experiment, ResultRow};
+use crate::{BarCheck, Context, Experiment, ResultRow};
+use lab::quantiles::Quantiles;
 use lab::quickfix::{self, Processor};
 
 /// See the module.
@@ -136,14 +137,14 @@ fn by_function(run: &EngineRun) -> ResultRow {
 fn by_read(run: &EngineRun) -> ResultRow {
     let pairs = pairs(run);
     let late = lateness(&pairs);
-    let mut row = row(run, &pairs, ErrorQuantiles::of(late.iter().copied()));
+    let mut row = row(run, &pairs, Quantiles::of_errors(late.iter().copied()));
     // The last message of each read.
     let mut last: BTreeMap<i64, i64> = BTreeMap::new();
     for (delivered, message) in &pairs {
         let end = last.entry(message.received_ns).or_default();
         *end = delivered.utc_ns.max(*end);
     }
-    let from_last = ErrorQuantiles::of(
+    let from_last = Quantiles::of_errors(
         pairs
             .iter()
             .map(|(_, m)| m.handed_off_ns - last[&m.received_ns]),
@@ -167,7 +168,7 @@ fn at_entry(run: &EngineRun) -> ResultRow {
         .iter()
         .map(|(d, m)| begun_utc_ns(d) - m.handed_off_ns)
         .collect();
-    let mut row = row(run, &pairs, ErrorQuantiles::of(early.iter().copied()));
+    let mut row = row(run, &pairs, Quantiles::of_errors(early.iter().copied()));
     row.truth = "clock read as fromApp begins";
     row.truth_ns = pairs.iter().map(|(d, _)| d.age_at_begin_ns()).sum();
     row.checks.extend([

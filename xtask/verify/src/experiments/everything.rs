@@ -22,9 +22,9 @@ pub(super) const EVERYTHING: Experiment = Experiment {
 };
 
 const RATE: f64 = 60.0;
-/// The group being throttled for so long is felt by the victim's reader, which uses most of what it
-/// has.
-const SEEN_NS: u64 = 20_000_000;
+/// The throttled time of the cgroup from which on its quota must be blamed: the victim's reader uses
+/// most of the quota.
+const MIN_THROTTLED_NS: u64 = 20_000_000;
 const PARTS: [&str; 4] = ["lock_wait", "blocked", compare::RUNNABLE, "on_cpu"];
 
 fn everything(context: &Context<'_>) -> Result<Vec<ResultRow>> {
@@ -97,7 +97,7 @@ fn everything(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let blamed = |part, is: &dyn Fn(&BlameEntry) -> bool| run.blamed(case(part), is);
     let mut rows = PARTS.map(row).to_vec();
     // In a second's run the quota may suffice; by cpu.stat, not by the agent.
-    if group.stat()?.throttled_ns >= SEEN_NS {
+    if group.stat()?.throttled_ns >= MIN_THROTTLED_NS {
         rows.push(blamed("throttle", &|row| row.ends(&group.below())));
     }
     rows.extend([

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::compare::{self, ComparedCase, TOTAL};
+use crate::compare::{self, ComparedCase, MAX_TOTAL};
 use crate::observe::observe;
 use crate::{BarCheck, Context, Experiment, ResultRow};
 use lab::blame::BlameEntry;
@@ -103,9 +103,9 @@ fn case(
     let interval_ns = i64::from(switch_us) * 1_000;
     let truth = set.truth(&run.truth.victim.marks, rival, switch_us)?;
     let found = WaitTotals::of(run.blame.rows("lock_wait").filter(|row| is(row)));
-    // Of a wake-up that was not seen it is not known whether it was a release.
-    let silent = run.silent();
-    let excused = 100.0 * (silent.rebuilt + silent.unseen) as f64 / found.waits as f64;
+    // A wake-up that was not observed may have been a release.
+    let missed = run.missed_switches();
+    let excused = 100.0 * (missed.rebuilt + missed.unobserved) as f64 / found.waits as f64;
     let shares = truth.share_errors(&found).map(|share| {
         BarCheck::at_most(share.name, share.points, share.at_most + excused, "points")
     });
@@ -118,7 +118,7 @@ fn case(
         format!("{} of {}, {held:.3} s of {all:.3} s", of.holds, of.waits)
     };
     blamed.remarks.push(format!(
-        "long holds among the waits: {}; by its clock {}; by its rival's calls {}; the rival was \
+        "uninterruptible holds among the waits: {}; by its clock {}; by its rival's calls {}; the rival was \
          without a CPU for {:.3} s",
         said(found),
         said(truth.by_clock),
@@ -145,7 +145,7 @@ fn fallen(slow: &ResultRow, fast: &ResultRow) -> [BarCheck; 2] {
             "error of what is left",
             100.0 * (found / truth - 1.0).abs(),
             // Both totals may be off by their bar.
-            2.0 * TOTAL,
+            2.0 * MAX_TOTAL,
             "%",
         ),
     ]

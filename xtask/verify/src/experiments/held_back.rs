@@ -5,8 +5,9 @@ use anyhow::Result;
 use crate::compare::ComparedCase;
 use crate::observe::{ObservedRun, observe};
 use crate::row::counts;
-use crate::{BarCheck, Context, ErrorQuantiles, Experiment, ResultRow, compare};
+use crate::{BarCheck, Context, Experiment, ResultRow, compare};
 use lab::bench::Bench;
+use lab::quantiles::Quantiles;
 use lab::venue;
 
 pub(super) const HELD_BACK: Experiment = Experiment {
@@ -83,7 +84,7 @@ fn row(case: &str, run: &ObservedRun) -> ResultRow {
         messages: joined.len(),
         truth_ns,
         found_ns,
-        errors: ErrorQuantiles::of(differences),
+        errors: Quantiles::of_errors(differences),
         leak: Some(("in_flight", network)),
         unknown: run.unknown(),
         checks: counts(run, run.truth.sent.len().saturating_sub(joined.len())),

@@ -7,8 +7,9 @@ use anyhow::Result;
 use crate::compare::ComparedCase;
 use crate::observe::{self, JoinedMessage, ObservedRun, attach};
 use crate::truth::Timeline;
-use crate::{BarCheck, Context, ErrorQuantiles, Experiment, ResultRow, blame};
+use crate::{BarCheck, Context, Experiment, ResultRow, blame};
 use lab::bench::Bench;
+use lab::quantiles::Quantiles;
 use lab::{clock, venue};
 
 pub(super) const LATE: Experiment = Experiment {
@@ -56,19 +57,19 @@ fn late(context: &Context<'_>) -> Result<Vec<ResultRow>> {
 fn row(run: &ObservedRun, attaching: i64, attached: i64) -> ResultRow {
     let timeline = Timeline::of(&run.truth.victim.marks);
     let joined = run.joined();
-    // Who reads the socket is known from the first receive call on.
+    // The reader is registered from the first receive call on.
     let reads = run
         .truth
         .victim
         .records
         .iter()
         .map(|record| record.received_ns);
-    let known = reads.filter(|&at| at > attached).min().unwrap_or(attached);
+    let registered = reads.filter(|&at| at > attached).min().unwrap_or(attached);
     let unknown = |m: &JoinedMessage<'_>| m.found.part("unknown");
-    let early = |m: &&JoinedMessage<'_>| m.sent.sent_monotonic_ns < known;
+    let early = |m: &&JoinedMessage<'_>| m.sent.sent_monotonic_ns < registered;
     let (before, after): (Vec<&JoinedMessage<'_>>, Vec<&JoinedMessage<'_>>) =
         joined.iter().partition(early);
-    // Of a part no more may be found than there was.
+    // The agent may not find more of a part than there was.
     let excess = |m: &JoinedMessage<'_>| {
         let truth = timeline.between(m.sent.sent_monotonic_ns, m.record.handed_off_ns);
         let parts = [
@@ -85,9 +86,9 @@ fn row(run: &ObservedRun, attaching: i64, attached: i64) -> ResultRow {
             .unwrap_or(0)
     };
     let wrong = |m: &&JoinedMessage<'_>| excess(m) > SLACK_NS + m.found.age_ns / 50;
-    let known_before =
+    let complete_before =
         |m: &&JoinedMessage<'_>| m.sent.sent_monotonic_ns < attaching && unknown(m) == 0;
-    let seen = |m: &&&JoinedMessage<'_>| {
+    let arrived_before = |m: &&&JoinedMessage<'_>| {
         let offset = m.record.handed_off_utc_ns - m.record.handed_off_ns;
         let arrived = m.found.arrived_ns.map(|utc| utc - offset);
         arrived.is_some_and(|at| at < attaching - SLACK_NS)
@@ -100,7 +101,7 @@ fn row(run: &ObservedRun, attaching: i64, attached: i64) -> ResultRow {
         messages: joined.len(),
         truth_ns: before.iter().map(|m| unknown(m)).sum(),
         found_ns: joined.iter().map(unknown).sum(),
-        errors: ErrorQuantiles::of(joined.iter().map(|m| excess(m).max(0))),
+        errors: Quantiles::of_errors(joined.iter().map(|m| excess(m).max(0))),
         leak: None,
         unknown: after.iter().filter(|m| unknown(m) > 0).count(),
         checks: vec![
@@ -111,16 +112,16 @@ fn row(run: &ObservedRun, attaching: i64, attached: i64) -> ResultRow {
                 joined.iter().filter(wrong).count(),
             ),
             BarCheck::none(
-                "arrivals seen before there was an agent",
-                before.iter().filter(seen).count(),
+                "arrivals observed before there was an agent",
+                before.iter().filter(arrived_before).count(),
             ),
             BarCheck::none(
-                "messages with unknown time though all of them was seen",
+                "messages observed whole with unknown time",
                 after.iter().filter(|m| unknown(m) > 0).count(),
             ),
             BarCheck::none(
                 "messages sent before the attachment began without unknown time",
-                joined.iter().filter(known_before).count(),
+                joined.iter().filter(complete_before).count(),
             ),
         ],
         remarks: vec![format!(

@@ -9,9 +9,10 @@ use anyhow::Result;
 use crate::compare;
 use crate::observe::{attach, outcome};
 use crate::truth::Timeline;
-use crate::{BarCheck, Context, ErrorQuantiles, Experiment, MISSED, ResultRow, blame};
+use crate::{BarCheck, Context, Experiment, MISSED, ResultRow, blame};
 use lab::agent::{AgentOutput, MessageLine};
 use lab::crowd_bench::{CrowdBench, CrowdShape, CrowdTruth, TrueMessage};
+use lab::quantiles::Quantiles;
 use lab::{process, venue};
 
 pub(super) const MANY: Experiment = Experiment {
@@ -180,7 +181,7 @@ fn row(case: &CrowdCase<'_>, truth: &CrowdTruth, outcome: &AgentOutput) -> Resul
         messages: pairs.len(),
         truth_ns: pairs.iter().map(|(message, _)| true_age(message)).sum(),
         found_ns,
-        errors: ErrorQuantiles::of(pairs.iter().map(|(t, m)| m.age_ns - true_age(t))),
+        errors: Quantiles::of_errors(pairs.iter().map(|(t, m)| m.age_ns - true_age(t))),
         leak: worst_part(truth, &pairs),
         unknown,
         checks: vec![
@@ -211,7 +212,7 @@ fn row(case: &CrowdCase<'_>, truth: &CrowdTruth, outcome: &AgentOutput) -> Resul
 }
 
 /// How many sessions and connections there were, and how far the total age of the worst is off, per
-/// cent. Left out are messages whose hand-off the agent says it has not seen.
+/// cent. Messages whose hand-off the agent reports as unobserved do not count.
 fn worst_session(pairs: &[(&TrueMessage, &MessageLine)]) -> (usize, f64) {
     let mut sessions: BTreeMap<(&str, u16), (i64, i64)> = BTreeMap::new();
     for &(message, found) in pairs {

@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result};
 use crate::compare::{self, ComparedCase};
 use crate::observe::{ObservedRun, observe};
 use crate::wired::wired;
-use crate::{Context, ErrorQuantiles, Experiment, ResultRow, blame};
+use crate::{Context, Experiment, ResultRow, blame};
 use lab::bench::Bench;
+use lab::quantiles::Quantiles;
 use lab::relay::{Delay, Relay, forwarded_at};
 use lab::venue::{self, Venue};
 
@@ -59,10 +60,10 @@ fn relayed(context: &Context<'_>, case: &str, delay: Delay) -> Result<[ResultRow
     let mut rows = rows(
         &run,
         case,
-        "the relay's log: when a message's last byte was passed on, less the venue's clock before \
+        "the relay's log: when a message's last byte was forwarded, less the venue's clock before \
          its send",
     );
-    let late = ErrorQuantiles::of(log.iter().map(|passed| passed.out_ns - passed.due_ns));
+    let late = Quantiles::of_errors(log.iter().map(|passed| passed.out_ns - passed.due_ns));
     rows[0].remarks.push(format!(
         "the relay was late by {} us at the median, {} us at the 99th percentile",
         late.p50_ns / 1000,
@@ -82,7 +83,7 @@ fn wired_row(context: &Context<'_>, case: &str, delay: Duration) -> Result<[Resu
         .packets
         .iter()
         .filter(|packet| packet.to_victim && packet.payload > 0);
-    let carried = ErrorQuantiles::of(data.map(|packet| packet.out_ns - packet.in_ns));
+    let carried = Quantiles::of_errors(data.map(|packet| packet.out_ns - packet.in_ns));
     rows[0].remarks.push(format!(
         "the wire carried packets for {} us at the median, {} us at the 99th percentile",
         carried.p50_ns / 1000,
@@ -98,6 +99,6 @@ fn rows(run: &ObservedRun, case: &str, truth: &'static str) -> [ResultRow; 2] {
         truth,
         part: "network",
     };
-    let nobody = blame::nobody(&run.blame, run.messages.len(), case);
-    [compare::row(run, case), nobody]
+    let blamed = blame::without_culprit(&run.blame, run.messages.len(), case);
+    [compare::row(run, case), blamed]
 }

@@ -20,6 +20,6 @@ fn work(context: &Context<'_>) -> Result<Vec<ResultRow>> {
         truth: "CLOCK_THREAD_CPUTIME_ID",
         part: "on_cpu",
     };
-    let nobody = blame::nobody(&run.blame, run.messages.len(), case);
-    Ok(vec![compare::row(&run, case), nobody])
+    let blamed = blame::without_culprit(&run.blame, run.messages.len(), case);
+    Ok(vec![compare::row(&run, case), blamed])
 }

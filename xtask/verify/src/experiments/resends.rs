@@ -7,13 +7,13 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::compare::bars;
-use crate::observe::{self, STREAM};
-use crate::{BarCheck, Context, ErrorQuantiles, Experiment, MISSED, ResultRow, blame};
-use lab::agent::{AgentLaunch, AgentProcess, MessageLine};
+use crate::observe::{self, JoinedMessage, STREAM};
+use crate::{BarCheck, Context, Experiment, MISSED, ResultRow, blame};
+use lab::agent::MessageLine;
 use lab::bench::{Bench, BenchTruth};
 use lab::blame::Blame;
-use lab::venue::{self, Extra, ExtraKind, Resend, SentMessage};
-use lab::victim::VictimRecord;
+use lab::quantiles::Quantiles;
+use lab::venue::{self, Extra, ExtraKind, Resend};
 
 pub(super) const RESENDS: Experiment = Experiment {
     name: "resends",
@@ -44,13 +44,6 @@ fn extras(count: u64) -> Vec<Extra> {
     ]
 }
 
-/// One message by all three.
-struct ComparedMessage<'a> {
-    sent: &'a SentMessage,
-    record: &'a VictimRecord,
-    found: &'a MessageLine,
-}
-
 fn run(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let count = context.messages(RATE, SECONDS);
     let options = venue::VenueOptions {
@@ -62,7 +55,9 @@ fn run(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let bench = Bench::start(options, &victim)?;
     let pid = bench.victim.pid();
     let by_message = observe::attach(context, pid, &[])?;
-    let by_interval = intervals(context, pid)?;
+    // Its figures must be those of the first.
+    let intervals = ["--json", "intervals", "--interval", "500ms"];
+    let by_interval = observe::attach_with(context, pid, &intervals)?;
     bench.venue.open_gate();
     let truth = bench.conclude_all(STREAM)?;
     let by_message = observe::outcome(by_message)?;
@@ -74,26 +69,6 @@ fn run(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     }
     rows[0].checks.push(totals.unsummed);
     Ok(rows)
-}
-
-/// A second agent on the same process: its figures must be those of the first.
-fn intervals(context: &Context<'_>, pid: i32) -> Result<AgentProcess> {
-    let words = [
-        "--pid",
-        &pid.to_string(),
-        "--json",
-        "intervals",
-        "--interval",
-        "500ms",
-    ];
-    let mut agent = AgentProcess::start(&AgentLaunch {
-        binary: context.agent,
-        arguments: words.map(str::to_owned).to_vec(),
-        sudo: false,
-        echo: false,
-    })?;
-    agent.wait_watching(Duration::from_secs(30))?;
-    Ok(agent)
 }
 
 /// The agent's figures of the only session.
@@ -141,7 +116,7 @@ impl SessionCounts {
     }
 }
 
-/// ExtraKind the agents said besides the lines of messages.
+/// What the agents report besides the lines of messages.
 struct ReportedTotals {
     /// The summary of the one that wrote each message.
     summary: SessionCounts,
@@ -225,7 +200,7 @@ fn rows(
             }
         };
         match found.get(&(sent.seq, time)) {
-            Some(found) => list.push(ComparedMessage {
+            Some(found) => list.push(JoinedMessage {
                 sent,
                 record,
                 found,
@@ -234,7 +209,7 @@ fn rows(
         }
     }
     let largest =
-        |joined: &[ComparedMessage<'_>]| joined.iter().map(|j| j.found.age_ns).max().unwrap_or(0);
+        |joined: &[JoinedMessage<'_>]| joined.iter().map(|j| j.found.age_ns).max().unwrap_or(0);
     let expected = SessionCounts {
         fresh: fresh.len() as u64,
         resends: resent.len() as u64,
@@ -285,13 +260,13 @@ fn rows(
 }
 
 /// How far the largest age is from the true largest, milliseconds.
-fn largest_error(joined: &[ComparedMessage<'_>]) -> f64 {
+fn largest_error(joined: &[JoinedMessage<'_>]) -> f64 {
     let found = joined.iter().map(|j| j.found.age_ns).max().unwrap_or(0);
     let truth = joined.iter().map(true_age_ns).max().unwrap_or(0);
     (found - truth).abs() as f64 / 1e6
 }
 
-fn true_age_ns(joined: &ComparedMessage<'_>) -> i64 {
+fn true_age_ns(joined: &JoinedMessage<'_>) -> i64 {
     let since = match joined.sent.resend {
         Resend::Since(first) => first,
         Resend::No | Resend::Bare => joined.sent.sent_ns,
@@ -299,7 +274,7 @@ fn true_age_ns(joined: &ComparedMessage<'_>) -> i64 {
     joined.record.handed_off_utc_ns - since
 }
 
-fn row(case: &str, joined: &[ComparedMessage<'_>], resent: bool) -> ResultRow {
+fn row(case: &str, joined: &[JoinedMessage<'_>], resent: bool) -> ResultRow {
     let wrongly = joined.iter().filter(|j| j.found.poss_dup != resent).count();
     let broken = joined
         .iter()
@@ -314,7 +289,7 @@ fn row(case: &str, joined: &[ComparedMessage<'_>], resent: bool) -> ResultRow {
         messages: joined.len(),
         truth_ns: joined.iter().map(true_age_ns).sum(),
         found_ns: joined.iter().map(|j| j.found.age_ns).sum(),
-        errors: ErrorQuantiles::of(joined.iter().map(|j| j.found.age_ns - true_age_ns(j))),
+        errors: Quantiles::of_errors(joined.iter().map(|j| j.found.age_ns - true_age_ns(j))),
         leak: None,
         unknown: joined
             .iter()

@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result};
 
 use crate::compare::{self, ComparedCase};
 use crate::observe::{ObservedRun, observe};
-use crate::{BarCheck, Context, ErrorQuantiles, Experiment, ResultRow, blame};
+use crate::{BarCheck, Context, Experiment, ResultRow, blame};
 use lab::bench::{Bench, rival};
 use lab::cgroup::Cgroup;
+use lab::quantiles::Quantiles;
 use lab::rivals::Rivals;
 use lab::{cpu, venue};
 
@@ -20,7 +21,7 @@ pub(super) const QUOTA: Experiment = Experiment {
     run: quota,
 };
 
-/// Why a message's throttling is known less well than its sum.
+/// Why the bar of a single message's throttling is wider than that of the sum.
 const ORDER: &str = "a message that arrives while the thread is off the CPU: the kernel's accounts \
                      say how much of the gap was throttling, not which of it came first";
 const PERIOD: Duration = Duration::from_millis(100);
@@ -69,13 +70,13 @@ fn quota(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     let rivals = [rival(cpu, 0)?, rival(cpu, 0)?];
     let runners = Rivals::of(&rivals, &[cpu])?;
     let both = run(context, 20, false, &alone)?;
-    let pressed = ComparedCase {
+    let case = ComparedCase {
         experiment: QUOTA.name,
         case: "and 2 rivals",
         truth: "the rivals' pids, their schedstat, /proc/stat",
         part: "run_queue",
     };
-    let pressed = blame::runners(&runners, &both.run, pressed)?;
+    let of_rivals = blame::runners(&runners, &both.run, case)?;
     drop(rivals);
     Ok(vec![
         row("20 of 100 ms", "throttle", &own),
@@ -90,13 +91,13 @@ fn quota(context: &Context<'_>) -> Result<Vec<ResultRow>> {
         row("and 2 rivals", "throttle", &both),
         row("and 2 rivals", compare::RUNNABLE, &both),
         blamed("and 2 rivals", &both),
-        pressed,
+        of_rivals,
         of_cgroup("20 of 100 ms", &own),
         of_cgroup("and 2 rivals", &both),
     ])
 }
 
-/// A run, and what is known of the cgroup with the quota.
+/// A run, and the figures of the cgroup with the quota.
 struct QuotaRun {
     run: ObservedRun,
     /// How long it was throttled, nanoseconds.
@@ -177,7 +178,7 @@ fn of_cgroup(case: &str, of: &QuotaRun) -> ResultRow {
         messages: run.messages.len(),
         truth_ns: *throttled_ns,
         found_ns,
-        errors: ErrorQuantiles::default(),
+        errors: Quantiles::default(),
         leak: None,
         unknown: run.unknown(),
         checks: Vec::new(),
@@ -185,6 +186,6 @@ fn of_cgroup(case: &str, of: &QuotaRun) -> ResultRow {
     };
     let off = 100.0 * (found_ns - throttled_ns).abs() as f64 / *throttled_ns as f64;
     row.checks
-        .push(BarCheck::at_most("total", off, compare::TOTAL, "%"));
+        .push(BarCheck::at_most("total", off, compare::MAX_TOTAL, "%"));
     row
 }

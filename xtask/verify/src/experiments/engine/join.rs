@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::observe::{EngineCase, EngineRun};
 use super::{ENGINE, GAP, REJECTS};
-use crate::{BarCheck, ErrorQuantiles, ResultRow, blame, compare};
+use crate::{BarCheck, ResultRow, blame, compare};
 use lab::agent::MessageLine;
+use lab::quantiles::Quantiles;
 use lab::quickfix::DeliveredMessage;
 
 /// Readings of a clock on two CPUs, and of two clocks one after the other, may differ by so much.
@@ -15,7 +16,7 @@ pub(super) const SLACK_NS: i64 = 100_000;
 /// Messages whose hand-off is a call.
 pub(super) fn of_calls(run: &EngineRun, pairs: &[DeliveredPair<'_>]) -> ResultRow {
     let late = lateness(pairs);
-    let mut row = row(run, pairs, ErrorQuantiles::of(late.iter().copied()));
+    let mut row = row(run, pairs, Quantiles::of_errors(late.iter().copied()));
     // `fromApp` has returned before it begins with the next message.
     let next: HashMap<u64, i64> = run
         .delivered
@@ -68,11 +69,7 @@ pub(super) fn pairs(run: &EngineRun) -> Vec<DeliveredPair<'_>> {
 }
 
 /// What all rows of ages have in common.
-pub(super) fn row(
-    run: &EngineRun,
-    pairs: &[DeliveredPair<'_>],
-    errors: ErrorQuantiles,
-) -> ResultRow {
+pub(super) fn row(run: &EngineRun, pairs: &[DeliveredPair<'_>], errors: Quantiles) -> ResultRow {
     let lines: HashSet<u64> = reports(&run.messages).map(|m| m.seq).collect();
     let delivered: HashSet<u64> = run.delivered.iter().map(|d| d.seq).collect();
     let sent: HashSet<u64> = run
@@ -81,7 +78,7 @@ pub(super) fn row(
         .filter(|sent| sent.msg_type == "8")
         .map(|sent| sent.seq)
         .collect();
-    let missing = |known: &HashSet<u64>| sent.difference(known).count();
+    let missing = |from: &HashSet<u64>| sent.difference(from).count();
     let age: i64 = run.messages.iter().map(|m| m.age_ns).sum();
     let lock: i64 = run.messages.iter().map(|m| m.part("lock_wait")).sum();
     let oldest = pairs.iter().map(|(d, _)| d.age_ns()).max().unwrap_or(0);
@@ -144,8 +141,8 @@ pub(super) fn blamed(run: &EngineRun) -> Option<ResultRow> {
     }))
 }
 
-/// Messages with unknown time, of those that came after the first receive call (from that on it is
-/// known who reads) and whose read came to its end.
+/// Messages with unknown time, of those that came after the first receive call (from which on the
+/// reader is registered) and whose read came to its end.
 pub(super) fn unknown(messages: &[MessageLine]) -> usize {
     let first = messages.iter().map(|m| m.received_ns).min().unwrap_or(0);
     let late = |m: &&MessageLine| m.arrived_ns.is_none_or(|arrived| arrived > first);
@@ -164,7 +161,7 @@ pub(super) fn inexact(messages: &[MessageLine]) -> BarCheck {
     )
 }
 
-pub(super) fn below_1_ms(errors: ErrorQuantiles) -> BarCheck {
+pub(super) fn below_1_ms(errors: Quantiles) -> BarCheck {
     BarCheck::at_most("error at p99", errors.p99_ns as f64 / 1e6, 1.0, "ms")
 }
 

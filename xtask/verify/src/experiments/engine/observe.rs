@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use crate::Context;
-use crate::observe::outcome as orderly;
-use lab::agent::{AgentLaunch, AgentProcess, MessageLine};
+use crate::observe::{attach, outcome as orderly};
+use lab::agent::MessageLine;
 use lab::blame::Blame;
 use lab::cpu;
 use lab::database::Database;
@@ -106,18 +106,12 @@ pub(super) fn observe(
         cpus: cpu::pair(),
     };
     let mut app = EngineClient::start(engine, setup, &venue, database.port(), folder.path())?;
-    let mut arguments: Vec<String> = vec!["--pid".into(), app.pid().to_string()];
-    arguments.extend(["--json".into(), "messages".into()]);
-    if let Some(function) = case.handoff {
-        arguments.extend(["--handoff".into(), function.into()]);
-    }
-    let mut agent = AgentProcess::start(&AgentLaunch {
-        binary: context.agent,
-        arguments,
-        sudo: false,
-        echo: false,
-    })?;
-    agent.wait_watching(Duration::from_secs(30))?;
+    let handoff = case.handoff.map(|function| ["--handoff", function]);
+    let agent = attach(
+        context,
+        app.pid(),
+        handoff.as_ref().map_or(&[], |words| words),
+    )?;
 
     let holder = match case.processor {
         Processor::Thread => Some(process::thread(app.pid(), "processor")?),

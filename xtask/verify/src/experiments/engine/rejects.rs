@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result, ensure};
 use super::REJECTS;
 use super::join::{SLACK_NS, below_1_ms, by_call, inexact, s, unknown};
 use super::observe::EngineRun;
-use crate::{BarCheck, ErrorQuantiles, ResultRow, blame};
+use crate::{BarCheck, ResultRow, blame};
 use lab::clock::SECOND;
+use lab::quantiles::Quantiles;
 
 /// Seconds.
 pub(super) const MAX_LATENCY: u32 = 5;
@@ -31,7 +32,7 @@ pub(super) fn row(run: &EngineRun) -> Result<ResultRow> {
     let (mut differ, mut too_young) = (0, 0);
     let (mut of_rejected, mut errors) = (Vec::new(), Vec::new());
     let mut oldest_accepted = 0;
-    // The engine disconnects in the middle of a read: how that one ended is not seen.
+    // The engine disconnects in the middle of a read: its end is not observed.
     for message in run.messages.iter().filter(|m| by_call(m)) {
         let too_old =
             seconds(message.handed_off_ns) - seconds(message.sent_ns) > i64::from(MAX_LATENCY);
@@ -59,7 +60,7 @@ pub(super) fn row(run: &EngineRun) -> Result<ResultRow> {
         .count()
         .saturating_sub(of_rejected.len());
     let logout = run.heard.iter().any(|heard| heard.msg_type == "5");
-    let errors = ErrorQuantiles::of(errors);
+    let errors = Quantiles::of_errors(errors);
     Ok(ResultRow {
         experiment: REJECTS.name,
         case: run.case.name.to_owned(),
