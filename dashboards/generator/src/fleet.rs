@@ -12,7 +12,7 @@ const VARIABLES: &[Variable] = &[NODE, NAMESPACE, POD, SENDER, TARGET];
 /// Links each line of a graph to its session.
 fn linked(panel: Panel) -> Panel {
     let label = |name: &str| format!("${{__field.labels.{name}}}");
-    panel.link("Open this session", to_session(label))
+    panel.link("Open this session", &to_session(label))
 }
 
 /// The dashboard of all sessions.

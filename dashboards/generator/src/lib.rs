@@ -23,6 +23,10 @@ use dashboard::Dashboard;
 
 /// The options of `cargo xtask dashboards`.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct DashboardOptions {
     /// Only check that the files are up to date
     #[arg(long)]

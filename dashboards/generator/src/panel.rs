@@ -238,13 +238,13 @@ impl Panel {
     }
 
     /// Adds a link to each point, row or figure.
-    pub(super) fn link(mut self, title: &str, url: String) -> Self {
+    pub(super) fn link(mut self, title: &str, url: &str) -> Self {
         self.links
             .push(json!({ "title": title, "url": url, "targetBlank": false }));
         self
     }
 
-    pub(super) fn transform(mut self, id: &str, options: Value) -> Self {
+    pub(super) fn transform(mut self, id: &str, options: &Value) -> Self {
         self.transformations
             .push(json!({ "id": id, "options": options }));
         self

@@ -43,7 +43,7 @@ pub struct AppHandOff {
 
 impl AppHandOff {
     /// Returns the application's own lag: the age at hand-off.
-    pub fn lag_ns(&self) -> i64 {
+    pub(crate) fn lag_ns(&self) -> i64 {
         self.utc_ns - self.sent_ns
     }
 }

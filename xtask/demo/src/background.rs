@@ -10,6 +10,9 @@ use workspace::child::Guarded;
 
 /// Starts the demo without the agent for `seconds`; returns it and the pid of its ingest process.
 /// Its output goes to a file in `folder`.
+///
+/// # Errors
+/// The demo does not start within half a minute.
 pub fn start(seconds: u64, folder: &Path) -> Result<(Guarded, String)> {
     let output = folder.join("demo");
     let mut demo = Command::new(workspace::program("demo")?);

@@ -13,7 +13,7 @@ use workspace::child::Guarded;
 
 /// How long the agent may take to attach: the kernel verifies its probes, and on a busy machine
 /// that takes many times the usual second.
-pub(super) const ATTACH_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const ATTACH_LIMIT: Duration = Duration::from_mins(1);
 
 /// How long the agent may take to restore the terminal.
 const GRACE: Duration = Duration::from_secs(10);

@@ -23,7 +23,7 @@ pub fn monotonic_ns() -> i64 {
 }
 
 /// Returns the CPU time of the calling thread, nanoseconds.
-pub fn thread_cpu_ns() -> i64 {
+pub(crate) fn thread_cpu_ns() -> i64 {
     read(ClockId::CLOCK_THREAD_CPUTIME_ID)
 }
 
@@ -57,7 +57,7 @@ pub enum Resolution {
 
 impl Resolution {
     /// Returns one step of the written time, nanoseconds; 1 for picoseconds.
-    pub fn step_ns(self) -> i64 {
+    pub(crate) fn step_ns(self) -> i64 {
         match self {
             Self::Seconds => SECOND,
             Self::Millis => 1_000_000,

@@ -64,7 +64,7 @@ impl Mover {
 }
 
 /// Returns how long threads have run on a CPU since boot, nanoseconds, in steps of 10 ms.
-pub fn busy_ns(cpu: usize) -> Result<u64> {
+pub(crate) fn busy_ns(cpu: usize) -> Result<u64> {
     // Every CPU's line has user, nice and system time first, in USER_HZ, which is 100 on all
     // architectures.
     const STEP_NS: u64 = 10_000_000;
@@ -80,7 +80,7 @@ pub fn busy_ns(cpu: usize) -> Result<u64> {
 }
 
 /// Makes sleeps precise: sets the calling thread's timer slack to 1 ns (the default is 50 us).
-pub fn precise_sleeps() {
+pub(crate) fn precise_sleeps() {
     // SAFETY: PR_SET_TIMERSLACK takes one integer and touches only the calling thread's own
     // setting.
     unsafe {

@@ -36,12 +36,12 @@ impl FixWriter {
     }
 
     /// Returns the MsgSeqNum of the next message.
-    pub fn next_seq(&self) -> u64 {
+    pub(crate) fn next_seq(&self) -> u64 {
         self.next
     }
 
     /// Sets the MsgSeqNum of the next message.
-    pub fn set_next_seq(&mut self, seq: u64) {
+    pub(crate) fn set_next_seq(&mut self, seq: u64) {
         self.next = seq;
     }
 

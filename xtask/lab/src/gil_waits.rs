@@ -167,12 +167,12 @@ impl WaitTotals {
     }
 
     /// The holds' share of the waiting time, 0 to 1.
-    pub fn of_time(&self) -> f64 {
+    pub(crate) fn of_time(&self) -> f64 {
         self.holds_ns as f64 / self.waits_ns as f64
     }
 
     /// The holds' share of the number of waits, 0 to 1.
-    pub fn of_number(&self) -> f64 {
+    pub(crate) fn of_number(&self) -> f64 {
         self.holds as f64 / self.waits as f64
     }
 }

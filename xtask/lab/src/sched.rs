@@ -33,6 +33,7 @@ impl Schedstat {
     }
 
     /// Returns the difference to `earlier` counters.
+    #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self {
             on_cpu_ns: self.on_cpu_ns.saturating_sub(earlier.on_cpu_ns),

@@ -17,14 +17,14 @@ fn receiver() -> (String, mpsc::Receiver<Vec<u8>>) {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let sender = sender.clone();
-            std::thread::spawn(move || receive(stream, &sender));
+            std::thread::spawn(move || receive(&stream, &sender));
         }
     });
     (url, bodies)
 }
 
 /// The requests of one connection.
-fn receive(stream: TcpStream, sender: &mpsc::Sender<Vec<u8>>) -> Option<()> {
+fn receive(mut stream: &TcpStream, sender: &mpsc::Sender<Vec<u8>>) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     loop {
         let mut length = 0;
@@ -43,7 +43,6 @@ fn receive(stream: TcpStream, sender: &mpsc::Sender<Vec<u8>>) -> Option<()> {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
         sender.send(body).ok()?;
-        let mut stream = &stream;
         stream
             .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
             .ok()?;

@@ -12,6 +12,10 @@ const GROUND: &str = "#1e1e1e";
 
 /// The colours and the weight of text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a terminal sets each of them by itself"
+)]
 struct Style {
     text: Option<String>,
     ground: Option<String>,

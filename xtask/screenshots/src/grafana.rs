@@ -12,7 +12,7 @@ use super::browser::Browser;
 use tools::npm;
 
 /// No picture may be larger, bytes: they are part of the repository.
-const LARGEST: u64 = 300_000;
+const MAX_PICTURE_BYTES: u64 = 300_000;
 /// How long the incident runs, seconds, when there are no answers yet.
 const SECONDS: &str = "100";
 /// What the page is made of.
@@ -63,8 +63,8 @@ pub(super) fn run(
         )?;
         let size = fs::metadata(&picture)?.len();
         ensure!(
-            size <= LARGEST,
-            "{} has {size} bytes, more than {LARGEST}",
+            size <= MAX_PICTURE_BYTES,
+            "{} has {size} bytes, more than {MAX_PICTURE_BYTES}",
             picture.display()
         );
         made.push(picture);
@@ -77,13 +77,18 @@ fn names(data: &Path) -> Result<Vec<String>> {
     let files = fs::read_dir(data).with_context(|| format!("cannot read {}", data.display()))?;
     let mut names = Vec::new();
     for file in files {
-        let name = file?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".json") {
-            names.push(name);
+        let path = file?.path();
+        if let (Some(name), true) = (path.file_name(), is_json(&path)) {
+            names.push(name.to_string_lossy().into_owned());
         }
     }
     names.sort();
     Ok(names)
+}
+
+fn is_json(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "json")
 }
 
 /// The page, built under `target/tools` (650 MB of packages, once).

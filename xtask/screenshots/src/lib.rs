@@ -22,8 +22,8 @@ use lab::tmux::Tmux;
 use tools::perfetto;
 use workspace::child::Guarded;
 
-/// No picture may be larger, bytes: they are part of the repository.
-const LARGEST: u64 = 150_000;
+/// The largest size of a picture, bytes: they are part of the repository.
+const MAX_PICTURE_BYTES: u64 = 150_000;
 /// Columns and lines of the terminal.
 const SIZE: (u16, u16) = (110, 34);
 
@@ -48,7 +48,10 @@ pub struct ScreenshotOptions {
     pub theme: String,
 }
 
-/// Makes the pictures with the agent in `agent`. Returns them.
+/// Makes the pictures with the agent in `agent`. Returns their paths.
+///
+/// # Errors
+/// The demo, the browser or Prometheus failed, or a picture is too large.
 pub fn run(options: &ScreenshotOptions, agent: &Path) -> Result<Vec<PathBuf>> {
     if let Some(data) = &options.dashboards {
         return grafana::run(options, data.as_deref(), agent);
@@ -82,8 +85,8 @@ pub fn run(options: &ScreenshotOptions, agent: &Path) -> Result<Vec<PathBuf>> {
     for picture in &made {
         let size = fs::metadata(picture)?.len();
         ensure!(
-            size <= LARGEST,
-            "{} has {size} bytes, more than {LARGEST}",
+            size <= MAX_PICTURE_BYTES,
+            "{} has {size} bytes, more than {MAX_PICTURE_BYTES}",
             picture.display()
         );
     }

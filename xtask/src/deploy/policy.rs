@@ -194,13 +194,14 @@ fn monitored(monitor: &Value, pod: &Value) -> Vec<String> {
 fn dashboards(objects: &[Value]) -> Result<Vec<String>> {
     let mut wrong = Vec::new();
     for entry in std::fs::read_dir(workspace::root().join("dashboards"))? {
-        let file = entry?.file_name().to_string_lossy().into_owned();
-        if !file.ends_with(".json") {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "json") {
             continue;
         }
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
         let found = objects
             .iter()
-            .find(|object| object["kind"] == "ConfigMap" && object["data"].get(&file).is_some());
+            .find(|object| object["kind"] == "ConfigMap" && object["data"].get(&*file).is_some());
         let Some(found) = found else {
             wrong.push(format!(
                 "dashboards/{file} is in no ConfigMap: dashboards/kustomization.yaml"
@@ -208,7 +209,7 @@ fn dashboards(objects: &[Value]) -> Result<Vec<String>> {
             continue;
         };
         let name = called(found);
-        let text = found["data"][&file].as_str().unwrap_or_default();
+        let text = found["data"][&*file].as_str().unwrap_or_default();
         if serde_json::from_str::<Value>(text).is_err() {
             wrong.push(format!("{name}: {file} is no JSON"));
         }

@@ -18,7 +18,7 @@ const VERSION: &str = "1.37.0";
 const KUBERNETES: [(u32, u32); 5] = [(1, 27), (1, 30), (1, 33), (1, 35), (1, 37)];
 
 /// Takes the versions as arguments, the objects as YAML; answers in JSON.
-const PROGRAM: &str = r#"
+const PROGRAM: &str = r"
 import json, sys, yaml, kubernetes_validate as kv
 objects = [o for o in yaml.safe_load_all(sys.stdin) if o]
 wrong = []
@@ -31,7 +31,7 @@ for o in objects:
         except kv.ValidationError as e:
             wrong.append([o, version, '%s: %s' % ('.'.join(map(str, e.path)), e.message)])
 print(json.dumps({'objects': objects, 'wrong': wrong}))
-"#;
+";
 
 /// What is custom, and so in no schema of Kubernetes.
 const CUSTOM: &str = "monitoring.coreos.com/v1";

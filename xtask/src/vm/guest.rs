@@ -16,7 +16,7 @@ use workspace::child::Guarded;
 const MEMORY: &str = "2G";
 
 /// How long a guest may take besides its tests.
-const BOOT_LIMIT: Duration = Duration::from_secs(180);
+const BOOT_LIMIT: Duration = Duration::from_mins(3);
 
 /// Boots the kernel, has it run the tests and returns what was written down (see `guest.sh`).
 pub(super) fn run(

@@ -24,6 +24,10 @@ pub use self::row::{BLAME, BarCheck, MISSED, ResultRow};
 
 /// The options of `cargo xtask verify`.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub struct VerifyOptions {
     /// Only the experiments whose name contains this; may be given several times
     #[arg(long, value_name = "NAME")]
@@ -127,6 +131,9 @@ impl AccuracyReport {
 }
 
 /// Runs the selected experiments; `progress` gets a line when one starts.
+///
+/// # Errors
+/// No experiment has such a name. An experiment that cannot be run is in the report.
 pub fn run(
     options: &VerifyOptions,
     agent: &Path,
@@ -154,6 +161,9 @@ pub fn run(
 }
 
 /// Returns the experiments whose name contains one of `only`; all of them when it is empty.
+///
+/// # Errors
+/// There is none.
 pub fn chosen(only: &[String]) -> Result<Vec<&'static Experiment>> {
     let wanted = |experiment: &&Experiment| {
         only.is_empty()

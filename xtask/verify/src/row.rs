@@ -38,7 +38,7 @@ impl BarCheck {
     }
 
     /// Adds the reason for an unusual bar.
-    pub fn because(mut self, reason: &'static str) -> Self {
+    pub(super) fn because(mut self, reason: &'static str) -> Self {
         self.note = Some(reason);
         self
     }

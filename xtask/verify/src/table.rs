@@ -35,10 +35,9 @@ pub(super) fn markdown(report: &AccuracyReport) -> String {
             of.push(format!("{here}: {bar}"));
         }
     }
-    let reasons: String = reasons
-        .into_iter()
-        .map(|(note, of)| format!("- {}: {note}\n", of.join("; ")))
-        .collect();
+    let reasons = reasons.into_iter().fold(String::new(), |text, (note, of)| {
+        text + &format!("- {}: {note}\n", of.join("; "))
+    });
     format!(
         "{}\n\n{}{rule}{rows}\nBars other than the usual ones, and why:\n\n{reasons}",
         report.machine,

@@ -21,7 +21,7 @@ pub(super) fn panels() -> Vec<Panel> {
         )
         .transform(
             "organize",
-            json!({
+            &json!({
                 "excludeByName": { "Time": true },
                 "includeByName": {},
                 "indexByName": { "instance": 0, "name": 1, "hook": 2, "Value": 3 },
@@ -56,10 +56,10 @@ pub(super) fn panels() -> Vec<Panel> {
                  {AGENTS})"
             ),
         )
-        .transform("merge", json!({}))
+        .transform("merge", &json!({}))
         .transform(
             "organize",
-            json!({
+            &json!({
                 "excludeByName": { "Time": true, "Value #A": true },
                 "includeByName": {},
                 "indexByName": { "instance": 0, "version": 1, "arch": 2, "Value #B": 3 },

@@ -65,10 +65,10 @@ fn newest() -> Panel {
 /// One row for each session, with the columns in order.
 fn arranged(table: Panel) -> Panel {
     table
-        .transform("merge", json!({}))
+        .transform("merge", &json!({}))
         .transform(
             "organize",
-            json!({
+            &json!({
                 "excludeByName": { "Time": true, "Value #C": true },
                 "includeByName": {},
                 "indexByName": {

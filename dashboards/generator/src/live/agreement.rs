@@ -38,7 +38,10 @@ pub(super) fn stack(prometheus: &Prometheus, view: &Selection) -> Result<Vec<Que
     let mut errors = Vec::new();
     for &(at, age) in mean.samples.iter().filter(|(_, age)| age.is_finite()) {
         let samples = parts.iter().flat_map(|part| &part.samples);
-        let height: f64 = samples.filter(|(t, _)| *t == at).map(|(_, v)| v).sum();
+        let height: f64 = samples
+            .filter(|(t, _)| t.total_cmp(&at).is_eq())
+            .map(|(_, v)| v)
+            .sum();
         if height.is_finite() && age > 0.0 {
             errors.push((height / age - 1.0).abs());
         }

@@ -26,10 +26,10 @@ fn culprits() -> Panel {
     )
     .query("share", format!("{share} > 0"))
     .query("each", format!("{each} > 0"))
-    .transform("merge", json!({}))
+    .transform("merge", &json!({}))
     .transform(
         "organize",
-        json!({
+        &json!({
             "excludeByName": { "Time": true },
             "includeByName": {},
             "indexByName": { "culprit": 0, "part": 1, "Value #A": 2, "Value #B": 3 },

@@ -165,7 +165,7 @@ fn process() -> Panel {
     )
     .transform(
         "organize",
-        json!({
+        &json!({
             "excludeByName": { "Time": true, "Value": true },
             "includeByName": {},
             "indexByName": {

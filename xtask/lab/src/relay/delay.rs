@@ -35,7 +35,7 @@ impl Delay {
             }
             Self::Jitter(low, high) => {
                 let random = index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
-                low + (high - low) * random as u32 / (1 << 20)
+                low + high.saturating_sub(low) * random as u32 / (1 << 20)
             }
         }
     }

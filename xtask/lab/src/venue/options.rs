@@ -9,6 +9,10 @@ use crate::clock::Resolution;
 
 /// The options of a venue.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a property of a venue, whatever the others are"
+)]
 pub struct VenueOptions {
     /// ExecutionReports per second.
     pub rate: f64,

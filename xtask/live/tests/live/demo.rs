@@ -21,14 +21,14 @@ fn demonstrate(mode: DemoMode, seconds: u64) -> (demo::DemoSummary, demo::AgentS
     (summary, agent)
 }
 
-fn is_processor(row: &&BlameEntry) -> bool {
+fn is_processor(row: &BlameEntry) -> bool {
     row.comm.as_deref() == Some("processor")
 }
 
 /// The demo's processor holds the GIL, mostly in calls of a C encoder that do not yield; by time,
 /// not by its waiter's wake-ups, which a timer does on top of whoever runs.
 fn processor_is_blamed(incident: &demo::AgentSummary) {
-    let share = (incident.charges).share("lock_wait", |row| is_processor(&row));
+    let share = (incident.charges).share("lock_wait", is_processor);
     assert!(share > 0.9, "{:?}", incident.blame);
 }
 
@@ -38,7 +38,12 @@ fn holds_are_distinguished_from_hand_overs(
     summary: &demo::DemoSummary,
     incident: &demo::AgentSummary,
 ) {
-    let found = WaitTotals::of(incident.charges.rows("lock_wait").filter(is_processor));
+    let found = WaitTotals::of(
+        incident
+            .charges
+            .rows("lock_wait")
+            .filter(|row| is_processor(row)),
+    );
     let truth = &summary.account.gil;
     for share in truth.share_errors(&found) {
         assert!(share.passes(), "{share:?}: {found:?} beside {truth:?}");

@@ -270,7 +270,7 @@ fn a_container_out_of_quota_is_named_by_its_cgroup() {
         .finish(Duration::from_secs(30))
         .expect("the stream ends");
     inside
-        .finish(Duration::from_secs(60))
+        .finish(Duration::from_mins(1))
         .expect("the stream ends");
     std::thread::sleep(Duration::from_millis(300));
     agent.interrupt();

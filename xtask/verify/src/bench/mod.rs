@@ -37,6 +37,9 @@ impl BenchOptions {
 }
 
 /// Measures the agent in `binary` and returns a table.
+///
+/// # Errors
+/// The agent or a victim failed, or the agent lost events.
 pub fn run(options: &BenchOptions, binary: &Path) -> Result<String> {
     match &options.bench {
         BenchKind::Record(options) => record::run(options, binary),

@@ -166,7 +166,7 @@ impl NodeAgent {
             .args(["run", "--all", "--quiet"])
             .args(["--listen", &format!("127.0.0.1:{port}")]);
         let mut agent = LoggedAgent::start(folder, &mut command)?;
-        agent.wait_attached(Duration::from_secs(60))?;
+        agent.wait_attached(Duration::from_mins(1))?;
         Ok(Self { agent, port })
     }
 

@@ -34,7 +34,7 @@ const WORK_US: [u64; 2] = [0, 20];
 /// Length of a recording whose size is measured.
 const SECONDS: u64 = 10;
 /// The longest time a run may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The options of `cargo xtask bench record`.
 #[derive(Clone, Debug, clap::Args)]
@@ -188,7 +188,7 @@ impl RecordBench<'_> {
     fn twins(&self, case: ReadCase, swap: bool) -> Result<SideBySide<CatchUp>> {
         let count = case.messages;
         let bench = if case.backlog {
-            self.backlog(count)?
+            backlog(count)?
         } else {
             Bench::start(venue::VenueOptions::of(20_000.0, count), &[])?
         };
@@ -243,18 +243,18 @@ impl RecordBench<'_> {
         ensure_complete(account, count)?;
         Ok(account.recorded as f64 / count as f64)
     }
+}
 
-    /// Starts a victim that waits for a signal, with room for `messages` in its socket.
-    fn backlog(&self, messages: u64) -> Result<Bench> {
-        let victim = [
-            "--receive-buffer",
-            "800000000",
-            "--read-size",
-            "4096",
-            "--wait-for-signal",
-        ];
-        Bench::start(venue::VenueOptions::of(1e9, messages), &victim)
-    }
+/// Starts a victim that waits for a signal, with room for `messages` in its socket.
+fn backlog(messages: u64) -> Result<Bench> {
+    let victim = [
+        "--receive-buffer",
+        "800000000",
+        "--read-size",
+        "4096",
+        "--wait-for-signal",
+    ];
+    Bench::start(venue::VenueOptions::of(1e9, messages), &victim)
 }
 
 /// Lets the venue send all messages to a victim that does not read yet.

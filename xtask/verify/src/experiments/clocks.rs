@@ -161,7 +161,7 @@ fn finish(case: ClockCase, agent: AgentProcess, bench: Bench) -> Result<ResultRo
     if let Some(ClockStep { at_ns, by_ns }) = step {
         bench.venue.step_clock(at_ns, by_ns);
     }
-    let truth = bench.finish(Duration::from_secs(60))?;
+    let truth = bench.finish(Duration::from_mins(1))?;
     let run = ObservedRun::new(observe::outcome(agent)?, truth)?;
     bars::row(case, &run, step)
 }

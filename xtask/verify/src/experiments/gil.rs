@@ -27,7 +27,7 @@ const FAST_US: u32 = 500;
 
 /// A wait ends after the switch interval, at the holder's next bytecode, and the mean of all may be
 /// off by so much of it, per cent: timers are late by some tens of microseconds.
-const HAND_OFF: f64 = 50.0;
+const HAND_OVER: f64 = 50.0;
 
 /// With a tenth of the switch interval no more than this may be left of the lock-wait, per cent.
 const LEFT: f64 = 30.0;
@@ -47,19 +47,19 @@ fn gil(context: &Context<'_>) -> Result<Vec<ResultRow>> {
         .map(|(name, rival, switch_us)| case(context, &set, name, rival, switch_us))
         .collect::<Result<Vec<_>>>()?;
     rows[0][0].remarks.push(set.python.version.clone());
-    if let [slow, fast, calls] = &mut rows[..] {
-        fast[0].checks.extend(fallen(&slow[0], &fast[0]));
-        calls[0].remarks.push(call_lengths(&set.holds()?));
+    if let [[slow, _], [fast, _], [calls, _]] = &mut rows[..] {
+        fast.checks.extend(fallen(slow, fast));
+        calls.remarks.push(call_lengths(&set.holds()?));
     }
     Ok(rows.concat())
 }
 
-/// Waits that are no long holds take about a switch interval: the request, then the next bytecode.
-fn hand_offs(found: WaitTotals, truth: GilTruth) -> BarCheck {
+/// Waits that are no uninterruptible holds take about a switch interval: the request, then the next bytecode.
+fn hand_overs(found: WaitTotals, truth: GilTruth) -> BarCheck {
     let (time, number) = (found.waits_ns - found.holds_ns, found.waits - found.holds);
     let mean = time as f64 / number as f64;
     let off = 100.0 * (mean / truth.interval_ns as f64 - 1.0).abs();
-    BarCheck::at_most("a hand-off, of the switch interval", off, HAND_OFF, "%")
+    BarCheck::at_most("a hand-over, of the switch interval", off, HAND_OVER, "%")
 }
 
 /// What is left with a tenth of the interval is short.
@@ -111,7 +111,7 @@ fn case(
     });
     blamed.checks.extend(shares);
     if rival == Rival::Bytecode {
-        blamed.checks.push(hand_offs(found, truth));
+        blamed.checks.push(hand_overs(found, truth));
     }
     let said = |of: WaitTotals| {
         let (held, all) = (of.holds_ns as f64 / 1e9, of.waits_ns as f64 / 1e9);

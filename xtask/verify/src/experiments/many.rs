@@ -23,7 +23,7 @@ pub(super) const MANY: Experiment = Experiment {
 };
 
 /// The longest a crowd may take to get through its streams.
-const STREAM: Duration = Duration::from_secs(60);
+const STREAM: Duration = Duration::from_mins(1);
 
 /// Messages with unknown time, per cent: the first of a session, and those handed off before the
 /// agent has found out that their thread reads several sessions.

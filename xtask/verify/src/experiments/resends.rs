@@ -27,7 +27,7 @@ const SECONDS: f64 = 6.0;
 
 /// What is sent besides a stream of `count` reports.
 fn extras(count: u64) -> Vec<Extra> {
-    let minutes = |n: u64| Duration::from_secs(60 * n);
+    let minutes = |n: u64| Duration::from_mins(n);
     let at = |sixths: u64, kind| Extra {
         after: count * sixths / 6,
         kind,
@@ -201,9 +201,9 @@ fn rows(
         };
         match found.get(&(sent.seq, time)) {
             Some(found) => list.push(JoinedMessage {
+                found,
                 sent,
                 record,
-                found,
             }),
             None => missed += 1,
         }
