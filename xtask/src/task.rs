@@ -36,7 +36,7 @@ pub(crate) const SCREENSHOTS: Task = Task {
 
 impl Task {
     /// Builds the task and becomes it. Returns only on failure.
-    pub(crate) fn become_it(self, arguments: &[String]) -> Result<()> {
+    pub(crate) fn exec(self, arguments: &[String]) -> Result<()> {
         let mut command = self.build()?;
         Err(command.args(arguments).exec()).with_context(|| format!("cannot run {}", self.binary))
     }

@@ -218,7 +218,7 @@ fn rows(
         largest_resend_age_ns: largest(&resent),
     };
     let mut first = row("fresh messages between bursts", &fresh, false);
-    let strangers = messages.len().saturating_sub(fresh.len() + resent.len());
+    let unsent = messages.len().saturating_sub(fresh.len() + resent.len());
     let off = |figures: SessionCounts| usize::from(figures != expected);
     // The two agents handed off at instants of their own; to the interval's figures only the counts
     // are common.
@@ -228,7 +228,7 @@ fn rows(
     };
     first.checks.extend([
         BarCheck::none(MISSED, missed),
-        BarCheck::none("lines of messages nobody sent", strangers),
+        BarCheck::none("lines of messages that were not sent", unsent),
         BarCheck::none(
             "summary with other counts or largest ages",
             off(totals.summary),

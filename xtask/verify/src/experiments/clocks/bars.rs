@@ -159,15 +159,15 @@ fn coarse(
 
 /// Finer stamps: the age is the true one and at most a step of tag 52 more.
 fn fine(row: &mut ResultRow, aged: &[AgedMessage<'_>], step: Option<ClockStep>) {
-    let aside = |m: &&AgedMessage<'_>| step.is_none_or(|step| !m.is_off_by(step));
+    let unambiguous = |m: &&AgedMessage<'_>| step.is_none_or(|step| !m.is_off_by(step));
     let error = |m: &AgedMessage<'_>| m.message.found.age_ns - m.truth;
     let early = |m: &&AgedMessage<'_>| error(m) < -SLACK_NS;
     let late = |m: &&AgedMessage<'_>| error(m) > m.message.found.sent_resolution_ns + SLACK_NS;
-    let late = aged.iter().filter(aside).filter(late).count();
+    let late = aged.iter().filter(unambiguous).filter(late).count();
     row.checks.extend([
         BarCheck::none(
             "ages that are too small",
-            aged.iter().filter(aside).filter(early).count(),
+            aged.iter().filter(unambiguous).filter(early).count(),
         ),
         BarCheck::at_most(
             "ages that are too large by more than a step of tag 52",

@@ -23,16 +23,16 @@ pub(super) fn of_calls(run: &EngineRun, pairs: &[DeliveredPair<'_>]) -> ResultRo
         .windows(2)
         .map(|two| (two[0].seq, begun_utc_ns(&two[1])))
         .collect();
-    let strange = pairs
+    let too_late = pairs
         .iter()
         .filter(|(d, m)| next.get(&d.seq).is_some_and(|&next| m.handed_off_ns > next))
         .count();
-    let strange = 100.0 * strange as f64 / pairs.len() as f64;
+    let too_late = 100.0 * too_late as f64 / pairs.len() as f64;
     row.checks.extend([
         below_1_ms(row.errors),
         before(&late),
         // Some microseconds lie between the two, and the clocks are as exact as that.
-        BarCheck::at_most("calls of a later message", strange, 1.0, "%"),
+        BarCheck::at_most("calls of a later message", too_late, 1.0, "%"),
     ]);
     row
 }
