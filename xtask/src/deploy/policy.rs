@@ -12,9 +12,9 @@ const PORT: u64 = 9752;
 
 /// What is wrong with a build's objects.
 #[derive(Debug, Default)]
-struct Findings(Vec<String>);
+struct PolicyViolations(Vec<String>);
 
-impl Findings {
+impl PolicyViolations {
     /// Notes `wrong` unless it holds.
     fn expect(&mut self, holds: bool, wrong: &str) {
         if !holds {
@@ -25,32 +25,32 @@ impl Findings {
 
 /// Returns what is wrong with a build's objects.
 pub(super) fn check(name: &str, objects: &[Value]) -> Result<Vec<String>> {
-    let mut findings = Findings::default();
+    let mut violations = PolicyViolations::default();
     let set = the_only(objects, "DaemonSet")?;
     let spec = &set["spec"]["template"];
     let pod = &spec["spec"];
-    check_rights(&mut findings, objects, pod)?;
-    findings.expect(
+    check_rights(&mut violations, objects, pod)?;
+    violations.expect(
         set["spec"]["selector"]["matchLabels"] == spec["metadata"]["labels"],
         "the DaemonSet does not select its pods",
     );
-    findings.expect(
+    violations.expect(
         pod["hostPID"] == true,
         "without hostPID the agent ends at once",
     );
-    findings.expect(
+    violations.expect(
         pod["hostNetwork"].is_null() && pod["hostIPC"].is_null(),
         "the host's network or IPC is not needed",
     );
 
     let containers = pod["containers"].as_array().context("containers")?;
-    findings.expect(containers.len() == 1, "there is not one container");
+    violations.expect(containers.len() == 1, "there is not one container");
     let container = containers.first().context("there is no container")?;
-    check_ports(&mut findings, container, spec);
-    check_container(&mut findings, container)?;
-    check_security(&mut findings, &container["securityContext"], name);
+    check_ports(&mut violations, container, spec);
+    check_container(&mut violations, container)?;
+    check_security(&mut violations, &container["securityContext"], name);
 
-    let Findings(mut wrong) = findings;
+    let PolicyViolations(mut wrong) = violations;
     wrong.extend(table()?);
     if let Ok(monitor) = the_only(objects, "PodMonitor") {
         wrong.extend(monitored(monitor, spec));
@@ -69,16 +69,16 @@ fn the_only<'a>(objects: &'a [Value], kind: &str) -> Result<&'a Value> {
 }
 
 /// The role reads pods, and is the pod's.
-fn check_rights(findings: &mut Findings, objects: &[Value], pod: &Value) -> Result<()> {
+fn check_rights(violations: &mut PolicyViolations, objects: &[Value], pod: &Value) -> Result<()> {
     let role = the_only(objects, "ClusterRole")?;
-    findings.expect(
+    violations.expect(
         role["rules"]
             == json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]),
         "the role is for more or less than reading pods",
     );
     let account = &the_only(objects, "ServiceAccount")?["metadata"];
     let binding = the_only(objects, "ClusterRoleBinding")?;
-    findings.expect(
+    violations.expect(
         binding["subjects"]
             == json!([{"kind": "ServiceAccount", "name": account["name"],
                 "namespace": account["namespace"]}])
@@ -90,39 +90,39 @@ fn check_rights(findings: &mut Findings, objects: &[Value], pod: &Value) -> Resu
 }
 
 /// Ports, probes and annotation agree.
-fn check_ports(findings: &mut Findings, container: &Value, spec: &Value) {
-    findings.expect(
+fn check_ports(violations: &mut PolicyViolations, container: &Value, spec: &Value) {
+    violations.expect(
         container["ports"]
             == json!([{"name": "metrics", "containerPort": PORT, "protocol": "TCP"}]),
         "the port is another",
     );
     for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
         let get = &container[probe]["httpGet"];
-        findings.expect(
+        violations.expect(
             get["port"] == "metrics" && get["path"] == "/healthz",
             &format!("the {probe} asks elsewhere"),
         );
     }
     let annotated = &spec["metadata"]["annotations"]["prometheus.io/port"];
-    findings.expect(
+    violations.expect(
         annotated.is_null() || annotated.as_str().and_then(|port| port.parse().ok()) == Some(PORT),
         "the annotation names another port",
     );
 }
 
 /// Environment, resources and arguments.
-fn check_container(findings: &mut Findings, container: &Value) -> Result<()> {
-    findings.expect(
+fn check_container(violations: &mut PolicyViolations, container: &Value) -> Result<()> {
+    violations.expect(
         container["env"]
             == json!([{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]),
         "it does not get its node's name",
     );
     let limits = &container["resources"]["limits"];
-    findings.expect(
+    violations.expect(
         limits["cpu"].is_null() && limits["memory"].is_string(),
         "CPU is limited, or memory is not",
     );
-    findings.expect(
+    violations.expect(
         container["args"] == image_arguments()?,
         "the DaemonSet's arguments are not the image's default ones",
     );
@@ -130,21 +130,21 @@ fn check_container(findings: &mut Findings, container: &Value) -> Result<()> {
 }
 
 /// No more rights than documented for a build of this name.
-fn check_security(findings: &mut Findings, security: &Value, name: &str) {
-    findings.expect(
+fn check_security(violations: &mut PolicyViolations, security: &Value, name: &str) {
+    violations.expect(
         security["readOnlyRootFilesystem"] == true,
         "the root file system can be written",
     );
     if name.ends_with("unprivileged") {
         let names = CAPABILITIES.map(|(name, _)| name);
-        findings.expect(
+        violations.expect(
             security["privileged"] == false
                 && security["allowPrivilegeEscalation"] == false
                 && security["capabilities"] == json!({"add": names, "drop": ["ALL"]}),
             "the capabilities are not those of the table",
         );
     } else {
-        findings.expect(security["privileged"] == true, "it is not privileged");
+        violations.expect(security["privileged"] == true, "it is not privileged");
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use self::age::ClockStep;
+use self::age::ReportedStep;
 use crate::observe::{self, ObservedRun, attach};
 use crate::{Context, Experiment, ResultRow};
 use lab::agent::AgentProcess;
@@ -158,7 +158,7 @@ fn finish(case: ClockCase, agent: AgentProcess, bench: Bench) -> Result<ResultRo
         .step
         .map(|by_ns| reported_step(&agent, by_ns))
         .transpose()?;
-    if let Some(ClockStep { at_ns, by_ns }) = step {
+    if let Some(ReportedStep { at_ns, by_ns }) = step {
         bench.venue.step_clock(at_ns, by_ns);
     }
     let truth = bench.finish(Duration::from_mins(1))?;
@@ -167,7 +167,7 @@ fn finish(case: ClockCase, agent: AgentProcess, bench: Bench) -> Result<ResultRo
 }
 
 /// The step of the agent's clock, at the instant that the agent reported.
-fn reported_step(agent: &AgentProcess, by_ns: i64) -> Result<ClockStep> {
+fn reported_step(agent: &AgentProcess, by_ns: i64) -> Result<ReportedStep> {
     let notes = agent.notes();
     let words = notes
         .iter()
@@ -178,5 +178,5 @@ fn reported_step(agent: &AgentProcess, by_ns: i64) -> Result<ClockStep> {
     let at_ns = at
         .parse()
         .with_context(|| format!("{at:?} is no instant"))?;
-    Ok(ClockStep { at_ns, by_ns })
+    Ok(ReportedStep { at_ns, by_ns })
 }

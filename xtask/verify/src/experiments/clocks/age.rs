@@ -6,9 +6,9 @@ use lab::clock::SECOND;
 /// Two readings of two clocks, and the entry into a receive call.
 pub(super) const SLACK_NS: i64 = 100_000;
 
-/// A step of the venue's and the agent's clock.
+/// A step of the venue's and the agent's clock, as the agent reported it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ClockStep {
+pub(super) struct ReportedStep {
     /// When, monotonic nanoseconds.
     pub(super) at_ns: i64,
     /// By how much, nanoseconds.
@@ -24,7 +24,7 @@ pub(super) struct AgedMessage<'a> {
 }
 
 impl<'a> AgedMessage<'a> {
-    pub(super) fn new(message: JoinedMessage<'a>, step: Option<ClockStep>) -> Self {
+    pub(super) fn new(message: JoinedMessage<'a>, step: Option<ReportedStep>) -> Self {
         let JoinedMessage { sent, record, .. } = message;
         // Both clocks step together; the victim's log is by the machine's clock, which does not.
         let stepped = match step {
@@ -36,7 +36,7 @@ impl<'a> AgedMessage<'a> {
     }
 
     /// Whether the age is off by the step, or near.
-    pub(super) fn is_off_by(&self, step: ClockStep) -> bool {
+    pub(super) fn is_off_by(&self, step: ReportedStep) -> bool {
         (self.message.found.age_ns - self.truth).abs() > step.by_ns.abs() / 2
     }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::age::{AgedMessage, ClockStep, SLACK_NS};
+use super::age::{AgedMessage, ReportedStep, SLACK_NS};
 use super::{CLOCKS, ClockCase};
 use crate::observe::ObservedRun;
 use crate::{BarCheck, MISSED, ResultRow, blame};
@@ -25,7 +25,7 @@ const MAX_LATE_HAND_OFFS: f64 = 1.0;
 pub(super) fn row(
     case: ClockCase,
     run: &ObservedRun,
-    step: Option<ClockStep>,
+    step: Option<ReportedStep>,
 ) -> Result<ResultRow> {
     let aged: Vec<AgedMessage<'_>> = run
         .joined()
@@ -82,7 +82,7 @@ fn per_cent(part: usize, whole: usize) -> f64 {
 }
 
 /// How far the hand-offs of agent and victim are apart: that is no matter of stamps.
-fn hand_offs(aged: &[AgedMessage<'_>], step: Option<ClockStep>) -> String {
+fn hand_offs(aged: &[AgedMessage<'_>], step: Option<ReportedStep>) -> String {
     let by = step.map_or(0, |step| step.by_ns);
     let errors = Quantiles::of_errors(aged.iter().map(|m| {
         let late = m.message.found.handed_off_ns - m.message.record.handed_off_utc_ns;
@@ -158,7 +158,7 @@ fn coarse(
 }
 
 /// Finer stamps: the age is the true one and at most a step of tag 52 more.
-fn fine(row: &mut ResultRow, aged: &[AgedMessage<'_>], step: Option<ClockStep>) {
+fn fine(row: &mut ResultRow, aged: &[AgedMessage<'_>], step: Option<ReportedStep>) {
     let unambiguous = |m: &&AgedMessage<'_>| step.is_none_or(|step| !m.is_off_by(step));
     let error = |m: &AgedMessage<'_>| m.message.found.age_ns - m.truth;
     let early = |m: &&AgedMessage<'_>| error(m) < -SLACK_NS;
@@ -179,7 +179,7 @@ fn fine(row: &mut ResultRow, aged: &[AgedMessage<'_>], step: Option<ClockStep>) 
 }
 
 /// A step: only what was on its way may be off by it.
-fn stepped(row: &mut ResultRow, aged: &[AgedMessage<'_>], step: ClockStep) {
+fn stepped(row: &mut ResultRow, aged: &[AgedMessage<'_>], step: ReportedStep) {
     let off: Vec<_> = aged.iter().filter(|m| m.is_off_by(step)).collect();
     let since = |m: &AgedMessage<'_>| m.message.sent.sent_monotonic_ns - step.at_ns;
     let far = |m: &&&AgedMessage<'_>| since(m).abs() > MAX_FROM_STEP_NS;
