@@ -38,8 +38,8 @@ impl Kustomize {
     }
 
     fn is_new_enough(&self) -> bool {
-        let said = finish(Command::new(&self.0).args(["version", "--client"]));
-        said.is_ok_and(|said| said.contains("Kustomize Version: v5"))
+        let version = finish(Command::new(&self.0).args(["version", "--client"]));
+        version.is_ok_and(|text| text.contains("Kustomize Version: v5"))
     }
 
     /// What a folder makes, as YAML.

@@ -60,11 +60,11 @@ fn build_in(clone: &Path, machines: &[Arch]) -> Result<String> {
         .env_remove("CARGO_TARGET_DIR")
         .stderr(std::process::Stdio::inherit())
         .output()?;
-    let said = String::from_utf8(output.stdout)?;
+    let lines = String::from_utf8(output.stdout)?;
     ensure!(
         output.status.success(),
         "the build in {} failed",
         clone.display()
     );
-    said.lines().next().map(str::to_owned).context("a digest")
+    lines.lines().next().map(str::to_owned).context("a digest")
 }

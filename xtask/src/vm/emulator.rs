@@ -92,7 +92,7 @@ impl Emulator {
 
     /// Whether the programs run, and QEMU is one that works.
     fn check(&self) -> Result<()> {
-        let version = said(self.qemu().arg("--version"))?;
+        let version = output_of(self.qemu().arg("--version"))?;
         let major = version
             .split_once("version ")
             .and_then(|(_, rest)| rest.split('.').next()?.parse::<u32>().ok());
@@ -102,12 +102,12 @@ impl Emulator {
             version.lines().next().unwrap_or_default()
         );
         let words = self.virtiofsd();
-        said(Command::new(&words[0]).args(&words[1..]).arg("--version"))?;
+        output_of(Command::new(&words[0]).args(&words[1..]).arg("--version"))?;
         Ok(())
     }
 }
 
-fn said(command: &mut Command) -> Result<String> {
+fn output_of(command: &mut Command) -> Result<String> {
     let output = command
         .output()
         .with_context(|| format!("cannot run {}", command.get_program().display()))?;

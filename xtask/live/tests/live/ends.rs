@@ -48,12 +48,12 @@ fn a_process_without_fix_is_waited_for_and_its_end_is_no_error() {
     drop(sleeper);
     let outcome = agent.finish(END_LIMIT).expect("the agent ends");
     assert!(outcome.status.success(), "{}", outcome.status);
-    let said = outcome
+    let note = outcome
         .stderr
         .iter()
         .any(|line| line.contains("no FIX session"));
     assert!(
-        said,
+        note,
         "it did not say that there is no FIX session: {:?}",
         outcome.stderr
     );

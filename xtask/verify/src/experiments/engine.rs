@@ -29,7 +29,7 @@ pub(super) const ENGINE: Experiment = Experiment {
     run,
 };
 
-/// The engine misses a message, asks for it, and keeps what came after it: its calls do not follow
+/// The engine misses a message, asks for it, and retains what came after it: its calls do not follow
 /// the reads. No message may be given another one's call.
 pub(super) const GAP: Experiment = Experiment {
     name: "engine-gap",
@@ -194,8 +194,8 @@ fn gap(run: &EngineRun) -> Result<ResultRow> {
         .filter(|&&ns| ns < -SLACK_NS)
         .count();
     row.remarks.push(format!(
-        "{} messages whose calls could not be distinguished end with their read; the engine kept {early} of \
-         them longer",
+        "{} messages whose calls could not be distinguished end with their read; the engine was \
+         through with {early} of them later",
         others.len(),
     ));
     Ok(row)

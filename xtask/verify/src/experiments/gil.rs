@@ -113,16 +113,16 @@ fn case(
     if rival == Rival::Bytecode {
         blamed.checks.push(hand_overs(found, truth));
     }
-    let said = |of: WaitTotals| {
+    let holds = |of: WaitTotals| {
         let (held, all) = (of.holds_ns as f64 / 1e9, of.waits_ns as f64 / 1e9);
         format!("{} of {}, {held:.3} s of {all:.3} s", of.holds, of.waits)
     };
     blamed.remarks.push(format!(
         "uninterruptible holds among the waits: {}; by its clock {}; by its rival's calls {}; the rival was \
          without a CPU for {:.3} s",
-        said(found),
-        said(truth.by_clock),
-        said(truth.by_calls),
+        holds(found),
+        holds(truth.by_clock),
+        holds(truth.by_calls),
         truth.holder.run_delay_ns as f64 / 1e9,
     ));
     let marks = &mut run.truth.victim.marks;

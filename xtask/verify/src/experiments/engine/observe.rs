@@ -59,7 +59,7 @@ impl EngineCase {
     }
 }
 
-/// What all sides said.
+/// The logs of all sides, and the agent's output.
 #[derive(Debug)]
 pub(super) struct EngineRun {
     /// What was run.
