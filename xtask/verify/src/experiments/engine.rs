@@ -29,8 +29,8 @@ pub(super) const ENGINE: Experiment = Experiment {
     run,
 };
 
-/// The engine misses a message, asks for it, and retains what came after it: its calls do not follow
-/// the reads. No message may be given another one's call.
+/// The engine misses a message, asks for it, and retains what came after it: its calls do not
+/// follow the reads. No message may be given another one's call.
 pub(super) const GAP: Experiment = Experiment {
     name: "engine-gap",
     about: "a message is lost on its way to QuickFIX",

@@ -22,8 +22,8 @@ pub(super) const EVERYTHING: Experiment = Experiment {
 };
 
 const RATE: f64 = 60.0;
-/// The throttled time of the cgroup from which on its quota must be blamed: the victim's reader uses
-/// most of the quota.
+/// The throttled time of the cgroup from which on its quota must be blamed: the victim's reader
+/// uses most of the quota.
 const MIN_THROTTLED_NS: u64 = 20_000_000;
 const PARTS: [&str; 4] = ["lock_wait", "blocked", compare::RUNNABLE, "on_cpu"];
 

@@ -54,7 +54,8 @@ fn gil(context: &Context<'_>) -> Result<Vec<ResultRow>> {
     Ok(rows.concat())
 }
 
-/// Waits that are no uninterruptible holds take about a switch interval: the request, then the next bytecode.
+/// Waits that are no uninterruptible holds take about a switch interval: the request, then the next
+/// bytecode.
 fn hand_overs(found: WaitTotals, truth: GilTruth) -> BarCheck {
     let (time, number) = (found.waits_ns - found.holds_ns, found.waits - found.holds);
     let mean = time as f64 / number as f64;
