@@ -1,10 +1,8 @@
 //! The aftermath of waits: run-queue and CPU time that a thread would not have had without them.
 
-use std::collections::HashMap;
-
 use agent_common::{RunQueueWait, ThreadState};
 
-use super::ledger::Ledger;
+use super::ledger_table::LedgerTable;
 use crate::domain::{Aftermath, CulpritId, Part};
 
 /// Ledgers need a culprit; here it stands for the wait before.
@@ -13,13 +11,15 @@ const WAIT_BEFORE: CulpritId = CulpritId(1);
 /// Aftermath by thread and kind of the wait before. [`Part::OnCpu`] stands for the retries within
 /// lock waits.
 #[derive(Debug, Default)]
-pub(super) struct AftermathLedgers(HashMap<(u32, Part), Ledger>);
+pub(super) struct AftermathLedgers {
+    pub(super) ledgers: LedgerTable,
+}
 
 impl AftermathLedgers {
     /// A wait for a CPU is over, of which the thread was not throttled for `ns`.
     pub(super) fn run_queue_wait(&mut self, wait: &RunQueueWait, ns: u64) {
         if let Some(before) = wait_before(wait) {
-            let ledger = self.0.entry((wait.tid, before)).or_default();
+            let ledger = self.ledgers.ledger(wait.tid, before);
             ledger.add(WAIT_BEFORE, wait.from_ns, wait.to_ns, ns);
         }
     }
@@ -29,7 +29,7 @@ impl AftermathLedgers {
     pub(super) fn lock_retry(&mut self, tid: u32, from: u64, to: u64) {
         let run_queue = self.between(tid, Part::LockWait, from, to);
         let ran = to.saturating_sub(from).saturating_sub(run_queue);
-        let ledger = self.0.entry((tid, Part::OnCpu)).or_default();
+        let ledger = self.ledgers.ledger(tid, Part::OnCpu);
         ledger.add(WAIT_BEFORE, from, to, ran);
     }
 
@@ -45,24 +45,9 @@ impl AftermathLedgers {
     }
 
     fn between(&self, tid: u32, part: Part, from: u64, to: u64) -> u64 {
-        let ledger = self.0.get(&(tid, part));
+        let ledger = self.ledgers.get(tid, part);
         let shares = ledger.map_or_else(Vec::new, |ledger| ledger.between(from, to));
         shares.iter().map(|share| share.ns).sum()
-    }
-
-    pub(super) fn tids(&self) -> impl Iterator<Item = u32> + '_ {
-        self.0.keys().map(|&(tid, _)| tid)
-    }
-
-    pub(super) fn forget_before(&mut self, before: u64) {
-        self.0.retain(|_, ledger| {
-            ledger.forget_before(before);
-            !ledger.is_empty()
-        });
-    }
-
-    pub(super) fn thread_ended(&mut self, tid: u32) {
-        self.0.retain(|&(of, _), _| of != tid);
     }
 }
 

@@ -1,14 +1,14 @@
 //! Charging messages with the waits that fell into their ages.
 
-use std::collections::HashMap;
-
-use super::ledger::{Ledger, LedgerShare};
+use super::{ledger::LedgerShare, ledger_table::LedgerTable};
 use crate::domain::{Charge, Message, Part, Stage, Wait};
 
 /// The waits of all tracked threads, by thread and part: waits of one part end one after the other,
 /// but the record of a lock wait of many sleeps comes after the run-queue waits in between.
 #[derive(Debug, Default)]
-pub(super) struct WaitLedgers(HashMap<(u32, Part), Ledger>);
+pub(super) struct WaitLedgers {
+    pub(super) ledgers: LedgerTable,
+}
 
 /// Instants of a message by its split, `CLOCK_MONOTONIC` nanoseconds.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ impl ChargedSpan {
 impl WaitLedgers {
     /// Charges the wait's culprit with `ns` of a stretch of it.
     pub(super) fn add(&mut self, wait: &Wait, from: u64, to: u64, ns: u64) {
-        let ledger = self.0.entry((wait.tid, wait.part)).or_default();
+        let ledger = self.ledgers.ledger(wait.tid, wait.part);
         ledger.add(wait.culprit, from, to, ns);
     }
 
@@ -45,7 +45,7 @@ impl WaitLedgers {
     /// which it was held back.
     pub(super) fn charge(&self, message: &mut Message, span: ChargedSpan) {
         for part in Part::ALL {
-            let Some(ledger) = self.0.get(&(message.tid, part)) else {
+            let Some(ledger) = self.ledgers.get(message.tid, part) else {
                 continue;
             };
             let matrix = message.split.matrix();
@@ -67,21 +67,6 @@ impl WaitLedgers {
                 charge_held_back(&mut message.charges, part, capped(before, held_back));
             }
         }
-    }
-
-    pub(super) fn tids(&self) -> impl Iterator<Item = u32> + '_ {
-        self.0.keys().map(|&(tid, _)| tid)
-    }
-
-    pub(super) fn forget_before(&mut self, before: u64) {
-        self.0.retain(|_, ledger| {
-            ledger.forget_before(before);
-            !ledger.is_empty()
-        });
-    }
-
-    pub(super) fn thread_ended(&mut self, tid: u32) {
-        self.0.retain(|&(of, _), _| of != tid);
     }
 }
 

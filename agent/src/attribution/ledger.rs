@@ -120,7 +120,7 @@ impl Ledger {
         Some(slot)
     }
 
-    /// The shares of `from..to`, those of 0 left out.
+    /// The shares of `from..to` that are not 0.
     pub(super) fn between(&self, from: u64, to: u64) -> Vec<LedgerShare> {
         let mut sums = vec![0u64; self.slots.len()];
         if from < to {

@@ -12,6 +12,7 @@ mod charging;
 mod cpu_turns;
 mod culprits;
 mod ledger;
+mod ledger_table;
 mod releasers;
 mod run_queue;
 mod sleeps;

@@ -37,13 +37,14 @@ struct ClippedTurn {
     tgid: u32,
     from: u64,
     ns: u64,
-    /// Time of it for which the waiter was throttled, nanoseconds; `None` when not known.
+    /// Time of it for which the waiter was throttled, nanoseconds; `None` where it was not
+    /// observed.
     throttled_ns: Option<u64>,
 }
 
 /// The shares of the threads that ran while the waiter was runnable and not throttled, piece by
-/// piece in order. They sum to the unthrottled length of the wait at most: turns that are not known
-/// are missing.
+/// piece in order. They sum to the unthrottled length of the wait at most: turns that were not
+/// recorded are missing.
 pub(super) fn shares(wait: &RunQueueWait, history: &TurnHistory) -> Vec<RunnerShare> {
     let length = wait.to_ns.saturating_sub(wait.from_ns);
     let throttled = wait.throttled_ns.min(length);
@@ -96,11 +97,11 @@ struct UnplacedThrottling {
 
 impl UnplacedThrottling {
     fn of(turns: &[ClippedTurn], length: u64, throttled: u64) -> Self {
-        let known: u64 = turns.iter().map(|turn| turn.ns).sum();
+        let in_turns: u64 = turns.iter().map(|turn| turn.ns).sum();
         let placed: u64 = turns.iter().filter_map(|turn| turn.throttled_ns).sum();
         let unmarked = turns.iter().filter(|turn| turn.throttled_ns.is_none());
         let unmarked: u64 = unmarked.map(|turn| turn.ns).sum();
-        let within = unmarked + length.saturating_sub(known);
+        let within = unmarked + length.saturating_sub(in_turns);
         Self {
             within,
             throttled: throttled.saturating_sub(placed).min(within),
@@ -133,8 +134,8 @@ fn turns(wait: &RunQueueWait, history: &TurnHistory) -> Vec<ClippedTurn> {
             throttled_ns: same_queue.then(|| ns.min(u64::from(turn.throttled_ns))),
         }
     };
-    // The number and the begin of the turn that comes next. A turn whose predecessor is missing has
-    // no known begin, and nobody is charged with it.
+    // The number and the begin of the turn that comes next. The begin of a turn whose predecessor is
+    // missing is unknown: such a turn is not charged.
     let mut expected = Some((wait.first_turn, wait.from_ns));
     let mut turns = Vec::new();
     for (number, turn) in history.between(wait.cpu, wait.first_turn, wait.next_turn) {
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn throttled_time_without_a_turn_goes_to_the_turn_that_does_not_know() {
+    fn unplaced_throttled_time_goes_to_the_turn_without_a_throttled_time() {
         let turns = [turn(1, 1_100, None), turn(2, 1_600, Some(400))];
         assert_eq!(runners(&wait(480, &turns)), [(1, 20), (2, 100)]);
         // The turns read the throttled time of another queue.
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn throttled_time_without_a_turn_is_spread_in_proportion() {
+    fn unplaced_throttled_time_is_spread_in_proportion() {
         let turns = [turn(1, 1_100, None), turn(2, 1_400, None)];
         assert_eq!(runners(&wait(100, &turns)), [(1, 75), (2, 225)]);
     }
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_without_a_known_begin_is_not_charged() {
+    fn a_turn_whose_begin_is_unknown_is_not_charged() {
         let mut record = wait(0, &[turn(18, 1_500, Some(0)), turn(19, 1_600, Some(0))]);
         record.first_turn = 3;
         record.next_turn = 18;

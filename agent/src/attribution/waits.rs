@@ -41,8 +41,8 @@ pub struct Attribution {
 }
 
 impl Attribution {
-    /// A sleep of a lock wait or of a blocking call is over. Emits the wait when it is over with it,
-    /// after the samples of the lock's holder.
+    /// A sleep of a lock wait or of a blocking call is over. When the wait is over with it, emits the
+    /// samples of the lock's holder and then the wait.
     pub fn sleep_ended(
         &mut self,
         record: &SleepEnded,
@@ -259,13 +259,14 @@ impl Attribution {
     pub fn forget_before(&mut self, now: u64) {
         let before = now.saturating_sub(RETENTION_NS);
         self.turns.forget_before(before);
-        self.waits.forget_before(before);
-        self.aftermath.forget_before(before);
+        self.waits.ledgers.forget_before(before);
+        self.aftermath.ledgers.forget_before(before);
     }
 
     /// The threads of which something is retained; a thread may appear several times.
     pub fn tids(&self) -> impl Iterator<Item = u32> + '_ {
-        let tids = self.waits.tids().chain(self.aftermath.tids());
+        let (waits, aftermath) = (&self.waits.ledgers, &self.aftermath.ledgers);
+        let tids = waits.tids().chain(aftermath.tids());
         tids.chain(self.sleeps.tids())
     }
 
@@ -277,8 +278,8 @@ impl Attribution {
 
     /// A tracked thread has ended.
     pub fn thread_ended(&mut self, tid: u32) {
-        self.waits.thread_ended(tid);
-        self.aftermath.thread_ended(tid);
+        self.waits.ledgers.thread_ended(tid);
+        self.aftermath.ledgers.thread_ended(tid);
         self.sleeps.thread_ended(tid);
         self.candidates.thread_ended(tid);
     }

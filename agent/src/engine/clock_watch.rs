@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_simulated_step_is_told_once_and_not_early() {
+    fn a_simulated_step_is_reported_once_and_not_early() {
         run(async {
             let at = SystemClocks.monotonic() + 20_000_000;
             let step = RunClocks::Stepped(SteppedClocks {

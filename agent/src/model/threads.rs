@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_two_are_kept() {
+    fn the_latest_two_are_retained() {
         let mut threads = ThreadReadings::default();
         for (second, ns) in [(1, 10), (2, 30), (4, 70)] {
             threads.add(at(second), &thread(1, 2, ns));

@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, mem};
 
 use super::Collector;
-use crate::pipeline::Sink as _;
 
 /// What the next clean-up needs.
 #[derive(Debug, Default)]
@@ -58,15 +57,8 @@ impl Collector {
             }
         };
         let now = self.clock.moment();
-        let mut publication = self.publisher.begin();
-        let (attribution, host) = (&self.attribution, &self.host);
-        let (processes, samplers) = (&mut self.processes, &mut self.samplers);
-        self.sockets
-            .retain_sockets(&open, now.monotonic_ns, &mut |update| {
-                if processes.admits(&update, host) {
-                    samplers.forget_ended(&update);
-                    publication.publish(now, attribution.with_charges(update));
-                }
-            });
+        self.close_sockets(now, |sockets, emit| {
+            sockets.retain_sockets(&open, now.monotonic_ns, emit);
+        });
     }
 }

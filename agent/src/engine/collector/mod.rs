@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod health;
+mod intake;
 mod processes;
 mod sampling;
 
@@ -12,7 +13,7 @@ use agent_common::{ThreadState, receive_flags};
 use crate::{
     attribution::Attribution,
     clock::{RunClocks, UtcClock},
-    domain::Update,
+    domain::{Moment, Update},
     events::Event,
     host::Host,
     join::{SocketFilter, SocketTable},
@@ -28,6 +29,7 @@ use crate::{
 use super::config::Config;
 use cleanup::Cleanup;
 use health::HealthReport;
+use intake::Intake;
 use processes::FollowedProcesses;
 use sampling::Samplers;
 
@@ -134,12 +136,15 @@ impl Collector {
                 Ok(event) => {
                     wants_syscalls |= wants_syscall_entries(&event);
                     let exited = exited_thread(&event);
-                    sockets.handle(event, clock, &mut |update| {
-                        if processes.admits(&update, host) {
-                            samplers.forget_ended(&update);
-                            publish(attribution.with_charges(update));
-                        }
-                    });
+                    let mut intake = Intake {
+                        processes,
+                        samplers,
+                        attribution,
+                        host,
+                        now,
+                        publication: &mut publication,
+                    };
+                    sockets.handle(event, clock, &mut |update| intake.publish(update));
                     if let Some(tid) = exited {
                         attribution.thread_ended(tid);
                         samplers.thread_ended(tid);
@@ -193,17 +198,28 @@ impl Collector {
     pub(super) fn end(&mut self) -> Result<Summary, OutputError> {
         self.report_health();
         let now = self.clock.moment();
-        let mut publication = self.publisher.begin();
-        let (attribution, host) = (&self.attribution, &self.host);
-        let (processes, samplers) = (&mut self.processes, &mut self.samplers);
-        self.sockets.close_all(now.monotonic_ns, &mut |update| {
-            if processes.admits(&update, host) {
-                samplers.forget_ended(&update);
-                publication.publish(now, attribution.with_charges(update));
-            }
+        self.close_sockets(now, |sockets, emit| {
+            sockets.close_all(now.monotonic_ns, emit);
         });
-        drop(publication);
         self.publisher.end(now)
+    }
+
+    /// Publishes what follows from the end of sockets, which `close` closes.
+    fn close_sockets(
+        &mut self,
+        now: Moment,
+        close: impl FnOnce(&mut SocketTable, &mut dyn FnMut(Update)),
+    ) {
+        let mut publication = self.publisher.begin();
+        let mut intake = Intake {
+            processes: &mut self.processes,
+            samplers: &mut self.samplers,
+            attribution: &self.attribution,
+            host: &self.host,
+            now,
+            publication: &mut publication,
+        };
+        close(&mut self.sockets, &mut |update| intake.publish(update));
     }
 
     /// Writes the summary.
