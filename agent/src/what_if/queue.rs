@@ -27,9 +27,12 @@ impl ReplayQueue {
     /// handed off together, the others once they are readable.
     pub(super) fn serve(&mut self, scenario: Scenario, group: &HandOffGroup<'_>) {
         let mut stall = scenario.remaining_ns(&group.stall);
-        let work = i128::from(scenario.remaining_ns(&group.work));
+        let work = scenario.remaining_ns(&group.work);
         let all = group.messages.len();
-        let work_for = |n: usize| (work * n as i128 / all as i128) as i64;
+        // Equal shares, and the nanoseconds that are left over go to the first messages: with less
+        // work no message has a larger share.
+        let (share, rest) = (work / all as i64, work % all as i64);
+        let work_for = |n: usize| share * n as i64 + rest.min(n as i64);
         let mut done = 0;
         while done < all {
             let begin = self.free_at.max(group.messages[done].readable) + stall;

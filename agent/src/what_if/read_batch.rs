@@ -48,26 +48,36 @@ pub(super) struct HandOffGroup<'a> {
 
 impl ReadBatch {
     /// Calls `serve` for every group in the order of hand-off. `done` is when the reader was done
-    /// with the batch before, `before` what this receive call has cost so far.
+    /// with the batches before, `before` what this receive call has cost so far. Returns what it
+    /// has cost with this batch.
+    ///
+    /// The reader does one thing at a time: where it reads again before it has handed off what it
+    /// read before, only the time after `done` is for this batch. Only the split of the time since
+    /// the receive call is known; the rest of it is taken to have the same proportions.
     pub(super) fn groups(
         &mut self,
         done: Option<i64>,
         before: &ReaderTime,
         mut serve: impl FnMut(&HandOffGroup<'_>),
-    ) {
+    ) -> ReaderTime {
         let mut stall = self.stall(done);
         // With --handoff, messages that the session layer handles itself are handed off last.
         self.messages.sort_by_key(|m| m.handed_off);
         let mut spent = *before;
         for messages in self.messages.chunk_by(|a, b| a.handed_off == b.handed_off) {
-            let work = messages[0].in_app.since(&spent);
+            let mut work = messages[0].in_app.since(&spent);
             spent.add(&work);
+            let since_done = done.map_or(i64::MAX, |done| messages[0].handed_off - done);
+            if work.total() > since_done {
+                work = work.scaled_to(since_done.max(0));
+            }
             serve(&HandOffGroup {
                 stall: std::mem::take(&mut stall),
                 work,
                 messages,
             });
         }
+        spent
     }
 
     /// What the reader did for the batch before it was received: since the arrival of the first

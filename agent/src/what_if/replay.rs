@@ -24,7 +24,7 @@ pub(crate) struct WhatIfReplay {
     pending: Option<ReadBatch>,
     /// The hand-off of the message before.
     previous_end: Option<i64>,
-    /// The last hand-off of the batch before.
+    /// The last hand-off of the batches before.
     batch_end: Option<i64>,
     /// The receive call of the batch before, and what the reader did for it after its return.
     previous_call: Option<(i64, ReaderTime)>,
@@ -119,8 +119,7 @@ impl WhatIfReplay {
             Some((received, spent)) if *received == batch.received => *spent,
             _ => ReaderTime::default(),
         };
-        let mut after = before;
-        batch.groups(self.batch_end, &before, |group| {
+        let after = batch.groups(self.batch_end, &before, |group| {
             for (scenario, queue) in Scenario::ALL[1..].iter().zip(&mut self.changed) {
                 let differs = [&group.stall, &group.work]
                     .into_iter()
@@ -133,14 +132,16 @@ impl WhatIfReplay {
                 }
             }
             self.as_it_was.serve(Scenario::AsItWas, group);
-            after.add(&group.work);
             for spent in [&mut self.spent_total, &mut self.spent_interval] {
                 spent.add(&group.stall);
                 spent.add(&group.work);
             }
         });
         self.previous_call = Some((batch.received, after));
-        self.batch_end = batch.messages.last().map(|m| m.handed_off);
+        // `None` is less than any instant.
+        self.batch_end = self
+            .batch_end
+            .max(batch.messages.last().map(|m| m.handed_off));
     }
 
     fn what_if(

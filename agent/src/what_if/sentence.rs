@@ -25,6 +25,11 @@ pub fn sentence(what_if: &WhatIf, gil: bool) -> String {
         .filter(|ages| what_if.helps(ages.scenario))
         .collect();
     better.sort_by_key(|ages| ages.age.p99_ns);
+    let (replayed, measured) = (as_it_was.p99_ns, what_if.measured.p99_ns);
+    let is_faithful = is_faithful(replayed, measured);
+    // What the replay predicts is compared with what it gives for the unchanged run where that is
+    // not what was measured.
+    let today = if is_faithful { measured } else { replayed };
     let mut clauses: Vec<String> = Vec::new();
     for ages in better.iter().take(MAX_SCENARIOS) {
         let mut text = format!(
@@ -33,10 +38,7 @@ pub fn sentence(what_if: &WhatIf, gil: bool) -> String {
             HumanDuration::from(ages.age.p99_ns)
         );
         if clauses.is_empty() {
-            text.push_str(&format!(
-                " instead of {}",
-                HumanDuration::from(what_if.measured.p99_ns)
-            ));
+            text.push_str(&format!(" instead of {}", HumanDuration::from(today)));
         }
         clauses.push(text);
     }
@@ -46,12 +48,19 @@ pub fn sentence(what_if: &WhatIf, gil: bool) -> String {
     if !what_if.helps(Scenario::MoreCpu) {
         clauses.push(format!("{} no change", phrase(Scenario::MoreCpu)));
     }
-    let (replayed, measured) = (as_it_was.p99_ns as f64, what_if.measured.p99_ns as f64);
-    if replayed < FAITHFUL_RATIO * measured || replayed * FAITHFUL_RATIO > measured {
+    if !is_faithful {
         clauses.push(format!(
-            "the replay is inaccurate here: with no difference at all it gives p99 {}",
-            HumanDuration::from(as_it_was.p99_ns)
+            "the replay is inaccurate here: with no difference at all it gives p99 {}, and {} was \
+             measured",
+            HumanDuration::from(replayed),
+            HumanDuration::from(measured)
         ));
     }
     clauses.join("; ")
+}
+
+/// Whether a replay without any difference gives about the age that was measured.
+fn is_faithful(replayed_ns: i64, measured_ns: i64) -> bool {
+    let (replayed, measured) = (replayed_ns as f64, measured_ns as f64);
+    replayed >= FAITHFUL_RATIO * measured && replayed * FAITHFUL_RATIO <= measured
 }
