@@ -5,7 +5,6 @@ mod logger;
 
 use std::{error::Error, process::ExitCode};
 
-use clap::Parser as _;
 use cli::{Cli, Command};
 use tag52::{
     engine::{self, Config, RunError},
@@ -19,7 +18,7 @@ use tag52::{
 const BAD_USE: u8 = 2;
 
 fn main() -> ExitCode {
-    let Cli { command, logging } = Cli::parse();
+    let Cli { command, logging } = Cli::read();
     if let Err(error) = logger::install(logging) {
         return failed(&error, false);
     }

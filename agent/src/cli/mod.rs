@@ -8,11 +8,12 @@ mod tests;
 mod values;
 mod watch;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 
 pub(crate) use live::{RecordCommand, RunCommand, TopCommand};
 pub(crate) use logging::{LogFormat, Logging};
 pub(crate) use recordings::{ExportCommand, ReplayCommand};
+use watch::Watch;
 
 /// Says where the age of a FIX message comes from: network, run queue, throttling, locks, blocking
 /// calls.
@@ -40,4 +41,22 @@ pub(crate) enum Command {
     Replay(ReplayCommand),
     /// Convert a recording to a trace for the Perfetto UI; needs no root.
     Export(ExportCommand),
+}
+
+impl Cli {
+    /// Reads the command line of this process; where it is wrong, says so and exits.
+    pub(crate) fn read() -> Self {
+        let cli = Self::parse();
+        let watch = match &cli.command {
+            Command::Run(run) => Some(&run.watch),
+            Command::Top(top) => Some(&top.watch),
+            Command::Record(record) => Some(&record.run.watch),
+            Command::Replay(_) | Command::Export(_) => None,
+        };
+        if let Some(text) = watch.and_then(Watch::contradiction) {
+            let text = format!("{text}\n\nFor more information, try '--help'.\n");
+            clap::Error::raw(ErrorKind::ArgumentConflict, text).exit();
+        }
+        cli
+    }
 }

@@ -152,6 +152,19 @@ pub(crate) enum KubeUse {
 }
 
 impl Select {
+    /// The flags that are given.
+    fn flags(&self) -> Vec<&'static str> {
+        let given = [
+            ("--comm", !self.comm.is_empty()),
+            ("--cmdline", !self.cmdline.is_empty()),
+            ("--cgroup", !self.cgroup.is_empty()),
+            ("--namespace", !self.namespace.is_empty()),
+            ("--pod-selector", !self.pod_selector.is_empty()),
+        ];
+        let given = given.into_iter().filter(|(_, is_given)| *is_given);
+        given.map(|(flag, _)| flag).collect()
+    }
+
     fn selector(self) -> ProcessSelector {
         ProcessSelector {
             comms: self.comm,
@@ -180,6 +193,19 @@ impl KubeArguments {
 }
 
 impl Watch {
+    /// What is wrong with the flags together, and what to write instead. clap drops `requires =
+    /// "all"` where `--pid` is given, which conflicts with it.
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        let flags = self.select.flags().join(", ");
+        if self.all || flags.is_empty() {
+            return None;
+        }
+        Some(format!(
+            "{flags} cannot be used with --pid, only with --all: write --all in place of --pid to \
+             watch the processes that match, or omit {flags} to watch the given processes"
+        ))
+    }
+
     /// The configuration of a run that shows and records this.
     pub(crate) fn config(
         self,
