@@ -2,7 +2,7 @@
 //! an API server that is not always of help.
 
 #[expect(dead_code, reason = "the agent's own tests use the rest of it")]
-#[path = "../../../../agent/tests/kube/server.rs"]
+#[path = "../../../../agent/tests/kube/server/mod.rs"]
 mod server;
 #[path = "../../../../agent/tests/tls/mod.rs"]
 mod tls;
