@@ -48,7 +48,9 @@ fn later(m: &mut Message, ns: i64) {
     m.handed_off_at = m.handed_off_at.wrapping_add_signed(ns);
 }
 
-/// Twelve seconds of the incident: ages rise, the thread waits for a lock, the CPU limit is far.
+/// Twelve seconds of the incident: ages rise, the thread waits for a lock, the CPU limit is far. Most
+/// of what a message waits for is the messages before it, of which each needs 400 us of CPU once it
+/// has been received.
 pub(crate) fn incident() -> Model {
     let mut model = Model::at_zero();
     // A name that would clear a terminal.
@@ -77,7 +79,8 @@ pub(crate) fn incident_second(model: &mut Model, second: u64) {
             (Stage::InFlight, Part::Network, 100_000),
             (Stage::HeldBack, Part::LockWait, age / 2),
             (Stage::Queued, Part::LockWait, age * 3 / 10),
-            (Stage::InApp, Part::OnCpu, age / 5),
+            (Stage::Queued, Part::OnCpu, age / 5 - 400_000),
+            (Stage::InApp, Part::OnCpu, 400_000),
         ];
         let mut m = message(&session(0), second * 45 + seq, &cells);
         m.charges = [(1, 7), (2, 1)]

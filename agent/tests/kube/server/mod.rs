@@ -10,7 +10,6 @@ mod pod;
 mod state;
 
 use std::{
-    collections::BTreeMap,
     io::Write as _,
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard},
