@@ -1,6 +1,6 @@
 //! How many sessions have room for series of their own.
 
-use super::contract::{series_of_the_agent, series_per_session};
+use super::families::{series_of_the_agent, series_per_session};
 
 /// The default limit of series: room for 67 sessions.
 pub const MAX_SERIES: u64 = 20_000;

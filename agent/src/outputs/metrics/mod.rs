@@ -1,6 +1,6 @@
 //! The metrics: the model's figures in the formats of those who collect them.
 //!
-//! [`contract`] is the one list of all metrics; the exposition and its documentation are made from
+//! [`families`] is the one list of all metrics; the exposition and its documentation are made from
 //! it. [`snapshot`] copies the model's figures ([`group`]: sessions with the same labels added up)
 //! and emits them point by point ([`points`]) to a format: [`openmetrics`], [`text`], [`protobuf`],
 //! and OTLP beside this module. There is no second store: the series of ended sessions vanish with
@@ -11,7 +11,7 @@
 //! `tag52_negative_in_flight_seconds_total`. The first minus the second is the summed age.
 
 mod budget;
-mod contract;
+mod families;
 mod exposition;
 mod figures;
 mod format;

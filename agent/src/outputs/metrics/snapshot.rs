@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
-    contract::{ENTRIES, Source},
+    families::{ENTRIES, Source},
     figures::{AgentFigures, ReaderProcess, reader_processes},
     group::{SessionGroup, session_groups},
     labels::BaseLabels,

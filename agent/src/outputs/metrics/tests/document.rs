@@ -1,10 +1,10 @@
-//! `docs/metrics.md`, from the contract.
+//! `docs/metrics.md`, from the metric families.
 
 use std::fmt::Write as _;
 
 use super::super::{
     MAX_SERIES, MetricKind,
-    contract::{ENTRIES, Entry, Source, series_of_the_agent, series_per_session},
+    families::{ENTRIES, Entry, Source, series_of_the_agent, series_per_session},
     labels::{PROCESS_LABELS, SESSION_LABELS},
     metric::{Label, Unit},
     sessions_within,

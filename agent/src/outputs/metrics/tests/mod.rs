@@ -1,7 +1,7 @@
 //! Tests of the expositions of whole models.
 
 mod busy;
-mod contract;
+mod families;
 mod cost;
 mod document;
 mod formats;

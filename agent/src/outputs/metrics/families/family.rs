@@ -1,4 +1,4 @@
-//! One entry of the contract: a metric and where its values come from.
+//! One family: a metric and where its values come from.
 
 use crate::outputs::metrics::{
     figures::{AgentFigures, ReaderProcess},

@@ -1,6 +1,6 @@
 //! What was read of a session: messages, exclusions, windows, lock waits, the tap.
 
-use super::entry::{Entry, Source};
+use super::family::{Entry, Source};
 use crate::{
     domain::ExclusionReason,
     outputs::metrics::{

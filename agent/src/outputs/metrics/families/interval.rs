@@ -1,6 +1,6 @@
 //! The metrics of the latest interval, and the identity of a session.
 
-use super::entry::{Entry, Source};
+use super::family::{Entry, Source};
 use crate::{
     outputs::metrics::metric::{Unit, label},
     verdict::Cause,

@@ -1,11 +1,11 @@
-//! Every metric of the contract has its series, with the figures of its source.
+//! Every metric family has its series, with the figures of its source.
 
 use std::sync::{Arc, Mutex};
 
 use super::{
     super::{
         ExportOutcome, Exposition, ExpositionFormat, MetricKind, OutputStatus,
-        contract::{ENTRIES, series_of_the_agent, series_per_session},
+        families::{ENTRIES, series_of_the_agent, series_per_session},
     },
     busy_model, close, exposed, parse,
 };

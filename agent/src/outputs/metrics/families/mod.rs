@@ -1,13 +1,13 @@
-//! The contract: every metric that is published.
+//! The metric families: every metric that is published, with its kind, unit and help.
 
 mod agent;
 mod ages;
 mod cpu;
-mod entry;
+mod family;
 mod interval;
 mod stream;
 
-pub(super) use entry::{Entry, Source};
+pub(super) use family::{Entry, Source};
 
 /// All entries, in the order in which they are written. The metrics of the series come last, as
 /// they count those before them.

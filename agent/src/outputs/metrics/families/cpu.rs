@@ -1,6 +1,6 @@
 //! The CPU limits and CPU use of the processes that read sessions.
 
-use super::entry::{Entry, Source};
+use super::family::{Entry, Source};
 use crate::outputs::metrics::{metric::Unit, points::seconds};
 
 const UNLIMITED: &str = "without a limit";

@@ -1,6 +1,6 @@
 //! The metrics of the agent itself: losses, probes, limits, own use.
 
-use super::entry::{Entry, Source};
+use super::family::{Entry, Source};
 use crate::{
     domain::Availability,
     outputs::metrics::{

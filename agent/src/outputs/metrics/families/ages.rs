@@ -1,6 +1,6 @@
 //! The ages, and how they split into stages, parts and culprits.
 
-use super::entry::{Entry, Source};
+use super::family::{Entry, Source};
 use crate::{
     domain::{Part, Stage},
     outputs::metrics::{
