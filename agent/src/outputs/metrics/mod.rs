@@ -11,8 +11,8 @@
 //! `tag52_negative_in_flight_seconds_total`. The first minus the second is the summed age.
 
 mod budget;
-mod families;
 mod exposition;
+mod families;
 mod figures;
 mod format;
 mod group;

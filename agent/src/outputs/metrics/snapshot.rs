@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
-    families::{ENTRIES, Source},
+    families::{FAMILIES, Source},
     figures::{AgentFigures, ReaderProcess, reader_processes},
     group::{SessionGroup, session_groups},
     labels::BaseLabels,
@@ -37,9 +37,9 @@ impl MetricsSnapshot {
         let no_labels = BaseLabels::default();
         let node = self.agent.status.node();
         let mut series = 0;
-        for entry in ENTRIES.iter().copied().flatten() {
-            let mut points = PointEmitter::new(&entry.metric, sink, &no_labels, &mut series, node);
-            match entry.source {
+        for family in FAMILIES.iter().copied().flatten() {
+            let mut points = PointEmitter::new(&family.metric, sink, &no_labels, &mut series, node);
+            match family.source {
                 Source::Session(put) => {
                     for group in &self.groups {
                         points.set_base(&group.labels, group.since_ns);

@@ -1,6 +1,6 @@
 //! The metrics of the agent itself: losses, probes, limits, own use.
 
-use super::family::{Entry, Source};
+use super::family::{Family, Source};
 use crate::{
     domain::Availability,
     outputs::metrics::{
@@ -15,8 +15,8 @@ const PROBE: Label = label("probe", "the name of the probe");
 const NO_API: &str = "when the Kubernetes API is not used";
 const UNKNOWN: &str = "when it cannot be read";
 
-pub(super) static ENTRIES: [Entry; 22] = [
-    Entry::counter(
+pub(super) static FAMILIES: [Family; 22] = [
+    Family::counter(
         "tag52_events_lost_total",
         "Events that did not reach the agent, by kind; the messages they touched have unknown time",
         Source::Agent(|a, points| {
@@ -26,7 +26,7 @@ pub(super) static ENTRIES: [Entry; 22] = [
         }),
     )
     .by(&[KIND], 64),
-    Entry::counter(
+    Family::counter(
         "tag52_anomalies_total",
         "Irregularities that the agent has dealt with, by kind",
         Source::Agent(|a, points| {
@@ -36,7 +36,7 @@ pub(super) static ENTRIES: [Entry; 22] = [
         }),
     )
     .by(&[KIND], 64),
-    Entry::counter(
+    Family::counter(
         "tag52_probe_run_seconds_total",
         "Run time of each probe, from the kernel's statistics",
         Source::Agent(|a, points| {
@@ -48,7 +48,7 @@ pub(super) static ENTRIES: [Entry; 22] = [
     )
     .unit(Unit::Seconds)
     .by(&[PROBE], 64),
-    Entry::counter(
+    Family::counter(
         "tag52_probe_runs_total",
         "Number of runs of each probe",
         Source::Agent(|a, points| {
@@ -58,7 +58,7 @@ pub(super) static ENTRIES: [Entry; 22] = [
         }),
     )
     .by(&[PROBE], 64),
-    Entry::gauge(
+    Family::gauge(
         "tag52_capability",
         "Whether a capability is available on this kernel (1 or 0), and the hook that provides it",
         Source::Agent(|a, points| {
@@ -83,40 +83,40 @@ pub(super) static ENTRIES: [Entry; 22] = [
         ],
         64,
     ),
-    Entry::gauge(
+    Family::gauge(
         "tag52_ring_high_water_bytes",
         "Highest number of bytes found waiting in the ring buffer since the start",
         Source::Agent(|a, points| points.put(a.health.ring_high_water_bytes)),
     )
     .unit(Unit::Bytes),
-    Entry::gauge(
+    Family::gauge(
         "tag52_sessions",
         "Open sessions; those without series of their own count as one",
         Source::Agent(|a, points| points.put(a.open_sessions)),
     ),
-    Entry::gauge(
+    Family::gauge(
         "tag52_processes",
         "Processes that currently read FIX sessions",
         Source::Agent(|a, points| points.put(a.processes)),
     ),
-    Entry::gauge(
+    Family::gauge(
         "tag52_threads",
         "Threads that currently read FIX sessions",
         Source::Agent(|a, points| points.put(a.threads)),
     ),
-    Entry::counter(
+    Family::counter(
         "tag52_sessions_folded_total",
         "Sessions that began when there was no room for their series; they count under \
          sender=other, target=other",
         Source::Agent(|a, points| points.put(a.folded)),
     ),
-    Entry::gauge(
+    Family::gauge(
         "tag52_max_latency_seconds",
         "Age at which the engine or the counterparty refuses messages, as given with --max-latency",
         Source::Agent(|a, points| points.put(a.max_latency.as_secs_f64())),
     )
     .unit(Unit::Seconds),
-    Entry::counter(
+    Family::counter(
         "tag52_discovery_streams_total",
         "TCP streams that discovery has inspected, by outcome",
         Source::Agent(|a, points| {
@@ -135,7 +135,7 @@ pub(super) static ENTRIES: [Entry; 22] = [
         3,
     )
     .absent("without --all"),
-    Entry::gauge(
+    Family::gauge(
         "tag52_kube_up",
         "Whether the agent currently follows the pods of this node in the Kubernetes API (1 or 0)",
         Source::Agent(|a, points| {
@@ -145,7 +145,7 @@ pub(super) static ENTRIES: [Entry; 22] = [
         }),
     )
     .absent(NO_API),
-    Entry::gauge(
+    Family::gauge(
         "tag52_kube_pods",
         "Pods of this node that the agent has learned from the Kubernetes API",
         Source::Agent(|a, points| {
@@ -155,7 +155,7 @@ pub(super) static ENTRIES: [Entry; 22] = [
         }),
     )
     .absent(NO_API),
-    Entry::counter(
+    Family::counter(
         "tag52_kube_errors_total",
         "Failed requests to the Kubernetes API, by kind",
         Source::Agent(|a, points| {
@@ -172,7 +172,7 @@ pub(super) static ENTRIES: [Entry; 22] = [
     )
     .by(&[KIND], MAX_KUBE_ERROR_KINDS as u64)
     .absent(NO_API),
-    Entry::counter(
+    Family::counter(
         "tag52_otlp_exports_total",
         "OTLP exports, by outcome",
         Source::Agent(|a, points| {
@@ -189,7 +189,7 @@ pub(super) static ENTRIES: [Entry; 22] = [
         3,
     )
     .absent("without --otlp"),
-    Entry::info(
+    Family::info(
         "tag52_build_info",
         "Always 1; version and architecture of the agent",
         Source::Agent(|_, points| {
@@ -207,13 +207,13 @@ pub(super) static ENTRIES: [Entry; 22] = [
         ],
         1,
     ),
-    Entry::gauge(
+    Family::gauge(
         "process_start_time_seconds",
         "Start time of the agent, seconds since 1970 UTC",
         Source::Agent(|a, points| points.put(seconds(a.started_utc_ns.into()))),
     )
     .unit(Unit::Seconds),
-    Entry::gauge(
+    Family::gauge(
         "process_resident_memory_bytes",
         "Resident memory of the agent",
         Source::Agent(|a, points| {
@@ -224,7 +224,7 @@ pub(super) static ENTRIES: [Entry; 22] = [
     )
     .unit(Unit::Bytes)
     .absent(UNKNOWN),
-    Entry::counter(
+    Family::counter(
         "process_cpu_seconds_total",
         "CPU time of the agent, user and system",
         Source::Agent(|a, points| {
@@ -235,7 +235,7 @@ pub(super) static ENTRIES: [Entry; 22] = [
     )
     .unit(Unit::Seconds)
     .absent(UNKNOWN),
-    Entry::gauge(
+    Family::gauge(
         "process_open_fds",
         "Open file descriptors of the agent",
         Source::Agent(|a, points| {
@@ -245,7 +245,7 @@ pub(super) static ENTRIES: [Entry; 22] = [
         }),
     )
     .absent(UNKNOWN),
-    Entry::gauge(
+    Family::gauge(
         "process_max_fds",
         "Limit of open file descriptors of the agent",
         Source::Agent(|a, points| {
@@ -260,13 +260,13 @@ pub(super) static ENTRIES: [Entry; 22] = [
 /// The largest number of kinds of failures of the Kubernetes API that have series.
 const MAX_KUBE_ERROR_KINDS: usize = 16;
 
-pub(super) static SERIES: [Entry; 2] = [
-    Entry::gauge(
+pub(super) static SERIES: [Family; 2] = [
+    Family::gauge(
         "tag52_series_limit",
         "Limit of the number of series, as given with --max-series",
         Source::Agent(|a, points| points.put(a.status.max_series())),
     ),
-    Entry::gauge(
+    Family::gauge(
         "tag52_series",
         "Series in this exposition in the text formats, this one included",
         Source::Agent(|_, points| points.put(points.series() + 1)),

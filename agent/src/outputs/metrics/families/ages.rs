@@ -1,6 +1,6 @@
 //! The ages, and how they split into stages, parts and culprits.
 
-use super::family::{Entry, Source};
+use super::family::{Family, Source};
 use crate::{
     domain::{Part, Stage},
     outputs::metrics::{
@@ -24,14 +24,14 @@ const CULPRIT: Label = label(
      culprits that had a series and made room for others",
 );
 
-pub(super) static ENTRIES: [Entry; 6] = [
-    Entry::histogram(
+pub(super) static FAMILIES: [Family; 6] = [
+    Family::histogram(
         "tag52_message_age_seconds",
         &AGE_BOUNDS_NS,
         "Age of fresh messages, from SendingTime (52) to hand-off; a negative age counts as 0",
         Source::Session(|g, points| points.put(g.age())),
     ),
-    Entry::histogram(
+    Family::histogram(
         "tag52_resend_age_seconds",
         &AGE_BOUNDS_NS,
         "Age of resends (43=Y), from OrigSendingTime (122) to hand-off; a negative age counts as 0",
@@ -42,7 +42,7 @@ pub(super) static ENTRIES: [Entry; 6] = [
         }),
     )
     .absent("before the first resend"),
-    Entry::histogram(
+    Family::histogram(
         "tag52_stage_seconds",
         &WAIT_BOUNDS_NS,
         "Time that fresh messages spent in each stage",
@@ -53,7 +53,7 @@ pub(super) static ENTRIES: [Entry; 6] = [
         }),
     )
     .by(&[STAGE], Stage::ALL.len() as u64),
-    Entry::histogram(
+    Family::histogram(
         "tag52_part_seconds",
         &WAIT_BOUNDS_NS,
         "Time of fresh messages by part, over all stages",
@@ -64,7 +64,7 @@ pub(super) static ENTRIES: [Entry; 6] = [
         }),
     )
     .by(&[PART], Part::ALL.len() as u64),
-    Entry::counter(
+    Family::counter(
         "tag52_age_seconds_total",
         "Summed age of fresh messages by stage and part; in_flight is network or unknown",
         Source::Session(|g, points| {
@@ -79,7 +79,7 @@ pub(super) static ENTRIES: [Entry; 6] = [
     )
     .unit(Unit::Seconds)
     .by(&[STAGE, PART], 20),
-    Entry::counter(
+    Family::counter(
         "tag52_blame_seconds_total",
         "Summed age of fresh messages by part and culprit; the series of a part sum to that part",
         Source::Session(|g, points| {

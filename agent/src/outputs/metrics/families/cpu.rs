@@ -1,12 +1,12 @@
 //! The CPU limits and CPU use of the processes that read sessions.
 
-use super::family::{Entry, Source};
+use super::family::{Family, Source};
 use crate::outputs::metrics::{metric::Unit, points::seconds};
 
 const UNLIMITED: &str = "without a limit";
 
-pub(super) static ENTRIES: [Entry; 6] = [
-    Entry::gauge(
+pub(super) static FAMILIES: [Family; 6] = [
+    Family::gauge(
         "tag52_cpu_limit_cores",
         "CPU limit of the process: the tightest of its cgroup and the cgroups above it",
         Source::Process(|p, points| {
@@ -17,7 +17,7 @@ pub(super) static ENTRIES: [Entry; 6] = [
     )
     .unit(Unit::Cores)
     .absent(UNLIMITED),
-    Entry::gauge(
+    Family::gauge(
         "tag52_cpu_request_cores",
         "CPU request of the container",
         Source::Process(|p, points| {
@@ -28,7 +28,7 @@ pub(super) static ENTRIES: [Entry; 6] = [
     )
     .unit(Unit::Cores)
     .absent("without a request, or without the Kubernetes API"),
-    Entry::counter(
+    Family::counter(
         "tag52_cpu_usage_seconds_total",
         "CPU time used by all processes of the cgroup with that limit; without a limit, of the \
          process's own cgroup",
@@ -40,7 +40,7 @@ pub(super) static ENTRIES: [Entry; 6] = [
     )
     .unit(Unit::Seconds)
     .absent("when the kernel does not count it"),
-    Entry::counter(
+    Family::counter(
         "tag52_cpu_periods_total",
         "Quota periods in which that cgroup was runnable",
         Source::Process(|p, points| {
@@ -50,7 +50,7 @@ pub(super) static ENTRIES: [Entry; 6] = [
         }),
     )
     .absent(UNLIMITED),
-    Entry::counter(
+    Family::counter(
         "tag52_cpu_throttled_periods_total",
         "Quota periods in which that cgroup used up its quota",
         Source::Process(|p, points| {
@@ -60,7 +60,7 @@ pub(super) static ENTRIES: [Entry; 6] = [
         }),
     )
     .absent(UNLIMITED),
-    Entry::counter(
+    Family::counter(
         "tag52_cpu_throttled_seconds_total",
         "Time that threads of that cgroup were throttled, as the kernel counts it",
         Source::Process(|p, points| {

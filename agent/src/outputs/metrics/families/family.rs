@@ -9,7 +9,7 @@ use crate::outputs::metrics::{
 
 /// A metric, and how its points are taken from the figures.
 #[derive(Debug)]
-pub(in crate::outputs::metrics) struct Entry {
+pub(in crate::outputs::metrics) struct Family {
     pub(in crate::outputs::metrics) metric: Metric,
     pub(in crate::outputs::metrics) source: Source,
 }
@@ -35,7 +35,7 @@ impl std::fmt::Debug for Source {
     }
 }
 
-impl Entry {
+impl Family {
     const fn new(name: &'static str, kind: MetricKind, help: &'static str, source: Source) -> Self {
         Self {
             metric: Metric {

@@ -1,6 +1,6 @@
 //! The metrics of the latest interval, and the identity of a session.
 
-use super::family::{Entry, Source};
+use super::family::{Family, Source};
 use crate::{
     outputs::metrics::metric::{Unit, label},
     verdict::Cause,
@@ -9,8 +9,8 @@ use crate::{
 
 const IDLE: &str = "when the latest interval had no messages; for `other`";
 
-pub(super) static ENTRIES: [Entry; 9] = [
-    Entry::gauge(
+pub(super) static FAMILIES: [Family; 9] = [
+    Family::gauge(
         "tag52_verdict",
         "Whether this cause is part of the verdict on the latest interval (1 or 0)",
         Source::Session(|g, points| {
@@ -31,7 +31,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
         Cause::ALL.len() as u64,
     )
     .absent(IDLE),
-    Entry::gauge(
+    Family::gauge(
         "tag52_time_to_max_latency_seconds",
         "Time until the age reaches MaxLatency if it keeps growing as in the latest ten seconds; \
          0 once it has reached it",
@@ -48,7 +48,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
     )
     .unit(Unit::Seconds)
     .absent("when the age does not grow; when the latest interval had no messages; for `other`"),
-    Entry::gauge(
+    Family::gauge(
         "tag52_age_growth_ratio",
         "Growth of the age in seconds per second over the latest ten seconds (or the interval, if \
          longer); negative when it shrinks",
@@ -63,7 +63,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
         "with fewer than 8 messages in ten seconds; when the latest interval had no messages; \
          for `other`",
     ),
-    Entry::gauge(
+    Family::gauge(
         "tag52_arrival_messages_per_second",
         "Messages sent per second, from the stamps of the messages read in the latest interval; \
          with a backlog, the rate at the time they were sent",
@@ -79,7 +79,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
         }),
     )
     .absent("when the stamps give no rate; when the latest interval had no messages; for `other`"),
-    Entry::gauge(
+    Family::gauge(
         "tag52_drain_messages_per_second",
         "Messages handed off per second in the latest interval",
         Source::Session(|g, points| {
@@ -89,7 +89,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
         }),
     )
     .absent(IDLE),
-    Entry::gauge(
+    Family::gauge(
         "tag52_backlog_messages",
         "Estimated messages sent and not handed off at the end of the latest interval",
         Source::Session(|g, points| {
@@ -107,7 +107,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
         "when the rate of arrivals is unknown; when the latest interval had no messages; for \
          `other`",
     ),
-    Entry::gauge(
+    Family::gauge(
         "tag52_backlog_bytes",
         "Estimated bytes of that backlog, from the mean length of the messages read",
         Source::Session(|g, points| {
@@ -118,7 +118,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
     )
     .unit(Unit::Bytes)
     .absent("like tag52_backlog_messages"),
-    Entry::gauge(
+    Family::gauge(
         "tag52_what_if_age_seconds",
         "99th percentile of the ages in the latest interval if one part of the waiting were gone, \
          from a replay of the queue",
@@ -140,7 +140,7 @@ pub(super) static ENTRIES: [Entry; 9] = [
         Scenario::ALL.len() as u64,
     )
     .absent(IDLE),
-    Entry::info(
+    Family::info(
         "tag52_session_info",
         "Always 1; the process that reads the session and where it runs",
         Source::Session(|g, points| {

@@ -7,16 +7,16 @@ mod family;
 mod interval;
 mod stream;
 
-pub(super) use family::{Entry, Source};
+pub(super) use family::{Family, Source};
 
-/// All entries, in the order in which they are written. The metrics of the series come last, as
+/// All families in the order in which they are written. The metrics of the series come last, as
 /// they count those before them.
-pub(super) static ENTRIES: [&[Entry]; 6] = [
-    &ages::ENTRIES,
-    &stream::ENTRIES,
-    &interval::ENTRIES,
-    &cpu::ENTRIES,
-    &agent::ENTRIES,
+pub(super) static FAMILIES: [&[Family]; 6] = [
+    &ages::FAMILIES,
+    &stream::FAMILIES,
+    &interval::FAMILIES,
+    &cpu::FAMILIES,
+    &agent::FAMILIES,
     &agent::SERIES,
 ];
 
@@ -31,7 +31,7 @@ pub(super) fn series_of_the_agent() -> u64 {
 }
 
 fn max_series(of: impl Fn(Source) -> bool) -> u64 {
-    let entries = ENTRIES.iter().copied().flatten();
-    let counted = entries.filter(|entry| of(entry.source));
-    counted.map(|entry| entry.metric.max_series()).sum()
+    let families = FAMILIES.iter().copied().flatten();
+    let counted = families.filter(|family| of(family.source));
+    counted.map(|family| family.metric.max_series()).sum()
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::{
     MAX_SERIES, MetricKind,
-    families::{ENTRIES, Entry, Source, series_of_the_agent, series_per_session},
+    families::{FAMILIES, Family, Source, series_of_the_agent, series_per_session},
     labels::{PROCESS_LABELS, SESSION_LABELS},
     metric::{Label, Unit},
     sessions_within,
@@ -35,13 +35,13 @@ fn markdown() -> String {
     text
 }
 
-fn all() -> impl Iterator<Item = &'static Entry> {
-    ENTRIES.iter().copied().flatten()
+fn all() -> impl Iterator<Item = &'static Family> {
+    FAMILIES.iter().copied().flatten()
 }
 
 fn bounds(name: &str) -> String {
-    let entry = all().find(|e| e.metric.name == name).expect("a metric");
-    let MetricKind::Histogram(bounds_ns) = entry.metric.kind else {
+    let family = all().find(|e| e.metric.name == name).expect("a metric");
+    let MetricKind::Histogram(bounds_ns) = family.metric.kind else {
         panic!("{name} is no histogram");
     };
     let bounds: Vec<_> = bounds_ns
@@ -61,7 +61,7 @@ fn labels(labels: &[Label]) -> String {
 
 fn own_labels() -> String {
     let mut text = "| metric | label | |\n|---|---|---|\n".to_owned();
-    for Entry { metric, .. } in all() {
+    for Family { metric, .. } in all() {
         for label in metric.labels {
             let _ = writeln!(
                 text,
@@ -77,7 +77,7 @@ fn table(of: impl Fn(Source) -> bool) -> String {
     let mut text = "| metric | type | unit | labels | meaning | no series | series |\n\
                     |---|---|---|---|---|---|---|\n"
         .to_owned();
-    for Entry { metric, .. } in all().filter(|e| of(e.source)) {
+    for Family { metric, .. } in all().filter(|e| of(e.source)) {
         let own: Vec<_> = metric
             .labels
             .iter()
@@ -119,7 +119,7 @@ fn the_document_is_current() {
 #[test]
 fn names_follow_the_conventions() {
     let mut names = std::collections::HashSet::new();
-    for Entry { metric, source } in all() {
+    for Family { metric, source } in all() {
         assert!(names.insert(metric.name), "{} is there twice", metric.name);
         let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         assert!(metric.name.chars().all(legal), "{}", metric.name);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::{
     super::{
         ExportOutcome, Exposition, ExpositionFormat, MetricKind, OutputStatus,
-        families::{ENTRIES, series_of_the_agent, series_per_session},
+        families::{FAMILIES, series_of_the_agent, series_per_session},
     },
     busy_model, close, exposed, parse,
 };
@@ -52,8 +52,8 @@ fn every_metric_has_its_series_and_its_source() {
     let exposition = Exposition::new(Arc::new(Mutex::new(busy_model())), status);
     let text = String::from_utf8(exposition.render(ExpositionFormat::OpenMetrics)).expect("UTF-8");
     let parsed = parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
-    for entry in ENTRIES.iter().copied().flatten() {
-        let metric = &entry.metric;
+    for family in FAMILIES.iter().copied().flatten() {
+        let metric = &family.metric;
         let name = match metric.kind {
             MetricKind::Histogram(_) => format!("{}_bucket", metric.name),
             _ => metric.name.to_owned(),

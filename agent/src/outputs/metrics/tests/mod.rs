@@ -1,9 +1,9 @@
 //! Tests of the expositions of whole models.
 
 mod busy;
-mod families;
 mod cost;
 mod document;
+mod families;
 mod formats;
 mod promtool;
 pub(in crate::outputs) mod reader;
