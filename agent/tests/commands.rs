@@ -23,12 +23,17 @@ const UTC_NS: i64 = 1_700_000_000_000_000_000;
 
 const SECOND_NS: i64 = 1_000_000_000;
 
-/// Runs the program with the words, in `folder`, where names of files in them are short.
+/// Runs the program with the words, in `folder`, where names of files in them are short. Help is
+/// as wide as a terminal of 100 columns has it.
 fn tag52(folder: &Path, words: &[&str]) -> Output {
+    tag52_on_terminal(folder, words, 100)
+}
+
+fn tag52_on_terminal(folder: &Path, words: &[&str], columns: usize) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tag52"))
         .args(words)
         .current_dir(folder)
-        .env("COLUMNS", "100")
+        .env("COLUMNS", columns.to_string())
         .env("NO_COLOR", "1")
         .output()
         .expect("the program starts")
@@ -124,6 +129,27 @@ fn help_of_every_command() {
     insta::assert_snapshot!("help", help(&["--help"]));
     for command in ["run", "top", "record", "replay", "export"] {
         insta::assert_snapshot!(format!("help_{command}"), help(&[command, "--help"]));
+    }
+}
+
+#[test]
+fn help_is_as_wide_as_the_terminal_up_to_100_columns() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let widest = |command: &str, columns| {
+        let output = tag52_on_terminal(folder.path(), &[command, "--help"], columns);
+        let help = text(&output.stdout);
+        let widths = help.lines().map(|line| line.trim_end().chars().count());
+        widths.max().expect("lines")
+    };
+    for command in ["run", "top", "record", "replay", "export"] {
+        for (columns, most) in [(72, 72), (100, 100), (240, 100)] {
+            let widest = widest(command, columns);
+            assert!(widest <= most, "{command} on {columns} columns: {widest}");
+            assert!(
+                widest > most - 15,
+                "{command} on {columns} columns: {widest}"
+            );
+        }
     }
 }
 

@@ -15,10 +15,12 @@ pub(crate) use logging::{LogFormat, Logging};
 pub(crate) use recordings::{ExportCommand, ReplayCommand};
 use watch::Watch;
 
-/// Says where the age of a FIX message comes from: network, run queue, throttling, locks, blocking
-/// calls.
+/// The longest line of help, columns; on a narrower terminal lines are as wide as the terminal.
+const MAX_HELP_COLUMNS: usize = 100;
+
+/// The command line of `tag52`; the package's description is its first line of help.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "tag52", version, about)]
+#[command(name = "tag52", version, about, max_term_width = MAX_HELP_COLUMNS)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -178,9 +178,11 @@ pub(crate) fn wrap(words: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// `1 message`, `2 messages`: a count with its noun, whose plural ends in `s`.
-pub(crate) fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
+/// `1 message`, `0 messages`, `2.5 cores`: a number as it is displayed and its noun, whose plural
+/// ends in `s`.
+pub(crate) fn counted(count: impl fmt::Display, noun: &str) -> String {
+    let count = count.to_string();
+    let plural = if count == "1" { "" } else { "s" };
     format!("{count} {noun}{plural}")
 }
 
@@ -227,6 +229,14 @@ mod tests {
         assert_eq!(share(1, 100_000), "<0.1%");
         assert_eq!(share(99_999, 100_000), ">99.9%");
         assert_eq!(share(971, 1000), "97.1%");
+    }
+
+    #[test]
+    fn only_one_is_singular() {
+        assert_eq!(counted(1, "message"), "1 message");
+        assert_eq!(counted(0, "message"), "0 messages");
+        assert_eq!(counted(11, "hand-over"), "11 hand-overs");
+        assert_eq!(counted("2.5", "core"), "2.5 cores");
     }
 
     #[test]

@@ -1,14 +1,24 @@
-//! Models for the tests of outputs.
+//! Models, and what they are filled with, for the tests of all outputs.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     domain::{
-        CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Function, HolderSample, Lock, Message,
-        Moment, Part, SessionId, Stage, ThreadActivity, ThreadName, ThreadUse, Update, Wait,
+        Availability, Capability, CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId,
+        Function, HolderSample, Lock, Message, Moment, Part, Pod, ProbeCost, ProcessInfo, Qos,
+        SentBetween, SessionId, Stage, TapCounts, ThreadActivity, ThreadName, ThreadUse, Update,
+        Wait,
         fixtures::{message, session},
     },
-    model::Model,
+    model::{Interval, Model},
+};
+
+/// A byte stream with one of every fault.
+pub(crate) const FAULTY_STREAM: TapCounts = TapCounts {
+    garbled: 1,
+    skipped_bytes: 250,
+    lost_bytes: 4096,
+    incomplete_headers: 2,
 };
 
 /// The instant so many seconds after the start, which is 1970.
@@ -16,6 +26,72 @@ pub(crate) fn at(seconds: u64) -> Moment {
     Moment {
         monotonic_ns: seconds * 1_000_000_000,
         utc_ns: (seconds * 1_000_000_000).cast_signed(),
+    }
+}
+
+/// The interval up to now, as if it had lasted a second.
+pub(crate) fn one_second(model: &mut Model) -> Interval {
+    let mut interval = model.interval_now();
+    interval.length = Duration::from_secs(1);
+    interval
+}
+
+/// The message stamped in whole seconds, its stamp narrowed to lie so many milliseconds after it.
+pub(crate) fn narrowed(mut m: Message, between_ms: [i64; 2]) -> Message {
+    let [earliest_ns, latest_ns] = between_ms.map(|ms| m.sent.utc_ns + ms * 1_000_000);
+    m.sent.resolution_ns = 1_000_000_000;
+    m.sent_between = Some(SentBetween {
+        earliest_ns,
+        latest_ns,
+    });
+    m
+}
+
+/// The process of the fixtures' sessions in a container of a pod, both named by the API.
+pub(crate) fn process_in_pod() -> ProcessInfo {
+    ProcessInfo {
+        pid: 411,
+        inner_pid: 7,
+        comm: "oms".to_owned(),
+        container: Some(Container {
+            id: "09d185410c4e25236cc24717f881589b".to_owned(),
+            runtime: Some("containerd".to_owned()),
+            name: Some("engine".to_owned()),
+        }),
+        pod: Some(Pod {
+            uid: "03f3f104-9d5a".to_owned(),
+            namespace: Some("trading".to_owned()),
+            name: Some("oms-0".to_owned()),
+            qos: Some(Qos::Burstable),
+        }),
+        cpu_request_millis: Some(250),
+        cpu_limit_millis: Some(2_000),
+        ..ProcessInfo::default()
+    }
+}
+
+/// A capability that is observed.
+pub(crate) fn observed(name: &str, hook: &str) -> Capability {
+    Capability {
+        name: name.to_owned(),
+        availability: Availability::Observed(hook.to_owned()),
+    }
+}
+
+/// A capability that is not.
+pub(crate) fn unavailable(name: &str, why: &str) -> Capability {
+    Capability {
+        name: name.to_owned(),
+        availability: Availability::Unavailable(why.to_owned()),
+    }
+}
+
+/// What the probe of context switches cost.
+pub(crate) fn switch_cost(runs: u64, run_time_ns: u64) -> ProbeCost {
+    ProbeCost {
+        name: "sched_switch".to_owned(),
+        runs,
+        run_time_ns,
     }
 }
 

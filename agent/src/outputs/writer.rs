@@ -57,7 +57,7 @@ impl From<io::Error> for OutputError {
 }
 
 /// Writes what a run publishes to standard output; what is no figure is logged.
-pub struct OutputWriter {
+pub(crate) struct OutputWriter {
     format: OutputFormat,
     style: TextStyle,
     target: String,
@@ -77,8 +77,7 @@ impl std::fmt::Debug for OutputWriter {
 
 impl OutputWriter {
     /// A writer to standard output. `target` is what is watched, in words: `pid 4711`.
-    #[must_use]
-    pub fn stdout(format: OutputFormat, target: impl Into<String>) -> Self {
+    pub(crate) fn stdout(format: OutputFormat, target: impl Into<String>) -> Self {
         Self::new(
             format,
             TextStyle::of_stdout(),
@@ -115,8 +114,8 @@ impl OutputWriter {
     }
 
     /// Writes the lines of an interval and flushes. While no session is open, that is logged in the
-    /// first and then in every tenth interval. Anomalies are logged at debug level: they change no
-    /// figure, and the summary has their sums.
+    /// first and then in every tenth interval. The kinds of losses, and anomalies, which change no
+    /// figure, are logged at debug level; the summary has their sums.
     ///
     /// # Errors
     /// [`OutputError`] when standard output could not be written.
@@ -141,8 +140,13 @@ impl OutputWriter {
             }
             OutputFormat::SummaryOnly => return Ok(()),
         }
-        if let Some(anomalies) = list_counts(interval.anomalies.iter().copied()) {
-            log::debug!("anomalies in the last interval: {anomalies}");
+        for (what, counts) in [
+            ("events lost", &interval.lost),
+            ("anomalies", &interval.anomalies),
+        ] {
+            if let Some(counts) = list_counts(counts.iter().copied()) {
+                log::debug!("{what} in the last interval: {counts}");
+            }
         }
         self.out.flush()?;
         self.log_waiting(interval);

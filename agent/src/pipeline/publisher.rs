@@ -59,7 +59,7 @@ impl<R: RecordingSink> Publisher<R> {
     /// Publishes to a model that others read, to standard output and, if there is one, to a
     /// recording.
     #[must_use]
-    pub const fn new(
+    pub(crate) const fn new(
         model: Arc<Mutex<Model>>,
         outputs: OutputWriter,
         recording: Option<R>,

@@ -83,12 +83,6 @@ pub fn export(config: &ExportConfig) -> Result<(), ExportError> {
         }
     }
     let exported = trace.finish().map_err(failed)?;
-    let counts: Vec<_> = exported
-        .named()
-        .into_iter()
-        .filter(|&(_, count)| count > 0)
-        .map(|(name, count)| format!("{} {count}", name.replace('_', " ")))
-        .collect();
-    log::info!("{}: {}", shown(&config.trace), counts.join(", "));
+    log::info!("{}: {exported}", shown(&config.trace));
     damage.map_or(Ok(()), |error| Err(ExportError::Rest(error)))
 }

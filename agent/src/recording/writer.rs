@@ -21,7 +21,7 @@ use super::{
     segment_path,
     wire::Record,
 };
-use crate::domain::{Charge, MessageAftermath, Moment, SessionId, Update};
+use crate::domain::{Charge, MessageAftermath, Moment, SessionId, Update, units::counted};
 
 /// Bytes of records that make a frame.
 const FRAME_BYTES: usize = 1 << 16;
@@ -66,8 +66,10 @@ impl fmt::Display for RecordingTotals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "recorded {} updates, {} of them messages, in {} bytes",
-            self.updates, self.messages, self.bytes
+            "recorded {}, {} of them messages, in {}",
+            counted(self.updates, "update"),
+            self.messages,
+            counted(self.bytes, "byte")
         )?;
         if self.dropped_segments > 0 {
             write!(
@@ -77,7 +79,8 @@ impl fmt::Display for RecordingTotals {
             )?;
         }
         if self.lost > 0 {
-            write!(f, "; {} updates could not be recorded in time", self.lost)?;
+            let lost = counted(self.lost, "update");
+            write!(f, "; {lost} could not be recorded in time")?;
         }
         Ok(())
     }

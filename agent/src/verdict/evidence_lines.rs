@@ -6,7 +6,7 @@ use super::{
 };
 use crate::domain::{
     Part, Stage,
-    units::{HumanDuration, HumanPercent, human_name, sanitize},
+    units::{HumanDuration, HumanPercent, counted, human_name, sanitize},
 };
 
 /// Shares below this are not mentioned.
@@ -41,9 +41,9 @@ pub(super) fn evidence_lines(e: &Evidence) -> Vec<String> {
     }
     if figures.skew.messages > 0 {
         lines.push(format!(
-            "stamped ahead of our clock: {} of {} messages, by {} at most",
+            "stamped ahead of our clock: {} of {}, by {} at most",
             figures.skew.messages,
-            figures.messages,
+            counted(figures.messages, "message"),
             HumanDuration::from(figures.skew.largest_ns)
         ));
     }
@@ -77,12 +77,12 @@ fn cpu_line(cpu: &CpuUse) -> String {
             sanitize(&cpu.path)
         ),
         Some(limit) => format!(
-            "CPU: {} of {:.2} cores ({}), {} of {} periods throttled",
+            "CPU: {} of {:.2} cores ({}), {} of {} throttled",
             cores(limit.used),
             limit.cores,
             sanitize(&limit.path),
             limit.throttled_periods,
-            limit.periods
+            counted(limit.periods, "period")
         ),
     }
 }

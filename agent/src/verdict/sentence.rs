@@ -9,7 +9,7 @@ use super::{
 use crate::{
     domain::{
         Culprit, Part, RunnerRelation,
-        units::{HumanDuration, HumanPercent, human_name, sanitize},
+        units::{HumanDuration, HumanPercent, counted, human_name, sanitize},
     },
     stats::{BlameRow, WaitStats},
 };
@@ -94,14 +94,16 @@ fn holds(row: &BlameRow) -> String {
     }
     let kinds = if row.is_gil() {
         format!(
-            "; {uninterruptible} uninterruptible holds, {} hand-overs",
-            count - uninterruptible
+            "; {}, {}",
+            counted(uninterruptible, "uninterruptible hold"),
+            counted(count - uninterruptible, "hand-over")
         )
     } else {
         String::new()
     };
     format!(
-        ": {count} waits, {} in total, the longest {}{kinds}{}",
+        ": {}, {} in total, the longest {}{kinds}{}",
+        counted(count, "wait"),
         HumanDuration(i128::from(ns)),
         HumanDuration(i128::from(longest_ns)),
         usual_activity(row)
@@ -127,9 +129,9 @@ fn usual_activity(row: &BlameRow) -> String {
         (None, None) => state,
     };
     format!(
-        "; {} in {share} of {} samples",
+        "; {} in {share} of {}",
         sanitize(&what),
-        row.samples.total
+        counted(row.samples.total, "sample")
     )
 }
 
@@ -137,13 +139,13 @@ fn throttle(e: &Evidence) -> String {
     let limit = e.cpu.as_ref().and_then(|cpu| cpu.limit.as_ref());
     let which = match (limit, e.worst(Part::Throttle)) {
         (Some(limit), _) if limit.throttled_periods > 0 => format!(
-            ": {} allows {:.2} cores ({} in {}) and ran out of quota in {} of {} periods{}",
+            ": {} allows {:.2} cores ({} in {}) and ran out of quota in {} of {}{}",
             sanitize(&limit.path),
             limit.cores,
             HumanDuration(i128::from(limit.quota_ns)),
             HumanDuration(i128::from(limit.period_ns)),
             limit.throttled_periods,
-            limit.periods,
+            counted(limit.periods, "period"),
             own_use(limit, e)
         ),
         (_, Some(row)) => format!(", that of {}", sanitize(&name(row))),

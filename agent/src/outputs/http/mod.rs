@@ -33,7 +33,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// When the run loop was last alive. It is separate from the model, so that a loop that is stuck
 /// with the model's lock held is noticed.
 #[derive(Debug)]
-pub struct Heartbeat {
+pub(crate) struct Heartbeat {
     started: Instant,
     last_ms: AtomicU64,
 }
@@ -46,8 +46,7 @@ impl Default for Heartbeat {
 
 impl Heartbeat {
     /// Creates a heartbeat; its creation counts as the first beat.
-    #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             started: Instant::now(),
             last_ms: AtomicU64::new(0),
@@ -55,7 +54,7 @@ impl Heartbeat {
     }
 
     /// Records that the loop is alive. The loop must call it at least every ten seconds.
-    pub fn beat(&self) {
+    pub(crate) fn beat(&self) {
         let ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(ms, Ordering::Relaxed);
     }
@@ -87,7 +86,7 @@ pub enum BindError {
 
 /// The HTTP endpoint, bound and not yet served.
 #[derive(Debug)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     listener: TcpListener,
     address: SocketAddr,
 }
@@ -97,7 +96,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`BindError`] when the address cannot be bound, by its usual reasons.
-    pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
+    pub(crate) async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let failed = |e: io::Error| match e.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse(address),
             io::ErrorKind::PermissionDenied => BindError::Denied(address),
@@ -110,8 +109,7 @@ impl Endpoint {
     }
 
     /// The address that it listens on.
-    #[must_use]
-    pub const fn address(&self) -> SocketAddr {
+    pub(crate) const fn address(&self) -> SocketAddr {
         self.address
     }
 
@@ -119,7 +117,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// When accepting connections fails for good.
-    pub async fn serve(
+    pub(crate) async fn serve(
         self,
         exposition: Exposition,
         heartbeat: Arc<Heartbeat>,

@@ -8,13 +8,14 @@ use serde_json::Value;
 use super::*;
 use crate::{
     domain::{
-        Availability, Capability, Charge, Container, Culprit, CulpritId, ExclusionReason, Function,
-        HolderSample, Lock, Moment, Part, Pod, ProbeCost, ProcessInfo, Qos, SentBetween, Stage,
-        ThreadActivity, ThreadName, Update,
+        Charge, Container, Culprit, CulpritId, ExclusionReason, Function, HolderSample, Lock,
+        Moment, Part, Pod, ProcessInfo, Qos, Stage, ThreadActivity, ThreadName, Update,
         fixtures::{any_message, message, session},
     },
     model::Model,
-    outputs::fixtures::{at, incident, incident_samples, incident_second},
+    outputs::fixtures::{
+        at, incident, incident_samples, incident_second, narrowed, switch_cost, unavailable,
+    },
 };
 
 fn parse(line: &[u8]) -> Value {
@@ -244,24 +245,14 @@ fn intervals_and_summary_read_back() {
             &[(Stage::HeldBack, Part::Throttle, 1_000)],
         ));
     }
-    let mut coarse = message(&s, 10, &[(Stage::HeldBack, Part::Throttle, 900_000_000)]);
-    coarse.sent.resolution_ns = 1_000_000_000;
-    coarse.sent_between = Some(SentBetween {
-        earliest_ns: coarse.sent.utc_ns + 100_000_000,
-        latest_ns: coarse.sent.utc_ns + 130_000_000,
-    });
-    model.observe(&coarse);
+    let coarse = message(&s, 10, &[(Stage::HeldBack, Part::Throttle, 900_000_000)]);
+    model.observe(&narrowed(coarse, [100, 130]));
     model.exclude(&s, ExclusionReason::NoSendingTime);
     model.health_mut().lose("ring_full", 3);
-    model.health_mut().probes.push(ProbeCost {
-        name: "sched_switch".to_owned(),
-        runs: 5,
-        run_time_ns: 300,
-    });
-    model.health_mut().capabilities.push(Capability {
-        name: "throttle".to_owned(),
-        availability: Availability::Unavailable("no \"field\"".to_owned()),
-    });
+    let health = model.health_mut();
+    health.probes.push(switch_cost(5, 300));
+    let missing = unavailable("throttle", "no \"field\"");
+    health.capabilities.push(missing);
     let interval = model.interval_now();
     let mut line = JsonLine::default();
     let v = parse(line.interval(&interval, &interval.sessions[0]));
@@ -376,10 +367,8 @@ fn lines_of_each_type() {
     incident_samples(&mut model);
     model.health_mut().lose("ring_full", 3);
     model.health_mut().anomaly("switch_rebuilt", 1);
-    model.health_mut().capabilities.push(Capability {
-        name: "throttle".to_owned(),
-        availability: Availability::Unavailable("no \"field\"".to_owned()),
-    });
+    let missing = unavailable("throttle", "no \"field\"");
+    model.health_mut().capabilities.push(missing);
     let interval = model.take_interval(at(13));
     let mut line = JsonLine::default();
     let m = message(

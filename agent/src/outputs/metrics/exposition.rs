@@ -13,21 +13,19 @@ use crate::model::Model;
 
 /// Renders the model's figures for scrapes.
 #[derive(Debug)]
-pub struct Exposition {
+pub(crate) struct Exposition {
     model: Arc<Mutex<Model>>,
     status: OutputStatus,
 }
 
 impl Exposition {
     /// Creates the exposition of a model; `status` is shared with the OTLP exporter.
-    #[must_use]
-    pub const fn new(model: Arc<Mutex<Model>>, status: OutputStatus) -> Self {
+    pub(crate) const fn new(model: Arc<Mutex<Model>>, status: OutputStatus) -> Self {
         Self { model, status }
     }
 
     /// Renders all metrics. The model's lock is held only while its figures are copied.
-    #[must_use]
-    pub fn render(&self, format: ExpositionFormat) -> Vec<u8> {
+    pub(crate) fn render(&self, format: ExpositionFormat) -> Vec<u8> {
         let snapshot = MetricsSnapshot::of(&self.model, self.status.clone());
         match format {
             // Writing to a String does not fail. An exposition that is only the end mark is valid.

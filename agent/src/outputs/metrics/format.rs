@@ -2,7 +2,7 @@
 
 /// The format in which the metrics are written for a scrape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExpositionFormat {
+pub(crate) enum ExpositionFormat {
     /// OpenMetrics 1.0.0 as text, with exemplars.
     OpenMetrics,
     /// The text format of Prometheus, 0.0.4.
@@ -13,8 +13,7 @@ pub enum ExpositionFormat {
 
 impl ExpositionFormat {
     /// The value of the `Content-Type` header.
-    #[must_use]
-    pub const fn content_type(self) -> &'static str {
+    pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",

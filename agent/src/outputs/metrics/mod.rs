@@ -29,9 +29,9 @@ pub(super) mod tests;
 mod text;
 
 pub use budget::{MAX_SERIES, sessions_within};
-pub use exposition::Exposition;
-pub use format::ExpositionFormat;
-pub use status::OutputStatus;
+pub(crate) use exposition::Exposition;
+pub(super) use format::ExpositionFormat;
+pub(crate) use status::OutputStatus;
 
 pub(super) use metric::{Metric, MetricKind};
 pub(super) use negotiation::{accepts_gzip, negotiate_format};

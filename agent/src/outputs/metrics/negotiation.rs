@@ -5,7 +5,6 @@ use super::format::ExpositionFormat;
 
 /// The best format for an `Accept` header. Without one, or when it names no format of ours, it is
 /// the text format of Prometheus, which every scraper reads.
-#[must_use]
 pub(crate) fn negotiate_format(accept: &str) -> ExpositionFormat {
     // Among formats of equal quality the first one wins.
     [
@@ -21,7 +20,6 @@ pub(crate) fn negotiate_format(accept: &str) -> ExpositionFormat {
 }
 
 /// Whether an `Accept-Encoding` header accepts gzip and does not prefer the plain body.
-#[must_use]
 pub(crate) fn accepts_gzip(accept: &str) -> bool {
     let of = |coding: &str| {
         let named = items(accept).filter(|item| item.is(coding));

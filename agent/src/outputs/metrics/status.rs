@@ -7,7 +7,7 @@ use std::sync::{
 
 /// The limits of the outputs and the counts of OTLP exports, shared by exposition and exporter.
 #[derive(Clone, Debug, Default)]
-pub struct OutputStatus(Arc<Inner>);
+pub(crate) struct OutputStatus(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -44,8 +44,7 @@ impl ExportOutcome {
 impl OutputStatus {
     /// Creates the status of an agent that exposes at most `max_series` series on the node of this
     /// name; the name is empty where there is none.
-    #[must_use]
-    pub fn new(max_series: u64, node: impl Into<String>) -> Self {
+    pub(crate) fn new(max_series: u64, node: impl Into<String>) -> Self {
         Self(Arc::new(Inner {
             max_series,
             node: node.into(),

@@ -16,7 +16,7 @@ const METRICS_PATH: &str = "/v1/metrics";
 
 /// Where to export to, how often, and under which names.
 #[derive(Clone, Debug)]
-pub struct OtlpConfig {
+pub(crate) struct OtlpConfig {
     pub(super) url: Uri,
     pub(super) headers: Vec<(String, String)>,
     /// How long one attempt may take.
@@ -38,7 +38,7 @@ impl OtlpConfig {
     ///
     /// # Errors
     /// [`OtlpError`] when the URL or a variable is not understood.
-    pub fn new(
+    pub(crate) fn new(
         url: &str,
         interval: Duration,
         machine: Vec<(String, String)>,

@@ -22,6 +22,7 @@ use super::{
     points::RequestBuilder,
 };
 use crate::{
+    domain::units::counted,
     model::Model,
     outputs::metrics::{ExportOutcome, MetricsSnapshot, OutputStatus},
 };
@@ -35,7 +36,7 @@ const MAX_DELAY: Duration = Duration::from_secs(30);
 
 /// Exports the metrics of a model until it is stopped.
 #[derive(Debug)]
-pub struct Exporter {
+pub(crate) struct Exporter {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
@@ -47,7 +48,7 @@ impl Exporter {
     /// # Errors
     /// [`OtlpError`] when TLS or the headers cannot be set up. A receiver that cannot be reached is
     /// no error: it is logged once, and counted.
-    pub fn start(
+    pub(crate) fn start(
         config: OtlpConfig,
         model: &Arc<Mutex<Model>>,
         status: OutputStatus,
@@ -74,7 +75,7 @@ impl Exporter {
     }
 
     /// Exports a last time and ends, within one and a half seconds.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         // The task may have ended by itself.
         let _ended = self.stop.send(());
         let _late = timeout(FINAL_EXPORT_TIMEOUT + FINAL_EXPORT_TIMEOUT / 4, self.task).await;
@@ -122,7 +123,7 @@ impl ExportTask {
             SendOutcome::Accepted => (ExportOutcome::Sent, None),
             SendOutcome::PartiallyAccepted(points, why) => (
                 ExportOutcome::Partial,
-                Some(format!("{points} points were rejected: {why}")),
+                Some(format!("{} rejected: {why}", counted(points, "point"))),
             ),
             SendOutcome::Retryable(why, _) | SendOutcome::Rejected(why) => {
                 (ExportOutcome::Failed, Some(why))

@@ -14,6 +14,6 @@ mod points;
 #[cfg(test)]
 mod tests;
 
-pub use config::OtlpConfig;
+pub(crate) use config::OtlpConfig;
 pub use error::OtlpError;
-pub use exporter::Exporter;
+pub(crate) use exporter::Exporter;

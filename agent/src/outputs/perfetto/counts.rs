@@ -1,5 +1,9 @@
 //! What became of the updates of a recording in its trace, as numbers.
 
+use std::fmt;
+
+use crate::domain::units::counted;
+
 /// How many messages, waits and holds a trace has, and how many it omits. The trace contains the
 /// same numbers as its attributes, and as arguments of the instant `exported` on the track
 /// `tag52`.
@@ -44,17 +48,97 @@ impl ExportCounts {
         [
             ("messages", self.messages),
             ("drawn", self.drawn),
-            ("left_out_faster", self.omitted_faster),
-            ("left_out_every", self.omitted_every),
-            ("left_out_no_lane", self.omitted_no_lane),
-            ("left_out_before_boot", self.omitted_before_boot),
+            ("omitted_faster", self.omitted_faster),
+            ("omitted_every", self.omitted_every),
+            ("omitted_no_lane", self.omitted_no_lane),
+            ("omitted_before_boot", self.omitted_before_boot),
             ("excluded", self.excluded),
             ("lost_events", self.lost_events),
             ("waits", self.waits),
-            ("left_out_waits", self.omitted_waits),
+            ("omitted_waits", self.omitted_waits),
             ("holds", self.holds),
-            ("left_out_holds", self.omitted_holds),
+            ("omitted_holds", self.omitted_holds),
             ("samples", self.samples),
         ]
+    }
+}
+
+/// As in `2 of 3 messages drawn (not drawn: 1 faster than --slower-than); 5 of 5 waits drawn`.
+impl fmt::Display for ExportCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} drawn",
+            self.drawn,
+            counted(self.messages, "message")
+        )?;
+        let reasons = [
+            (self.omitted_faster, "faster than --slower-than"),
+            (self.omitted_every, "passed over by --every"),
+            (self.omitted_no_lane, "too many at once for --lanes"),
+            (
+                self.omitted_before_boot,
+                "sent before the machine was started",
+            ),
+        ];
+        let reasons: Vec<_> = reasons
+            .into_iter()
+            .filter(|&(count, _)| count > 0)
+            .map(|(count, reason)| format!("{count} {reason}"))
+            .collect();
+        if !reasons.is_empty() {
+            write!(f, " (not drawn: {})", reasons.join(", "))?;
+        }
+        for (all, omitted, noun) in [
+            (self.waits, self.omitted_waits, "wait"),
+            (self.holds, self.omitted_holds, "hold"),
+        ] {
+            if all > 0 {
+                let drawn = all.saturating_sub(omitted);
+                write!(f, "; {drawn} of {} drawn", counted(all, noun))?;
+            }
+        }
+        if self.samples > 0 {
+            write!(f, "; {}", counted(self.samples, "sample"))?;
+        }
+        if self.excluded > 0 {
+            let excluded = counted(self.excluded, "message");
+            write!(f, "; {excluded} without an age")?;
+        }
+        if self.lost_events > 0 {
+            let lost = counted(self.lost_events, "event");
+            write!(f, "; {lost} lost by the agent while it recorded")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counts_read_as_a_line() {
+        let counts = ExportCounts {
+            messages: 3,
+            drawn: 1,
+            omitted_faster: 1,
+            omitted_before_boot: 1,
+            excluded: 1,
+            lost_events: 1,
+            waits: 1,
+            holds: 5,
+            omitted_holds: 2,
+            samples: 1,
+            ..ExportCounts::default()
+        };
+        assert_eq!(
+            counts.to_string(),
+            "1 of 3 messages drawn (not drawn: 1 faster than --slower-than, 1 sent before the \
+             machine was started); 1 of 1 wait drawn; 3 of 5 holds drawn; 1 sample; 1 message \
+             without an age; 1 event lost by the agent while it recorded"
+        );
+        let none = ExportCounts::default();
+        assert_eq!(none.to_string(), "0 of 0 messages drawn");
     }
 }

@@ -210,6 +210,6 @@ fn what_was_sent_before_the_clock_began_is_counted() {
     let attributes = packets.iter().filter_map(|p| p.trace_attributes.as_ref());
     let numbers: Vec<_> = attributes.flat_map(|a| &a.attribute).collect();
     assert!(numbers.iter().any(|a| {
-        a.key.as_deref() == Some("tag52.left_out_before_boot") && a.long_value == Some(1)
+        a.key.as_deref() == Some("tag52.omitted_before_boot") && a.long_value == Some(1)
     }));
 }

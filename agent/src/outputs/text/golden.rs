@@ -3,12 +3,14 @@
 use super::{TextStyle, interval_lines, summary};
 use crate::{
     domain::{
-        Availability, Capability, Container, DiscoveryCounts, ExclusionReason, HandOff, Part, Pod,
-        ProbeCost, ProcessInfo, Qos, SentBetween, Stage, TapCounts, Update, WindowClosures,
+        DiscoveryCounts, ExclusionReason, HandOff, Message, Part, Stage, Update, WindowClosures,
         fixtures::{message, session},
     },
     model::Model,
-    outputs::fixtures::{at, incident, incident_samples, incident_second, steady_second},
+    outputs::fixtures::{
+        FAULTY_STREAM, at, incident, incident_samples, incident_second, narrowed, observed,
+        one_second, process_in_pod, steady_second, switch_cost, unavailable,
+    },
 };
 
 const MS: i64 = 1_000_000;
@@ -23,7 +25,23 @@ const QUICK: [(Stage, Part, i64); 2] = [
 fn first_second(fill: impl FnOnce(&mut Model)) -> String {
     let mut model = Model::at_zero();
     fill(&mut model);
-    interval_lines(&model.take_interval(at(1)), TextStyle::Plain)
+    interval_lines(&one_second(&mut model), TextStyle::Plain)
+}
+
+/// Two messages stamped in whole seconds, the first one with narrowed bounds, a resend, an
+/// excluded message and stream faults; then the session ends.
+fn qualified_session(model: &mut Model, narrowed: Message) {
+    let s = session(0);
+    let mut m = narrowed;
+    model.observe(&m);
+    m.sent_between = None;
+    m.hand_off = HandOff::Receive;
+    model.observe(&m);
+    m.poss_dup = true;
+    model.observe(&m);
+    model.exclude(&s, ExclusionReason::NoSendingTime);
+    model.tap(&s, FAULTY_STREAM);
+    model.end_session(&s);
 }
 
 #[test]
@@ -71,30 +89,9 @@ fn interval_with_losses_and_anomalies() {
 #[test]
 fn interval_with_whole_second_stamps_resends_and_an_ended_session() {
     insta::assert_snapshot!(first_second(|model| {
-        let s = session(0);
         let cells = [(Stage::Queued, Part::LockWait, 700 * MS)];
-        let mut m = message(&s, 1, &cells);
-        m.sent.resolution_ns = 1_000 * MS;
-        m.sent_between = Some(SentBetween {
-            earliest_ns: m.sent.utc_ns + 650 * MS,
-            latest_ns: m.sent.utc_ns + 690 * MS,
-        });
-        model.observe(&m);
-        m.sent_between = None;
-        model.observe(&m);
-        m.poss_dup = true;
-        model.observe(&m);
-        model.exclude(&s, ExclusionReason::NoSendingTime);
-        model.tap(
-            &s,
-            TapCounts {
-                garbled: 1,
-                skipped_bytes: 250,
-                lost_bytes: 4096,
-                incomplete_headers: 2,
-            },
-        );
-        model.end_session(&s);
+        let m = message(&session(0), 1, &cells);
+        qualified_session(model, narrowed(m, [650, 690]));
     }));
 }
 
@@ -124,60 +121,23 @@ fn interval_of_many_sessions() {
     }));
 }
 
-/// The lab's container.
-fn process() -> ProcessInfo {
-    ProcessInfo {
-        pid: 411,
-        inner_pid: 7,
-        comm: "oms".to_owned(),
-        container: Some(Container {
-            id: "09d185410c4e25236cc24717f881589b".to_owned(),
-            runtime: Some("containerd".to_owned()),
-            name: Some("engine".to_owned()),
-        }),
-        pod: Some(Pod {
-            uid: "03f3f104-9d5a".to_owned(),
-            namespace: Some("trading".to_owned()),
-            name: Some("oms-0".to_owned()),
-            qos: Some(Qos::Burstable),
-        }),
-        cpu_request_millis: Some(250),
-        cpu_limit_millis: Some(2_000),
-        ..ProcessInfo::default()
-    }
-}
-
-fn add_health(model: &mut Model) {
-    let health = model.health_mut();
-    health.capabilities = vec![
-        Capability {
-            name: "arrivals".to_owned(),
-            availability: Availability::Observed("tcp_rcv_established".to_owned()),
-        },
-        Capability {
-            name: "throttle".to_owned(),
-            availability: Availability::Unavailable("the kernel has no throttle_cfs_rq".to_owned()),
-        },
-    ];
-    health.probes.push(ProbeCost {
-        name: "sched_switch".to_owned(),
-        runs: 1_200_345,
-        run_time_ns: 66_000_000,
-    });
-}
-
 #[test]
 fn summary_of_the_incident_in_a_pod() {
     let mut model = incident();
     incident_samples(&mut model);
-    model.apply(at(12), &Update::Process(Box::new(process())));
+    model.apply(at(12), &Update::Process(Box::new(process_in_pod())));
     let closed = WindowClosures {
         closed: 3,
         longest_ns: 4_000_000_000,
         parts: [0, 0, 0, 0, 5_500_000_000, 500_000_000, 0],
     };
     model.apply(at(12), &Update::Window(session(0), closed));
-    add_health(&mut model);
+    let health = model.health_mut();
+    health.capabilities = vec![
+        observed("arrivals", "tcp_rcv_established"),
+        unavailable("throttle", "the kernel has no throttle_cfs_rq"),
+    ];
+    health.probes.push(switch_cost(1_200_345, 66_000_000));
     let text = summary(&model.summary(at(12)), "pid 411", TextStyle::Plain);
     insta::assert_snapshot!(text);
 }
@@ -186,39 +146,15 @@ fn summary_of_the_incident_in_a_pod() {
 fn summary_of_a_run_with_everything_that_qualifies_figures() {
     let mut model = Model::at_zero();
     let s = session(0);
+    let skewed = [(Stage::InFlight, Part::Network, -5 * MS)];
+    model.observe(&message(&s, 1, &skewed));
     let cells = [
         (Stage::InFlight, Part::Network, 20 * MS),
         (Stage::Queued, Part::Blocked, 700 * MS),
     ];
-    let mut m = message(&s, 1, &cells);
-    m.sent.resolution_ns = 1_000 * MS;
+    let mut m = message(&s, 4, &cells);
     m.ack_pending_ns = 15_000_000;
-    m.sent_between = Some(SentBetween {
-        earliest_ns: m.sent.utc_ns + 650 * MS,
-        latest_ns: m.sent.utc_ns + 690 * MS,
-    });
-    model.observe(&m);
-    m.sent_between = None;
-    m.hand_off = HandOff::Receive;
-    model.observe(&m);
-    m.poss_dup = true;
-    model.observe(&m);
-    model.observe(&message(
-        &s,
-        4,
-        &[(Stage::InFlight, Part::Network, -5 * MS)],
-    ));
-    model.exclude(&s, ExclusionReason::NoSendingTime);
-    model.tap(
-        &s,
-        TapCounts {
-            garbled: 1,
-            skipped_bytes: 250,
-            lost_bytes: 4096,
-            incomplete_headers: 2,
-        },
-    );
-    model.end_session(&s);
+    qualified_session(&mut model, narrowed(m, [650, 690]));
     let health = model.health_mut();
     health.lose("ring_full", 2);
     health.anomaly("switch_rebuilt", 12);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    figures::{ack_pending_share, list_counts},
+    figures::ack_pending_share,
     label::session_label,
     style::TextStyle,
     verdict::{cause_names, time_to_max_latency},
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{
         Part, Stage,
-        units::{HumanBytes, HumanDuration, HumanPercent, HumanRate, human_name},
+        units::{HumanBytes, HumanDuration, HumanPercent, HumanRate, counted, human_name},
     },
     model::{Interval, SessionFigures},
 };
@@ -37,7 +37,7 @@ pub(crate) fn interval_lines(interval: &Interval, style: TextStyle) -> String {
         session_line(&mut text, interval, s, width.unwrap_or(0), style);
     }
     if listed.len() < interval.sessions.len() {
-        let _ = writeln!(text, "{} sessions without messages", idle.len());
+        let _ = writeln!(text, "{} without messages", counted(idle.len(), "session"));
     }
     if let Some(line) = loss_line(interval) {
         let _ = writeln!(text, "{}", style.warn(&format!("tag52: {line}")));
@@ -45,12 +45,14 @@ pub(crate) fn interval_lines(interval: &Interval, style: TextStyle) -> String {
     text
 }
 
-/// The events that the agent lost in the interval; `None` when there are none.
+/// How many events the agent lost in the interval; `None` when there are none. Their kinds are for
+/// those who look into the agent: they are in the summary, in metrics and in the log at debug level.
 pub(crate) fn loss_line(interval: &Interval) -> Option<String> {
-    let lost = list_counts(interval.lost.iter().copied())?;
-    Some(format!(
-        "lost events: {lost}; affected time counts as unknown"
-    ))
+    let lost: u64 = interval.lost.iter().map(|&(_, count)| count).sum();
+    (lost > 0).then(|| {
+        let events = counted(lost, "event");
+        format!("{events} lost: affected time counts as unknown")
+    })
 }
 
 fn session_line(

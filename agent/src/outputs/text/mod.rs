@@ -13,6 +13,6 @@ mod verdict;
 pub(super) use figures::list_counts;
 pub(super) use interval::{interval_lines, loss_line};
 pub(super) use label::process_location;
-pub use style::TextStyle;
+pub(super) use style::TextStyle;
 pub(super) use summary::summary;
 pub(super) use verdict::cause_names;

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 /// Whether text is written with ANSI colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TextStyle {
+pub(crate) enum TextStyle {
     /// No control sequences at all.
     Plain,
     /// ANSI colours.

@@ -12,7 +12,7 @@ use crate::{
 
 /// Everything the live view shows.
 #[derive(Clone, Debug, Default)]
-pub struct ScreenData {
+pub(crate) struct ScreenData {
     /// What is watched, in words: `pid 4711`.
     pub(super) target: String,
     /// How long it has been watched.
@@ -20,9 +20,9 @@ pub struct ScreenData {
     /// The instant of this copy, nanoseconds since 1970 UTC; 0 when there is none.
     pub(super) now_ns: i64,
     /// The target or the recording has ended: nothing changes any more.
-    pub ended: bool,
+    pub(crate) ended: bool,
     /// Where the replay is; `None` in a live run.
-    pub playback: Option<PlaybackStatus>,
+    pub(crate) playback: Option<PlaybackStatus>,
     /// MaxLatency: the age at which counterparties refuse messages.
     pub(super) max_latency: Duration,
     /// Open sessions in the order in which they appeared, then those that have ended.
@@ -247,7 +247,6 @@ pub(super) struct AgentView {
 
 impl ScreenData {
     /// What the model holds now; `target` is what is watched, in words: `pid 4711`.
-    #[must_use]
     pub(crate) fn of(model: &Model, target: &str) -> Self {
         let health = model.health();
         let now = model.now();

@@ -19,6 +19,6 @@ mod stderr_buffer;
 mod tests;
 mod widgets;
 
-pub use data::ScreenData;
-pub use playback::{PlaybackCommand, PlaybackStatus};
-pub use screen::{MIN_REDRAW_INTERVAL, Screen, ScreenConfig};
+pub(crate) use data::ScreenData;
+pub(crate) use playback::{PlaybackCommand, PlaybackStatus};
+pub(crate) use screen::{MIN_REDRAW_INTERVAL, Screen, ScreenConfig};

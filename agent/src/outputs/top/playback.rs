@@ -2,7 +2,7 @@
 
 /// What a key asks of the replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlaybackCommand {
+pub(crate) enum PlaybackCommand {
     /// Pause, or go on.
     Pause,
     /// Go to the end of the interval and pause there.
@@ -21,17 +21,17 @@ pub enum PlaybackCommand {
 
 /// Where a replay is. Instants are nanoseconds since 1970 UTC.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PlaybackStatus {
+pub(crate) struct PlaybackStatus {
     /// The beginning of the recording.
-    pub begin_ns: i64,
+    pub(crate) begin_ns: i64,
     /// The instant that is shown.
-    pub position_ns: i64,
+    pub(crate) position_ns: i64,
     /// The end of the recording; `None` while it is being searched.
-    pub end_ns: Option<i64>,
+    pub(crate) end_ns: Option<i64>,
     /// How many times faster than recorded; `None` for as fast as possible.
-    pub speed: Option<f64>,
+    pub(crate) speed: Option<f64>,
     /// It is paused.
-    pub paused: bool,
+    pub(crate) paused: bool,
     /// It is on its way to where a key sent it.
-    pub seeking: bool,
+    pub(crate) seeking: bool,
 }

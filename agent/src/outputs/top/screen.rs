@@ -33,7 +33,7 @@ use super::{
 use crate::outputs::text::TextStyle;
 
 /// The shortest time between two drawings.
-pub const MIN_REDRAW_INTERVAL: Duration = Duration::from_millis(250);
+pub(crate) const MIN_REDRAW_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How often the thread checks for new data and keys.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -43,19 +43,19 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a screen begins with.
 #[derive(Debug, Default)]
-pub struct ScreenConfig {
+pub(crate) struct ScreenConfig {
     /// What is watched, in words: `pid 4711`.
-    pub target: String,
+    pub(crate) target: String,
     /// Where commands to the replay go; `None` in a live run.
-    pub commands: Option<mpsc::Sender<PlaybackCommand>>,
+    pub(crate) commands: Option<mpsc::Sender<PlaybackCommand>>,
     /// For tests: the thread of the screen panics after some drawings.
     #[cfg(feature = "fault-injection")]
-    pub panics: bool,
+    pub(crate) panics: bool,
 }
 
 /// The live view on the terminal. Dropping it restores the terminal, after a panic too.
 #[derive(Debug)]
-pub struct Screen {
+pub(crate) struct Screen {
     shared: Arc<Shared>,
     quit: watch::Receiver<()>,
     thread: Option<JoinHandle<io::Result<()>>>,
@@ -76,7 +76,7 @@ impl Screen {
     ///
     /// # Errors
     /// When the terminal cannot be read, or refuses raw mode or its other screen.
-    pub fn open(config: ScreenConfig) -> io::Result<Self> {
+    pub(crate) fn open(config: ScreenConfig) -> io::Result<Self> {
         let terminal = RawTerminal::open()?;
         let stderr = StderrBuffer::begin()?;
         let shared = Arc::new(Shared::default());
@@ -103,20 +103,19 @@ impl Screen {
     }
 
     /// Whether new data would be drawn at once: at least [`MIN_REDRAW_INTERVAL`] since the last.
-    #[must_use]
-    pub fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self) -> bool {
         self.last_shown
             .is_none_or(|at| at.elapsed() >= MIN_REDRAW_INTERVAL)
     }
 
     /// Shows this data from now on.
-    pub fn show(&mut self, view: ScreenData) {
+    pub(crate) fn show(&mut self, view: ScreenData) {
         self.last_shown = Some(Instant::now());
         *self.shared.slot() = Some(view);
     }
 
     /// Returns when the user has quit, or the screen has failed.
-    pub async fn left(&mut self) {
+    pub(crate) async fn left(&mut self) {
         while self.quit.changed().await.is_ok() {}
     }
 
@@ -124,7 +123,7 @@ impl Screen {
     ///
     /// # Errors
     /// The failure that ended the screen.
-    pub async fn close(&mut self) -> io::Result<()> {
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
         self.shared.close.store(true, Ordering::Relaxed);
         let ended = tokio::time::timeout(CLOSE_TIMEOUT, self.left())
             .await

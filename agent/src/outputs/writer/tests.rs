@@ -109,18 +109,22 @@ fn each_format_writes_its_lines() {
     };
     let (lines, notes) = run(OutputFormat::JsonMessages);
     assert_eq!(types(&lines), ["message", "message", "message", "summary"]);
-    assert!(notes.starts_with("lost events: ring-full 1;"));
+    assert_eq!(
+        notes,
+        "1 event lost: affected time counts as unknown\n\
+         events lost in the last interval: ring-full 1\n"
+    );
     let (lines, notes) = run(OutputFormat::JsonIntervals);
     assert_eq!(types(&lines), ["interval", "agent", "summary"]);
-    assert_eq!(notes, "");
+    assert_eq!(notes, "events lost in the last interval: ring-full 1\n");
     let (lines, notes) = run(OutputFormat::SummaryOnly);
     assert_eq!(lines[1].split(':').next(), Some("tag52 summary"));
     assert_eq!(notes, "");
     let (lines, notes) = run(OutputFormat::Human);
     assert!(lines[0].starts_with("VENUE>DROP :5002 411/412"));
-    assert!(lines[1].starts_with("tag52: lost events: ring-full 1;"));
+    assert!(lines[1].starts_with("tag52: 1 event lost:"));
     assert!(lines.iter().any(|l| l.starts_with("tag52 summary: ")));
-    assert_eq!(notes, "");
+    assert_eq!(notes, "events lost in the last interval: ring-full 1\n");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use thiserror::Error;
 pub use self::config::{PlaybackSpeed, ReplayConfig};
 use self::{live_view::LiveViewPlayer, playback::Playback};
 use crate::{
+    domain::units::counted,
     outputs::{
         BindError, Endpoint, Exposition, MAX_SERIES, MetricsServer, OutputError, OutputFormat,
         OutputStatus, OutputWriter, node_name,
@@ -140,15 +141,16 @@ fn report_begin(header: &RecordingHeader) {
     log::info!("replaying a recording of {}", header.target);
     if header.segment > 0 {
         log::warn!(
-            "{} older segments of this recording are gone; totals lack the beginning of the run",
-            header.segment
+            "this recording lacks {}; totals lack the beginning of the run",
+            counted(header.segment, "older segment")
         );
     }
 }
 
 fn report_lost(updates: u64) {
     if updates > 0 {
-        log::warn!("{updates} updates were dropped from this recording; totals are incomplete");
+        let dropped = counted(updates, "update");
+        log::warn!("{dropped} dropped from this recording; totals are incomplete");
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::{SECOND, at};
 use crate::{
     domain::{
-        Availability, Capability, CgroupLevel, CgroupUse, Container, DiscoveryCounts,
-        ExclusionReason, KubeHealth, OwnUse, Part, Pod, ProbeCost, ProcessInfo, SessionId, Stage,
-        Update,
+        CgroupLevel, CgroupUse, Container, DiscoveryCounts, ExclusionReason, KubeHealth, OwnUse,
+        Part, Pod, ProcessInfo, SessionId, Stage, Update,
         fixtures::{message, session},
     },
     model::Model,
+    outputs::fixtures::{observed, switch_cost},
 };
 
 pub(in crate::outputs) fn busy_model() -> Model {
@@ -79,15 +79,9 @@ pub(in crate::outputs) fn busy_model() -> Model {
     let health = model.health_mut();
     health.lose("ring_full", 2);
     health.anomaly("negative_interval", 1);
-    health.probes.push(ProbeCost {
-        name: "sched_switch".to_owned(),
-        runs: 5,
-        run_time_ns: 300,
-    });
-    health.capabilities.push(Capability {
-        name: "arrivals".to_owned(),
-        availability: Availability::Observed("tp_btf sk_data_ready".to_owned()),
-    });
+    health.probes.push(switch_cost(5, 300));
+    let hook = observed("arrivals", "tp_btf sk_data_ready");
+    health.capabilities.push(hook);
     health.discovery = Some(DiscoveryCounts {
         fix: 1,
         other: 2,

@@ -15,7 +15,7 @@ use prost::Message as _;
 
 use self::reader::{ParsedExposition, parse};
 use super::{Exposition, ExpositionFormat, MAX_SERIES, OutputStatus, protobuf::proto};
-use crate::{domain::Moment, model::Model};
+use crate::{model::Model, outputs::fixtures::at};
 
 pub(in crate::outputs) use busy::busy_model;
 
@@ -49,11 +49,4 @@ fn seconds(ns: i128) -> f64 {
 
 fn close(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
-}
-
-fn at(seconds: u64) -> Moment {
-    Moment {
-        monotonic_ns: seconds * SECOND,
-        utc_ns: (seconds * SECOND) as i64,
-    }
 }

@@ -5,16 +5,16 @@ use std::{sync::Arc, time::Duration};
 use super::*;
 use crate::{
     domain::{
-        Part, Pod, ProcessInfo, SentBetween, Stage, TapCounts, Update,
+        Part, Pod, Stage, TapCounts, Update,
         fixtures::{message, session as session_id},
     },
     model::Model,
+    outputs::fixtures::{narrowed, one_second, process_in_pod},
 };
 
-fn one_second(model: &mut Model) -> Interval {
-    let mut interval = model.interval_now();
-    interval.length = Duration::from_secs(1);
-    interval
+/// The lines of the model's latest second, without colours.
+fn plain_lines(model: &mut Model) -> String {
+    interval_lines(&one_second(model), TextStyle::Plain)
 }
 
 #[test]
@@ -22,18 +22,14 @@ fn a_session_line_names_the_pod() {
     let mut model = Model::at_zero();
     let s = session_id(0);
     model.observe(&message(&s, 1, &[]));
-    let process = ProcessInfo {
-        pid: s.pid,
-        pod: Some(Pod {
-            uid: "u".to_owned(),
-            namespace: Some("trading".to_owned()),
-            name: Some("oms-0\u{1b}[2J".to_owned()),
-            qos: None,
-        }),
-        ..ProcessInfo::default()
-    };
+    let mut process = process_in_pod();
+    process.container = None;
+    process.pod = process.pod.map(|pod| Pod {
+        name: Some("oms-0\u{1b}[2J".to_owned()),
+        ..pod
+    });
     model.apply(model.now(), &Update::Process(Box::new(process)));
-    let text = interval_lines(&one_second(&mut model), TextStyle::Plain);
+    let text = plain_lines(&mut model);
     let begin = "VENUE>DROP :5002 411/412 trading/oms-0";
     assert!(text.starts_with(begin), "{text}");
     assert!(!text.contains('\u{1b}'), "{text}");
@@ -55,7 +51,7 @@ fn a_line_has_ages_parts_and_the_verdict() {
             ],
         ));
     }
-    let line = interval_lines(&one_second(&mut model), TextStyle::Plain);
+    let line = plain_lines(&mut model);
     assert_eq!(
         line,
         "VENUE>DROP :5002 411/412  600 msg/s  age p50 10.0ms p99 10.0ms max 10.0ms | \
@@ -64,7 +60,7 @@ fn a_line_has_ages_parts_and_the_verdict() {
     );
     assert!(line.lines().all(|line| line.len() <= 160));
     assert_eq!(
-        interval_lines(&one_second(&mut model), TextStyle::Plain),
+        plain_lines(&mut model),
         "VENUE>DROP :5002 411/412  0 msg/s  no fresh messages\n"
     );
 }
@@ -78,7 +74,7 @@ fn the_verdict_has_a_line_of_its_own_unless_healthy() {
             1,
             &[(Stage::Queued, Part::Blocked, age)],
         ));
-        interval_lines(&one_second(&mut model), TextStyle::Plain)
+        plain_lines(&mut model)
     };
     assert_eq!(text(1_000_000).lines().count(), 1);
     let late = text(121_000_000_000);
@@ -102,7 +98,7 @@ fn a_pending_acknowledgement_shows_where_it_matters() {
         );
         m.ack_pending_ns = pending;
         model.observe(&m);
-        interval_lines(&one_second(&mut model), TextStyle::Plain)
+        plain_lines(&mut model)
     };
     let text = line(39_000_000, 31_200_000);
     assert!(text.contains("network 97.5% on-cpu 2.5% (our ACK pending 80.0% of network) | h"));
@@ -129,32 +125,24 @@ fn notes_qualify_the_figures() {
         },
     );
     model.health_mut().lose("ring_full", 7);
-    let text = interval_lines(&one_second(&mut model), TextStyle::Plain);
+    let text = plain_lines(&mut model);
     assert!(text.contains("[\u{b1}1s] [skew 5.00ms] [resends 1] [lost 2.0 KiB]\n"));
-    assert!(text.contains("tag52: lost events: ring-full 7; "));
+    assert!(text.contains("tag52: 7 events lost: "));
 }
 
 #[test]
 fn narrowed_bounds_of_whole_seconds_are_noted() {
     let mut model = Model::at_zero();
-    let mut m = message(
-        &session_id(0),
-        1,
-        &[(Stage::Queued, Part::LockWait, 700_000_000)],
-    );
-    m.sent.resolution_ns = 1_000_000_000;
-    m.sent_between = Some(SentBetween {
-        earliest_ns: m.sent.utc_ns + 650_000_000,
-        latest_ns: m.sent.utc_ns + 690_000_000,
-    });
+    let cells = [(Stage::Queued, Part::LockWait, 700_000_000)];
+    let mut m = narrowed(message(&session_id(0), 1, &cells), [650, 690]);
     model.observe(&m);
-    let text = interval_lines(&one_second(&mut model), TextStyle::Plain);
+    let text = plain_lines(&mut model);
     let note = "[\u{b1}1s, narrowed: mean age 10.0ms to 50.0ms]";
     assert!(text.contains(note), "{text}");
     model.observe(&m);
     m.sent_between = None;
     model.observe(&m);
-    let text = interval_lines(&one_second(&mut model), TextStyle::Plain);
+    let text = plain_lines(&mut model);
     let note = "[\u{b1}1s, narrowed for 50.0%: mean age 10.0ms to 50.0ms]";
     assert!(text.contains(note), "{text}");
 }
@@ -185,7 +173,7 @@ fn many_idle_sessions_are_counted() {
     }
     model.interval_now();
     model.observe(&message(&session_id(3), 2, &[]));
-    let text = interval_lines(&one_second(&mut model), TextStyle::Plain);
+    let text = plain_lines(&mut model);
     assert_eq!(text.lines().count(), 2, "{text}");
     assert!(text.ends_with("8 sessions without messages\n"));
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     domain::{
-        Part,
-        units::{HumanDuration, HumanPercent, counted, human_name},
+        Part, TapCounts,
+        units::{HumanBytes, HumanDuration, HumanPercent, counted, human_name},
     },
     model::SessionFigures,
     outputs::text::figures::{ack_pending_share, list_counts},
@@ -13,10 +13,11 @@ use crate::{
 /// The qualifications of a session, each a clause; never empty.
 pub(super) fn list(s: &SessionFigures) -> Vec<String> {
     let f = &s.figures;
-    let mut clauses = vec![format!(
-        "unknown time in {}",
-        counted(f.unknown_messages, "message")
-    )];
+    let mut clauses = vec![if f.unknown_messages == 0 {
+        "no unknown time".to_owned()
+    } else {
+        format!("unknown time in {}", counted(f.unknown_messages, "message"))
+    }];
     clauses.extend(stamps(f));
     if let Some(share) = ack_pending_share(f) {
         clauses.push(format!(
@@ -38,15 +39,33 @@ pub(super) fn list(s: &SessionFigures) -> Vec<String> {
     if let Some(reasons) = list_counts(f.excluded.iter().map(|(k, n)| (k.name(), n))) {
         clauses.push(format!("excluded, without an age: {reasons}"));
     }
-    if let Some(tap) = list_counts([
-        ("garbled messages", f.tap.garbled),
-        ("skipped bytes", f.tap.skipped_bytes),
-        ("lost bytes", f.tap.lost_bytes),
-        ("incomplete headers", f.tap.incomplete_headers),
-    ]) {
-        clauses.push(format!("stream: {tap}"));
-    }
+    clauses.extend(stream(f.tap));
     clauses
+}
+
+/// What was wrong with the byte stream; `None` when nothing was.
+fn stream(tap: TapCounts) -> Option<String> {
+    let all = [
+        (tap.garbled, counted(tap.garbled, "garbled message")),
+        (
+            tap.skipped_bytes,
+            format!("{} skipped", HumanBytes(tap.skipped_bytes)),
+        ),
+        (
+            tap.lost_bytes,
+            format!("{} lost", HumanBytes(tap.lost_bytes)),
+        ),
+        (
+            tap.incomplete_headers,
+            counted(tap.incomplete_headers, "incomplete header"),
+        ),
+    ];
+    let each: Vec<_> = all
+        .into_iter()
+        .filter(|&(count, _)| count > 0)
+        .map(|(_, text)| text)
+        .collect();
+    (!each.is_empty()).then(|| format!("stream: {}", each.join(", ")))
 }
 
 /// What the venue's stamps and clock allow to say of the ages.

@@ -62,7 +62,7 @@ fn headline(text: &mut String, s: &SessionFigures, seconds: f64, style: TextStyl
         let _ = write!(text, ", last seq {seq}");
     }
     if s.connections > 1 {
-        let _ = write!(text, ", {} connections", s.connections);
+        let _ = write!(text, ", {}", counted(s.connections, "connection"));
     }
     text.push_str(if s.ended { ", ended\n" } else { "\n" });
 }
@@ -106,7 +106,8 @@ fn flow(flow: &Flow) -> String {
     }
     let _ = write!(text, "{:.1} msg/s handed off", flow.drained_per_s);
     if let Some(backlog) = flow.backlog_messages {
-        let _ = write!(text, "; backlog at the end about {backlog} messages");
+        let backlog = counted(backlog, "message");
+        let _ = write!(text, "; backlog at the end about {backlog}");
     }
     if let Some(bytes) = flow.backlog_bytes {
         let _ = write!(text, ", {}", HumanBytes(bytes));

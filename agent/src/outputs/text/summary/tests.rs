@@ -3,11 +3,11 @@
 use super::{process::container_line, *};
 use crate::{
     domain::{
-        Availability, Capability, Container, Part, Pod, ProbeCost, ProcessInfo, Qos, SentBetween,
-        Stage,
+        Container, Part, Pod, ProcessInfo, Stage,
         fixtures::{message, session as session_id},
     },
     model::Model,
+    outputs::fixtures::{narrowed, observed, process_in_pod, switch_cost},
 };
 
 /// The words of a text with one space between them.
@@ -17,31 +17,32 @@ fn one_line(text: &str) -> String {
 
 #[test]
 fn a_process_in_a_container_has_a_line_with_its_pid_there() {
+    let in_pod = process_in_pod();
     let mut process = ProcessInfo {
-        pid: 411,
-        inner_pid: 7,
-        comm: "oms".to_owned(),
-        ..ProcessInfo::default()
+        container: None,
+        pod: None,
+        cpu_request_millis: None,
+        cpu_limit_millis: None,
+        ..in_pod.clone()
     };
     assert_eq!(container_line(&process), None);
-    process.container = Some(Container {
-        id: "09d185410c4e25236cc2".to_owned(),
-        runtime: Some("containerd".to_owned()),
+    process.container = in_pod.container.map(|container| Container {
         name: None,
+        ..container
     });
     let line = |process: &ProcessInfo| container_line(process).expect("in a container");
     assert_eq!(
         line(&process),
         "oms is pid 7 in its container (containerd 09d185410c4e)"
     );
-    process.pod = Some(Pod {
-        uid: "u1".to_owned(),
-        qos: Some(Qos::Burstable),
-        ..Pod::default()
+    process.pod = in_pod.pod.map(|pod| Pod {
+        namespace: None,
+        name: None,
+        ..pod
     });
     process.cpu_request_between = Some((90, 250));
     let text = line(&process);
-    let end = ", pod u1, burstable, CPU request 0.09 to 0.25";
+    let end = ", pod 03f3f104-9d5a, burstable, CPU request 0.09 to 0.25";
     assert!(text.ends_with(end), "{text}");
     process.cpu_request_millis = Some(250);
     process.cpu_limit_millis = Some(2000);
@@ -66,15 +67,11 @@ fn the_summary_names_the_part() {
         ));
     }
     model.health_mut().lose("ring_full", 2);
-    model.health_mut().probes.push(ProbeCost {
-        name: "sched_switch".to_owned(),
-        runs: 100,
-        run_time_ns: 9_000,
-    });
-    model.health_mut().capabilities.push(Capability {
-        name: "arrivals".to_owned(),
-        availability: Availability::Observed("sk_data_ready".to_owned()),
-    });
+    let health = model.health_mut();
+    health.probes.push(switch_cost(100, 9_000));
+    health
+        .capabilities
+        .push(observed("arrivals", "sk_data_ready"));
     let text = summary(&model.summary_now(), "pid 411", TextStyle::Plain);
     println!("{text}");
     assert!(one_line(&text).contains(
@@ -93,17 +90,9 @@ fn the_summary_names_the_part() {
 #[test]
 fn whole_seconds_qualify_the_ages_and_what_narrows_them_too() {
     let mut model = Model::at_zero();
-    let mut m = message(
-        &session_id(0),
-        1,
-        &[(Stage::Queued, Part::LockWait, 700_000_000)],
-    );
-    m.sent.resolution_ns = 1_000_000_000;
-    m.sent_between = Some(SentBetween {
-        earliest_ns: m.sent.utc_ns + 650_000_000,
-        latest_ns: m.sent.utc_ns + 690_000_000,
-    });
-    model.observe(&m);
+    let cells = [(Stage::Queued, Part::LockWait, 700_000_000)];
+    let m = message(&session_id(0), 1, &cells);
+    model.observe(&narrowed(m, [650, 690]));
     let text = summary(&model.summary_now(), "pid 411", TextStyle::Plain);
     assert!(one_line(&text).contains("tag 52 has a resolution of 1.00s: ages are upper bounds"));
     assert!(one_line(&text).contains(

@@ -9,7 +9,7 @@ use ratatui::{
 
 use super::labels::session_name;
 use crate::{
-    domain::units::{HumanBytes, HumanDuration, sanitize},
+    domain::units::{HumanBytes, HumanDuration, counted, sanitize},
     model::IntervalPoint,
     outputs::{
         text::list_counts,
@@ -110,8 +110,8 @@ fn cpu_line(points: &[IntervalPoint], palette: Palette) -> Line<'static> {
         let text = limit.map_or_else(
             || "CPU: not sampled yet".to_owned(),
             |limit| {
-                let limit = trimmed(limit.into());
-                format!("CPU: limit {limit} cores; its use is not accounted on this machine")
+                let limit = counted(trimmed(limit.into()), "core");
+                format!("CPU: limit {limit}; its use is not accounted on this machine")
             },
         );
         return Line::styled(text, palette.faint());
@@ -120,8 +120,8 @@ fn cpu_line(points: &[IntervalPoint], palette: Palette) -> Line<'static> {
         || format!("CPU: {cores:.2} cores used, no limit"),
         |limit| {
             format!(
-                "CPU: {cores:.2} of {} cores used, {:.0} % of the limit",
-                trimmed(limit.into()),
+                "CPU: {cores:.2} of {} used, {:.0} % of the limit",
+                counted(trimmed(limit.into()), "core"),
                 100.0 * cores / limit
             )
         },
@@ -149,7 +149,8 @@ fn levels(
         .map(|l| level(l, width, palette))
         .collect();
     if let Some(more) = levels.len().checked_sub(max_levels + 1) {
-        lines.push(Line::raw(format!("  and {} more levels", more + 1)));
+        let more = counted(more + 1, "more level");
+        lines.push(Line::raw(format!("  and {more}")));
     }
     lines
 }
@@ -159,16 +160,17 @@ fn level(level: &CgroupView, width: u16, palette: Palette) -> Line<'static> {
     let mut text = String::new();
     let mut throttled = false;
     let cores = level.current.and_then(|now| now.cores);
-    match (cores, level.limit.map(trimmed)) {
-        (Some(cores), Some(limit)) => text.push_str(&format!("  {cores:.2} of {limit} cores")),
+    let limit = level.limit.map(|limit| counted(trimmed(limit), "core"));
+    match (cores, limit) {
+        (Some(cores), Some(limit)) => text.push_str(&format!("  {cores:.2} of {limit}")),
         (Some(cores), None) => text.push_str(&format!("  {cores:.2} cores, no limit")),
-        (None, Some(limit)) => text.push_str(&format!("  limit {limit} cores")),
+        (None, Some(limit)) => text.push_str(&format!("  limit {limit}")),
         (None, None) => text.push_str("  no limit"),
     }
     if let Some(now) = level.current.filter(|_| level.limit.is_some()) {
         throttled = now.throttled_periods > 0;
-        let (times, periods) = (now.throttled_periods, now.periods);
-        text.push_str(&format!(", throttled {times} of {periods} periods"));
+        let (times, periods) = (now.throttled_periods, counted(now.periods, "period"));
+        text.push_str(&format!(", throttled {times} of {periods}"));
     }
     if level.throttled_periods > 0 {
         text.push_str(&format!(

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     domain::{
         Part, Stage,
-        units::{HumanDuration, HumanPercent, HumanRate, human_name},
+        units::{HumanDuration, HumanPercent, HumanRate, counted, human_name},
     },
     outputs::{
         text::process_location,
@@ -109,7 +109,7 @@ fn headline(s: &SessionView, scope: FigureScope, palette: Palette) -> Line<'stat
             (p.p50_ns, p.p99_ns, p.max_ns, format!("{rate} msg/s"))
         }),
         FigureScope::SinceStart => s.total.figures.age.map(|age| {
-            let messages = format!("{} messages", s.total.figures.messages);
+            let messages = counted(s.total.figures.messages, "message");
             (age.p50_ns, age.p99_ns, age.max_ns, messages)
         }),
     };

@@ -12,7 +12,7 @@ use super::labels::{draw_nothing, percent, session_name};
 use crate::{
     domain::{
         Part,
-        units::{human_name, sanitize},
+        units::{counted, human_name, sanitize},
     },
     outputs::top::{
         data::{ScreenData, SessionView, ThreadView},
@@ -80,9 +80,8 @@ pub(in super::super) fn draw_threads(
     .areas(area);
     let of = session.map(session_name).unwrap_or_default();
     let text = format!(
-        "{} thread{} of {}; > reads {of}",
-        threads.len(),
-        if threads.len() == 1 { "" } else { "s" },
+        "{} of {}; > reads {of}",
+        counted(threads.len(), "thread"),
         pid.map_or_else(|| view.target.clone(), |pid| format!("pid {pid}")),
     );
     frame.render_widget(Line::styled(text, palette.head()), title);

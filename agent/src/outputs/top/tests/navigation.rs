@@ -117,7 +117,7 @@ fn colours_only_where_wanted() {
 }
 
 #[test]
-fn a_small_terminal_is_told_so() {
+fn a_terminal_that_is_too_small_shows_what_is_needed() {
     for (width, height) in [(79, 24), (80, 23), (24, 3), (1, 1)] {
         let page = text(&drawn(&view(), &state(Page::Sessions, true), width, height));
         assert!(!page.contains("SESSION"), "{page}");
