@@ -31,7 +31,7 @@ impl fmt::Display for Edge {
 
 /// The library's modules.
 pub(crate) struct Modules {
-    known: BTreeSet<Path>,
+    modules: BTreeSet<Path>,
     /// (module, name) of what a module re-exports, and the path that it re-exports.
     exports: BTreeMap<(Path, String), Path>,
     uses: Vec<(Path, Path)>,
@@ -41,7 +41,7 @@ impl Modules {
     /// Reads the library.
     pub(crate) fn read() -> Self {
         let mut modules = Self {
-            known: BTreeSet::new(),
+            modules: BTreeSet::new(),
             exports: BTreeMap::new(),
             uses: Vec::new(),
         };
@@ -62,7 +62,7 @@ impl Modules {
                 module.pop();
             }
             let file = syn::parse_file(&text).expect("Rust");
-            modules.known.insert(module.clone());
+            modules.modules.insert(module.clone());
             let mut reader = Reader {
                 module: &module,
                 modules: &mut modules,
@@ -89,7 +89,7 @@ impl Modules {
     /// The module in which the last segment of a path is defined.
     fn home(&self, path: &[String], depth: usize) -> Path {
         let mut end = path.len();
-        while end > 0 && !self.known.contains(&path[..end]) {
+        while end > 0 && !self.modules.contains(&path[..end]) {
             end -= 1;
         }
         let module = path[..end].to_vec();
