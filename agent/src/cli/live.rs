@@ -17,7 +17,7 @@ use super::{
     watch::Watch,
 };
 
-/// `tag52 run`
+/// The arguments of `tag52 run`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunCommand {
     /// What to watch.
@@ -34,7 +34,7 @@ pub(crate) struct RunCommand {
     pub(crate) probe_log: bool,
 }
 
-/// `tag52 top`
+/// The arguments of `tag52 top`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TopCommand {
     /// What to watch.
@@ -50,14 +50,14 @@ pub(crate) struct TopCommand {
     pub(crate) simulate_panic: Option<PanicIn>,
 }
 
-/// `tag52 record`
+/// The arguments of `tag52 record`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RecordCommand {
     /// What to watch, and how it is shown.
     #[command(flatten)]
     pub(crate) run: RunCommand,
-    /// The file to record to. An older recording of that name is replaced; full segments are renamed
-    /// to FILE.1, FILE.2 and so on.
+    /// The file to record to. An older recording of that name is replaced; full segments are
+    /// renamed to FILE.1, FILE.2 and so on.
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// The largest size of all segments together; the oldest one is removed to make room: 64MiB,
@@ -67,7 +67,8 @@ pub(crate) struct RecordCommand {
     /// Show the live view of `top` instead of lines.
     #[arg(long, conflicts_with_all = ["json", "probe_log"])]
     pub(crate) top: bool,
-    /// With --top: end when the last process has ended, instead of showing its last figures until q.
+    /// With --top: end when the last process has ended, instead of showing its last figures until
+    /// q.
     #[arg(long, requires = "top")]
     pub(crate) no_stay: bool,
 }

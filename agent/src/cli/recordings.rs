@@ -18,13 +18,14 @@ use tag52::{
 
 use super::values::{Json, address, duration, format, speed, time};
 
-/// `tag52 replay`
+/// The arguments of `tag52 replay`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ReplayCommand {
     /// The recording. Its older segments (FILE.1, ...) are found automatically.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// The time between two lines per session, in recorded time: 500ms, 1s, 1m. Default: as recorded.
+    /// The time between two lines per session, in recorded time: 500ms, 1s, 1m. Default: as
+    /// recorded.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) interval: Option<Duration>,
     /// Write JSON lines instead of text.
@@ -42,7 +43,7 @@ pub(crate) struct ReplayCommand {
     pub(crate) top: bool,
 }
 
-/// `tag52 export`
+/// The arguments of `tag52 export`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExportCommand {
     /// The recording. Its older segments (FILE.1, ...) are found automatically.

@@ -20,6 +20,7 @@ pub(crate) enum Json {
     Intervals,
 }
 
+/// The format that `--json` asks for; lines for people without it.
 pub(super) const fn format(json: Option<Json>) -> OutputFormat {
     match json {
         None => OutputFormat::Human,
@@ -34,7 +35,7 @@ const MIN_INTERVAL: Duration = Duration::from_millis(10);
 /// The longest interval that makes sense.
 const MAX_INTERVAL: Duration = Duration::from_hours(24);
 
-/// An interval.
+/// Parses an interval, from 10 ms to 24 hours.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let length = time(text)?;
     if (MIN_INTERVAL..=MAX_INTERVAL).contains(&length) {
@@ -44,19 +45,19 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The number of a process.
+/// Parses the number of a process.
 pub(super) fn pid(text: &str) -> Result<NonZeroU32, String> {
     text.parse()
         .map_err(|_| "write the number of a process, such as 4711".to_owned())
 }
 
-/// An address to listen on.
+/// Parses an address to listen on.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "write ADDRESS:PORT, such as 127.0.0.1:9752".to_owned())
 }
 
-/// A number and `ms`, `s`, `m` or `h`; seconds without a unit.
+/// Parses a number and `ms`, `s`, `m` or `h`; without a unit it is seconds.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: f64 = digits
@@ -75,7 +76,8 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
 /// The smallest recording, bytes: eight segments that hold a frame each.
 const MIN_RECORDING_BYTES: u64 = 2 << 20;
 
-/// A whole number and `KiB`, `MiB` or `GiB` (or just `K`, `M`, `G`).
+/// Parses the size of a recording, bytes: a whole number and `KiB`, `MiB` or `GiB` (or just `K`,
+/// `M`, `G`), at least [`MIN_RECORDING_BYTES`].
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
@@ -93,7 +95,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "it is out of range: write 2MiB or more".to_owned())
 }
 
-/// `max`, or a factor.
+/// Parses a speed: `max`, or a factor from 0.001 to a million.
 pub(super) fn speed(text: &str) -> Result<PlaybackSpeed, String> {
     if text == "max" {
         return Ok(PlaybackSpeed::Max);
@@ -105,7 +107,7 @@ pub(super) fn speed(text: &str) -> Result<PlaybackSpeed, String> {
         .ok_or_else(|| "write a factor such as 1 or 10, or max".to_owned())
 }
 
-/// A number of series that leaves room for a session.
+/// Parses a number of series that leaves room for a session.
 pub(super) fn series(text: &str) -> Result<u64, String> {
     let series = text
         .parse()
@@ -116,7 +118,7 @@ pub(super) fn series(text: &str) -> Result<u64, String> {
     }
 }
 
-/// `AFTER:BY`
+/// Parses a simulated step of the wall clock: `AFTER:BY`, such as `3s:-2s`.
 pub(super) fn clock_step(text: &str) -> Result<ClockStep, String> {
     let (after, by) = text
         .split_once(':')
@@ -132,7 +134,7 @@ pub(super) fn clock_step(text: &str) -> Result<ClockStep, String> {
     })
 }
 
-/// Where a panic is simulated: `drawing` or `watching`.
+/// Parses the thread in which a panic is simulated: `drawing` or `watching`.
 #[cfg(feature = "fault-injection")]
 pub(super) fn panic_in(text: &str) -> Result<PanicIn, String> {
     match text {

@@ -48,9 +48,9 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration)]
     pub(crate) max_latency: Duration,
     /// A message is handed off when this function returns (SYMBOL, SYMBOL@return) or is entered
-    /// (SYMBOL@entry). The symbol, mangled or demangled, is resolved in a background thread for each
-    /// new process. Default: a message is handed off when the thread next reads from the socket or
-    /// waits for it.
+    /// (SYMBOL@entry). The symbol, mangled or demangled, is resolved in a background thread for
+    /// each new process. Default: a message is handed off when the thread next reads from the
+    /// socket or waits for it.
     #[arg(long, value_name = "SYMBOL")]
     pub(crate) handoff: Option<FunctionSpec>,
     /// Serve Prometheus metrics at /metrics and health at /healthz.
@@ -118,8 +118,8 @@ pub(crate) struct KubeArguments {
     /// The name of this node. In a DaemonSet, set NODE_NAME from the field spec.nodeName instead.
     #[arg(long, value_name = "NODE")]
     pub(crate) node_name: Option<String>,
-    /// Address and credentials of the API outside of a pod. Default with --kube on: KUBECONFIG, then
-    /// ~/.kube/config.
+    /// Address and credentials of the API outside of a pod. Default with --kube on: KUBECONFIG,
+    /// then ~/.kube/config.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
 }

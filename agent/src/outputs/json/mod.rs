@@ -1,7 +1,7 @@
 //! The machine-readable lines, in the names of the accounting model.
 //!
 //! Written by hand into one reused buffer: at tens of thousands of messages a second a tree of
-//! values per line would be most of the agent's work. [`line`] has the values that JSON consists of.
+//! values per line would be most of the agent's work. [`line`] writes what JSON consists of.
 
 mod diagnosis;
 mod health;

@@ -30,6 +30,7 @@ mod text;
 
 pub use budget::{MAX_SERIES, sessions_within};
 pub(crate) use exposition::Exposition;
+#[cfg(test)]
 pub(super) use format::ExpositionFormat;
 pub(crate) use status::OutputStatus;
 

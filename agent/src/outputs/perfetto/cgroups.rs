@@ -58,7 +58,7 @@ impl CgroupCounters {
     ) -> io::Result<Self> {
         let descriptor = TrackDescriptor {
             name: Some(format!("cgroup {}", level.path)),
-            sibling_order_rank: TrackOrder::Cgroup.rank(),
+            sibling_order_rank: Some(TrackOrder::Cgroup.rank()),
             ..TrackDescriptor::default()
         };
         let group = out.track(Some(process), descriptor)?;

@@ -115,7 +115,7 @@ impl HolderTracks {
         };
         let descriptor = TrackDescriptor {
             name: Some(name.clone()),
-            sibling_order_rank: TrackOrder::Holder.rank(),
+            sibling_order_rank: Some(TrackOrder::Holder.rank()),
             description: Some("locks that others waited for, while they waited".to_owned()),
             ..TrackDescriptor::default()
         };

@@ -69,7 +69,7 @@ impl SessionTrack {
             Some(process),
             TrackDescriptor {
                 name: Some(name.clone()),
-                sibling_order_rank: TrackOrder::Session.rank(),
+                sibling_order_rank: Some(TrackOrder::Session.rank()),
                 description: Some(format!("{} from {}", id.local, id.remote)),
                 ..TrackDescriptor::default()
             },

@@ -1,5 +1,7 @@
 //! Tests of whole traces. `tests/perfetto` has Perfetto's own trace processor read them.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use prost::Message as _;
 
@@ -43,7 +45,7 @@ fn export(filter: TraceFilter, inputs: &[(Moment, Update)]) -> (Vec<TracePacket>
 
 /// Begun slices of a track: what they are and how long.
 fn slices(packets: &[TracePacket]) -> Vec<(u64, TrackEvent, u64, usize)> {
-    let mut tracks: std::collections::BTreeMap<u64, Vec<(u64, &TrackEvent)>> = Default::default();
+    let mut tracks: BTreeMap<u64, Vec<(u64, &TrackEvent)>> = BTreeMap::new();
     for packet in packets {
         if let (Some(at), Some(event)) = (packet.timestamp, &packet.track_event) {
             let track = event.track_uuid.expect("a track");

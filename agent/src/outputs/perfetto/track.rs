@@ -17,7 +17,7 @@ pub(super) enum TrackOrder {
 
 impl TrackOrder {
     /// The value of `TrackDescriptor.sibling_order_rank`.
-    pub(super) const fn rank(self) -> Option<i32> {
-        Some(self as i32)
+    pub(super) const fn rank(self) -> i32 {
+        self as i32
     }
 }

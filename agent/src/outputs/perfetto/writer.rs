@@ -114,7 +114,7 @@ impl<W: Write> PacketWriter<W> {
                 name: Some(name.to_owned()),
                 sibling_merge_behavior: Some(MERGE_BY_KEY),
                 sibling_merge_key_int: Some(key),
-                sibling_order_rank: order.rank(),
+                sibling_order_rank: Some(order.rank()),
                 ..TrackDescriptor::default()
             },
         )

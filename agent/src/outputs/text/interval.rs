@@ -45,8 +45,8 @@ pub(crate) fn interval_lines(interval: &Interval, style: TextStyle) -> String {
     text
 }
 
-/// How many events the agent lost in the interval; `None` when there are none. Their kinds are for
-/// those who look into the agent: they are in the summary, in metrics and in the log at debug level.
+/// How many events the agent lost in the interval; `None` when there are none. Their kinds matter
+/// only to who inspects the agent: they are in the summary, in metrics and in the debug log.
 pub(crate) fn loss_line(interval: &Interval) -> Option<String> {
     let lost: u64 = interval.lost.iter().map(|&(_, count)| count).sum();
     (lost > 0).then(|| {

@@ -142,7 +142,7 @@ pub(super) struct ThreadView {
 }
 
 impl ThreadView {
-    fn of(recent: LatestPair<'_, ThreadUse>) -> Self {
+    fn of(recent: &LatestPair<'_, ThreadUse>) -> Self {
         let now = recent.now;
         // The counters of tracked and other threads are not comparable.
         let before = recent.before.filter(|(b, _)| b.tracked == now.tracked);
@@ -170,7 +170,7 @@ pub(super) struct ProcessCgroups {
 }
 
 impl ProcessCgroups {
-    fn of(recent: LatestPair<'_, CgroupUse>) -> Self {
+    fn of(recent: &LatestPair<'_, CgroupUse>) -> Self {
         let level = |now: &CgroupLevel| {
             let before = recent.before.and_then(|(before, length)| {
                 let before = before.levels.iter().find(|old| old.path == now.path)?;
@@ -265,8 +265,11 @@ impl ScreenData {
             playback: None,
             max_latency: model.max_latency(),
             sessions,
-            threads: model.threads().map(ThreadView::of).collect(),
-            cgroups: model.cgroups().map(ProcessCgroups::of).collect(),
+            threads: model.threads().map(|pair| ThreadView::of(&pair)).collect(),
+            cgroups: model
+                .cgroups()
+                .map(|pair| ProcessCgroups::of(&pair))
+                .collect(),
             agent: AgentView {
                 lost: health.lost().filter(|&(_, n)| n > 0).collect(),
                 anomalies: health.anomalies().filter(|&(_, n)| n > 0).collect(),

@@ -2,7 +2,7 @@
 //!
 //! [`ScreenData`] is a copy of what is shown, made from the model of a live run or a replay. The
 //! [`Screen`] draws it on a thread of its own, so that a slow terminal delays nothing: the
-//! [state](state::ScreenState), which keys change, names the page, and [`draw`] puts that on a frame.
+//! [state](state::ScreenState), which keys change, names the page, and [`draw`] draws it.
 
 mod chart;
 mod data;

@@ -52,11 +52,19 @@ impl Palette {
     }
 
     /// Text of minor importance.
+    #[expect(
+        clippy::unused_self,
+        reason = "the same with colours and without, and used as the other styles are"
+    )]
     pub(super) const fn faint(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
 
     /// Headings.
+    #[expect(
+        clippy::unused_self,
+        reason = "the same with colours and without, and used as the other styles are"
+    )]
     pub(super) const fn head(self) -> Style {
         Style::new().add_modifier(Modifier::BOLD)
     }

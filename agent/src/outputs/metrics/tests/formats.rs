@@ -22,7 +22,9 @@ fn port(n: u16) -> String {
 
 fn check(all: &[Message], n: u16) -> Result<(), TestCaseError> {
     let mut model = Model::at_zero();
-    all.iter().for_each(|m| model.observe(m));
+    for m in all {
+        model.observe(m);
+    }
     let (_, parsed) = exposed(model);
     let port = port(n);
     let of = [("port", port.as_str())];
@@ -87,7 +89,9 @@ proptest! {
         all in prop::collection::vec((0_u16..3).prop_flat_map(any_message), 0..20),
     ) {
         let mut model = Model::at_zero();
-        all.iter().for_each(|m| model.observe(m));
+        for m in &all {
+            model.observe(m);
+        }
         model.interval_now();
         let model = Arc::new(Mutex::new(model));
         let (text, parsed) = expose(&model);

@@ -1,5 +1,10 @@
 //! Tests of the expositions of whole models.
 
+#![expect(
+    clippy::float_cmp,
+    reason = "counts and short decimals: what was written is read back exactly"
+)]
+
 mod busy;
 mod cost;
 mod document;

@@ -13,8 +13,11 @@ use super::{super::exporter, config};
 use crate::{
     model::Model,
     outputs::{
-        Exposition, ExpositionFormat, OutputStatus,
-        metrics::tests::{busy_model, reader::parse},
+        Exposition, OutputStatus,
+        metrics::{
+            ExpositionFormat,
+            tests::{busy_model, reader::parse},
+        },
     },
 };
 

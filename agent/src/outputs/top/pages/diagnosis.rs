@@ -43,8 +43,8 @@ pub(super) fn cause(s: &SessionView, scope: FigureScope) -> String {
     text
 }
 
-/// The verdict and its advice in at most `max_lines` lines of at most `width` columns; the first one
-/// names the cause.
+/// The verdict and its advice in at most `max_lines` lines of at most `width` columns; the first
+/// line names the cause.
 pub(super) fn diagnosis(
     s: &SessionView,
     view: &ScreenData,
