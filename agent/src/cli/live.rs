@@ -40,7 +40,7 @@ pub(crate) struct TopCommand {
     /// What to watch.
     #[command(flatten)]
     pub(crate) watch: Watch,
-    /// End when the last process has ended, instead of showing its last figures until q.
+    /// End with the last process, instead of showing its last figures until q.
     #[arg(long)]
     pub(crate) no_stay: bool,
     /// For the live tests: a panic some seconds after the view was opened, in the thread that draws
@@ -67,8 +67,7 @@ pub(crate) struct RecordCommand {
     /// Show the live view of `top` instead of lines.
     #[arg(long, conflicts_with_all = ["json", "probe_log"])]
     pub(crate) top: bool,
-    /// With --top: end when the last process has ended, instead of showing its last figures until
-    /// q.
+    /// With --top: end with the last process, instead of showing its last figures until q.
     #[arg(long, requires = "top")]
     pub(crate) no_stay: bool,
 }
