@@ -6,7 +6,7 @@
 //! turn numbers into names. [`domain`] holds the words that all of them share, [`stats`] figures
 //! that add up; [`verdict`] and [`what_if`] draw conclusions from those.
 
-pub mod attribution;
+mod attribution;
 pub mod clock;
 pub mod domain;
 pub mod engine;
@@ -17,15 +17,15 @@ pub mod host;
 pub mod join;
 pub mod kernel;
 pub mod kube;
-pub mod model;
+mod model;
 pub mod outputs;
-pub mod pipeline;
+mod pipeline;
 mod readiness;
 pub mod recording;
 mod signals;
-pub mod stats;
+mod stats;
 pub mod streams;
-pub mod targets;
+mod targets;
 mod tls;
 pub mod verdict;
-pub mod what_if;
+mod what_if;

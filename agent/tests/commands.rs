@@ -12,9 +12,8 @@ use std::{
 use tag52::{
     domain::{
         HandOff, Matrix, Message, MessageAftermath, Moment, MsgType, Part, SentTime, SessionId,
-        Split, Stage, Update,
+        Sink as _, Split, Stage, Update,
     },
-    pipeline::Sink as _,
     recording::{Recorder, RecordingHeader},
 };
 

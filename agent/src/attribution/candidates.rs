@@ -9,7 +9,7 @@ const MAX_SAMPLES: usize = 1024;
 
 /// A sample of a thread that may hold the lock which a tracked thread waits for.
 #[derive(Clone, Debug)]
-pub struct CandidateSample {
+pub(crate) struct CandidateSample {
     /// The instant, `CLOCK_MONOTONIC` nanoseconds.
     pub at_ns: u64,
     /// Thread id of the waiter.

@@ -11,7 +11,7 @@ const MAX_KEYS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// What identifies a culprit in the kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum CulpritKey {
+pub(crate) enum CulpritKey {
     /// A lock of a process and its releaser.
     Holder {
         /// Process of the waiter.
@@ -48,7 +48,7 @@ pub enum CulpritKey {
 impl CulpritKey {
     /// The part that such a culprit is charged with.
     #[must_use]
-    pub const fn part(&self) -> Part {
+    pub(crate) const fn part(&self) -> Part {
         match self {
             Self::Holder { .. } => Part::LockWait,
             Self::Runner { .. } => Part::RunQueue,

@@ -20,6 +20,6 @@ mod sleeps;
 mod tests;
 mod waits;
 
-pub use candidates::CandidateSample;
-pub use culprits::CulpritKey;
-pub use waits::{Attribution, CulpritResolver};
+pub(crate) use candidates::CandidateSample;
+pub(crate) use culprits::CulpritKey;
+pub(crate) use waits::{Attribution, CulpritResolver};

@@ -21,14 +21,14 @@ use crate::domain::{Culprit, CulpritId, Message, MessageAftermath, Part, Update,
 const RETENTION_NS: u64 = 600_000_000_000;
 
 /// Resolves culprits to names.
-pub trait CulpritResolver {
+pub(crate) trait CulpritResolver {
     /// Everything that can be found out about the culprit now.
     fn resolve(&mut self, key: &CulpritKey) -> Culprit;
 }
 
 /// Assigns the waits of all tracked threads to culprits and charges messages with them.
 #[derive(Debug, Default)]
-pub struct Attribution {
+pub(crate) struct Attribution {
     waits: WaitLedgers,
     aftermath: AftermathLedgers,
     sleeps: OpenSleeps,
@@ -43,7 +43,7 @@ pub struct Attribution {
 impl Attribution {
     /// A sleep of a lock wait or of a blocking call is over. When the wait is over with it, emits the
     /// samples of the lock's holder and then the wait.
-    pub fn sleep_ended(
+    pub(crate) fn sleep_ended(
         &mut self,
         record: &SleepEnded,
         resolver: &mut dyn CulpritResolver,
@@ -121,7 +121,7 @@ impl Attribution {
 
     /// The threads that may hold the lock at `address` of process `pid`, for which thread `waiter`
     /// waits, the likeliest first, as thread id and thread group id.
-    pub fn likely_holders(
+    pub(crate) fn likely_holders(
         &self,
         pid: u32,
         address: u64,
@@ -133,19 +133,19 @@ impl Attribution {
 
     /// A thread that may hold a lock was sampled while another one waited for it. The sample is
     /// emitted with the end of the wait if the thread turns out to be the releaser.
-    pub fn candidate_sampled(&mut self, sample: CandidateSample) {
+    pub(crate) fn candidate_sampled(&mut self, sample: CandidateSample) {
         self.candidates.add(sample);
     }
 
     /// Number of such samples that were dropped for lack of room.
     #[must_use]
-    pub const fn candidate_samples_dropped(&self) -> u64 {
+    pub(crate) const fn candidate_samples_dropped(&self) -> u64 {
         self.candidates.dropped
     }
 
     /// A wait for a CPU is over. Emits its throttled part, and then the rest of it once for every
     /// culprit.
-    pub fn run_queue_wait_ended(
+    pub(crate) fn run_queue_wait_ended(
         &mut self,
         record: &RunQueueWait,
         resolver: &mut dyn CulpritResolver,
@@ -195,12 +195,12 @@ impl Attribution {
     }
 
     /// A full block of turns on a CPU for which a tracked thread waits.
-    pub fn cpu_turns(&mut self, block: &RunQueueWait) {
+    pub(crate) fn cpu_turns(&mut self, block: &RunQueueWait) {
         self.turns.add(block);
     }
 
     /// The cgroup at this path has used up its quota: the latest one of the process.
-    pub fn quota_exhausted(
+    pub(crate) fn quota_exhausted(
         &mut self,
         pid: u32,
         cgroup: &str,
@@ -234,7 +234,7 @@ impl Attribution {
 
     /// Charges the message of an update that has one, and returns the update.
     #[must_use]
-    pub fn with_charges(&self, mut update: Update) -> Update {
+    pub(crate) fn with_charges(&self, mut update: Update) -> Update {
         if let Update::Message(message) = &mut update {
             self.charge(message);
         }
@@ -256,7 +256,7 @@ impl Attribution {
     /// Forgets waits that are older than any message to come is likely to be. `now` is
     /// `CLOCK_MONOTONIC` nanoseconds. The caller repeats this every few seconds, so that threads
     /// that do not wait any more take no memory over weeks.
-    pub fn forget_before(&mut self, now: u64) {
+    pub(crate) fn forget_before(&mut self, now: u64) {
         let before = now.saturating_sub(RETENTION_NS);
         self.turns.forget_before(before);
         self.waits.ledgers.forget_before(before);
@@ -264,20 +264,20 @@ impl Attribution {
     }
 
     /// The threads of which something is retained; a thread may appear several times.
-    pub fn tids(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn tids(&self) -> impl Iterator<Item = u32> + '_ {
         let (waits, aftermath) = (&self.waits.ledgers, &self.aftermath.ledgers);
         let tids = waits.tids().chain(aftermath.tids());
         tids.chain(self.sleeps.tids())
     }
 
     /// A process has ended.
-    pub fn process_ended(&mut self, pid: u32) {
+    pub(crate) fn process_ended(&mut self, pid: u32) {
         self.quotas.remove(&pid);
         self.releasers.process_ended(pid);
     }
 
     /// A tracked thread has ended.
-    pub fn thread_ended(&mut self, tid: u32) {
+    pub(crate) fn thread_ended(&mut self, tid: u32) {
         self.waits.ledgers.thread_ended(tid);
         self.aftermath.ledgers.thread_ended(tid);
         self.sleeps.thread_ended(tid);

@@ -5,13 +5,12 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use tag52::{
     engine::{
-        ClockStep, Config, Display, Faults, KubeConfig, OtlpTarget, RecordingConfig, TargetConfig,
-        TelemetryConfig,
+        ClockStep, CommandLineRegex, Config, Display, Faults, Glob, KubeConfig, OtlpTarget,
+        ProcessSelector, RecordingConfig, TargetConfig, TelemetryConfig,
     },
     kernel::FunctionSpec,
     kube::{KubeMode, LabelSelector, PodSelector},
     outputs::MAX_SERIES,
-    targets::{CommandLineRegex, Glob, ProcessSelector},
 };
 
 use super::values::{address, clock_step, duration, pid, series};

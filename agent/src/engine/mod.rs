@@ -50,6 +50,8 @@ pub use config::{
 };
 pub use error::RunError;
 
+pub use crate::targets::{CommandLineRegex, Glob, ProcessSelector};
+
 /// Watches processes until the last has ended, a signal comes, or the live view is left, which
 /// outlives the last process.
 ///

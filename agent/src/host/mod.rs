@@ -34,7 +34,8 @@ use crate::domain::{
     ThreadName,
 };
 
-pub use self::cgroups::{CgroupError, throttled_levels};
+use self::cgroups::CgroupError;
+pub use self::cgroups::throttled_levels;
 
 /// The machine that the agent runs on.
 #[derive(Debug)]

@@ -23,11 +23,10 @@ mod selector;
 mod setup;
 mod shared;
 
-pub(crate) use self::selector::SelectorMatch;
 pub use self::{
     directory::PodDirectory,
     labels::LabelSelector,
-    pod::{PodContainer, PodFacts},
     selector::PodSelector,
-    setup::{KubeAccess, KubeMode, KubeSetup, KubeSetupError, KubeTimeouts},
+    setup::{KubeAccess, KubeMode, KubeSetup, KubeTimeouts},
 };
+pub(crate) use self::{selector::SelectorMatch, setup::KubeSetupError};

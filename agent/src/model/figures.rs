@@ -12,7 +12,7 @@ use crate::{
 
 /// The session or the group that figures are of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum SessionName {
+pub(crate) enum SessionName {
     /// One session on one connection.
     One(Arc<SessionId>),
     /// All open sessions beyond the limit, together.
@@ -24,7 +24,7 @@ pub enum SessionName {
 impl SessionName {
     /// The session, when it is a single one.
     #[must_use]
-    pub fn id(&self) -> Option<&SessionId> {
+    pub(crate) fn id(&self) -> Option<&SessionId> {
         match self {
             Self::One(id) => Some(id),
             Self::Other | Self::Earlier => None,
@@ -33,7 +33,7 @@ impl SessionName {
 
     /// SenderCompID, or the name of the group.
     #[must_use]
-    pub fn sender(&self) -> &str {
+    pub(crate) fn sender(&self) -> &str {
         match self {
             Self::One(id) => &id.sender,
             Self::Other => "other",
@@ -43,7 +43,7 @@ impl SessionName {
 
     /// TargetCompID, or the name of the group.
     #[must_use]
-    pub fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         match self {
             Self::One(id) => &id.target,
             Self::Other | Self::Earlier => self.sender(),
@@ -53,7 +53,7 @@ impl SessionName {
 
 /// The figures of one session, of an interval or since the start.
 #[derive(Clone, Debug)]
-pub struct SessionFigures {
+pub(crate) struct SessionFigures {
     /// The session.
     pub name: SessionName,
     /// Thread id of the reader of its latest message; `None` for groups.
@@ -85,7 +85,7 @@ pub struct SessionFigures {
 impl SessionFigures {
     /// The what-if in words; empty when there is nothing to say.
     #[must_use]
-    pub fn what_if_lines(&self) -> Vec<String> {
+    pub(crate) fn what_if_lines(&self) -> Vec<String> {
         let gil = self.blame.iter().find(|row| row.part == Part::LockWait);
         let gil = gil.is_some_and(BlameRow::is_gil);
         let text = self.what_if.as_ref().map(|w| sentence(w, gil));
@@ -95,7 +95,7 @@ impl SessionFigures {
 
 /// The figures of an interval.
 #[derive(Clone, Debug)]
-pub struct Interval {
+pub(crate) struct Interval {
     /// Its end, nanoseconds since 1970 UTC.
     pub until_ns: i64,
     /// Its length.
@@ -112,7 +112,7 @@ pub struct Interval {
 
 /// The figures since the start.
 #[derive(Clone, Debug)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// When the model was made, nanoseconds since 1970 UTC.
     pub since_ns: i64,
     /// When the summary was made, nanoseconds since 1970 UTC.

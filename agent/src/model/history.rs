@@ -14,7 +14,7 @@ const MAX_POINTS: usize = 300;
 
 /// One interval of a session. Shares are of the summed age without clock skew, 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct IntervalPoint {
+pub(crate) struct IntervalPoint {
     /// The interval's end, nanoseconds since 1970 UTC.
     pub until_ns: i64,
     /// Its length.
@@ -73,17 +73,6 @@ impl IntervalPoint {
             limit: limit.map(|limit| limit.cores as f32),
         }
     }
-
-    /// Fresh messages per second; 0 for an interval without length.
-    #[must_use]
-    pub fn rate(&self) -> f64 {
-        let seconds = self.length.as_secs_f64();
-        if seconds > 0.0 {
-            self.messages as f64 / seconds
-        } else {
-            0.0
-        }
-    }
 }
 
 /// The latest intervals of a session.
@@ -127,7 +116,7 @@ impl PointHistory {
 
 /// The history of one session, from [`super::Model::session_histories`].
 #[derive(Clone, Copy, Debug)]
-pub struct SessionHistory<'a> {
+pub(crate) struct SessionHistory<'a> {
     /// The session.
     pub name: &'a SessionName,
     /// Thread id of the reader of its latest message; `None` for groups.

@@ -20,10 +20,10 @@ mod store;
 mod tallies;
 mod threads;
 
-pub use figures::{Interval, SessionFigures, SessionName, Summary};
-pub use history::{IntervalPoint, SessionHistory};
-pub use readings::LatestPair;
-pub use store::Model;
+pub(crate) use figures::{Interval, SessionFigures, SessionName, Summary};
+pub(crate) use history::{IntervalPoint, SessionHistory};
+pub(crate) use readings::LatestPair;
+pub(crate) use store::Model;
 
 pub(crate) use session::Session;
 

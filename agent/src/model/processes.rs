@@ -26,11 +26,6 @@ impl ProcessTable {
         self.0.get(&pid)
     }
 
-    /// All processes by pid.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &ProcessInfo> {
-        self.0.values().map(|process| &**process)
-    }
-
     pub(super) fn remove(&mut self, pid: u32) {
         self.0.remove(&pid);
     }

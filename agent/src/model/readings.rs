@@ -6,7 +6,7 @@ use crate::domain::Moment;
 
 /// The latest two readings of one thing.
 #[derive(Clone, Copy, Debug)]
-pub struct LatestPair<'a, T> {
+pub(crate) struct LatestPair<'a, T> {
     /// The reading before the latest, and the time between the two; `None` while there is only one.
     pub before: Option<(&'a T, Duration)>,
     /// The latest reading.

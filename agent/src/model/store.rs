@@ -28,7 +28,7 @@ use crate::{
 ///
 /// The run loop owns it and shares it with the metrics endpoint as `Arc<Mutex<Model>>`.
 #[derive(Debug)]
-pub struct Model {
+pub(crate) struct Model {
     started: Moment,
     /// The moment of the latest update or interval.
     pub(super) now: Moment,
@@ -48,7 +48,7 @@ pub struct Model {
 impl Model {
     /// An empty model; time counts from `now` on.
     #[must_use]
-    pub fn new(now: Moment) -> Self {
+    pub(crate) fn new(now: Moment) -> Self {
         Self {
             started: now,
             now,
@@ -67,23 +67,23 @@ impl Model {
 
     /// Merges ended sessions once their metrics have disappeared, for runs without end. The summary
     /// then has them together as [`SessionName::Earlier`].
-    pub const fn merge_ended_sessions(&mut self) {
+    pub(crate) const fn merge_ended_sessions(&mut self) {
         self.merges_ended = true;
     }
 
     /// Sets the largest number of sessions with series of their own in the metrics. A session that
     /// comes while there is no room counts under [`SessionName::Other`] there, for good.
-    pub const fn set_max_series(&mut self, sessions: usize) {
+    pub(crate) const fn set_max_series(&mut self, sessions: usize) {
         self.sessions.set_max_series(sessions);
     }
 
     /// Sets the age at which counterparties begin to reject messages.
-    pub const fn set_max_latency(&mut self, max_latency: Duration) {
+    pub(crate) const fn set_max_latency(&mut self, max_latency: Duration) {
         self.max_latency = max_latency;
     }
 
     /// Applies an update that was made at `now`.
-    pub fn apply(&mut self, now: Moment, update: &Update) {
+    pub(crate) fn apply(&mut self, now: Moment, update: &Update) {
         self.now = now;
         self.sessions.set_now(now);
         match update {
@@ -144,7 +144,7 @@ impl Model {
     }
 
     /// Takes the figures since the last call, or since the start.
-    pub fn take_interval(&mut self, now: Moment) -> Interval {
+    pub(crate) fn take_interval(&mut self, now: Moment) -> Interval {
         self.now = now;
         self.sessions.set_now(now);
         let sessions_observed = self.sessions.observed();
@@ -205,7 +205,7 @@ impl Model {
 
     /// The figures since the start.
     #[must_use]
-    pub fn summary(&self, now: Moment) -> Summary {
+    pub(crate) fn summary(&self, now: Moment) -> Summary {
         let length = now.since(self.started);
         let figures = |session: &Session| {
             let cpu = session.id().and_then(|id| self.cpus.total(id.pid));
@@ -231,47 +231,36 @@ impl Model {
     }
 
     /// The histories of all sessions in the order of first observation, then of the groups.
-    pub fn session_histories(&self) -> impl Iterator<Item = SessionHistory<'_>> {
+    pub(crate) fn session_histories(&self) -> impl Iterator<Item = SessionHistory<'_>> {
         self.sessions.all().into_iter().map(Session::history)
     }
 
     /// The latest two readings of every thread of the target processes, at most 1024, by process and
     /// thread.
-    pub fn threads(&self) -> impl Iterator<Item = LatestPair<'_, ThreadUse>> {
+    pub(crate) fn threads(&self) -> impl Iterator<Item = LatestPair<'_, ThreadUse>> {
         self.threads.latest_pairs()
     }
 
     /// The latest two readings of the cgroups of every target process, by pid.
-    pub fn cgroups(&self) -> impl Iterator<Item = LatestPair<'_, CgroupUse>> {
+    pub(crate) fn cgroups(&self) -> impl Iterator<Item = LatestPair<'_, CgroupUse>> {
         self.cpus.latest_pairs()
-    }
-
-    /// A process that reads sessions and has not ended.
-    #[must_use]
-    pub fn process(&self, pid: u32) -> Option<&ProcessInfo> {
-        self.processes.get(pid).map(|process| &**process)
-    }
-
-    /// The processes that read sessions and have not ended, by pid.
-    pub fn processes(&self) -> impl Iterator<Item = &ProcessInfo> {
-        self.processes.iter()
     }
 
     /// The age at which counterparties begin to reject messages.
     #[must_use]
-    pub const fn max_latency(&self) -> Duration {
+    pub(crate) const fn max_latency(&self) -> Duration {
         self.max_latency
     }
 
     /// The moment of the latest update or interval.
     #[must_use]
-    pub const fn now(&self) -> Moment {
+    pub(crate) const fn now(&self) -> Moment {
         self.now
     }
 
     /// The time from the start to the latest update or interval.
     #[must_use]
-    pub const fn age(&self) -> Duration {
+    pub(crate) const fn age(&self) -> Duration {
         self.now.since(self.started)
     }
 

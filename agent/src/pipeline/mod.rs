@@ -8,5 +8,5 @@
 
 mod publisher;
 
-pub use crate::domain::Sink;
-pub use publisher::{NoRecording, Publication, Publisher, RecordingSink};
+pub(crate) use crate::domain::Sink;
+pub(crate) use publisher::{NoRecording, Publication, Publisher, RecordingSink};

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A sink that keeps the updates of a run for later.
-pub trait RecordingSink: Sink {
+pub(crate) trait RecordingSink: Sink {
     /// Hands over what was published so far: a crash loses no more than what came later.
     fn flush(&mut self);
 
@@ -19,7 +19,7 @@ pub trait RecordingSink: Sink {
 
 /// The recording of a run that is not recorded: there is none.
 #[derive(Clone, Copy, Debug)]
-pub enum NoRecording {}
+pub(crate) enum NoRecording {}
 
 impl Sink for NoRecording {
     fn publish(&mut self, _: Moment, _: Update) {
@@ -39,7 +39,7 @@ impl RecordingSink for NoRecording {
 
 /// The model, the lines on standard output and the recording, fed together.
 #[derive(Debug)]
-pub struct Publisher<R> {
+pub(crate) struct Publisher<R> {
     model: Arc<Mutex<Model>>,
     outputs: OutputWriter,
     recording: Option<R>,
@@ -48,7 +48,7 @@ pub struct Publisher<R> {
 
 /// A [`Publisher`] that holds the model's lock: cheaper for many updates in a row.
 #[derive(Debug)]
-pub struct Publication<'a, R> {
+pub(crate) struct Publication<'a, R> {
     model: MutexGuard<'a, Model>,
     outputs: &'a mut OutputWriter,
     recording: Option<&'a mut R>,
@@ -74,18 +74,18 @@ impl<R: RecordingSink> Publisher<R> {
 
     /// The model that is fed.
     #[must_use]
-    pub const fn model(&self) -> &Arc<Mutex<Model>> {
+    pub(crate) const fn model(&self) -> &Arc<Mutex<Model>> {
         &self.model
     }
 
     /// The model, locked. A thread that panicked with it left figures that are still the best
     /// there are.
-    pub fn lock(&self) -> MutexGuard<'_, Model> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Model> {
         self.model.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a row of updates, which lasts until the returned value is dropped.
-    pub fn begin(&mut self) -> Publication<'_, R> {
+    pub(crate) fn begin(&mut self) -> Publication<'_, R> {
         Publication {
             model: self.model.lock().unwrap_or_else(PoisonError::into_inner),
             outputs: &mut self.outputs,
@@ -99,13 +99,13 @@ impl<R: RecordingSink> Publisher<R> {
     ///
     /// # Errors
     /// The first [`OutputError`].
-    pub fn check(&mut self) -> Result<(), OutputError> {
+    pub(crate) fn check(&mut self) -> Result<(), OutputError> {
         self.failed.take().map_or(Ok(()), Err)
     }
 
     /// Hands what was published so far to the thread that writes the recording: a crash loses no
     /// more than what came later.
-    pub fn flush_recording(&mut self) {
+    pub(crate) fn flush_recording(&mut self) {
         if let Some(recording) = &mut self.recording {
             recording.flush();
         }
@@ -116,7 +116,7 @@ impl<R: RecordingSink> Publisher<R> {
     ///
     /// # Errors
     /// [`OutputError`] when standard output could not be written.
-    pub fn end(&mut self, at: Moment) -> Result<Summary, OutputError> {
+    pub(crate) fn end(&mut self, at: Moment) -> Result<Summary, OutputError> {
         self.check()?;
         if let Some(recording) = &mut self.recording {
             recording.end(at);
@@ -129,17 +129,17 @@ impl<R: RecordingSink> Publisher<R> {
     ///
     /// # Errors
     /// [`OutputError`] when standard output could not be written.
-    pub fn finish(&mut self, summary: &Summary) -> Result<(), OutputError> {
+    pub(crate) fn finish(&mut self, summary: &Summary) -> Result<(), OutputError> {
         self.outputs.finish(summary)
     }
 
     /// The recording, if there is one, to be closed: nothing more is recorded.
-    pub const fn take_recording(&mut self) -> Option<R> {
+    pub(crate) const fn take_recording(&mut self) -> Option<R> {
         self.recording.take()
     }
 
     /// Publishes to a model of its own from now on: a replay that begins anew.
-    pub fn reset(&mut self, model: Model) {
+    pub(crate) fn reset(&mut self, model: Model) {
         *self.lock() = model;
     }
 }

@@ -28,11 +28,12 @@ mod tests;
 mod wire;
 mod writer;
 
-pub use read_error::ReadError;
-pub use reader::RecordingReader;
 pub use recorder::Recorder;
 pub use segment::RecordingHeader;
-pub use writer::{RecordingTotals, WriteError};
+
+pub(crate) use read_error::ReadError;
+pub(crate) use reader::RecordingReader;
+pub(crate) use writer::{RecordingTotals, WriteError};
 
 /// The version of the format; no other one is read.
 const VERSION: u16 = 6;

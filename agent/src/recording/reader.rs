@@ -21,7 +21,7 @@ use crate::domain::{Moment, Update};
 ///
 /// As an iterator it returns every [`Update`] with its [`Moment`]. An error ends the segment that
 /// it occurs in; the iterator continues with the next segment, and ends with the last.
-pub struct RecordingReader {
+pub(crate) struct RecordingReader {
     header: RecordingHeader,
     segments: VecDeque<(SegmentReader, RecordingHeader)>,
     current: Option<SegmentReader>,
@@ -46,7 +46,7 @@ impl RecordingReader {
     ///
     /// # Errors
     /// [`ReadError`], when the file itself is no recording that can be read.
-    pub fn open(path: &Path) -> Result<Self, ReadError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
         let open = |path: &Path| {
             let file = File::open(path).map_err(ReadError::Io)?;
             SegmentReader::open(Box::new(BufReader::new(file)))
@@ -65,7 +65,8 @@ impl RecordingReader {
     ///
     /// # Errors
     /// [`ReadError`], when it does not begin as a recording.
-    pub fn new(source: impl Read + Send + 'static) -> Result<Self, ReadError> {
+    #[cfg(test)]
+    pub(crate) fn new(source: impl Read + Send + 'static) -> Result<Self, ReadError> {
         let segment = SegmentReader::open(Box::new(source))?;
         Ok(Self::of(VecDeque::from([segment])))
     }
@@ -86,19 +87,19 @@ impl RecordingReader {
     /// The header of the oldest segment that exists. Its `segment` is the number of older ones that
     /// are gone; a model has to begin at its `from`.
     #[must_use]
-    pub const fn header(&self) -> &RecordingHeader {
+    pub(crate) const fn header(&self) -> &RecordingHeader {
         &self.header
     }
 
     /// The moment of the last update; once everything is read, the end of the recording.
     #[must_use]
-    pub const fn until(&self) -> Moment {
+    pub(crate) const fn until(&self) -> Moment {
         self.until
     }
 
     /// How many updates, so far, were published and dropped from the recording.
     #[must_use]
-    pub const fn lost(&self) -> u64 {
+    pub(crate) const fn lost(&self) -> u64 {
         self.lost
     }
 }

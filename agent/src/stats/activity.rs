@@ -10,7 +10,7 @@ const MAX_SHOWN: usize = 5;
 
 /// The samples of one holder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HolderSamples {
+pub(crate) struct HolderSamples {
     /// Number of samples.
     pub total: u64,
     /// The most frequent activities with the number of samples each, the most frequent first. The
@@ -21,7 +21,7 @@ pub struct HolderSamples {
 impl HolderSamples {
     /// Number of samples of other activities.
     #[must_use]
-    pub fn other(&self) -> u64 {
+    pub(crate) fn other(&self) -> u64 {
         self.total
             - self
                 .activities

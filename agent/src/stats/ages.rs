@@ -8,7 +8,7 @@ use hdrhistogram::{Counter, Histogram};
 /// and within `min_ns..=max_ns`. In the quantiles an age below zero (clock skew) counts as 0, one
 /// above a day as a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AgeQuantiles {
+pub(crate) struct AgeQuantiles {
     /// 50th percentile.
     pub p50_ns: i64,
     /// 90th percentile.

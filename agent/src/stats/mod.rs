@@ -8,11 +8,11 @@ mod histograms;
 mod sums;
 mod tally;
 
-pub use activity::HolderSamples;
-pub use ages::AgeQuantiles;
-pub use blame::{BlameRow, WaitStats};
-pub use sums::Sums;
-pub use tally::{Exclusions, Figures, HandOffs, NarrowedAges, Skew};
+pub(crate) use activity::HolderSamples;
+pub(crate) use ages::AgeQuantiles;
+pub(crate) use blame::{BlameRow, WaitStats};
+pub(crate) use sums::Sums;
+pub(crate) use tally::{Exclusions, Figures};
 
 pub(crate) use ages::Ages;
 pub(crate) use blame::{BlameTable, CulpritNames};

@@ -7,37 +7,37 @@ use crate::domain::{Matrix, Part, Stage};
 /// They are `i128` because a backlog of minutes at a few hundred messages per second overflows an
 /// `i64` within months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sums {
+pub(crate) struct Sums {
     cells: [[i128; Part::ALL.len()]; Stage::ALL.len()],
 }
 
 impl Sums {
     /// Nanoseconds in one cell. Only in-flight network can be negative (clock skew).
     #[must_use]
-    pub const fn get(&self, stage: Stage, part: Part) -> i128 {
+    pub(crate) const fn get(&self, stage: Stage, part: Part) -> i128 {
         self.cells[stage as usize][part as usize]
     }
 
     /// The sum of a stage's parts, in nanoseconds.
     #[must_use]
-    pub fn stage(&self, stage: Stage) -> i128 {
+    pub(crate) fn stage(&self, stage: Stage) -> i128 {
         self.cells[stage as usize].iter().sum()
     }
 
     /// The sum of a part over the stages, in nanoseconds.
     #[must_use]
-    pub fn part(&self, part: Part) -> i128 {
+    pub(crate) fn part(&self, part: Part) -> i128 {
         Stage::ALL.iter().map(|&s| self.get(s, part)).sum()
     }
 
     /// The sum of all cells, in nanoseconds.
     #[must_use]
-    pub fn total(&self) -> i128 {
+    pub(crate) fn total(&self) -> i128 {
         Stage::ALL.iter().map(|&s| self.stage(s)).sum()
     }
 
     /// Every cell other than zero.
-    pub fn nonzero(&self) -> impl Iterator<Item = (Stage, Part, i128)> + '_ {
+    pub(crate) fn nonzero(&self) -> impl Iterator<Item = (Stage, Part, i128)> + '_ {
         Stage::ALL
             .into_iter()
             .flat_map(|s| Part::ALL.into_iter().map(move |p| (s, p)))

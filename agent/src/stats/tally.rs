@@ -15,7 +15,7 @@ const COARSE_NS: i64 = 1_000_000_000;
 
 /// Clock skew: the venue's clock is ahead of ours where in-flight network is below zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Skew {
+pub(crate) struct Skew {
     /// Messages with skew.
     pub messages: u64,
     /// The largest skew, nanoseconds.
@@ -28,7 +28,7 @@ pub struct Skew {
 
 /// Messages with whole-second stamps whose bounds could be narrowed: see `join/narrowing`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NarrowedAges {
+pub(crate) struct NarrowedAges {
     /// Number of these messages.
     pub messages: u64,
     /// Their narrowed lower bounds of the age, summed, nanoseconds.
@@ -42,7 +42,7 @@ pub struct NarrowedAges {
 impl NarrowedAges {
     /// Lower and upper bound of the mean age of these messages, nanoseconds; `None` without any.
     #[must_use]
-    pub fn mean_ns(&self) -> Option<(i128, i128)> {
+    pub(crate) fn mean_ns(&self) -> Option<(i128, i128)> {
         let messages = i128::from(self.messages);
         (messages > 0).then(|| (self.min_sum_ns / messages, self.max_sum_ns / messages))
     }
@@ -60,7 +60,7 @@ impl NarrowedAges {
 /// The figures of a session's messages. All are of fresh messages, except that resends (43=Y) enter
 /// `resends` and `resend_age` only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub(crate) struct Figures {
     /// Number of fresh messages.
     pub messages: u64,
     /// Quantiles of their ages; `None` without messages.
@@ -95,24 +95,24 @@ impl Figures {
     /// The sums with the time that clock skew took away added again, so that no cell is negative.
     /// Shares are taken of these.
     #[must_use]
-    pub fn sums_without_skew(&self) -> Sums {
+    pub(crate) fn sums_without_skew(&self) -> Sums {
         self.sums.with_skew_put_back(self.skew.sum_ns)
     }
 
     /// Whether nothing has been counted.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.messages == 0 && self.resends == 0 && self.excluded.total() == 0 && self.tap.is_empty()
     }
 }
 
 /// Messages by kind of hand-off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HandOffs([u64; 4]);
+pub(crate) struct HandOffs([u64; 4]);
 
 impl HandOffs {
     /// Every kind with its count.
-    pub fn iter(&self) -> impl Iterator<Item = (HandOff, u64)> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (HandOff, u64)> + '_ {
         [
             HandOff::Wait,
             HandOff::Receive,
@@ -126,11 +126,11 @@ impl HandOffs {
 
 /// Messages without an age, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Exclusions([u64; ExclusionReason::ALL.len()]);
+pub(crate) struct Exclusions([u64; ExclusionReason::ALL.len()]);
 
 impl Exclusions {
     /// Every reason with its count.
-    pub fn iter(&self) -> impl Iterator<Item = (ExclusionReason, u64)> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ExclusionReason, u64)> + '_ {
         ExclusionReason::ALL
             .into_iter()
             .map(|why| (why, self.0[why as usize]))
@@ -138,7 +138,7 @@ impl Exclusions {
 
     /// The sum over all reasons.
     #[must_use]
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.0.iter().sum()
     }
 

@@ -2,7 +2,7 @@
 
 /// Why the messages of a session are old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// They are not old.
     Healthy,
     /// They arrive old: the network is slow or the venue sends late.
@@ -27,7 +27,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Healthy,
         Self::NetworkOrVenueLate,
         Self::ClockSkew,
@@ -42,7 +42,7 @@ impl Cause {
 
     /// The name used in JSON and metrics.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
             Self::NetworkOrVenueLate => "network_or_venue_late",

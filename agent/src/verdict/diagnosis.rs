@@ -12,7 +12,7 @@ use super::{
 
 /// Why the messages of a session are old, in an interval or since the start.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// At least one cause, the largest first; more than one only when they weigh about the same.
     pub causes: Vec<Cause>,
     /// The causes in words.
@@ -30,7 +30,7 @@ pub struct Verdict {
 impl Verdict {
     /// Whether there is nothing to do.
     #[must_use]
-    pub fn is_healthy(&self) -> bool {
+    pub(crate) fn is_healthy(&self) -> bool {
         self.causes == [Cause::Healthy]
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 
 /// The figures that the verdict on one session rests on, of an interval or since the start.
 #[derive(Clone, Debug, Default)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// Length of the interval, or the time since the start.
     pub length: Duration,
     /// The figures of its messages.
@@ -46,7 +46,7 @@ impl Evidence {
 
 /// CPU use of a process, from the counters of its cgroups.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct CpuUse {
+pub(crate) struct CpuUse {
     /// Path of its own cgroup below the cgroup mount; `/` is the whole machine, or the visible part
     /// of it.
     pub path: String,
@@ -60,7 +60,7 @@ pub struct CpuUse {
 
 /// A cgroup with a CPU quota.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct CpuLimit {
+pub(crate) struct CpuLimit {
     /// Path below the cgroup mount.
     pub path: String,
     /// CPU time allowed per period, nanoseconds.

@@ -10,7 +10,7 @@ use crate::domain::{Message, Part};
 /// A message is observed once it is read, so the rate of arrivals is that of the send times of the
 /// messages read: with a backlog it is as old as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Flow {
+pub(crate) struct Flow {
     /// Messages sent per second, by the stamps of those read; `None` when the stamps do not allow
     /// it.
     pub arrivals_per_s: Option<f64>,

@@ -19,13 +19,11 @@ mod tests;
 mod thresholds;
 mod trend;
 
-pub use cause::Cause;
-pub use diagnosis::Verdict;
-pub use evidence::{CpuLimit, CpuUse, Evidence};
-pub use flow::Flow;
 pub use thresholds::HEALTHY_NS;
 
-pub(crate) use diagnosis::diagnose;
-pub(crate) use flow::FlowTally;
+pub(crate) use cause::Cause;
+pub(crate) use diagnosis::{Verdict, diagnose};
+pub(crate) use evidence::{CpuLimit, CpuUse, Evidence};
+pub(crate) use flow::{Flow, FlowTally};
 pub(crate) use thresholds::DEFAULT_MAX_LATENCY;
 pub(crate) use trend::{AgeLine, AgeTrend};

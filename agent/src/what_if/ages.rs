@@ -5,7 +5,7 @@ use crate::stats::AgeQuantiles;
 
 /// The ages in one scenario. Quantiles are at most 1 % above the exact ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScenarioAges {
+pub(crate) struct ScenarioAges {
     /// The scenario.
     pub scenario: Scenario,
     /// The ages as they would have been.
@@ -14,7 +14,7 @@ pub struct ScenarioAges {
 
 /// The ages of a session in every scenario, of an interval or since the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WhatIf {
+pub(crate) struct WhatIf {
     /// The ages as measured.
     pub measured: AgeQuantiles,
     /// All scenarios in the order of [`Scenario::ALL`].
@@ -27,7 +27,7 @@ const NO_CHANGE_RATIO: f64 = 0.9;
 impl WhatIf {
     /// Whether the 99th percentile is smaller in a scenario by an amount worth mentioning.
     #[must_use]
-    pub fn helps(&self, scenario: Scenario) -> bool {
+    pub(crate) fn helps(&self, scenario: Scenario) -> bool {
         let (Some(as_it_was), Some(of)) = (self.of(Scenario::AsItWas), self.of(scenario)) else {
             return false;
         };
@@ -36,7 +36,7 @@ impl WhatIf {
 
     /// The ages in one scenario.
     #[must_use]
-    pub fn of(&self, scenario: Scenario) -> Option<&AgeQuantiles> {
+    pub(crate) fn of(&self, scenario: Scenario) -> Option<&AgeQuantiles> {
         let ages = self.scenarios.iter().find(|s| s.scenario == scenario)?;
         Some(&ages.age)
     }

@@ -16,15 +16,15 @@ mod sentence;
 mod tests;
 mod transit;
 
-pub use ages::{ScenarioAges, WhatIf};
-pub use reader_time::ReaderTime;
-pub use scenario::Scenario;
-pub use sentence::sentence;
+pub(crate) use ages::WhatIf;
+pub(crate) use reader_time::ReaderTime;
+pub(crate) use scenario::Scenario;
+pub(crate) use sentence::sentence;
 
 pub(crate) use replay::WhatIfReplay;
 
 /// The assumptions of the replay. They are shown wherever its figures are.
-pub const ASSUMPTIONS: &str = "What-if replays the queue of the messages that were read: the same \
+pub(crate) const ASSUMPTIONS: &str = "What-if replays the queue of the messages that were read: the same \
      arrivals, one reader, the work on every message as measured, and only the named wait removed. \
      A message that was held back, or that waited for an acknowledgement of a reader that was \
      behind, counts as arriving when the uncongested network would have delivered it. The replay \

@@ -15,7 +15,7 @@ const CELLS: usize = Part::ALL.len() + AFTERMATHS.len();
 
 /// How a reader spent its time, nanoseconds by part. No part is negative, and network is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReaderTime([i64; CELLS]);
+pub(crate) struct ReaderTime([i64; CELLS]);
 
 impl ReaderTime {
     /// What the reader did during a stage of a message.
@@ -48,13 +48,13 @@ impl ReaderTime {
 
     /// The time of one part, aftermath included, nanoseconds.
     #[must_use]
-    pub fn part(&self, part: Part) -> i64 {
+    pub(crate) fn part(&self, part: Part) -> i64 {
         self.0[part as usize] + self.aftermath_where(|_, of| of == part)
     }
 
     /// The aftermath of waits of this part, nanoseconds.
     #[must_use]
-    pub fn aftermath(&self, wait: Part) -> i64 {
+    pub(crate) fn aftermath(&self, wait: Part) -> i64 {
         self.aftermath_where(|of, _| of == wait)
     }
 
@@ -66,7 +66,7 @@ impl ReaderTime {
 
     /// The time of all parts, nanoseconds.
     #[must_use]
-    pub fn total(&self) -> i64 {
+    pub(crate) fn total(&self) -> i64 {
         self.0.iter().sum()
     }
 

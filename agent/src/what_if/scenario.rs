@@ -5,7 +5,7 @@ use crate::domain::Part;
 
 /// The one difference between a replay and what was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scenario {
+pub(crate) enum Scenario {
     /// No difference: shows how exact the replay is.
     AsItWas,
     /// Without lock-wait.
@@ -24,7 +24,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// Every scenario, [`Self::AsItWas`] first.
-    pub const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::AsItWas,
         Self::WithoutLock,
         Self::WithoutThrottle,
@@ -36,7 +36,7 @@ impl Scenario {
 
     /// The name used in JSON.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AsItWas => "as_it_was",
             Self::WithoutLock => "without_lock",

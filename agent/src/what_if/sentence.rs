@@ -12,7 +12,7 @@ const MAX_SCENARIOS: usize = 2;
 /// What would help most, such as `without the GIL wait p99 0.4 ms instead of 14 s; with more CPU no
 /// change`. `gil` says that the lock is CPython's.
 #[must_use]
-pub fn sentence(what_if: &WhatIf, gil: bool) -> String {
+pub(crate) fn sentence(what_if: &WhatIf, gil: bool) -> String {
     let Some(as_it_was) = what_if.of(Scenario::AsItWas) else {
         return String::new();
     };

@@ -11,9 +11,8 @@ mod updates;
 use std::{collections::HashMap, fs::File, num::NonZeroU64, path::Path, time::Duration};
 
 use tag52::{
-    domain::{Moment, Update},
+    domain::{Moment, Sink as _, Update},
     outputs::perfetto::{ExportCounts, Trace, TraceFilter},
-    pipeline::Sink as _,
 };
 
 use trace_processor::{Rows, int, query};

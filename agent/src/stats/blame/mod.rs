@@ -7,7 +7,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use row::{BlameRow, WaitStats};
+pub(crate) use row::{BlameRow, WaitStats};
 
 pub(crate) use names::CulpritNames;
 pub(crate) use table::BlameTable;

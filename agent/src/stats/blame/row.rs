@@ -13,7 +13,7 @@ const UNINTERRUPTIBLE_TIMEOUTS: u32 = 2;
 
 /// What one culprit of one part is charged with. The rows of a part sum to that part.
 #[derive(Clone, Debug)]
-pub struct BlameRow {
+pub(crate) struct BlameRow {
     /// The part.
     pub part: Part,
     /// The culprit; `None` in the row of all others, which has the waits too short to be reported
@@ -33,7 +33,7 @@ pub struct BlameRow {
 impl BlameRow {
     /// Whether it names a culprit: not the row of all others, nor that of an unobserved releaser.
     #[must_use]
-    pub fn is_attributed(&self) -> bool {
+    pub(crate) fn is_attributed(&self) -> bool {
         match self.culprit.as_deref() {
             None => false,
             Some(Culprit::Holder { thread, .. }) => thread.tid != 0,
@@ -43,7 +43,7 @@ impl BlameRow {
 
     /// Whether the culprit holds CPython's global interpreter lock.
     #[must_use]
-    pub fn is_gil(&self) -> bool {
+    pub(crate) fn is_gil(&self) -> bool {
         matches!(
             self.culprit.as_deref(),
             Some(Culprit::Holder {
@@ -56,7 +56,7 @@ impl BlameRow {
 
 /// The waits of a thread for one culprit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WaitStats {
+pub(crate) struct WaitStats {
     /// Number of waits.
     pub count: u64,
     /// Their summed length, nanoseconds.
@@ -72,7 +72,7 @@ pub struct WaitStats {
 impl WaitStats {
     /// Whether more than half of the time went into uninterruptible holds.
     #[must_use]
-    pub const fn mostly_uninterruptible(&self) -> bool {
+    pub(crate) const fn mostly_uninterruptible(&self) -> bool {
         self.uninterruptible_ns * 2 > self.ns
     }
 

@@ -4,7 +4,7 @@ use super::{Load, MS, SimulatedReader, US, evenly, measured, near, replayed};
 use crate::{
     domain::{HandOff, Matrix, Part, Split, Stage},
     stats::AgeQuantiles,
-    what_if::{ReaderTime, Scenario, ScenarioAges, WhatIf, replay::WhatIfReplay, sentence},
+    what_if::{ReaderTime, Scenario, WhatIf, ages::ScenarioAges, replay::WhatIfReplay, sentence},
 };
 
 const SECOND: i64 = 1_000_000_000;
