@@ -114,6 +114,10 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 
 /// `unix`, with the path that the socket in a line of `unix` is bound to, if it is: the kernel does
 /// not name the peer.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "one of the functions for each kind of socket"
+)]
 fn unix_name(line: &str) -> Option<String> {
     let mut peer = "unix".to_owned();
     if let Some(path) = line.split_ascii_whitespace().nth(7) {

@@ -30,9 +30,13 @@ proptest! {
         let mut model = Model::at_zero();
         let cut = cut.min(all.len());
         let (before, after) = all.split_at(cut);
-        before.iter().for_each(|m| model.observe(m));
+        for m in before {
+            model.observe(m);
+        }
         let first = model.interval_now();
-        after.iter().for_each(|m| model.observe(m));
+        for m in after {
+            model.observe(m);
+        }
         let second = model.interval_now();
         let summary = model.summary_now();
         for n in 0..3 {

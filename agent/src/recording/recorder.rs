@@ -254,7 +254,7 @@ mod tests {
             monotonic_ns: 1_000 + n,
             utc_ns: 0,
         };
-        let header = RecordingHeader::new("pid 411", now(0), Duration::from_secs(120));
+        let header = RecordingHeader::new("pid 411", now(0), Duration::from_mins(2));
         let mut recorder = Recorder::start(&path, 1 << 30, header).expect("a file");
         // As if the writing thread were that far behind.
         recorder

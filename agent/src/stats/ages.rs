@@ -179,9 +179,15 @@ mod tests {
         ) {
             let (mut left, mut right, mut both) =
                 (Ages::<u64, 3>::default(), Ages::default(), Ages::<u64, 3>::default());
-            a.iter().for_each(|&ns| left.record(ns));
-            b.iter().for_each(|&ns| right.record(ns));
-            a.iter().chain(&b).for_each(|&ns| both.record(ns));
+            for &ns in &a {
+                left.record(ns);
+            }
+            for &ns in &b {
+                right.record(ns);
+            }
+            for &ns in a.iter().chain(&b) {
+                both.record(ns);
+            }
             left.absorb(&right);
             prop_assert_eq!(left.quantiles(), both.quantiles());
             prop_assert_eq!(left.sum_ns(), both.sum_ns());

@@ -207,7 +207,9 @@ mod tests {
 
     fn counts(durations: &[i64]) -> DurationCounts {
         let mut counts = DurationCounts::default();
-        durations.iter().for_each(|&ns| counts.record(ns));
+        for &ns in durations {
+            counts.record(ns);
+        }
         counts
     }
 

@@ -24,7 +24,7 @@ fn moment(n: u64) -> Moment {
 }
 
 fn header() -> RecordingHeader {
-    RecordingHeader::new("pid 411", moment(0), std::time::Duration::from_secs(120))
+    RecordingHeader::new("pid 411", moment(0), std::time::Duration::from_mins(2))
 }
 
 fn record(path: &Path, max_size: u64, updates: &[(Moment, Update)]) -> RecordingTotals {

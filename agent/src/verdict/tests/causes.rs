@@ -22,7 +22,7 @@ fn says(evidence: &Evidence, causes: &[Cause], words: &[&str]) -> Verdict {
     assert_eq!(verdict.causes, causes, "{}", verdict.sentence);
     let said = format!("{} {}", verdict.sentence, verdict.advice);
     for word in words {
-        assert!(said.contains(word), "{word}: {said}",);
+        assert!(said.contains(word), "{word}: {said}");
     }
     verdict
 }

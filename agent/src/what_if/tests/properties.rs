@@ -111,7 +111,9 @@ proptest! {
     #[test]
     fn no_scenario_makes_any_messages_older(messages in any_messages()) {
         let mut replay = WhatIfReplay::default();
-        messages.iter().for_each(|m| replay.message(m));
+        for m in &messages {
+            replay.message(m);
+        }
         let (total, _) = replay.total(Some(measured(&messages)));
         let (interval, _) = replay.take_interval(Some(measured(&messages)));
         for what_if in total.iter().chain(&interval) {

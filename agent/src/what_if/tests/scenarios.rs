@@ -161,7 +161,9 @@ fn messages_without_an_observed_hand_off_are_ignored() {
     cut_off.split = Split::new(SECOND, unknown(SECOND)).expect("it is the sum");
     messages.push(cut_off);
     let mut replay = WhatIfReplay::default();
-    messages.iter().for_each(|m| replay.message(m));
+    for m in &messages {
+        replay.message(m);
+    }
     let (what_if, _) = replay.total(Some(expected.measured));
     assert_eq!(what_if, Some(expected));
 }
@@ -194,7 +196,9 @@ fn resends_take_time_and_do_not_count() {
         message.poss_dup = true;
     }
     let mut replay = WhatIfReplay::default();
-    messages.iter().for_each(|m| replay.message(m));
+    for m in &messages {
+        replay.message(m);
+    }
     let (_, spent) = replay.total(None);
     assert_eq!(spent.part(Part::OnCpu), 100 * 100 * US);
     let (what_if, _) = replay.take_interval(Some(measured(&messages)));
@@ -231,7 +235,9 @@ fn a_reader_that_reads_ahead_does_one_thing_at_a_time() {
     assert_eq!(age(Scenario::WithoutLock).min_ns, 1_070 * US);
     assert_eq!(age(Scenario::WithoutLock).max_ns, 2_070 * US);
     let mut replay = WhatIfReplay::default();
-    messages.iter().for_each(|m| replay.message(m));
+    for m in &messages {
+        replay.message(m);
+    }
     let (_, spent) = replay.total(None);
     assert_eq!(spent.part(Part::OnCpu), 200 * 1_010 * US);
 }
