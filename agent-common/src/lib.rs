@@ -8,6 +8,7 @@
 mod count;
 pub mod framing;
 mod futex;
+pub mod header_walk;
 pub mod ids;
 mod record;
 pub mod sched_info;
@@ -19,7 +20,6 @@ mod thread;
 mod thread_record;
 pub mod throttle;
 mod wait;
-pub mod walk;
 pub mod window;
 
 pub use count::ProbeCounter;
@@ -28,7 +28,7 @@ pub use record::{
     MAX_RECORD_BYTES, RING_BUFFER_BYTES, RING_WAKE_UP_BYTES, RecordHead, RecordKind, Snapshot,
     is_wake_up_due,
 };
-pub use socket::{HeaderWalk, PREFIX_BYTES, PREFIX_ROOM, StreamContent, TrackedSocket, walk_mode};
+pub use socket::{StreamContent, TrackedSocket};
 pub use socket_record::{
     Acknowledged, BytesArrived, BytesReceived, CloseReason, HandOffKind, HandedOff,
     MAX_SLICE_BYTES, MIN_SLICE_LIMIT_BYTES, OpenReason, SLICE_HEAD_BYTES, SocketClosed,

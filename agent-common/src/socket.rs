@@ -1,5 +1,7 @@
 //! One tracked TCP socket.
 
+use crate::header_walk::HeaderWalk;
+
 /// What a tracked socket carries, as far as is known.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,42 +14,6 @@ pub enum StreamContent {
     Fix = 2,
     /// Something else; ignored from now on.
     Other = 3,
-}
-
-/// Bytes of a message's beginning that hold `8=FIXT.1.1|9=NNNNNNN|`, with room to spare.
-pub const PREFIX_BYTES: usize = 32;
-/// Room for two prefixes: the verifier cannot relate where a copy starts to how long it is.
-pub const PREFIX_ROOM: usize = 2 * PREFIX_BYTES;
-
-/// Values of [`HeaderWalk::mode`].
-pub mod walk_mode {
-    /// Out of step: whole bytes are sliced until a message begins.
-    pub const SEARCH: u32 = 0;
-    /// `HeaderWalk::message_seq` is where a message begins, its length is not known yet.
-    pub const PREFIX: u32 = 1;
-    /// `HeaderWalk::message_seq` is where a message begins and `HeaderWalk::end_seq` where the next
-    /// one does.
-    pub const FRAMED: u32 = 2;
-}
-
-/// Where the header walk is in the stream.
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct HeaderWalk {
-    /// One of [`walk_mode`].
-    pub mode: u32,
-    /// First byte of the message being walked.
-    pub message_seq: u32,
-    /// One past its last byte.
-    pub end_seq: u32,
-    /// How many bytes of `prefix` are filled.
-    pub prefix_len: u32,
-    /// Where the next receive call should begin.
-    pub next_seq: u32,
-    /// Always 0.
-    pub reserved: u32,
-    /// The message's first bytes, gathered over as many receive calls as it takes.
-    pub prefix: [u8; PREFIX_ROOM],
 }
 
 impl TrackedSocket {
@@ -99,12 +65,12 @@ pub struct TrackedSocket {
     pub walk: HeaderWalk,
 }
 
-const _: () = assert!(size_of::<HeaderWalk>() == 24 + PREFIX_ROOM);
 const _: () = assert!(size_of::<TrackedSocket>() == 8 + 8 * 4 + size_of::<HeaderWalk>());
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{HeaderWalk, PREFIX_ROOM, TrackedSocket};
+    use super::TrackedSocket;
+    use crate::header_walk::{HeaderWalk, PREFIX_ROOM};
 
     /// A socket of which nothing is known.
     pub(crate) const fn socket() -> TrackedSocket {
@@ -124,7 +90,7 @@ pub(crate) mod tests {
                 end_seq: 0,
                 prefix_len: 0,
                 next_seq: 0,
-                reserved: 0,
+                refused: 0,
                 prefix: [0; PREFIX_ROOM],
             },
         }

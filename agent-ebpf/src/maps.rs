@@ -104,6 +104,10 @@ pub(crate) struct WalkProgress {
     pub(crate) limit: u64,
     /// Sequence number of the first byte of the buffer at hand.
     pub(crate) seq: u32,
+    /// Sequence number of the first byte received.
+    pub(crate) first_seq: u32,
+    /// How often the bytes were searched for a message's beginning.
+    pub(crate) searches: u32,
     /// 1: the bytes could not be followed to their end.
     pub(crate) failed: u32,
 }

@@ -1,13 +1,13 @@
 extern crate std;
 
-use std::{format, vec::Vec};
+use std::{format, string::String, vec::Vec};
 
 use proptest::prelude::*;
 
 use super::*;
 
-fn read(limits: &Limits, bytes: &[u8]) -> Prefix {
-    Prefix::read(limits, bytes.len(), |index| bytes[index])
+fn read(bytes: &[u8]) -> Prefix {
+    Prefix::read(bytes.len(), |index| bytes[index])
 }
 
 fn whole(bytes: &[u8], body: u32) -> Prefix {
@@ -17,79 +17,82 @@ fn whole(bytes: &[u8], body: u32) -> Prefix {
 
 const BROKEN: Prefix = Prefix::Broken { started: true };
 
+/// Every version of the standard, those met in the field besides, and the limits.
+const VERSIONS: [&str; 12] = [
+    "FIX.4.0",
+    "FIX.4.1",
+    "FIX.4.2",
+    "FIX.4.3",
+    "FIX.4.4",
+    "FIX.5.0",
+    "FIXT.1.1",
+    "FIX.5.0SP2",
+    "FIX4.4",
+    "FIX",
+    "FIX-4_4/~",
+    "FIX4567890123456",
+];
+
 #[test]
-fn both_read_every_version_of_the_standard() {
-    let versions = [
-        "FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1",
+fn every_version_and_length_is_read() {
+    let lengths = [
+        ("0", 0),
+        ("5", 5),
+        ("65", 65),
+        ("178", 178),
+        ("0065", 65),
+        ("00000143", 143),
+        ("0000000143", 143),
+        ("9999999", 9_999_999),
+        ("16777216", 16 << 20),
     ];
-    for version in versions {
-        for body in [0, 5, 65, 178, 12_345, 9_999_999] {
-            let text = format!("8={version}\x019={body}\x01");
+    for version in VERSIONS {
+        for (length, body) in lengths {
+            let text = format!("8={version}\x019={length}\x01");
             let bytes = text.as_bytes();
-            for limits in [Limits::PROBES, Limits::PARSER] {
-                for cut in 0..bytes.len() {
-                    assert_eq!(
-                        read(&limits, &bytes[..cut]),
-                        Prefix::Partial,
-                        "{text} {cut}"
-                    );
-                }
-                assert_eq!(read(&limits, bytes), whole(bytes, body), "{text}");
-                assert!(bytes.len() <= limits.max_prefix());
+            for cut in 0..bytes.len() {
+                assert_eq!(read(&bytes[..cut]), Prefix::Partial, "{text} {cut}");
             }
+            assert_eq!(read(bytes), whole(bytes, body), "{text}");
+            assert_eq!(
+                read(&[bytes, b"35=0\x01"].concat()),
+                whole(bytes, body),
+                "{text}"
+            );
+            assert!(bytes.len() <= MAX_PREFIX_BYTES);
         }
     }
 }
 
-/// Where probes and parser differ.
-#[test]
-fn the_probes_take_longer_bodies_and_fewer_versions() {
-    let long = b"8=FIX.4.4\x019=16777216\x01";
-    assert_eq!(read(&Limits::PROBES, long), whole(long, 16 << 20));
-    assert_eq!(read(&Limits::PARSER, long), BROKEN);
-    let longer = b"8=FIX.4.4\x019=16777217\x01";
-    assert_eq!(read(&Limits::PROBES, longer), BROKEN);
-    let padded = b"8=FIX.4.4\x019=00000065\x01";
-    assert_eq!(read(&Limits::PROBES, padded), whole(padded, 65));
-    assert_eq!(read(&Limits::PARSER, padded), BROKEN);
-    for version in ["", ".", "1", "T.1", "T.1.1.", "12345678"] {
-        let text = format!("8=FIX{version}\x019=5\x01");
-        let bytes = text.as_bytes();
-        assert_eq!(read(&Limits::PARSER, bytes), whole(bytes, 5), "{text}");
-        let more = [bytes, b"35=0\x01"].concat();
-        assert_eq!(read(&Limits::PROBES, &more), BROKEN, "{text}");
-    }
-    // The probes do not read the first four bytes of the version.
-    let odd = b"8=FIX\x014.4\x019=5\x01";
-    assert_eq!(read(&Limits::PROBES, odd), whole(odd, 5));
-    assert_eq!(read(&Limits::PARSER, odd), BROKEN);
-}
-
 #[test]
 fn a_broken_prefix_is_found_at_its_first_bad_byte() {
-    let all: [&[u8]; 6] = [
+    let all: [&[u8]; 15] = [
+        b"8=FIX45678901234567",
+        b"8=FIX.4.4 ",
+        b"8=FIX.4.4=",
+        b"8=FIX.4.4\x7f",
+        b"8=FIX\n",
+        b"8=FIX\x014",
         b"8=FIX.4.4\x018",
         b"8=FIX.4.4\x01\x01",
         b"8=FIX.4.4\x0190",
         b"8=FIX.4.4\x019=\x01",
         b"8=FIX.4.4\x019=-",
         b"8=FIX.4.4\x019=1x",
+        b"8=FIX.4.4\x019=1 ",
+        b"8=FIX.4.4\x019=00000000143",
+        b"8=FIX.4.4\x019=16777217\x01",
     ];
-    let probes: [&[u8]; 2] = [b"8=FIX.4.44.", b"8=FIX.4.4\x019=123456789"];
-    let parser: [&[u8]; 2] = [b"8=FIX123456789", b"8=FIX.4.4\x019=12345678"];
-    for (limits, own) in [(Limits::PROBES, probes), (Limits::PARSER, parser)] {
-        for bytes in all.into_iter().chain(own) {
-            let shown = bytes.escape_ascii();
-            let before = read(&limits, &bytes[..bytes.len() - 1]);
-            assert_eq!(before, Prefix::Partial, "{shown}");
-            assert_eq!(read(&limits, bytes), BROKEN, "{shown}");
-            assert_eq!(read(&limits, &[bytes, b"35=0"].concat()), BROKEN);
-        }
+    for bytes in all {
+        let shown = bytes.escape_ascii();
+        assert_eq!(read(&bytes[..bytes.len() - 1]), Prefix::Partial, "{shown}");
+        assert_eq!(read(bytes), BROKEN, "{shown}");
+        assert_eq!(read(&[bytes, b"35=0"].concat()), BROKEN);
     }
+    // No number is too large to be read.
+    assert_eq!(read(b"8=FIX.4.4\x019=9999999999\x01"), BROKEN);
     for bytes in [&b"\x01"[..], b"9", b"8=FIY", b"8=f"] {
-        let broken = Prefix::Broken { started: false };
-        assert_eq!(read(&Limits::PROBES, bytes), broken);
-        assert_eq!(read(&Limits::PARSER, bytes), broken);
+        assert_eq!(read(bytes), Prefix::Broken { started: false });
     }
 }
 
@@ -113,10 +116,30 @@ fn a_trailer_is_a_checksum_of_three_digits() {
     assert!(!fits(b"10=00\x01\x01") && !fits(b"10=0000") && !fits(b"11=000\x01"));
 }
 
+#[test]
+fn the_end_of_a_slice_may_be_a_beginning() {
+    let end = |text: &[u8; 5]| {
+        let mut word = [0; 8];
+        word[..5].copy_from_slice(text);
+        start_at_end(u64::from_le_bytes(word))
+    };
+    assert_eq!(end(b"xxxx\x01"), Some(0));
+    assert_eq!(end(b"xxx\x018"), Some(1));
+    assert_eq!(end(b"xx\x018="), Some(2));
+    assert_eq!(end(b"x\x018=F"), Some(3));
+    assert_eq!(end(b"\x018=FI"), Some(4));
+    for text in [b"8=FIX", b"x8=FI", b"\x018=FX", b"\x018=\x00\x00", b"xxxx8"] {
+        assert_eq!(end(text), None);
+    }
+}
+
 /// Fields 8 and 9 as they should be, with one byte changed.
 fn nearly() -> impl Strategy<Value = Vec<u8>> {
-    let version = prop_oneof![Just(".4.4"), Just("T.1.1"), Just(""), Just(".5.0SP2")];
-    let parts = (version, "[0-9]{0,9}", 0usize..24, any::<u8>(), 0usize..30);
+    let version = prop_oneof![
+        prop::sample::select(&VERSIONS[..]).prop_map(|v| String::from(&v[3..])),
+        "[.-T]{10,15}"
+    ];
+    let parts = (version, "[0-9]{0,12}", 0usize..40, any::<u8>(), 0usize..50);
     parts.prop_map(|(version, length, at, byte, cut)| {
         let mut bytes = format!("8=FIX{version}\x019={length}\x01").into_bytes();
         if at < bytes.len() && byte < 128 {
@@ -127,29 +150,41 @@ fn nearly() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Fields 8 and 9, read in another way.
+fn read_by_fields(bytes: &[u8]) -> Option<(usize, u64)> {
+    let mut fields = bytes.split_inclusive(|&b| b == SOH);
+    let begin = fields.next()?.strip_suffix(&[SOH])?;
+    let version = begin.strip_prefix(&START)?;
+    let length = fields.next()?.strip_suffix(&[SOH])?.strip_prefix(b"9=")?;
+    let fits = version
+        .iter()
+        .all(|&b| (0x21..0x7f).contains(&b) && b != b'=')
+        && begin.len() <= 2 + 16
+        && (1..=10).contains(&length.len())
+        && length.iter().all(u8::is_ascii_digit);
+    let body = std::str::from_utf8(length).ok()?.parse().ok()?;
+    (fits && body <= 16 << 20).then_some((begin.len() + length.len() + 4, body))
+}
+
 proptest! {
     /// More bytes never change a decision, and none is made without the bytes it needs.
     #[test]
     fn a_decision_is_final(bytes in nearly(), more: Vec<u8>) {
-        for limits in [Limits::PROBES, Limits::PARSER] {
-            let first = read(&limits, &bytes);
-            let longer = read(&limits, &[&bytes[..], &more].concat());
-            match first {
-                Prefix::Partial => prop_assert!(bytes.len() < limits.max_prefix()),
-                _ => prop_assert_eq!(first, longer),
-            }
+        let first = read(&bytes);
+        let longer = read(&[&bytes[..], &more].concat());
+        match first {
+            Prefix::Partial => prop_assert!(bytes.len() < MAX_PREFIX_BYTES),
+            _ => prop_assert_eq!(first, longer),
         }
     }
 
-    /// A message that both accept is as long for the one as for the other, if there is no SOH in
-    /// the bytes that the probes do not read.
     #[test]
-    fn both_agree_on_the_length(bytes in nearly()) {
-        prop_assume!(!bytes.iter().skip(5).take(4).any(|&b| b == SOH));
-        let (probes, parser) = (read(&Limits::PROBES, &bytes), read(&Limits::PARSER, &bytes));
-        if let (Prefix::Whole { .. }, Prefix::Whole { .. }) = (probes, parser) {
-            prop_assert_eq!(probes, parser);
-        }
+    fn what_is_read_are_fields_8_and_9(bytes in nearly()) {
+        let read = match read(&bytes) {
+            Prefix::Whole { len, body } => Some((len as usize, u64::from(body))),
+            Prefix::Partial | Prefix::Broken { .. } => None,
+        };
+        prop_assert_eq!(read, read_by_fields(&bytes));
     }
 
     /// The test of a word agrees with the bytes.

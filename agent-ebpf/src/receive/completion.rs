@@ -1,6 +1,8 @@
 //! The return of a receive call: whether it is one of ours, and what becomes of the socket.
 
-use agent_common::{CloseReason, ProbeCounter, StreamContent, TrackedSocket, walk_mode, window};
+use agent_common::{
+    CloseReason, ProbeCounter, StreamContent, TrackedSocket, header_walk::walk_mode, window,
+};
 use aya_ebpf::cty::c_void;
 
 use super::record::{Pass, Received, record};

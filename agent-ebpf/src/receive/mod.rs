@@ -3,7 +3,7 @@
 mod completion;
 mod record;
 mod slices;
-mod walk;
+mod walk_loop;
 
 pub(crate) use completion::received;
 pub(crate) use record::Pass;

@@ -2,10 +2,10 @@
 
 use agent_common::{
     BytesReceived, CloseReason, MAX_RECORD_BYTES, ProbeCounter, RecordKind, StreamContent,
-    TrackedSocket, TrackedThread, receive_flags, syscall::Syscall, walk_mode,
+    TrackedSocket, TrackedThread, header_walk::walk_mode, receive_flags, syscall::Syscall,
 };
 
-use super::{slices::EMPTY_RECORD_BYTES, walk::walk};
+use super::{slices::EMPTY_RECORD_BYTES, walk_loop::walk};
 use crate::{
     catch_up, handoff,
     maps::{RECV_SCRATCH, RecvScratch},
@@ -81,7 +81,7 @@ pub(super) unsafe fn record(socket: &mut TrackedSocket, received: &Received<'_>)
     let mut first_byte_passed = false;
     if !followed {
         flags |= receive_flags::BYTES_MISSING;
-        socket.walk.mode = walk_mode::SEARCH;
+        socket.walk.lose_step();
         // What comes next is no longer the first byte of the stream.
         first_byte_passed = socket.from_start != 0;
         socket.from_start = 0;
@@ -112,7 +112,7 @@ pub(super) unsafe fn record(socket: &mut TrackedSocket, received: &Received<'_>)
 fn get_in_step(socket: &mut TrackedSocket, start: u32) {
     if start != socket.walk.next_seq {
         // Bytes were not observed (splice, a lost hook): where a message begins is not known.
-        socket.walk.mode = walk_mode::SEARCH;
+        socket.walk.lose_step();
     }
     if socket.is_undecided()
         && socket.from_start != 0

@@ -3,7 +3,7 @@
 use agent_common::{
     BytesReceived, MAX_RECORD_BYTES, MAX_SLICE_BYTES, ProbeCounter, RecordKind, SLICE_HEAD_BYTES,
     TrackedSocket,
-    framing::{SOH, START, start_mismatch},
+    framing::{self, SearchedSlice},
     padded_slice_bytes,
 };
 use aya_ebpf::{cty::c_void, helpers::generated::bpf_probe_read_user};
@@ -137,8 +137,51 @@ fn flush(step: &mut Step, scratch: *mut u8) {
     }
 }
 
-/// Offset of `8=FIX` in the slice of `n` bytes put at `start`: after a SOH, or at the slice's first
-/// byte when that is the `first` of a receive call.
+/// A slice in the scratch record.
+struct PutSlice {
+    bytes: *const u8,
+}
+
+impl SearchedSlice for PutSlice {
+    #[inline(always)]
+    fn five_at(&self, index: usize) -> (u32, u8) {
+        // SAFETY: index + 5 <= MAX_SLICE, within the scratch record.
+        unsafe {
+            let place = self.bytes.add(index);
+            (place.cast::<u32>().read_unaligned(), *place.add(4))
+        }
+    }
+
+    #[inline(always)]
+    fn byte_at(&self, index: usize) -> u8 {
+        // SAFETY: index < MAX_SLICE, within the scratch record.
+        unsafe { *self.bytes.add(index) }
+    }
+
+    /// The bytes before a slice are its length, of which the second one to the last one are 0 where
+    /// the slice has fewer than five.
+    #[inline(always)]
+    fn last_five(&self, len: u64) -> u64 {
+        let len = opaque(len);
+        if len > MAX_SLICE {
+            return 0;
+        }
+        // SAFETY: the slice's head lies before it, more than five bytes, and its last byte is within
+        // the scratch record.
+        unsafe {
+            let place = self.bytes.sub(5).add(len as usize);
+            let word = u32::from_le(place.cast::<u32>().read_unaligned());
+            u64::from(word) | u64::from(*place.add(4)) << 32
+        }
+    }
+
+    #[inline(always)]
+    fn opaque(n: u64) -> u64 {
+        opaque(n)
+    }
+}
+
+/// Where a message begins in the slice of `n` bytes put at `start` (see [`framing::find_start`]).
 #[inline(always)]
 pub(super) fn find_start(
     scratch: *mut RecvScratch,
@@ -146,36 +189,13 @@ pub(super) fn find_start(
     n: u64,
     first: bool,
 ) -> Option<u64> {
-    const NOTHING: u64 = MAX_SLICE;
-    const LEN: u64 = START.len() as u64;
     let start = opaque(start);
     if start > LAST_START {
         return None;
     }
     // SAFETY: the slice's bytes lie within the scratch record.
     let bytes = unsafe { scratch.cast::<u8>().add((start + SLICE_HEAD) as usize) };
-    // Without a branch per byte, from the back, so that the first match stays: the verifier would
-    // follow every branch. SAFETY (both reads): index + 5 <= MAX_SLICE.
-    let mut found = NOTHING;
-    for index in (1..=MAX_SLICE - LEN).rev() {
-        let (word, last, before) = unsafe {
-            (
-                bytes.add(index as usize).cast::<u32>().read_unaligned(),
-                *bytes.add(index as usize + 4),
-                *bytes.add(index as usize - 1),
-            )
-        };
-        let differs = u64::from(start_mismatch(word, last) | u32::from(before ^ SOH));
-        let same = opaque(opaque(differs).wrapping_sub(1) >> 63);
-        found = found * (1 - same) + index * same;
-    }
-    // SAFETY: as above.
-    let (word, last) = unsafe { (bytes.cast::<u32>().read_unaligned(), *bytes.add(4)) };
-    if first && start_mismatch(word, last) == 0 {
-        found = 0;
-    }
-    // What lies behind the slice is left from before.
-    (found + LEN <= n).then_some(found)
+    framing::find_start::<MAX_SLICE_BYTES, _>(&PutSlice { bytes }, n, first)
 }
 
 #[inline(always)]

@@ -2,7 +2,7 @@
 
 use agent_common::{
     ABSENT, CloseReason, OpenReason, ProbeCounter, RecordHead, RecordKind, SocketClosed,
-    SocketOpened, StreamContent, TrackedSocket, ids::socket_id, walk_mode,
+    SocketOpened, StreamContent, TrackedSocket, ids::socket_id,
 };
 use aya_ebpf::{
     cty::c_void,
@@ -84,7 +84,7 @@ pub(super) unsafe fn open(sk: *const c_void, socket: &mut TrackedSocket, reason:
             // be.
             socket.max_window = tcp.clamp;
         }
-        socket.walk.mode = walk_mode::SEARCH;
+        socket.walk.lose_step();
         socket.walk.next_seq = tcp.copied_seq;
         let base = sk.cast::<u8>();
         let family = u32::from(field::<u16>(base, SOCK_FAMILY.load()));

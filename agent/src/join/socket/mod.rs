@@ -130,6 +130,7 @@ impl Socket {
         clock: &UtcClock<T>,
         emit: &mut dyn FnMut(Update),
     ) {
+        self.headers.call_ended();
         let reader = recv.reader;
         self.reader = reader.tid;
         self.identity.set_pid(recv.tgid);

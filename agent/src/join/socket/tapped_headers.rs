@@ -25,6 +25,8 @@ pub(super) struct TappedHeaders {
     dropped: u64,
     /// Bytes received before the tap was given any.
     untapped_bytes: u64,
+    /// The next slices are the first ones of a receive call.
+    call_begins: bool,
     /// The counts as they were last reported.
     reported: TapCounts,
 }
@@ -45,8 +47,14 @@ impl TappedHeaders {
             headers: VecDeque::new(),
             dropped: 0,
             untapped_bytes: 0,
+            call_begins: true,
             reported: TapCounts::default(),
         }
+    }
+
+    /// The slices of a receive call have all been fed.
+    pub(super) const fn call_ended(&mut self) {
+        self.call_begins = true;
     }
 
     /// Feeds the tap. `received_until` is the position up to which the application had received
@@ -64,14 +72,19 @@ impl TappedHeaders {
             headers,
             dropped,
             untapped_bytes,
+            call_begins,
             ..
         } = self;
         for (seq, bytes) in slices {
+            let position = positions.position(seq);
+            if std::mem::take(call_begins) {
+                tap.receive_begins(position);
+            }
             if tap.expected().is_none() {
                 // The tap notices gaps only after its first byte.
-                *untapped_bytes += positions.position(seq).saturating_sub(received_until);
+                *untapped_bytes += position.saturating_sub(received_until);
             }
-            tap.feed(positions.position(seq), bytes, &mut |header| {
+            tap.feed(position, bytes, &mut |header| {
                 budget.observe(&header);
                 if headers.len() < MAX_HEADERS {
                     headers.push_back(header);

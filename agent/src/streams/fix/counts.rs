@@ -35,8 +35,8 @@ pub struct TapTotals {
     pub skipped_bytes: u64,
     /// Of these, bytes at offsets already passed (or that no 64-bit offset can name): not read.
     pub overlap_bytes: u64,
-    /// Of these, bytes retained until the next ones decide whether they belong to a message: 24 at
-    /// most.
+    /// Of these, bytes retained until the next ones decide whether they belong to a message: fewer
+    /// than [`agent_common::framing::MAX_PREFIX_BYTES`].
     pub pending_bytes: u64,
     /// Offsets never offered that lie between the header and the end of a message: omitted on
     /// purpose.

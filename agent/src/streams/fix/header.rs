@@ -2,8 +2,8 @@
 
 use super::{
     CompId, TapTotals,
+    fields::{FieldWalk, HeaderField, number},
     timestamp::parse_utc_timestamp,
-    walk::{HeaderField, Walk, number},
 };
 use crate::domain::{MsgType, SentTime};
 
@@ -38,7 +38,7 @@ impl Header {
     pub(super) fn decode(
         (start, end): (u64, u64),
         window: &[u8],
-        walk: &Walk,
+        walk: &FieldWalk,
         counts: &mut TapTotals,
     ) -> Option<Self> {
         let value = |wanted| walk.value(window, wanted);

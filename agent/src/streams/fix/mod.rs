@@ -10,11 +10,11 @@
 
 mod comp_id;
 mod counts;
+mod fields;
 mod framing;
 mod header;
 mod tap;
 mod timestamp;
-mod walk;
 
 #[cfg(test)]
 mod tests;

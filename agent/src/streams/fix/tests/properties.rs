@@ -31,11 +31,11 @@ fn garbage() -> impl Strategy<Value = Vec<u8>> {
 /// Whether the first two fields are 8 and 9, decided in another way than the tap's.
 fn looks_like_a_message(bytes: &[u8]) -> bool {
     let mut fields = bytes.split(|&b| b == 1);
-    let version = fields.next().is_some_and(|f| f.len() <= 5 + 8);
+    let version = fields.next().is_some_and(|f| f.len() <= 2 + 16);
     let length = fields.next().and_then(|f| f.strip_prefix(b"9="));
     version
         && fields.next().is_some()
-        && length.is_some_and(|d| (1..=7).contains(&d.len()) && d.iter().all(u8::is_ascii_digit))
+        && length.is_some_and(|d| (1..=10).contains(&d.len()) && d.iter().all(u8::is_ascii_digit))
 }
 
 /// A stream of messages with things in it changed, left out and put in.

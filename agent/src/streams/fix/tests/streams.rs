@@ -129,7 +129,15 @@ pub(super) fn timestamp() -> impl Strategy<Value = (String, (i64, i64))> {
 
 fn begin_string() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
-        "FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1",
+        "FIX.4.0",
+        "FIX.4.1",
+        "FIX.4.2",
+        "FIX.4.3",
+        "FIX.4.4",
+        "FIX.5.0",
+        "FIXT.1.1",
+        "FIX.5.0SP2",
+        "FIX4.4",
     ])
 }
 

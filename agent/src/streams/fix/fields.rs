@@ -128,7 +128,7 @@ pub(super) fn number(value: &[u8]) -> Option<u64> {
 
 /// How far the header has been walked, and where in it the wanted fields are.
 #[derive(Clone, Copy)]
-pub(super) struct Walk {
+pub(super) struct FieldWalk {
     /// Where the next field starts, counted from the message's start.
     at: usize,
     /// The data field that has to come next, and the length of its value.
@@ -137,7 +137,7 @@ pub(super) struct Walk {
     values: [(u16, u16); HeaderField::COUNT],
 }
 
-impl Walk {
+impl FieldWalk {
     /// Begins with the field at `at`.
     pub(super) const fn new(at: usize) -> Self {
         Self {

@@ -1,10 +1,10 @@
 //! The header walk: of all bytes received, only the first [`MAX_SLICE_BYTES`] of each message leave
-//! the kernel. Its steps are in `agent_common::walk`; here is the loop over the user's buffers.
+//! the kernel. Its steps are in `agent_common::header_walk`; here is the loop over the user's
+//! buffers.
 
 use agent_common::{
-    MAX_SLICE_BYTES, PREFIX_BYTES, ProbeCounter, StreamContent, TrackedSocket,
-    walk::{FramedStep, PrefixStep},
-    walk_mode,
+    MAX_SLICE_BYTES, ProbeCounter, StreamContent, TrackedSocket,
+    header_walk::{FramedStep, MAX_SEARCHES, PREFIX_BYTES, PrefixStep, walk_mode},
 };
 use aya_ebpf::{
     cty::{c_long, c_void},
@@ -40,6 +40,8 @@ pub(super) fn walk(
     progress.out = EMPTY_RECORD_BYTES;
     progress.pos = 0;
     progress.seq = seq;
+    progress.first_seq = seq;
+    progress.searches = 0;
     progress.failed = 0;
     progress.limit = slice_limit();
     let Some(buffers) = buffers else {
@@ -78,6 +80,14 @@ fn slice_limit() -> u64 {
         Some(&limit) if limit != 0 && is_filling() => limit,
         _ => MAX_SLICE,
     }
+}
+
+/// Passes over all bytes that are left, unread; returns that all is done.
+#[inline(always)]
+fn skip_all(progress: &mut WalkProgress) -> c_long {
+    progress.pos = progress.len;
+    progress.left = 0;
+    1
 }
 
 /// One step; returns 1 when all is done.
@@ -183,25 +193,35 @@ fn gather(step: &mut Step, socket: &mut TrackedSocket) -> c_long {
         // The bytes end within the prefix: they are sliced, the next ones complete it.
         PrefixStep::Partial => slice(step, seq, take),
         PrefixStep::OutOfStep => {
-            if socket.is_undecided() {
+            // The first bytes of the stream. Where it was found in its middle, the search goes on.
+            if socket.is_undecided() && socket.from_start != 0 {
                 socket.content = StreamContent::Other as u32;
-                return 1;
+                return skip_all(step.progress());
             }
             0
         }
     }
 }
 
-/// Out of step: slices everything up to the next `8=FIX`.
+/// Out of step: slices everything up to where the next message may begin.
 #[inline(always)]
 fn search(step: &mut Step, socket: &mut TrackedSocket) -> c_long {
     let seq = step.seq();
+    let progress = step.progress();
+    if progress.searches >= MAX_SEARCHES {
+        if socket.is_undecided() {
+            return skip_all(progress);
+        }
+        count(ProbeCounter::HeaderWalkTruncated);
+        progress.failed = 1;
+        return 1;
+    }
+    progress.searches += 1;
+    let first = socket.walk.may_begin_here(seq == progress.first_seq);
     let n = min(step.left(), MAX_SLICE);
     let Some(start) = put(step, seq, n) else {
         return 1;
     };
-    // A message begins after the delimiter of the one before, or where a receive call begins.
-    let first = step.progress().pos == 0;
     let Some(index) = find_start(step.scratch, start, n, first) else {
         step.progress().pos += n;
         return 0;
