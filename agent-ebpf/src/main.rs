@@ -17,7 +17,6 @@ mod diagnostics;
 mod fault;
 mod globals;
 mod handoff;
-mod handoff_function;
 mod lock_wait;
 mod maps;
 mod memory;

@@ -8,9 +8,11 @@
 //! connection, is none.
 
 mod epoll;
+mod function;
 mod pending;
 mod poll;
 mod wait;
 
+pub(crate) use function::function_called;
 pub(crate) use pending::expect;
 pub(crate) use wait::{returned_empty, waits};

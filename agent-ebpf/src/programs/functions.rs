@@ -5,14 +5,14 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 
-use crate::handoff_function::called;
+use crate::handoff;
 
 /// The function named with `--handoff SYMBOL@entry` is entered.
 ///
 /// Binds to its first instruction (uprobe).
 #[uprobe]
 fn function_entered(_ctx: ProbeContext) -> u32 {
-    called();
+    handoff::function_called();
     0
 }
 
@@ -21,6 +21,6 @@ fn function_entered(_ctx: ProbeContext) -> u32 {
 /// Binds to its return (uretprobe).
 #[uretprobe]
 fn function_returned(_ctx: RetProbeContext) -> u32 {
-    called();
+    handoff::function_called();
     0
 }

@@ -9,7 +9,7 @@ use super::{
     KernelSupport, ProbeConfig, ProbeError, Probes,
     cost::RunTimeAccounting,
     counters::ProbeCounters,
-    function_probe,
+    handoff_probe,
     hooks::{SECOND_PASS, SYS_ENTER},
     layout::Layout,
     missed_runs, open_files,
@@ -42,7 +42,7 @@ impl LoadedProbes {
             SECOND_PASS.load(&mut ebpf, &support.btf)?;
         }
         if let Some(function) = &config.function {
-            function_probe::load(&mut ebpf, function)?;
+            handoff_probe::load(&mut ebpf, function)?;
         }
         Ok(Self {
             ebpf,
@@ -84,7 +84,7 @@ impl LoadedProbes {
             // All processes are searched before anything is attached.
             let locations = function.find_in(&config.pids)?;
             for (location, &pid) in locations.iter().zip(&config.pids) {
-                function_probe::attach(&mut ebpf, pid, function, location)?;
+                handoff_probe::attach(&mut ebpf, pid, function, location)?;
             }
             capabilities.push(Capability::observed("hand-off", function.to_string()));
         }

@@ -12,7 +12,7 @@ use super::{
     FunctionLocation, FunctionSpec, ProbeError,
     cost::{self, RunTimeAccounting},
     counters::ProbeCounters,
-    function_probe,
+    handoff_probe,
     hooks::{SECOND_PASS, SYS_ENTER},
     missed_runs::MissedRuns,
     watched::WatchedProcesses,
@@ -117,7 +117,7 @@ impl Probes {
         function: &FunctionSpec,
         location: &FunctionLocation,
     ) -> Result<(), ProbeError> {
-        function_probe::attach(&mut self.ebpf, pid, function, location)
+        handoff_probe::attach(&mut self.ebpf, pid, function, location)
     }
 
     /// Sets how many bytes of each message the probes copy while much waits in the ring.

@@ -12,7 +12,7 @@ use crate::{
 
 /// The current thread entered the function, or returned from it.
 #[inline(always)]
-pub(crate) fn called() {
+pub(crate) fn function_called() {
     let at = now();
     let (tid, _) = current();
     let Some(thread) = THREADS.get_ptr_mut(tid) else {
