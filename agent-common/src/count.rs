@@ -38,7 +38,7 @@ counters! {
     FunctionCallLost = "function_call_record", true;
     /// The history of a socket's new reader found the ring buffer full.
     HistoryLost = "reader_history_record", true;
-    /// A wait of a tracked thread found the ring buffer full: nobody is charged with it.
+    /// A wait of a tracked thread found the ring buffer full: no culprit is charged with it.
     WaitLost = "wait_record", true;
     /// The record of a socket opened or closed, or of a thread's end, found the ring buffer full.
     LifecycleLost = "lifecycle_record", true;

@@ -2,7 +2,7 @@
 
 use crate::header_walk::HeaderWalk;
 
-/// What a tracked socket carries, as far as is known.
+/// What a tracked socket carries, as far as it was observed.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamContent {
@@ -72,7 +72,7 @@ pub(crate) mod tests {
     use super::TrackedSocket;
     use crate::header_walk::{HeaderWalk, PREFIX_ROOM};
 
-    /// A socket of which nothing is known.
+    /// A socket with every field 0.
     pub(crate) const fn socket() -> TrackedSocket {
         TrackedSocket {
             id: 0,

@@ -8,7 +8,7 @@
 pub enum ThreadState {
     /// Running.
     OnCpu = 0,
-    /// Runnable and not running, CPU time not withheld.
+    /// Runnable and not running, while its quotas left CPU time.
     RunQueue = 1,
     /// Runnable and not running, while its own or an ancestor cgroup's quota was used up. A thread
     /// is never *in* this state: the share is cut out of [`ThreadState::RunQueue`] when the wait is

@@ -16,7 +16,7 @@ pub struct StateChange {
 }
 
 impl StateChange {
-    /// The end, at `at_ns`, of a stretch in `state`, `throttled_ns` of it withheld.
+    /// The end, at `at_ns`, of a stretch in `state`, of which it was throttled for `throttled_ns`.
     #[must_use]
     #[inline(always)]
     pub const fn new(at_ns: u64, state: u32, throttled_ns: u64) -> Self {
@@ -58,7 +58,7 @@ pub struct ReaderHistory {
 }
 
 impl ReaderHistory {
-    /// Appends the end, at `at_ns`, of a stretch in `state`, `throttled_ns` of it withheld.
+    /// Appends the end, at `at_ns`, of a stretch in `state`, of which it was throttled for `throttled_ns`.
     #[inline(always)]
     pub const fn push(&mut self, at_ns: u64, state: u32, throttled_ns: u64) {
         let next = self.next;

@@ -1,4 +1,4 @@
-//! The throttle clock of a `cfs_rq`: how long it was withheld from its CPU by a cgroup's quota.
+//! The throttle clock of a `cfs_rq`: how long a cgroup's quota kept it from its CPU.
 
 /// The throttle clock of one `cfs_rq`, read once. Which kernel fields it comes from is in
 /// `agent-ebpf/src/cfs_rq.rs`.

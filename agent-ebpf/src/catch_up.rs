@@ -55,7 +55,7 @@ pub(crate) fn became_runnable(thread: &mut TrackedThread, at: u64) {
     enter_run_queue(thread, at);
 }
 
-/// The thread enters its wait for a CPU; which run queue it is on is not known yet.
+/// The thread enters its wait for a CPU; its run queue is not chosen yet.
 #[inline(always)]
 pub(crate) fn enter_run_queue(thread: &mut TrackedThread, at: u64) {
     thread.cfs_rq = 0;
@@ -95,5 +95,5 @@ pub(crate) fn runs(thread: &mut TrackedThread, now: u64) {
 #[inline(always)]
 pub(crate) fn acts(thread: &mut TrackedThread, now: u64) {
     runs(thread, now);
-    lock_wait::over(thread);
+    lock_wait::end_if_open(thread);
 }

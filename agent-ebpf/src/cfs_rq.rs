@@ -1,7 +1,7 @@
 //! The throttle clock of a `cfs_rq`, which separates throttle from waiting for a CPU.
 //!
 //! A throttled thread is runnable, so its wait looks like any wait for a CPU. The kernel keeps, per
-//! `cfs_rq`, how long it was withheld by its own or an ancestor's quota
+//! `cfs_rq`, how long it was throttled by its own or an ancestor's quota
 //! (kernel/sched/fair.c `tg_throttle_down`, `tg_unthrottle_up`); the difference of that clock over
 //! the wait is the throttled part. Which fields make up the clock differs by kernel and is decided
 //! from BTF by the agent:
@@ -86,7 +86,7 @@ pub(crate) fn throttle_clock(cfs_rq: u64) -> Option<u64> {
     Some(unsafe { read(cfs_rq) }?.value_ns())
 }
 
-/// The thread, (id, process), that has the CPU of a `cfs_rq`; 0 when that is not known.
+/// The thread, (id, process), that has the CPU of a `cfs_rq`; 0 when that cannot be read.
 #[inline(always)]
 pub(crate) fn current_of(cfs_rq: u64) -> (u32, u32) {
     if cfs_rq == 0 || RQ_CURR.load() == ABSENT {

@@ -2,8 +2,8 @@
 //!
 //! Each CPU keeps its turns while somebody waits for it, in blocks: a full one is written to the
 //! ring buffer, and a thread that gets the CPU writes what there is of the next, with the length of
-//! its wait. Which turns fall into the wait is known from their numbers. With each is kept how long
-//! the one who waits was throttled meanwhile: then who ran was not in its way.
+//! its wait. The numbers of the turns say which fall into the wait. Each turn has the time for which
+//! the waiting thread was throttled meanwhile: whoever ran then was not in its way.
 
 use agent_common::{
     ABSENT, CpuQueue, CpuTurn, ProbeCounter, RecordHead, RecordKind, RunQueueWait, TURNS_PER_BLOCK,
@@ -74,15 +74,15 @@ unsafe fn throttled_meanwhile(cpu: *mut CpuQueue) -> (u32, u32) {
         let Some(clock) = cfs_rq::throttle_clock(cfs_rq) else {
             return (0, 0);
         };
-        // From which instant on the clock counts is known from switch to switch only.
-        let known = !is_new && (*cpu).clock_cfs_rq == cfs_rq;
+        // Only from one switch to the next is it certain which instant the clock counts from.
+        let is_same_clock = !is_new && (*cpu).clock_cfs_rq == cfs_rq;
         let passed = clock.wrapping_sub((*cpu).clock_ns);
         (*cpu).clock_cfs_rq = cfs_rq;
         (*cpu).clock_ns = clock;
         if is_new {
             (&raw mut (*cpu).waiter_is_new).write_volatile(0);
         }
-        if !known {
+        if !is_same_clock {
             return (0, 0);
         }
         (saturate(passed), cfs_rq as u32)
@@ -167,10 +167,10 @@ pub(crate) unsafe fn enqueued(task: *const task_struct, thread: &mut TrackedThre
     join(thread, cpu, now);
 }
 
-/// The thread moves to another CPU's run queue from that of `left`, a `cfs_rq` there: records who
-/// had that CPU.
+/// The thread moves to another CPU's run queue, from that of `old_cfs_rq`: records who had the old
+/// CPU.
 #[inline(always)]
-pub(crate) fn moved(thread: &mut TrackedThread, left: u64, cpu: u32, now: u64) {
+pub(crate) fn moved(thread: &mut TrackedThread, old_cfs_rq: u64, cpu: u32, now: u64) {
     let throttled = thread.throttle_moved_ns;
     if is_recorded(thread.queued_at_ns, now)
         && let Some(queue) = CPUS.get_ptr((thread.queued_on - 1) as u32)
@@ -196,11 +196,11 @@ pub(crate) fn moved(thread: &mut TrackedThread, left: u64, cpu: u32, now: u64) {
             };
             record.cpu = (thread.queued_on - 1) as u32;
             record.next_turn = next;
-            (record.current_tid, record.current_tgid) = cfs_rq::current_of(left);
+            (record.current_tid, record.current_tgid) = cfs_rq::current_of(old_cfs_rq);
             // The last change began this wait.
             let wait = CpuWait {
                 changes_ago: 1,
-                cfs_rq: left,
+                cfs_rq: old_cfs_rq,
                 throttled,
                 now,
             };
@@ -253,7 +253,7 @@ pub(crate) fn leave(thread: &mut TrackedThread) {
     thread.queued_on = 0;
 }
 
-/// The thread has this CPU now, after a wait of which `throttled` ns were withheld.
+/// The thread has this CPU now, after a wait for `throttled` ns of which it was throttled.
 #[inline(always)]
 pub(crate) fn got_cpu(thread: &mut TrackedThread, throttled: u64, now: u64) {
     let here = this_cpu();

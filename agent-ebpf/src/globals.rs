@@ -21,11 +21,11 @@ globals! {
     WATCH_ALL: u32 = 0;
     /// 1: a diagnostic line per socket found or lost (`--probe-log`).
     PROBE_LOG: u32 = 0;
-    /// One in so many switches to a tracked thread is skipped; 0: none (the verifier drops it).
+    /// One in so many switches to a tracked thread is ignored; 0: none (the verifier drops it).
     #[cfg(feature = "fault-injection")]
     SKIP_SWITCH_ONE_IN: u32 = 0;
-    /// 1: threads that release locks of readers are tracked too, for what they are doing to be
-    /// known.
+    /// 1: threads that release locks of readers are tracked too, so that the agent can read what
+    /// they are doing.
     TRACK_HOLDERS: u32 = 0;
 
     TASK_PID: u32 = ABSENT;

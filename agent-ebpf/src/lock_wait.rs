@@ -1,11 +1,11 @@
 //! Lock waits: sleeps in futex(2), timed waits joined.
 //!
 //! CPython waits for its interpreter lock in a loop of timed waits; consecutive waits on one
-//! address that ended by their timer are one wait, unless the thread had the lock in between:
-//! nobody wakes it for a lock that it finds free. Whether a wake-up is a release is known from the
-//! waker: a release is a futex wake (or requeue, or PI unlock) system call of the current thread, a
+//! address that ended by their timer are one wait, unless the thread had the lock in between: for a
+//! lock that it finds free there is no wake-up. The waker shows whether a wake-up is a release: a
+//! release is a futex wake (or requeue, or PI unlock) system call of the current thread, while a
 //! timer fires in an interrupt on top of whatever runs. As that can be a thread in such a call of
-//! its own, a wait with a timeout is only ended by a call on its own futex.
+//! its own, a wait with a timeout is ended only by a call on its own futex.
 
 use agent_common::{SleepEnded, ThreadState, TrackedThread, syscall::Syscall};
 
@@ -15,8 +15,8 @@ use crate::{
     thread::{emit_sleep, track_holder},
 };
 
-/// The wait in progress ends here, with a sleep that began at `from` (or after its last one, then
-/// that is `now`), by whose release.
+/// Ends the wait in progress. Its last sleep began at `from`; where it has ended before, `from` is
+/// `now`. `releaser` is the thread that released the lock, (id, process), or zeros.
 #[inline(always)]
 fn close(thread: &mut TrackedThread, from: u64, now: u64, releaser: (u32, u32)) {
     if thread.end_lock_wait(from, now) {
@@ -42,14 +42,14 @@ fn emit(thread: &TrackedThread, from: u64, to: u64, releaser: (u32, u32), goes_o
     );
 }
 
-/// The thread goes to sleep in `call`: which state that is.
+/// The state of the thread, which goes to sleep in `call`.
 #[inline(always)]
-pub(crate) fn slept(thread: &mut TrackedThread, call: &Syscall, now: u64) -> ThreadState {
+pub(crate) fn state_of_sleep(thread: &mut TrackedThread, call: &Syscall, now: u64) -> ThreadState {
     if thread.lock_wait_open != 0 {
         if thread.lock_wait_goes_on(call) {
             return ThreadState::LockWait;
         }
-        over(thread);
+        end_if_open(thread);
     }
     if !call.is_futex_wait() {
         return ThreadState::Blocked;
@@ -58,32 +58,32 @@ pub(crate) fn slept(thread: &mut TrackedThread, call: &Syscall, now: u64) -> Thr
     ThreadState::LockWait
 }
 
-/// The current thread wakes another one. Where that is a release of what it last waited for itself,
-/// its wait was over when its timer woke it: it found the lock free.
+/// The current thread wakes another one. Where that releases the lock that it last waited for
+/// itself, its own wait was over when its timer fired: it found the lock free.
 #[inline(always)]
-pub(crate) fn wakes(thread: &mut TrackedThread) {
+pub(crate) fn current_wakes_another(thread: &mut TrackedThread) {
     if thread.lock_wait_open == 0 || !thread.is_running() {
         return;
     }
     let call = current_syscall();
     if call.is_futex_release() && call.is_on_futex(thread.lock_address) {
-        over(thread);
+        end_if_open(thread);
     }
 }
 
-/// The current thread does something else than waiting for a lock: a wait whose last sleep a timer
-/// ended was over then.
+/// The current thread does something else than waiting for a lock: a wait whose last sleep was ended
+/// by a timer was over when that sleep ended.
 #[inline(always)]
-pub(crate) fn over(thread: &mut TrackedThread) {
+pub(crate) fn end_if_open(thread: &mut TrackedThread) {
     if thread.lock_wait_open != 0 {
         let ended = thread.since_ns;
         close(thread, ended, ended, (0, 0));
     }
 }
 
-/// The thread, in a lock wait, is woken by whoever is current.
+/// The thread, in a lock wait, is woken by the current thread or by an interrupt on top of it.
 #[inline(always)]
-pub(crate) fn woken(thread: &mut TrackedThread, now: u64) {
+pub(crate) fn wake_up(thread: &mut TrackedThread, now: u64) {
     let call = current_syscall();
     let releaser = current();
     if call.is_futex_release() && thread.can_be_released_by(&call, releaser.1) {
@@ -91,7 +91,7 @@ pub(crate) fn woken(thread: &mut TrackedThread, now: u64) {
         close(thread, from, now, releaser);
         thread.releaser = releaser.0;
         if TRACK_HOLDERS.load() != 0 && releaser.1 == thread.tgid {
-            // It will hold the lock again: its state is then asked for.
+            // It will hold the lock again; the agent then asks for its state.
             track_holder(releaser, now);
         }
     } else {
@@ -99,7 +99,7 @@ pub(crate) fn woken(thread: &mut TrackedThread, now: u64) {
     }
 }
 
-/// The sleep in progress is over, and as far as is known the lock was not released.
+/// The sleep in progress is over without an observed release of the lock.
 #[inline(always)]
 pub(crate) fn interrupted(thread: &mut TrackedThread, now: u64) {
     thread.lock_wait_slept_ns += now - thread.since_ns;

@@ -2,7 +2,7 @@
 //!
 //! `programs` has the BPF programs, one thin function per hook; the other modules have one concept
 //! of the kernel each. Which programs are loaded is decided by the agent from the kernel's BTF
-//! (`agent/src/probes`). Logic that needs no kernel is in `agent-common`, with host tests.
+//! (`agent/src/kernel`). Logic that needs no kernel is in `agent-common`, with host tests.
 //!
 //! From the bottom up: `memory`, `task`, `maps`, `ring_buffer`; then `thread`, `cfs_rq`,
 //! `sched_info`, `cpu_queue`, `lock_wait`; `catch_up`; `handoff`; `scheduler`, `socket`, `receive`.

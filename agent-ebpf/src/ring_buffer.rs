@@ -17,14 +17,15 @@ pub(crate) fn count(counter: ProbeCounter) {
     }
 }
 
-/// Whether much is unread in the ring buffer.
+/// Whether so much of the ring buffer is unread that the agent is to be woken.
 #[inline(always)]
 pub(crate) fn is_filling() -> bool {
     is_wake_up_due(RING.query(u64::from(BPF_RB_AVAIL_DATA)))
 }
 
-/// The agent drains the ring buffer on a timer; it is woken only when much is unread, or for an
-/// urgent record, so that a quiet session does not pay an interrupt and a wake-up per record.
+/// The flags of a wake-up. The agent drains the ring buffer on a timer; it is woken only when the
+/// buffer is filling, or for an urgent record, so that a quiet session does not pay an interrupt and
+/// a wake-up per record.
 #[inline(always)]
 fn wake_flags(urgent: bool) -> u64 {
     if urgent || is_filling() {

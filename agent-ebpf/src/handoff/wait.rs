@@ -65,8 +65,8 @@ enum CoveringWait {
     Epoll { instance: u64 },
 }
 
-/// The wait that `task` enters with `call`; `None` when it is none, or (counted) when it is not
-/// known which sockets it covers.
+/// The wait that `task` enters with `call`; `None` when it is none, or (counted) when the sockets
+/// that it covers cannot be determined.
 #[inline(always)]
 unsafe fn wait_of(task: *const task_struct, call: &Syscall) -> Option<CoveringWait> {
     Some(match call.socket_wait() {

@@ -39,7 +39,7 @@ fn sched_switch_old(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sched_waking")]
 fn sched_waking(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's task argument.
-    unsafe { scheduler::waking(ctx.arg(0)) };
+    unsafe { scheduler::wake_up_begins(ctx.arg(0)) };
     0
 }
 
@@ -49,7 +49,7 @@ fn sched_waking(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sched_wakeup")]
 fn sched_wakeup(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's task argument.
-    unsafe { scheduler::woken(ctx.arg(0)) };
+    unsafe { scheduler::wake_up_enqueued(ctx.arg(0)) };
     0
 }
 

@@ -111,7 +111,7 @@ pub(super) unsafe fn record(socket: &mut TrackedSocket, received: &Received<'_>)
 #[inline(always)]
 fn get_in_step(socket: &mut TrackedSocket, start: u32) {
     if start != socket.walk.next_seq {
-        // Bytes were not observed (splice, a lost hook): where a message begins is not known.
+        // Bytes were not observed (splice, a lost hook): where a message begins is uncertain.
         socket.walk.lose_step();
     }
     if socket.is_undecided()

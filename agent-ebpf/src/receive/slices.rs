@@ -121,7 +121,7 @@ fn flush(step: &mut Step, scratch: *mut u8) {
     // SAFETY: a map value.
     let socket = unsafe { &mut *step.socket };
     if socket.is_undecided() {
-        // Not known to be FIX: nothing of it leaves the kernel.
+        // It may be no FIX: nothing of it leaves the kernel.
         return;
     }
     // SAFETY: the record begins the scratch; len lies within it.

@@ -6,4 +6,4 @@ mod wake_up;
 
 pub(crate) use end::{exited, untrack};
 pub(crate) use switch::switched;
-pub(crate) use wake_up::{migrating, waking, woken};
+pub(crate) use wake_up::{migrating, wake_up_begins, wake_up_enqueued};

@@ -78,7 +78,7 @@ unsafe fn leaves(
         let call = syscall_of(task);
         thread.syscall = call.number;
         thread.syscall_arg = call.args[0];
-        let state = lock_wait::slept(thread, &call, now);
+        let state = lock_wait::state_of_sleep(thread, &call, now);
         let at = charge(thread, now, state, 0);
         handoff::waits(task, thread, tid, &call, at);
     }

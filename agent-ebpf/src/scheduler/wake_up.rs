@@ -13,17 +13,17 @@ use crate::{
     thread::lookup,
 };
 
-/// The sleeping thread becomes runnable, woken by whoever is current. The run queue is not chosen
-/// yet; `sched_wakeup` shows it.
+/// The sleeping thread becomes runnable; the waker is current. The run queue is not chosen yet;
+/// `sched_wakeup` shows it.
 #[inline(always)]
-fn wake(thread: &mut TrackedThread, now: u64) {
+fn make_runnable(thread: &mut TrackedThread, now: u64) {
     let now = if now > thread.since_ns {
         now
     } else {
         thread.since_ns
     };
     if thread.state == ThreadState::LockWait as u32 {
-        lock_wait::woken(thread, now);
+        lock_wait::wake_up(thread, now);
     } else {
         catch_up::unblocked(thread, now);
     }
@@ -35,18 +35,18 @@ fn wake(thread: &mut TrackedThread, now: u64) {
 /// # Safety
 /// `task` is the tracepoint's argument.
 #[inline(always)]
-pub(crate) unsafe fn waking(task: *const task_struct) {
+pub(crate) unsafe fn wake_up_begins(task: *const task_struct) {
     // SAFETY: the caller's, and map values.
     unsafe {
         if let Some(waker) = lookup(current().0) {
-            lock_wait::wakes(&mut *waker);
+            lock_wait::current_wakes_another(&mut *waker);
         }
         let Some(thread) = lookup(field::<u32>(task.cast(), TASK_PID.load())) else {
             return;
         };
         let thread = &mut *thread;
         if !is_written_elsewhere(thread) && thread.is_asleep() {
-            wake(thread, now());
+            make_runnable(thread, now());
         }
     }
 }
@@ -56,7 +56,7 @@ pub(crate) unsafe fn waking(task: *const task_struct) {
 /// # Safety
 /// `task` is the tracepoint's argument.
 #[inline(always)]
-pub(crate) unsafe fn woken(task: *const task_struct) {
+pub(crate) unsafe fn wake_up_enqueued(task: *const task_struct) {
     // SAFETY: the caller's.
     unsafe {
         let Some(thread) = lookup(field::<u32>(task.cast(), TASK_PID.load())) else {
@@ -65,7 +65,7 @@ pub(crate) unsafe fn woken(task: *const task_struct) {
         let thread = &mut *thread;
         let now = now();
         if thread.is_asleep() {
-            wake(thread, now);
+            make_runnable(thread, now);
         }
         if thread.is_queued() && thread.cfs_rq == 0 {
             let base = cfs_rq::base(task, now);
@@ -91,10 +91,10 @@ pub(crate) unsafe fn migrating(task: *const task_struct, cpu: u32) {
         let thread = &mut *thread;
         if thread.is_queued() {
             let now = now();
-            let left = thread.cfs_rq;
+            let old_cfs_rq = thread.cfs_rq;
             cfs_rq::migrate(thread, cpu, now);
             if thread.queued_on != 0 {
-                cpu_queue::moved(thread, left, cpu, now);
+                cpu_queue::moved(thread, old_cfs_rq, cpu, now);
             }
         }
     }

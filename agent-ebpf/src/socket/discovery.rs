@@ -1,4 +1,4 @@
-//! Sockets that nobody announced: found when they are read.
+//! Sockets whose connect(2) or accept(2) was not observed: found when they are read.
 
 use agent_common::{
     OpenReason, ProbeCounter, StreamContent, TrackedSocket, framing::word_may_start,
@@ -17,7 +17,7 @@ use crate::{
     user_buffers::{self, Buffers},
 };
 
-/// First receive call, of `len` bytes, on a socket nobody announced.
+/// The first receive call, of `len` bytes, on a socket that is not tracked.
 ///
 /// # Safety
 /// `sk` is a socket the verifier knows, and the current thread is in a receive call on it.

@@ -27,11 +27,11 @@ pub(crate) fn charge(
         since
     };
     let passed = at - since;
-    let withheld = clamp_throttled(throttled, passed);
+    let throttled_ns = clamp_throttled(throttled, passed);
     let state = thread.state;
-    thread.history.push(at, state, withheld);
+    thread.history.push(at, state, throttled_ns);
     begin_write(thread);
-    add_stretch(&mut thread.state_ns, state, passed, withheld);
+    add_stretch(&mut thread.state_ns, state, passed, throttled_ns);
     thread.state = next as u32;
     thread.since_ns = at;
     end_write(thread);

@@ -14,15 +14,15 @@ const TRIES: u32 = 16;
 /// after `at` was read). `tid` in the result is 0 when the thread is not tracked.
 #[inline(always)]
 pub(crate) fn snapshot(tid: u32, at: u64) -> Snapshot {
-    let nobody = Snapshot {
+    let untracked = Snapshot {
         at_ns: at,
         ..Snapshot::default()
     };
     if tid == 0 {
-        return nobody;
+        return untracked;
     }
     let Some(thread) = THREADS.get_ptr_mut(tid) else {
-        return nobody;
+        return untracked;
     };
     for _ in 0..TRIES {
         // SAFETY: a map value; the sequence says whether it was being written.
@@ -39,7 +39,7 @@ pub(crate) fn snapshot(tid: u32, at: u64) -> Snapshot {
         }
     }
     count(ProbeCounter::SnapshotTorn);
-    nobody
+    untracked
 }
 
 #[inline(always)]
@@ -88,12 +88,12 @@ impl Counters {
         let at = if at > self.since { at } else { self.since };
         let passed = at - self.since;
         let mut ns = self.ns;
-        let withheld = if self.state == ThreadState::RunQueue as u32 {
+        let throttled_ns = if self.state == ThreadState::RunQueue as u32 {
             clamp_throttled(cfs_rq::throttled_so_far(&self.throttle, at), passed)
         } else {
             0
         };
-        add_stretch(&mut ns, self.state, passed, withheld);
+        add_stretch(&mut ns, self.state, passed, throttled_ns);
         Snapshot {
             at_ns: at,
             state_ns: ns,

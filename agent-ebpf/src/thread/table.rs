@@ -23,8 +23,8 @@ pub(crate) fn lookup(tid: u32) -> Option<*mut TrackedThread> {
     }
 }
 
-/// Tracks the current thread, which released a lock that a reader waited for: its state is known
-/// from now on.
+/// Tracks the current thread, which released a lock that a reader waited for: the agent can
+/// read its state from now on.
 #[inline(always)]
 pub(crate) fn track_holder(ids: (u32, u32), now: u64) {
     if !is_tracked(ids.0) {

@@ -119,7 +119,7 @@ impl Culprit {
 pub struct CulpritId(pub u32);
 
 impl CulpritId {
-    /// Everything that is charged to nobody in particular: waits too short to be reported one by
+    /// Everything that is charged to no single culprit: waits too short to be reported one by
     /// one, and culprits beyond the number that is retained.
     pub const OTHER: Self = Self(0);
 }

@@ -1,4 +1,4 @@
-//! The moment arrived: which bytes became readable when, looked up by a message's last byte.
+//! The moment arrived: which bytes became readable when, found by a message's last byte.
 
 use std::collections::VecDeque;
 

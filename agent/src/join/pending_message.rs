@@ -163,7 +163,7 @@ impl PendingMessage {
         self.header.msg_type.is_admin()
     }
 
-    /// The thread was through with it at `end`; nobody is charged for its parts yet.
+    /// The thread was through with it at `end`; its parts are not charged to culprits yet.
     ///
     /// # Errors
     /// [`Unbalanced`]: a defect of the agent.

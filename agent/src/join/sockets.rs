@@ -20,8 +20,8 @@ use crate::{
 /// Sockets in the table at most; the probes' own table is smaller.
 const MAX_SOCKETS: usize = 16_384;
 
-/// For so long after the first observed entry of a system call, batches from before it are looked
-/// for. No thread takes longer from a wait that does not sleep to the receive call after it.
+/// For so long after the first observed entry of a system call, batches from before it are
+/// expected. No thread takes longer from a wait that does not sleep to the receive call after it.
 const ENTRY_SETTLING_NS: u64 = 60_000_000_000;
 
 /// State of one thread, for matching calls of the hand-off function.

@@ -14,7 +14,7 @@ pub enum ProbeError {
          with CONFIG_DEBUG_INFO_BTF=y"
     )]
     NoBtf {
-        /// Where it was looked for.
+        /// The path that was read.
         path: &'static str,
         /// What the reader said.
         source: btf_rs::Error,

@@ -72,40 +72,40 @@ pub struct FunctionLocation {
     pub(super) file_offset: u64,
 }
 
-/// What matches in the files looked through so far, by device and inode: processes have most of
-/// their modules in common.
-type Looked = HashMap<(u64, u64), Vec<(u64, String)>>;
+/// What matches in the files searched so far, by device and inode: processes have most of their
+/// modules in common.
+type SearchedFiles = HashMap<(u64, u64), Vec<(u64, String)>>;
 
 impl FunctionSpec {
     /// Where the function is in each of these processes.
     pub(super) fn find_in(&self, pids: &[NonZeroU32]) -> Result<Vec<FunctionLocation>, ProbeError> {
-        let mut known = Looked::new();
+        let mut searched = SearchedFiles::new();
         pids.iter()
-            .map(|pid| self.find(pid.get(), &mut known))
+            .map(|pid| self.find(pid.get(), &mut searched))
             .collect()
     }
 
     /// Where it is in this process.
     pub(super) fn find_alone(&self, pid: NonZeroU32) -> Result<FunctionLocation, ProbeError> {
-        self.find(pid.get(), &mut Looked::new())
+        self.find(pid.get(), &mut SearchedFiles::new())
     }
 
-    /// Looks through the modules mapped by the process.
-    fn find(&self, pid: u32, known: &mut Looked) -> Result<FunctionLocation, ProbeError> {
+    /// Searches the modules mapped by the process.
+    fn find(&self, pid: u32, searched: &mut SearchedFiles) -> Result<FunctionLocation, ProbeError> {
         let mut found: BTreeMap<(PathBuf, u64), String> = BTreeMap::new();
-        let mut looked = 0;
+        let mut modules_read = 0;
         for module in modules(pid).map_err(|why| self.error(why))? {
-            let Some(matches) = self.matches_in(&module, known) else {
+            let Some(matches) = self.matches_in(&module, searched) else {
                 continue;
             };
-            looked += 1;
+            modules_read += 1;
             for (offset, name) in matches {
                 found.insert((module.clone(), *offset), name.clone());
             }
         }
         match found.len() {
             0 => Err(self.error(format!(
-                "no such function in the {looked} modules process {pid} has mapped \
+                "no such function in the {modules_read} modules process {pid} has mapped \
                  (a stripped binary keeps only its exported names)"
             ))),
             1 => {
@@ -135,10 +135,14 @@ impl FunctionSpec {
     }
 
     /// As [`Self::matches`], of a file; `None` when it cannot be read.
-    fn matches_in<'a>(&self, module: &Path, known: &'a mut Looked) -> Option<&'a [(u64, String)]> {
+    fn matches_in<'a>(
+        &self,
+        module: &Path,
+        searched: &'a mut SearchedFiles,
+    ) -> Option<&'a [(u64, String)]> {
         let file = fs::metadata(module).ok()?;
-        let matches = match known.entry((file.dev(), file.ino())) {
-            Entry::Occupied(seen) => seen.into_mut(),
+        let matches = match searched.entry((file.dev(), file.ino())) {
+            Entry::Occupied(found) => found.into_mut(),
             Entry::Vacant(new) => new.insert(self.matches(&fs::read(module).ok()?)),
         };
         Some(matches)

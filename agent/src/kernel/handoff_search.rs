@@ -1,4 +1,4 @@
-//! Looking for a function in processes on a thread of its own.
+//! The search for the function named with `--handoff`, on a thread of its own.
 //!
 //! Every module is read and every name demangled, a hundred milliseconds of work and more: on the
 //! run loop's thread nothing would take messages out of the ring meanwhile.
@@ -66,10 +66,10 @@ mod tests {
     fn each_process_gets_its_answer_in_turn() {
         let here = NonZeroU32::new(std::process::id()).expect("not zero");
         // No process has this number: it is above the kernel's limit.
-        let nobody = NonZeroU32::new(1 << 30).expect("not zero");
+        let absent = NonZeroU32::new(1 << 30).expect("not zero");
         let search = FunctionSearch::start("malloc".parse().expect("valid")).expect("a thread");
         assert!(search.next().is_none());
-        for pid in [here, nobody, here] {
+        for pid in [here, absent, here] {
             assert!(search.search_in(pid));
         }
         let next = || {
@@ -79,7 +79,7 @@ mod tests {
         };
         assert_eq!(
             [next(), next(), next()],
-            [(here, true), (nobody, false), (here, true)]
+            [(here, true), (absent, false), (here, true)]
         );
     }
 }

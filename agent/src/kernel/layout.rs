@@ -11,7 +11,7 @@ use super::btf::KernelTypes;
 /// One offset.
 struct WantedField {
     global: &'static str,
-    /// Where to look, in order; kernels rename.
+    /// The paths of the field, tried in order: kernels rename fields.
     paths: &'static [&'static str],
     /// The size the probe reads, in bytes; 0: not read as such (an address is taken).
     size: u32,
@@ -204,7 +204,7 @@ impl Layout {
         ]);
     }
 
-    /// The scheduler's own account of a task, and the clock it is kept on.
+    /// The scheduler's own account of a task, and its clock.
     fn rebuilt(&mut self, kernel: &KernelTypes) {
         const FIELDS: [(&str, &str); 4] = [
             ("TASK_RUN_DELAY", "task_struct.sched_info.run_delay"),

@@ -1,4 +1,4 @@
-//! The kernel side seen from the agent, in three stages that cannot be used out of order: what this
+//! The kernel side as the agent uses it, in three stages that cannot be used out of order: what this
 //! kernel supports ([`KernelSupport`]), the programs loaded ([`LoadedProbes`]), the programs attached
 //! ([`Probes`]).
 

@@ -178,7 +178,7 @@ impl Probes {
 
     /// The tracked thread's counters as of `now` (`CLOCK_MONOTONIC`, read before the call); `None`
     /// when it is not tracked, is being written, or is runnable (the throttled part of a wait in
-    /// progress is known to the kernel side only).
+    /// progress can be read in the kernel only).
     #[must_use]
     pub fn snapshot(&self, tid: u32, now: u64) -> Option<Snapshot> {
         let thread = self.thread(tid)?;

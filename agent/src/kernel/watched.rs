@@ -8,7 +8,7 @@ use aya::maps::{Array, Map, MapData, MapError};
 /// Bits of one word of the map.
 const WORD: u32 = u64::BITS;
 
-/// The probes' bit per process; nobody else writes it.
+/// The probes' bit per process; written here only.
 pub(super) struct WatchedProcesses {
     bits: Array<MapData, u64>,
 }

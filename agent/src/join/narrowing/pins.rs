@@ -13,7 +13,7 @@ const PIN_RETENTION_NS: i64 = 30_000_000_000;
 /// With fewer pins there is no base: they say too little of how steady the path is.
 const MIN_PINS: usize = 3;
 
-/// From pin to pin, clocks that nobody slews drift by less than one part in so many.
+/// From pin to pin, clocks that are not slewed drift by less than one part in so many.
 const MAX_DRIFT_PARTS: i64 = 20_000;
 
 /// Bounds of the base, taken at one change of the stamp.

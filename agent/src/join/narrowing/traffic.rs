@@ -54,7 +54,7 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// Whether it is known what is usual.
+    /// Whether the usual traffic is established.
     pub(super) const fn is_known(&self) -> bool {
         self.usual.is_some()
     }

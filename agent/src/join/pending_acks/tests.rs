@@ -1,4 +1,4 @@
-//! The lower bound against made-up readings, and against an account kept nanosecond by nanosecond.
+//! The lower bound against made-up readings, and against an account of every nanosecond.
 
 use proptest::prelude::*;
 

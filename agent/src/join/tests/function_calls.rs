@@ -100,7 +100,7 @@ fn a_message_in_two_reads_is_called_after_the_second() {
     assert_eq!(script.called(), [(1, Some(100)), (2, Some(100))]);
 }
 
-/// The engine's calls when message 2 is lost, as QuickFIX makes them: what comes after it is kept
+/// The engine's calls when message 2 is lost, as QuickFIX makes them: what comes after it is held back
 /// until it has been sent again.
 #[test]
 fn after_a_gap_no_message_gets_the_call_of_another() {

@@ -1,4 +1,4 @@
-//! A CompID, kept inline and safe to print.
+//! A CompID, stored inline and safe to print.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ const CAPACITY: usize = 32;
 
 /// SenderCompID (49) or TargetCompID (56), at most 32 bytes of printable ASCII.
 ///
-/// Every other byte is replaced by `?`. A longer value is cut off: its last kept byte is `~` and
+/// Every other byte is replaced by `?`. A longer value is cut off: its last byte is then `~` and
 /// [`CompId::is_cut`] says so. Two long CompIDs with the same first 31 bytes are therefore equal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CompId {

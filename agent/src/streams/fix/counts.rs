@@ -20,7 +20,7 @@ pub struct TapTotals {
     /// nevertheless, the others are not.
     pub incomplete_headers: u64,
     /// Headers not handed out because one of 34, 35, 49 or 56 was missing or could not be parsed.
-    pub withheld_headers: u64,
+    pub rejected_headers: u64,
     /// Which field it was.
     pub missing: MissingFields,
     /// Messages whose beginning was read and whose header was then cut by a gap or a restart.

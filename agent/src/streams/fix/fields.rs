@@ -148,7 +148,7 @@ impl FieldWalk {
     }
 
     /// Goes on as far as `window` allows: the message from its start, never longer than `limit`,
-    /// which is where the header ends at the latest. True when the header is known to be complete.
+    /// which is where the header ends at the latest. True when the header is complete.
     ///
     /// What is found depends on the bytes alone, not on how many calls it takes to show them.
     pub(super) fn advance(&mut self, window: &[u8], limit: usize) -> bool {

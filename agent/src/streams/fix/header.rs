@@ -70,7 +70,7 @@ impl Header {
             })
         })();
         counts.messages += u64::from(header.is_some());
-        counts.withheld_headers += u64::from(header.is_none());
+        counts.rejected_headers += u64::from(header.is_none());
         counts.incomplete_headers += u64::from(header.is_none() || sending_time.is_none());
         header
     }

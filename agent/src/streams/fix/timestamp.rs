@@ -10,7 +10,7 @@ const NS_PER_S: i64 = 1_000_000_000;
 /// FIX data types, UTCTimestamp: years 0000 to 9999, of which 1970 to 2261 are taken here, so that
 /// nanoseconds fit an `i64`; seconds 00 to 60, 60 only in a UTC leap second, that is at 23:59. A
 /// leap second has no number of its own in Unix time: 23:59:60 is read as 00:00:00 of the next day,
-/// its fraction kept.
+/// with its fraction.
 ///
 /// The resolution is that of the digits written, in nanoseconds; of 12 digits the last three are
 /// cut off and the resolution is 1 ns.

@@ -157,14 +157,14 @@ fn data_is_skipped_by_its_length() {
 }
 
 #[test]
-fn a_header_without_34_35_49_or_56_is_withheld() {
+fn a_header_without_34_35_49_or_56_is_rejected() {
     let all = ["35=8|", "34=1|", "49=A|", "56=B|", "52=20240229-13:05:59|"];
-    let miss = |left_out: usize, instead: &str| {
+    let miss = |missing: usize, instead: &str| {
         let mut fields = all;
-        fields[left_out] = instead;
+        fields[missing] = instead;
         let (found, c) = whole(&message("FIX.4.4", &(fields.concat() + "58=x|")));
         assert_eq!(c.incomplete_headers, 1);
-        assert_eq!(c.withheld_headers, u64::from(found.is_empty()));
+        assert_eq!(c.rejected_headers, u64::from(found.is_empty()));
         let m = c.missing;
         (
             found.len(),

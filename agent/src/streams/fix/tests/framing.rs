@@ -71,7 +71,7 @@ fn the_length_may_be_zero() {
     let bytes = [framed("FIX.4.4", b""), one("")].concat();
     let (found, c) = whole(&bytes);
     assert_eq!(found.len(), 1);
-    assert_eq!((c.withheld_headers, c.garbled), (1, 0));
+    assert_eq!((c.rejected_headers, c.garbled), (1, 0));
     assert_eq!(
         [c.missing.seq, c.missing.sender, c.missing.sending_time],
         [1, 1, 1]

@@ -3,7 +3,7 @@
 use super::{feed_all, one, starts, whole};
 
 #[test]
-fn a_body_can_be_left_out() {
+fn a_body_can_be_omitted() {
     let first = one(&format!("58={}|", "x".repeat(5000)));
     let second = one("58=y|");
     let next = first.len() as u64;
@@ -23,7 +23,7 @@ fn a_body_can_be_left_out() {
 }
 
 #[test]
-fn a_body_left_out_to_its_end_is_followed_by_a_message() {
+fn a_body_omitted_to_its_end_is_followed_by_a_message() {
     let m = one("58=x|");
     let (found, c) = feed_all([(0, &m[..m.len() - 8]), (m.len() as u64, b"no message")]);
     assert_eq!((found.len(), c.omitted_bytes), (1, 8));
@@ -35,8 +35,8 @@ fn a_gap_in_a_header_is_a_loss() {
     let m = one("58=x|");
     let len = m.len();
     let stream = [&m[..], &m, &m].concat();
-    for (seen, to) in [(3, 40), (24, 40), (40, 60), (40, len)] {
-        let (from, to) = (len + seen, len + to);
+    for (read, to) in [(3, 40), (24, 40), (40, 60), (40, len)] {
+        let (from, to) = (len + read, len + to);
         let (found, c) = feed_all([(0, &stream[..from]), (to as u64, &stream[to..])]);
         assert_eq!(starts(&found), [0, 2 * len as u64]);
         assert_eq!((c.dropped_messages, c.lost_bytes), (1, (to - from) as u64));

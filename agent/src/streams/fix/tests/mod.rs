@@ -79,9 +79,9 @@ fn assert_accounted(c: &TapTotals, first: Option<u64>, expected: Option<u64>) {
     assert!(c.pending_bytes < MAX_PREFIX_BYTES as u64, "{c:?}");
     let m = c.missing;
     let any = m.seq + m.msg_type + m.sender + m.target;
-    assert!(c.withheld_headers <= any && any <= 4 * c.withheld_headers);
-    assert!(c.withheld_headers <= c.incomplete_headers);
-    assert!(c.incomplete_headers <= c.withheld_headers + m.sending_time);
+    assert!(c.rejected_headers <= any && any <= 4 * c.rejected_headers);
+    assert!(c.rejected_headers <= c.incomplete_headers);
+    assert!(c.incomplete_headers <= c.rejected_headers + m.sending_time);
 }
 
 /// A message from its fields 8 and from 35 on, with `|` for SOH.

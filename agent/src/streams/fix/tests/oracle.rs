@@ -95,7 +95,7 @@ proptest! {
         }
     }
 
-    /// A wrong BodyLength is seen here when the codec sees it.
+    /// A wrong BodyLength is noticed here when the codec notices it.
     #[test]
     fn doubts_the_body_length_the_codec_doubts(
         fields in fields(),

@@ -38,7 +38,7 @@ fn looks_like_a_message(bytes: &[u8]) -> bool {
         && length.is_some_and(|d| (1..=10).contains(&d.len()) && d.iter().all(u8::is_ascii_digit))
 }
 
-/// A stream of messages with things in it changed, left out and put in.
+/// A stream of messages with things in it changed, removed and inserted.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let edit = (
         any::<prop::sample::Index>(),
@@ -87,31 +87,31 @@ fn long_header() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(config())]
 
-    /// The same headers however the stream is split, and whatever of the bodies is left out.
+    /// The same headers however the stream is split, and whatever of the bodies is omitted.
     #[test]
-    fn neither_splits_nor_left_out_bodies_matter(
+    fn neither_splits_nor_omitted_bodies_matter(
         sent in messages(),
         sizes in sizes(),
         base in BASE,
         holes in vec((0usize..900, 0usize..900), 0..12),
     ) {
         let stream = Stream::of(&sent);
-        let mut kept = vec![true; stream.bytes.len()];
+        let mut given = vec![true; stream.bytes.len()];
         for (i, hole) in holes.iter().enumerate() {
             let n = i % sent.len();
             let (start, end) = stream.places[n];
             let from = (start + sent[n].needed + hole.0).min(end);
             let to = (from + hole.1).min(end);
-            kept[from..to].fill(false);
+            given[from..to].fill(false);
         }
-        let (found, counts) = feed_all(chunks(base, &stream.bytes, &kept, &sizes));
+        let (found, counts) = feed_all(chunks(base, &stream.bytes, &given, &sizes));
         prop_assert_eq!(read(base, &found), wanted(&stream, &sent));
 
-        let last = kept.iter().rposition(|k| *k).unwrap_or(0);
-        let omitted = kept[..last].iter().filter(|k| !**k).count();
+        let last = given.iter().rposition(|k| *k).unwrap_or(0);
+        let omitted = given[..last].iter().filter(|k| !**k).count();
         prop_assert_eq!(counts.omitted_bytes, omitted as u64);
         prop_assert_eq!(counts.lost_bytes + counts.garbled + counts.skipped_bytes, 0);
-        prop_assert_eq!(counts.dropped_messages + counts.withheld_headers, 0);
+        prop_assert_eq!(counts.dropped_messages + counts.rejected_headers, 0);
     }
 
     /// The same headers from what the kernel probe hands over: 256 bytes of each message, or what
@@ -215,9 +215,9 @@ proptest! {
         let stream = Stream::of(&sent);
         let from = 1 + from.index(stream.bytes.len() - 1);
         let to = (from + len).min(stream.bytes.len());
-        let mut kept = vec![true; stream.bytes.len()];
-        kept[from..to].fill(false);
-        let (found, counts) = feed_all(chunks(base, &stream.bytes, &kept, &sizes));
+        let mut given = vec![true; stream.bytes.len()];
+        given[from..to].fill(false);
+        let (found, counts) = feed_all(chunks(base, &stream.bytes, &given, &sizes));
 
         let found = read(base, &found);
         let all = wanted(&stream, &sent);
@@ -228,7 +228,7 @@ proptest! {
         }
         prop_assert!(found.iter().all(|entry| all.contains(entry)));
 
-        // At the end of the stream a gap is not seen.
+        // At the end of the stream a gap is not noticed.
         let holes = if to == stream.bytes.len() { 0 } else { to - from };
         prop_assert_eq!(counts.lost_bytes + counts.omitted_bytes, holes as u64);
         // Less than `8=FIX` is no message yet where none was expected.

@@ -36,7 +36,7 @@ impl From<&Header> for Expected {
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
     pub(super) bytes: Vec<u8>,
-    /// So many of its bytes are needed; of the others any may be left out.
+    /// So many of its bytes are needed; of the others any may be omitted.
     pub(super) needed: usize,
     pub(super) expected: Expected,
 }
@@ -74,23 +74,23 @@ pub(super) fn wanted(stream: &Stream, messages: &[Sent]) -> Vec<((usize, usize),
     stream.places.iter().copied().zip(values).collect()
 }
 
-/// Cuts the bytes that are kept into chunks of these sizes, in turn.
+/// Cuts the bytes that are given into chunks of these sizes, in turn.
 pub(super) fn chunks<'a>(
     base: u64,
     bytes: &'a [u8],
-    kept: &[bool],
+    given: &[bool],
     sizes: &[usize],
 ) -> Vec<(u64, &'a [u8])> {
     let mut sizes = sizes.iter().copied().cycle();
     let mut chunks = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
-        if !kept[at] {
+        if !given[at] {
             at += 1;
             continue;
         }
         let size = sizes.next().unwrap_or(1).max(1);
-        let run = kept[at..].iter().take(size).take_while(|k| **k).count();
+        let run = given[at..].iter().take(size).take_while(|k| **k).count();
         chunks.push((base + at as u64, &bytes[at..at + run]));
         at += run;
     }
