@@ -120,7 +120,7 @@ impl Prefix {
             }
             let byte = byte(index);
             if byte == SOH && digits > 0 {
-                if body > MAX_BODY_BYTES as u64 {
+                if body > u64::from(MAX_BODY_BYTES) {
                     return BROKEN;
                 }
                 return Self::Whole {

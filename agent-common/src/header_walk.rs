@@ -148,7 +148,7 @@ impl HeaderWalk {
                 self.mode = walk_mode::SEARCH;
                 // Bytes that came with an earlier receive call lie behind: the next byte is then
                 // another one than the one refused.
-                self.refused = (self.prefix_len == 0) as u32;
+                self.refused = u32::from(self.prefix_len == 0);
                 PrefixStep::OutOfStep
             }
         }

@@ -31,7 +31,7 @@ fn emit(thread: &TrackedThread, from: u64, to: u64, releaser: (u32, u32), goes_o
         thread,
         &SleepEnded {
             state: ThreadState::LockWait as u32,
-            goes_on: goes_on as u32,
+            goes_on: u32::from(goes_on),
             from_ns: from,
             to_ns: to,
             object: thread.lock_address,

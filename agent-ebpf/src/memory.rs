@@ -31,7 +31,7 @@ pub(crate) fn opaque(mut n: u64) -> u64 {
     // (two lines at one offset).
     // SAFETY: a register moved onto itself.
     unsafe {
-        core::arch::asm!("{0} = {0}", inout(reg) n, options(nomem, nostack, preserves_flags))
+        core::arch::asm!("{0} = {0}", inout(reg) n, options(nomem, nostack, preserves_flags));
     };
     n
 }

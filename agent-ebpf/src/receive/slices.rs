@@ -61,7 +61,7 @@ pub(super) fn put(step: &mut Step, seq: u32, n: u64) -> Option<u64> {
         return None;
     }
     if step.progress().out > LAST_START {
-        flush(step, scratch);
+        flush(step, step.scratch);
     }
     let out = opaque(step.progress().out);
     if out > LAST_START {
@@ -112,7 +112,7 @@ pub(super) fn resize(step: &mut Step, start: u64, n: u64, to: u64) {
 
 /// Writes a record that is full; more of the same receive call follows.
 #[inline(always)]
-fn flush(step: &mut Step, scratch: *mut u8) {
+fn flush(step: &mut Step, scratch: *mut RecvScratch) {
     let len = opaque(step.progress().out);
     step.progress().out = EMPTY_RECORD_BYTES;
     if len > MAX_RECORD_BYTES as u64 || len < EMPTY_RECORD_BYTES {
@@ -131,7 +131,7 @@ fn flush(step: &mut Step, scratch: *mut u8) {
         (*record).head.lost = socket.lost;
         (*record).head.socket_id = socket.id;
         (*record).slice_bytes = (len - EMPTY_RECORD_BYTES) as u32;
-        if !emit_bytes(scratch, len, false, ProbeCounter::ReceiveLost) {
+        if !emit_bytes(scratch.cast(), len, false, ProbeCounter::ReceiveLost) {
             socket.lost += 1;
         }
     }

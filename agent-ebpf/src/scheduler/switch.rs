@@ -98,8 +98,8 @@ unsafe fn enters(task: *const task_struct, thread: &mut TrackedThread, now: u64)
             count(ProbeCounter::SwitchRebuilt);
         }
     }
-    // SAFETY: the caller's task is the tracepoint's argument.
     let throttled = if thread.is_queued() {
+        // SAFETY: the caller's task is the tracepoint's argument.
         unsafe { cfs_rq::throttled(task, thread) }
     } else {
         0

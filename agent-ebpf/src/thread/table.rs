@@ -51,7 +51,7 @@ pub(crate) fn begin(
         (*thread).since_ns = now;
         (*thread).tgid = tgid;
         (*thread).syscall = -1;
-        (*thread).is_holder = is_holder as u32;
+        (*thread).is_holder = u32::from(is_holder);
         (*thread).history.tid = tid;
         (*thread).history.push(now, ThreadState::Unknown as u32, 0);
     }

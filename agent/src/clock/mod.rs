@@ -7,7 +7,7 @@ mod tests;
 
 use std::collections::VecDeque;
 
-pub use source::{RunClocks, SteppedClocks, SystemClocks, TimeSource};
+pub(crate) use source::{RunClocks, SteppedClocks, SystemClocks, TimeSource};
 
 use crate::domain::Moment;
 
@@ -24,7 +24,7 @@ const MIN_STEP_NS: i64 = 1_000_000;
 
 /// A clock that knows what UTC minus monotonic time was at any instant of the last hour.
 #[derive(Debug)]
-pub struct UtcClock<T = SystemClocks> {
+pub(crate) struct UtcClock<T = SystemClocks> {
     source: T,
     /// Monotonic time and the offset at that instant, ns; oldest first, never empty.
     readings: VecDeque<(u64, i64)>,
@@ -33,7 +33,7 @@ pub struct UtcClock<T = SystemClocks> {
 
 impl<T: TimeSource> UtcClock<T> {
     /// Takes a first reading.
-    pub fn new(source: T) -> Self {
+    pub(crate) fn new(source: T) -> Self {
         let mut clock = Self {
             source,
             readings: VecDeque::new(),
@@ -61,7 +61,7 @@ impl<T: TimeSource> UtcClock<T> {
     }
 
     /// The present instant, its UTC by the latest reading.
-    pub fn moment(&mut self) -> Moment {
+    pub(crate) fn moment(&mut self) -> Moment {
         let monotonic_ns = self.source.monotonic();
         Moment {
             monotonic_ns,
@@ -71,7 +71,7 @@ impl<T: TimeSource> UtcClock<T> {
 
     /// Takes another reading when the last one is old enough or the clock was stepped. Call it
     /// often: a step is placed no more exactly than between two calls.
-    pub fn track(&mut self) {
+    pub(crate) fn track(&mut self) {
         let (at, offset) = self.read();
         let (last_at, last) = self.latest();
         let stepped = (offset - last).abs() > MIN_STEP_NS;
@@ -93,7 +93,7 @@ impl<T: TimeSource> UtcClock<T> {
     /// UTC minus monotonic time, ns, as it was at the monotonic instant `at`: the offset of the
     /// reading before it, or of the first one.
     #[must_use]
-    pub fn offset_at(&self, at: u64) -> i64 {
+    pub(crate) fn offset_at(&self, at: u64) -> i64 {
         let index = self.readings.partition_point(|r| r.0 <= at);
         self.readings
             .get(index.saturating_sub(1))
@@ -102,12 +102,12 @@ impl<T: TimeSource> UtcClock<T> {
 
     /// How many steps of the wall clock were observed.
     #[must_use]
-    pub const fn steps(&self) -> u64 {
+    pub(crate) const fn steps(&self) -> u64 {
         self.steps
     }
 
     /// `CLOCK_MONOTONIC` now, ns.
-    pub fn monotonic(&mut self) -> u64 {
+    pub(crate) fn monotonic(&mut self) -> u64 {
         self.source.monotonic()
     }
 }

@@ -1,7 +1,7 @@
 //! Where time is read from: the machine's clocks, or those with a simulated step.
 
 /// A pair of clocks: one that never steps, and the wall clock.
-pub trait TimeSource {
+pub(crate) trait TimeSource {
     /// `CLOCK_MONOTONIC`, ns.
     fn monotonic(&mut self) -> u64;
     /// `CLOCK_REALTIME`, ns since 1970 UTC.
@@ -10,7 +10,7 @@ pub trait TimeSource {
 
 /// The machine's clocks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClocks;
+pub(crate) struct SystemClocks;
 
 fn read(clock: libc::clockid_t) -> i64 {
     let mut time = libc::timespec {
@@ -36,11 +36,11 @@ impl TimeSource for SystemClocks {
 /// (`--simulate-clock-step`), with which the accuracy lab shows that a step is survived without
 /// touching the machine's clock.
 #[derive(Clone, Copy, Debug)]
-pub struct SteppedClocks {
+pub(crate) struct SteppedClocks {
     /// When the wall clock steps, `CLOCK_MONOTONIC` ns.
-    pub step_at_ns: u64,
+    pub(crate) step_at_ns: u64,
     /// How far it steps, ns.
-    pub step_by_ns: i64,
+    pub(crate) step_by_ns: i64,
 }
 
 impl TimeSource for SteppedClocks {
@@ -56,7 +56,7 @@ impl TimeSource for SteppedClocks {
 
 /// The clocks of a run.
 #[derive(Clone, Copy, Debug)]
-pub enum RunClocks {
+pub(crate) enum RunClocks {
     /// The machine's clocks.
     System(SystemClocks),
     /// The machine's clocks with a simulated step.

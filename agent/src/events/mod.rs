@@ -8,11 +8,11 @@ use agent_common::{
 };
 use thiserror::Error;
 
-pub use slices::Slices;
+pub(crate) use slices::Slices;
 
 /// One record of the ring buffer.
 #[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
+pub(crate) enum Event<'a> {
     /// A socket is observed from now on.
     SocketOpened(SocketOpened),
     /// Bytes became readable.
@@ -41,7 +41,7 @@ pub enum Event<'a> {
 
 /// A record that cannot be decoded: the agent and its probes are of different versions.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum MalformedRecord {
+pub(crate) enum MalformedRecord {
     /// It is shorter than records of its kind.
     #[error("a record of {len} bytes is too short for its kind {kind}")]
     Short {
@@ -113,7 +113,7 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     /// [`MalformedRecord`] when it is not one of the probes' records.
-    pub fn decode(bytes: &'a [u8]) -> Result<Self, MalformedRecord> {
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, MalformedRecord> {
         let kind = read::<RecordHead>(bytes, 0)?.kind;
         Ok(
             match RecordKind::from_u32(kind).ok_or(MalformedRecord::Kind(kind))? {

@@ -4,7 +4,7 @@ use agent_common::{BytesReceived, SLICE_HEAD_BYTES};
 
 /// Iterates over slices: the TCP sequence number of the first byte, and the bytes.
 #[derive(Clone, Copy)]
-pub struct Slices<'a> {
+pub(crate) struct Slices<'a> {
     rest: &'a [u8],
 }
 

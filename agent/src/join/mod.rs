@@ -24,5 +24,5 @@ mod tests;
 mod timeline;
 mod window;
 
-pub use socket_filter::SocketFilter;
-pub use sockets::SocketTable;
+pub(crate) use socket_filter::SocketFilter;
+pub(crate) use sockets::SocketTable;

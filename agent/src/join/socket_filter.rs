@@ -2,9 +2,9 @@
 
 /// Which sockets are joined, and how their messages are handed off.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SocketFilter {
+pub(crate) struct SocketFilter {
     /// Only sockets with this local or remote port.
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// The function named with `--handoff` is attached in every process.
-    pub hand_off_function: bool,
+    pub(crate) hand_off_function: bool,
 }

@@ -35,7 +35,7 @@ struct CallingThread {
 
 /// All sockets of the processes that are followed.
 #[derive(Debug, Default)]
-pub struct SocketTable {
+pub(crate) struct SocketTable {
     sockets: HashMap<u64, Socket>,
     /// Sockets that are not joined on purpose and have not been closed.
     excluded: HashSet<u64>,
@@ -55,7 +55,7 @@ pub struct SocketTable {
 impl SocketTable {
     /// Creates a table without sockets.
     #[must_use]
-    pub fn new(filter: SocketFilter) -> Self {
+    pub(crate) fn new(filter: SocketFilter) -> Self {
         Self {
             filter,
             ..Self::default()
@@ -63,7 +63,7 @@ impl SocketTable {
     }
 
     /// Takes in one event; `emit` is given the updates that follow from it.
-    pub fn handle<T: TimeSource>(
+    pub(crate) fn handle<T: TimeSource>(
         &mut self,
         event: Event<'_>,
         clock: &UtcClock<T>,
@@ -187,12 +187,12 @@ impl SocketTable {
     }
 
     /// From `at_ns` (`CLOCK_MONOTONIC`) on the entry of system calls is observed.
-    pub fn syscall_entries_observed_from(&mut self, at_ns: u64) {
+    pub(crate) fn syscall_entries_observed_from(&mut self, at_ns: u64) {
         self.entries_observed_since.get_or_insert(at_ns);
     }
 
     /// The calls of the hand-off function in this process are observed from now on.
-    pub fn hand_off_function_attached(&mut self, pid: u32) {
+    pub(crate) fn hand_off_function_attached(&mut self, pid: u32) {
         self.hand_off_function_in.insert(pid);
         for socket in self.sockets.values_mut().filter(|s| s.pid() == pid) {
             socket.hand_off_function_attached();
@@ -201,7 +201,7 @@ impl SocketTable {
 
     /// The process is not followed, or has ended: its sockets are joined no longer. Returns how
     /// many it had.
-    pub fn exclude_process(&mut self, pid: u32) -> u64 {
+    pub(crate) fn exclude_process(&mut self, pid: u32) -> u64 {
         self.hand_off_function_in.remove(&pid);
         let removed = self.sockets.extract_if(|_, socket| socket.pid() == pid);
         let before = self.excluded.len();
@@ -211,7 +211,7 @@ impl SocketTable {
 
     /// Only the `open` sockets exist at `at_ns` (`CLOCK_MONOTONIC`): all others were closed, and
     /// the record of that was lost.
-    pub fn retain_sockets(
+    pub(crate) fn retain_sockets(
         &mut self,
         open: &HashSet<u64>,
         at_ns: u64,
@@ -226,7 +226,7 @@ impl SocketTable {
 
     /// The run ends at `at_ns` (`CLOCK_MONOTONIC`): what was received and not handed off never will
     /// be.
-    pub fn close_all(&mut self, at_ns: u64, emit: &mut dyn FnMut(Update)) {
+    pub(crate) fn close_all(&mut self, at_ns: u64, emit: &mut dyn FnMut(Update)) {
         for (_, mut socket) in self.sockets.drain() {
             socket.closed(at_ns, emit);
             self.unmatched_hand_offs += socket.unmatched_hand_offs();
@@ -235,40 +235,42 @@ impl SocketTable {
 
     /// The readers of sessions whose window is closed, by tid. Sampling them now and then keeps the
     /// split of held-back time fine.
-    pub fn closed_window_readers(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn closed_window_readers(&self) -> impl Iterator<Item = u32> + '_ {
         self.sockets
             .values()
             .filter_map(Socket::closed_window_reader)
     }
 
     /// The counters of a thread were sampled.
-    pub fn reader_sampled(&mut self, reader: Snapshot) {
+    pub(crate) fn reader_sampled(&mut self, reader: Snapshot) {
         for socket in self.sockets.values_mut() {
             socket.reader_sampled(reader);
         }
     }
 
     /// The sessions with the tid of the thread that read each last.
-    pub fn readers(&self) -> impl Iterator<Item = (&Arc<SessionId>, u32)> + '_ {
+    pub(crate) fn readers(&self) -> impl Iterator<Item = (&Arc<SessionId>, u32)> + '_ {
         self.sockets.values().filter_map(Socket::reader)
     }
 
     /// How often and for how long the window of each session was closed.
-    pub fn window_facts(&self) -> impl Iterator<Item = (&Arc<SessionId>, WindowClosures)> + '_ {
+    pub(crate) fn window_facts(
+        &self,
+    ) -> impl Iterator<Item = (&Arc<SessionId>, WindowClosures)> + '_ {
         self.sockets.values().filter_map(Socket::window_facts)
     }
 
     /// How many bytes of a message, from its first one, the probes must copy for its header to be
     /// complete, judged by the headers read so far.
     #[must_use]
-    pub fn header_budget_bytes(&self) -> usize {
+    pub(crate) fn header_budget_bytes(&self) -> usize {
         self.header_budget.bytes()
     }
 
     /// Messages so far whose calls of the hand-off function could not be matched: they end with the
     /// batch they were received in.
     #[must_use]
-    pub fn unmatched_hand_offs(&self) -> u64 {
+    pub(crate) fn unmatched_hand_offs(&self) -> u64 {
         let open = self.sockets.values().map(Socket::unmatched_hand_offs);
         self.unmatched_hand_offs + open.sum::<u64>()
     }
@@ -276,7 +278,7 @@ impl SocketTable {
     /// Records about sockets that are not in the table: it was full, or the record that announced
     /// the socket was lost.
     #[must_use]
-    pub const fn unregistered_records(&self) -> u64 {
+    pub(crate) const fn unregistered_records(&self) -> u64 {
         self.unregistered_records
     }
 }

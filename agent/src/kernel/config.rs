@@ -6,20 +6,20 @@ use super::FunctionSpec;
 
 /// What the probes watch, and how.
 #[derive(Clone, Debug)]
-pub struct ProbeConfig {
+pub(crate) struct ProbeConfig {
     /// The processes (thread group ids, initial PID namespace); none stands for every process that
     /// reads a stream beginning as FIX does, except those that are excluded
     /// ([`super::Probes::exclude`]).
-    pub pids: Vec<NonZeroU32>,
+    pub(crate) pids: Vec<NonZeroU32>,
     /// The function named with `--handoff`.
-    pub function: Option<FunctionSpec>,
+    pub(crate) function: Option<FunctionSpec>,
     /// Whether the kernel accounts for the run time of the probes, which costs 20 to 60 ns a run.
-    pub accounts_run_time: bool,
+    pub(crate) accounts_run_time: bool,
     /// Whether the probes write diagnostic lines.
-    pub log: bool,
+    pub(crate) log: bool,
     /// One in so many switches to a tracked thread is skipped; 0: none.
     #[cfg(feature = "fault-injection")]
-    pub unobserved_switches: u32,
+    pub(crate) unobserved_switches: u32,
     /// Whether threads that release locks which watched ones wait for are tracked too.
-    pub track_holders: bool,
+    pub(crate) track_holders: bool,
 }

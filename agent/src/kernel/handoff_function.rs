@@ -15,7 +15,7 @@ use super::ProbeError;
 
 /// Which end of a call is the hand-off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallSide {
+pub(crate) enum CallSide {
     /// When the function is entered.
     Entry,
     /// When it returns: the application is through with the message.
@@ -26,9 +26,9 @@ pub enum CallSide {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionSpec {
     /// As in the symbol table, or demangled, with or without the parameter list.
-    pub symbol: String,
+    pub(crate) symbol: String,
     /// Which end counts.
-    pub side: CallSide,
+    pub(crate) side: CallSide,
 }
 
 impl FromStr for FunctionSpec {
@@ -65,7 +65,7 @@ impl fmt::Display for FunctionSpec {
 
 /// Where the function is in a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FunctionLocation {
+pub(crate) struct FunctionLocation {
     /// The module as the agent can open it, through the target's own root.
     pub(super) module: PathBuf,
     /// Byte offset in that file.

@@ -17,7 +17,7 @@ type FoundFunction = (NonZeroU32, Result<FunctionLocation, ProbeError>);
 
 /// The thread; it ends when this is dropped.
 #[derive(Debug)]
-pub struct FunctionSearch {
+pub(crate) struct FunctionSearch {
     requests: Sender<NonZeroU32>,
     results: Receiver<FoundFunction>,
 }
@@ -27,7 +27,7 @@ impl FunctionSearch {
     ///
     /// # Errors
     /// When there is no room for a thread.
-    pub fn start(function: FunctionSpec) -> io::Result<Self> {
+    pub(crate) fn start(function: FunctionSpec) -> io::Result<Self> {
         let (requests, requested) = channel();
         let (result, results) = channel();
         let search = move || {
@@ -45,13 +45,13 @@ impl FunctionSearch {
 
     /// Searches in this process, after those before; `false` when the thread has died.
     #[must_use]
-    pub fn search_in(&self, pid: NonZeroU32) -> bool {
+    pub(crate) fn search_in(&self, pid: NonZeroU32) -> bool {
         self.requests.send(pid).is_ok()
     }
 
     /// The next result, in the order in which the searches were requested.
     #[must_use]
-    pub fn next(&self) -> Option<FoundFunction> {
+    pub(crate) fn next(&self) -> Option<FoundFunction> {
         self.results.try_recv().ok()
     }
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::domain::Capability;
 
 /// Programs that the kernel has verified, with their maps; dropping it takes them out again.
-pub struct LoadedProbes {
+pub(crate) struct LoadedProbes {
     ebpf: Ebpf,
     maps: ProbeMaps,
     support: KernelSupport,
@@ -31,7 +31,7 @@ impl LoadedProbes {
     ///
     /// # Errors
     /// [`ProbeError`]: no right, or a program that the kernel refuses.
-    pub fn load(support: KernelSupport, config: ProbeConfig) -> Result<Self, ProbeError> {
+    pub(crate) fn load(support: KernelSupport, config: ProbeConfig) -> Result<Self, ProbeError> {
         let mut ebpf = load_object(&support.btf, &support.layout, &config)?;
         let maps = take_maps(&mut ebpf, &config)?;
         for (_, point) in &support.hooks {
@@ -56,7 +56,7 @@ impl LoadedProbes {
     ///
     /// # Errors
     /// [`ProbeError`]: a hook that the kernel refuses, or a function that a process lacks.
-    pub fn attach(self) -> Result<Probes, ProbeError> {
+    pub(crate) fn attach(self) -> Result<Probes, ProbeError> {
         let Self {
             mut ebpf,
             maps,

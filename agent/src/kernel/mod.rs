@@ -20,10 +20,11 @@ mod program;
 mod support;
 mod watched;
 
-pub use config::ProbeConfig;
+pub(crate) use config::ProbeConfig;
 pub use error::ProbeError;
-pub use handoff_function::{CallSide, FunctionLocation, FunctionSpec};
-pub use handoff_search::FunctionSearch;
-pub use loaded::LoadedProbes;
-pub use probes::Probes;
-pub use support::KernelSupport;
+pub use handoff_function::FunctionSpec;
+pub(crate) use handoff_function::{CallSide, FunctionLocation};
+pub(crate) use handoff_search::FunctionSearch;
+pub(crate) use loaded::LoadedProbes;
+pub(crate) use probes::Probes;
+pub(crate) use support::KernelSupport;

@@ -20,7 +20,7 @@ use super::{
 use crate::domain::{Capability, ProbeCost};
 
 /// The probes in place. Dropping it takes them out of the kernel.
-pub struct Probes {
+pub(crate) struct Probes {
     ebpf: Ebpf,
     maps: ProbeMaps,
     capabilities: Vec<Capability>,
@@ -79,7 +79,7 @@ impl Probes {
     ///
     /// # Errors
     /// When the kernel refuses, for the first time.
-    pub fn watch_syscalls(&mut self) -> Result<bool, ProbeError> {
+    pub(crate) fn watch_syscalls(&mut self) -> Result<bool, ProbeError> {
         if self.watches_syscalls {
             return Ok(false);
         }
@@ -95,7 +95,7 @@ impl Probes {
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn exclude(&mut self, pid: NonZeroU32) -> Result<(), ProbeError> {
+    pub(crate) fn exclude(&mut self, pid: NonZeroU32) -> Result<(), ProbeError> {
         Ok(self.maps.watched.set(pid)?)
     }
 
@@ -103,7 +103,7 @@ impl Probes {
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn unwatch(&mut self, pid: NonZeroU32) -> Result<(), ProbeError> {
+    pub(crate) fn unwatch(&mut self, pid: NonZeroU32) -> Result<(), ProbeError> {
         Ok(self.maps.watched.clear(pid)?)
     }
 
@@ -111,7 +111,7 @@ impl Probes {
     ///
     /// # Errors
     /// When the kernel refuses, or the process has ended.
-    pub fn attach_function(
+    pub(crate) fn attach_function(
         &mut self,
         pid: NonZeroU32,
         function: &FunctionSpec,
@@ -121,7 +121,7 @@ impl Probes {
     }
 
     /// Sets how many bytes of each message the probes copy while much waits in the ring.
-    pub fn set_slice_limit(&mut self, bytes: usize) {
+    pub(crate) fn set_slice_limit(&mut self, bytes: usize) {
         let limit = &mut self.maps.slice_limit;
         // An element of an array is always there; if not, the probes go on as before.
         if self.slice_limit_bytes != bytes && limit.set(0, bytes as u64, 0).is_ok() {
@@ -130,13 +130,13 @@ impl Probes {
     }
 
     /// The ring of records.
-    pub fn ring(&mut self) -> &mut RingBuf<MapData> {
+    pub(crate) fn ring(&mut self) -> &mut RingBuf<MapData> {
         &mut self.maps.ring
     }
 
     /// What is observed through which hook, and what is unavailable and why.
     #[must_use]
-    pub fn capabilities(&self) -> &[Capability] {
+    pub(crate) fn capabilities(&self) -> &[Capability] {
         &self.capabilities
     }
 
@@ -144,13 +144,13 @@ impl Probes {
     ///
     /// # Errors
     /// When the map cannot be read.
-    pub fn counters(&self) -> Result<Vec<(ProbeCounter, u64)>, ProbeError> {
+    pub(crate) fn counters(&self) -> Result<Vec<(ProbeCounter, u64)>, ProbeError> {
         self.maps.counters.read()
     }
 
     /// How many runs of probes the kernel skipped, each an event that was not observed. When one of
     /// them was for a receive call, a second pass begins, unless the kernel refuses it.
-    pub fn missed_runs(&mut self) -> (u64, Result<(), ProbeError>) {
+    pub(crate) fn missed_runs(&mut self) -> (u64, Result<(), ProbeError>) {
         let missed = MissedRuns::read(&self.ebpf);
         let mut attached = Ok(());
         if matches!(self.second_pass, SecondPass::OnDemand) && missed.any_receive() {
@@ -172,7 +172,7 @@ impl Probes {
     /// The tracked thread's counters as stored: the state in progress is not included. `None` when
     /// it is not tracked (any more).
     #[must_use]
-    pub fn thread(&self, tid: u32) -> Option<TrackedThread> {
+    pub(crate) fn thread(&self, tid: u32) -> Option<TrackedThread> {
         self.maps.threads.get(&tid, 0).ok()
     }
 
@@ -180,7 +180,7 @@ impl Probes {
     /// when it is not tracked, is being written, or is runnable (the throttled part of a wait in
     /// progress can be read in the kernel only).
     #[must_use]
-    pub fn snapshot(&self, tid: u32, now: u64) -> Option<Snapshot> {
+    pub(crate) fn snapshot(&self, tid: u32, now: u64) -> Option<Snapshot> {
         let thread = self.thread(tid)?;
         let again = self.thread(tid)?;
         let stable = thread.seq % 2 == 0 && thread.seq == again.seq;
@@ -202,14 +202,14 @@ impl Probes {
     ///
     /// # Errors
     /// When the map cannot be read.
-    pub fn sockets(&self) -> Result<HashSet<u64>, ProbeError> {
+    pub(crate) fn sockets(&self) -> Result<HashSet<u64>, ProbeError> {
         let sockets = self.maps.sockets.iter();
         sockets.map(|socket| Ok(socket?.1.id)).collect()
     }
 
     /// What the probes cost; empty unless [`super::ProbeConfig::accounts_run_time`].
     #[must_use]
-    pub fn cost(&self) -> Vec<ProbeCost> {
+    pub(crate) fn cost(&self) -> Vec<ProbeCost> {
         match self.accounting {
             Some(_) => cost::read(&self.ebpf),
             None => Vec::new(),
@@ -217,7 +217,7 @@ impl Probes {
     }
 
     /// The loaded object, for its log map.
-    pub fn ebpf(&mut self) -> &mut Ebpf {
+    pub(crate) fn ebpf(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
 }

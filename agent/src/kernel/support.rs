@@ -14,7 +14,7 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 /// The fields and hooks of the running kernel that the probes need: the first stage. Nothing is
 /// loaded yet, so a kernel that lacks one is left untouched.
-pub struct KernelSupport {
+pub(crate) struct KernelSupport {
     pub(super) btf: Btf,
     pub(super) layout: Layout,
     /// Each concept with the hook chosen for it, in the order in which they are attached.
@@ -26,7 +26,7 @@ impl KernelSupport {
     ///
     /// # Errors
     /// [`ProbeError`]: no BTF, or a helper, field or hook that this kernel lacks.
-    pub fn probe() -> Result<Self, ProbeError> {
+    pub(crate) fn probe() -> Result<Self, ProbeError> {
         let kernel = KernelTypes::read(VMLINUX).map_err(|source| ProbeError::NoBtf {
             path: VMLINUX,
             source,

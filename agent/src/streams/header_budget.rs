@@ -12,7 +12,7 @@ const GROWTH_BYTES: usize = 8;
 
 /// The longest headers read so far, over all sessions.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct HeaderBudget {
+pub(crate) struct HeaderBudget {
     /// The longest header of a fresh message, and of a resend; 0 before the first.
     longest_fresh_bytes: usize,
     longest_resend_bytes: usize,
@@ -22,7 +22,7 @@ pub struct HeaderBudget {
 
 impl HeaderBudget {
     /// Takes a complete header into account.
-    pub fn observe(&mut self, header: &Header) {
+    pub(crate) fn observe(&mut self, header: &Header) {
         let longest = if header.poss_dup {
             &mut self.longest_resend_bytes
         } else {
@@ -32,13 +32,13 @@ impl HeaderBudget {
     }
 
     /// A header was longer than the budget: from now on it is the largest possible one.
-    pub const fn header_truncated(&mut self) {
+    pub(crate) const fn header_truncated(&mut self) {
         self.truncated = true;
     }
 
     /// The budget, counted from a message's first byte.
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         if self.truncated || self.longest_fresh_bytes.max(self.longest_resend_bytes) == 0 {
             return MAX_SLICE_BYTES;
         }

@@ -1,9 +1,9 @@
 //! The byte streams: the headers of the messages in them ([`fix`]), positions that do not wrap, and
 //! how much of a message its header takes.
 
-pub mod fix;
+pub(crate) mod fix;
 mod header_budget;
 mod position;
 
-pub use header_budget::HeaderBudget;
-pub use position::StreamPositions;
+pub(crate) use header_budget::HeaderBudget;
+pub(crate) use position::StreamPositions;

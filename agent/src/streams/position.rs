@@ -3,7 +3,7 @@
 /// Turns TCP sequence numbers into positions that do not wrap. Position 0 lies 2^32 before the
 /// first sequence number, so that bytes before it have a position too.
 #[derive(Clone, Copy, Debug)]
-pub struct StreamPositions {
+pub(crate) struct StreamPositions {
     /// The position that was computed last.
     last: u64,
 }
@@ -11,14 +11,14 @@ pub struct StreamPositions {
 impl StreamPositions {
     /// Positions of a stream that is read around the sequence number `seq`.
     #[must_use]
-    pub fn around(seq: u32) -> Self {
+    pub(crate) fn around(seq: u32) -> Self {
         Self {
             last: (1 << 32) + u64::from(seq),
         }
     }
 
     /// The position of `seq`, which must lie within 2^31 of the sequence number of the last call.
-    pub fn position(&mut self, seq: u32) -> u64 {
+    pub(crate) fn position(&mut self, seq: u32) -> u64 {
         let away = seq.wrapping_sub(self.last as u32) as i32;
         self.last = self.last.saturating_add_signed(i64::from(away));
         self.last

@@ -9,7 +9,7 @@ const CAPACITY: usize = 32;
 /// Every other byte is replaced by `?`. A longer value is cut off: its last byte is then `~` and
 /// [`CompId::is_cut`] says so. Two long CompIDs with the same first 31 bytes are therefore equal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct CompId {
+pub(crate) struct CompId {
     len: u8,
     cut: bool,
     bytes: [u8; CAPACITY],
@@ -18,7 +18,7 @@ pub struct CompId {
 impl CompId {
     /// Reads the value of field 49 or 56; `None` when it is empty.
     #[must_use]
-    pub fn new(value: &[u8]) -> Option<Self> {
+    pub(crate) fn new(value: &[u8]) -> Option<Self> {
         if value.is_empty() {
             return None;
         }
@@ -44,13 +44,13 @@ impl CompId {
 
     /// The characters, at least one and at most 32.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or("?")
     }
 
     /// Whether the value on the wire was longer than 32 bytes.
     #[must_use]
-    pub const fn is_cut(&self) -> bool {
+    pub(crate) const fn is_cut(&self) -> bool {
         self.cut
     }
 }

@@ -9,27 +9,27 @@ use crate::domain::{MsgType, SentTime};
 
 /// The header of one message, and where the message lies in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub(crate) struct Header {
     /// The offset of the message's first byte.
-    pub start: u64,
+    pub(crate) start: u64,
     /// The offset one past the message's last byte, as BodyLength (9) announces it.
-    pub end: u64,
+    pub(crate) end: u64,
     /// How much of the message, from its first byte, it takes to read this.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
     /// MsgSeqNum (34).
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// MsgType (35).
-    pub msg_type: MsgType,
+    pub(crate) msg_type: MsgType,
     /// PossDupFlag (43) was Y.
-    pub poss_dup: bool,
+    pub(crate) poss_dup: bool,
     /// SendingTime (52); `None` when it was missing or not a timestamp.
-    pub sending_time: Option<SentTime>,
+    pub(crate) sending_time: Option<SentTime>,
     /// OrigSendingTime (122); `None` when it was missing or not a timestamp.
-    pub orig_sending_time: Option<SentTime>,
+    pub(crate) orig_sending_time: Option<SentTime>,
     /// SenderCompID (49).
-    pub sender: CompId,
+    pub(crate) sender: CompId,
     /// TargetCompID (56).
-    pub target: CompId,
+    pub(crate) target: CompId,
 }
 
 impl Header {

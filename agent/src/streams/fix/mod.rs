@@ -19,7 +19,7 @@ mod timestamp;
 #[cfg(test)]
 mod tests;
 
-pub use comp_id::CompId;
-pub use counts::{MissingFields, TapTotals};
-pub use header::Header;
-pub use tap::Tap;
+pub(crate) use comp_id::CompId;
+pub(crate) use counts::{MissingFields, TapTotals};
+pub(crate) use header::Header;
+pub(crate) use tap::Tap;

@@ -26,7 +26,7 @@ use super::{Header, TapTotals};
 /// what is then counted.
 ///
 /// A tap takes a fixed amount of memory, and none from the heap.
-pub struct Tap {
+pub(crate) struct Tap {
     /// The offset expected next; `None` before the first chunk.
     at: Option<u64>,
     state: TapState,
@@ -53,7 +53,7 @@ impl fmt::Debug for Tap {
 impl Tap {
     /// A tap that has read nothing. It can be attached anywhere in a stream.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             at: None,
             state: TapState::Start { expected: false },
@@ -65,7 +65,7 @@ impl Tap {
 
     /// What has been counted so far.
     #[must_use]
-    pub fn counts(&self) -> TapTotals {
+    pub(crate) fn counts(&self) -> TapTotals {
         let pending = match self.state {
             TapState::Start { .. } | TapState::Trailer { .. } => self.retained.len,
             TapState::Lost | TapState::Header(..) | TapState::Body(_) => 0,
@@ -78,13 +78,13 @@ impl Tap {
 
     /// The stream offset that follows on what has been fed; `None` before the first chunk.
     #[must_use]
-    pub const fn expected(&self) -> Option<u64> {
+    pub(crate) const fn expected(&self) -> Option<u64> {
         self.at
     }
 
     /// A receive call begins at this stream offset, with the chunk that is fed next: out of step, a
     /// message may begin there.
-    pub fn receive_begins(&mut self, offset: u64) {
+    pub(crate) fn receive_begins(&mut self, offset: u64) {
         self.resume_points.receive_call = Some(offset);
         if matches!(self.state, TapState::Lost) && self.at == Some(offset) {
             self.state = TapState::Start { expected: false };
@@ -97,7 +97,7 @@ impl Tap {
     /// Bytes at offsets that were passed before are not read again. A chunk that lies wholly 1 MiB
     /// or more behind is taken for another stream: the tap starts over at its offset. An empty
     /// chunk says nothing.
-    pub fn feed(&mut self, offset: u64, bytes: &[u8], found: &mut impl FnMut(Header)) {
+    pub(crate) fn feed(&mut self, offset: u64, bytes: &[u8], found: &mut impl FnMut(Header)) {
         self.counts.offered_bytes += bytes.len() as u64;
         let mut rest = self.align(offset, bytes);
         while let (Some(at), false) = (self.at, rest.is_empty()) {
