@@ -26,6 +26,10 @@ impl<'a> Slices<'a> {
     }
 }
 
+#[expect(
+    clippy::copy_iterator,
+    reason = "an event is copied as a whole, before its slices are read"
+)]
 impl<'a> Iterator for Slices<'a> {
     type Item = (u32, &'a [u8]);
 

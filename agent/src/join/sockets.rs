@@ -65,28 +65,28 @@ impl SocketTable {
     /// Takes in one event; `emit` is given the updates that follow from it.
     pub(crate) fn handle<T: TimeSource>(
         &mut self,
-        event: Event<'_>,
+        event: &Event<'_>,
         clock: &UtcClock<T>,
         emit: &mut dyn FnMut(Update),
     ) {
         match event {
-            Event::SocketOpened(opened) => self.socket_opened(&opened),
+            Event::SocketOpened(opened) => self.socket_opened(opened),
             Event::BytesArrived(arrival) => {
                 if let Some(socket) = self.sockets.get_mut(&arrival.head.socket_id) {
-                    socket.bytes_arrived(&arrival);
+                    socket.bytes_arrived(arrival);
                 }
             }
             Event::BytesReceivedPart(recv, slices) => {
                 if let Some(socket) = self.sockets.get_mut(&recv.head.socket_id) {
-                    socket.feed_tap(&recv, slices, &mut self.header_budget);
+                    socket.feed_tap(recv, *slices, &mut self.header_budget);
                 }
             }
             Event::ReaderHistory(history) => {
                 if let Some(socket) = self.sockets.get_mut(&history.head.socket_id) {
-                    socket.reader_changed(&history);
+                    socket.reader_changed(history);
                 }
             }
-            Event::BytesReceived(recv, slices) => self.bytes_received(&recv, slices, clock, emit),
+            Event::BytesReceived(recv, slices) => self.bytes_received(recv, *slices, clock, emit),
             Event::HandedOff(hand_off) => {
                 if let Some(socket) = self.sockets.get_mut(&hand_off.head.socket_id) {
                     socket.note_losses(hand_off.head.lost);
@@ -94,7 +94,7 @@ impl SocketTable {
                 }
             }
             Event::FunctionCalled(call) => self.function_called(call.head.lost, &call.caller),
-            Event::SocketClosed(closed) => self.socket_closed(&closed, emit),
+            Event::SocketClosed(closed) => self.socket_closed(closed, emit),
             // Not about a socket: attribution takes these.
             Event::SleepEnded(_) | Event::RunQueueWait(_) | Event::CpuTurns(_) => {}
             Event::ThreadExited(exit) => {

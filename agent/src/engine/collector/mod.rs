@@ -144,7 +144,7 @@ impl Collector {
                         now,
                         publication: &mut publication,
                     };
-                    sockets.handle(event, clock, &mut |update| intake.publish(update));
+                    sockets.handle(&event, clock, &mut |update| intake.publish(update));
                     if let Some(tid) = exited {
                         attribution.thread_ended(tid);
                         samplers.thread_ended(tid);

@@ -12,7 +12,7 @@ impl Script {
     /// The function returns, 100 ns later.
     pub(super) fn call(&mut self) {
         self.pass(ThreadState::OnCpu, 100);
-        self.handle(Event::FunctionCalled(FunctionCalled {
+        self.handle(&Event::FunctionCalled(FunctionCalled {
             head: RecordHead {
                 kind: 0,
                 lost: 0,

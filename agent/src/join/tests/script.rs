@@ -92,7 +92,7 @@ impl Script {
     }
 
     pub(super) fn open(&mut self) {
-        self.handle(Event::SocketOpened(SocketOpened {
+        self.handle(&Event::SocketOpened(SocketOpened {
             head: self.head(),
             at_ns: self.at,
             family: 2,
@@ -124,7 +124,7 @@ impl Script {
         }
     }
 
-    pub(super) fn handle(&mut self, event: Event<'_>) {
+    pub(super) fn handle(&mut self, event: &Event<'_>) {
         let (messages, excluded, ended) = (&mut self.messages, &mut self.excluded, &mut self.ended);
         let incomplete = &mut self.incomplete;
         self.sockets
@@ -219,7 +219,7 @@ impl Script {
             min_usable: 1_000,
             copied_seq: FIRST.wrapping_add(self.read as u32),
         });
-        self.handle(event);
+        self.handle(&event);
     }
 
     /// The thread reads up to `n` bytes.
@@ -268,7 +268,7 @@ impl Script {
             ..recv
         };
         let slices = Slices::behind(&record, &recv);
-        self.handle(Event::BytesReceived(recv, slices));
+        self.handle(&Event::BytesReceived(recv, slices));
     }
 
     pub(super) fn hand_off(&mut self) {
@@ -278,7 +278,7 @@ impl Script {
             how: 1,
             reserved: 0,
         });
-        self.handle(event);
+        self.handle(&event);
     }
 
     pub(super) fn cell(&self, index: usize, stage: Stage, part: Part) -> i64 {

@@ -52,7 +52,7 @@ fn a_message_waits_for_the_thread_that_receives_it() {
     script.tid = TID + 1;
     script.ns = [100, 7, 0, 0, 9_040, 0];
     script.at = woken + 12;
-    script.handle(Event::ReaderHistory(history));
+    script.handle(&Event::ReaderHistory(history));
     script.read(65_536);
     script.pass(ThreadState::OnCpu, 3);
     script.hand_off();
@@ -204,7 +204,7 @@ fn a_closed_socket_ends_its_session_once() {
         reason: CloseReason::Destroyed as u32,
         reserved: 0,
     };
-    script.handle(Event::SocketClosed(closed));
-    script.handle(Event::SocketClosed(closed));
+    script.handle(&Event::SocketClosed(closed));
+    script.handle(&Event::SocketClosed(closed));
     assert_eq!(script.ended, 1);
 }

@@ -6,8 +6,8 @@ const CAPACITY: usize = 32;
 
 /// SenderCompID (49) or TargetCompID (56), at most 32 bytes of printable ASCII.
 ///
-/// Every other byte is replaced by `?`. A longer value is cut off: its last byte is then `~` and
-/// [`CompId::is_cut`] says so. Two long CompIDs with the same first 31 bytes are therefore equal.
+/// Every other byte is replaced by `?`. A longer value is cut off: its last byte is then `~`. Two
+/// long CompIDs with the same first 31 bytes are therefore equal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct CompId {
     len: u8,
@@ -49,7 +49,7 @@ impl CompId {
     }
 
     /// Whether the value on the wire was longer than 32 bytes.
-    #[must_use]
+    #[cfg(test)]
     pub(crate) const fn is_cut(&self) -> bool {
         self.cut
     }

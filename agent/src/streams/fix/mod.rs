@@ -20,6 +20,6 @@ mod timestamp;
 mod tests;
 
 pub(crate) use comp_id::CompId;
-pub(crate) use counts::{MissingFields, TapTotals};
+pub(crate) use counts::TapTotals;
 pub(crate) use header::Header;
 pub(crate) use tap::Tap;

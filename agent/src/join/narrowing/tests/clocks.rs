@@ -30,7 +30,8 @@ fn stamps_that_go_backwards_a_little_begin_anew() {
         ..World::default()
     }
     .run();
-    let first = |at: usize| (at..).find(|&n| messages[n].sent % S < messages[n - 1].sent % S);
+    let first =
+        |at: usize| (at..messages.len()).find(|&n| messages[n].sent % S < messages[n - 1].sent % S);
     let from = first(1_200).expect("a second begins") + 5;
     for message in &mut messages[from..] {
         message.sent -= 300 * MS;

@@ -1,6 +1,6 @@
 //! Where messages begin and end, and what is done when they do not.
 
-use super::{feed_all, framed, one, soh, starts, whole};
+use super::{framed, one, soh, starts, whole};
 use crate::streams::fix::Tap;
 
 #[test]
