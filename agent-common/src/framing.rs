@@ -68,10 +68,16 @@ impl Prefix {
     /// Reads fields 8 and 9 from the first `len` bytes of a message, of which `byte` gives the one
     /// at an index. It is asked for none at `len` or past [`MAX_PREFIX_BYTES`].
     ///
-    /// The loops have constant bounds, so that they unroll in the probes.
+    /// The loops have constant bounds, so that they unroll in the probes. `forget` returns its
+    /// argument, in the probes so that the verifier no longer knows where field 8 ended: it would
+    /// follow field 9 for each place where that may have been.
     #[inline(always)]
     #[must_use]
-    pub fn read(len: usize, byte: impl Fn(usize) -> u8) -> Self {
+    pub fn read(
+        len: usize,
+        byte: impl Fn(usize) -> u8,
+        forget: impl FnOnce(usize) -> usize,
+    ) -> Self {
         const BROKEN: Prefix = Prefix::Broken { started: true };
         let mut index = 0;
         while index < START.len() {
@@ -100,6 +106,7 @@ impl Prefix {
         if field == 0 {
             return BROKEN;
         }
+        let field = forget(field);
         if field >= len {
             return Self::Partial;
         }

@@ -126,13 +126,24 @@ impl HeaderWalk {
     /// [`PREFIX_BYTES`].
     #[inline(always)]
     pub fn prefix_step(&mut self, len: u64) -> PrefixStep {
+        let Self {
+            prefix, end_seq, ..
+        } = self;
         // Masked, so that no check is left that could panic.
-        let byte = |index: usize| self.prefix[index % PREFIX_ROOM];
+        let byte = |index: usize| prefix[index % PREFIX_ROOM];
+        // Of a map value the verifier knows nothing. Without a message's end, the field is free.
+        let forget = |field: usize| {
+            // SAFETY: a reference.
+            unsafe {
+                core::ptr::write_volatile(end_seq, field as u32);
+                core::ptr::read_volatile(end_seq) as usize
+            }
+        };
         let prefix = if len == PREFIX_BYTES as u64 {
-            // The usual case, without a check per byte whether it is there.
-            Prefix::read(PREFIX_BYTES, byte)
+            // The usual case, with fewer checks whether a byte is there.
+            Prefix::read(PREFIX_BYTES, byte, forget)
         } else {
-            Prefix::read(len as usize, byte)
+            Prefix::read(len as usize, byte, forget)
         };
         match prefix {
             Prefix::Whole { len, body } => {

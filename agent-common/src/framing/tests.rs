@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn read(bytes: &[u8]) -> Prefix {
-    Prefix::read(bytes.len(), |index| bytes[index])
+    Prefix::read(bytes.len(), |index| bytes[index], |field| field)
 }
 
 fn whole(bytes: &[u8], body: u32) -> Prefix {

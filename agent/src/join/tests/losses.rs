@@ -62,7 +62,7 @@ fn a_thread_that_ends_with_pending_messages() {
     script.arrive(usize::MAX / 2);
     script.read(65_536);
     script.pass(ThreadState::OnCpu, 50);
-    script.handle(Event::ThreadExited(ThreadExited {
+    script.handle(&Event::ThreadExited(ThreadExited {
         head: RecordHead::default(),
         at_ns: script.at,
         tid: TID,
@@ -83,7 +83,7 @@ fn read_elsewhere(script: &mut Script) {
         flags: receive_flags::OTHERS_PENDING,
         ..BytesReceived::default()
     };
-    script.handle(Event::BytesReceived(recv, Slices::behind(&[], &recv)));
+    script.handle(&Event::BytesReceived(recv, Slices::behind(&[], &recv)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ pub(super) const TRAILER_LEN: usize = agent_common::framing::TRAILER_BYTES as us
 
 /// Reads fields 8 and 9.
 pub(super) fn prefix(bytes: &[u8]) -> Prefix {
-    Prefix::read(bytes.len(), |index| bytes[index])
+    Prefix::read(bytes.len(), |index| bytes[index], |field| field)
 }
 
 /// Whether the bytes begin with [`START`], or end too early to decide.
