@@ -95,13 +95,13 @@ impl HeaderWalk {
         self.refused = 0;
     }
 
-    /// Whether the search may find a message's beginning at the next byte, which is or is not the
-    /// first one of a receive call: asked once for each search.
+    /// 1 when the search may find a message's beginning at the next byte, else 0; `is_first` is 1
+    /// when that is the first one of a receive call. Asked once for each search.
     #[inline(always)]
-    pub const fn may_begin_here(&mut self, is_first: bool) -> bool {
-        let refused = self.refused != 0;
+    pub const fn may_begin_here(&mut self, is_first: u64) -> u64 {
+        let refused = self.refused as u64;
         self.refused = 0;
-        is_first && !refused
+        is_first & !refused
     }
 
     /// The step in mode [`walk_mode::FRAMED`], at `seq`, with `left` bytes at hand, when at most

@@ -86,7 +86,7 @@ impl HostWalk {
             }
             _ => {
                 let len = bytes.len().min(MAX_SLICE_BYTES);
-                let first = self.walk.may_begin_here(first);
+                let first = self.walk.may_begin_here(u64::from(first)) != 0;
                 let searched = Searched::new(&bytes[..len]);
                 let Some(index) = find_start::<MAX_SLICE_BYTES, _>(&searched, len as u64, first)
                 else {

@@ -183,19 +183,14 @@ impl SearchedSlice for PutSlice {
 
 /// Where a message begins in the slice of `n` bytes put at `start` (see [`framing::find_start`]).
 #[inline(always)]
-pub(super) fn find_start(
-    scratch: *mut RecvScratch,
-    start: u64,
-    n: u64,
-    first: bool,
-) -> Option<u64> {
+pub(super) fn find_start(scratch: *mut RecvScratch, start: u64, n: u64, first: u64) -> Option<u64> {
     let start = opaque(start);
     if start > LAST_START {
         return None;
     }
     // SAFETY: the slice's bytes lie within the scratch record.
     let bytes = unsafe { scratch.cast::<u8>().add((start + SLICE_HEAD) as usize) };
-    framing::find_start::<MAX_SLICE_BYTES, _>(&PutSlice { bytes }, n, first)
+    framing::find_start::<MAX_SLICE_BYTES, _>(&PutSlice { bytes }, n, first != 0)
 }
 
 #[inline(always)]
