@@ -13,7 +13,7 @@ use super::*;
 
 /// Its second thread holds the GIL in `Books.add`, its third one waits in `Feed.pause`; the first
 /// one waits, too.
-const SCRIPT: &str = r#"
+const SCRIPT: &str = r"
 import sys, threading, time
 
 class Books:
@@ -33,7 +33,7 @@ for work in (Books().add, Feed().pause):
     threading.Thread(target=start, args=(work,), daemon=True).start()
 print('%d.%d' % sys.version_info[:2], flush=True)
 sys.stdin.read()
-"#;
+";
 
 struct Python {
     child: Child,

@@ -37,7 +37,7 @@ impl PodDirectory {
         let followed = Arc::clone(&shared);
         thread::Builder::new()
             .name("tag52-kube".to_owned())
-            .spawn(move || follow::run(setup, &followed, stopped))?;
+            .spawn(move || follow::run(&setup, &followed, stopped))?;
         Ok(Self {
             shared,
             _stop: stop,

@@ -43,7 +43,7 @@ const FROM_CACHE: &str = "&resourceVersion=0&resourceVersionMatch=NotOlderThan";
 const WATCH_S: u32 = 290;
 
 /// Follows the pods until `stopped` is sent or its sender dropped.
-pub(super) fn run(setup: KubeSetup, shared: &Mutex<SharedPods>, stopped: oneshot::Receiver<()>) {
+pub(super) fn run(setup: &KubeSetup, shared: &Mutex<SharedPods>, stopped: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -58,7 +58,7 @@ pub(super) fn run(setup: KubeSetup, shared: &Mutex<SharedPods>, stopped: oneshot
     runtime.block_on(async {
         tokio::select! {
             _ = stopped => {}
-            () = follow(&setup, shared) => {}
+            () = follow(setup, shared) => {}
         }
     });
 }

@@ -137,7 +137,8 @@ mod tests {
         assert!(pods.apply(pod("1", "a"), start));
         pods.end("1", start);
         assert_eq!(pods.running(), 0);
-        pods.forget_ended(start + RETENTION - Duration::from_secs(1));
+        let earlier = RETENTION.saturating_sub(Duration::from_secs(1));
+        pods.forget_ended(start + earlier);
         assert_eq!(pods.get("1").expect("retained").name, "a");
         pods.forget_ended(start + RETENTION);
         assert_eq!(pods.get("1"), None);

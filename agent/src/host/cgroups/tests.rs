@@ -24,13 +24,11 @@ impl FakeCgroups {
     /// Mounts by (root, folder, type, options).
     fn mounted(&self, mounts: &[(&str, &str, &str, &str)]) -> CgroupHierarchies {
         let top = self.folder.path().display();
-        let lines: String = mounts
-            .iter()
-            .map(|(root, at, kind, options)| {
-                format!("31 23 0:28 {root} {top}/{at} rw,relatime - {kind} {kind} {options}\n")
-            })
-            .collect();
-        CgroupHierarchies::parse(lines.as_bytes()).expect("parsed")
+        let line = |(root, at, kind, options): &(&str, &str, &str, &str)| {
+            format!("31 23 0:28 {root} {top}/{at} rw,relatime - {kind} {kind} {options}")
+        };
+        let lines: Vec<_> = mounts.iter().map(line).collect();
+        CgroupHierarchies::parse(lines.join("\n").as_bytes()).expect("parsed")
     }
 }
 
