@@ -42,6 +42,8 @@ counters! {
     WaitLost = "wait_record", true;
     /// The record of a socket opened or closed, or of a thread's end, found the ring buffer full.
     LifecycleLost = "lifecycle_record", true;
+    /// A sample of a socket found the ring buffer full.
+    SampleLost = "socket_sample_record", true;
     /// The map of sockets was full: a socket is not tracked.
     SocketMapFull = "socket_map_full", true;
     /// The map of threads was full: a thread is not tracked.

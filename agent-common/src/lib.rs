@@ -14,6 +14,7 @@ mod record;
 pub mod sched_info;
 mod socket;
 mod socket_record;
+mod socket_sample;
 mod state;
 pub mod syscall;
 mod thread;
@@ -34,6 +35,7 @@ pub use socket_record::{
     MAX_SLICE_BYTES, MIN_SLICE_LIMIT_BYTES, OpenReason, SLICE_HEAD_BYTES, SocketClosed,
     SocketOpened, padded_slice_bytes, receive_flags,
 };
+pub use socket_sample::{SampledActivity, SocketSampled};
 pub use state::{STATE_COUNT, ThreadState, add_stretch, clamp_throttled, is_throttle_excess};
 pub use thread::{MAX_PENDING, PendingReceive, TrackedThread, is_being_written, is_consistent};
 pub use thread_record::{

@@ -34,6 +34,8 @@ pub enum RecordKind {
     RunQueueWait = 11,
     /// [`crate::RunQueueWait`] that holds one full block of turns and no wait.
     CpuTurns = 12,
+    /// [`crate::SocketSampled`]
+    SocketSampled = 13,
 }
 
 impl RecordKind {
@@ -53,6 +55,7 @@ impl RecordKind {
             10 => Self::SleepEnded,
             11 => Self::RunQueueWait,
             12 => Self::CpuTurns,
+            13 => Self::SocketSampled,
             _ => return None,
         })
     }

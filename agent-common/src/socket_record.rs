@@ -38,6 +38,8 @@ pub struct SocketOpened {
     pub head: RecordHead,
     /// The instant.
     pub at_ns: u64,
+    /// Address of the `struct sock`, by which the agent asks for samples.
+    pub sk: u64,
     /// Our address; IPv4 in the first four bytes.
     pub local_address: [u8; 16],
     /// The peer's address, likewise.
@@ -204,8 +206,8 @@ pub enum CloseReason {
 pub struct SocketClosed {
     /// The head.
     pub head: RecordHead,
-    /// The instant.
-    pub at_ns: u64,
+    /// The reader's counters; its `at_ns` is the instant.
+    pub reader: Snapshot,
     /// A [`CloseReason`].
     pub reason: u32,
     /// Always 0.
@@ -214,9 +216,9 @@ pub struct SocketClosed {
 
 const _: () = {
     assert!(size_of::<Acknowledged>() == 16);
-    assert!(size_of::<SocketOpened>() == 16 + 8 + 32 + 16 + 40);
+    assert!(size_of::<SocketOpened>() == 16 + 16 + 32 + 16 + 40);
     assert!(size_of::<BytesArrived>() == 16 + size_of::<Snapshot>() + 16 + 16);
     assert!(size_of::<BytesReceived>() == 16 + size_of::<Snapshot>() + 16 + 40);
     assert!(size_of::<HandedOff>() == 16 + size_of::<Snapshot>() + 8);
-    assert!(size_of::<SocketClosed>() == 32);
+    assert!(size_of::<SocketClosed>() == 16 + size_of::<Snapshot>() + 8);
 };

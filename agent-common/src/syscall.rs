@@ -47,7 +47,43 @@ numbers! {
     FUTEX_REQUEUE = 456, 456;
 }
 
+/// What takes the place of a call's number for sleeps that no call asked for. No call has these
+/// numbers, and -1 is an exception.
+pub mod pseudo {
+    /// Stopped by a signal (SIGSTOP and its like).
+    pub const STOPPED: i64 = -1001;
+    /// Stopped by a debugger.
+    pub const TRACED: i64 = -1002;
+    /// Frozen by its cgroup (`cgroup.freeze`), or with the whole machine.
+    pub const FROZEN: i64 = -1003;
+
+    /// The number for a sleep in this task state; `None` for sleeps of the task's own.
+    ///
+    /// include/linux/sched.h `__TASK_STOPPED`, `__TASK_TRACED`, `TASK_FROZEN` (6.1 and later; before,
+    /// a frozen task sleeps uninterruptibly)
+    #[inline(always)]
+    #[must_use]
+    pub const fn of_state(state: u32) -> Option<i64> {
+        if state & 0x4 != 0 {
+            Some(STOPPED)
+        } else if state & 0x8 != 0 {
+            Some(TRACED)
+        } else if state & 0x8000 != 0 {
+            Some(FROZEN)
+        } else {
+            None
+        }
+    }
+}
+
 impl Syscall {
+    /// The same registers, where no call is in progress: the task sleeps for what `number` says.
+    #[inline(always)]
+    #[must_use]
+    pub const fn instead(self, number: i64) -> Self {
+        Self { number, ..self }
+    }
+
     /// Whether it is a call that receives bytes from a socket.
     #[inline(always)]
     #[must_use]

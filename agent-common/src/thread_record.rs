@@ -91,8 +91,8 @@ pub struct FunctionCalled {
 pub struct ThreadExited {
     /// The head; no socket.
     pub head: RecordHead,
-    /// The instant.
-    pub at_ns: u64,
+    /// Its counters, as far as they could be read; its `at_ns` is the instant.
+    pub last: Snapshot,
     /// The thread.
     pub tid: u32,
     /// Its process.
@@ -101,7 +101,7 @@ pub struct ThreadExited {
 
 const _: () = {
     assert!(size_of::<FunctionCalled>() == 16 + size_of::<Snapshot>());
-    assert!(size_of::<ThreadExited>() == 32);
+    assert!(size_of::<ThreadExited>() == 16 + size_of::<Snapshot>() + 8);
 };
 const _: () = assert!(size_of::<ReaderHistory>() == 16 + 8 + 16 * HISTORY_CHANGES);
 

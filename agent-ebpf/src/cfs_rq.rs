@@ -86,6 +86,16 @@ pub(crate) fn throttle_clock(cfs_rq: u64) -> Option<u64> {
     Some(unsafe { read(cfs_rq) }?.value_ns())
 }
 
+/// Whether the quota of a `cfs_rq` is used up now.
+#[inline(always)]
+pub(crate) fn is_throttled(cfs_rq: u64) -> bool {
+    if !has_clock() {
+        return false;
+    }
+    // SAFETY: `read` checks addresses.
+    unsafe { read(cfs_rq) }.is_some_and(|clock| clock.start_ns != 0)
+}
+
 /// The thread, (id, process), that has the CPU of a `cfs_rq`; 0 when that cannot be read.
 #[inline(always)]
 pub(crate) fn current_of(cfs_rq: u64) -> (u32, u32) {

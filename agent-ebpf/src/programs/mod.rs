@@ -6,6 +6,7 @@
 )]
 
 mod functions;
+mod samples;
 mod scheduler;
 mod sockets;
 mod system_calls;

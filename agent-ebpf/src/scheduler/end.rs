@@ -9,7 +9,7 @@ use crate::{
     memory::field,
     ring_buffer::emit,
     task::now,
-    thread::{lookup, remove},
+    thread::{lookup, remove, snapshot},
 };
 
 /// The current thread is of a process that is to be left alone.
@@ -46,7 +46,7 @@ pub(crate) unsafe fn exited(task: *const task_struct) {
             lost,
             socket_id: 0,
         },
-        at_ns: now(),
+        last: snapshot(tid, now()),
         tid,
         tgid,
     };

@@ -1,6 +1,6 @@
 //! Context switches.
 
-use agent_common::{ProbeCounter, ThreadState, TrackedThread};
+use agent_common::{ProbeCounter, ThreadState, TrackedThread, syscall::pseudo};
 use aya_ebpf::bindings::task_struct;
 
 use crate::{
@@ -46,7 +46,8 @@ pub(crate) unsafe fn switched(
             } else {
                 field(next.cast(), TASK_TGID.load())
             };
-            leaves(prev, &mut *thread, prev_tid, asleep, now);
+            let sleep = asleep.then_some(prev_state);
+            leaves(prev, &mut *thread, prev_tid, sleep, now);
         }
         if let Some(thread) = into
             && !fault::skips_switch()
@@ -56,26 +57,30 @@ pub(crate) unsafe fn switched(
     }
 }
 
-/// The thread, `task`, leaves its CPU, asleep or preempted.
+/// The thread, `task`, leaves its CPU: asleep in this state, or preempted (`None`).
 #[inline(always)]
 unsafe fn leaves(
     task: *const task_struct,
     thread: &mut TrackedThread,
     tid: u32,
-    asleep: bool,
+    sleep: Option<u32>,
     now: u64,
 ) {
     // SAFETY: the caller's task is the tracepoint's argument.
     unsafe {
         catch_up::runs(thread, now);
-        if !asleep {
+        let Some(sleep_state) = sleep else {
             thread.set_throttle_base(cfs_rq::base(task, now));
             charge(thread, now, ThreadState::RunQueue, 0);
             cpu_queue::preempted(thread, now);
             return;
-        }
+        };
         thread.run_delay_ns = sched_info::run_delay(task);
-        let call = syscall_of(task);
+        let mut call = syscall_of(task);
+        if let Some(number) = pseudo::of_state(sleep_state) {
+            // Not a sleep of the call's own, and so no hand-off either.
+            call = call.instead(number);
+        }
         thread.syscall = call.number;
         thread.syscall_arg = call.args[0];
         let state = lock_wait::state_of_sleep(thread, &call, now);

@@ -19,6 +19,7 @@ use crate::{
     memory::field,
     ring_buffer::{count, emit},
     task::now,
+    thread::snapshot,
 };
 
 const AF_INET6: u32 = 10;
@@ -95,6 +96,7 @@ pub(super) unsafe fn open(sk: *const c_void, socket: &mut TrackedSocket, reason:
                 socket_id: socket.id,
             },
             at_ns: now(),
+            sk: sk as u64,
             local_address: [0; 16],
             remote_address: [0; 16],
             acked: tcp.acked,
@@ -144,7 +146,7 @@ pub(crate) fn close(socket: &mut TrackedSocket, reason: CloseReason) {
             lost: socket.lost,
             socket_id: socket.id,
         },
-        at_ns: now(),
+        reader: snapshot(socket.reader, now()),
         reason: reason as u32,
         reserved: 0,
     };

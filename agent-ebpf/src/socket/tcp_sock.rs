@@ -8,7 +8,7 @@ use crate::{
         SOCK_STATE, TCP_ADVMSS, TCP_BYTES_RECEIVED, TCP_COPIED_SEQ, TCP_RCV_NXT, TCP_RCV_WND,
         TCP_RCV_WUP, TCP_SEGS_OUT, TCP_WINDOW_CLAMP, TCP_WSTAMP,
     },
-    memory::field,
+    memory::{field, peek},
 };
 
 /// The receive side of a TCP socket.
@@ -102,10 +102,53 @@ unsafe fn acknowledged(tcp: *const u8) -> Acknowledged {
 /// `sk` is a socket the verifier knows.
 #[inline(always)]
 pub(crate) unsafe fn fin_received(sk: *const c_void) -> bool {
+    // SAFETY: the caller's.
+    has_fin(unsafe { field(sk.cast(), SOCK_STATE.load()) })
+}
+
+/// The receive side of a socket at a bare address.
+pub(super) struct SampledSide {
+    /// One past the last byte in the queue, a FIN not counted.
+    pub(super) rcv_nxt: u32,
+    /// One past the last byte the application has received, a FIN not counted.
+    pub(super) copied_seq: u32,
+    /// One past the last byte acknowledged.
+    pub(super) rcv_wup: u32,
+    /// The window as last announced, bytes.
+    pub(super) window: u32,
+    /// The largest segment the sender may send.
+    pub(super) mss: u32,
+}
+
+/// The receive side of the tracked socket at this address. Its memory may have been freed a moment
+/// ago, but not given to another kind of object (`SLAB_TYPESAFE_BY_RCU`, net/ipv4/tcp_ipv4.c
+/// `tcp_prot`).
+#[inline(always)]
+pub(super) fn sampled_side(sk: u64) -> Option<SampledSide> {
+    // SAFETY: peek checks addresses; a `struct tcp_sock` begins with its `struct sock`.
+    unsafe {
+        let copied_seq: u32 = peek(sk, TCP_COPIED_SEQ.load())?;
+        let mut rcv_nxt: u32 = peek(sk, TCP_RCV_NXT.load())?;
+        let state: u8 = peek(sk, SOCK_STATE.load())?;
+        if rcv_nxt != copied_seq && has_fin(state) {
+            // The FIN takes a sequence number of its own.
+            rcv_nxt = rcv_nxt.wrapping_sub(1);
+        }
+        Some(SampledSide {
+            rcv_nxt,
+            copied_seq,
+            rcv_wup: peek(sk, TCP_RCV_WUP.load())?,
+            window: peek(sk, TCP_RCV_WND.load())?,
+            mss: u32::from(peek::<u16>(sk, TCP_ADVMSS.load())?),
+        })
+    }
+}
+
+/// Whether a socket in this state has received its peer's FIN (include/net/tcp_states.h).
+#[inline(always)]
+const fn has_fin(state: u8) -> bool {
     const ESTABLISHED: u8 = 1;
     const FIN_WAIT1: u8 = 4;
     const FIN_WAIT2: u8 = 5;
-    // SAFETY: the caller's.
-    let state: u8 = unsafe { field(sk.cast(), SOCK_STATE.load()) };
     state != ESTABLISHED && state != FIN_WAIT1 && state != FIN_WAIT2
 }

@@ -11,6 +11,7 @@ mod candidates;
 mod charging;
 mod cpu_turns;
 mod culprits;
+mod current_wait;
 mod ledger;
 mod ledger_table;
 mod releasers;
@@ -22,4 +23,5 @@ mod waits;
 
 pub(crate) use candidates::CandidateSample;
 pub(crate) use culprits::CulpritKey;
+pub(crate) use current_wait::LockReader;
 pub(crate) use waits::{Attribution, CulpritResolver};

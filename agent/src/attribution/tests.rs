@@ -2,7 +2,7 @@
 
 use agent_common::{RunQueueWait, SleepEnded, ThreadState};
 
-use super::{Attribution, CulpritKey, CulpritResolver};
+use super::{Attribution, CulpritKey, CulpritResolver, LockReader};
 use crate::domain::{
     Aftermath, Charge, Culprit, CulpritId, Lock, Matrix, Part, Split, Stage, ThreadName, Update,
     fixtures::{message, session},
@@ -10,6 +10,8 @@ use crate::domain::{
 
 /// Every culprit is the same quota.
 struct SameCulprit;
+
+impl LockReader for SameCulprit {}
 
 impl CulpritResolver for SameCulprit {
     fn resolve(&mut self, _: &CulpritKey) -> Culprit {
@@ -149,6 +151,8 @@ fn an_unobserved_wake_up_is_no_timeout() {
 
 /// Resolves lock waits to threads without a name.
 struct Nameless;
+
+impl LockReader for Nameless {}
 
 impl CulpritResolver for Nameless {
     fn resolve(&mut self, key: &CulpritKey) -> Culprit {

@@ -10,18 +10,24 @@ use super::{
     charging::{ChargedSpan, WaitLedgers},
     cpu_turns::TurnHistory,
     culprits::{CulpritChange, CulpritKey, CulpritTable},
+    current_wait::{LockOwner, LockReader, call_key},
     releasers::Releasers,
     run_queue::shares,
     sleeps::{OpenSleeps, Sleep, timed_out},
 };
-use crate::domain::{Culprit, CulpritId, Message, MessageAftermath, Part, Update, Wait};
+use crate::domain::{
+    Culprit, CulpritId, Message, MessageAftermath, Part, SleepObject, Update, Wait, Waiting,
+};
 
 /// How long a wait is retained, nanoseconds: a message that is older is charged with what came
 /// later.
 const RETENTION_NS: u64 = 600_000_000_000;
 
+/// What has waited for less is not worth a look into locks and descriptors, nanoseconds.
+const MIN_RESOLVED_WAITING_NS: u64 = 50_000_000;
+
 /// Resolves culprits to names.
-pub(crate) trait CulpritResolver {
+pub(crate) trait CulpritResolver: LockReader {
     /// Everything that can be found out about the culprit now.
     fn resolve(&mut self, key: &CulpritKey) -> Culprit;
 }
@@ -232,13 +238,51 @@ impl Attribution {
         }
     }
 
-    /// Charges the message of an update that has one, and returns the update.
-    #[must_use]
-    pub(crate) fn with_charges(&self, mut update: Update) -> Update {
-        if let Update::Message(message) = &mut update {
-            self.charge(message);
+    /// Emits an update of the join, with the charges of its message and the culprit of what waits.
+    pub(crate) fn attribute(
+        &mut self,
+        mut update: Update,
+        resolver: &mut dyn CulpritResolver,
+        emit: &mut dyn FnMut(Update),
+    ) {
+        match &mut update {
+            Update::Message(message) => self.charge(message),
+            Update::Waiting(_, waiting) => self.attribute_waiting(waiting, resolver, emit),
+            _ => {}
         }
-        update
+        emit(update);
+    }
+
+    /// Sets who or what the reader of a session waits for now.
+    fn attribute_waiting(
+        &mut self,
+        waiting: &mut Waiting,
+        resolver: &mut dyn CulpritResolver,
+        emit: &mut dyn FnMut(Update),
+    ) {
+        if waiting.without_hand_off_ns() < MIN_RESOLVED_WAITING_NS {
+            return;
+        }
+        let Some(reader) = &mut waiting.reader else {
+            return;
+        };
+        match (reader.state, reader.sleep) {
+            (Part::LockWait, Some(SleepObject::Lock { pid, address })) => {
+                let last = self.likely_holders(pid, address, reader.tid).next();
+                let owner = LockOwner::find(reader.tid, (pid, address), last, resolver);
+                let key = owner.key((pid, address));
+                reader.culprit = Some(self.culprit(&key, resolver, emit));
+                reader.owner = owner.evidence;
+                reader.deadlock = owner.deadlock;
+            }
+            (Part::Blocked, Some(sleep)) => {
+                if let Some(key) = call_key(sleep) {
+                    reader.culprit = Some(self.culprit(&key, resolver, emit));
+                }
+            }
+            (Part::Throttle, _) => reader.culprit = self.quotas.get(&reader.pid).copied(),
+            _ => {}
+        }
     }
 
     /// Charges a message with the waits that fell into its age outside of the network, and sets the

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::domain::{
-    HandOff, Matrix, Message, MessageAftermath, MsgType, Part, SentBetween, SentTime, SessionId,
-    Split, Stage,
+    HandOff, InHand, Matrix, Message, MessageAftermath, MsgType, OwnerEvidence, Part, Queued,
+    ReaderActivity, SentBetween, SentTime, SessionId, Split, Stage, Waiting,
 };
 
 /// Session number `n`: each has ports of its own.
@@ -52,6 +52,43 @@ pub(crate) fn message(session: &Arc<SessionId>, seq: u64, cells: &[(Stage, Part,
         split: Split::new(age_ns, matrix).expect("the age is the sum"),
         charges: Vec::new(),
         aftermath: MessageAftermath::default(),
+    }
+}
+
+/// Thirteen messages in hand and 5,580 queued since `for_ns` ago, their reader in `state` all the
+/// time, as of `at_ns`.
+pub(crate) fn waiting(at_ns: u64, for_ns: u64, state: Part) -> Waiting {
+    let since_ns = at_ns - for_ns;
+    let mut matrix = Matrix::default();
+    matrix.add(Stage::InFlight, Part::Network, 300_000);
+    matrix.add(Stage::InApp, state, for_ns.cast_signed());
+    Waiting {
+        at_ns,
+        in_hand: InHand {
+            messages: 13,
+            bytes: 5_200,
+        },
+        queued: Queued {
+            bytes: 2_311_000,
+            messages: Some(5_580),
+            since_ns: Some(since_ns + 1_000_000),
+        },
+        window_closed_since_ns: Some(at_ns - for_ns / 2),
+        split: matrix.try_into().expect("balanced"),
+        is_lower_bound: false,
+        waits_since_ns: Some(since_ns),
+        last_hand_off_ns: Some(since_ns),
+        reader: Some(ReaderActivity {
+            tid: 412,
+            pid: 411,
+            state,
+            since_ns,
+            sleep: None,
+            culprit: None,
+            owner: OwnerEvidence::None,
+            deadlock: Vec::new(),
+        }),
+        waited_ns: [0; Part::ALL.len()],
     }
 }
 

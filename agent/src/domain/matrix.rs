@@ -82,7 +82,7 @@ impl Part {
 /// The age of one message by stage and part, nanoseconds.
 ///
 /// Only [`Part::Network`] (and then only in [`Stage::InFlight`]) can be negative.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matrix {
     cells: [[i64; Part::ALL.len()]; Stage::ALL.len()],
 }
@@ -162,7 +162,8 @@ impl std::error::Error for Unbalanced {}
 
 /// An age and the matrix that sums to it exactly. Only [`Split::new`] builds one, and it checks the
 /// sum in every build profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Matrix", into = "Matrix")]
 pub struct Split {
     age_ns: i64,
     matrix: Matrix,
@@ -203,6 +204,33 @@ impl Split {
     #[must_use]
     pub fn skew_ns(&self) -> i64 {
         (-self.matrix.get(Stage::InFlight, Part::Network)).max(0)
+    }
+}
+
+impl From<Split> for Matrix {
+    fn from(split: Split) -> Self {
+        split.matrix
+    }
+}
+
+/// The age is what the cells sum to.
+impl TryFrom<Matrix> for Split {
+    type Error = Unbalanced;
+
+    fn try_from(matrix: Matrix) -> Result<Self, Unbalanced> {
+        let size: u128 = matrix
+            .cells()
+            .iter()
+            .map(|ns| u128::from(ns.unsigned_abs()))
+            .sum();
+        if i64::try_from(size).is_err() {
+            // The sum would overflow.
+            return Err(Unbalanced {
+                age_ns: 0,
+                matrix: Box::new(matrix),
+            });
+        }
+        Self::new(matrix.total(), matrix)
     }
 }
 

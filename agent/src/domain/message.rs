@@ -90,8 +90,10 @@ pub enum HandOff {
     Receive,
     /// The function named with `--handoff`.
     Function,
-    /// Not observed: the thread or the socket ended, or events were lost.
+    /// Not observed: events were lost, or the agent ended.
     Unobserved,
+    /// Never: the thread or the socket ended before. The age is the one it had then.
+    Never,
 }
 
 impl HandOff {
@@ -103,6 +105,7 @@ impl HandOff {
             Self::Receive => "receive",
             Self::Function => "function",
             Self::Unobserved => "unseen",
+            Self::Never => "never",
         }
     }
 }

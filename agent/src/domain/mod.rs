@@ -17,6 +17,7 @@ mod thread_use;
 pub(crate) mod units;
 mod update;
 mod wait;
+mod waiting;
 
 pub use activity::{Function, HolderSample, ThreadActivity};
 pub use aftermath::{Aftermath, MessageAftermath};
@@ -33,3 +34,4 @@ pub use session_counts::{ExclusionReason, LockWaitTotals, TapCounts, WindowClosu
 pub use thread_use::ThreadUse;
 pub use update::{Sink, Update};
 pub use wait::Wait;
+pub use waiting::{InHand, OwnerEvidence, Queued, ReaderActivity, SleepObject, Waiting};

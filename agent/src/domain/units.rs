@@ -115,6 +115,19 @@ impl fmt::Display for HumanRate {
     }
 }
 
+/// A count with its thousands apart: `5,580`.
+pub(crate) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A number of bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct HumanBytes(pub(crate) u64);

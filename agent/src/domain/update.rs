@@ -13,6 +13,7 @@ use crate::domain::{
     session_counts::{ExclusionReason, LockWaitTotals, TapCounts, WindowClosures},
     thread_use::ThreadUse,
     wait::Wait,
+    waiting::Waiting,
 };
 
 /// One change to the model, published by join, attribution and the engine's samples. The same
@@ -36,6 +37,8 @@ pub enum Update {
     Culprit(CulpritId, Arc<Culprit>),
     /// No wait or message will be charged to this id any more.
     CulpritRetired(CulpritId),
+    /// What waits on a session now, and what its reader does.
+    Waiting(Arc<SessionId>, Box<Waiting>),
     /// A wait of a tracked thread is over.
     Wait(Wait),
     /// The cgroups of a target process, cumulative.
@@ -64,6 +67,7 @@ impl Update {
             Self::Excluded(session, _)
             | Self::Tap(session, _)
             | Self::Window(session, _)
+            | Self::Waiting(session, _)
             | Self::SessionEnded(session) => Some(session),
             _ => None,
         }

@@ -1,7 +1,7 @@
 //! Culprits get their names from this machine.
 
 use crate::{
-    attribution::{CulpritKey, CulpritResolver},
+    attribution::{CulpritKey, CulpritResolver, LockReader},
     domain::{Culprit, Lock, ThreadName},
     host::Host,
 };
@@ -40,5 +40,19 @@ impl CulpritResolver for Host {
                 argument,
             } => self.call(pid, number, argument),
         }
+    }
+}
+
+impl LockReader for Host {
+    fn owner_of(&mut self, pid: u32, address: u64) -> Option<u32> {
+        self.lock_owner(pid, address)
+    }
+
+    fn lock_awaited_by(&mut self, _pid: u32, tid: u32) -> Option<u64> {
+        self.futex_awaited(tid)
+    }
+
+    fn name_of(&mut self, tid: u32) -> ThreadName {
+        self.thread(tid)
     }
 }

@@ -18,6 +18,10 @@ use crate::{
 /// is waiting.
 const DRAIN_EVERY: Duration = Duration::from_millis(50);
 
+/// How often what waits on the sockets is sampled: four times a second at the least, also where the
+/// loop is late.
+const SAMPLE_SOCKETS_EVERY: Duration = Duration::from_millis(200);
+
 /// How often the holders of locks are sampled, while somebody waits. No multiple of CPython's switch
 /// interval (5 ms), so that samples fall into every phase of it.
 const SAMPLE_EVERY: Duration = Duration::from_millis(7);
@@ -66,6 +70,7 @@ impl RunLoop<'_> {
         let ring = readiness(collector.ring_fd()?).map_err(io)?;
         let mut drain = ticks(DRAIN_EVERY);
         let mut sample = ticks(SAMPLE_EVERY);
+        let mut sample_sockets = ticks(SAMPLE_SOCKETS_EVERY);
         let mut interval = ticks(self.interval);
         // The first tick comes at once.
         interval.tick().await;
@@ -89,8 +94,10 @@ impl RunLoop<'_> {
                     collector.find_waiters();
                 }
                 _ = sample.tick(), if collector.has_waiters() => collector.sample_holders(),
+                _ = sample_sockets.tick() => collector.sample_sockets()?,
                 _ = interval.tick() => {
                     collector.drain()?;
+                    collector.sample_sockets()?;
                     collector.end_interval()?;
                     if let Some(view) = &mut self.view {
                         view.show(collector);

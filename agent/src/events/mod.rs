@@ -4,7 +4,7 @@ mod slices;
 
 use agent_common::{
     BytesArrived, BytesReceived, FunctionCalled, HandedOff, ReaderHistory, RecordHead, RecordKind,
-    RunQueueWait, SleepEnded, SocketClosed, SocketOpened, ThreadExited,
+    RunQueueWait, SleepEnded, SocketClosed, SocketOpened, SocketSampled, ThreadExited,
 };
 use thiserror::Error;
 
@@ -25,6 +25,8 @@ pub(crate) enum Event<'a> {
     HandedOff(HandedOff),
     /// The function named with `--handoff` was called.
     FunctionCalled(FunctionCalled),
+    /// What waits on a socket now, and what its reader does.
+    SocketSampled(SocketSampled),
     /// A socket is observed no longer.
     SocketClosed(SocketClosed),
     /// A tracked thread ended.
@@ -78,6 +80,7 @@ records!(
     HandedOff,
     FunctionCalled,
     SocketClosed,
+    SocketSampled,
     ThreadExited,
     ReaderHistory,
     SleepEnded,
@@ -129,6 +132,7 @@ impl<'a> Event<'a> {
                 }
                 RecordKind::HandedOff => Self::HandedOff(read(bytes, kind)?),
                 RecordKind::FunctionCalled => Self::FunctionCalled(read(bytes, kind)?),
+                RecordKind::SocketSampled => Self::SocketSampled(read(bytes, kind)?),
                 RecordKind::SocketClosed => Self::SocketClosed(read(bytes, kind)?),
                 RecordKind::ThreadExited => Self::ThreadExited(read(bytes, kind)?),
                 RecordKind::ReaderHistory => Self::ReaderHistory(read(bytes, kind)?),

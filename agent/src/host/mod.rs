@@ -8,6 +8,7 @@
 mod cgroups;
 mod container;
 mod counts;
+mod locks;
 mod objects;
 mod pipes;
 mod proc;

@@ -1,5 +1,6 @@
 //! System calls by number.
 
+use agent_common::syscall::pseudo;
 use syscalls::Sysno;
 
 /// What a wait outside of any call is called: an exception entered the kernel.
@@ -59,8 +60,8 @@ const ON_DESCRIPTOR: &[&str] = &[
 /// The name of a call of this machine's architecture; of -1, which stands for no call, a page
 /// fault.
 pub(super) fn name(number: i64) -> String {
-    if number == -1 {
-        return PAGE_FAULT.to_owned();
+    if let Some(name) = name_without_call(number) {
+        return name.to_owned();
     }
     usize::try_from(number)
         .ok()
@@ -69,6 +70,17 @@ pub(super) fn name(number: i64) -> String {
             || format!("syscall {number}"),
             |call| call.name().to_owned(),
         )
+}
+
+/// What a sleep is called that no call asked for.
+fn name_without_call(number: i64) -> Option<&'static str> {
+    Some(match number {
+        -1 => PAGE_FAULT,
+        pseudo::STOPPED => "stopped by a signal",
+        pseudo::TRACED => "stopped by a debugger",
+        pseudo::FROZEN => "frozen by its cgroup",
+        _ => return None,
+    })
 }
 
 /// The file descriptor that a call is on, from its first argument, of which the kernel takes the

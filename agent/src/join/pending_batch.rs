@@ -16,6 +16,8 @@ const MAX_CALLS: usize = 1 << 16;
 pub(super) struct PendingBatch {
     messages: Vec<PendingMessage>,
     calls: Vec<Snapshot>,
+    /// Messages of it that have no age.
+    skipped: u64,
     /// Events were lost: how the batch ended was not observed.
     events_lost: bool,
     /// The calls need not follow the messages: see [`PendingBatch::add`].
@@ -60,6 +62,7 @@ impl PendingBatch {
 
     /// This receive call handed over another message, which is excluded.
     pub(super) fn skip_message(&mut self) {
+        self.skipped += 1;
         self.out_of_step = true;
     }
 
@@ -78,6 +81,33 @@ impl PendingBatch {
     /// The wait that ends the batch is, or may have been, one that is not observed.
     pub(super) fn wait_unobserved(&mut self) {
         self.wait_unobserved = true;
+    }
+
+    /// Whether nothing was received since the last hand-off.
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.skipped == 0
+    }
+
+    /// Messages in hand that have no age.
+    pub(super) const fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// The messages in hand. `by_function` says that a hand-off function is attached: those that it
+    /// was called for already, in the order of the calls, are not in hand any more, unless it is
+    /// uncertain which they are.
+    pub(super) fn in_hand(&self, by_function: bool) -> impl Iterator<Item = &PendingMessage> {
+        let mut calls = if by_function && !self.events_lost && !self.out_of_step {
+            self.calls.len()
+        } else {
+            0
+        };
+        let called_for = self.called_for.unwrap_or(CalledFor::All);
+        self.messages.iter().filter(move |message| {
+            let is_called = calls > 0 && called_for.includes(message);
+            calls -= usize::from(is_called);
+            !is_called
+        })
     }
 
     /// When the latest of its messages was received, `CLOCK_MONOTONIC` ns; `None` when it has none.
@@ -149,6 +179,7 @@ impl PendingBatch {
             done(message.handed_off(end, how, Arc::clone(session)));
         }
         drop(calls);
+        self.skipped = 0;
         self.events_lost = false;
         self.out_of_step = false;
         self.wait_unobserved = false;

@@ -163,6 +163,39 @@ impl PendingMessage {
         self.header.msg_type.is_admin()
     }
 
+    /// Whether its age is that of a fresh message, not of a resend.
+    pub(super) const fn is_fresh(&self) -> bool {
+        !self.header.poss_dup
+    }
+
+    /// Its length from BeginString to CheckSum, bytes.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.header.end - self.header.start
+    }
+
+    /// The age so far, with what the reader has done up to `now`.
+    ///
+    /// # Errors
+    /// [`Unbalanced`]: a defect of the agent.
+    pub(super) fn split_until(&self, now: &Snapshot) -> Result<Split, Unbalanced> {
+        let received_at_ns = self.reader.at_ns;
+        let end_ns = now.at_ns.max(received_at_ns);
+        let in_app = if end_ns > now.at_ns {
+            // It was received just now.
+            StateTimes::default()
+        } else {
+            StateTimes::between(&self.reader, now)
+        };
+        self.split(end_ns, &in_app)
+    }
+
+    /// The split of its age at `end_ns`, with what the reader did since it was received.
+    fn split(&self, end_ns: u64, in_app: &StateTimes) -> Result<Split, Unbalanced> {
+        let mut matrix = self.before_app.matrix;
+        in_app.add_to_matrix(&mut matrix, Stage::InApp);
+        Split::new(end_ns as i64 - self.sent_at_ns, matrix)
+    }
+
     /// The thread was through with it at `end`; its parts are not charged to culprits yet.
     ///
     /// # Errors
@@ -180,20 +213,14 @@ impl PendingMessage {
         } else {
             StateTimes::between(&self.reader, end)
         };
-        let StagesBeforeApp {
-            mut matrix,
-            held_back_from,
-            ack_pending_ns,
-        } = self.before_app;
-        in_app.add_to_matrix(&mut matrix, Stage::InApp);
+        let split = self.split(end_ns, &in_app)?;
         let utc = |at_ns: u64| at_ns as i64 + self.utc_offset_ns;
-        let age_ns = end_ns as i64 - self.sent_at_ns;
         Ok(Message {
             session,
             tid: self.reader.tid,
             seq: self.header.seq,
             msg_type: self.header.msg_type,
-            bytes: u32::try_from(self.header.end - self.header.start).unwrap_or(u32::MAX),
+            bytes: u32::try_from(self.bytes()).unwrap_or(u32::MAX),
             poss_dup: self.header.poss_dup,
             sent: self.sent,
             sent_between: self.sent_between,
@@ -201,10 +228,10 @@ impl PendingMessage {
             received_ns: utc(received_at_ns),
             handed_off_ns: utc(end_ns),
             handed_off_at: end_ns,
-            held_back_from,
+            held_back_from: self.before_app.held_back_from,
             hand_off: how,
-            ack_pending_ns,
-            split: Split::new(age_ns, matrix)?,
+            ack_pending_ns: self.before_app.ack_pending_ns,
+            split,
             charges: Vec::new(),
             aftermath: MessageAftermath::default(),
         })

@@ -93,13 +93,18 @@ impl SocketTable {
                     socket.handed_off(&hand_off.reader, HandOff::Wait, emit);
                 }
             }
+            Event::SocketSampled(sample) => {
+                if let Some(socket) = self.sockets.get_mut(&sample.head.socket_id) {
+                    socket.sampled(sample, emit);
+                }
+            }
             Event::FunctionCalled(call) => self.function_called(call.head.lost, &call.caller),
             Event::SocketClosed(closed) => self.socket_closed(closed, emit),
             // Not about a socket: attribution takes these.
             Event::SleepEnded(_) | Event::RunQueueWait(_) | Event::CpuTurns(_) => {}
             Event::ThreadExited(exit) => {
                 for socket in self.sockets.values_mut() {
-                    socket.thread_ended(exit.tid, exit.at_ns, emit);
+                    socket.thread_ended(exit.tid, &exit.last, emit);
                 }
                 self.threads.remove(&exit.tid);
             }
@@ -147,7 +152,7 @@ impl SocketTable {
         if let Some(mut socket) = self.sockets.remove(&closed.head.socket_id) {
             socket.note_losses(closed.head.lost);
             if closed.reason != CloseReason::NotFix as u32 {
-                socket.closed(closed.at_ns, emit);
+                socket.closed(&closed.reader, emit);
             }
             self.unmatched_hand_offs += socket.unmatched_hand_offs();
         }
@@ -219,7 +224,7 @@ impl SocketTable {
     ) {
         self.excluded.retain(|id| open.contains(id));
         for (_, mut socket) in self.sockets.extract_if(|id, _| !open.contains(id)) {
-            socket.closed(at_ns, emit);
+            socket.close_unobserved(at_ns, emit);
             self.unmatched_hand_offs += socket.unmatched_hand_offs();
         }
     }
@@ -228,9 +233,14 @@ impl SocketTable {
     /// be.
     pub(crate) fn close_all(&mut self, at_ns: u64, emit: &mut dyn FnMut(Update)) {
         for (_, mut socket) in self.sockets.drain() {
-            socket.closed(at_ns, emit);
+            socket.close_unobserved(at_ns, emit);
             self.unmatched_hand_offs += socket.unmatched_hand_offs();
         }
+    }
+
+    /// The addresses in the kernel of the sockets that carry a session: those to sample.
+    pub(crate) fn sample_addresses(&self) -> impl Iterator<Item = u64> + '_ {
+        self.sockets.values().filter_map(Socket::sample_address)
     }
 
     /// The readers of sessions whose window is closed, by tid. Sampling them now and then keeps the

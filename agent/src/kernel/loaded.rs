@@ -14,6 +14,7 @@ use super::{
     layout::Layout,
     missed_runs, open_files,
     probes::{ProbeMaps, SecondPass},
+    socket_sampler,
     watched::WatchedProcesses,
 };
 use crate::domain::Capability;
@@ -41,6 +42,7 @@ impl LoadedProbes {
         if has_second_pass(&support) {
             SECOND_PASS.load(&mut ebpf, &support.btf)?;
         }
+        socket_sampler::load(&mut ebpf)?;
         if let Some(function) = &config.function {
             handoff_probe::load(&mut ebpf, function)?;
         }

@@ -17,6 +17,7 @@ mod missed_runs;
 mod open_files;
 mod probes;
 mod program;
+mod socket_sampler;
 mod support;
 mod watched;
 

@@ -1,6 +1,6 @@
 //! The third stage: the probes run.
 
-use std::{collections::HashSet, num::NonZeroU32};
+use std::{collections::HashSet, io, num::NonZeroU32};
 
 use agent_common::{ProbeCounter, Snapshot, ThreadState, TrackedSocket, TrackedThread};
 use aya::{
@@ -15,6 +15,7 @@ use super::{
     handoff_probe,
     hooks::{SECOND_PASS, SYS_ENTER},
     missed_runs::MissedRuns,
+    socket_sampler,
     watched::WatchedProcesses,
 };
 use crate::domain::{Capability, ProbeCost};
@@ -196,6 +197,15 @@ impl Probes {
             tid,
             reserved: 0,
         })
+    }
+
+    /// Has the probes write a record of what waits on the socket at this address of the kernel, as
+    /// [`agent_common::SocketOpened::sk`] gives it, and of what its reader does.
+    ///
+    /// # Errors
+    /// When the kernel refuses to run the program.
+    pub(crate) fn sample_socket(&self, sk: u64) -> io::Result<()> {
+        socket_sampler::sample(&self.ebpf, sk)
     }
 
     /// The ids of the watched sockets, as records have them: one that is missing is closed.

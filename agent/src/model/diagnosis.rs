@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::figures::SessionFigures;
 use crate::{
-    domain::{Message, Stage},
+    domain::{Message, Moment, Stage, Waiting},
     stats::AgeQuantiles,
     verdict::{
-        AgeLine, AgeTrend, CpuUse, Evidence, Flow, FlowTally, HEALTHY_NS, Verdict, diagnose,
+        AgeLine, AgeTrend, CpuUse, Evidence, Flow, FlowTally, HEALTHY_NS, Verdict, WaitedTime,
+        diagnose,
     },
     what_if::{ReaderTime, WhatIf, WhatIfReplay},
 };
@@ -22,6 +23,8 @@ pub(super) struct SessionDiagnosis {
     replay: Box<WhatIfReplay>,
     /// Whether the latest fresh message was old when it was handed off.
     was_behind: bool,
+    /// What the reader did in the interval while something waited for it.
+    waited: WaitedTime,
 }
 
 /// The flow and the what-if of an interval, or since the start.
@@ -29,6 +32,8 @@ pub(super) struct Findings {
     pub(super) flow: Flow,
     pub(super) what_if: Option<WhatIf>,
     pub(super) reader_time: ReaderTime,
+    /// What the reader did while something waited for it; only of an interval.
+    pub(super) waited: WaitedTime,
 }
 
 /// What a verdict needs that is not the session's own.
@@ -51,6 +56,14 @@ impl SessionDiagnosis {
         self.replay.message(message);
     }
 
+    /// Takes in what waits. While nothing is handed off its age is that of the session.
+    pub(super) fn waiting(&mut self, now: Moment, waiting: &Waiting) {
+        self.waited.add(waiting);
+        if !waiting.is_empty() {
+            self.interval_flow.add_waiting(now, waiting);
+        }
+    }
+
     pub(super) fn absorb(&mut self, other: &Self) {
         self.replay.absorb(&other.replay);
     }
@@ -63,6 +76,7 @@ impl SessionDiagnosis {
             flow: flow.flow(around.length, &flow.line(), around.max_latency),
             what_if,
             reader_time,
+            waited: WaitedTime::default(),
         }
     }
 
@@ -84,6 +98,7 @@ impl SessionDiagnosis {
             flow,
             what_if,
             reader_time,
+            waited: std::mem::take(&mut self.waited),
         }
     }
 
@@ -94,20 +109,31 @@ impl SessionDiagnosis {
         findings: Findings,
         around: Circumstances,
     ) -> Option<Verdict> {
+        let measured = figures.figures.age.map_or(0, |age| age.max_ns);
+        let stall = figures
+            .stall()
+            .filter(|now| now.waiting.age_ns() > measured);
         let silent = figures.figures.messages == 0;
-        let stalled = silent && self.was_behind && !figures.ended;
-        if silent && !stalled {
+        // Before the first sample, or where there are none.
+        let unexplained = figures.waiting.is_none() && self.was_behind && !figures.ended;
+        if silent && stall.is_none() && !unexplained {
             return None;
         }
+        let (judged, blame) = match stall {
+            Some(stall) => (stall.figures(), stall.blame()),
+            None => (figures.figures.clone(), figures.blame.clone()),
+        };
         Some(diagnose(&Evidence {
             length: around.length,
-            figures: figures.figures.clone(),
+            figures: judged,
             flow: findings.flow,
             reader_time: findings.reader_time,
-            blame: figures.blame.clone(),
+            waited: findings.waited,
+            blame,
             what_if: findings.what_if,
             cpu: around.cpu,
-            stalled,
+            stall: stall.cloned(),
+            silent_when_behind: silent && stall.is_none(),
         }))
     }
 

@@ -2,10 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::stats::BlameRow;
 use crate::{
     domain::{Health, Part, ProcessInfo, SessionId, WindowClosures},
-    stats::Figures,
+    stats::{BlameRow, Figures, WaitingNow},
     verdict::Verdict,
     what_if::{WhatIf, sentence},
 };
@@ -76,6 +75,8 @@ pub(crate) struct SessionFigures {
     pub figures: Figures,
     /// Its charges by part.
     pub blame: Vec<BlameRow>,
+    /// What waits now; `None` for groups, ended sessions and before the first sample.
+    pub waiting: Option<WaitingNow>,
     /// Why its messages are as old as they are; `None` for groups, and without messages.
     pub verdict: Option<Verdict>,
     /// Its ages with one cause of waiting removed; `None` for groups, and without messages.
@@ -83,6 +84,11 @@ pub(crate) struct SessionFigures {
 }
 
 impl SessionFigures {
+    /// What waits now, when the session is stalled.
+    pub(crate) fn stall(&self) -> Option<&WaitingNow> {
+        self.waiting.as_ref().filter(|waiting| waiting.stalled)
+    }
+
     /// The what-if in words; empty when there is nothing to say.
     #[must_use]
     pub(crate) fn what_if_lines(&self) -> Vec<String> {

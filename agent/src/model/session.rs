@@ -13,10 +13,10 @@ use super::{
 use crate::{
     domain::{
         CulpritId, ExclusionReason, HolderSample, LockWaitTotals, Message, Moment, Part,
-        ProcessInfo, SessionId, TapCounts, Wait, WindowClosures,
+        ProcessInfo, SessionId, TapCounts, Wait, Waiting, WindowClosures,
     },
-    stats::{BlameRow, CulpritNames, Figures, Histograms, Tally},
-    verdict::{CpuUse, Verdict},
+    stats::{BlameRow, CulpritNames, Figures, Histograms, Tally, WaitingNow},
+    verdict::{CpuUse, HEALTHY_NS, Verdict},
     what_if::WhatIf,
 };
 
@@ -41,6 +41,8 @@ pub(crate) struct Session {
     /// `None` for groups.
     diagnosis: Option<SessionDiagnosis>,
     latest: LatestInterval,
+    /// The latest sample of what waits, and its moment.
+    waiting: Option<(Moment, Waiting)>,
     history: PointHistory,
 }
 
@@ -90,6 +92,7 @@ impl Session {
             windows: WindowCounts::default(),
             diagnosis: single.then(SessionDiagnosis::default),
             latest: LatestInterval::default(),
+            waiting: None,
             history: PointHistory::default(),
         }
     }
@@ -161,9 +164,34 @@ impl Session {
         self.windows.set(closures);
     }
 
-    /// Whether a culprit is charged in it.
+    /// Sets what waits as of `now`.
+    pub(super) fn set_waiting(&mut self, now: Moment, waiting: &Waiting) {
+        if let Some(diagnosis) = &mut self.diagnosis {
+            diagnosis.waiting(now, waiting);
+            if let Some(reader) = &waiting.reader {
+                self.tid = Some(reader.tid);
+            }
+            self.waiting = Some((now, waiting.clone()));
+        }
+    }
+
+    /// What waits as of the latest sample; `None` for groups and ended sessions.
+    pub(crate) fn waiting_now(&self, names: &CulpritNames) -> Option<WaitingNow> {
+        let (at, waiting) = self.waiting.as_ref().filter(|_| self.ended.is_none())?;
+        let reader = waiting.reader.as_ref();
+        let culprit = reader.and_then(|reader| names.get(reader.culprit?));
+        Some(WaitingNow {
+            stalled: waiting.is_stalled(HEALTHY_NS.cast_unsigned()),
+            culprit: culprit.map(Arc::clone),
+            utc_offset_ns: at.utc_ns.wrapping_sub(at.monotonic_ns.cast_signed()),
+            waiting: waiting.clone(),
+        })
+    }
+
+    /// Whether a culprit is charged in it, or its reader waits for it.
     pub(super) fn contains(&self, culprit: CulpritId) -> bool {
-        self.tallies.contains(culprit)
+        let reader = |(_, waiting): &(Moment, Waiting)| waiting.reader.as_ref()?.culprit;
+        self.tallies.contains(culprit) || self.waiting.as_ref().and_then(reader) == Some(culprit)
     }
 
     /// The figures since the start, merged sessions included.
@@ -235,6 +263,7 @@ impl Session {
             window,
             figures,
             blame,
+            waiting: None,
             verdict: None,
             what_if: None,
         }
@@ -246,6 +275,7 @@ impl Session {
         let blame = self.tallies.blame.rows(&figures.sums, context.names);
         let counts = (self.lock_waits().lock_waits, self.windows());
         let mut figures = self.figures(figures, blame, counts);
+        figures.waiting = self.waiting_now(context.names);
         if let Some(diagnosis) = &self.diagnosis {
             let around = context.circumstances();
             let findings = diagnosis.total(&around, figures.figures.age);
@@ -265,6 +295,7 @@ impl Session {
         let blame = &self.tallies.interval_blame;
         let blame = blame.rows(&figures.sums, context.names);
         let mut figures = self.figures(figures, blame, counts);
+        figures.waiting = self.waiting_now(context.names);
         if let Some(diagnosis) = &mut self.diagnosis {
             let around = context.circumstances();
             let findings = diagnosis.take_interval(&around, figures.figures.age);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{CgroupUse, Culprit, Health, Moment, Part, ProcessInfo, ThreadUse, Update},
-    stats::CulpritNames,
+    stats::{CulpritNames, WaitingNow},
     verdict::{CpuUse, DEFAULT_MAX_LATENCY},
 };
 
@@ -112,6 +112,11 @@ impl Model {
                 if session.id().is_some() {
                     session.set_window(closures);
                 }
+            }
+            Update::Waiting(id, waiting) => {
+                self.sessions
+                    .session(id, &self.processes)
+                    .set_waiting(now, waiting);
             }
             Update::SessionEnded(id) => self.sessions.end(id),
             Update::Health(health) => self.health.clone_from(health),
@@ -287,6 +292,11 @@ impl Model {
     ) -> impl Iterator<Item = (&Culprit, u64)> {
         let series = session.blame_series(part);
         series.filter_map(|(id, ns)| Some((&**self.names.get(id)?, ns)))
+    }
+
+    /// What waits on a session now; `None` for groups and ended sessions.
+    pub(crate) fn waiting_now(&self, session: &Session) -> Option<WaitingNow> {
+        session.waiting_now(&self.names)
     }
 
     /// The sessions in the metrics, groups last.

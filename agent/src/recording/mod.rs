@@ -36,7 +36,7 @@ pub(crate) use reader::RecordingReader;
 pub(crate) use writer::{RecordingTotals, WriteError};
 
 /// The version of the format; no other one is read.
-const VERSION: u16 = 6;
+const VERSION: u16 = 7;
 
 /// Files of a recording at most: the newest and seven older ones.
 const MAX_SEGMENTS: u32 = 8;

@@ -55,6 +55,8 @@ impl Preamble {
             Update::Message(_)
             | Update::Excluded(..)
             | Update::Tap(..)
+            // Sampled anew a moment later.
+            | Update::Waiting(..)
             | Update::Wait(_)
             | Update::HolderSample(_)
             // Published anew with every interval.

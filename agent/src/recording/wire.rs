@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{
     Capability, CgroupUse, Charge, Culprit, CulpritId, DiscoveryCounts, ExclusionReason, HandOff,
     HolderSample, KubeHealth, LockWaitTotals, MessageAftermath, OwnUse, Part, ProbeCost,
-    ProcessInfo, SessionId, TapCounts, ThreadUse, WindowClosures,
+    ProcessInfo, SessionId, TapCounts, ThreadUse, Waiting, WindowClosures,
 };
 
 /// The number that stands for a session since its [`Record::Session`].
@@ -22,6 +22,7 @@ pub(super) enum Record<'a> {
     Tap(SessionSlot, TapCounts),
     LockWaits(SessionSlot, LockWaitTotals),
     Window(SessionSlot, WindowClosures),
+    Waiting(SessionSlot, Cow<'a, Box<Waiting>>),
     /// The slot is free from now on.
     Ended(SessionSlot),
     Health(HealthRecord<'a>),

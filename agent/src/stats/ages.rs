@@ -23,6 +23,20 @@ pub(crate) struct AgeQuantiles {
     pub max_ns: i64,
 }
 
+impl AgeQuantiles {
+    /// Those of messages that are all of one age.
+    pub(crate) const fn all(age_ns: i64) -> Self {
+        Self {
+            p50_ns: age_ns,
+            p90_ns: age_ns,
+            p99_ns: age_ns,
+            p999_ns: age_ns,
+            min_ns: age_ns,
+            max_ns: age_ns,
+        }
+    }
+}
+
 /// The largest age that the histogram distinguishes: one day. It bounds the memory.
 const MAX_DISTINGUISHED_NS: u64 = 86_400_000_000_000;
 

@@ -7,12 +7,14 @@ mod buckets;
 mod histograms;
 mod sums;
 mod tally;
+mod waiting;
 
 pub(crate) use activity::HolderSamples;
 pub(crate) use ages::AgeQuantiles;
 pub(crate) use blame::{BlameRow, WaitStats};
 pub(crate) use sums::Sums;
 pub(crate) use tally::{Exclusions, Figures};
+pub(crate) use waiting::WaitingNow;
 
 pub(crate) use ages::Ages;
 pub(crate) use blame::{BlameTable, CulpritNames};

@@ -108,7 +108,7 @@ impl Figures {
 
 /// Messages by kind of hand-off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct HandOffs([u64; 4]);
+pub(crate) struct HandOffs([u64; 5]);
 
 impl HandOffs {
     /// Every kind with its count.
@@ -118,6 +118,7 @@ impl HandOffs {
             HandOff::Receive,
             HandOff::Function,
             HandOff::Unobserved,
+            HandOff::Never,
         ]
         .into_iter()
         .map(|kind| (kind, self.0[kind as usize]))

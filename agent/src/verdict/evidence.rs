@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::flow::Flow;
+use super::{flow::Flow, thresholds::DOMINANT_SHARE, waited::WaitedTime};
 use crate::{
     domain::Part,
-    stats::{BlameRow, Figures},
+    stats::{BlameRow, Figures, WaitingNow},
     what_if::{ReaderTime, Scenario, WhatIf},
 };
 
@@ -26,8 +26,12 @@ pub(crate) struct Evidence {
     pub what_if: Option<WhatIf>,
     /// CPU use of its process; `None` when not known.
     pub cpu: Option<CpuUse>,
-    /// Nothing was handed off, and the last message before was old.
-    pub stalled: bool,
+    /// What the reader did while something waited for it.
+    pub waited: WaitedTime,
+    /// The session is stalled: the figures and charges are those of what waits.
+    pub stall: Option<WaitingNow>,
+    /// Nothing was handed off, the last message before was old, and what waits is not known.
+    pub silent_when_behind: bool,
 }
 
 impl Evidence {
@@ -36,6 +40,14 @@ impl Evidence {
         self.blame
             .iter()
             .find(|row| row.part == part && row.is_attributed())
+    }
+
+    /// Whether the causes follow from what the reader does while something waits for it: most of the
+    /// age was not observed, because the agent came later.
+    pub(super) fn judges_by_waited(&self) -> bool {
+        let sums = self.figures.sums_without_skew();
+        let unknown = sums.part(Part::Unknown) as f64;
+        unknown > DOMINANT_SHARE * sums.total() as f64 && self.waited.is_conclusive(self.length)
     }
 
     /// Whether more CPU would make the ages smaller; `None` when not known.

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::{thresholds::MIN_GROWTH, trend::AgeLine};
-use crate::domain::{Message, Part};
+use super::{
+    thresholds::{HEALTHY_NS, MIN_GROWTH},
+    trend::AgeLine,
+};
+use crate::domain::{Message, Moment, Part, Waiting};
 
 /// Rates, backlog and growth of the age of one session.
 ///
@@ -44,6 +47,8 @@ pub(crate) struct FlowTally {
     age_ns: Option<i64>,
     /// Age of the latest message outside of the network, nanoseconds.
     outside_network_ns: i64,
+    /// The age is that of what waits, and nothing is handed off: it grows with the clock.
+    is_stalled: bool,
     /// The first hand-off of all: the origin of the line.
     origin_ns: Option<i64>,
     line: AgeLine,
@@ -58,6 +63,7 @@ impl FlowTally {
             message.sent.utc_ns
         };
         let age = message.split.age_ns();
+        self.is_stalled = false;
         if self.messages == 0 {
             self.sent_first = Some(sent);
         }
@@ -69,6 +75,20 @@ impl FlowTally {
         let origin = *self.origin_ns.get_or_insert(message.handed_off_ns);
         let at = (message.handed_off_ns - origin) as f64 / 1e9;
         self.line.add(at, age as f64 / 1e9);
+    }
+
+    /// Adds what waits as of `now`. It counts until a message is handed off.
+    pub(crate) fn add_waiting(&mut self, now: Moment, waiting: &Waiting) {
+        let age = waiting.age_ns();
+        self.is_stalled = waiting.is_stalled(HEALTHY_NS.cast_unsigned());
+        if self.messages > 0 && !(self.is_stalled && Some(age) > self.age_ns) {
+            return;
+        }
+        self.age_ns = Some(age);
+        self.outside_network_ns = age - waiting.split.matrix().part(Part::Network);
+        let origin = *self.origin_ns.get_or_insert(now.utc_ns);
+        self.line
+            .add((now.utc_ns - origin) as f64 / 1e9, age as f64 / 1e9);
     }
 
     /// The line through the ages.
@@ -91,7 +111,11 @@ impl FlowTally {
         let backlog =
             |rate: f64| (rate * self.outside_network_ns.max(0) as f64 / 1e9).round() as u64;
         let seconds = length.as_secs_f64();
-        let age_slope = line.slope();
+        let age_slope = if self.is_stalled {
+            Some(1.0)
+        } else {
+            line.slope()
+        };
         Flow {
             arrivals_per_s,
             drained_per_s: if seconds > 0.0 {

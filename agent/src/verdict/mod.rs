@@ -18,8 +18,10 @@ mod sentence;
 mod tests;
 mod thresholds;
 mod trend;
+mod waited;
 
 pub use thresholds::HEALTHY_NS;
+pub use waited::WaitedTime;
 
 pub(crate) use cause::Cause;
 pub(crate) use diagnosis::{Verdict, diagnose};

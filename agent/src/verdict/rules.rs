@@ -10,7 +10,7 @@ use crate::domain::Part;
 
 /// The causes, the largest first; at least one.
 pub(super) fn causes(evidence: &Evidence) -> Vec<Cause> {
-    if evidence.stalled {
+    if evidence.silent_when_behind {
         return vec![Cause::Unknown];
     }
     let figures = &evidence.figures;
@@ -42,7 +42,14 @@ pub(super) fn causes(evidence: &Evidence) -> Vec<Cause> {
 fn weights(evidence: &Evidence) -> [(Cause, f64); 8] {
     let figures = &evidence.figures;
     let sums = figures.sums_without_skew();
-    let of = |part| sums.part(part) as f64;
+    let by_waited = evidence.judges_by_waited();
+    let of = |part| {
+        if by_waited {
+            evidence.waited.part(part) as f64
+        } else {
+            sums.part(part) as f64
+        }
+    };
     let stamps = figures.messages as f64 * figures.coarse_ns as f64;
     let work = if is_growing(evidence) {
         Cause::Overloaded

@@ -8,16 +8,78 @@ use super::{
 };
 use crate::{
     domain::{
-        Culprit, Part, RunnerRelation,
-        units::{HumanDuration, HumanPercent, counted, human_name, sanitize},
+        Culprit, Part, RunnerRelation, Waiting,
+        units::{HumanBytes, HumanDuration, HumanPercent, counted, human_name, sanitize},
     },
-    stats::{BlameRow, WaitStats},
+    stats::{BlameRow, WaitStats, WaitingNow},
 };
 
 /// One sentence per cause.
 pub(super) fn sentence(causes: &[Cause], evidence: &Evidence) -> String {
     let each: Vec<_> = causes.iter().map(|&cause| one(cause, evidence)).collect();
-    each.join(" Also ")
+    let causes = each.join(" Also ");
+    match &evidence.stall {
+        Some(stall) => stalled(stall) + &causes + &deadlock(stall),
+        None => causes + &unobserved(evidence),
+    }
+}
+
+/// That most of the age was not observed, and what the causes follow from instead.
+fn unobserved(e: &Evidence) -> String {
+    if !e.judges_by_waited() {
+        return String::new();
+    }
+    let part = Part::ALL
+        .into_iter()
+        .max_by_key(|&part| e.waited.part(part))
+        .unwrap_or(Part::Unknown);
+    format!(
+        " {} of the age was before the agent came; while messages waited the ingest thread was in \
+         {} for {} of the time.",
+        share_of_age(e, Part::Unknown),
+        human_name(part.name()),
+        e.waited.share(part)
+    )
+}
+
+/// What waits, before the cause is said.
+fn stalled(stall: &WaitingNow) -> String {
+    let Waiting {
+        in_hand, queued, ..
+    } = &stall.waiting;
+    let mut what = Vec::new();
+    if in_hand.messages > 0 {
+        what.push(format!("{} in hand", counted(in_hand.messages, "message")));
+    }
+    match queued.messages {
+        Some(messages) if messages > 0 => what.push(format!("about {messages} queued")),
+        None if queued.bytes > 0 => what.push(format!("{} queued", HumanBytes(queued.bytes))),
+        _ => {}
+    }
+    format!(
+        "nothing was handed off for {} with {}: ",
+        HumanDuration(stall.waiting.without_hand_off_ns().into()),
+        what.join(" and ")
+    )
+}
+
+/// A cycle of lock owners in words; empty when there is none.
+fn deadlock(stall: &WaitingNow) -> String {
+    let reader = stall.waiting.reader.as_ref();
+    let Some(threads) = reader
+        .map(|reader| &reader.deadlock)
+        .filter(|threads| !threads.is_empty())
+    else {
+        return String::new();
+    };
+    let names: Vec<_> = threads
+        .iter()
+        .map(|thread| sanitize(&thread.to_string()))
+        .collect();
+    format!(
+        " It is a deadlock: {} waits for a lock of the ingest thread and will never release its own.",
+        names.join(", which waits for a lock of ")
+    )
 }
 
 fn one(cause: Cause, e: &Evidence) -> String {
@@ -243,7 +305,7 @@ fn overloaded(e: &Evidence) -> String {
 }
 
 fn unknown(e: &Evidence) -> String {
-    if e.stalled {
+    if e.silent_when_behind {
         return "nothing was handed off after messages that were old: the ingest thread is stuck, \
                 or the venue has gone silent."
             .to_owned();

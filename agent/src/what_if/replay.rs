@@ -58,7 +58,7 @@ impl MonotonicMoments {
 impl WhatIfReplay {
     /// Adds the next message in the order read.
     pub(crate) fn message(&mut self, message: &Message) {
-        if message.hand_off == HandOff::Unobserved {
+        if matches!(message.hand_off, HandOff::Unobserved | HandOff::Never) {
             // What the reader did for it is not known.
             return;
         }

@@ -1,6 +1,6 @@
 //! The agent's account of itself, published once an interval.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use agent_common::ProbeCounter;
 
@@ -20,6 +20,8 @@ const HOLDER_FUNCTIONS: &str = "functions of holders";
 pub(super) struct HealthReport {
     health: Health,
     malformed_records: u64,
+    /// Sockets that could not be sampled.
+    samples_failed: u64,
     ring_high_water_bytes: u64,
 }
 
@@ -28,6 +30,7 @@ impl HealthReport {
         let mut report = Self {
             health: Health::default(),
             malformed_records: 0,
+            samples_failed: 0,
             ring_high_water_bytes: 0,
         };
         report.health.capabilities = capabilities;
@@ -37,6 +40,14 @@ impl HealthReport {
     /// Counts a record that cannot be decoded.
     pub(super) const fn count_malformed(&mut self) {
         self.malformed_records += 1;
+    }
+
+    /// Counts a sample of what waits that the kernel refused, and warns of the first.
+    pub(super) fn sample_failed(&mut self, error: &io::Error) {
+        if self.samples_failed == 0 {
+            log::warn!("what waits is not shown until it is handed off: {error}");
+        }
+        self.samples_failed += 1;
     }
 
     /// So many bytes waited in the ring buffer.
@@ -149,8 +160,10 @@ impl Collector {
 
     fn read_agent_counters(&mut self) {
         let malformed = self.health.malformed_records;
+        let samples_failed = self.health.samples_failed;
         let health = &mut self.health.health;
         health.set_lost("malformed_record", malformed);
+        health.set_lost("socket_sample", samples_failed);
         health.set_lost("socket_unregistered", self.sockets.unregistered_records());
         health.set_anomaly("hand_off_unmatched", self.sockets.unmatched_hand_offs());
         health.set_anomaly("clock_steps", self.clock.steps());

@@ -14,8 +14,8 @@ use crate::{
 pub(super) struct Intake<'a, 'p> {
     pub(super) processes: &'a mut FollowedProcesses,
     pub(super) samplers: &'a mut Samplers,
-    pub(super) attribution: &'a Attribution,
-    pub(super) host: &'a Host,
+    pub(super) attribution: &'a mut Attribution,
+    pub(super) host: &'a mut Host,
     /// The instant of publication.
     pub(super) now: Moment,
     pub(super) publication: &'a mut Publication<'p, Recorder>,
@@ -26,8 +26,11 @@ impl Intake<'_, '_> {
     pub(super) fn publish(&mut self, update: Update) {
         if self.processes.admits(&update, self.host) {
             self.samplers.forget_ended(&update);
-            let charged = self.attribution.with_charges(update);
-            self.publication.publish(self.now, charged);
+            let (now, publication) = (self.now, &mut *self.publication);
+            self.attribution
+                .attribute(update, self.host, &mut |update| {
+                    publication.publish(now, update);
+                });
         }
     }
 }

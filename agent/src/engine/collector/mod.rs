@@ -214,8 +214,8 @@ impl Collector {
         let mut intake = Intake {
             processes: &mut self.processes,
             samplers: &mut self.samplers,
-            attribution: &self.attribution,
-            host: &self.host,
+            attribution: &mut self.attribution,
+            host: &mut self.host,
             now,
             publication: &mut publication,
         };

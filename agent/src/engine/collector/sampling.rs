@@ -9,7 +9,7 @@ use super::{
     },
     Collector,
 };
-use crate::{domain::Update, pipeline::Sink as _};
+use crate::{domain::Update, outputs::OutputError, pipeline::Sink as _};
 
 /// The samplers of a run.
 #[derive(Debug)]
@@ -79,6 +79,20 @@ impl Collector {
                 self.sockets.reader_sampled(snapshot);
             }
         }
+    }
+
+    /// Samples what waits on every socket that carries a session, and takes the samples in.
+    pub(in crate::engine) fn sample_sockets(&mut self) -> Result<(), OutputError> {
+        let addresses: Vec<u64> = self.sockets.sample_addresses().collect();
+        if addresses.is_empty() {
+            return Ok(());
+        }
+        for sk in addresses {
+            if let Err(error) = self.probes.sample_socket(sk) {
+                self.health.sample_failed(&error);
+            }
+        }
+        self.drain()
     }
 
     /// Finds readers in lock waits that the probes have not reported yet.

@@ -29,7 +29,7 @@ pub(super) fn read(pid: u32, address: u64, into: &mut [u8]) -> io::Result<()> {
 }
 
 /// Reads an array.
-pub(super) fn bytes<const N: usize>(pid: u32, address: u64) -> io::Result<[u8; N]> {
+pub(in crate::host) fn bytes<const N: usize>(pid: u32, address: u64) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     read(pid, address, &mut bytes)?;
     Ok(bytes)

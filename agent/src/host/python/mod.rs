@@ -6,7 +6,7 @@ mod error;
 mod function;
 mod layout;
 mod mapped_files;
-mod memory;
+pub(super) mod memory;
 mod process;
 mod runtime;
 mod runtimes;

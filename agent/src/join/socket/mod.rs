@@ -5,6 +5,7 @@ mod identity;
 mod moments;
 mod pending_batches;
 mod tapped_headers;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use agent_common::{
 
 use self::{
     identity::Identity, moments::Moments, pending_batches::PendingBatches,
-    tapped_headers::TappedHeaders,
+    tapped_headers::TappedHeaders, waiting::SampleContext,
 };
 use super::{
     pending_batch::PendingBatch,
@@ -42,6 +43,7 @@ pub(super) struct Socket {
     headers: TappedHeaders,
     moments: Moments,
     batches: PendingBatches,
+    samples: SampleContext,
     /// The probes' count of lost records about this socket, as of the last record.
     lost_records: u32,
     /// A receive call may have been lost since the last one.
@@ -63,6 +65,7 @@ impl Socket {
             headers: TappedHeaders::new(),
             moments: Moments::new(opened),
             batches: PendingBatches::default(),
+            samples: SampleContext::new(opened.sk, opened.at_ns),
             lost_records: opened.head.lost,
             receive_lost: false,
         })
@@ -183,6 +186,7 @@ impl Socket {
         emit: &mut dyn FnMut(Update),
     ) {
         let session = self.identity.session_of(&header);
+        self.samples.message(header.end - header.start);
         let moments = &mut self.moments;
         let arrived = moments.arrivals.of(header.end);
         let utc_offset_at = |at_ns| clock.offset_at(at_ns);
@@ -230,8 +234,12 @@ impl Socket {
 
     fn close_batch(&mut self, end: &Snapshot, how: HandOff, emit: &mut dyn FnMut(Update)) {
         if let Some(session) = self.identity.session() {
-            self.batches
+            let handed_off = self
+                .batches
                 .hand_off(end, how, self.hand_off_function, session, emit);
+            if handed_off {
+                self.samples.last_hand_off_ns = Some(end.at_ns);
+            }
         }
     }
 
@@ -254,21 +262,29 @@ impl Socket {
         self.batches.get_mut(tid)
     }
 
-    /// The thread has ended: its pending messages are never handed off.
-    pub(super) fn thread_ended(&mut self, tid: u32, at_ns: u64, emit: &mut dyn FnMut(Update)) {
-        let end = Snapshot {
-            at_ns,
-            tid,
-            ..Snapshot::default()
-        };
-        self.close_batch(&end, HandOff::Unobserved, emit);
-        self.batches.remove(tid);
+    /// The thread has ended, with these counters: its pending messages are never handed off.
+    pub(super) fn thread_ended(&mut self, tid: u32, last: &Snapshot, emit: &mut dyn FnMut(Update)) {
+        self.end_batch(tid, last, HandOff::Never, emit);
     }
 
-    /// The socket was closed.
-    pub(super) fn closed(&mut self, at_ns: u64, emit: &mut dyn FnMut(Update)) {
+    /// The socket was closed at the instant of `reader`, the counters of who read it last: what was
+    /// received and not handed off never is.
+    pub(super) fn closed(&mut self, reader: &Snapshot, emit: &mut dyn FnMut(Update)) {
+        self.end(reader, HandOff::Never, emit);
+    }
+
+    /// The socket was closed, or the run ended, and that was not observed, at `at_ns` at the latest.
+    pub(super) fn close_unobserved(&mut self, at_ns: u64, emit: &mut dyn FnMut(Update)) {
+        let unknown_reader = Snapshot {
+            at_ns,
+            ..Snapshot::default()
+        };
+        self.end(&unknown_reader, HandOff::Unobserved, emit);
+    }
+
+    fn end(&mut self, last: &Snapshot, how: HandOff, emit: &mut dyn FnMut(Update)) {
         for tid in self.batches.threads() {
-            self.thread_ended(tid, at_ns, emit);
+            self.end_batch(tid, last, how, emit);
         }
         self.emit_counts(emit);
         if let Some(session) = self.identity.take_session() {
@@ -276,6 +292,27 @@ impl Socket {
             emit(Update::Window(Arc::clone(&session), facts));
             emit(Update::SessionEnded(session));
         }
+    }
+
+    /// Ends the batch of a thread at the instant of `last`, the last counters of some thread.
+    fn end_batch(&mut self, tid: u32, last: &Snapshot, how: HandOff, emit: &mut dyn FnMut(Update)) {
+        // Of another thread it is not known what it did.
+        let end = Snapshot {
+            tid,
+            at_ns: last.at_ns,
+            ..if last.tid == tid {
+                *last
+            } else {
+                Snapshot::default()
+            }
+        };
+        let how = if last.tid == tid {
+            how
+        } else {
+            HandOff::Unobserved
+        };
+        self.close_batch(&end, how, emit);
+        self.batches.remove(tid);
     }
 
     fn emit_counts(&mut self, emit: &mut dyn FnMut(Update)) {
@@ -306,6 +343,11 @@ impl Socket {
     /// The session and the thread that received last.
     pub(super) fn reader(&self) -> Option<(&Arc<SessionId>, u32)> {
         (self.reader != 0).then_some((self.identity.session()?, self.reader))
+    }
+
+    /// The address by which the probes sample it; `None` before its first message.
+    pub(super) fn sample_address(&self) -> Option<u64> {
+        self.identity.session().map(|_| self.samples.sk)
     }
 
     /// The session, and how often and for how long its window was closed.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use agent_common::Snapshot;
 
 use crate::{
-    domain::{ExclusionReason, HandOff, SessionId, Update},
-    join::pending_batch::PendingBatch,
+    domain::{ExclusionReason, HandOff, InHand, SessionId, Update},
+    join::{pending_batch::PendingBatch, pending_message::PendingMessage},
 };
 
 /// Threads of one socket with pending messages; no sane program has more.
@@ -47,7 +47,7 @@ impl PendingBatches {
     }
 
     /// The thread of `end` is through with its batch. `by_function` says whether the hand-off
-    /// function is attached.
+    /// function is attached. Returns whether there was anything to hand off.
     pub(super) fn hand_off(
         &mut self,
         end: &Snapshot,
@@ -55,10 +55,11 @@ impl PendingBatches {
         by_function: bool,
         session: &Arc<SessionId>,
         emit: &mut dyn FnMut(Update),
-    ) {
+    ) -> bool {
         let Some(batch) = self.get_mut(end.tid) else {
-            return;
+            return false;
         };
+        let any = !batch.is_empty();
         let unmatched = batch.handed_off(end, how, by_function, session, |message| {
             emit(match message {
                 Ok(message) => Update::Message(Box::new(message)),
@@ -66,6 +67,29 @@ impl PendingBatches {
             });
         });
         self.unmatched_hand_offs += unmatched;
+        any
+    }
+
+    /// How much was received and not handed off, resends and messages without an age included.
+    pub(super) fn in_hand(&self, by_function: bool) -> InHand {
+        let mut in_hand = InHand::default();
+        for (_, batch) in &self.batches {
+            in_hand.messages += batch.skipped();
+        }
+        for message in self.in_hand_messages(by_function) {
+            in_hand.messages += 1;
+            in_hand.bytes += message.bytes();
+        }
+        in_hand
+    }
+
+    /// The messages that were received and not handed off.
+    pub(super) fn in_hand_messages(
+        &self,
+        by_function: bool,
+    ) -> impl Iterator<Item = &PendingMessage> {
+        let batches = self.batches.iter();
+        batches.flat_map(move |(_, batch)| batch.in_hand(by_function))
     }
 
     /// Drops the batch of a thread that has ended.

@@ -1,6 +1,6 @@
 //! Where something was lost or not observed, that time is unknown, and no other.
 
-use agent_common::{BytesReceived, RecordHead, ThreadExited, ThreadState, receive_flags};
+use agent_common::{BytesReceived, RecordHead, Snapshot, ThreadExited, ThreadState, receive_flags};
 
 use super::script::{SOCKET, Script, TID, one};
 use crate::{
@@ -64,7 +64,27 @@ fn a_thread_that_ends_with_pending_messages() {
     script.pass(ThreadState::OnCpu, 50);
     script.handle(&Event::ThreadExited(ThreadExited {
         head: RecordHead::default(),
-        at_ns: script.at,
+        last: script.now(),
+        tid: TID,
+        tgid: 60,
+    }));
+    assert_eq!(script.messages[0].hand_off, HandOff::Never);
+    assert_eq!(script.cell(0, Stage::InApp, Part::OnCpu), 50);
+}
+
+#[test]
+fn a_thread_whose_last_counters_are_not_known() {
+    let mut script = Script::new();
+    script.send(1, "");
+    script.arrive(usize::MAX / 2);
+    script.read(65_536);
+    script.pass(ThreadState::OnCpu, 50);
+    script.handle(&Event::ThreadExited(ThreadExited {
+        head: RecordHead::default(),
+        last: Snapshot {
+            at_ns: script.at,
+            ..Snapshot::default()
+        },
         tid: TID,
         tgid: 60,
     }));

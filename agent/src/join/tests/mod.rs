@@ -6,3 +6,4 @@ mod losses;
 mod properties;
 mod script;
 mod stages;
+mod waiting;

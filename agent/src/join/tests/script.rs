@@ -7,7 +7,7 @@ use agent_common::{
 
 use crate::{
     clock::{TimeSource, UtcClock},
-    domain::{ExclusionReason, Message, Part, Stage, Update},
+    domain::{ExclusionReason, Message, Part, Stage, Update, Waiting},
     events::{Event, Slices},
     join::{SocketFilter, SocketTable},
 };
@@ -53,6 +53,7 @@ pub(super) struct Script {
     pub(super) excluded: Vec<ExclusionReason>,
     pub(super) incomplete: u64,
     pub(super) ended: usize,
+    pub(super) waiting: Vec<Waiting>,
 }
 
 impl Script {
@@ -86,6 +87,7 @@ impl Script {
             excluded: Vec::new(),
             incomplete: 0,
             ended: 0,
+            waiting: Vec::new(),
         };
         script.open();
         script
@@ -116,6 +118,11 @@ impl Script {
         std::mem::swap(&mut self.read, &mut self.other.3);
     }
 
+    /// The sequence number of a position in the stream.
+    pub(super) const fn sequence(position: usize) -> u32 {
+        FIRST.wrapping_add(position as u32)
+    }
+
     pub(super) fn head(&self) -> RecordHead {
         RecordHead {
             kind: 0,
@@ -126,12 +133,13 @@ impl Script {
 
     pub(super) fn handle(&mut self, event: &Event<'_>) {
         let (messages, excluded, ended) = (&mut self.messages, &mut self.excluded, &mut self.ended);
-        let incomplete = &mut self.incomplete;
+        let (incomplete, waiting) = (&mut self.incomplete, &mut self.waiting);
         self.sockets
             .handle(event, &self.clock, &mut |update| match update {
                 Update::Message(message) => messages.push(*message),
                 Update::Excluded(_, why) => excluded.push(why),
                 Update::SessionEnded(_) => *ended += 1,
+                Update::Waiting(_, now) => waiting.push(*now),
                 Update::Tap(_, delta) => *incomplete += delta.incomplete_headers,
                 _ => {}
             });

@@ -200,7 +200,7 @@ fn a_closed_socket_ends_its_session_once() {
     one(&mut script);
     let closed = SocketClosed {
         head: script.head(),
-        at_ns: script.at,
+        reader: script.now(),
         reason: CloseReason::Destroyed as u32,
         reserved: 0,
     };

@@ -178,6 +178,12 @@ impl ReceiveWindow {
         self.closed_now.is_some()
     }
 
+    /// Since when the window is closed, `CLOCK_MONOTONIC` ns; `None` while it is open, as of the
+    /// last event.
+    pub(super) fn closed_since_ns(&self) -> Option<u64> {
+        self.closed_now.map(|now| now.from.at_ns)
+    }
+
     fn end_stretch(&mut self, from: Snapshot, to: Snapshot) {
         self.last_sample = None;
         if let Some(dropped_until_ns) = self.closed.add(from, to) {

@@ -9,6 +9,7 @@ mod line;
 mod session;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub(super) use line::JsonLine;
 

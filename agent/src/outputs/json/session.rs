@@ -62,6 +62,7 @@ impl JsonLine {
         self.int("resends", f.resends);
         self.spread("resend_age", f.resend_age.as_ref());
         self.counts("excluded", f.excluded.iter().map(|(k, n)| (k.name(), n)));
+        self.waiting(s.waiting.as_ref());
         self.counts(
             "tap",
             [

@@ -7,9 +7,9 @@ use super::{
     points::{HistogramPoint, LabeledExemplar},
 };
 use crate::{
-    domain::{LockWaitTotals, Part, ProcessInfo, Stage, TapCounts, WindowClosures},
+    domain::{LockWaitTotals, Part, ProcessInfo, Stage, TapCounts, Waiting, WindowClosures},
     model::{Model, Session},
-    stats::{DurationCounts, Exclusions, Histograms, MessageExemplars, Sums},
+    stats::{DurationCounts, Exclusions, Histograms, MessageExemplars, Sums, WaitingNow},
     verdict::Verdict,
     what_if::WhatIf,
 };
@@ -71,6 +71,26 @@ pub(super) struct LatestConnection {
     pub(super) verdict: Option<Verdict>,
     /// The what-if for the latest interval.
     pub(super) what_if: Option<WhatIf>,
+    /// What waits now; `None` once it has ended.
+    waiting: Option<WaitingNow>,
+}
+
+impl LatestConnection {
+    /// What waits now; `None` once the session has ended, and for groups.
+    pub(super) fn waiting(&self) -> Option<&Waiting> {
+        self.waiting.as_ref().map(|now| &now.waiting)
+    }
+
+    /// Whether it is stalled.
+    pub(super) fn is_stalled(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|now| now.stalled)
+    }
+
+    /// When a message was handed off last, nanoseconds since 1970 UTC.
+    pub(super) fn last_hand_off_utc_ns(&self) -> Option<i64> {
+        let now = self.waiting.as_ref()?;
+        now.waiting.last_hand_off_ns.map(|at_ns| now.utc_ns(at_ns))
+    }
 }
 
 /// The parts that culprits are charged with.
@@ -101,6 +121,7 @@ impl SessionGroup {
                 skew_ns: total.skew.latest_ns,
                 verdict: session.verdict().cloned(),
                 what_if: session.what_if().cloned(),
+                waiting: model.waiting_now(session),
             };
         }
     }

@@ -128,6 +128,7 @@ impl<W: Write> Trace<W> {
             | Update::ProcessEnded(_)
             | Update::CulpritRetired(_)
             | Update::Window(..)
+            | Update::Waiting(..)
             | Update::IntervalEnded => Ok(()),
         }
     }

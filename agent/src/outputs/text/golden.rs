@@ -1,10 +1,13 @@
 //! Golden files of the lines for people: `snapshots/`.
 
+use std::sync::Arc;
+
 use super::{TextStyle, interval_lines, summary};
 use crate::{
     domain::{
-        DiscoveryCounts, ExclusionReason, HandOff, Message, Part, Stage, Update, WindowClosures,
-        fixtures::{message, session},
+        CallObject, Culprit, CulpritId, DiscoveryCounts, ExclusionReason, HandOff, Lock, Message,
+        OwnerEvidence, Part, Stage, ThreadName, Update, WindowClosures,
+        fixtures::{message, session, waiting},
     },
     model::Model,
     outputs::fixtures::{
@@ -106,6 +109,78 @@ fn interval_with_a_venue_clock_ahead_and_late_acks() {
         let mut late = message(&session(1), 1, &[(Stage::InFlight, Part::Network, 40 * MS)]);
         late.ack_pending_ns = 32_000_000;
         model.observe(&late);
+    }));
+}
+
+/// The lines of a second in which the session waits for `culprit` and hands nothing off.
+fn stalled_second(state: Part, culprit: Culprit, owner: OwnerEvidence) -> String {
+    let mut model = Model::at_zero();
+    let id = CulpritId(1);
+    model.apply(at(10), &Update::Culprit(id, Arc::new(culprit)));
+    let mut now = waiting(10_000_000_000, 9_300_000_000, state);
+    if let Some(reader) = &mut now.reader {
+        reader.culprit = Some(id);
+        reader.owner = owner;
+        if owner == OwnerEvidence::Lock {
+            reader.deadlock = vec![thread(415, "orders"), thread(416, "risk")];
+        }
+    }
+    model.apply(at(10), &Update::Waiting(session(0), Box::new(now)));
+    let interval = model.take_interval(at(10));
+    interval_lines(&interval, TextStyle::Plain)
+}
+
+fn thread(tid: u32, comm: &str) -> ThreadName {
+    ThreadName {
+        tid,
+        pid: 411,
+        comm: comm.to_owned(),
+    }
+}
+
+#[test]
+fn interval_of_a_stalled_session() {
+    let culprit = Culprit::Call {
+        name: "recvfrom".to_owned(),
+        object: CallObject::Socket {
+            peer: "10.0.0.7:5432".to_owned(),
+        },
+    };
+    insta::assert_snapshot!(stalled_second(Part::Blocked, culprit, OwnerEvidence::None));
+}
+
+#[test]
+fn interval_of_a_session_behind_a_lock_that_was_released_last_by_somebody() {
+    let culprit = Culprit::Holder {
+        lock: Lock::Gil,
+        thread: thread(413, "processor"),
+    };
+    insta::assert_snapshot!(stalled_second(
+        Part::LockWait,
+        culprit,
+        OwnerEvidence::LastRelease
+    ));
+}
+
+#[test]
+fn interval_of_a_deadlock() {
+    let culprit = Culprit::Holder {
+        lock: Lock::Futex {
+            address: 0x7f00_1000,
+        },
+        thread: thread(415, "orders"),
+    };
+    insta::assert_snapshot!(stalled_second(Part::LockWait, culprit, OwnerEvidence::Lock));
+}
+
+#[test]
+fn interval_of_a_session_that_is_behind_and_hands_off() {
+    insta::assert_snapshot!(first_second(|model| {
+        let cells = [(Stage::Queued, Part::OnCpu, 1_200 * MS)];
+        steady_second(model, &session(0), 20, &cells);
+        let mut now = waiting(1_000_000_000, 900_000_000, Part::OnCpu);
+        now.last_hand_off_ns = Some(990_000_000);
+        model.apply(at(1), &Update::Waiting(session(0), Box::new(now)));
     }));
 }
 

@@ -7,6 +7,7 @@ use super::{
     label::session_label,
     style::TextStyle,
     verdict::{cause_names, time_to_max_latency},
+    waiting::{deadlock, is_shown, waiting_detail, waiting_head},
 };
 use crate::{
     domain::{
@@ -14,6 +15,7 @@ use crate::{
         units::{HumanBytes, HumanDuration, HumanPercent, HumanRate, counted, human_name},
     },
     model::{Interval, SessionFigures},
+    stats::WaitingNow,
 };
 
 /// Up to this many sessions without messages are listed one by one; more are only counted.
@@ -21,8 +23,10 @@ const MAX_IDLE_LISTED: usize = 4;
 
 /// The lines of one interval, each ended by a newline; empty without a session and a loss.
 pub(crate) fn interval_lines(interval: &Interval, style: TextStyle) -> String {
-    let (idle, busy): (Vec<_>, Vec<_>) =
-        interval.sessions.iter().partition(|s| s.figures.is_empty());
+    let (idle, busy): (Vec<_>, Vec<_>) = interval
+        .sessions
+        .iter()
+        .partition(|s| s.figures.is_empty() && !s.waiting.as_ref().is_some_and(is_shown));
     let listed = if idle.len() <= MAX_IDLE_LISTED {
         interval.sessions.iter().collect()
     } else {
@@ -64,6 +68,17 @@ fn session_line(
 ) {
     let f = &s.figures;
     let name = format!("{:width$}", session_label(s));
+    let waiting = s.waiting.as_ref().filter(|now| is_shown(now));
+    if let Some(stall) = s.stall().filter(|_| f.messages == 0) {
+        let _ = writeln!(
+            text,
+            "{}  {}",
+            style.bold(&name),
+            waiting_head(stall, style)
+        );
+        waiting_line(text, s, stall, "");
+        return;
+    }
     let rate = HumanRate {
         events: f.messages,
         seconds: interval.length.as_secs_f64(),
@@ -99,7 +114,28 @@ fn session_line(
         let _ = write!(text, " {}", style.warn(&format!("[{note}]")));
     }
     text.push('\n');
+    if let Some(now) = waiting {
+        let _ = writeln!(text, "    {}", waiting_head(now, style));
+        waiting_line(text, s, now, "  ");
+    }
     verdict_line(text, s, style);
+}
+
+/// What the reader does while something waits, and how long that may go on.
+fn waiting_line(text: &mut String, s: &SessionFigures, now: &WaitingNow, more_indent: &str) {
+    let _ = write!(
+        text,
+        "{}",
+        waiting_detail(now, &format!("    {more_indent}"))
+    );
+    if let Some(deadlock) = deadlock(now) {
+        let _ = write!(text, "\n    {more_indent}{deadlock}");
+    }
+    let flow = s.verdict.as_ref().filter(|_| now.stalled).map(|v| &v.flow);
+    if let Some(left) = flow.and_then(|flow| flow.until_max_latency) {
+        let _ = write!(text, "\n    {more_indent}{}", time_to_max_latency(left));
+    }
+    text.push('\n');
 }
 
 /// The verdict, unless the session is healthy.

@@ -69,6 +69,9 @@ impl Decoder {
             Record::Window(slot, facts) => {
                 Decoded::Update(Update::Window(self.session(slot)?, facts))
             }
+            Record::Waiting(slot, waiting) => {
+                Decoded::Update(Update::Waiting(self.session(slot)?, waiting.into_owned()))
+            }
             Record::Ended(slot) => {
                 let (session, _) = self.sessions.get_mut(slot as usize)?.take()?;
                 Decoded::Update(Update::SessionEnded(session))
@@ -207,16 +210,11 @@ fn cells() -> impl Iterator<Item = (Stage, Part)> {
 /// The split of these cells; `None` when they do not balance, or when a sum of them would
 /// overflow.
 fn split(cells_ns: &[i64; CELLS]) -> Option<Split> {
-    let size: u128 = cells_ns
-        .iter()
-        .map(|ns| u128::from(ns.unsigned_abs()))
-        .sum();
-    i64::try_from(size).ok()?;
     let mut matrix = Matrix::default();
     for ((stage, part), &ns) in cells().zip(cells_ns) {
         matrix.add(stage, part, ns);
     }
-    Split::new(matrix.total(), matrix).ok()
+    matrix.try_into().ok()
 }
 
 fn health(record: HealthRecord<'_>) -> Option<Update> {

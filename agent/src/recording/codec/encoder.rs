@@ -98,6 +98,10 @@ impl Encoder {
                 let slot = self.slot(session)?;
                 self.put(&Record::Window(slot, *facts))
             }
+            Update::Waiting(session, waiting) => {
+                let slot = self.slot(session)?;
+                self.put(&Record::Waiting(slot, Cow::Borrowed(waiting)))
+            }
             Update::SessionEnded(session) => {
                 let slot = self.slot(session)?;
                 self.slots.remove(session);

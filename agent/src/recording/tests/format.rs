@@ -10,7 +10,8 @@ use crate::domain::{
     CallObject, CgroupLevel, CgroupUse, Container, Culprit, CulpritId, DiscoveryCounts,
     ExclusionReason, Function, Health, HolderSample, KubeHealth, LockWaitTotals, OwnUse, Part, Pod,
     ProcessInfo, RunnerRelation, TapCounts, ThreadActivity, ThreadName, ThreadUse, Update, Wait,
-    WindowClosures, fixtures::session,
+    WindowClosures,
+    fixtures::{session, waiting},
 };
 
 /// Fails when a recorded type of the domain changes: raise [`VERSION`] then, and
@@ -34,6 +35,7 @@ fn the_format_is_the_one_of_its_version() {
         Update::Tap(session(0), TapCounts::default()),
         Update::LockWaits(session(0), LockWaitTotals::default()),
         Update::Window(session(0), WindowClosures::default()),
+        Update::Waiting(session(0), Box::new(waiting(10, 5, Part::LockWait))),
         Update::SessionEnded(session(0)),
         Update::Health(Box::new(health)),
         Update::Culprit(
@@ -101,7 +103,7 @@ fn the_format_is_the_one_of_its_version() {
     let sum = crc32fast::hash(encoder.bytes());
     assert_eq!(
         (VERSION, sum),
-        (6, 2_906_458_546),
+        (7, 3_174_995_223),
         "{:02x?}",
         encoder.bytes()
     );

@@ -31,6 +31,18 @@ pub(crate) struct BlameRow {
 }
 
 impl BlameRow {
+    /// The charge of a wait that goes on.
+    pub(crate) fn in_progress(part: Part, culprit: Arc<Culprit>, ns: i64) -> Self {
+        Self {
+            part,
+            culprit: Some(culprit),
+            ns: i128::from(ns),
+            held_back_ns: 0,
+            waits: WaitStats::default(),
+            samples: HolderSamples::default(),
+        }
+    }
+
     /// Whether it names a culprit: not the row of all others, nor that of an unobserved releaser.
     #[must_use]
     pub(crate) fn is_attributed(&self) -> bool {

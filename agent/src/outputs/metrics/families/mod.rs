@@ -6,14 +6,16 @@ mod cpu;
 mod family;
 mod interval;
 mod stream;
+mod waiting;
 
 pub(super) use family::{Family, Source};
 
 /// All families in the order in which they are written. The metrics of the series come last, as
 /// they count those before them.
-pub(super) static FAMILIES: [&[Family]; 6] = [
+pub(super) static FAMILIES: [&[Family]; 7] = [
     &ages::FAMILIES,
     &stream::FAMILIES,
+    &waiting::FAMILIES,
     &interval::FAMILIES,
     &cpu::FAMILIES,
     &agent::FAMILIES,

@@ -7,7 +7,7 @@ use crate::{
     domain::{
         CgroupLevel, CgroupUse, Container, DiscoveryCounts, ExclusionReason, KubeHealth, OwnUse,
         Part, Pod, ProcessInfo, SessionId, Stage, Update,
-        fixtures::{message, session},
+        fixtures::{message, session, waiting},
     },
     model::Model,
     outputs::fixtures::{observed, switch_cost},
@@ -72,6 +72,8 @@ pub(in crate::outputs) fn busy_model() -> Model {
         m.sent.utc_ns += 1_000_000 * seq as i64;
         model.observe(&m);
     }
+    let now = waiting(SECOND, SECOND / 2, Part::Blocked);
+    model.apply(at(1), &Update::Waiting(Arc::clone(&id), Box::new(now)));
     let mut resend = message(&id, 1, &[(Stage::InFlight, Part::Network, 60_000_000_000)]);
     resend.poss_dup = true;
     model.observe(&resend);
