@@ -6,14 +6,14 @@ use clap::Args;
 #[cfg(feature = "fault-injection")]
 use tag52::engine::PanicIn;
 use tag52::{
-    engine::{Config, Display, RecordingConfig},
+    engine::{Config, Display, EndEvent, RecordingConfig},
     outputs::OutputFormat,
 };
 
 #[cfg(feature = "fault-injection")]
 use super::values::panic_in;
 use super::{
-    values::{Json, format, size},
+    values::{ExitEvent, Json, format, size},
     watch::Watch,
 };
 
@@ -29,6 +29,9 @@ pub(crate) struct RunCommand {
     /// Print no lines per interval, only the summary: for runs that serve metrics.
     #[arg(long, conflicts_with = "json")]
     pub(crate) quiet: bool,
+    /// End as soon as this happens, with exit code 3.
+    #[arg(long, value_name = "EVENT")]
+    pub(crate) exit_on: Option<ExitEvent>,
     /// Log diagnostic lines of the probes. They never contain message content.
     #[arg(long)]
     pub(crate) probe_log: bool,
@@ -76,7 +79,17 @@ impl RunCommand {
     /// The configuration of this run.
     pub(crate) fn config(self) -> Config {
         let display = Display::Lines(self.format());
-        self.watch.config(display, None, self.probe_log)
+        let ends_on = self.ends_on();
+        let mut config = self.watch.config(display, None, self.probe_log);
+        config.ends_on = ends_on;
+        config
+    }
+
+    const fn ends_on(&self) -> EndEvent {
+        match self.exit_on {
+            None => EndEvent::LastProcess,
+            Some(ExitEvent::Stalled) => EndEvent::Stall,
+        }
     }
 
     const fn format(&self) -> OutputFormat {
@@ -119,6 +132,9 @@ impl RecordCommand {
             max_size_bytes: self.max_size,
         };
         let probe_log = self.run.probe_log;
-        self.run.watch.config(display, Some(recording), probe_log)
+        let ends_on = self.run.ends_on();
+        let mut config = self.run.watch.config(display, Some(recording), probe_log);
+        config.ends_on = ends_on;
+        config
     }
 }

@@ -20,6 +20,14 @@ pub(crate) enum Json {
     Intervals,
 }
 
+/// What ends a run before its processes end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExitEvent {
+    /// A session is stalled: something waits, and for longer than half a second nothing was handed
+    /// off.
+    Stalled,
+}
+
 /// The format that `--json` asks for; lines for people without it.
 pub(super) const fn format(json: Option<Json>) -> OutputFormat {
     match json {

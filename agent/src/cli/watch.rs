@@ -5,8 +5,8 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 use clap::{Args, ValueEnum};
 use tag52::{
     engine::{
-        ClockStep, CommandLineRegex, Config, Display, Faults, Glob, KubeConfig, OtlpTarget,
-        ProcessSelector, RecordingConfig, TargetConfig, TelemetryConfig,
+        ClockStep, CommandLineRegex, Config, Display, EndEvent, Faults, Glob, KubeConfig,
+        OtlpTarget, ProcessSelector, RecordingConfig, TargetConfig, TelemetryConfig,
     },
     kernel::FunctionSpec,
     kube::{KubeMode, LabelSelector, PodSelector},
@@ -237,6 +237,7 @@ impl Watch {
             sample_holders: !self.no_stacks,
             probe_cost: self.probe_cost,
             probe_log,
+            ends_on: EndEvent::LastProcess,
             faults: Faults {
                 clock_step: self.simulate_clock_step,
                 #[cfg(feature = "fault-injection")]

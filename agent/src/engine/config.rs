@@ -33,8 +33,28 @@ pub struct Config {
     pub probe_cost: bool,
     /// Whether the diagnostic lines of the probes are logged.
     pub probe_log: bool,
+    /// What ends the run besides a signal.
+    pub ends_on: EndEvent,
     /// Faults to simulate, for tests.
     pub faults: Faults,
+}
+
+/// What ends a run besides a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndEvent {
+    /// The last process has ended.
+    LastProcess,
+    /// That, or a session is stalled.
+    Stall,
+}
+
+/// How a run ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunOutcome {
+    /// The last process has ended, a signal came, or nobody reads any more.
+    Ended,
+    /// A session was stalled, and that was to end the run.
+    Stalled,
 }
 
 /// The processes to follow.

@@ -45,8 +45,8 @@ use startup::Resolved;
 #[cfg(feature = "fault-injection")]
 pub use config::PanicIn;
 pub use config::{
-    ClockStep, Config, Display, Faults, KubeConfig, OtlpTarget, RecordingConfig, TargetConfig,
-    TelemetryConfig,
+    ClockStep, Config, Display, EndEvent, Faults, KubeConfig, OtlpTarget, RecordingConfig,
+    RunOutcome, TargetConfig, TelemetryConfig,
 };
 pub use error::RunError;
 
@@ -57,7 +57,7 @@ pub use crate::targets::{CommandLineRegex, Glob, ProcessSelector};
 ///
 /// # Errors
 /// [`RunError`]
-pub fn run(config: &Config) -> Result<(), RunError> {
+pub fn run(config: &Config) -> Result<RunOutcome, RunError> {
     if matches!(config.display, Display::LiveView { .. }) && !io::stdout().is_terminal() {
         return Err(RunError::NoTerminal);
     }
@@ -68,7 +68,7 @@ pub fn run(config: &Config) -> Result<(), RunError> {
     runtime.block_on(watch(config))
 }
 
-async fn watch(config: &Config) -> Result<(), RunError> {
+async fn watch(config: &Config) -> Result<RunOutcome, RunError> {
     let resolved = Resolved::new(config).await?;
     let mut attached = resolved.probe_kernel()?.load()?.attach()?;
     let clocks = run_clocks(config);
@@ -142,7 +142,7 @@ impl AttachedRun<'_> {
         mut self,
         mut exits: tokio::sync::mpsc::Receiver<std::num::NonZeroU32>,
         clock_watch: &ClockWatch,
-    ) -> Result<(), RunError> {
+    ) -> Result<RunOutcome, RunError> {
         let mut screen = match self.config.display {
             Display::LiveView { .. } => {
                 let config = screen_config(self.config, self.watched);
@@ -162,6 +162,7 @@ impl AttachedRun<'_> {
             clock_watch,
             heartbeat: self.heartbeat,
             interval: self.config.interval,
+            ends_when_stalled: self.config.ends_on == EndEvent::Stall,
             view,
         };
         let ended = run_loop.run(&mut self.collector).await;
@@ -174,6 +175,10 @@ impl AttachedRun<'_> {
             Some(screen) => self.close(screen, &ended).await,
             None => Ok(()),
         };
+        let outcome = match &ended {
+            Ok((RunEnd::Stalled, _)) => RunOutcome::Stalled,
+            _ => RunOutcome::Ended,
+        };
         let finished = ended.and_then(|(_, summary)| self.collector.finish(&summary));
         match finished {
             // Nobody reads any more: a reason to end, not a failure.
@@ -181,7 +186,8 @@ impl AttachedRun<'_> {
             Err(failed) => return Err(failed.into()),
         }
         recorded.map_or(Ok(()), log_recording)?;
-        closed
+        closed?;
+        Ok(outcome)
     }
 
     /// Gives the terminal back; keeps the last view before, where that is wanted.

@@ -36,6 +36,8 @@ pub(super) enum RunEnd {
     Requested,
     /// The last process has ended.
     LastProcess,
+    /// A session is stalled, which is to end the run.
+    Stalled,
 }
 
 /// What the loop waits for.
@@ -46,6 +48,8 @@ pub(super) struct RunLoop<'a> {
     pub(super) heartbeat: &'a Heartbeat,
     /// Time between two lines per session.
     pub(super) interval: Duration,
+    /// Whether a stalled session ends the run.
+    pub(super) ends_when_stalled: bool,
     /// The live view, if there is one.
     pub(super) view: Option<LiveScreen<'a>>,
 }
@@ -94,7 +98,14 @@ impl RunLoop<'_> {
                     collector.find_waiters();
                 }
                 _ = sample.tick(), if collector.has_waiters() => collector.sample_holders(),
-                _ = sample_sockets.tick() => collector.sample_sockets()?,
+                _ = sample_sockets.tick() => {
+                    collector.sample_sockets()?;
+                    if self.ends_when_stalled && collector.is_any_stalled() {
+                        // Its line says why.
+                        collector.end_interval()?;
+                        return Ok(RunEnd::Stalled);
+                    }
+                }
                 _ = interval.tick() => {
                     collector.drain()?;
                     collector.sample_sockets()?;

@@ -294,6 +294,12 @@ impl Model {
         series.filter_map(|(id, ns)| Some((&**self.names.get(id)?, ns)))
     }
 
+    /// Whether a session is stalled.
+    pub(crate) fn is_any_stalled(&self) -> bool {
+        let mut sessions = self.sessions.all().into_iter();
+        sessions.any(|session| self.waiting_now(session).is_some_and(|now| now.stalled))
+    }
+
     /// What waits on a session now; `None` for groups and ended sessions.
     pub(crate) fn waiting_now(&self, session: &Session) -> Option<WaitingNow> {
         session.waiting_now(&self.names)

@@ -189,6 +189,11 @@ impl Collector {
         self.publisher.check()
     }
 
+    /// Whether a session is stalled.
+    pub(super) fn is_any_stalled(&self) -> bool {
+        self.publisher.lock().is_any_stalled()
+    }
+
     /// What the live view shows now.
     pub(super) fn view(&self, watched: &str) -> ScreenData {
         ScreenData::of(&self.publisher.lock(), watched)
