@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use super::moment;
 use crate::domain::{
     Aftermath, Availability, CallObject, Capability, CgroupLevel, CgroupUse, Charge, Container,
-    Culprit, CulpritId, DiscoveryCounts, ExclusionReason, Function, Health, HolderSample,
-    KubeHealth, Lock, LockWaitTotals, Moment, MsgType, OwnUse, Part, Pod, ProbeCost, ProcessInfo,
-    Qos, RunnerRelation, TapCounts, ThreadActivity, ThreadName, ThreadUse, Update, Wait,
-    WindowClosures,
-    fixtures::{any_message, session},
+    Culprit, CulpritId, DiscoveryCounts, ExclusionReason, Function, Health, HolderSample, InHand,
+    KubeHealth, Lock, LockWaitTotals, Matrix, Moment, MsgType, OwnUse, OwnerEvidence, Part, Pod,
+    ProbeCost, ProcessInfo, Qos, Queued, ReaderActivity, RunnerRelation, TapCounts, ThreadActivity,
+    ThreadName, ThreadUse, Update, Wait, Waiting, WindowClosures,
+    fixtures::{any_message, cells, session},
 };
 
 fn part() -> impl Strategy<Value = Part> {
@@ -201,6 +201,7 @@ pub(super) fn any_update() -> impl Strategy<Value = Update> {
                 Update::ThreadUse(Box::new(ThreadUse { thread, tracked, ns }))
             }),
         1 => sample(),
+        2 => waiting(),
         1 => process(),
         1 => any::<u32>().prop_map(Update::ProcessEnded),
         1 => any::<u32>().prop_map(|id| Update::CulpritRetired(CulpritId(id))),
@@ -210,6 +211,61 @@ pub(super) fn any_update() -> impl Strategy<Value = Update> {
                 Update::Window(session(n), closures)
             }),
     ]
+}
+
+prop_compose! {
+    /// What waits, with instants and amounts that need not fit together. What the reader sleeps in
+    /// is not recorded.
+    fn waiting()(
+        n in 0_u16..3,
+        cells in cells(),
+        (amounts, instants) in any::<([u64; 3], [u64; 2])>(),
+        optional in any::<[Option<u64>; 5]>(),
+        is_lower_bound in any::<bool>(),
+        waited_ns in any::<[u64; Part::ALL.len()]>(),
+        reader in prop::option::of(reader()),
+    ) -> Update {
+        let mut matrix = Matrix::default();
+        for (stage, part, ns) in cells {
+            matrix.add(stage, part, ns);
+        }
+        Update::Waiting(session(n), Box::new(Waiting {
+            at_ns: instants[0],
+            in_hand: InHand { messages: amounts[0], bytes: amounts[1] },
+            queued: Queued { bytes: amounts[2], messages: optional[0], since_ns: optional[1] },
+            window_closed_since_ns: optional[2],
+            split: matrix.try_into().expect("balanced"),
+            is_lower_bound,
+            waits_since_ns: optional[3],
+            last_hand_off_ns: optional[4],
+            reader: reader.map(|reader| ReaderActivity { since_ns: instants[1], ..reader }),
+            waited_ns,
+        }))
+    }
+}
+
+fn reader() -> impl Strategy<Value = ReaderActivity> {
+    let owner = prop::sample::select(
+        &[
+            OwnerEvidence::None,
+            OwnerEvidence::Lock,
+            OwnerEvidence::LastRelease,
+        ][..],
+    );
+    let culprit = prop::option::of(any::<u32>().prop_map(CulpritId));
+    let deadlock = prop::collection::vec(thread(), 0..3);
+    (any::<[u32; 2]>(), part(), culprit, owner, deadlock).prop_map(
+        |([tid, pid], state, culprit, owner, deadlock)| ReaderActivity {
+            tid,
+            pid,
+            state,
+            since_ns: 0,
+            sleep: None,
+            culprit,
+            owner,
+            deadlock,
+        },
+    )
 }
 
 fn process() -> impl Strategy<Value = Update> {

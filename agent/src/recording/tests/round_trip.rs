@@ -9,7 +9,10 @@ use super::{
     day, header, moment, read, record, text,
 };
 use crate::{
-    domain::{Sink as _, Update},
+    domain::{
+        CulpritId, OwnerEvidence, Part, Sink as _, SleepObject, Update,
+        fixtures::{session, waiting},
+    },
     pipeline::RecordingSink as _,
 };
 
@@ -50,6 +53,31 @@ proptest! {
         let found = read(RecordingReader::open(&path).expect("a recording"));
         prop_assert_eq!(text(&found), text(&updates));
     }
+}
+
+#[test]
+fn what_waits_is_read_back_without_what_only_attribution_needs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("r");
+    let mut waiting = waiting(9_000, 2_000, Part::LockWait);
+    let reader = waiting.reader.as_mut().expect("a reader");
+    reader.culprit = Some(CulpritId(3));
+    reader.owner = OwnerEvidence::LastRelease;
+    reader.sleep = Some(SleepObject::Lock {
+        pid: 411,
+        address: 0x7f00,
+    });
+    let sampled = Update::Waiting(session(0), Box::new(waiting.clone()));
+    record(&path, LARGE, &[(moment(3), sampled)]);
+    let found = read(RecordingReader::open(&path).expect("a recording"));
+    let [(now, Update::Waiting(id, found))] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!((*now, id), (moment(3), &session(0)));
+    if let Some(reader) = &mut waiting.reader {
+        reader.sleep = None;
+    }
+    assert_eq!(**found, waiting);
 }
 
 #[test]
