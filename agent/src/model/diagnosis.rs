@@ -109,10 +109,7 @@ impl SessionDiagnosis {
         findings: Findings,
         around: Circumstances,
     ) -> Option<Verdict> {
-        let measured = figures.figures.age.map_or(0, |age| age.max_ns);
-        let stall = figures
-            .stall()
-            .filter(|now| now.waiting.age_ns() > measured);
+        let stall = figures.oldest_stall();
         let silent = figures.figures.messages == 0;
         // Before the first sample, or where there are none.
         let unexplained = figures.waiting.is_none() && self.was_behind && !figures.ended;

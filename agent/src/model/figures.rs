@@ -89,6 +89,13 @@ impl SessionFigures {
         self.waiting.as_ref().filter(|waiting| waiting.stalled)
     }
 
+    /// What waits now, when the session is stalled and it is older than every message handed off.
+    pub(crate) fn oldest_stall(&self) -> Option<&WaitingNow> {
+        let measured = self.figures.age.map_or(0, |age| age.max_ns);
+        self.stall()
+            .filter(|stall| stall.waiting.age_ns() > measured)
+    }
+
     /// The what-if in words; empty when there is nothing to say.
     #[must_use]
     pub(crate) fn what_if_lines(&self) -> Vec<String> {

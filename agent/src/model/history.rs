@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use super::figures::{SessionFigures, SessionName};
 use crate::{
     domain::{Part, Stage},
-    stats::Figures,
+    stats::{AgeQuantiles, Figures, WaitingNow},
     verdict::{CpuUse, Verdict},
 };
 
@@ -21,9 +21,12 @@ pub(crate) struct IntervalPoint {
     pub length: Duration,
     /// Number of fresh messages handed off.
     pub messages: u64,
-    /// Their median age, nanoseconds. This and the following are 0 without messages.
+    /// The session was stalled at the end, and what waited was older than every message handed off:
+    /// the ages and shares are those of the oldest that waited, the median only without messages.
+    pub stalled: bool,
+    /// Median age of the messages, nanoseconds. This and the following are 0 without any age.
     pub p50_ns: i64,
-    /// 99th percentile of their ages, nanoseconds.
+    /// 99th percentile of the ages, nanoseconds.
     pub p99_ns: i64,
     /// The largest age, nanoseconds.
     pub max_ns: i64,
@@ -41,8 +44,16 @@ pub(crate) struct IntervalPoint {
 }
 
 impl IntervalPoint {
-    fn new(until_ns: i64, length: Duration, figures: &Figures, cpu: Option<&CpuUse>) -> Self {
-        let sums = figures.sums_without_skew();
+    fn new(
+        until_ns: i64,
+        length: Duration,
+        session: &SessionFigures,
+        cpu: Option<&CpuUse>,
+    ) -> Self {
+        let measured = &session.figures;
+        let waiting = session.oldest_stall().map(WaitingNow::figures);
+        let oldest: &Figures = waiting.as_ref().unwrap_or(measured);
+        let sums = oldest.sums_without_skew();
         let whole = sums.total();
         let share = |part: i128| {
             if whole > 0 {
@@ -52,17 +63,19 @@ impl IntervalPoint {
             }
         };
         let limit = cpu.and_then(|cpu| cpu.limit.as_ref());
-        let spread =
-            |of: fn(&crate::stats::AgeQuantiles) -> i64| figures.age.as_ref().map_or(0, of);
+        let spread = |of: fn(&AgeQuantiles) -> i64| oldest.age.as_ref().map_or(0, of);
         Self {
             until_ns,
             length,
-            messages: figures.messages,
-            p50_ns: spread(|age| age.p50_ns),
+            messages: measured.messages,
+            stalled: waiting.is_some(),
+            p50_ns: measured
+                .age
+                .map_or_else(|| spread(|age| age.p50_ns), |age| age.p50_ns),
             p99_ns: spread(|age| age.p99_ns),
             max_ns: spread(|age| age.max_ns),
             mean_ns: whole
-                .checked_div(figures.messages.into())
+                .checked_div(oldest.messages.into())
                 .and_then(|ns| i64::try_from(ns).ok())
                 .unwrap_or(0),
             parts: Part::ALL.map(|part| share(sums.part(part))),
@@ -72,6 +85,11 @@ impl IntervalPoint {
                 .map(|cores| cores as f32),
             limit: limit.map(|limit| limit.cores as f32),
         }
+    }
+
+    /// Whether there is any age: of messages handed off, or of what waits in a stall.
+    pub(crate) const fn has_age(&self) -> bool {
+        self.messages > 0 || self.stalled
     }
 }
 
@@ -93,7 +111,7 @@ impl PointHistory {
         if self.points.len() == MAX_POINTS {
             self.points.pop_front();
         }
-        let point = IntervalPoint::new(until_ns, length, &figures.figures, cpu);
+        let point = IntervalPoint::new(until_ns, length, figures, cpu);
         self.points.push_back(point);
         if figures.figures.messages > 0 {
             self.latest = Some(Box::new(figures.clone()));
@@ -133,11 +151,13 @@ pub(crate) struct SessionHistory<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{
         domain::{
-            Moment,
-            fixtures::{message, session},
+            Moment, Update,
+            fixtures::{message, session, waiting},
         },
         model::Model,
     };
@@ -183,6 +203,70 @@ mod tests {
             session_histories[0].latest.map(|s| s.figures.messages),
             Some(2)
         );
+    }
+
+    #[test]
+    fn ages_climb_while_nothing_is_handed_off() {
+        let mut model = Model::at_zero();
+        let s = session(0);
+        for seq in 1..=3 {
+            model.observe(&message(&s, seq, &[(Stage::InApp, Part::OnCpu, 1_000_000)]));
+        }
+        for second in 1..=4 {
+            let now = at(second).monotonic_ns;
+            // The reader hangs a tenth of a second before the first interval ends.
+            let mut waiting = waiting(
+                now,
+                (second - 1) * 1_000_000_000 + 100_000_000,
+                Part::Blocked,
+            );
+            if second == 4 {
+                waiting.waits_since_ns = None;
+                waiting.split = crate::domain::Split::default();
+            }
+            model.apply(
+                at(second),
+                &Update::Waiting(Arc::clone(&s), Box::new(waiting)),
+            );
+            model.take_interval(at(second));
+        }
+        let history = model.session_histories().next().expect("a session");
+        let points: Vec<_> = history
+            .points
+            .iter()
+            .map(|p| {
+                (
+                    p.stalled,
+                    p.p50_ns / 1_000_000,
+                    p.p99_ns / 1_000_000,
+                    p.mean_ns / 1_000_000,
+                )
+            })
+            .collect();
+        let expected = [
+            (false, 1, 1, 1),
+            (true, 1_100, 1_100, 1_100),
+            (true, 2_100, 2_100, 2_100),
+            (false, 0, 0, 0),
+        ];
+        assert_eq!(points, expected);
+        assert!(history.points[1].parts[Part::Blocked as usize] > 0.99);
+        assert!(history.points[1].has_age() && !history.points[3].has_age());
+    }
+
+    #[test]
+    fn what_waits_replaces_the_ages_of_messages_handed_off_before_a_stall() {
+        let mut model = Model::at_zero();
+        let s = session(0);
+        model.observe(&message(&s, 1, &[(Stage::InApp, Part::OnCpu, 1_000_000)]));
+        let waiting = waiting(at(1).monotonic_ns, 700_000_000, Part::LockWait);
+        model.apply(at(1), &Update::Waiting(Arc::clone(&s), Box::new(waiting)));
+        model.take_interval(at(1));
+        let point = model.session_histories().next().expect("a session").points[0];
+        assert_eq!((point.messages, point.stalled), (1, true));
+        // The median is that of the messages.
+        assert_eq!((point.p50_ns, point.p99_ns), (1_000_000, 700_300_000));
+        assert_eq!((point.max_ns, point.mean_ns), (700_300_000, 700_300_000));
     }
 
     #[test]

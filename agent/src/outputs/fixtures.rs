@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     domain::{
-        Availability, Capability, CgroupLevel, CgroupUse, Charge, Container, Culprit, CulpritId,
-        Function, HolderSample, Lock, Message, Moment, Part, Pod, ProbeCost, ProcessInfo, Qos,
-        SentBetween, SessionId, Stage, TapCounts, ThreadActivity, ThreadName, ThreadUse, Update,
-        Wait,
-        fixtures::{message, session},
+        Availability, CallObject, Capability, CgroupLevel, CgroupUse, Charge, Container, Culprit,
+        CulpritId, Function, HolderSample, InHand, Lock, Message, Moment, OwnerEvidence, Part, Pod,
+        ProbeCost, ProcessInfo, Qos, Queued, SentBetween, SessionId, Split, Stage, TapCounts,
+        ThreadActivity, ThreadName, ThreadUse, Update, Wait,
+        fixtures::{message, session, waiting},
     },
     model::{Interval, Model},
 };
@@ -197,6 +197,66 @@ pub(crate) fn incident_second(model: &mut Model, second: u64) {
         levels: vec![level],
     };
     model.apply(at(second), &Update::Cgroup(Box::new(sample)));
+}
+
+/// Twelve seconds of three sessions: one quick, one whose reader hangs in a call to its database
+/// from the third second on, and one that has had nothing to read since its first message.
+pub(crate) fn stalled() -> Model {
+    stalled_on(
+        Part::Blocked,
+        Culprit::Call {
+            name: "recvfrom".to_owned(),
+            object: CallObject::Socket {
+                peer: "10.0.0.7:5432".to_owned(),
+            },
+        },
+        &[],
+    )
+}
+
+/// The same with a reader in another state; the threads are those of a deadlock.
+pub(crate) fn stalled_on(state: Part, culprit: Culprit, deadlock: &[ThreadName]) -> Model {
+    const S: u64 = 1_000_000_000;
+    let mut model = Model::at_zero();
+    let id = CulpritId(1);
+    model.apply(at(0), &Update::Culprit(id, culprit.into()));
+    let quick = [
+        (Stage::InFlight, Part::Network, 300_000),
+        (Stage::InApp, Part::OnCpu, 100_000),
+    ];
+    for n in 0..3 {
+        let first = message(&session(n), 1, &quick);
+        model.apply(at(0), &Update::Message(Box::new(first)));
+    }
+    for second in 1..=12 {
+        let busy = if second <= 3 { 2 } else { 1 };
+        for n in 0..busy {
+            for seq in 0..45 {
+                let mut m = message(&session(n), second * 45 + seq, &quick);
+                later(&mut m, (second * S + seq * S / 45).cast_signed());
+                model.apply(at(second), &Update::Message(Box::new(m)));
+            }
+        }
+        let mut quiet = waiting(second * S, 0, Part::Blocked);
+        quiet.in_hand = InHand::default();
+        quiet.queued = Queued::default();
+        quiet.split = Split::default();
+        quiet.window_closed_since_ns = None;
+        quiet.waits_since_ns = None;
+        quiet.last_hand_off_ns = Some(0);
+        model.apply(at(second), &Update::Waiting(session(2), Box::new(quiet)));
+        if second > 3 {
+            let mut now = waiting(second * S, (second - 3) * S, state);
+            if let Some(reader) = &mut now.reader {
+                reader.culprit = Some(id);
+                reader.owner = OwnerEvidence::Lock;
+                reader.deadlock = deadlock.to_vec();
+            }
+            model.apply(at(second), &Update::Waiting(session(1), Box::new(now)));
+        }
+        model.take_interval(at(second));
+    }
+    model
 }
 
 /// Samples of the worker of the incident while its lock was waited for.

@@ -9,7 +9,7 @@ mod label;
 mod style;
 mod summary;
 mod verdict;
-mod waiting;
+pub(super) mod waiting;
 
 pub(super) use figures::list_counts;
 pub(super) use interval::{interval_lines, loss_line};

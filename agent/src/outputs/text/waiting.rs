@@ -60,13 +60,66 @@ pub(crate) fn amounts(waiting: &Waiting) -> String {
 /// `blocked 100%: recvfrom on a socket to 10.0.0.7:5432; last hand-off 14:03:12`, at most
 /// [`MAX_COLUMNS`] with its indentation.
 pub(crate) fn waiting_detail(now: &WaitingNow, indent: &str) -> String {
-    let mut tail = String::new();
-    if let Some(at_ns) = now.waiting.last_hand_off_ns {
-        let _ = write!(tail, "; last hand-off {}", time_of_day(now.utc_ns(at_ns)));
-    }
+    let tail = last_hand_off(now).map_or_else(String::new, |text| format!("; {text}"));
     let room = MAX_COLUMNS.saturating_sub(indent.len() + tail.chars().count());
     let what = format!("{}{}", shares(now), activity(now));
     format!("{indent}{}{tail}", shortened(&what, room))
+}
+
+/// When a message was handed off last; `None` before the first.
+pub(crate) fn last_hand_off(now: &WaitingNow) -> Option<String> {
+    let at_ns = now.waiting.last_hand_off_ns?;
+    Some(format!("last hand-off {}", time_of_day(now.utc_ns(at_ns))))
+}
+
+/// `waiting age 9.30s: blocked 8.30s 89.2%, run-queue 1.00s 10.8%`, the largest part first; parts
+/// that are 0.0% have no place.
+pub(crate) fn age_by_part(now: &WaitingNow) -> String {
+    let matrix = now.waiting.split.matrix();
+    let whole = i128::from(now.waiting.age_ns());
+    let mut parts: Vec<_> = Part::ALL
+        .into_iter()
+        .map(|part| (part, matrix.part(part)))
+        .filter(|&(_, ns)| ns > 0)
+        .collect();
+    parts.sort_by_key(|&(_, ns)| std::cmp::Reverse(ns));
+    let parts: Vec<_> = parts
+        .into_iter()
+        .map(|(part, ns)| {
+            let share = HumanPercent {
+                part: ns.into(),
+                // Skew makes the sum smaller than the part.
+                whole: whole.max(ns.into()),
+            };
+            (part, ns, share)
+        })
+        .filter(|(.., share)| share.shows())
+        .map(|(part, ns, share)| {
+            let time = HumanDuration::from(ns);
+            format!("{} {time} {share}", human_name(part.name()))
+        })
+        .collect();
+    let bound = if now.waiting.is_lower_bound {
+        "at least "
+    } else {
+        ""
+    };
+    let age = HumanDuration(whole);
+    format!("waiting age {bound}{age}: {}", parts.join(", "))
+}
+
+/// `thread 412 blocked for 9.30s: recvfrom on a socket to 10.0.0.7:5432`.
+pub(crate) fn reader_activity(now: &WaitingNow) -> String {
+    let Some(reader) = &now.waiting.reader else {
+        return activity(now);
+    };
+    let state = human_name(reader.state.name());
+    let since = HumanDuration(now.waiting.since(reader.since_ns).into());
+    let mut text = format!("thread {} {state} for {since}", reader.tid);
+    if now.culprit.is_some() {
+        let _ = write!(text, ": {}", activity(now));
+    }
+    text
 }
 
 /// The part with most of the waiting age, and its share.
@@ -84,7 +137,7 @@ fn shares(now: &WaitingNow) -> String {
 }
 
 /// What the reader does at this instant.
-pub(crate) fn activity(now: &WaitingNow) -> String {
+fn activity(now: &WaitingNow) -> String {
     let Some(reader) = &now.waiting.reader else {
         return "the reader is not observed".to_owned();
     };

@@ -84,7 +84,7 @@ pub(super) fn by_part(
     let columns: Vec<(ColumnHeight, Vec<Part>)> = shown
         .iter()
         .map(|point| {
-            let age = if point.messages > 0 {
+            let age = if point.has_age() {
                 point.mean_ns.max(1)
             } else {
                 0
@@ -104,7 +104,7 @@ pub(super) fn by_part(
             let part = parts.get(line).copied().unwrap_or(Part::Unknown);
             match column.fill(line, palette, palette.fill(part)) {
                 Some(fill) => Span::styled(fill.repeat(wide), palette.part(part)),
-                // An interval without messages.
+                // An interval without any age.
                 None if line == 0 => Span::styled("\u{b7}".repeat(wide), palette.faint()),
                 None => Span::raw(" ".repeat(wide)),
             }

@@ -1,12 +1,12 @@
 //! What the live view shows, copied from the model.
 
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 
 use super::playback::PlaybackStatus;
 use crate::{
     domain::{CgroupLevel, CgroupUse, Culprit, Part, ThreadName, ThreadUse},
     model::{IntervalPoint, LatestPair, Model, SessionFigures, SessionHistory, SessionName},
-    stats::BlameRow,
+    stats::{BlameRow, WaitingNow},
     verdict::Verdict,
 };
 
@@ -25,7 +25,8 @@ pub(crate) struct ScreenData {
     pub(crate) playback: Option<PlaybackStatus>,
     /// MaxLatency: the age at which counterparties refuse messages.
     pub(super) max_latency: Duration,
-    /// Open sessions in the order in which they appeared, then those that have ended.
+    /// Stalled sessions, the one that has waited longest first; then the other open ones in the order
+    /// in which they appeared, and those that have ended.
     pub(super) sessions: Vec<SessionView>,
     /// The threads of the processes that read sessions, by process and thread.
     pub(super) threads: Vec<ThreadView>,
@@ -56,7 +57,9 @@ pub(super) struct SessionView {
     pub(super) ended: bool,
     /// Its intervals, the oldest first.
     pub(super) points: Vec<IntervalPoint>,
-    /// Its latest interval with messages.
+    /// It is stalled, and the latest figures are those of what waits.
+    pub(super) in_stall: bool,
+    /// Its latest interval with messages; in a stall, what waits.
     pub(super) latest: Option<SessionFigures>,
     /// All since the start.
     pub(super) total: SessionFigures,
@@ -66,12 +69,22 @@ pub(super) struct SessionView {
 
 impl SessionView {
     fn of(course: SessionHistory<'_>, total: SessionFigures) -> Self {
+        let in_stall = course.points.back().is_some_and(|point| point.stalled);
+        let stall = total.stall().filter(|_| in_stall);
+        let latest = stall.map(|stall| SessionFigures {
+            figures: stall.figures(),
+            blame: stall.blame(),
+            verdict: course.verdict.cloned(),
+            what_if: None,
+            ..total.clone()
+        });
         Self {
             name: course.name.clone(),
             tid: course.tid,
             ended: course.ended,
             points: course.points.iter().copied().collect(),
-            latest: course.latest.cloned(),
+            in_stall: latest.is_some(),
+            latest: latest.or_else(|| course.latest.cloned()),
             total,
             verdict: course.verdict.cloned(),
         }
@@ -80,10 +93,31 @@ impl SessionView {
     /// The interval to show: the latest one; of an ended session the latest one with messages.
     pub(super) fn point(&self) -> Option<&IntervalPoint> {
         if self.ended {
-            self.points.iter().rev().find(|point| point.messages > 0)
+            self.points.iter().rev().find(|point| point.has_age())
         } else {
             self.points.last()
         }
+    }
+
+    /// What waits now; `None` for groups, ended sessions and before the first sample.
+    pub(super) const fn waiting(&self) -> Option<&WaitingNow> {
+        self.total.waiting.as_ref()
+    }
+
+    /// What waits now, when the session is stalled.
+    pub(super) fn stall(&self) -> Option<&WaitingNow> {
+        self.total.stall()
+    }
+
+    /// Whether nothing waits now.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.waiting().is_some_and(|now| now.waiting.is_empty())
+    }
+
+    /// For how long nothing was handed off while something waits, nanoseconds; 0 unless stalled.
+    fn stalled_ns(&self) -> u64 {
+        self.stall()
+            .map_or(0, |stall| stall.waiting.without_hand_off_ns())
     }
 
     /// The process that reads it.
@@ -256,7 +290,7 @@ impl ScreenData {
             .zip(totals)
             .map(|(course, total)| SessionView::of(course, total))
             .collect();
-        sessions.sort_by_key(|s| s.ended);
+        sessions.sort_by_key(|s| (s.ended, Reverse(s.stalled_ns())));
         Self {
             target: target.to_owned(),
             watched_for: model.age(),

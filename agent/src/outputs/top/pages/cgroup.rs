@@ -92,7 +92,12 @@ fn full_scale(points: &[IntervalPoint]) -> f64 {
 }
 
 fn age_line(s: &SessionView, palette: Palette) -> Line<'static> {
-    let text = match s.point().filter(|p| p.messages > 0) {
+    let text = match s.point().filter(|p| p.has_age()) {
+        Some(p) if p.messages == 0 => format!(
+            "{}: stalled, the oldest message is {} old",
+            session_name(s),
+            HumanDuration::from(p.max_ns),
+        ),
         Some(p) => format!(
             "{}: messages are {} old (p99 {})",
             session_name(s),

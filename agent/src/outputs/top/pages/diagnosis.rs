@@ -12,7 +12,7 @@ use crate::{
     },
     model::IntervalPoint,
     outputs::{
-        text::cause_names,
+        text::{cause_names, waiting::last_hand_off},
         top::{
             data::{FigureScope, ScreenData, SessionView},
             palette::Palette,
@@ -24,11 +24,11 @@ use crate::{
 /// The causes and the main culprit; before there is a verdict, the largest part.
 pub(super) fn cause(s: &SessionView, scope: FigureScope) -> String {
     let Some(verdict) = s.verdict(scope) else {
-        let largest = s.point().and_then(largest_part);
-        return largest.map_or_else(
-            || "-".to_owned(),
-            |(part, share)| format!("{} {}", human_name(part.name()), percent(share)),
-        );
+        return match s.point().and_then(largest_part) {
+            Some((part, share)) => format!("{} {}", human_name(part.name()), percent(share)),
+            None if s.is_quiet() => "quiet".to_owned(),
+            None => "-".to_owned(),
+        };
     };
     let part = verdict.causes.first().copied().and_then(part_of);
     let who = part.and_then(|part| s.main_culprit(scope, part));
@@ -55,6 +55,7 @@ pub(super) fn diagnosis(
     let Some(verdict) = s.verdict(scope) else {
         let text = match s.point() {
             Some(point) if point.messages > 0 => cause(s, scope),
+            _ if s.is_quiet() => quiet(s),
             _ => "no fresh messages".to_owned(),
         };
         return vec![Line::raw(text)];
@@ -80,6 +81,15 @@ pub(super) fn diagnosis(
     lines.extend(wrapped(&sanitize(&verdict.sentence), width, left));
     lines.extend(advice.into_iter().map(|line| line.style(palette.head())));
     lines
+}
+
+/// That nothing waits, and since when.
+fn quiet(s: &SessionView) -> String {
+    let since = s.waiting().and_then(last_hand_off);
+    since.map_or_else(
+        || "quiet: nothing waits".to_owned(),
+        |since| format!("quiet: nothing waits, {since}"),
+    )
 }
 
 /// Rates of arrivals and of draining, backlog and trend in a few words.

@@ -6,8 +6,10 @@ mod diagnosis;
 mod help;
 mod labels;
 mod session;
+mod session_list;
 mod sessions;
 mod threads;
+mod waiting;
 
 pub(super) use cgroup::draw_cgroup;
 pub(super) use help::draw_help;

@@ -12,6 +12,7 @@ use super::{
     blame_table,
     diagnosis::{diagnosis, flow},
     labels::{draw_nothing, session_name, wrapped},
+    waiting,
 };
 use crate::{
     domain::{
@@ -57,17 +58,30 @@ pub(in super::super) fn draw_session(
         (area.width, MAX_DIAGNOSIS_LINES + usize::from(more.min(3))),
         palette,
     );
+    let waits = waiting::lines(s, area.width, palette);
     let what_if = what_if(s, scope, area.width, 1 + usize::from(more.min(2)));
     let figures = s.figures(scope);
-    let table = figures.map(|s| matrix(&s.figures, scope, palette));
+    let corner = corner(scope, s.in_stall);
+    let table = figures.map(|s| matrix(&s.figures, corner, palette));
     let (table_height, table) = table.unwrap_or_else(|| (1, Table::default()));
     let wanted = blame_table::height(figures);
-    let fixed = 2 + diagnosis.len() as u16 + what_if.len() as u16 + table_height;
+    let lines = waits.len() + diagnosis.len() + what_if.len();
+    let fixed = 2 + lines as u16 + table_height;
     // The chart has three lines at the least; the blame table what it needs, then the chart the
     // rest.
     let blame_height = wanted.min(area.height.saturating_sub(fixed + 3));
-    let [about, causes, what_ifs, title, chart, split, charged] = Layout::vertical([
+    let [
+        about,
+        waiting,
+        causes,
+        what_ifs,
+        title,
+        chart,
+        split,
+        charged,
+    ] = Layout::vertical([
         Constraint::Length(1),
+        Constraint::Length(waits.len() as u16),
         Constraint::Length(diagnosis.len() as u16),
         Constraint::Length(what_if.len() as u16),
         Constraint::Length(1),
@@ -77,6 +91,7 @@ pub(in super::super) fn draw_session(
     ])
     .areas(area);
     frame.render_widget(headline(s, scope, palette), about);
+    frame.render_widget(Paragraph::new(waits), waiting);
     frame.render_widget(Paragraph::new(diagnosis), causes);
     frame.render_widget(Paragraph::new(what_if), what_ifs);
     frame.render_widget(chart_title(s, area.width, palette), title);
@@ -113,6 +128,7 @@ fn headline(s: &SessionView, scope: FigureScope, palette: Palette) -> Line<'stat
             (age.p50_ns, age.p99_ns, age.max_ns, messages)
         }),
     };
+    let state = waiting::state(s).filter(|_| age.is_some());
     line.push_span(Span::raw(match age {
         Some((p50, p99, max, count)) => format!(
             "{since}  age p50 {} p99 {} max {}  {count}",
@@ -120,8 +136,12 @@ fn headline(s: &SessionView, scope: FigureScope, palette: Palette) -> Line<'stat
             HumanDuration::from(p99),
             HumanDuration::from(max),
         ),
+        None if s.in_stall => format!("{since}  nothing handed off"),
         None => format!("{since}  no fresh messages"),
     }));
+    if let Some(state) = state {
+        line.push_span(Span::raw(format!("  {state}")));
+    }
     if s.ended {
         line.push_span(Span::styled("  ended", palette.alarm()));
     }
@@ -152,16 +172,30 @@ fn what_if(
 fn chart_title(s: &SessionView, width: u16, palette: Palette) -> Line<'static> {
     let shown = latest(&s.points, width);
     let length: u128 = shown.iter().map(|p| p.length.as_nanos()).sum();
-    let mut text = format!("mean age, last {}", HumanDuration(length.cast_signed()));
+    let what = if shown.iter().any(|p| p.stalled) {
+        "mean age (in a stall: waiting age)"
+    } else {
+        "mean age"
+    };
+    let mut text = format!("{what}, last {}", HumanDuration(length.cast_signed()));
     if let Some(verdict) = s.verdict(FigureScope::LatestInterval) {
         text.push_str(&format!("   {}", flow(verdict)));
     }
     Line::styled(text, palette.faint())
 }
 
+/// What the figures of a scope are.
+const fn corner(scope: FigureScope, in_stall: bool) -> &'static str {
+    match scope {
+        FigureScope::LatestInterval if in_stall => "waiting",
+        FigureScope::LatestInterval => "mean, now",
+        FigureScope::SinceStart => "mean, all",
+    }
+}
+
 /// Stages down, parts across: the mean per message and the share of the age. With the height of
 /// the table in lines.
-fn matrix(figures: &Figures, scope: FigureScope, palette: Palette) -> (u16, Table<'static>) {
+fn matrix(figures: &Figures, corner: &'static str, palette: Palette) -> (u16, Table<'static>) {
     let sums = figures.sums_without_skew();
     let whole = sums.total();
     let messages = i128::from(figures.messages.max(1));
@@ -176,10 +210,6 @@ fn matrix(figures: &Figures, scope: FigureScope, palette: Palette) -> (u16, Tabl
         }
         let share = HumanPercent { part: ns, whole };
         Cell::from(format!("{} {share}", HumanDuration(ns / messages)))
-    };
-    let corner = match scope {
-        FigureScope::LatestInterval => "mean, now",
-        FigureScope::SinceStart => "mean, all",
     };
     let mut heads = vec![Cell::from(corner)];
     heads.extend(parts.iter().map(|&part| {

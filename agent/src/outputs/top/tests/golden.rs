@@ -1,12 +1,15 @@
 //! Golden files of every page in both sizes, without colours: `snapshots/`.
 
 use super::{drawn, state, text, view};
-use crate::outputs::top::{
-    data::{FigureScope, ScreenData},
-    keys::KeyAction,
-    page::Page,
-    playback::PlaybackStatus,
-    state::ScreenState,
+use crate::outputs::{
+    fixtures::stalled,
+    top::{
+        data::{FigureScope, ScreenData},
+        keys::KeyAction,
+        page::Page,
+        playback::PlaybackStatus,
+        state::ScreenState,
+    },
 };
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
@@ -31,6 +34,24 @@ fn a_session_since_the_start() {
     let mut state = state(Page::Session, false);
     state.scope = FigureScope::SinceStart;
     check("session_since_the_start", &view(), &state);
+}
+
+#[test]
+fn a_stall() {
+    let data = ScreenData::of(&stalled(), "pid 411");
+    for page in [Page::Sessions, Page::Session] {
+        let name = format!("stall_{}", page.name());
+        check(&name, &data, &state(page, false));
+    }
+}
+
+#[test]
+fn a_quiet_session_beside_a_stalled_one() {
+    let data = ScreenData::of(&stalled(), "pid 411");
+    let mut state = state(Page::Session, false);
+    state.apply(KeyAction::Down, &data);
+    state.apply(KeyAction::Down, &data);
+    check("quiet_session", &data, &state);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod golden;
 mod navigation;
 mod pages;
+mod stalls;
 
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
 
