@@ -12,7 +12,7 @@ use crate::{
     model::Model,
     outputs::fixtures::{
         FAULTY_STREAM, at, incident, incident_samples, incident_second, narrowed, observed,
-        one_second, process_in_pod, steady_second, switch_cost, unavailable,
+        one_second, process_in_pod, stalled, steady_second, switch_cost, unavailable,
     },
 };
 
@@ -244,6 +244,20 @@ fn summary_of_a_run_with_everything_that_qualifies_figures() {
         "every process that reads FIX",
         TextStyle::Plain,
     );
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn summary_of_a_run_that_ends_in_a_stall_and_of_a_session_that_was_reset() {
+    let mut model = stalled();
+    let cells = [(Stage::InApp, Part::Blocked, 9_000 * MS)];
+    for seq in 600..613 {
+        let mut m = message(&session(2), seq, &cells);
+        m.hand_off = HandOff::Never;
+        model.apply(at(12), &Update::Message(Box::new(m)));
+    }
+    model.end_session(&session(2));
+    let text = summary(&model.summary(at(12)), "pid 411", TextStyle::Plain);
     insta::assert_snapshot!(text);
 }
 

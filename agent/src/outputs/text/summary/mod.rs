@@ -35,7 +35,10 @@ pub(crate) fn summary(summary: &Summary, target: &str, style: TextStyle) -> Stri
     );
     let mut sessions: Vec<_> = summary.sessions.iter().collect();
     if sessions.len() > MAX_SESSIONS {
-        sessions.sort_by_key(|s| std::cmp::Reverse(outside_network_ns(&s.figures)));
+        sessions.sort_by_key(|s| {
+            let stalled = s.stall().is_some();
+            std::cmp::Reverse((stalled, outside_network_ns(&s.figures)))
+        });
     }
     for s in sessions.iter().take(MAX_SESSIONS) {
         session::session(&mut text, s, summary.length.as_secs_f64(), style);

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        Part, TapCounts,
+        HandOff, Part, TapCounts,
         units::{HumanBytes, HumanDuration, HumanPercent, counted, human_name},
     },
     model::SessionFigures,
@@ -33,13 +33,35 @@ pub(super) fn list(s: &SessionFigures) -> Vec<String> {
         ));
     }
     clauses.extend(window(s));
-    if let Some(kinds) = list_counts(f.hand_offs.iter().map(|(k, n)| (k.name(), n))) {
-        clauses.push(format!("hand-offs: {kinds}"));
-    }
+    clauses.extend(hand_offs(f));
     if let Some(reasons) = list_counts(f.excluded.iter().map(|(k, n)| (k.name(), n))) {
         clauses.push(format!("excluded, without an age: {reasons}"));
     }
     clauses.extend(stream(f.tap));
+    clauses
+}
+
+/// How messages were handed off, and how many never were.
+fn hand_offs(f: &Figures) -> Vec<String> {
+    let mut clauses = Vec::new();
+    let is_hand_off = |&(kind, _): &(HandOff, u64)| kind != HandOff::Never;
+    let kinds = f.hand_offs.iter().filter(is_hand_off);
+    if let Some(kinds) = list_counts(kinds.map(|(kind, n)| (kind.name(), n))) {
+        clauses.push(format!("hand-offs: {kinds}"));
+    }
+    let never: u64 = f
+        .hand_offs
+        .iter()
+        .filter(|kind| !is_hand_off(kind))
+        .map(|(_, n)| n)
+        .sum();
+    if never > 0 {
+        clauses.push(format!(
+            "{} never handed off, because the thread or the socket ended: the age is the one \
+             reached by then",
+            counted(never, "message")
+        ));
+    }
     clauses
 }
 

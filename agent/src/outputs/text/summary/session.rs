@@ -15,6 +15,7 @@ use crate::{
         label::session_label,
         style::TextStyle,
         verdict::{cause_names, time_to_max_latency},
+        waiting::{deadlock, waiting_detail, waiting_head},
     },
     stats::{AgeQuantiles, Figures},
     verdict::Flow,
@@ -25,6 +26,13 @@ pub(super) fn session(text: &mut String, s: &SessionFigures, seconds: f64, style
     headline(text, s, seconds, style);
     if let Some(line) = s.process.as_deref().and_then(container_line) {
         let _ = writeln!(text, "  {line}");
+    }
+    if let Some(stall) = s.stall() {
+        let _ = writeln!(text, "  at the end: {}", waiting_head(stall, style));
+        let _ = writeln!(text, "{}", waiting_detail(stall, "    "));
+        if let Some(line) = deadlock(stall) {
+            text.push_str(&style.alarm(&paragraph(&line, "    ")));
+        }
     }
     if let Some(age) = &s.figures.age {
         spread(text, "age", age);
@@ -96,15 +104,19 @@ fn verdict(text: &mut String, s: &SessionFigures, style: TextStyle) {
     } else {
         style.bold(&lines)
     });
-    text.push_str(&paragraph(&flow(&verdict.flow), "  "));
+    text.push_str(&paragraph(&flow(&verdict.flow, s.stall().is_some()), "  "));
 }
 
-fn flow(flow: &Flow) -> String {
+/// Rates, backlog and growth; in a stall the rates alone, as the others are those before it.
+fn flow(flow: &Flow, stalled: bool) -> String {
     let mut text = String::new();
     if let Some(arrivals) = flow.arrivals_per_s {
         let _ = write!(text, "{arrivals:.1} msg/s sent, ");
     }
     let _ = write!(text, "{:.1} msg/s handed off", flow.drained_per_s);
+    if stalled {
+        return text;
+    }
     if let Some(backlog) = flow.backlog_messages {
         let backlog = counted(backlog, "message");
         let _ = write!(text, "; backlog at the end about {backlog}");

@@ -3,11 +3,11 @@
 use super::{process::container_line, *};
 use crate::{
     domain::{
-        Container, Part, Pod, ProcessInfo, Stage,
-        fixtures::{message, session as session_id},
+        Container, HandOff, Part, Pod, ProcessInfo, Stage, Update,
+        fixtures::{message, session as session_id, waiting},
     },
     model::Model,
-    outputs::fixtures::{narrowed, observed, process_in_pod, switch_cost},
+    outputs::fixtures::{at, narrowed, observed, process_in_pod, switch_cost},
 };
 
 /// The words of a text with one space between them.
@@ -85,6 +85,36 @@ fn the_summary_names_the_part() {
     assert!(text.contains("\nWhat-if replays the queue of the messages that were read"));
     assert!(text.contains("90ns each"));
     assert!(text.lines().all(|l| l.chars().count() <= 130));
+}
+
+#[test]
+fn messages_that_were_never_handed_off_are_counted_apart() {
+    let mut model = Model::at_zero();
+    let cells = [(Stage::InApp, Part::Blocked, 9_000_000_000)];
+    let mut m = message(&session_id(0), 1, &cells);
+    model.observe(&m);
+    m.hand_off = HandOff::Never;
+    model.observe(&m);
+    model.observe(&m);
+    let text = summary(&model.summary_now(), "pid 411", TextStyle::Plain);
+    assert!(one_line(&text).contains("hand-offs: wait 1; 2 messages never handed off"));
+}
+
+#[test]
+fn a_stalled_session_is_among_those_that_are_described() {
+    let mut model = Model::at_zero();
+    for n in 0..18 {
+        let wait = [(Stage::Queued, Part::RunQueue, i64::from(n) * 1_000_000)];
+        model.observe(&message(&session_id(n), 1, &wait));
+    }
+    let now = waiting(10_000_000_000, 9_000_000_000, Part::Blocked);
+    let stalled = Update::Waiting(session_id(0), Box::new(now));
+    model.apply(at(10), &stalled);
+    let text = summary(&model.summary(at(10)), "pid 411", TextStyle::Plain);
+    assert!(
+        text.contains("\n  at the end: STALLED 9.00s  13 in hand"),
+        "{text}"
+    );
 }
 
 #[test]
