@@ -9,7 +9,7 @@
 //! the venue's clock is ahead, the time in flight has no length in the drawing; the arguments
 //! always have the exact figures.
 //!
-//! [`sessions`] count and draw [`messages`], [`waits`] the waits of threads with their [`holders`],
+//! [`sessions`] count and draw [`messages`] and [`stalls`], [`waits`] the waits of threads with their [`holders`],
 //! [`cgroups`] the limits. All draw on [`output`], which writes packets ([`writer`], [`interner`])
 //! of Perfetto's format ([`proto`]).
 
@@ -28,6 +28,7 @@ mod processes;
 mod proto;
 mod row;
 mod sessions;
+mod stalls;
 mod track;
 mod waits;
 mod writer;
@@ -75,6 +76,7 @@ pub struct Trace<W: Write> {
 impl<W: Write> Sink for Trace<W> {
     /// Draws an update. Moments must come in order.
     fn publish(&mut self, at: Moment, update: Update) {
+        self.last = at;
         // Intervals have no place in a trace, whose time is continuous.
         if self.failed.is_none() && !matches!(update, Update::IntervalEnded) {
             self.failed = self.write(at, &update).err();
@@ -100,7 +102,6 @@ impl<W: Write> Trace<W> {
 
     fn write(&mut self, at: Moment, update: &Update) -> io::Result<()> {
         self.write_clocks(at)?;
-        self.last = at;
         let output = &mut self.output;
         match update {
             Update::Message(message) => self.message(at, message),
@@ -108,7 +109,7 @@ impl<W: Write> Trace<W> {
                 output.counts.excluded += 1;
                 Ok(())
             }
-            Update::SessionEnded(session) => self.sessions.ended(session, &mut output.out),
+            Update::SessionEnded(session) => self.sessions.ended(session, at, output),
             Update::Health(health) => {
                 output.counts.lost_events = health.lost().map(|(_, count)| count).sum();
                 Ok(())
@@ -120,6 +121,10 @@ impl<W: Write> Trace<W> {
             Update::Wait(wait) => self.waits.wait(*wait, output),
             Update::Cgroup(r#use) => self.cgroups.draw(at, r#use, output),
             Update::HolderSample(sample) => self.waits.sample(sample, output),
+            Update::Waiting(session, waiting) => {
+                self.sessions
+                    .waiting(session, waiting, &self.filter, output)
+            }
             // None of these has a place in time.
             Update::Tap(..)
             | Update::LockWaits(..)
@@ -128,7 +133,6 @@ impl<W: Write> Trace<W> {
             | Update::ProcessEnded(_)
             | Update::CulpritRetired(_)
             | Update::Window(..)
-            | Update::Waiting(..)
             | Update::IntervalEnded => Ok(()),
         }
     }
@@ -168,7 +172,7 @@ impl<W: Write> Trace<W> {
             return Err(error);
         }
         self.waits.finish(&mut self.output)?;
-        self.sessions.finish(&mut self.output.out)?;
+        self.sessions.finish(self.last, &mut self.output)?;
         self.write_counts()?;
         self.output.out.flush()?;
         Ok(self.output.counts)

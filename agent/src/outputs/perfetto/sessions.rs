@@ -1,7 +1,7 @@
 //! The sessions: which of their messages are drawn, and their counters.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     io::{self, Write},
     sync::Arc,
 };
@@ -14,10 +14,11 @@ use super::{
     messages::MessageLanes,
     output::TraceOutput,
     proto::{TrackDescriptor, UNIT_COUNT, UNIT_TIME_NS},
+    stalls::StallSlices,
     track::{TrackId, TrackOrder},
     writer::PacketWriter,
 };
-use crate::domain::{Message, SessionId, units::sanitize_name};
+use crate::domain::{Message, Moment, SessionId, Waiting, units::sanitize_name};
 
 /// The length of the windows over which ages are counted.
 const WINDOW_NS: u64 = 100_000_000;
@@ -43,6 +44,7 @@ struct SessionTrack {
     backlog: Backlog,
     window: Option<AgeWindow>,
     ages: Histogram<u32>,
+    stalls: StallSlices,
     /// The number of messages that were slow enough to be drawn.
     slow: u64,
 }
@@ -85,6 +87,7 @@ impl SessionTrack {
             backlog_track: out.counter_track(group, "backlog", UNIT_COUNT, backlog)?,
             backlog: Backlog::default(),
             window: None,
+            stalls: StallSlices::new(group),
             ages: Histogram::new_with_bounds(1, MAX_AGE_NS, 3).map_err(io::Error::other)?,
             slow: 0,
         })
@@ -131,7 +134,9 @@ impl SessionTrack {
         Ok(())
     }
 
-    fn finish<W: Write>(mut self, out: &mut PacketWriter<W>) -> io::Result<()> {
+    fn finish<W: Write>(mut self, at: Moment, trace: &mut TraceOutput<W>) -> io::Result<()> {
+        self.stalls.end(at.monotonic_ns, trace)?;
+        let out = &mut trace.out;
         self.close_window(out)?;
         for (at, count) in self.backlog.course() {
             // What was sent before the clock began counts from its beginning on.
@@ -154,16 +159,11 @@ impl SessionTracks {
         filter: &TraceFilter,
         trace: &mut TraceOutput<W>,
     ) -> io::Result<()> {
-        let process = trace.process(message.session.pid)?;
-        if !self.0.contains_key(&message.session) {
-            let session = SessionTrack::new(&message.session, process, filter, &mut trace.out)?;
-            self.0.insert(Arc::clone(&message.session), session);
-        }
-        let Some(session) = self.0.get_mut(&message.session) else {
-            return Ok(());
-        };
+        let session = self.session(&message.session, filter, trace)?;
         trace.counts.messages += 1;
         session.count(message, span, &mut trace.out)?;
+        let handed_off_ns = u64::try_from(span.handed_off_ns).unwrap_or(0);
+        session.stalls.handed_off(handed_off_ns, trace)?;
         let min_age_ns = i128::try_from(filter.slower_than.as_nanos()).unwrap_or(i128::MAX);
         if min_age_ns > 0 && i128::from(message.split.age_ns()) < min_age_ns {
             trace.counts.omitted_faster += 1;
@@ -179,23 +179,57 @@ impl SessionTracks {
         session.messages.draw(message, span.handed_off_ns, trace)
     }
 
-    /// Completes the tracks of a session that has ended.
+    /// Draws a stall once a sample of what waits shows that it is over.
+    pub(super) fn waiting<W: Write>(
+        &mut self,
+        id: &Arc<SessionId>,
+        waiting: &Waiting,
+        filter: &TraceFilter,
+        trace: &mut TraceOutput<W>,
+    ) -> io::Result<()> {
+        let session = self.session(id, filter, trace)?;
+        session.stalls.sample(waiting, trace)
+    }
+
+    /// The tracks of a session, declared when it is new.
+    fn session<W: Write>(
+        &mut self,
+        id: &Arc<SessionId>,
+        filter: &TraceFilter,
+        trace: &mut TraceOutput<W>,
+    ) -> io::Result<&mut SessionTrack> {
+        match self.0.entry(Arc::clone(id)) {
+            Entry::Occupied(session) => Ok(session.into_mut()),
+            Entry::Vacant(entry) => {
+                let process = trace.process(id.pid)?;
+                let session = SessionTrack::new(id, process, filter, &mut trace.out)?;
+                Ok(entry.insert(session))
+            }
+        }
+    }
+
+    /// Completes the tracks of a session that ended at this moment.
     pub(super) fn ended<W: Write>(
         &mut self,
         id: &SessionId,
-        out: &mut PacketWriter<W>,
+        at: Moment,
+        trace: &mut TraceOutput<W>,
     ) -> io::Result<()> {
         match self.0.remove(id) {
-            Some(session) => session.finish(out),
+            Some(session) => session.finish(at, trace),
             None => Ok(()),
         }
     }
 
-    /// Completes the tracks of all sessions.
-    pub(super) fn finish<W: Write>(&mut self, out: &mut PacketWriter<W>) -> io::Result<()> {
+    /// Completes the tracks of all sessions; the recording ends at this moment.
+    pub(super) fn finish<W: Write>(
+        &mut self,
+        at: Moment,
+        trace: &mut TraceOutput<W>,
+    ) -> io::Result<()> {
         let mut all: Vec<_> = self.0.drain().collect();
         all.sort_unstable_by_key(|(_, session)| session.group.0);
         all.into_iter()
-            .try_for_each(|(_, session)| session.finish(out))
+            .try_for_each(|(_, session)| session.finish(at, trace))
     }
 }

@@ -1,5 +1,7 @@
 //! Tests of whole traces. `tests/perfetto` has Perfetto's own trace processor read them.
 
+mod stalls;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
