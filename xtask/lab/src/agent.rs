@@ -3,6 +3,7 @@
 mod logged;
 mod message;
 mod output;
+mod waiting;
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
@@ -19,6 +20,7 @@ pub use self::logged::LoggedAgent;
 pub use self::message::{AgeBounds, MessageLine, MessageSession, parse_line};
 pub use self::output::AgentOutput;
 use self::output::Lines;
+pub use self::waiting::{ReaderLine, WaitingLine};
 
 /// How to start the agent.
 #[derive(Clone, Debug)]
@@ -161,6 +163,14 @@ impl AgentProcess {
             .get(from..)
             .map(<[MessageLine]>::to_vec)
             .unwrap_or_default()
+    }
+
+    /// Returns what waits on its session, by the lines of `--json intervals` so far: `None` for
+    /// those in which nothing did.
+    pub fn waiting(&self) -> Vec<Option<WaitingLine>> {
+        let mut lines = self.lines();
+        lines.parse();
+        waiting::parse_lines(&lines.others)
     }
 
     /// Returns its exit status if it has ended.

@@ -62,14 +62,18 @@ impl Cgroup {
         };
         fs::create_dir_all(&group.path)
             .with_context(|| format!("cannot create {}", group.path.display()))?;
-        let (quota, period) = (quota.as_micros(), period.as_micros());
-        if unified {
-            group.write("cpu.max", &format!("{quota} {period}"))?;
-        } else {
-            group.write("cpu.cfs_period_us", &period.to_string())?;
-            group.write("cpu.cfs_quota_us", &quota.to_string())?;
-        }
+        group.set_quota(quota, period)?;
         Ok(group)
+    }
+
+    /// Changes its quota to `quota` in every `period`.
+    pub fn set_quota(&self, quota: Duration, period: Duration) -> Result<()> {
+        let (quota, period) = (quota.as_micros(), period.as_micros());
+        if self.unified {
+            return self.write("cpu.max", &format!("{quota} {period}"));
+        }
+        self.write("cpu.cfs_period_us", &period.to_string())?;
+        self.write("cpu.cfs_quota_us", &quota.to_string())
     }
 
     /// Creates the cgroup of a container in a burstable pod as a kubelet with the `cgroupfs` driver
@@ -94,14 +98,11 @@ impl Cgroup {
             };
             groups.insert(0, group);
         }
-        let (quota, period) = (quota.as_micros(), period.as_micros());
+        groups[0].set_quota(quota, period)?;
         if unified {
-            groups[0].write("cpu.max", &format!("{quota} {period}"))?;
             // 250m by the newer of Kubernetes' two formulas.
             groups[0].write("cpu.weight", "35")?;
         } else {
-            groups[0].write("cpu.cfs_period_us", &period.to_string())?;
-            groups[0].write("cpu.cfs_quota_us", &quota.to_string())?;
             groups[0].write("cpu.shares", "256")?;
         }
         Ok(groups)

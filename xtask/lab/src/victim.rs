@@ -5,6 +5,7 @@
 //! when the venue closes the connection.
 
 mod inject;
+mod locks;
 mod log;
 mod marks;
 mod read;
@@ -48,6 +49,12 @@ pub struct VictimOptions {
     /// The injected causes of waiting, one per message in turn.
     #[arg(long, default_value = "none", value_delimiter = ',')]
     pub inject: Vec<Inject>,
+    /// The first message that waits, counted from 0.
+    #[arg(long, default_value_t = 0)]
+    pub inject_from: usize,
+    /// How many messages wait; all from there on by default.
+    #[arg(long)]
+    pub inject_count: Option<usize>,
     /// Take marks of the reading thread.
     #[arg(long)]
     pub marks: bool,
@@ -60,9 +67,9 @@ pub struct VictimOptions {
     /// CPU time used per message, microseconds.
     #[arg(long, default_value_t = 0)]
     pub work_us: u64,
-    /// `mutex`: how long the rival holds the lock; `sleep`: how long a message sleeps; `rcvbuf`:
-    /// how long it stops reading; `pipe`, `sink`: how long the drain takes per message.
-    /// Microseconds.
+    /// `mutex`, `lock`: how long the rival holds the lock; `deadlock`: until the reader gives up,
+    /// 0 for never; `sleep`: how long a message sleeps; `spin`: CPU time; `rcvbuf`: how long it
+    /// stops reading; `pipe`, `sink`: how long the drain takes per message. Microseconds.
     #[arg(long, default_value_t = 5000)]
     pub hold_us: u64,
     /// `mutex`: how long the lock is free in between; `rcvbuf`: how long it reads in between.
@@ -81,6 +88,14 @@ pub struct VictimOptions {
     /// Pin the reading thread, and those that make it wait, to this CPU.
     #[arg(long)]
     pub cpu: Option<usize>,
+}
+
+impl VictimOptions {
+    /// Whether the message of this number, counted from 0, waits for an injected cause.
+    fn waits(&self, number: usize) -> bool {
+        let after = number.checked_sub(self.inject_from);
+        after.is_some_and(|after| self.inject_count.is_none_or(|count| after < count))
+    }
 }
 
 /// Called once per message at its end; a symbol for `--handoff`.
@@ -138,15 +153,10 @@ pub fn run(options: &VictimOptions) -> Result<()> {
         cutter.push(bytes);
         while let Some(message) = cutter.next_message() {
             marks.work((options.work_us * 1000).cast_signed())?;
-            let turn = log.records.len() % injections.len();
-            let injection = &mut injections[turn];
-            let kind = injection.kind();
-            if kind.is_some() {
-                marks.mark(MarkKind::Work)?;
-            }
-            let injected_ns = injection.wait()?;
-            if let Some(kind) = kind {
-                marks.mark(kind)?;
+            let mut injected_ns = 0;
+            if options.waits(log.records.len()) {
+                let turn = log.records.len() % injections.len();
+                injected_ns = inject(&mut injections[turn], &mut marks)?;
             }
             log.records.push(VictimRecord {
                 seq: message.seq,
@@ -162,6 +172,19 @@ pub fn run(options: &VictimOptions) -> Result<()> {
     log.usage = ThreadUsage::now(tid)?;
     log.marks = marks.into_vec();
     log.write(&options.log)
+}
+
+/// Waits for an injected cause; returns the time it took, nanoseconds.
+fn inject(injection: &mut inject::Injection, marks: &mut Marks) -> Result<i64> {
+    let kind = injection.kind();
+    if kind.is_some() {
+        marks.mark(MarkKind::Work)?;
+    }
+    let injected_ns = injection.wait(marks)?;
+    if let Some(kind) = kind {
+        marks.mark(kind)?;
+    }
+    Ok(injected_ns)
 }
 
 fn connect(options: &VictimOptions) -> Result<TcpStream> {

@@ -5,6 +5,7 @@ use std::process::ExitStatus;
 use anyhow::{Context as _, Result};
 
 use super::message::{MessageLine, parse_line};
+use super::waiting::{self, WaitingLine};
 use crate::blame::Blame;
 
 /// The output of an agent that has ended.
@@ -39,6 +40,12 @@ impl AgentOutput {
         lines.into_output(status)
     }
 
+    /// Returns what waited on its session, by the lines of `--json intervals`: `None` for those in
+    /// which nothing did.
+    pub fn waiting(&self) -> Vec<Option<WaitingLine>> {
+        waiting::parse_lines(&self.others)
+    }
+
     /// Returns the blame in its summary.
     pub fn blame(&self) -> Result<Blame> {
         Blame::of(self.summary.as_ref().context("no summary from the agent")?)
@@ -63,7 +70,7 @@ pub(super) struct Lines {
     /// stored.
     pub(super) unparsed: Vec<String>,
     pub(super) messages: Vec<MessageLine>,
-    others: Vec<String>,
+    pub(super) others: Vec<String>,
     errors: Vec<String>,
     pub(super) stderr: Vec<String>,
 }

@@ -14,7 +14,8 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::VictimOptions;
-use super::marks::MarkKind;
+use super::locks::RivalLock;
+use super::marks::{MarkKind, Marks};
 use crate::{clock, cpu};
 use workspace::child::{self, Guarded};
 
@@ -43,6 +44,12 @@ pub enum Inject {
     Query,
     /// a write to a file and fsync(2)
     Fsync,
+    /// a mutex of the C library that another thread takes right before
+    Lock,
+    /// a deadlock of two such mutexes; with a hold time of 0 it never ends
+    Deadlock,
+    /// nothing: it computes
+    Spin,
 }
 
 /// Bytes in the pipe, and bytes written to it per message.
@@ -71,6 +78,9 @@ pub(super) enum Injection {
         poll: bool,
     },
     File(File),
+    Lock(RivalLock),
+    /// CPU time, nanoseconds.
+    Spin(i64),
 }
 
 impl Injection {
@@ -134,6 +144,9 @@ impl Injection {
                 }
             }
             Inject::Fsync => Self::File(File::create(options.log.with_extension("synced"))?),
+            Inject::Lock => Self::Lock(RivalLock::start(hold, false)?),
+            Inject::Deadlock => Self::Lock(RivalLock::start(hold, true)?),
+            Inject::Spin => Self::Spin(hold.as_nanos() as i64),
         })
     }
 
@@ -141,13 +154,14 @@ impl Injection {
     pub(super) fn kind(&self) -> Option<MarkKind> {
         match self {
             Self::None => None,
-            Self::Mutex(_) => Some(MarkKind::Lock),
+            Self::Mutex(_) | Self::Lock(_) => Some(MarkKind::Lock),
+            Self::Spin(_) => Some(MarkKind::Work),
             _ => Some(MarkKind::Block),
         }
     }
 
     /// Waits for the injected cause; returns the time it took, nanoseconds.
-    pub(super) fn wait(&mut self) -> Result<i64> {
+    pub(super) fn wait(&mut self, marks: &mut Marks) -> Result<i64> {
         let start = clock::monotonic_ns();
         match self {
             Self::None => return Ok(0),
@@ -184,6 +198,8 @@ impl Injection {
                 file.write_all_at(&vec![0; SYNCED_BYTES], 0)?;
                 file.sync_all()?;
             }
+            Self::Lock(lock) => lock.wait()?,
+            Self::Spin(cpu_ns) => marks.work(*cpu_ns)?,
         }
         Ok(clock::monotonic_ns() - start)
     }
@@ -220,7 +236,7 @@ fn drain(mut pipe: impl Read, hold: Duration) {
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
     std::thread::Builder::new()
         .name(name.into())
         .spawn(move || {
