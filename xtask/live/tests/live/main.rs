@@ -13,6 +13,7 @@ mod ends;
 mod pods;
 mod reads;
 mod top;
+mod waiting;
 mod waits;
 mod what_if;
 mod window;
