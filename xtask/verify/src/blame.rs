@@ -38,17 +38,17 @@ pub(super) fn row(
     is: impl Fn(&BlameEntry) -> bool,
 ) -> ResultRow {
     let (part, charged) = (blame.part(case.part), blame.charged(case.part, &is));
-    let others = 100.0 - 100.0 * charged as f64 / part as f64;
     let mut row = empty(blame, messages, case, quantity(case.part));
     (row.truth_ns, row.found_ns) = (part, charged);
-    row.checks.push(BarCheck::at_most(
-        CHARGED_TO_OTHERS,
-        others,
-        MAX_OTHERS,
-        "%",
-    ));
+    row.checks.push(others(charged, part));
     row.remarks.extend(most_charged(blame, case.part));
     row
+}
+
+/// Returns the check of how much of a part is charged to others than the culprit, nanoseconds.
+pub(super) fn others(charged: i64, part: i64) -> BarCheck {
+    let others = 100.0 - 100.0 * charged as f64 / part as f64;
+    BarCheck::at_most(CHARGED_TO_OTHERS, others, MAX_OTHERS, "%")
 }
 
 /// Returns a row for a case without a culprit: no lock, no quota and no call is blamed.
@@ -119,7 +119,7 @@ fn empty(
 }
 
 /// Returns the quantity of a row, which begins with [`super::BLAME`].
-fn quantity(part: &str) -> &'static str {
+pub(super) fn quantity(part: &str) -> &'static str {
     match part {
         "run_queue" => "blame: run_queue",
         "throttle" => "blame: throttle",

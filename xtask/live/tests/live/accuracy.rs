@@ -91,6 +91,7 @@ experiments! {
     a_backlog: "backlog";
     everything_in_turn: "everything";
     a_late_attach: "late-attach";
+    a_hang: "hang";
     clocks_and_a_step: "clocks";
     a_delaying_relay: "network";
     our_acknowledgements: "acks";

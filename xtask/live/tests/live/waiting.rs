@@ -88,6 +88,11 @@ fn a_handler_that_hangs_in_a_round_trip_is_stalled_while_it_hangs() {
 
     let (record, began_ns, ended_ns) = hang(&truth);
     assert!(read_ns < ended_ns, "the hang was over too early");
+    let newest_ns = meanwhile.last().map_or(0, |sample| sample.at_ns);
+    assert!(
+        (0..1_000_000_000).contains(&(read_ns - newest_ns)),
+        "{meanwhile:#?}"
+    );
     let stalled: Vec<_> = meanwhile.iter().filter(|s| s.stalled).collect();
     assert!(stalled.len() >= 4, "{meanwhile:#?}");
     let mut queued = 0;

@@ -7,6 +7,7 @@ mod clocks;
 mod engine;
 mod everything;
 mod gil;
+mod hang;
 mod held_back;
 mod late_attach;
 mod lock;
@@ -34,6 +35,7 @@ pub(super) const ALL: &[Experiment] = &[
     backlog::BACKLOG,
     everything::EVERYTHING,
     late_attach::LATE,
+    hang::HANG,
     clocks::CLOCKS,
     engine::ENGINE,
     engine::GAP,
