@@ -16,7 +16,7 @@ use tag52::{
 };
 
 use trace_processor::{Rows, int, query};
-use updates::{MS, UTC, updates};
+use updates::{MS, UTC, stalls, updates};
 
 fn export(path: &Path, filter: TraceFilter, updates: &[(Moment, Update)]) -> ExportCounts {
     let file = File::create(path).expect("a file");
@@ -50,6 +50,11 @@ const COUNTERS: &str = "select t.name, count(*), max(c.value), min(c.value) from
 const OMITTED: &str =
     "select key, int_value from args join slice using (arg_set_id) where category = 'export'";
 const UTC_OF_TRACE: &str = "select max(clock_value - ts) from clock_snapshot where clock_id = 1";
+const STALLS: &str = "select s.name, s.dur, t.name, \
+    extract_arg(s.arg_set_id, 'debug.in_hand'), \
+    extract_arg(s.arg_set_id, 'debug.waiting_age_ns'), \
+    extract_arg(s.arg_set_id, 'debug.waits_for') \
+    from slice s join track t on t.id = s.track_id where s.category = 'stall' order by s.ts";
 const THREADS: &str = "select tid, pid from thread join process using (upid) where tid = 412";
 
 #[test]
@@ -173,5 +178,28 @@ fn omitted_messages_are_counted() {
             Some(count.cast_signed()),
             "{name}"
         );
+    }
+}
+
+#[test]
+fn stalls_are_slices_on_the_track_of_their_session() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.pftrace");
+    export(&path, TraceFilter::default(), &stalls());
+    let Some(answers) = query(&path, &[ERRORS, STALLS]) else {
+        return;
+    };
+    assert!(answers[0].is_empty(), "{:?}", answers[0]);
+    let stalls = &answers[1];
+    // The first ends with the hand-off, the second with the recording.
+    let lengths: Vec<_> = stalls.iter().map(|row| int(&row[1])).collect();
+    assert_eq!(lengths, [3_000 * MS, 2_010 * MS], "{stalls:?}");
+    // The last sample of the first was 190 ms before its end.
+    let ages: Vec<_> = stalls.iter().map(|row| int(&row[4])).collect();
+    assert_eq!(ages, [2_810 * MS, 2_010 * MS], "{stalls:?}");
+    for row in stalls {
+        assert_eq!(row[0], "stalled: 2 in hand", "{row:?}");
+        assert_eq!(row[2], "VENUE > DROP :5002", "{row:?}");
+        assert_eq!((int(&row[3]), &row[5]), (2, &"write".into()), "{row:?}");
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tag52::domain::{
     CallObject, CgroupLevel, CgroupUse, Charge, Culprit, CulpritId, Function, HandOff,
-    HolderSample, Lock, Matrix, Message, MessageAftermath, Moment, MsgType, Part, RunnerRelation,
-    SentTime, SessionId, Split, Stage, ThreadActivity, ThreadName, Update, Wait,
+    HolderSample, InHand, Lock, Matrix, Message, MessageAftermath, Moment, MsgType, OwnerEvidence,
+    Part, Queued, ReaderActivity, RunnerRelation, SentTime, SessionId, Split, Stage,
+    ThreadActivity, ThreadName, Update, Wait, Waiting,
 };
 
 pub(crate) const UTC: i64 = 1_700_000_000_000_000_000;
@@ -168,4 +169,63 @@ pub(crate) fn updates(messages: u64) -> Vec<(Moment, Update)> {
         }
     }
     all
+}
+
+/// A message every 10 ms; then the reader hangs in a call for three seconds, hands one message off
+/// and hangs until the recording ends two seconds later. A sample every 200 ms.
+pub(crate) fn stalls() -> Vec<(Moment, Update)> {
+    let call = Culprit::Call {
+        name: "write".into(),
+        object: CallObject::None,
+    };
+    let mut all = vec![(at(MINUTE), Update::Culprit(CALL, Arc::new(call)))];
+    for i in 0..10 {
+        let now = MINUTE + 10 * MS * i;
+        let m = message(&session(0), i.unsigned_abs(), now, 40_003, 11);
+        all.push((at(now + MS), Update::Message(Box::new(m))));
+    }
+    let mut last_hand_off = MINUTE + 90 * MS;
+    for tick in 1..=25 {
+        let now = MINUTE + 100 * MS + 200 * MS * tick;
+        if tick == 15 {
+            let handed_off = now - 10 * MS;
+            let m = message(&session(0), 10, handed_off, 40_003, 3_000 * MS);
+            all.push((at(handed_off + MS), Update::Message(Box::new(m))));
+            last_hand_off = handed_off;
+        }
+        let sample = stalled_sample(now, last_hand_off);
+        all.push((at(now), Update::Waiting(session(0), Box::new(sample))));
+    }
+    all
+}
+
+/// Two messages in hand since the last hand-off.
+fn stalled_sample(now: i64, last_hand_off: i64) -> Waiting {
+    let since_ns = last_hand_off.unsigned_abs();
+    let mut matrix = Matrix::default();
+    matrix.add(Stage::InApp, Part::Blocked, now - last_hand_off);
+    Waiting {
+        at_ns: now.unsigned_abs(),
+        in_hand: InHand {
+            messages: 2,
+            bytes: 300,
+        },
+        queued: Queued::default(),
+        window_closed_since_ns: None,
+        split: Split::new(now - last_hand_off, matrix).expect("balanced"),
+        is_lower_bound: false,
+        waits_since_ns: Some(since_ns),
+        last_hand_off_ns: Some(since_ns),
+        reader: Some(ReaderActivity {
+            tid: 412,
+            pid: 411,
+            state: Part::Blocked,
+            since_ns,
+            sleep: None,
+            culprit: Some(CALL),
+            owner: OwnerEvidence::None,
+            deadlock: Vec::new(),
+        }),
+        waited_ns: [0; Part::ALL.len()],
+    }
 }
