@@ -245,8 +245,13 @@ impl Socket {
 
     /// The function named with `--handoff` was called by `caller`, which received here last.
     pub(super) fn function_called(&mut self, caller: &Snapshot) {
-        if let Some(batch) = self.pending_batch(caller.tid) {
-            batch.function_called(*caller);
+        let Some(batch) = self.pending_batch(caller.tid) else {
+            return;
+        };
+        batch.function_called(*caller);
+        // Its message is emitted with its batch, which may take a while yet.
+        if !batch.is_empty() {
+            self.samples.last_hand_off_ns = Some(caller.at_ns);
         }
     }
 

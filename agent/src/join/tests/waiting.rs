@@ -191,3 +191,18 @@ fn what_is_in_hand_when_the_socket_closes_is_never_handed_off() {
     assert_eq!(script.cell(1, Stage::InApp, Part::LockWait), 9_000);
     assert_eq!(script.ended, 1);
 }
+
+#[test]
+fn a_call_of_the_function_is_a_hand_off_while_its_batch_goes_on() {
+    let mut script = Script::by_function();
+    script.read_and_call(&["8 1"], 1);
+    script.receive(&["8 2", "8 3", "8 4"]);
+    script.pass(ThreadState::Blocked, 900_000_000);
+    script.call();
+    let called = script.at;
+    script.pass(ThreadState::Blocked, 300_000_000);
+    let waiting = script.waits(ThreadState::Blocked);
+    assert_eq!(waiting.in_hand.messages, 2);
+    assert_eq!(waiting.last_hand_off_ns, Some(called));
+    assert!(!waiting.is_stalled(0), "{waiting:?}");
+}
