@@ -25,9 +25,10 @@ fn hanging(messages: u64, count: &str, inject: &[&str]) -> Bench {
 }
 
 /// An agent with a line for each tenth of a second, and the venue's stream has begun.
-fn watch_waiting(bench: &Bench) -> AgentProcess {
+fn watch_waiting(bench: &Bench, more: &[&str]) -> AgentProcess {
     let pid = bench.victim.pid().to_string();
-    let agent = attached(["--pid", &pid, "--json", "intervals", "--interval", "100ms"]);
+    let lines = ["--pid", &pid, "--json", "intervals", "--interval", "100ms"];
+    let agent = attached([&lines, more].concat());
     bench.venue.open_gate();
     agent
 }
@@ -79,7 +80,7 @@ fn a_handler_that_hangs_in_a_round_trip_is_stalled_while_it_hangs() {
     let database = Database::start(Duration::from_secs(3)).expect("a database");
     let port = database.port().to_string();
     let bench = hanging(900, "1", &["--inject", "query", "--database", &port]);
-    let agent = watch_waiting(&bench);
+    let agent = watch_waiting(&bench, &[]);
     wait_for(&agent, |sample| sample.stalled);
     std::thread::sleep(Duration::from_millis(1200));
     let meanwhile = samples(&agent);
@@ -138,7 +139,7 @@ fn a_deadlock_is_named_with_the_threads_in_it() {
     let _guard = one_at_a_time();
     let bench = hanging(100_000, "1", &["--inject", "deadlock", "--hold-us", "0"]);
     let rival = process::thread(bench.victim.pid(), "rival").expect("a rival");
-    let agent = watch_waiting(&bench);
+    let agent = watch_waiting(&bench, &[]);
     let sample = wait_for(&agent, |sample| sample.stalled);
     let reader = sample.reader.as_ref().expect("a reader");
     let rival = format!("rival/{rival}");
@@ -161,7 +162,7 @@ fn a_deadlock_is_named_with_the_threads_in_it() {
 fn a_stop_in_the_middle_of_handling_hands_nothing_off() {
     let _guard = one_at_a_time();
     let bench = hanging(900, "1", &["--inject", "spin", "--hold-us", "400000"]);
-    let agent = watch_waiting(&bench);
+    let agent = watch_waiting(&bench, &[]);
     while bench.venue.sent() < 42 {
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -240,4 +241,27 @@ fn what_is_in_hand_when_the_process_is_killed_is_never_handed_off() {
             "{late}: {message:?}"
         );
     }
+}
+
+#[test]
+fn a_batch_that_is_handed_off_by_a_function_is_slow_and_not_stalled() {
+    let _guard = one_at_a_time();
+    // The second hang finds a batch of 60.
+    let bench = hanging(100_000, "60", &["--inject", "sleep", "--hold-us", "300000"]);
+    let agent = watch_waiting(&bench, &["--handoff", "tag52_victim_handed_off"]);
+    let first = wait_for(&agent, |sample| sample.in_hand_messages > 10);
+    std::thread::sleep(Duration::from_millis(1500));
+    let mut in_hand = first.in_hand_messages;
+    for sample in samples(&agent)
+        .iter()
+        .filter(|sample| sample.at_ns >= first.at_ns)
+    {
+        assert!(!sample.stalled, "{sample:?}");
+        assert!(sample.in_hand_messages <= in_hand, "{sample:?}");
+        in_hand = sample.in_hand_messages;
+    }
+    assert!(in_hand + 3 < first.in_hand_messages, "{in_hand}: {first:?}");
+    bench.victim.signal(Signal::SIGKILL);
+    drop(bench);
+    agent.finish(END_LIMIT).expect("the agent ends");
 }
