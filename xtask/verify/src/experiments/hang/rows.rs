@@ -41,7 +41,7 @@ pub(super) struct HangRun {
 }
 
 /// A sample, and what really waited at its instant.
-struct Compared<'a> {
+struct ComparedSample<'a> {
     sample: &'a WaitingLine,
     /// Monotonic.
     at_ns: i64,
@@ -53,7 +53,7 @@ struct Compared<'a> {
     received: bool,
 }
 
-impl Compared<'_> {
+impl ComparedSample<'_> {
     fn true_age_ns(&self) -> i64 {
         self.sample.at_ns - self.sent.sent_ns
     }
@@ -75,7 +75,7 @@ impl HangRun {
     }
 
     /// The samples in the hang.
-    fn compared(&self) -> Vec<Compared<'_>> {
+    fn compared(&self) -> Vec<ComparedSample<'_>> {
         let records = &self.truth.victim.records;
         let offset = records
             .first()
@@ -88,7 +88,7 @@ impl HangRun {
                 .filter(|record| record.handed_off_ns > at_ns)
                 .min_by_key(|record| record.seq)?;
             let sent = self.truth.sent.iter().find(|sent| sent.seq == oldest.seq)?;
-            during.contains(&at_ns).then_some(Compared {
+            during.contains(&at_ns).then_some(ComparedSample {
                 sample,
                 at_ns,
                 sent,
@@ -99,13 +99,13 @@ impl HangRun {
         compared.collect()
     }
 
-    fn age(&self, case: &str, compared: &[Compared<'_>]) -> ResultRow {
+    fn age(&self, case: &str, compared: &[ComparedSample<'_>]) -> ResultRow {
         let truth = "the venue's stamp of the oldest message that the victim had not handed off";
         let mut row = row(case, truth, "waiting age", compared);
-        row.truth_ns = compared.iter().map(Compared::true_age_ns).sum();
+        row.truth_ns = compared.iter().map(ComparedSample::true_age_ns).sum();
         row.found_ns = compared.iter().map(|c| c.sample.age_ns).sum();
-        row.errors = Quantiles::of_errors(compared.iter().map(Compared::error_ns));
-        let (bounds, exact): (Vec<&Compared<'_>>, Vec<_>) =
+        row.errors = Quantiles::of_errors(compared.iter().map(ComparedSample::error_ns));
+        let (bounds, exact): (Vec<&ComparedSample<'_>>, Vec<_>) =
             compared.iter().partition(|c| c.sample.lower_bound);
         let worst = exact.iter().map(|c| c.error_ns().abs()).max().unwrap_or(0);
         let too_old = bounds.iter().filter(|c| c.error_ns() > CLOCK_SLACK_NS);
@@ -115,8 +115,9 @@ impl HangRun {
         let inexact = compared
             .iter()
             .filter(|c| c.sample.total() != c.sample.age_ns);
-        let no_stall =
-            |c: &&Compared<'_>| c.at_ns > self.began_ns + STALLED_AFTER_NS && !c.sample.stalled;
+        let no_stall = |c: &&ComparedSample<'_>| {
+            c.at_ns > self.began_ns + STALLED_AFTER_NS && !c.sample.stalled
+        };
         let periods = compared
             .windows(2)
             .map(|pair| pair[1].at_ns - pair[0].at_ns);
@@ -155,7 +156,7 @@ impl HangRun {
         row
     }
 
-    fn split(&self, case: &str, part: &'static str, compared: &[Compared<'_>]) -> ResultRow {
+    fn split(&self, case: &str, part: &'static str, compared: &[ComparedSample<'_>]) -> ResultRow {
         let timeline = Timeline::of(&self.truth.victim.marks);
         let mut totals: Vec<(&'static str, i64, i64)> = Vec::new();
         let mut differences = Vec::new();
@@ -190,7 +191,7 @@ impl HangRun {
     }
 
     /// The parts of a sample by the agent and by the victim.
-    fn parts(&self, c: &Compared<'_>, timeline: &Timeline) -> [(&'static str, i64, i64); 6] {
+    fn parts(&self, c: &ComparedSample<'_>, timeline: &Timeline) -> [(&'static str, i64, i64); 6] {
         let truth = timeline.between(c.queued_ns, c.at_ns);
         let found = |part: &'static str, truth: i64| (part, c.sample.part(part), truth);
         let (asleep, on_cpu) = if self.stopped {
@@ -208,11 +209,11 @@ impl HangRun {
         ]
     }
 
-    fn blamed(&self, case: &str, part: &'static str, compared: &[Compared<'_>]) -> ResultRow {
+    fn blamed(&self, case: &str, part: &'static str, compared: &[ComparedSample<'_>]) -> ResultRow {
         let truth = "what the victim was made to wait for, by /proc";
         let mut row = row(case, truth, blame::quantity(part), compared);
-        let part_of = |c: &&Compared<'_>| c.sample.part(part);
-        let is_right = |c: &&Compared<'_>| self.is_right(c.sample);
+        let part_of = |c: &&ComparedSample<'_>| c.sample.part(part);
+        let is_right = |c: &&ComparedSample<'_>| self.is_right(c.sample);
         row.truth_ns = compared.iter().map(|c| part_of(&c)).sum();
         row.found_ns = compared.iter().filter(is_right).map(|c| part_of(&c)).sum();
         row.checks = vec![blame::others(row.found_ns, row.truth_ns)];
@@ -242,9 +243,9 @@ fn row(
     case: &str,
     truth: &'static str,
     quantity: &'static str,
-    compared: &[Compared<'_>],
+    compared: &[ComparedSample<'_>],
 ) -> ResultRow {
-    let unknown = |c: &&Compared<'_>| c.sample.part("unknown") > 0;
+    let unknown = |c: &&ComparedSample<'_>| c.sample.part("unknown") > 0;
     ResultRow {
         experiment: HANG.name,
         case: case.to_owned(),
