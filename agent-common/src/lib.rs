@@ -37,7 +37,9 @@ pub use socket_record::{
 };
 pub use socket_sample::{SampledActivity, SocketSampled};
 pub use state::{STATE_COUNT, ThreadState, add_stretch, clamp_throttled, is_throttle_excess};
-pub use thread::{MAX_PENDING, PendingReceive, TrackedThread, is_being_written, is_consistent};
+pub use thread::{
+    MAX_PENDING, PRESENT, PendingReceive, TrackedThread, is_being_written, is_consistent,
+};
 pub use thread_record::{
     FunctionCalled, HISTORY_CHANGES, ReaderHistory, StateChange, ThreadExited,
 };

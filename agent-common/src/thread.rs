@@ -10,6 +10,13 @@ use crate::{
 /// of [`TrackedThread::pending_bits`] each.
 pub const MAX_PENDING: usize = 32;
 
+/// [`TrackedThread::is_holder`] of a thread that was there before the agent.
+pub const PRESENT: u32 = 2;
+
+/// How long a thread that was there before the agent is tracked without having read, ns: until then
+/// the readers of all sessions that are alive have read.
+const PRESENT_NS: u64 = 30_000_000_000;
+
 /// A receive call whose messages the thread has not handed off yet.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,8 +86,9 @@ pub struct TrackedThread {
     pub lost: u32,
     /// 1 when the lock wait last begun has a timeout and a futex of its process only.
     pub lock_wait_timed: u32,
-    /// 1 when it is tracked only because it released a lock that a reader waited for: its state is
-    /// of interest, its own waits get no records.
+    /// 0 for a reader. 1 when it is tracked only because it released a lock that a reader waited
+    /// for, 2 when it is tracked only because it was there before the agent: its state is of
+    /// interest, its own waits get no records.
     pub is_holder: u32,
     /// The process of the thread that took its CPU, when it lost that last; 0 when it has slept
     /// since.
@@ -107,6 +115,13 @@ impl TrackedThread {
     #[must_use]
     pub const fn is_asleep(&self) -> bool {
         self.state == ThreadState::LockWait as u32 || self.state == ThreadState::Blocked as u32
+    }
+
+    /// Whether it was there before the agent, has not read since, and may be released.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_released_at(&self, now_ns: u64) -> bool {
+        self.is_holder == PRESENT && now_ns > self.history.began_ns + PRESENT_NS
     }
 
     /// Whether it runs, as far as was observed.

@@ -47,6 +47,8 @@ impl StateChange {
 pub struct ReaderHistory {
     /// The head.
     pub head: RecordHead,
+    /// When the thread was tracked from, with all its counters at 0.
+    pub began_ns: u64,
     /// The thread.
     pub tid: u32,
     /// Changes so far, modulo 2^32; this number modulo [`HISTORY_CHANGES`] is where the next one
@@ -103,7 +105,7 @@ const _: () = {
     assert!(size_of::<FunctionCalled>() == 16 + size_of::<Snapshot>());
     assert!(size_of::<ThreadExited>() == 16 + size_of::<Snapshot>() + 8);
 };
-const _: () = assert!(size_of::<ReaderHistory>() == 16 + 8 + 16 * HISTORY_CHANGES);
+const _: () = assert!(size_of::<ReaderHistory>() == 16 + 8 + 8 + 16 * HISTORY_CHANGES);
 
 #[cfg(test)]
 mod tests {

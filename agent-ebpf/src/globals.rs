@@ -33,6 +33,8 @@ globals! {
     /// The CPU whose run queue the task is on.
     TASK_CPU: u32 = ABSENT;
     TASK_STATE: u32 = ABSENT;
+    /// Not 0 while the task runs.
+    TASK_ON_CPU: u32 = ABSENT;
     TASK_POLICY: u32 = ABSENT;
     TASK_FILES: u32 = ABSENT;
     /// `task_struct.sched_info`: what it has waited for a CPU, when it was queued (0: it is not)

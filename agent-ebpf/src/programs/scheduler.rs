@@ -1,6 +1,8 @@
 //! Programs on the scheduler's tracepoints.
 
-use aya_ebpf::{bindings::task_struct, macros::btf_tracepoint, programs::BtfTracePointContext};
+use aya_ebpf::{
+    bindings::task_struct, cty::c_void, macros::btf_tracepoint, programs::BtfTracePointContext,
+};
 
 use crate::{globals, memory::field, scheduler};
 
@@ -71,5 +73,22 @@ fn sched_migrate_task(ctx: BtfTracePointContext) -> i32 {
 fn sched_process_exit(ctx: BtfTracePointContext) -> i32 {
     // SAFETY: the tracepoint's task argument.
     unsafe { scheduler::exited(ctx.arg(0)) };
+    0
+}
+
+/// The threads of the targets, walked once at the start.
+///
+/// Binds to the BPF iterator `task`, kernel/bpf/task_iter.c; `struct bpf_iter__task` is
+/// `{ meta, task }`, eight bytes each.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+extern "C" fn present_threads(ctx: *mut c_void) -> i32 {
+    // SAFETY: the layout of `bpf_iter__task`, above.
+    unsafe {
+        let task = *ctx.cast::<*const task_struct>().add(1);
+        if !task.is_null() {
+            scheduler::present(task);
+        }
+    }
     0
 }

@@ -68,6 +68,10 @@ unsafe fn leaves(
 ) {
     // SAFETY: the caller's task is the tracepoint's argument.
     unsafe {
+        if thread.is_released_at(now) {
+            super::untrack(tid);
+            return;
+        }
         catch_up::runs(thread, now);
         let Some(sleep_state) = sleep else {
             thread.set_throttle_base(cfs_rq::base(task, now));

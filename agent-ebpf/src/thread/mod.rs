@@ -13,4 +13,4 @@ mod table;
 pub(crate) use account::{charge, charge_unknown};
 pub(crate) use records::{emit_history, emit_sleep};
 pub(crate) use snapshot::snapshot;
-pub(crate) use table::{begin, lookup, remove, track_holder};
+pub(crate) use table::{begin, begin_present, lookup, remove, set_tracked, track_holder};

@@ -22,6 +22,8 @@ pub(super) struct Arrivals {
     queue: VecDeque<Arrival>,
     /// The end of the last arrival in `queue` or released from it.
     end: u64,
+    /// Bytes before this position arrived before arrivals were observed.
+    observed_from: u64,
     /// An arrival may have been lost since the last one.
     events_lost: bool,
 }
@@ -29,6 +31,7 @@ pub(super) struct Arrivals {
 impl Arrivals {
     /// Bytes up to `end` arrived before arrivals were observed.
     pub(super) fn unobserved_until(&mut self, end: u64) {
+        self.observed_from = end;
         if end > self.end {
             self.push(end, None);
         }
@@ -64,6 +67,12 @@ impl Arrivals {
     pub(super) fn of(&self, end: u64) -> Option<Snapshot> {
         let index = self.queue.partition_point(|a| a.end < end);
         self.queue.get(index).and_then(|a| a.reader)
+    }
+
+    /// Whether the byte before position `end` was in the queue already when arrivals began to be
+    /// observed.
+    pub(super) const fn was_present(&self, end: u64) -> bool {
+        end <= self.observed_from
     }
 
     /// The application has received up to `end`: earlier arrivals are needed no longer.

@@ -45,6 +45,18 @@ impl ReceiveCall<'_> {
     }
 }
 
+/// When the last byte of a message became readable.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Arrival {
+    /// At the instant of the reader's counters.
+    At(Snapshot),
+    /// Before the socket was first observed, at the instant of the reader's counters: the message
+    /// was in the queue then.
+    Before(Snapshot),
+    /// That was not observed.
+    Unobserved,
+}
+
 /// A message that was received and is not handed off yet. Instants without a unit of their own are
 /// on the monotonic clock, ns.
 #[derive(Clone, Debug)]
@@ -85,14 +97,14 @@ fn sent_time(header: &Header) -> Result<SentTime, ExclusionReason> {
 }
 
 impl PendingMessage {
-    /// The message of `header` was received by `call`. `arrived` is when its last byte became
-    /// readable, if that was observed; `utc_offset_at` gives UTC minus monotonic time.
+    /// The message of `header` was received by `call`. `arrival` is when its last byte became
+    /// readable; `utc_offset_at` gives UTC minus monotonic time.
     ///
     /// # Errors
     /// Why the message has no age.
     pub(super) fn new(
         header: Header,
-        arrived: Option<Snapshot>,
+        arrival: Arrival,
         call: ReceiveCall<'_>,
         (window, acks): (&ReceiveWindow, &PendingAcks),
         utc_offset_at: impl Fn(u64) -> i64,
@@ -100,11 +112,16 @@ impl PendingMessage {
         let reader = call.reader;
         let sent = sent_time(&header)?;
         // Stamps of two CPUs may disagree by a little; the copy was after the arrival.
-        let arrived = arrived.map(|a| if a.at_ns > reader.at_ns { reader } else { a });
+        let settled = |at: Snapshot| if at.at_ns > reader.at_ns { reader } else { at };
+        let arrived = match arrival {
+            Arrival::At(arrived) => Some(settled(arrived)),
+            Arrival::Before(_) | Arrival::Unobserved => None,
+        };
         let utc_offset_ns = utc_offset_at(arrived.map_or(reader.at_ns, |a| a.at_ns));
         let sent_at_ns = sent.utc_ns.saturating_sub(utc_offset_ns);
-        let before_app = match arrived {
-            Some(arrived) => {
+        let before_app = match arrival {
+            Arrival::At(arrived) => {
+                let arrived = settled(arrived);
                 // It was sent no later than the next stamp of its precision would say.
                 let latest_sent_at_ns = (!header.poss_dup)
                     .then(|| sent_at_ns.saturating_add(sent.resolution_ns - 1).max(0) as u64);
@@ -117,7 +134,15 @@ impl PendingMessage {
                 queued.add_to_matrix(&mut stages.matrix, Stage::Queued);
                 stages
             }
-            None => StagesBeforeApp::arrival_unobserved(sent_at_ns, &reader),
+            Arrival::Before(opened) => {
+                // Of the time before only the length is known.
+                let opened = settled(opened);
+                let mut stages = StagesBeforeApp::arrival_unobserved(sent_at_ns, &opened);
+                let queued = call.queued(&opened);
+                queued.add_to_matrix(&mut stages.matrix, Stage::Queued);
+                stages
+            }
+            Arrival::Unobserved => StagesBeforeApp::arrival_unobserved(sent_at_ns, &reader),
         };
         Ok(Self {
             header,

@@ -14,6 +14,8 @@ use super::state_times::StateTimes;
 #[derive(Clone, Debug)]
 pub(super) struct StateHistory {
     tid: u32,
+    /// When the thread was tracked from, with all its counters at 0.
+    began_ns: u64,
     /// Oldest first; only the end of the first state is covered.
     changes: Vec<StateChange>,
 }
@@ -26,12 +28,14 @@ impl StateHistory {
         let written = older.iter().chain(newer).filter(|change| change.at_ns != 0);
         Self {
             tid: record.tid,
+            began_ns: record.began_ns,
             changes: written.copied().collect(),
         }
     }
 
     /// What the thread did from `from_ns` to `to`, its own snapshot in the receive call. The time
-    /// before the first change is unknown.
+    /// before it was tracked is unknown. Of the time between that and the first change retained the
+    /// sum is exact, and the split is that of all of this time.
     pub(super) fn between(&self, from_ns: u64, to: &Snapshot) -> StateTimes {
         let (Some(first), Some(last)) = (self.changes.first(), self.changes.last()) else {
             return StateTimes::unknown(to.at_ns.saturating_sub(from_ns));
@@ -39,14 +43,58 @@ impl StateHistory {
         if to.tid != self.tid || to.at_ns < last.at_ns {
             return StateTimes::unknown(to.at_ns.saturating_sub(from_ns));
         }
-        let mut times = StateTimes::unknown(first.at_ns.min(to.at_ns).saturating_sub(from_ns));
+        let mut times = StateTimes::default();
+        let before_ns = first.at_ns.min(to.at_ns).saturating_sub(from_ns);
+        if before_ns > 0 {
+            let tracked_ns = before_ns.min(first.at_ns.saturating_sub(self.began_ns));
+            times.add(&StateTimes::unknown(before_ns - tracked_ns));
+            times.add(&self.before_first_change(to).proportion(tracked_ns));
+        }
+        times.add(&self.since_first_change(from_ns, to));
+        times
+    }
+
+    /// The counters of the thread at an instant before `to`, as far as they are known.
+    pub(super) fn counters_at(&self, at_ns: u64, to: &Snapshot) -> Snapshot {
+        let since = self.between(at_ns, to).states();
+        let mut at = Snapshot { at_ns, ..*to };
+        for (ns, since) in at.state_ns.iter_mut().zip(since) {
+            // What is unknown is more than the counter has; the difference is right all the same.
+            *ns = ns.wrapping_sub(since);
+        }
+        at
+    }
+
+    /// What the thread did from `from_ns` on, no earlier than the first change, to `to`.
+    fn since_first_change(&self, from_ns: u64, to: &Snapshot) -> StateTimes {
+        let mut times = StateTimes::default();
         for pair in self.changes.windows(2) {
             times.add(&stretch(pair[0].at_ns, &pair[1], from_ns));
         }
-        // It runs: the receive call has just returned.
-        let running = StateChange::new(to.at_ns, ThreadState::OnCpu as u32, 0);
-        times.add(&stretch(last.at_ns, &running, from_ns));
+        if let Some(last) = self.changes.last() {
+            // It runs: the receive call has just returned.
+            let running = StateChange::new(to.at_ns, ThreadState::OnCpu as u32, 0);
+            times.add(&stretch(last.at_ns, &running, from_ns));
+        }
         times
+    }
+
+    /// What the thread did from when it was tracked to the first change; unknown where its counters
+    /// do not say.
+    fn before_first_change(&self, to: &Snapshot) -> StateTimes {
+        let first_ns = self.changes.first().map_or(0, |change| change.at_ns);
+        let length_ns = first_ns.saturating_sub(self.began_ns);
+        let since = self.since_first_change(0, to).states();
+        let mut before = [0; STATE_COUNT];
+        for (before, (all, since)) in before.iter_mut().zip(to.state_ns.into_iter().zip(since)) {
+            *before = all.saturating_sub(since);
+        }
+        let times = StateTimes::from_states(before);
+        if times.total() == length_ns {
+            times
+        } else {
+            StateTimes::unknown(length_ns)
+        }
     }
 }
 

@@ -50,7 +50,7 @@ impl StateTimes {
             return Self::unknown(passed);
         }
         Self::balanced(
-            std::array::from_fn(|i| to.state_ns[i] as i64 - from.state_ns[i] as i64),
+            std::array::from_fn(|i| to.state_ns[i].wrapping_sub(from.state_ns[i]) as i64),
             passed,
         )
     }
@@ -74,6 +74,20 @@ impl StateTimes {
         Self {
             ns: states.map(|ns| ns as u64),
         }
+    }
+
+    /// The proportion of it that `part_ns` of its length is, at most all. The rounding goes to the
+    /// largest state, so that the sum is `part_ns` exactly.
+    pub(super) fn proportion(&self, part_ns: u64) -> Self {
+        let whole = self.total();
+        if part_ns >= whole {
+            return *self;
+        }
+        let share = |ns: u64| (u128::from(ns) * u128::from(part_ns) / u128::from(whole)) as u64;
+        let mut ns = self.ns.map(share);
+        let largest = (0..STATE_COUNT).max_by_key(|&i| self.ns[i]).unwrap_or(0);
+        ns[largest] += part_ns - ns.iter().sum::<u64>();
+        Self { ns }
     }
 
     /// Nanoseconds in the order of `agent_common::ThreadState`.

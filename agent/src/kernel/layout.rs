@@ -50,6 +50,7 @@ const WANTED: &[WantedField] = &[
         &["task_struct.__state", "task_struct.state"],
         0,
     ),
+    may("TASK_ON_CPU", &["task_struct.on_cpu"], 4),
     must("TASK_POLICY", &["task_struct.policy"], 4),
     must("TASK_FILES", &["task_struct.files"], 8),
     may("TASK_CFS_RQ", &["task_struct.se.cfs_rq"], 8),

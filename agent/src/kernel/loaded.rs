@@ -12,7 +12,7 @@ use super::{
     handoff_probe,
     hooks::{SECOND_PASS, SYS_ENTER},
     layout::Layout,
-    missed_runs, open_files,
+    missed_runs, present,
     probes::{ProbeMaps, SecondPass},
     socket_sampler,
     watched::WatchedProcesses,
@@ -81,6 +81,8 @@ impl LoadedProbes {
         } else {
             SecondPass::OnDemand
         };
+        // In this order: what the reader of a socket does is known from then on.
+        capabilities.push(present_threads(&mut ebpf, btf, &config));
         capabilities.push(open_sockets(&mut ebpf, btf, &config));
         if let Some(function) = &config.function {
             // All processes are searched before anything is attached.
@@ -107,13 +109,25 @@ fn has_second_pass(support: &KernelSupport) -> bool {
     points.any(super::hooks::AttachPoint::has_second_pass)
 }
 
+/// Tracks the threads that run already, where pids were given.
+fn present_threads(ebpf: &mut Ebpf, btf: &Btf, config: &ProbeConfig) -> Capability {
+    const CONCEPT: &str = "threads running at the start";
+    if config.pids.is_empty() {
+        return Capability::observed(CONCEPT, "from their first read");
+    }
+    match present::threads(ebpf, btf) {
+        Ok(()) => Capability::observed(CONCEPT, "iter task"),
+        Err(why) => Capability::unavailable(CONCEPT, format!("{why}; from their first read")),
+    }
+}
+
 /// Puts the sockets that are open already on the probes' list, where pids were given.
 fn open_sockets(ebpf: &mut Ebpf, btf: &Btf, config: &ProbeConfig) -> Capability {
     const CONCEPT: &str = "sockets open at the start";
     if config.pids.is_empty() {
         return Capability::observed(CONCEPT, "found at their first read");
     }
-    match open_files::walk(ebpf, btf) {
+    match present::sockets(ebpf, btf) {
         Ok(()) => Capability::observed(CONCEPT, "iter task_file"),
         Err(why) => {
             let why = format!("{why}; found at their first read instead");

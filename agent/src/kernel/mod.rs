@@ -14,7 +14,7 @@ mod hooks;
 mod layout;
 mod loaded;
 mod missed_runs;
-mod open_files;
+mod present;
 mod probes;
 mod program;
 mod socket_sampler;

@@ -19,7 +19,7 @@ use self::{
 };
 use super::{
     pending_batch::PendingBatch,
-    pending_message::{PendingMessage, ReceiveCall},
+    pending_message::{Arrival, PendingMessage, ReceiveCall},
     reader_history::StateHistory,
     socket_filter::SocketFilter,
 };
@@ -40,6 +40,8 @@ pub(super) struct Socket {
     reader: u32,
     /// What the thread of the next receive call did before, when it was not the reader.
     reader_history: Option<StateHistory>,
+    /// The reader's counters when the socket was first observed, as far as they are known.
+    reader_at_open: Option<Snapshot>,
     headers: TappedHeaders,
     moments: Moments,
     batches: PendingBatches,
@@ -62,10 +64,11 @@ impl Socket {
             hand_off_function: filter.hand_off_function,
             reader: 0,
             reader_history: None,
+            reader_at_open: None,
             headers: TappedHeaders::new(),
             moments: Moments::new(opened),
             batches: PendingBatches::default(),
-            samples: SampleContext::new(opened.sk, opened.at_ns),
+            samples: SampleContext::new(opened.sk),
             lost_records: opened.head.lost,
             receive_lost: false,
         })
@@ -148,6 +151,9 @@ impl Socket {
             || recv.flags & receive_flags::BYTES_MISSING != 0;
         self.moments.received_until = end;
         let history = self.reader_history.take();
+        if let Some(history) = &history {
+            self.reader_at_open = Some(history.counters_at(self.moments.opened_at_ns, &reader));
+        }
 
         while let Some(header) = self.headers.pop_until(end) {
             // After a loss, a message whose last byte is not of this call was received by one that
@@ -191,8 +197,16 @@ impl Socket {
         let arrived = moments.arrivals.of(header.end);
         let utc_offset_at = |at_ns| clock.offset_at(at_ns);
         let between = moments.narrow(&header, arrived, utc_offset_at);
+        let present = self
+            .reader_at_open
+            .filter(|_| arrived.is_none() && moments.arrivals.was_present(header.end));
+        let arrival = match (arrived, present) {
+            (Some(arrived), _) => Arrival::At(arrived),
+            (None, Some(opened)) => Arrival::Before(opened),
+            (None, None) => Arrival::Unobserved,
+        };
         let stretches = (&moments.window, &moments.acks);
-        match PendingMessage::new(header, arrived, call, stretches, utc_offset_at) {
+        match PendingMessage::new(header, arrival, call, stretches, utc_offset_at) {
             Ok(message) => {
                 if !header.poss_dup {
                     // Sends are in order: nothing older will arrive any more. Where the venue's

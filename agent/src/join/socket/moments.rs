@@ -17,6 +17,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Moments {
     pub(super) positions: StreamPositions,
+    /// When the socket was first observed, `CLOCK_MONOTONIC` ns.
+    pub(super) opened_at_ns: u64,
     /// The application has received up to this position.
     pub(super) received_until: u64,
     pub(super) arrivals: Arrivals,
@@ -29,6 +31,7 @@ impl Moments {
     pub(super) fn new(opened: &SocketOpened) -> Self {
         let mut positions = StreamPositions::around(opened.copied_seq);
         let mut moments = Self {
+            opened_at_ns: opened.at_ns,
             received_until: positions.position(opened.copied_seq),
             positions,
             arrivals: Arrivals::default(),

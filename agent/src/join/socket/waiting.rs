@@ -18,8 +18,6 @@ use crate::{
 pub(super) struct SampleContext {
     /// Address of the kernel's `struct sock`.
     pub(super) sk: u64,
-    /// When the socket was first observed.
-    opened_at_ns: u64,
     /// When messages were handed off last.
     pub(super) last_hand_off_ns: Option<u64>,
     /// The reader at the last sample, when something waited then.
@@ -30,10 +28,9 @@ pub(super) struct SampleContext {
 }
 
 impl SampleContext {
-    pub(super) const fn new(sk: u64, opened_at_ns: u64) -> Self {
+    pub(super) const fn new(sk: u64) -> Self {
         Self {
             sk,
-            opened_at_ns,
             last_hand_off_ns: None,
             waited: None,
             messages: 0,
@@ -131,10 +128,10 @@ impl Socket {
         }
         let reader = &sample.reader;
         // Without a record of the arrival: it was before the socket was observed.
-        let unobserved = Snapshot {
-            at_ns: self.samples.opened_at_ns,
+        let unobserved = self.reader_at_open.unwrap_or(Snapshot {
+            at_ns: self.moments.opened_at_ns,
             ..Snapshot::default()
-        };
+        });
         let arrived = self.moments.arrivals.of(received + 1).unwrap_or(unobserved);
         let times = StateTimes::between(&arrived, reader);
         let mut matrix = Matrix::default();

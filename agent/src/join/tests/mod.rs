@@ -1,6 +1,7 @@
 //! Whole sessions from made-up events: what comes out is exact, and unknown where something was
 //! lost. The same is tested on a live kernel in `xtask/live/tests/live.rs`.
 
+mod attach;
 mod function_calls;
 mod losses;
 mod properties;

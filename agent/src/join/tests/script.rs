@@ -70,7 +70,18 @@ impl Script {
     }
 
     pub(super) fn with(filter: SocketFilter) -> Self {
-        let mut script = Self {
+        let mut script = Self::unopened_with(filter);
+        script.open();
+        script
+    }
+
+    /// A session that the agent does not observe yet.
+    pub(super) fn unopened() -> Self {
+        Self::unopened_with(SocketFilter::default())
+    }
+
+    fn unopened_with(filter: SocketFilter) -> Self {
+        Self {
             sockets: SocketTable::new(filter),
             clock: UtcClock::new(Fixed),
             at: 1_000_000_000,
@@ -88,9 +99,7 @@ impl Script {
             incomplete: 0,
             ended: 0,
             waiting: Vec::new(),
-        };
-        script.open();
-        script
+        }
     }
 
     pub(super) fn open(&mut self) {
