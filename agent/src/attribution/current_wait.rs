@@ -1,7 +1,8 @@
 //! Who or what a reader waits for while the wait goes on.
 //!
-//! The releaser of a lock is known when the wait is over. Until then its owner is read from the lock
-//! where that says so (glibc's mutex, a PI futex), else the thread that released it last is likely.
+//! The releaser of a lock is known when the wait is over, and the wait is then charged to it. Until
+//! then the owner of the lock is read from the lock itself where that says so (a mutex of glibc, a
+//! PI futex); otherwise the thread that released the lock last is named as likely.
 
 use super::culprits::CulpritKey;
 use crate::domain::{OwnerEvidence, SleepObject, ThreadName};
@@ -50,9 +51,9 @@ impl LockOwner {
         waiter: u32,
         (pid, address): LockAt,
         last: Option<(u32, u32)>,
-        reader: &mut dyn LockReader,
+        locks: &mut dyn LockReader,
     ) -> Self {
-        let Some(owner) = reader.owner_of(pid, address).filter(|&tid| tid != waiter) else {
+        let Some(owner) = locks.owner_of(pid, address).filter(|&tid| tid != waiter) else {
             return last.map_or_else(Self::default, |thread| Self {
                 thread,
                 evidence: OwnerEvidence::LastRelease,
@@ -62,7 +63,7 @@ impl LockOwner {
         Self {
             thread: (owner, pid),
             evidence: OwnerEvidence::Lock,
-            deadlock: cycle(waiter, owner, pid, reader),
+            deadlock: cycle(waiter, owner, pid, locks),
         }
     }
 
@@ -79,15 +80,15 @@ impl LockOwner {
 
 /// The threads from `owner` on, each of which waits for a lock of the next, when the last of them
 /// waits for one of `waiter`; else none.
-fn cycle(waiter: u32, owner: u32, pid: u32, reader: &mut dyn LockReader) -> Vec<ThreadName> {
+fn cycle(waiter: u32, owner: u32, pid: u32, locks: &mut dyn LockReader) -> Vec<ThreadName> {
     let mut threads = vec![owner];
     while let Some(&tid) = threads.last() {
-        let next = reader
+        let next = locks
             .lock_awaited_by(pid, tid)
-            .and_then(|address| reader.owner_of(pid, address));
+            .and_then(|address| locks.owner_of(pid, address));
         match next {
             Some(next) if next == waiter => {
-                return threads.into_iter().map(|tid| reader.name_of(tid)).collect();
+                return threads.into_iter().map(|tid| locks.name_of(tid)).collect();
             }
             Some(next) if threads.len() < MAX_CHAIN && !threads.contains(&next) => {
                 threads.push(next);

@@ -1,8 +1,10 @@
 //! What the holder of a lock does, sampled while a tracked thread waits for it.
 //!
-//! Nobody is stopped for it: a thread's state is read from the probes' map, its function from its
-//! memory while it runs. Who really holds the lock is certain only when it is released
-//! ([`Attribution`] settles the samples then); until then every likely holder is sampled.
+//! No thread is stopped for it: a thread's state is read from the probes' map, its function from
+//! its memory while it runs. Samples are assigned to the thread that releases the lock, as charges
+//! are: [`Attribution`] does so when the wait is over. Until then the thread that usually releases
+//! this lock is sampled, or those that released it last. The owner that some locks name themselves
+//! is read apart from this, for what waits now (`attribution/current_wait.rs`).
 //!
 //! The probes report a lock wait when it is over, so a wait under way is found by reading the
 //! waiter's counters. That is done often only while somebody waits: a thread that has waited is
@@ -28,16 +30,16 @@ const WARM_NS: u64 = 1_000_000_000;
 /// Warm threads at the most.
 const MAX_WARM_THREADS: usize = 64;
 
-/// Likely holders that are sampled at a time, at the most.
+/// Likely holders that are sampled at a time, at most.
 const MAX_CANDIDATES: usize = 16;
 
 /// Readers whose counters are read at a time to find waits, at the most.
 const MAX_SWEPT_THREADS: usize = 64;
 
-/// Samples that could not be taken, or were of no use.
+/// Samples that were not taken, or were dropped.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct MissedHolderSamples {
-    /// Nobody was ever observed to release the lock.
+    /// No release of the lock has been observed.
     pub(super) unknown: u64,
     /// The wait was over before the holder was sampled.
     pub(super) late: u64,
