@@ -7,7 +7,7 @@ use crate::domain::{
     matrix::{Part, Split},
 };
 
-/// Nothing was handed off for so long at least, nanoseconds, where a session counts as stalled.
+/// The least time without a hand-off, nanoseconds, after which a session counts as stalled.
 const MIN_STALL_NS: u64 = 500_000_000;
 
 /// What waits on one session, and what its reader does, at one instant. Instants are
@@ -152,8 +152,8 @@ impl Waiting {
         self.at_ns.saturating_sub(from_ns)
     }
 
-    /// Whether the session is stalled: something waits, and for longer than half a second, and than
-    /// what counts as healthy, nothing was handed off.
+    /// Whether the session is stalled: something waits, and nothing was handed off for longer than
+    /// what counts as healthy, and half a second at the least.
     #[must_use]
     pub fn is_stalled(&self, healthy_ns: u64) -> bool {
         self.without_hand_off_ns() > healthy_ns.max(MIN_STALL_NS)

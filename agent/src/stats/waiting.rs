@@ -14,7 +14,7 @@ pub(crate) struct WaitingNow {
     pub(crate) waiting: Waiting,
     /// What its reader waits for, as far as that is known.
     pub(crate) culprit: Option<Arc<Culprit>>,
-    /// Something waits, and nothing was handed off for longer than what counts as healthy.
+    /// The session is stalled: see [`Waiting::is_stalled`].
     pub(crate) stalled: bool,
     /// UTC minus monotonic time, nanoseconds: for the instants of the sample.
     pub(crate) utc_offset_ns: i64,

@@ -74,7 +74,8 @@ pub(super) static FAMILIES: [Family; 6] = [
     .absent(NONE),
     Family::gauge(
         "tag52_stalled",
-        "Whether something waits and nothing was handed off for half a second or more (1 or 0)",
+        "Whether something waits and nothing was handed off for longer than what counts as healthy \
+         (10 ms), and half a second at the least (1 or 0)",
         Source::Session(|g, points| {
             if g.latest.waiting().is_some() {
                 points.put(u64::from(g.latest.is_stalled()));
