@@ -97,7 +97,8 @@ pub enum HandOff {
 }
 
 impl HandOff {
-    /// The name used in JSON and metrics.
+    /// The name used in JSON and metrics. Names are part of their format and do not change:
+    /// `unseen` is older than the word *unobserved*.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

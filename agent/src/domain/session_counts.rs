@@ -29,7 +29,8 @@ impl ExclusionReason {
         Self::Unbalanced,
     ];
 
-    /// The name used in JSON and metrics.
+    /// The name used in JSON and metrics. Names are part of their format and do not change:
+    /// `receive_unseen` is older than the word *unobserved*.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
