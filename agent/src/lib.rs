@@ -1,10 +1,11 @@
 //! tag52: where the age of a FIX message comes from.
 //!
-//! Data flows one way: [`kernel`] -> `events` -> `streams` -> `join` -> [`attribution`] ->
-//! [`pipeline`] -> [`model`] -> [`outputs`]. [`engine`] drives a live run, [`recording`] writes what
-//! the model is given to a file and plays it again. [`targets`] decides whom to follow; [`host`] and [`kube`]
-//! turn numbers into names. [`domain`] holds the words that all of them share, [`stats`] figures
-//! that add up; [`verdict`] and [`what_if`] draw conclusions from those.
+//! Data flows one way: `kernel` -> `events` -> `streams` -> `join` -> `attribution` ->
+//! `pipeline` -> `model` -> `outputs`. `engine` drives a live run, `recording` writes what the model
+//! is given to a file and plays it again. `targets` decides whom to follow; `host` and `kube` turn
+//! numbers into names. `domain` holds the words that all of them share, `stats` figures that add
+//! up; `verdict` and `what_if` draw conclusions from those. `ARCHITECTURE.md` follows one message
+//! through them.
 
 mod attribution;
 mod clock;
