@@ -65,12 +65,12 @@ pub enum Prefix {
 }
 
 impl Prefix {
-    /// Reads fields 8 and 9 from the first `len` bytes of a message, of which `byte` gives the one
-    /// at an index. It is asked for none at `len` or past [`MAX_PREFIX_BYTES`].
+    /// Reads fields 8 and 9 from the first `len` bytes of a message. `byte` returns the byte at an
+    /// index; it is called only with indexes below `len` and below [`MAX_PREFIX_BYTES`].
     ///
     /// The loops have constant bounds, so that they unroll in the probes. `forget` returns its
-    /// argument, in the probes so that the verifier no longer knows where field 8 ended: it would
-    /// follow field 9 for each place where that may have been.
+    /// argument. In the probes it also hides from the verifier where field 8 ended, because the
+    /// verifier would otherwise follow field 9 from every place where it may begin.
     #[inline(always)]
     #[must_use]
     pub fn read(

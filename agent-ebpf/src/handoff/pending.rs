@@ -10,7 +10,7 @@ use aya_ebpf::{
 
 use crate::{maps::SOCKETS, memory::opaque, ring_buffer::count};
 
-/// No slot.
+/// The index that stands for no slot.
 const NO_SLOT: u32 = u32::MAX;
 
 /// A search for the slot of a socket; on the stack of [`expect`].
@@ -19,9 +19,9 @@ struct SlotSearch {
     sk: u64,
     /// Slots in use that have not been visited.
     left: u32,
-    /// The socket's slot.
+    /// The slot that the socket has already, or [`NO_SLOT`].
     found: u32,
-    /// The first slot that can be had.
+    /// The first slot that is not in use, or [`NO_SLOT`].
     free: u32,
 }
 
@@ -77,10 +77,10 @@ pub(crate) fn expect(thread: &mut TrackedThread, sk: u64, socket_id: u64, fd: i3
     receive_flags::OTHERS_PENDING
 }
 
-/// Visits one slot; returns 1 when no other is of interest. Those of sockets that are gone are
-/// cleared on the way.
+/// Visits one slot for a [`SlotSearch`]: notes it when it is the socket's own or free, and frees it
+/// when its socket is gone. Returns 1, which ends the loop, when no further slot needs a visit.
 unsafe extern "C" fn search_slot(index: u64, search: *mut c_void) -> c_long {
-    // SAFETY: the context given to bpf_loop above.
+    // SAFETY: bpf_loop passes on the pointer that `expect` gave it, to a `SlotSearch`.
     let search = unsafe { &mut *search.cast::<SlotSearch>() };
     let index = opaque(index);
     if index >= MAX_PENDING as u64 {
@@ -128,7 +128,7 @@ struct Removal {
     found: u32,
 }
 
-/// Takes the socket off the thread's list; whether it was there.
+/// Takes the socket off the thread's list, and returns whether it was in it.
 #[inline(always)]
 pub(super) fn take(thread: &mut TrackedThread, socket_id: u64) -> bool {
     let mut removal = Removal {
@@ -149,9 +149,10 @@ pub(super) fn take(thread: &mut TrackedThread, socket_id: u64) -> bool {
     removal.found != 0
 }
 
-/// Visits one slot, and clears it when it is the one; returns 1 when done.
+/// Visits one slot for a [`Removal`] and frees it when it is the socket's. Returns 1, which ends
+/// the loop, when no further slot needs a visit.
 unsafe extern "C" fn remove_slot(index: u64, removal: *mut c_void) -> c_long {
-    // SAFETY: the context given to bpf_loop above.
+    // SAFETY: bpf_loop passes on the pointer that `take` gave it, to a `Removal`.
     let removal = unsafe { &mut *removal.cast::<Removal>() };
     let index = opaque(index);
     if index >= MAX_PENDING as u64 || removal.left == 0 {

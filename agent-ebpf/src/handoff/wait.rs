@@ -143,7 +143,7 @@ pub(crate) unsafe fn waits(
 
 /// Visits one slot and reports it when the wait covers it; returns 1 when none is left.
 unsafe extern "C" fn hand_off_covered(index: u64, cover: *mut c_void) -> c_long {
-    // SAFETY: the context given to bpf_loop above.
+    // SAFETY: bpf_loop passes on the pointer that `waits` gave it, to a `Cover`.
     let cover = unsafe { &mut *cover.cast::<Cover>() };
     let index = opaque(index);
     if index >= MAX_PENDING as u64 || cover.left == 0 {

@@ -138,7 +138,7 @@ pub(crate) struct Telemetry {
     pub(crate) otlp_interval: Duration,
 }
 
-/// Whether the Kubernetes API is asked.
+/// Whether the agent asks the Kubernetes API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KubeUse {
     /// Ask it in a pod with a service account.

@@ -27,7 +27,7 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// Where names of pods come from.
     pub kube: KubeConfig,
-    /// Whether the holders of locks are sampled while watched threads wait for them.
+    /// Whether the holders of locks are sampled while ingest threads wait for them.
     pub sample_holders: bool,
     /// Whether the run time of the probes is accounted for even if no metrics are asked for.
     pub probe_cost: bool,
@@ -110,7 +110,7 @@ pub struct OtlpTarget {
 /// Where names of pods come from.
 #[derive(Clone, Debug, Default)]
 pub struct KubeConfig {
-    /// Whether the Kubernetes API is asked.
+    /// Whether the agent asks the Kubernetes API.
     pub mode: KubeMode,
     /// The node whose pods are wanted; `None`: what the environment says.
     pub node_name: Option<String>,
@@ -123,7 +123,7 @@ pub struct KubeConfig {
 pub struct Faults {
     /// A step of the wall clock as the agent reads it; the machine's clock is left alone.
     pub clock_step: Option<ClockStep>,
-    /// Of the switches to a watched thread one in so many goes unobserved; 0: none.
+    /// Of the switches to a tracked thread one in so many goes unobserved; 0: none.
     #[cfg(feature = "fault-injection")]
     pub unobserved_switches: u32,
     /// A panic some seconds after the live view was opened.

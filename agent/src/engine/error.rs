@@ -57,7 +57,8 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether another call (or another machine) would mend it, as opposed to a failure on the way.
+    /// Whether the run could not begin as it was requested: with other arguments, or on another
+    /// machine, it can. The other errors are failures in the course of a run.
     #[must_use]
     pub const fn is_bad_use(&self) -> bool {
         matches!(

@@ -22,7 +22,7 @@ impl ProcessInfos {
         }
     }
 
-    /// The API, if it is asked.
+    /// The Kubernetes API, when the agent asks it.
     pub(super) const fn kube(&self) -> Option<&PodDirectory> {
         self.kube.as_ref()
     }

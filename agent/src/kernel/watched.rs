@@ -1,4 +1,4 @@
-//! Which processes the probes watch.
+//! The processes that the probes observe.
 
 use std::num::NonZeroU32;
 
@@ -8,13 +8,14 @@ use aya::maps::{Array, Map, MapData, MapError};
 /// Bits of one word of the map.
 const WORD: u32 = u64::BITS;
 
-/// The probes' bit per process; written here only.
+/// The map of the probes with one bit per process. Only this type writes to it.
 pub(super) struct WatchedProcesses {
     bits: Array<MapData, u64>,
 }
 
 impl WatchedProcesses {
-    /// Sets the bits of these processes; whoever loads the probes says what that means.
+    /// Sets the bits of these processes. The probes observe the processes whose bit is set; loaded
+    /// with `WATCH_ALL`, those whose bit is not set.
     pub(super) fn new(map: Map, pids: &[NonZeroU32]) -> Result<Self, MapError> {
         let mut watched = Self {
             bits: Array::try_from(map)?,

@@ -47,7 +47,8 @@ impl PodSelector {
         self.namespaces.is_empty() && self.labels.is_empty()
     }
 
-    /// Whether a process matches, by what the API (if it is asked) has reported of its pod.
+    /// Whether a process matches, by what the Kubernetes API, when the agent asks it, has reported
+    /// of its pod.
     pub(crate) fn matches(
         &self,
         process: &ProcessInfo,

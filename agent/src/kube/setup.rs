@@ -10,15 +10,15 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 
 use super::failure::causes;
 
-/// Whether the API is asked.
+/// Whether the agent asks the Kubernetes API for the pods of its node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KubeMode {
-    /// Where it runs in a pod with a service account.
+    /// It does when it runs in a pod with a service account.
     #[default]
     Auto,
-    /// It must be: anything missing is an error.
+    /// It does, and anything that is missing for that is an error.
     On,
-    /// Never.
+    /// It does not.
     Off,
 }
 
@@ -50,7 +50,7 @@ pub enum KubeSetupError {
     NodeName(String),
 }
 
-/// Whether the API can be asked.
+/// Whether the agent can ask the Kubernetes API.
 #[derive(Debug)]
 pub enum KubeAccess {
     /// It can, with this setup.

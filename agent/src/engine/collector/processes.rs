@@ -48,7 +48,7 @@ impl FollowedProcesses {
             .is_none_or(|discovered| discovered.admits(update, host, kube))
     }
 
-    /// The Kubernetes API, if it is asked.
+    /// The Kubernetes API, when the agent asks it.
     pub(super) const fn kube(&self) -> Option<&PodDirectory> {
         self.infos.kube()
     }
