@@ -53,7 +53,7 @@ impl LockOwner {
         last: Option<(u32, u32)>,
         locks: &mut dyn LockReader,
     ) -> Self {
-        let Some(owner) = locks.owner_of(pid, address).filter(|&tid| tid != waiter) else {
+        let Some(owner) = locks.owner_of(pid, address) else {
             return last.map_or_else(Self::default, |thread| Self {
                 thread,
                 evidence: OwnerEvidence::LastRelease,
@@ -81,6 +81,10 @@ impl LockOwner {
 /// The threads from `owner` on, each of which waits for a lock of the next, when the last of them
 /// waits for one of `waiter`; else none.
 fn cycle(waiter: u32, owner: u32, pid: u32, locks: &mut dyn LockReader) -> Vec<ThreadName> {
+    if owner == waiter {
+        // It has locked what it holds already.
+        return vec![locks.name_of(owner)];
+    }
     let mut threads = vec![owner];
     while let Some(&tid) = threads.last() {
         let next = locks
@@ -178,14 +182,15 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_that_ends_elsewhere_is_none() {
+    fn only_a_chain_that_comes_back_is_a_deadlock() {
         // The owner waits for a lock of a third thread, which runs.
         assert!(tids(&find(&[(0x10, 8), (0x20, 9)], &[(8, 0x20)], None)).is_empty());
         // A deadlock of others, which the reader only waits for.
         let owners = [(0x10, 8), (0x20, 9), (0x30, 8)];
         assert!(tids(&find(&owners, &[(8, 0x20), (9, 0x30)], None)).is_empty());
-        // The reader itself: what the lock says is out of date.
-        let owner = find(&[(0x10, 7)], &[], None);
-        assert_eq!(owner.evidence, OwnerEvidence::None);
+        // The waiter has the lock itself: a deadlock of one.
+        let owner = find(&[(0x10, 7)], &[], Some((9, 1)));
+        assert_eq!((owner.thread.0, owner.evidence), (7, OwnerEvidence::Lock));
+        assert_eq!(tids(&owner), [7]);
     }
 }

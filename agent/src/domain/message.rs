@@ -92,7 +92,7 @@ pub enum HandOff {
     Function,
     /// Not observed: events were lost, or the agent ended.
     Unobserved,
-    /// Never: the thread or the socket ended before. The age is the one it had then.
+    /// Not before the end of the thread, the socket or the run. The age is the one it had then.
     Never,
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use agent_common::Snapshot;
 
 use super::pending_message::PendingMessage;
-use crate::domain::{HandOff, Message, SessionId, Unbalanced};
+use crate::domain::{HandOff, InHand, Message, SessionId, Unbalanced};
 
 /// Calls retained for one batch: far more than messages fit into one receive call.
 const MAX_CALLS: usize = 1 << 16;
@@ -18,6 +18,8 @@ pub(super) struct PendingBatch {
     calls: Vec<Snapshot>,
     /// Messages of it that have no age.
     skipped: u64,
+    /// The thread's counters when the first of those was received.
+    skipped_since: Option<Snapshot>,
     /// Events were lost: how the batch ended was not observed.
     events_lost: bool,
     /// The calls need not follow the messages: see [`PendingBatch::add`].
@@ -61,8 +63,9 @@ impl PendingBatch {
     }
 
     /// This receive call handed over another message, which is excluded.
-    pub(super) fn skip_message(&mut self) {
+    pub(super) fn skip_message(&mut self, reader: Snapshot) {
         self.skipped += 1;
+        self.skipped_since.get_or_insert(reader);
         self.out_of_step = true;
     }
 
@@ -88,9 +91,23 @@ impl PendingBatch {
         self.messages.is_empty() && self.skipped == 0
     }
 
-    /// Messages in hand that have no age.
-    pub(super) const fn skipped(&self) -> u64 {
-        self.skipped
+    /// The thread's counters when the first message in hand was received that has no age.
+    pub(super) const fn skipped_since(&self) -> Option<&Snapshot> {
+        self.skipped_since.as_ref()
+    }
+
+    /// How much is in hand, resends and messages without an age included. Of the latter the length
+    /// is not known.
+    pub(super) fn amount_in_hand(&self, by_function: bool) -> InHand {
+        let mut amount = InHand {
+            messages: self.skipped,
+            bytes: 0,
+        };
+        for message in self.in_hand(by_function) {
+            amount.messages += 1;
+            amount.bytes += message.bytes();
+        }
+        amount
     }
 
     /// The messages in hand. `by_function` says that a hand-off function is attached: those that it
@@ -180,6 +197,7 @@ impl PendingBatch {
         }
         drop(calls);
         self.skipped = 0;
+        self.skipped_since = None;
         self.events_lost = false;
         self.out_of_step = false;
         self.wait_unobserved = false;

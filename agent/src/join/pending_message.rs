@@ -178,6 +178,11 @@ impl PendingMessage {
         self.header.poss_dup || self.header.msg_type.as_str() == "4"
     }
 
+    /// The reader's counters when it was received.
+    pub(super) const fn reader(&self) -> &Snapshot {
+        &self.reader
+    }
+
     /// When it was received, on the monotonic clock, ns.
     pub(super) const fn received_at(&self) -> u64 {
         self.reader.at_ns

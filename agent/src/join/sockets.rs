@@ -233,7 +233,7 @@ impl SocketTable {
     /// be.
     pub(crate) fn close_all(&mut self, at_ns: u64, emit: &mut dyn FnMut(Update)) {
         for (_, mut socket) in self.sockets.drain() {
-            socket.close_unobserved(at_ns, emit);
+            socket.run_ended(at_ns, emit);
             self.unmatched_hand_offs += socket.unmatched_hand_offs();
         }
     }

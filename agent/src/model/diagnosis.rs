@@ -87,6 +87,9 @@ impl SessionDiagnosis {
         age: Option<AgeQuantiles>,
     ) -> Findings {
         let (what_if, reader_time) = self.replay.take_interval(age);
+        if self.interval_flow.take_recovery() {
+            self.trend.reset();
+        }
         let line: AgeLine = self
             .trend
             .interval(around.length, &self.interval_flow.line());

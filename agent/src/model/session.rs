@@ -177,7 +177,15 @@ impl Session {
 
     /// What waits as of the latest sample; `None` for groups and ended sessions.
     pub(crate) fn waiting_now(&self, names: &CulpritNames) -> Option<WaitingNow> {
-        let (at, waiting) = self.waiting.as_ref().filter(|_| self.ended.is_none())?;
+        if self.ended.is_some() {
+            return None;
+        }
+        self.latest_waiting(names)
+    }
+
+    /// What waited as of the latest sample; `None` for groups.
+    fn latest_waiting(&self, names: &CulpritNames) -> Option<WaitingNow> {
+        let (at, waiting) = self.waiting.as_ref()?;
         let reader = waiting.reader.as_ref();
         let culprit = reader.and_then(|reader| names.get(reader.culprit?));
         Some(WaitingNow {
@@ -275,7 +283,8 @@ impl Session {
         let blame = self.tallies.blame.rows(&figures.sums, context.names);
         let counts = (self.lock_waits().lock_waits, self.windows());
         let mut figures = self.figures(figures, blame, counts);
-        figures.waiting = self.waiting_now(context.names);
+        // Of an ended session too: that is how it ended.
+        figures.waiting = self.latest_waiting(context.names);
         if let Some(diagnosis) = &self.diagnosis {
             let around = context.circumstances();
             let findings = diagnosis.total(&around, figures.figures.age);

@@ -49,6 +49,8 @@ pub(crate) struct FlowTally {
     outside_network_ns: i64,
     /// The age is that of what waits, and nothing is handed off: it grows with the clock.
     is_stalled: bool,
+    /// A stall has ended.
+    has_recovered: bool,
     /// The first hand-off of all: the origin of the line.
     origin_ns: Option<i64>,
     line: AgeLine,
@@ -63,7 +65,11 @@ impl FlowTally {
             message.sent.utc_ns
         };
         let age = message.split.age_ns();
-        self.is_stalled = false;
+        if std::mem::take(&mut self.is_stalled) {
+            // It is over, and how the age grew in it says nothing about what comes.
+            self.line = AgeLine::default();
+            self.has_recovered = true;
+        }
         if self.messages == 0 {
             self.sent_first = Some(sent);
         }
@@ -91,6 +97,11 @@ impl FlowTally {
             .add((now.utc_ns - origin) as f64 / 1e9, age as f64 / 1e9);
     }
 
+    /// Whether a stall has ended since the last call.
+    pub(crate) const fn take_recovery(&mut self) -> bool {
+        std::mem::replace(&mut self.has_recovered, false)
+    }
+
     /// The line through the ages.
     pub(crate) const fn line(&self) -> AgeLine {
         self.line
@@ -101,6 +112,7 @@ impl FlowTally {
         *self = Self {
             sent_before: self.sent_last.or(self.sent_before),
             origin_ns: self.origin_ns,
+            is_stalled: self.is_stalled,
             ..Self::default()
         };
     }

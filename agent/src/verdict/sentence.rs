@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Culprit, Part, RunnerRelation, Waiting,
+        Culprit, OwnerEvidence, Part, RunnerRelation, Waiting,
         units::{HumanBytes, HumanDuration, HumanPercent, counted, human_name, sanitize},
     },
     stats::{BlameRow, WaitStats, WaitingNow},
@@ -77,8 +77,8 @@ fn deadlock(stall: &WaitingNow) -> String {
         .map(|thread| sanitize(&thread.to_string()))
         .collect();
     format!(
-        " It is a deadlock: {} waits for a lock of the ingest thread and will never release its own.",
-        names.join(", which waits for a lock of ")
+        " It is a deadlock: {} never releases its lock while it waits for one of the ingest thread.",
+        names.join(", which waits for ")
     )
 }
 
@@ -128,6 +128,9 @@ fn skew(e: &Evidence) -> String {
 fn lock(e: &Evidence) -> String {
     let waits = share_of_age(e, Part::LockWait);
     let worst = e.worst(Part::LockWait);
+    if let Some(stall) = &e.stall {
+        return format!("the ingest thread waits for a lock ({waits} of the age){}.", owner(stall));
+    }
     match worst.and_then(|row| Some((row, row.culprit.as_deref()?))) {
         Some((row, Culprit::Holder { lock, thread })) => format!(
             "the ingest thread waits for {lock} ({waits} of the age), held for {} of that time by \
@@ -139,6 +142,21 @@ fn lock(e: &Evidence) -> String {
         _ => format!(
             "the ingest thread waits for a lock ({waits} of the age); the holder is not known."
         ),
+    }
+}
+
+/// Which lock a stalled reader waits for now, and who owns it as far as that is known.
+fn owner(stall: &WaitingNow) -> String {
+    let evidence = stall.waiting.reader.as_ref().map(|reader| reader.owner);
+    match (stall.culprit.as_deref(), evidence) {
+        (Some(Culprit::Holder { lock, thread }), Some(OwnerEvidence::Lock)) => {
+            format!(": {lock}, owned by {}", sanitize(&thread.to_string()))
+        }
+        (Some(Culprit::Holder { lock, thread }), Some(OwnerEvidence::LastRelease)) => {
+            format!(": {lock}, last released by {}", sanitize(&thread.to_string()))
+        }
+        (Some(Culprit::Holder { lock, .. }), _) => format!(": {lock}, whose owner is not known"),
+        _ => String::new(),
     }
 }
 
@@ -254,6 +272,19 @@ fn run_queue(e: &Evidence) -> String {
 }
 
 fn sink(e: &Evidence) -> String {
+    if let Some(stall) = &e.stall {
+        let share = share_of_age(e, Part::Blocked);
+        return match stall.culprit.as_deref() {
+            Some(Culprit::Call { name, object }) if is_stop(name) => {
+                format!("the ingest thread is {name}{object} ({share} of the age).")
+            }
+            Some(call @ Culprit::Call { .. }) => format!(
+                "the ingest thread sleeps in system calls ({share} of the age), now in {}.",
+                sanitize(&call.to_string())
+            ),
+            _ => format!("the ingest thread sleeps in system calls ({share} of the age)."),
+        };
+    }
     let call = match e.worst(Part::Blocked) {
         None => "; which one is not known".to_owned(),
         Some(row) => format!(
@@ -266,6 +297,12 @@ fn sink(e: &Evidence) -> String {
         "the ingest thread sleeps in system calls ({} of the age){call}.",
         share_of_age(e, Part::Blocked)
     )
+}
+
+/// Whether a sleep of this name is one that no call asked for: a stop by a signal or a debugger, or
+/// the freezer of cgroups.
+fn is_stop(name: &str) -> bool {
+    name.starts_with("stopped ") || name.starts_with("frozen ")
 }
 
 /// The thread, cgroup or call, without what the sentence around it says.

@@ -67,6 +67,11 @@ pub(crate) struct AgeTrend {
 }
 
 impl AgeTrend {
+    /// Forgets all intervals.
+    pub(crate) fn reset(&mut self) {
+        self.lines.clear();
+    }
+
     /// Adds the line of an interval; returns the line over all intervals that are covered.
     pub(crate) fn interval(&mut self, length: Duration, line: &AgeLine) -> AgeLine {
         match self.lines.back_mut() {

@@ -201,6 +201,8 @@ impl Collector {
 
     /// Publishes what is pending, and adds up the whole run.
     pub(super) fn end(&mut self) -> Result<Summary, OutputError> {
+        // What waits at the end, and what its reader did until then.
+        self.sample_sockets()?;
         self.report_health();
         let now = self.clock.moment();
         self.close_sockets(now, |sockets, emit| {

@@ -228,7 +228,7 @@ impl Socket {
             }
             Err(why) => {
                 if let Some(batch) = self.batches.get_or_insert(call.reader.tid) {
-                    batch.skip_message();
+                    batch.skip_message(call.reader);
                 }
                 emit(Update::Excluded(session, why));
             }
@@ -251,7 +251,7 @@ impl Socket {
             let handed_off = self
                 .batches
                 .hand_off(end, how, self.hand_off_function, session, emit);
-            if handed_off {
+            if handed_off && !matches!(how, HandOff::Never | HandOff::Unobserved) {
                 self.samples.last_hand_off_ns = Some(end.at_ns);
             }
         }
@@ -292,13 +292,22 @@ impl Socket {
         self.end(reader, HandOff::Never, emit);
     }
 
-    /// The socket was closed, or the run ended, and that was not observed, at `at_ns` at the latest.
+    /// The socket was closed, and that was not observed, at `at_ns` at the latest.
     pub(super) fn close_unobserved(&mut self, at_ns: u64, emit: &mut dyn FnMut(Update)) {
         let unknown_reader = Snapshot {
             at_ns,
             ..Snapshot::default()
         };
         self.end(&unknown_reader, HandOff::Unobserved, emit);
+    }
+
+    /// The run ends: what is in hand is not handed off by then. What the reader did is known up to
+    /// the last sample.
+    pub(super) fn run_ended(&mut self, at_ns: u64, emit: &mut dyn FnMut(Update)) {
+        match self.samples.latest {
+            Some(reader) => self.end(&reader, HandOff::Never, emit),
+            None => self.close_unobserved(at_ns, emit),
+        }
     }
 
     fn end(&mut self, last: &Snapshot, how: HandOff, emit: &mut dyn FnMut(Update)) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use agent_common::Snapshot;
 
 use crate::{
-    domain::{ExclusionReason, HandOff, InHand, SessionId, Update},
-    join::{pending_batch::PendingBatch, pending_message::PendingMessage},
+    domain::{ExclusionReason, HandOff, SessionId, Update},
+    join::pending_batch::PendingBatch,
 };
 
 /// Threads of one socket with pending messages; no sane program has more.
@@ -24,6 +24,12 @@ impl PendingBatches {
     pub(super) fn get_mut(&mut self, tid: u32) -> Option<&mut PendingBatch> {
         let mut batches = self.batches.iter_mut();
         batches.find(|b| b.0 == tid).map(|b| &mut b.1)
+    }
+
+    /// The batch of a thread, to read.
+    pub(super) fn get(&self, tid: u32) -> Option<&PendingBatch> {
+        let mut batches = self.batches.iter();
+        batches.find(|b| b.0 == tid).map(|b| &b.1)
     }
 
     /// The batch of a thread, a new one if need be; `None` when too many threads have one.
@@ -68,28 +74,6 @@ impl PendingBatches {
         });
         self.unmatched_hand_offs += unmatched;
         any
-    }
-
-    /// How much was received and not handed off, resends and messages without an age included.
-    pub(super) fn in_hand(&self, by_function: bool) -> InHand {
-        let mut in_hand = InHand::default();
-        for (_, batch) in &self.batches {
-            in_hand.messages += batch.skipped();
-        }
-        for message in self.in_hand_messages(by_function) {
-            in_hand.messages += 1;
-            in_hand.bytes += message.bytes();
-        }
-        in_hand
-    }
-
-    /// The messages that were received and not handed off.
-    pub(super) fn in_hand_messages(
-        &self,
-        by_function: bool,
-    ) -> impl Iterator<Item = &PendingMessage> {
-        let batches = self.batches.iter();
-        batches.flat_map(move |(_, batch)| batch.in_hand(by_function))
     }
 
     /// Drops the batch of a thread that has ended.

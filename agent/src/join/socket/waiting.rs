@@ -7,7 +7,7 @@ use agent_common::{SampledActivity, Snapshot, SocketSampled, ThreadState};
 use super::Socket;
 use crate::{
     domain::{
-        Matrix, OwnerEvidence, Part, Queued, ReaderActivity, SleepObject, Split, Stage, Update,
+        InHand, Matrix, OwnerEvidence, Part, Queued, ReaderActivity, SleepObject, Split, Stage, Update,
         Waiting,
     },
     join::{pending_message::PendingMessage, state_times::StateTimes},
@@ -20,7 +20,9 @@ pub(super) struct SampleContext {
     pub(super) sk: u64,
     /// When messages were handed off last.
     pub(super) last_hand_off_ns: Option<u64>,
-    /// The reader at the last sample, when something waited then.
+    /// The reader at the last sample.
+    pub(super) latest: Option<Snapshot>,
+    /// The same, when something waited then.
     waited: Option<Snapshot>,
     /// Messages received and their length together, for the mean.
     messages: u64,
@@ -32,6 +34,7 @@ impl SampleContext {
         Self {
             sk,
             last_hand_off_ns: None,
+            latest: None,
             waited: None,
             messages: 0,
             message_bytes: 0,
@@ -70,6 +73,7 @@ impl Socket {
         let Some(session) = self.identity.session().map(Arc::clone) else {
             return;
         };
+        self.samples.latest = Some(sample.reader);
         let mut waiting = self.waiting(sample);
         let waits = (!waiting.is_empty()).then_some(sample.reader);
         let waited = std::mem::replace(&mut self.samples.waited, waits);
@@ -89,7 +93,7 @@ impl Socket {
     fn waiting(&mut self, sample: &SocketSampled) -> Waiting {
         let at_ns = sample.reader.at_ns;
         let (queued, oldest_queued) = self.queued(sample);
-        let in_hand = self.batches.in_hand(self.hand_off_function);
+        let in_hand = self.in_hand();
         let oldest_in_hand = self.oldest_in_hand(sample);
         let waits_since_ns = [&oldest_queued, &oldest_in_hand]
             .into_iter()
@@ -148,22 +152,39 @@ impl Socket {
         (queued, oldest)
     }
 
-    /// The oldest fresh message in hand.
+    /// What the thread that received last has in hand. What another one received before is not
+    /// counted: whether it is through with it is known only when it reads again, and a thread that
+    /// has passed the connection on never does.
+    fn in_hand(&self) -> InHand {
+        let batch = self.batches.get(self.reader);
+        batch.map_or_else(InHand::default, |batch| {
+            batch.amount_in_hand(self.hand_off_function)
+        })
+    }
+
+    /// The oldest fresh message in hand; without one, what was received first, whose age is only
+    /// known since then.
     fn oldest_in_hand(&self, sample: &SocketSampled) -> Option<Oldest> {
-        let by_function = self.hand_off_function;
-        let oldest = self
-            .batches
-            .in_hand_messages(by_function)
+        let batch = self.batches.get(self.reader)?;
+        let messages = || batch.in_hand(self.hand_off_function);
+        let received = messages()
+            .map(PendingMessage::reader)
+            .chain(batch.skipped_since())
+            .min_by_key(|reader| reader.at_ns)?;
+        let fresh = messages()
             .filter(|message| message.is_fresh())
-            .min_by_key(|message| message.sent_at_ns())?;
-        let since_ns = self
-            .batches
-            .in_hand_messages(by_function)
-            .map(PendingMessage::received_at)
-            .min()?;
+            .min_by_key(|message| message.sent_at_ns());
+        let split = if let Some(message) = fresh {
+            message.split_until(&sample.reader).ok()?
+        } else {
+            let mut matrix = Matrix::default();
+            StateTimes::between(received, &sample.reader)
+                .add_to_matrix(&mut matrix, Stage::InApp);
+            matrix.try_into().ok()?
+        };
         Some(Oldest {
-            split: oldest.split_until(&sample.reader).ok()?,
-            here_since_ns: since_ns,
+            split,
+            here_since_ns: received.at_ns,
         })
     }
 }

@@ -19,7 +19,7 @@ impl JsonLine {
         self.int("at_ns", now.utc_ns(waiting.at_ns));
         self.bool("stalled", now.stalled);
         self.int("without_hand_off_ns", waiting.without_hand_off_ns());
-        self.int("age_ns", waiting.age_ns());
+        self.int("age_ns", waiting.split.age_ns());
         self.bool("lower_bound", waiting.is_lower_bound);
         self.int("in_hand_messages", waiting.in_hand.messages);
         self.int("in_hand_bytes", waiting.in_hand.bytes);

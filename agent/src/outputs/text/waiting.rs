@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::style::TextStyle;
 use crate::{
     domain::{
-        OwnerEvidence, Part, Waiting,
+        Culprit, OwnerEvidence, Part, Waiting,
         units::{HumanBytes, HumanDuration, HumanPercent, grouped, human_name, sanitize},
     },
     stats::WaitingNow,
@@ -151,24 +151,32 @@ fn activity(now: &WaitingNow) -> String {
             state => format!("now {} for {for_ns}", human_name(state.name())),
         };
     };
-    let mut text = sanitize(&culprit.to_string());
-    if reader.owner == OwnerEvidence::LastRelease {
-        text.push_str(" (released it last)");
+    match (&**culprit, reader.owner) {
+        (Culprit::Holder { lock, .. }, OwnerEvidence::None) => {
+            format!("{lock}, owner not known")
+        }
+        (Culprit::Holder { lock, thread }, OwnerEvidence::LastRelease) => {
+            format!("{lock}, last released by {}", sanitize(&thread.to_string()))
+        }
+        _ => sanitize(&culprit.to_string()),
     }
-    text
 }
 
-/// `DEADLOCK: the reader waits for a lock of orders/415, who waits for one of the reader`; `None`
-/// without one.
+/// `DEADLOCK: the reader -> orders/415 -> the reader, each waits for the next`; `None` without one.
 pub(crate) fn deadlock(now: &WaitingNow) -> Option<String> {
-    let threads = &now.waiting.reader.as_ref()?.deadlock;
+    let reader = now.waiting.reader.as_ref()?;
+    let threads = &reader.deadlock;
+    if threads.iter().any(|thread| thread.tid == reader.tid) {
+        return Some("DEADLOCK: the reader waits for a lock that it has itself".to_owned());
+    }
     let names: Vec<_> = threads
         .iter()
         .map(|thread| sanitize(&thread.to_string()))
         .collect();
     (!names.is_empty()).then(|| {
-        let chain = names.join(", who waits for a lock of ");
-        format!("DEADLOCK: the reader waits for a lock of {chain}, who waits for one of the reader")
+        let chain = names.join(" -> ");
+        let text = format!("DEADLOCK: the reader -> {chain} -> the reader, each waits for the next");
+        shortened(&text, MAX_COLUMNS - 6)
     })
 }
 
