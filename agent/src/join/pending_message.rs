@@ -47,7 +47,7 @@ impl ReceiveCall<'_> {
 
 /// When the last byte of a message became readable.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Arrival {
+pub(super) enum ArrivalMoment {
     /// At the instant of the reader's counters.
     At(Snapshot),
     /// Before the socket was first observed, at the instant of the reader's counters: the message
@@ -104,7 +104,7 @@ impl PendingMessage {
     /// Why the message has no age.
     pub(super) fn new(
         header: Header,
-        arrival: Arrival,
+        arrival: ArrivalMoment,
         call: ReceiveCall<'_>,
         (window, acks): (&ReceiveWindow, &PendingAcks),
         utc_offset_at: impl Fn(u64) -> i64,
@@ -114,13 +114,13 @@ impl PendingMessage {
         // Stamps of two CPUs may disagree by a little; the copy was after the arrival.
         let settled = |at: Snapshot| if at.at_ns > reader.at_ns { reader } else { at };
         let arrived = match arrival {
-            Arrival::At(arrived) => Some(settled(arrived)),
-            Arrival::Before(_) | Arrival::Unobserved => None,
+            ArrivalMoment::At(arrived) => Some(settled(arrived)),
+            ArrivalMoment::Before(_) | ArrivalMoment::Unobserved => None,
         };
         let utc_offset_ns = utc_offset_at(arrived.map_or(reader.at_ns, |a| a.at_ns));
         let sent_at_ns = sent.utc_ns.saturating_sub(utc_offset_ns);
         let before_app = match arrival {
-            Arrival::At(arrived) => {
+            ArrivalMoment::At(arrived) => {
                 let arrived = settled(arrived);
                 // It was sent no later than the next stamp of its precision would say.
                 let latest_sent_at_ns = (!header.poss_dup)
@@ -134,7 +134,7 @@ impl PendingMessage {
                 queued.add_to_matrix(&mut stages.matrix, Stage::Queued);
                 stages
             }
-            Arrival::Before(opened) => {
+            ArrivalMoment::Before(opened) => {
                 // Of the time before only the length is known.
                 let opened = settled(opened);
                 let mut stages = StagesBeforeApp::arrival_unobserved(sent_at_ns, &opened);
@@ -142,7 +142,7 @@ impl PendingMessage {
                 queued.add_to_matrix(&mut stages.matrix, Stage::Queued);
                 stages
             }
-            Arrival::Unobserved => StagesBeforeApp::arrival_unobserved(sent_at_ns, &reader),
+            ArrivalMoment::Unobserved => StagesBeforeApp::arrival_unobserved(sent_at_ns, &reader),
         };
         Ok(Self {
             header,

@@ -129,7 +129,10 @@ fn lock(e: &Evidence) -> String {
     let waits = share_of_age(e, Part::LockWait);
     let worst = e.worst(Part::LockWait);
     if let Some(stall) = &e.stall {
-        return format!("the ingest thread waits for a lock ({waits} of the age){}.", owner(stall));
+        return format!(
+            "the ingest thread waits for a lock ({waits} of the age){}.",
+            owner(stall)
+        );
     }
     match worst.and_then(|row| Some((row, row.culprit.as_deref()?))) {
         Some((row, Culprit::Holder { lock, thread })) => format!(
@@ -153,7 +156,10 @@ fn owner(stall: &WaitingNow) -> String {
             format!(": {lock}, owned by {}", sanitize(&thread.to_string()))
         }
         (Some(Culprit::Holder { lock, thread }), Some(OwnerEvidence::LastRelease)) => {
-            format!(": {lock}, last released by {}", sanitize(&thread.to_string()))
+            format!(
+                ": {lock}, last released by {}",
+                sanitize(&thread.to_string())
+            )
         }
         (Some(Culprit::Holder { lock, .. }), _) => format!(": {lock}, whose owner is not known"),
         _ => String::new(),

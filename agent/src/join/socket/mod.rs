@@ -19,7 +19,7 @@ use self::{
 };
 use super::{
     pending_batch::PendingBatch,
-    pending_message::{Arrival, PendingMessage, ReceiveCall},
+    pending_message::{ArrivalMoment, PendingMessage, ReceiveCall},
     reader_history::StateHistory,
     socket_filter::SocketFilter,
 };
@@ -201,9 +201,9 @@ impl Socket {
             .reader_at_open
             .filter(|_| arrived.is_none() && moments.arrivals.was_present(header.end));
         let arrival = match (arrived, present) {
-            (Some(arrived), _) => Arrival::At(arrived),
-            (None, Some(opened)) => Arrival::Before(opened),
-            (None, None) => Arrival::Unobserved,
+            (Some(arrived), _) => ArrivalMoment::At(arrived),
+            (None, Some(opened)) => ArrivalMoment::Before(opened),
+            (None, None) => ArrivalMoment::Unobserved,
         };
         let stretches = (&moments.window, &moments.acks);
         match PendingMessage::new(header, arrival, call, stretches, utc_offset_at) {

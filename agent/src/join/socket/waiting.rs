@@ -7,8 +7,8 @@ use agent_common::{SampledActivity, Snapshot, SocketSampled, ThreadState};
 use super::Socket;
 use crate::{
     domain::{
-        InHand, Matrix, OwnerEvidence, Part, Queued, ReaderActivity, SleepObject, Split, Stage, Update,
-        Waiting,
+        InHand, Matrix, OwnerEvidence, Part, Queued, ReaderActivity, SleepObject, Split, Stage,
+        Update, Waiting,
     },
     join::{pending_message::PendingMessage, state_times::StateTimes},
 };
@@ -178,8 +178,7 @@ impl Socket {
             message.split_until(&sample.reader).ok()?
         } else {
             let mut matrix = Matrix::default();
-            StateTimes::between(received, &sample.reader)
-                .add_to_matrix(&mut matrix, Stage::InApp);
+            StateTimes::between(received, &sample.reader).add_to_matrix(&mut matrix, Stage::InApp);
             matrix.try_into().ok()?
         };
         Some(Oldest {

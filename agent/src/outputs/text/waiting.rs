@@ -175,7 +175,8 @@ pub(crate) fn deadlock(now: &WaitingNow) -> Option<String> {
         .collect();
     (!names.is_empty()).then(|| {
         let chain = names.join(" -> ");
-        let text = format!("DEADLOCK: the reader -> {chain} -> the reader, each waits for the next");
+        let text =
+            format!("DEADLOCK: the reader -> {chain} -> the reader, each waits for the next");
         shortened(&text, MAX_COLUMNS - 6)
     })
 }

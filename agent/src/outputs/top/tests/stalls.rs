@@ -100,8 +100,7 @@ fn a_deadlock_names_its_threads() {
         &words,
         &[
             "thread 412 lock-wait for 9.00s: lock 0x7f001000, held by orders/415 ",
-            "DEADLOCK: the reader waits for a lock of orders/415, who waits for a lock of risk/416, who \
-             waits for one of the reader",
+            "DEADLOCK: the reader -> orders/415 -> risk/416 -> the reader, each waits for the next",
         ],
     );
 }
