@@ -1,5 +1,7 @@
 //! The second stage: the probes are in the kernel and do not run yet.
 
+use std::{fs, num::NonZeroU32};
+
 use aya::{
     Btf, Ebpf, EbpfLoader, include_bytes_aligned,
     maps::{Array, HashMap, MapError, PerCpuArray, RingBuf},
@@ -109,11 +111,29 @@ fn has_second_pass(support: &KernelSupport) -> bool {
     points.any(super::hooks::AttachPoint::has_second_pass)
 }
 
+/// Threads of the given processes that are tracked from the start, at most: half of what the probes'
+/// map holds, so that readers always find room.
+const MAX_PRESENT_THREADS: usize = 2048;
+
+/// How many threads these processes have now.
+fn threads_of(pids: &[NonZeroU32]) -> usize {
+    pids.iter()
+        .filter_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).ok())
+        .map(Iterator::count)
+        .sum()
+}
+
 /// Tracks the threads that run already, where pids were given.
 fn present_threads(ebpf: &mut Ebpf, btf: &Btf, config: &ProbeConfig) -> Capability {
     const CONCEPT: &str = "threads running at the start";
     if config.pids.is_empty() {
         return Capability::observed(CONCEPT, "from their first read");
+    }
+    let threads = threads_of(&config.pids);
+    if threads > MAX_PRESENT_THREADS {
+        let why =
+            format!("{threads} threads, more than {MAX_PRESENT_THREADS}: from their first read");
+        return Capability::unavailable(CONCEPT, why);
     }
     match present::threads(ebpf, btf) {
         Ok(()) => Capability::observed(CONCEPT, "iter task"),
