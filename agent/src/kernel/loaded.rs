@@ -27,6 +27,8 @@ pub(crate) struct LoadedProbes {
     maps: ProbeMaps,
     support: KernelSupport,
     config: ProbeConfig,
+    /// Why the kernel refused the program that samples sockets.
+    samples_refused: Option<ProbeError>,
 }
 
 impl LoadedProbes {
@@ -44,7 +46,7 @@ impl LoadedProbes {
         if has_second_pass(&support) {
             SECOND_PASS.load(&mut ebpf, &support.btf)?;
         }
-        socket_sampler::load(&mut ebpf)?;
+        let samples_refused = socket_sampler::load(&mut ebpf).err();
         if let Some(function) = &config.function {
             handoff_probe::load(&mut ebpf, function)?;
         }
@@ -53,6 +55,7 @@ impl LoadedProbes {
             maps,
             support,
             config,
+            samples_refused,
         })
     }
 
@@ -66,6 +69,7 @@ impl LoadedProbes {
             maps,
             support,
             config,
+            samples_refused,
         } = self;
         let KernelSupport { btf, layout, hooks } = &support;
         let mut capabilities = layout.capabilities.clone();
@@ -83,6 +87,7 @@ impl LoadedProbes {
         } else {
             SecondPass::OnDemand
         };
+        capabilities.push(samples(samples_refused.as_ref()));
         // In this order: what the reader of a socket does is known from then on.
         capabilities.push(present_threads(&mut ebpf, btf, &config));
         capabilities.push(open_sockets(&mut ebpf, btf, &config));
@@ -101,7 +106,17 @@ impl LoadedProbes {
             capabilities,
             accounting.flatten(),
             second_pass,
+            samples_refused.is_none(),
         ))
+    }
+}
+
+/// Whether what waits can be sampled.
+fn samples(refused: Option<&ProbeError>) -> Capability {
+    const CONCEPT: &str = "what waits now";
+    match refused {
+        None => Capability::observed(CONCEPT, "a program that the agent runs"),
+        Some(why) => Capability::unavailable(CONCEPT, why.to_string()),
     }
 }
 

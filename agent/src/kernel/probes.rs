@@ -29,6 +29,8 @@ pub(crate) struct Probes {
     watches_syscalls: bool,
     slice_limit_bytes: usize,
     second_pass: SecondPass,
+    /// The program that samples sockets is loaded.
+    samples_sockets: bool,
 }
 
 /// The maps that probes and agent share.
@@ -62,6 +64,7 @@ impl Probes {
         capabilities: Vec<Capability>,
         accounting: Option<RunTimeAccounting>,
         second_pass: SecondPass,
+        samples_sockets: bool,
     ) -> Self {
         Self {
             ebpf,
@@ -71,6 +74,7 @@ impl Probes {
             watches_syscalls: false,
             slice_limit_bytes: 0,
             second_pass,
+            samples_sockets,
         }
     }
 
@@ -205,7 +209,11 @@ impl Probes {
     /// # Errors
     /// When the kernel refuses to run the program.
     pub(crate) fn sample_socket(&self, sk: u64) -> io::Result<()> {
-        socket_sampler::sample(&self.ebpf, sk)
+        if self.samples_sockets {
+            socket_sampler::sample(&self.ebpf, sk)
+        } else {
+            Ok(())
+        }
     }
 
     /// The ids of the watched sockets, as records have them: one that is missing is closed.
