@@ -85,7 +85,9 @@ impl StateTimes {
         }
         let share = |ns: u64| (u128::from(ns) * u128::from(part_ns) / u128::from(whole)) as u64;
         let mut ns = self.ns.map(share);
-        let largest = (0..STATE_COUNT).max_by_key(|&i| self.ns[i]).unwrap_or(0);
+        // The first one of equals.
+        let states = (0..STATE_COUNT).rev();
+        let largest = states.max_by_key(|&i| self.ns[i]).unwrap_or(0);
         ns[largest] += part_ns - ns.iter().sum::<u64>();
         Self { ns }
     }

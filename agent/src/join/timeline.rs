@@ -70,35 +70,20 @@ impl ReaderTimeline {
         if !after.continues(before) {
             return None;
         }
-        interpolate(before, after, at_ns)
+        Some(interpolate(before, after, at_ns))
     }
 }
 
 /// Splits `before..after` in proportion. The rounding goes to the state that grew most, so that the
 /// sum is exact.
-fn interpolate(before: &Snapshot, after: &Snapshot, at_ns: u64) -> Option<Snapshot> {
-    let whole = u128::from(after.at_ns - before.at_ns);
-    let passed = at_ns - before.at_ns;
-    let mut ns = before.state_ns;
-    let mut distributed = 0;
-    let mut grown_most = (0, 0);
+fn interpolate(before: &Snapshot, after: &Snapshot, at_ns: u64) -> Snapshot {
     // Not the bare difference: a state in progress at `before` may have been counted back since.
-    let times = StateTimes::between(before, after);
-    for (i, (ns, grown)) in ns.iter_mut().zip(times.states()).enumerate() {
-        let share = (u128::from(grown) * u128::from(passed) / whole) as u64;
-        *ns += share;
-        distributed += share;
-        if grown > grown_most.1 {
-            grown_most = (i, grown);
-        }
+    let times = StateTimes::between(before, after).proportion(at_ns - before.at_ns);
+    let mut at = Snapshot { at_ns, ..*before };
+    for (ns, passed) in at.state_ns.iter_mut().zip(times.states()) {
+        *ns += passed;
     }
-    ns[grown_most.0] += passed.checked_sub(distributed)?;
-    Some(Snapshot {
-        at_ns,
-        state_ns: ns,
-        tid: before.tid,
-        reserved: 0,
-    })
+    at
 }
 
 #[cfg(test)]

@@ -324,20 +324,16 @@ impl Socket {
 
     /// Ends the batch of a thread at the instant of `last`, the last counters of some thread.
     fn end_batch(&mut self, tid: u32, last: &Snapshot, how: HandOff, emit: &mut dyn FnMut(Update)) {
-        // Of another thread it is not known what it did.
-        let end = Snapshot {
-            tid,
-            at_ns: last.at_ns,
-            ..if last.tid == tid {
-                *last
-            } else {
-                Snapshot::default()
-            }
-        };
-        let how = if last.tid == tid {
-            how
+        let (end, how) = if last.tid == tid {
+            (*last, how)
         } else {
-            HandOff::Unobserved
+            // Of another thread it is not known what it did.
+            let unknown = Snapshot {
+                at_ns: last.at_ns,
+                tid,
+                ..Snapshot::default()
+            };
+            (unknown, HandOff::Unobserved)
         };
         self.close_batch(&end, how, emit);
         self.batches.remove(tid);
